@@ -1,0 +1,22 @@
+"""Fixtures that every room's tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+@pytest.fixture(scope="session")
+def real_bars_folder() -> Path:
+    """The folder of real bars, from `ULTIMATE_DEEP_DATA` or `shared/data` beside the project."""
+    root = Path(__file__).resolve().parents[1]
+    candidates = [root.parent / "shared" / "data", root / "shared" / "data"]
+    if named := os.environ.get("ULTIMATE_DEEP_DATA"):
+        candidates.insert(0, Path(named))
+    for folder in candidates:
+        if (folder / "btcusd_1h.parquet").is_file():
+            return folder
+    pytest.skip("real bars are absent: set ULTIMATE_DEEP_DATA to a folder with btcusd_1h.parquet")
