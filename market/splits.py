@@ -1,0 +1,153 @@
+"""Chronological train, validation and test parts, purged and embargoed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitSpec:
+    """How rows are shared out in time.
+
+    Attributes:
+        train_fraction: the oldest share of the rows.
+        validation_fraction: the next share; the rest is the test part.
+        embargo_bars: bars before each boundary into which no label of the earlier part may reach,
+            on top of the purge.
+    """
+
+    train_fraction: float = 0.70
+    validation_fraction: float = 0.15
+    embargo_bars: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("train_fraction", "validation_fraction"):
+            if not 0 < getattr(self, name) < 1:
+                raise ValueError(f"{name} must be between 0 and 1, got {getattr(self, name)}.")
+        if self.train_fraction + self.validation_fraction >= 1:
+            raise ValueError(
+                "train_fraction + validation_fraction must leave rows to the test part, got "
+                f"{self.train_fraction} + {self.validation_fraction}."
+            )
+        if self.embargo_bars < 0:
+            raise ValueError(f"embargo_bars must not be negative, got {self.embargo_bars}.")
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Row numbers of the three parts, int64, in the order of the arrays given.
+
+    Attributes:
+        train: rows whose labels ended before the first boundary (and its embargo).
+        validation: rows between the boundaries whose labels ended before the second.
+        test: rows from the second boundary on.
+        boundaries: decision times (UTC) from which validation and test begin.
+        purged: rows in no part, since their label reaches a later part.
+        embargoed: rows in no part, since their label ends within the embargo.
+    """
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+    boundaries: tuple[pd.Timestamp, pd.Timestamp]
+    purged: int
+    embargoed: int
+
+
+def chronological_split(
+    decision_time: np.ndarray | pd.DatetimeIndex,
+    label_end_time: np.ndarray | pd.DatetimeIndex,
+    spec: SplitSpec,
+    *,
+    interval: pd.Timedelta,
+) -> Split:
+    """Split pooled rows of one or several symbols at two times common to all.
+
+    The boundaries are quantiles of the pooled decision times; rows of one time stay together. A
+    row belongs to an earlier part only if its label ended strictly before the next boundary, or
+    before the embargo: the earlier of `embargo_bars` intervals and as many distinct decision times
+    before the boundary.
+
+    Args:
+        decision_time: `(rows,)` datetime64 in UTC, when each row is decided (a bar's close), in
+            any order.
+        label_end_time: `(rows,)` datetime64 in UTC, when each row's label is known; not before
+            the decision.
+        spec: the shares and the embargo.
+        interval: of the bars.
+
+    Raises:
+        ValueError: for arrays of unequal shape, missing times, labels that end before their
+            decision, and when a part would be empty.
+    """
+    decided = _utc_times(decision_time, "decision_time")
+    ended = _utc_times(label_end_time, "label_end_time")
+    if decided.shape != ended.shape:
+        raise ValueError(
+            "decision_time and label_end_time must have one entry for each row, got shapes "
+            f"{decided.shape} and {ended.shape}."
+        )
+    early = ended < decided
+    if early.any():
+        row = int(np.argmax(early))
+        raise ValueError(
+            f"A label cannot end before its decision: row {row} is decided at {decided[row]} and "
+            f"ends at {ended[row]}."
+        )
+    times = np.unique(decided)
+    ordered = np.sort(decided)
+    shares = (spec.train_fraction, spec.train_fraction + spec.validation_fraction)
+    first, second = (ordered[min(int(share * len(ordered)), len(ordered) - 1)] for share in shares)
+    limits = [
+        _embargo_limit(times, bound, spec.embargo_bars, interval) for bound in (first, second)
+    ]
+    in_train = decided < first
+    in_validation = (decided >= first) & (decided < second)
+    purge = (in_train & (ended >= first)) | (in_validation & (ended >= second))
+    late = (in_train & (ended >= limits[0])) | (in_validation & (ended >= limits[1]))
+    parts = {
+        "train": np.flatnonzero(in_train & ~late),
+        "validation": np.flatnonzero(in_validation & ~late),
+        "test": np.flatnonzero(decided >= second),
+    }
+    for name, part in parts.items():
+        if len(part) == 0:
+            raise ValueError(
+                f"The {name} part is empty: {len(decided):,} rows at {len(times):,} times, of "
+                f"which {int(late.sum()):,} fall to purge and embargo, for {spec}. Remedy: more "
+                "bars, other fractions, a shorter horizon or a smaller embargo."
+            )
+    return Split(
+        **parts,
+        boundaries=(pd.Timestamp(first, tz="UTC"), pd.Timestamp(second, tz="UTC")),
+        purged=int(purge.sum()),
+        embargoed=int((late & ~purge).sum()),
+    )
+
+
+def _embargo_limit(
+    times: np.ndarray, boundary: np.datetime64, embargo_bars: int, interval: pd.Timedelta
+) -> np.datetime64:
+    """Return the time from which a label's end is too late for the part before a boundary."""
+    place = int(np.searchsorted(times, boundary)) - embargo_bars
+    by_count = times[max(place, 0)]
+    by_clock = boundary - embargo_bars * interval.to_timedelta64()
+    return min(by_count, by_clock)
+
+
+def _utc_times(times: np.ndarray | pd.DatetimeIndex, name: str) -> np.ndarray:
+    """Return naive datetime64[ns] that mean UTC."""
+    index = pd.DatetimeIndex(times)
+    if len(index) == 0:
+        raise ValueError(f"{name} is empty. Remedy: check that any row survived warm-up and ties.")
+    if index.tz is not None:
+        index = index.tz_convert("UTC").tz_localize(None)
+    if index.hasnans:
+        row = int(np.argmax(index.isna()))
+        raise ValueError(
+            f"{name} is missing in row {row}. Remedy: leave rows without a label out of the split."
+        )
+    return index.as_unit("ns").to_numpy()

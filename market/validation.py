@@ -1,0 +1,257 @@
+"""The rules that bars keep, checked one by one, each with the row, the value and the remedy."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+BAR_COLUMNS = ("open", "high", "low", "close", "volume")
+PRICE_COLUMNS = ("open", "high", "low", "close")
+MINIMUM_ROWS = 32
+
+Repair = Literal["raise", "drop"]
+
+
+class BarsError(ValueError):
+    """Bars break a rule. The message names the rule, the row, the value and the remedy."""
+
+
+class _Sieve:
+    """Applies one rule after another to a frame: raises at the first bad row or drops bad rows.
+
+    `rows` holds the number that each remaining row had in the frame as it was given.
+    """
+
+    def __init__(self, frame: pd.DataFrame, *, symbol: str, repair: Repair) -> None:
+        self.frame = frame
+        self.rows = np.arange(len(frame))
+        self.symbol = symbol
+        self.repair = repair
+        self.notes: list[str] = []
+
+    def apply(
+        self, rule: str, bad: np.ndarray, value: Callable[[int], str], *, remedy: str
+    ) -> None:
+        """Hold the rows to a rule.
+
+        Args:
+            rule: what every row must keep, as a sentence without its full stop.
+            bad: `(rows,)` bool, true where the rule is broken.
+            value: gives the offending values of one row as text.
+            remedy: what the user can do, other than `repair="drop"`.
+
+        Raises:
+            BarsError: when a row is bad and the repair is `"raise"`.
+        """
+        count = int(bad.sum())
+        if count == 0:
+            return
+        first = int(np.argmax(bad))
+        where = f"row {self.rows[first]} ({_stamp(self.frame.index[first])}): {value(first)}"
+        if self.repair == "raise":
+            raise BarsError(
+                f"{self.symbol}: {rule}. Broken by {count:,} of {len(self.frame):,} rows, first by "
+                f'{where}. Remedy: {remedy}, or repair="drop" to drop such rows.'
+            )
+        self.notes.append(f"Dropped {count:,} rows: {rule}. The first was {where}.")
+        self.frame = self.frame[~bad]
+        self.rows = self.rows[~bad]
+
+
+def validate_bars(
+    frame: pd.DataFrame,
+    *,
+    symbol: str,
+    repair: Repair = "raise",
+    minimum_rows: int = MINIMUM_ROWS,
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return the frame in canonical form and a note for each thing that was repaired.
+
+    Args:
+        frame: bars indexed by tz-aware bar open time, or with it in a column `timestamp`; columns
+            `open high low close volume`, others are left out. Rows are numbered from 0.
+        symbol: named in every message.
+        repair: `"raise"` raises at the first broken rule; `"drop"` drops the rows that break it
+            and says so in the notes. Missing columns, naive time, an empty frame and too few rows
+            always raise.
+        minimum_rows: fewer rows than this, after repair, raise.
+
+    Returns:
+        The canonical frame (`open high low close volume` float64 and finite, index `timestamp`
+        in UTC, nanoseconds, strictly increasing) and the notes.
+
+    Raises:
+        BarsError: with the rule, the row's number and time, the value and the remedy.
+    """
+    if repair not in get_args(Repair):
+        raise ValueError(f'repair must be "raise" or "drop", got {repair!r}.')
+    if minimum_rows < 2:
+        raise ValueError(f"minimum_rows must be at least 2, got {minimum_rows}.")
+    sieve = _Sieve(_with_time_index(frame, symbol=symbol), symbol=symbol, repair=repair)
+    sieve.apply(
+        "every bar has a time",
+        np.asarray(sieve.frame.index.isna()),
+        lambda row: "the time is missing",
+        remedy="give the row its bar open time",
+    )
+    _apply_numbers(sieve)
+    _apply_prices(sieve)
+    _apply_order(sieve)
+    if len(sieve.frame) < minimum_rows:
+        raise BarsError(
+            f"{symbol}: too few rows. At least {minimum_rows:,} bars are needed, got "
+            f"{len(sieve.frame):,} of {len(frame):,} rows given. Remedy: a longer file, or a "
+            "smaller minimum_rows."
+        )
+    return sieve.frame, tuple(sieve.notes)
+
+
+def _with_time_index(frame: pd.DataFrame, *, symbol: str) -> pd.DataFrame:
+    """Return only the bar columns, indexed by `timestamp` in UTC and nanoseconds."""
+    if "timestamp" in frame.columns:
+        frame = frame.set_index("timestamp")
+    missing = [name for name in BAR_COLUMNS if name not in frame.columns]
+    if missing:
+        raise BarsError(
+            f"{symbol}: missing column {', '.join(missing)}. The columns are "
+            f"{', '.join(map(str, frame.columns)) or '(none)'}. Remedy: rename or add it; bars "
+            "without volume have a volume column of zeros."
+        )
+    doubled = [name for name in BAR_COLUMNS if list(frame.columns).count(name) > 1]
+    if doubled:
+        raise BarsError(
+            f"{symbol}: column {', '.join(doubled)} is there twice. Remedy: keep one of each."
+        )
+    if len(frame) == 0:
+        raise BarsError(f"{symbol}: empty, not one row of bars. Remedy: check the file or filter.")
+    index = frame.index
+    if not isinstance(index, pd.DatetimeIndex):
+        raise BarsError(
+            f"{symbol}: the index holds {index.dtype}, not times; row 0 is {index[0]!r}. Remedy: "
+            "index the frame by tz-aware bar open time, or give it in a column `timestamp`."
+        )
+    if index.tz is None:
+        raise BarsError(
+            f"{symbol}: naive time, no time zone is stated; row 0 is {index[0]}. Remedy: "
+            "tz_localize the times, or state the zone: timezone='UTC'."
+        )
+    canonical = frame.loc[:, list(BAR_COLUMNS)]
+    canonical.index = index.tz_convert("UTC").as_unit("ns").rename("timestamp")
+    canonical.columns.name = None
+    return canonical
+
+
+def _apply_numbers(sieve: _Sieve) -> None:
+    """Every value is a finite number; the columns become float64."""
+    given = sieve.frame
+    numbers = pd.DataFrame(
+        {name: pd.to_numeric(given[name], errors="coerce") for name in BAR_COLUMNS},
+        index=given.index,
+    ).astype(np.float64)
+    finite = np.isfinite(numbers.to_numpy())
+    original = given
+
+    def value(row: int) -> str:
+        column = int(np.argmin(finite[row]))
+        return f"{BAR_COLUMNS[column]} is {original.iloc[row, column]!r}"
+
+    sieve.frame = numbers
+    sieve.apply(
+        "every value is a finite number",
+        np.asarray(~finite.all(axis=1)),
+        value,
+        remedy="fill or remove the row at its source",
+    )
+
+
+def _apply_prices(sieve: _Sieve) -> None:
+    """Prices are positive, the range holds open and close, volume is not negative."""
+
+    def values(*names: str) -> Callable[[int], str]:
+        frame = sieve.frame
+        return lambda row: ", ".join(f"{name} {frame[name].iloc[row]:.10g}" for name in names)
+
+    prices = sieve.frame[list(PRICE_COLUMNS)].to_numpy()
+    sieve.apply(
+        "prices are above zero",
+        (prices <= 0).any(axis=1),
+        values(*PRICE_COLUMNS),
+        remedy="correct the price at its source, or choose another price_scale",
+    )
+    high, low = sieve.frame["high"].to_numpy(), sieve.frame["low"].to_numpy()
+    sieve.apply(
+        "high is not below low",
+        high < low,
+        values("high", "low"),
+        remedy="check that the columns are not swapped",
+    )
+    body = sieve.frame[["open", "close"]].to_numpy()
+    high, low = sieve.frame["high"].to_numpy(), sieve.frame["low"].to_numpy()
+    sieve.apply(
+        "open and close lie between low and high",
+        (body.max(axis=1) > high) | (body.min(axis=1) < low),
+        values(*PRICE_COLUMNS),
+        remedy="check the columns' order and that all prices are adjusted alike",
+    )
+    sieve.apply(
+        "volume is not negative",
+        sieve.frame["volume"].to_numpy() < 0,
+        values("volume"),
+        remedy="write zero where the volume is unknown",
+    )
+
+
+def _apply_order(sieve: _Sieve) -> None:
+    """Times increase strictly. Of duplicates the first stays."""
+    stamps = pd.DatetimeIndex(sieve.frame.index).asi8
+    if len(stamps) > 1 and (np.diff(stamps) < 0).all():
+        raise BarsError(
+            f"{sieve.symbol}: disorder, the newest bar comes first; row {sieve.rows[0]} is "
+            f"{_stamp(sieve.frame.index[0])} and row {sieve.rows[1]} is "
+            f"{_stamp(sieve.frame.index[1])}. Remedy: reverse the rows (frame.iloc[::-1])."
+        )
+    sieve.apply(
+        "no duplicates, every time appears once",
+        np.asarray(sieve.frame.index.duplicated(keep="first")),
+        lambda row: "this time was there before",
+        remedy="remove the repeated rows",
+    )
+    stamps = pd.DatetimeIndex(sieve.frame.index).asi8
+    back = np.concatenate([[False], np.diff(stamps) < 0])
+    if not back.any():
+        return
+    if sieve.repair == "drop":
+        back = ~_longest_increasing(stamps)
+    index = sieve.frame.index
+    sieve.apply(
+        "no disorder, times increase from row to row",
+        back,
+        lambda row: f"the row before it is {_stamp(index[row - 1])}" if row else "out of order",
+        remedy="sort the rows by time",
+    )
+
+
+def _longest_increasing(stamps: np.ndarray) -> np.ndarray:
+    """Return a mask of the longest increasing run of rows, so that the fewest are dropped."""
+    tails: list[int] = []
+    tail_rows: list[int] = []
+    previous = np.full(len(stamps), -1)
+    for row, stamp in enumerate(stamps.tolist()):
+        place = bisect_left(tails, stamp)
+        previous[row] = tail_rows[place - 1] if place else -1
+        tails[place : place + 1] = [stamp]
+        tail_rows[place : place + 1] = [row]
+    keep = np.zeros(len(stamps), dtype=bool)
+    row = tail_rows[-1]
+    while row >= 0:
+        keep[row] = True
+        row = int(previous[row])
+    return keep
+
+
+def _stamp(time: object) -> str:
+    return "no time" if time is pd.NaT else str(time)
