@@ -179,7 +179,7 @@ def _settle(position: Array1D, bar_return: Array1D, cost_fraction: float) -> _Le
         position[after], drifted[after], turnover[after] = 0.0, 0.0, 0.0
         growth[after], cost_factor[after] = 1.0, 1.0
     return_net = cost_factor * growth
-    equity: Array1D = np.cumprod(return_net)
+    equity = np.asarray(np.cumprod(return_net), dtype=np.float64)
     return_net -= 1.0
     return _Ledger(
         position=position,
