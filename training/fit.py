@@ -1,0 +1,401 @@
+"""Training loop with full-state checkpoints: a run that was killed ends bit for bit the same."""
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from training.arrays import Arrays, check_arrays
+from training.checkpoint import (
+    CheckpointError,
+    check_fingerprint,
+    has_checkpoint,
+    latest_checkpoint,
+    write_checkpoint,
+)
+from training.fingerprint import compute_dtypes, fit_fingerprint
+from training.fit_config import FitConfig
+from training.fit_state import FitState, assign_weights, copy_weights, restore_state, save_state
+from training.interrupts import Interrupted, StopRequest, stop_requests
+from training.precision import check_precision
+from training.progress import Progress
+from training.schedules import Schedule
+from training.train_step import Forward, TrainStep
+
+__all__ = ["Arrays", "FitConfig", "FitResult", "Interrupted", "TrainingDivergedError", "fit"]
+
+CHECKPOINT_COST_SHARE = 0.05
+TIMING_COLUMNS = ("seconds",)
+
+
+class TrainingDivergedError(ValueError):
+    """The loss became NaN or infinite."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FitResult:
+    """What a finished fit leaves behind, beside the model with its best weights.
+
+    Args:
+        history: One row per epoch: `epoch` (from 1), `loss` (training, mean of the epoch's
+            batches), `penalty` (what the model added, such as L2), `validation_loss` (nats),
+            `validation_accuracy`, `validation_auc` (mean over horizons; NaN where one class is
+            absent), `learning_rate` (of the last step), `seconds`.
+        best_epoch: Epoch (from 1) of the restored weights.
+        epochs_run: Finished epochs.
+        seconds: Time spent, all parts of an interrupted run together.
+        stopped_reason: `finished` or `early stopping`.
+        first_step_seconds: Tracing, compiling and taking the first step, in this process; NaN
+            where a finished run was only restored.
+        step_seconds: Mean of the other steps, in this process; NaN where there was none.
+    """
+
+    history: pd.DataFrame
+    best_epoch: int
+    epochs_run: int
+    seconds: float
+    stopped_reason: str
+    first_step_seconds: float
+    step_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prepared:
+    """Compiled functions of one model, timed; spares `fit` from compiling once more.
+
+    Args:
+        step: The training step.
+        forward: The forward pass for validation.
+        first_step_seconds: Tracing, compiling and taking the first step.
+    """
+
+    step: TrainStep
+    forward: Forward
+    first_step_seconds: float = math.nan
+
+
+def prepare(model: keras.Model, config: FitConfig) -> Prepared:
+    """Return step and forward pass of the model, not yet traced."""
+    step = TrainStep(model, config)
+    forward = Forward(model, config.evaluation_batch_size, jit_compile=step.jit_compile)
+    return Prepared(step=step, forward=forward)
+
+
+def fit(
+    model: keras.Model,
+    train: Arrays,
+    validation: Arrays,
+    config: FitConfig,
+    *,
+    checkpoint_folder: Path | None,
+    resume: bool = False,
+    progress: Progress | None = None,
+    prepared: Prepared | None = None,
+) -> FitResult:
+    """Train the model in place and leave it with the weights of its best epoch.
+
+    Args:
+        model: Built model, inputs as in `train.x`, output float32 logits `(batch, horizons)`.
+        train: Training rows.
+        validation: Validation rows; their weights count in the loss, class weights do not.
+        config: How to train.
+        checkpoint_folder: Where checkpoints go; None keeps none.
+        resume: Go on from the newest checkpoint; from the start where there is none.
+        progress: Who is told; nobody where absent.
+        prepared: Compiled functions of this model and configuration, where a plan has timed them.
+
+    Raises:
+        ValueError: Arrays, model or precision that do not fit together.
+        CheckpointError: Nothing sound to resume from, another run's checkpoint, or a folder that
+            holds checkpoints although `resume` is off.
+        TrainingDivergedError: A loss that is NaN or infinite; names epoch and step.
+        Interrupted: Ctrl-C or SIGTERM, after the current step and a checkpoint.
+    """
+    check_arrays(model, train, "train")
+    check_arrays(model, validation, "validation")
+    check_precision(config.precision, compute_dtypes(model))
+    loop = _Loop(model, train, validation, config, checkpoint_folder, progress, prepared)
+    if checkpoint_folder is not None:
+        loop.open_checkpoints(checkpoint_folder, resume=resume)
+    with stop_requests() as request:
+        try:
+            loop.run(request)
+        finally:
+            loop.progress.close()
+    return loop.result()
+
+
+class _Loop:
+    """One fit under way."""
+
+    def __init__(
+        self,
+        model: keras.Model,
+        train: Arrays,
+        validation: Arrays,
+        config: FitConfig,
+        folder: Path | None,
+        progress: Progress | None,
+        prepared: Prepared | None,
+    ) -> None:
+        prepared = prepared or prepare(model, config)
+        self.model, self.train, self.validation = model, train, validation
+        self.config, self.folder = config, folder
+        self.progress = progress or Progress()
+        self.take_step, self.forward = prepared.step, prepared.forward
+        self.first_step_seconds = prepared.first_step_seconds
+        self.state = FitState.start(config)
+        self.batch_size = min(config.batch_size, train.rows)
+        self.steps_per_epoch = train.rows // self.batch_size
+        self.schedule = Schedule(
+            config=config.schedule,
+            peak=config.learning_rate,
+            steps_per_epoch=self.steps_per_epoch,
+            epochs=config.epochs,
+        )
+        self.weight = training_weight(train, class_weights=config.class_weights)
+        self.fingerprint: dict[str, object] = {}
+        self.written_at = time.monotonic()
+        self.write_seconds = 0.0
+        self.timed_steps, self.timed_seconds = 0, 0.0
+
+    def open_checkpoints(self, folder: Path, *, resume: bool) -> None:
+        """Restore the newest checkpoint, or make sure that there is none."""
+        self.fingerprint = fit_fingerprint(
+            self.model,
+            self.train,
+            self.validation,
+            self.config,
+            jit_compile=self.take_step.jit_compile,
+        )
+        if not resume:
+            if has_checkpoint(folder):
+                raise CheckpointError(
+                    f"{folder} holds another run's checkpoints; resume it or name another folder"
+                )
+            return
+        checkpoint, refused = latest_checkpoint(folder)
+        for sentence in refused:
+            self.progress.message(f"{sentence}; going back to the checkpoint before")
+        if checkpoint is None:
+            self.progress.message("no checkpoint yet: starting from the first step")
+            return
+        check_fingerprint(checkpoint.fingerprint, self.fingerprint)
+        self.state = restore_state(checkpoint, self.take_step.variables())
+
+    def run(self, request: StopRequest) -> None:
+        """Train until the last epoch or early stopping, then restore the best weights."""
+        state = self.state
+        if not state.stopped_reason:
+            self._first_message()
+            self.progress.start(
+                epochs=self.config.epochs,
+                steps_per_epoch=self.steps_per_epoch,
+                epoch=state.epoch,
+                step=state.step,
+            )
+        while not state.stopped_reason:
+            self._run_epoch(request)
+        assign_weights(self.model, state.best)
+
+    def result(self) -> FitResult:
+        """Return the outcome of a finished run."""
+        state = self.state
+        steps = self.timed_steps
+        return FitResult(
+            history=pd.DataFrame(state.history),
+            best_epoch=state.stopping.best_epoch,
+            epochs_run=state.epoch,
+            seconds=state.seconds,
+            stopped_reason=state.stopped_reason,
+            first_step_seconds=self.first_step_seconds,
+            step_seconds=self.timed_seconds / steps if steps else math.nan,
+        )
+
+    def _first_message(self) -> None:
+        dropped = self.train.rows - self.steps_per_epoch * self.batch_size
+        self.progress.message(
+            f"training on {self.train.rows:,} rows: {self.steps_per_epoch:,} steps of "
+            f"{self.batch_size} in an epoch, {dropped} rows (others each time) left out of it"
+        )
+
+    def _run_epoch(self, request: StopRequest) -> None:
+        state, began = self.state, time.monotonic() - self.state.epoch_seconds
+        order = epoch_order(self.train.rows, seed=self.config.seed, epoch=state.epoch)
+        while state.step < self.steps_per_epoch:
+            start = state.step * self.batch_size
+            self._step(order[start : start + self.batch_size])
+            state.epoch_seconds = time.monotonic() - began
+            self.progress.step(state.epoch + 1, state.step, state.loss_sum / state.step)
+            self._stop_or_write(request)
+        row = self._validated_row(request)
+        state.epoch_seconds = time.monotonic() - began
+        self._end_epoch(row | {"seconds": state.epoch_seconds})
+        every = self.config.checkpoint_every_epochs
+        if state.stopped_reason or (every and state.epoch % every == 0):
+            self._write()
+        self._stop_or_write(request)
+
+    def _step(self, rows: np.ndarray) -> None:
+        state = self.state
+        batch = (self.train.take(rows), self.train.y[rows], self.weight[rows])
+        learning_rate = self._learning_rate(self._steps_taken())
+        began = time.monotonic()
+        if math.isnan(self.first_step_seconds):
+            with self.progress.busy(f"tracing and compiling {size_sentence(self.model)}"):
+                loss, penalty = map(float, self.take_step(*batch, learning_rate))
+            self.first_step_seconds = time.monotonic() - began
+        else:
+            loss, penalty = map(float, self.take_step(*batch, learning_rate))
+            self.timed_seconds += time.monotonic() - began
+            self.timed_steps += 1
+        state.step += 1
+        if not math.isfinite(loss + penalty):
+            raise TrainingDivergedError(
+                f"the loss is {loss + penalty} at step {state.step} of epoch {state.epoch + 1}; "
+                f"lower fit.learning_rate (now {self.config.learning_rate}), warm up longer or "
+                "clip harder (fit.global_clipnorm)"
+            )
+        state.loss_sum += loss
+        state.penalty_sum += penalty
+
+    def _validated_row(self, request: StopRequest) -> dict[str, float]:
+        """Return the epoch's line of the history, but for its seconds."""
+        state = self.state
+        logits = self.forward(self.validation, lambda: self._stop_if(request))
+        measured = validation_metrics(logits, self.validation.y, self.validation.weight)
+        if not math.isfinite(measured["validation_loss"]):
+            raise TrainingDivergedError(
+                f"the validation loss is {measured['validation_loss']} in epoch {state.epoch + 1}; "
+                f"lower fit.learning_rate (now {self.config.learning_rate})"
+            )
+        return {
+            "epoch": state.epoch + 1,
+            "loss": state.loss_sum / self.steps_per_epoch,
+            "penalty": state.penalty_sum / self.steps_per_epoch,
+            **measured,
+            "learning_rate": self._learning_rate(self._steps_taken() - 1),
+        }
+
+    def _end_epoch(self, row: dict[str, float]) -> None:
+        state, loss = self.state, row["validation_loss"]
+        state.history.append(row)
+        state.epoch += 1
+        state.seconds += row["seconds"]
+        state.step, state.loss_sum, state.penalty_sum, state.epoch_seconds = 0, 0.0, 0.0, 0.0
+        if state.stopping.update(state.epoch, loss):
+            state.best = copy_weights(self.model)
+        state.plateau.update(state.epoch, loss)
+        if state.plateau.exhausted:
+            state.plateau_falls += 1
+            state.plateau.restart()
+        if state.stopping.exhausted:
+            state.stopped_reason = "early stopping"
+        elif state.epoch == self.config.epochs:
+            state.stopped_reason = "finished"
+        self.progress.epoch(row)
+
+    def _steps_taken(self) -> int:
+        return self.state.epoch * self.steps_per_epoch + self.state.step
+
+    def _learning_rate(self, step: int) -> float:
+        return self.schedule.learning_rate(step, self.state.plateau_falls)
+
+    def _stop_or_write(self, request: StopRequest) -> None:
+        self._stop_if(request)
+        if self.folder is None or self.state.stopped_reason:
+            return
+        every = self.config.checkpoint_every_seconds
+        pause = max(every, self.write_seconds / CHECKPOINT_COST_SHARE) if every else 0.0
+        if time.monotonic() - self.written_at >= pause:
+            self._write()
+
+    def _stop_if(self, request: StopRequest) -> None:
+        if request.received is None:
+            return
+        path = self._write()
+        where = f"epoch {self.state.epoch + 1}, step {self.state.step}"
+        kept = "resume the run to go on from here" if path else "this run keeps no checkpoints"
+        raise Interrupted(f"stopped by {request.received.name} at {where}; {kept}", path)
+
+    def _write(self) -> Path | None:
+        if self.folder is None:
+            return None
+        began = time.monotonic()
+        checkpoint = save_state(self.state, self.take_step.variables(), self.fingerprint)
+        path = write_checkpoint(self.folder, checkpoint, step=self._steps_taken())
+        self.written_at = time.monotonic()
+        self.write_seconds = self.written_at - began
+        return path
+
+
+def epoch_order(rows: int, *, seed: int, epoch: int) -> np.ndarray:
+    """Return the order of rows in one epoch (from 0), int64 `(rows,)`."""
+    return np.random.default_rng([seed, epoch]).permutation(rows)
+
+
+def training_weight(train: Arrays, *, class_weights: bool) -> np.ndarray:
+    """Return the weight of each label, float32 `(rows, horizons)`, mean 1 in every horizon.
+
+    Args:
+        train: Training rows; labels above one half are the up class.
+        class_weights: Whether both classes of a horizon get half of its weight.
+
+    Raises:
+        ValueError: Class weights are asked for and a horizon has one class only.
+    """
+    rows = np.ones(train.rows) if train.weight is None else train.weight.astype(np.float64)
+    weight = np.repeat(rows[:, None], train.horizons, axis=1)
+    if class_weights:
+        up = train.y > 0.5
+        for horizon in range(train.horizons):
+            for chosen in (up[:, horizon], ~up[:, horizon]):
+                total = weight[chosen, horizon].sum()
+                if total == 0:
+                    raise ValueError(
+                        f"class weights need both classes, horizon {horizon} has one; "
+                        "turn fit.class_weights off or widen the training part"
+                    )
+                weight[chosen, horizon] /= total
+    return (weight / weight.mean(axis=0)).astype(np.float32)
+
+
+def validation_metrics(
+    logits: np.ndarray, y: np.ndarray, weight: np.ndarray | None
+) -> dict[str, float]:
+    """Return loss (nats, weighted), accuracy at one half and AUC, averaged over horizons.
+
+    Args:
+        logits: Float32 `(rows, horizons)`.
+        y: Labels in [0, 1] of the same shape; above one half is up.
+        weight: Row weights of the loss `(rows,)`.
+    """
+    exact = logits.astype(np.float64)
+    losses = np.maximum(exact, 0.0) - exact * y + np.log1p(np.exp(-np.abs(exact)))
+    up = y > 0.5
+    return {
+        "validation_loss": float(np.average(losses.mean(axis=1), weights=weight)),
+        "validation_accuracy": float(((exact > 0) == up).mean()),
+        "validation_auc": float(np.mean([_auc(up[:, h], exact[:, h]) for h in range(y.shape[1])])),
+    }
+
+
+def size_sentence(model: keras.Model) -> str:
+    """Return the model's name and size, for people who wait for it."""
+    return f"{model.name} ({model.count_params():,} parameters)"
+
+
+def _auc(up: np.ndarray, score: np.ndarray) -> float:
+    """Area under the ROC curve from mid-ranks (Mann-Whitney); NaN where one class is absent."""
+    positives = int(up.sum())
+    negatives = len(up) - positives
+    if positives == 0 or negatives == 0:
+        return math.nan
+    ranks = rankdata(score)
+    above = ranks[up].sum() - positives * (positives + 1) / 2
+    return float(above / (positives * negatives))
