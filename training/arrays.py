@@ -113,6 +113,32 @@ def check_arrays(model: keras.Model, arrays: Arrays, part: str) -> None:
     _check_logits(model, arrays, part)
 
 
+def training_weight(train: Arrays, *, class_weights: bool) -> np.ndarray:
+    """Return the weight of each label, float32 `(rows, horizons)`, mean 1 in every horizon.
+
+    Args:
+        train: Training rows; labels above one half are the up class.
+        class_weights: Whether both classes of a horizon get half of its weight.
+
+    Raises:
+        ValueError: Class weights are asked for and a horizon has one class only.
+    """
+    rows = np.ones(train.rows) if train.weight is None else train.weight.astype(np.float64)
+    weight = np.repeat(rows[:, None], train.horizons, axis=1)
+    if class_weights:
+        up = train.y > 0.5
+        for horizon in range(train.horizons):
+            for chosen in (up[:, horizon], ~up[:, horizon]):
+                total = weight[chosen, horizon].sum()
+                if total == 0:
+                    raise ValueError(
+                        f"class weights need both classes, horizon {horizon} has one; "
+                        "turn fit.class_weights off or widen the training part"
+                    )
+                weight[chosen, horizon] /= total
+    return (weight / weight.mean(axis=0)).astype(np.float32)
+
+
 def _check_logits(model: keras.Model, arrays: Arrays, part: str) -> None:
     if len(model.outputs) != 1 or len(model.outputs[0].shape) != 2:
         shapes = [tuple(tensor.shape) for tensor in model.outputs]

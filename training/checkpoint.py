@@ -87,7 +87,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         for entry in entries:
             values = np.empty(entry["shape"], _dtype(entry["dtype"]))
             raw = values.reshape(-1).view(np.uint8)
-            file.readinto(raw)  # type: ignore[attr-defined]
+            file.readinto(raw.data)
             digest.update(raw.data)
             arrays[entry["name"]] = values
         if file.read() != digest.digest():

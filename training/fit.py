@@ -8,9 +8,8 @@ from pathlib import Path
 import keras
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
-from training.arrays import Arrays, check_arrays
+from training.arrays import Arrays, check_arrays, training_weight
 from training.checkpoint import (
     CheckpointError,
     check_fingerprint,
@@ -18,6 +17,7 @@ from training.checkpoint import (
     latest_checkpoint,
     write_checkpoint,
 )
+from training.compiled import CompiledFit, compile_fit, size_sentence
 from training.fingerprint import compute_dtypes, fit_fingerprint
 from training.fit_config import FitConfig
 from training.fit_state import FitState, assign_weights, copy_weights, restore_state, save_state
@@ -25,7 +25,7 @@ from training.interrupts import Interrupted, StopRequest, stop_requests
 from training.precision import check_precision
 from training.progress import Progress
 from training.schedules import Schedule
-from training.train_step import Forward, TrainStep
+from training.validation import validation_metrics
 
 __all__ = ["Arrays", "FitConfig", "FitResult", "Interrupted", "TrainingDivergedError", "fit"]
 
@@ -64,28 +64,6 @@ class FitResult:
     step_seconds: float
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Prepared:
-    """Compiled functions of one model, timed; spares `fit` from compiling once more.
-
-    Args:
-        step: The training step.
-        forward: The forward pass for validation.
-        first_step_seconds: Tracing, compiling and taking the first step.
-    """
-
-    step: TrainStep
-    forward: Forward
-    first_step_seconds: float = math.nan
-
-
-def prepare(model: keras.Model, config: FitConfig) -> Prepared:
-    """Return step and forward pass of the model, not yet traced."""
-    step = TrainStep(model, config)
-    forward = Forward(model, config.evaluation_batch_size, jit_compile=step.jit_compile)
-    return Prepared(step=step, forward=forward)
-
-
 def fit(
     model: keras.Model,
     train: Arrays,
@@ -95,7 +73,7 @@ def fit(
     checkpoint_folder: Path | None,
     resume: bool = False,
     progress: Progress | None = None,
-    prepared: Prepared | None = None,
+    compiled: CompiledFit | None = None,
 ) -> FitResult:
     """Train the model in place and leave it with the weights of its best epoch.
 
@@ -107,7 +85,7 @@ def fit(
         checkpoint_folder: Where checkpoints go; None keeps none.
         resume: Go on from the newest checkpoint; from the start where there is none.
         progress: Who is told; nobody where absent.
-        prepared: Compiled functions of this model and configuration, where a plan has timed them.
+        compiled: Compiled functions of this model and configuration, where a plan has timed them.
 
     Raises:
         ValueError: Arrays, model or precision that do not fit together.
@@ -119,7 +97,7 @@ def fit(
     check_arrays(model, train, "train")
     check_arrays(model, validation, "validation")
     check_precision(config.precision, compute_dtypes(model))
-    loop = _Loop(model, train, validation, config, checkpoint_folder, progress, prepared)
+    loop = _Loop(model, train, validation, config, checkpoint_folder, progress, compiled)
     if checkpoint_folder is not None:
         loop.open_checkpoints(checkpoint_folder, resume=resume)
     with stop_requests() as request:
@@ -141,14 +119,14 @@ class _Loop:
         config: FitConfig,
         folder: Path | None,
         progress: Progress | None,
-        prepared: Prepared | None,
+        compiled: CompiledFit | None,
     ) -> None:
-        prepared = prepared or prepare(model, config)
+        compiled = compiled or compile_fit(model, config)
         self.model, self.train, self.validation = model, train, validation
         self.config, self.folder = config, folder
         self.progress = progress or Progress()
-        self.take_step, self.forward = prepared.step, prepared.forward
-        self.first_step_seconds = prepared.first_step_seconds
+        self.take_step, self.forward = compiled.step, compiled.forward
+        self.first_step_seconds = compiled.first_step_seconds
         self.state = FitState.start(config)
         self.batch_size = min(config.batch_size, train.rows)
         self.steps_per_epoch = train.rows // self.batch_size
@@ -337,65 +315,3 @@ class _Loop:
 def epoch_order(rows: int, *, seed: int, epoch: int) -> np.ndarray:
     """Return the order of rows in one epoch (from 0), int64 `(rows,)`."""
     return np.random.default_rng([seed, epoch]).permutation(rows)
-
-
-def training_weight(train: Arrays, *, class_weights: bool) -> np.ndarray:
-    """Return the weight of each label, float32 `(rows, horizons)`, mean 1 in every horizon.
-
-    Args:
-        train: Training rows; labels above one half are the up class.
-        class_weights: Whether both classes of a horizon get half of its weight.
-
-    Raises:
-        ValueError: Class weights are asked for and a horizon has one class only.
-    """
-    rows = np.ones(train.rows) if train.weight is None else train.weight.astype(np.float64)
-    weight = np.repeat(rows[:, None], train.horizons, axis=1)
-    if class_weights:
-        up = train.y > 0.5
-        for horizon in range(train.horizons):
-            for chosen in (up[:, horizon], ~up[:, horizon]):
-                total = weight[chosen, horizon].sum()
-                if total == 0:
-                    raise ValueError(
-                        f"class weights need both classes, horizon {horizon} has one; "
-                        "turn fit.class_weights off or widen the training part"
-                    )
-                weight[chosen, horizon] /= total
-    return (weight / weight.mean(axis=0)).astype(np.float32)
-
-
-def validation_metrics(
-    logits: np.ndarray, y: np.ndarray, weight: np.ndarray | None
-) -> dict[str, float]:
-    """Return loss (nats, weighted), accuracy at one half and AUC, averaged over horizons.
-
-    Args:
-        logits: Float32 `(rows, horizons)`.
-        y: Labels in [0, 1] of the same shape; above one half is up.
-        weight: Row weights of the loss `(rows,)`.
-    """
-    exact = logits.astype(np.float64)
-    losses = np.maximum(exact, 0.0) - exact * y + np.log1p(np.exp(-np.abs(exact)))
-    up = y > 0.5
-    return {
-        "validation_loss": float(np.average(losses.mean(axis=1), weights=weight)),
-        "validation_accuracy": float(((exact > 0) == up).mean()),
-        "validation_auc": float(np.mean([_auc(up[:, h], exact[:, h]) for h in range(y.shape[1])])),
-    }
-
-
-def size_sentence(model: keras.Model) -> str:
-    """Return the model's name and size, for people who wait for it."""
-    return f"{model.name} ({model.count_params():,} parameters)"
-
-
-def _auc(up: np.ndarray, score: np.ndarray) -> float:
-    """Area under the ROC curve from mid-ranks (Mann-Whitney); NaN where one class is absent."""
-    positives = int(up.sum())
-    negatives = len(up) - positives
-    if positives == 0 or negatives == 0:
-        return math.nan
-    ranks = rankdata(score)
-    above = ranks[up].sum() - positives * (positives + 1) / 2
-    return float(above / (positives * negatives))

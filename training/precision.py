@@ -62,6 +62,11 @@ def check_precision(requested: str, computed: str) -> None:
         )
 
 
+def hardware_sentence(cpu_info: Path = Path("/proc/cpuinfo")) -> str:
+    """Return what this machine can do with bfloat16."""
+    return _hardware(cpu_info)[1]
+
+
 def _hardware(cpu_info: Path) -> tuple[bool, str]:
     """Return whether bfloat16 is fast here, and a sentence that says why."""
     capability = _gpu_capability()

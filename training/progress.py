@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TextIO
+from typing import IO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -47,7 +47,7 @@ class LineProgress(Progress):
     """
 
     def __init__(
-        self, stream: TextIO | None = None, every_seconds: float = HEARTBEAT_SECONDS
+        self, stream: IO[str] | None = None, every_seconds: float = HEARTBEAT_SECONDS
     ) -> None:
         self._stream = stream
         self._every = every_seconds
