@@ -60,6 +60,28 @@ def search_space(name: str) -> SearchSpace:
     return dict(importlib.import_module(_module_name(name)).SEARCH_SPACE)
 
 
+def preset_config(name: str, preset: str = "default") -> Any:
+    """The configuration that the builder's module calls `preset`, an instance of `config_class`.
+
+    Modules without `PRESETS` have one preset, `default`: their configuration's defaults.
+
+    Raises:
+        ValueError: no model or no preset has this name.
+    """
+    module = importlib.import_module(_module_name(name))
+    presets = getattr(module, "PRESETS", None)
+    configs = (
+        {"default": config_class(name)()}
+        if presets is None
+        else {key: value.config for key, value in presets.items()}
+    )
+    if preset not in configs:
+        raise ValueError(
+            f"Model {name!r} has no preset {preset!r}. Known presets: {', '.join(configs)}."
+        )
+    return configs[preset]
+
+
 def _builder(name: str) -> Any:
     return getattr(importlib.import_module(_module_name(name)), BUILDERS[name].split(":")[1])
 
