@@ -1,0 +1,102 @@
+"""Kernels that walk a window from its oldest bar to its newest, and the recursive averages."""
+
+import math
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from features.elementwise import safe_ratio
+
+Floats = npt.NDArray[np.float64]
+
+
+@numba.njit(cache=True, error_model="numpy")
+def drawdown(x: Floats, w: int, squared: bool, out: Floats, a: int, b: int) -> None:
+    """Deepest fall from the window's running peak, or the root mean square of all falls.
+
+    Both are fractions of the peak in [0, 1] for positive `x`. Source of the second: Martin &
+    McCann (1989), the ulcer index.
+    """
+    for c in range(a, b):
+        peak = x[c - w + 1]
+        deepest = 0.0
+        total = 0.0
+        for j in range(w - 1, -1, -1):
+            value = x[c - j]
+            peak = value if value > peak else peak
+            fall = safe_ratio(peak - value, peak, 0.0)
+            deepest = fall if fall > deepest else deepest
+            total += fall * fall
+        out[c] = math.sqrt(total / w) if squared else deepest
+
+
+@numba.njit(cache=True, error_model="numpy")
+def cumulative_range(x: Floats, mean: Floats, w: int, out: Floats, a: int, b: int) -> None:
+    """Range of the window's cumulated deviations from its mean (Hurst's R)."""
+    for c in range(a, b):
+        level = 0.0
+        lowest = 0.0
+        highest = 0.0
+        for j in range(w - 1, -1, -1):
+            level += x[c - j] - mean[c]
+            lowest = level if level < lowest else lowest
+            highest = level if level > highest else highest
+        out[c] = highest - lowest
+
+
+@numba.njit(cache=True, error_model="numpy")
+def entropy(x: Floats, w: int, symbols: int, counts: Floats, out: Floats, a: int, b: int) -> None:
+    """Shannon entropy of the window's symbols (0 to `symbols` - 1) over its maximum, [0, 1]."""
+    for c in range(a, b):
+        for k in range(symbols):
+            counts[k] = 0.0
+        for j in range(w):
+            value = x[c - j]
+            if 0.0 <= value < symbols:
+                counts[int(value)] += 1.0
+        total = 0.0
+        for k in range(symbols):
+            if counts[k] > 0.0:
+                share = counts[k] / w
+                total -= share * math.log(share)
+        out[c] = total / math.log(symbols)
+
+
+@numba.njit(cache=True, error_model="numpy")
+def streak(x: Floats, w: int, out: Floats, a: int, b: int) -> None:
+    """Signed number of latest values with the newest one's sign, at most `w`."""
+    for c in range(a, b):
+        sign = 0.0
+        if x[c] > 0.0:
+            sign = 1.0
+        elif x[c] < 0.0:
+            sign = -1.0
+        length = 0
+        if sign != 0.0:
+            length = 1
+            while length < w and x[c - length] * sign > 0.0:
+                length += 1
+        out[c] = sign * length
+
+
+@numba.njit(cache=True, error_model="numpy")
+def exponential(x: Floats, alpha: float, fresh: bool, out: Floats, a: int, b: int) -> None:
+    """Exponential average seeded with the first value; its memory is `out[a - 1]`."""
+    start = a
+    if fresh:
+        out[a] = x[a]
+        start = a + 1
+    for c in range(start, b):
+        out[c] = out[c - 1] + alpha * (x[c] - out[c - 1])
+
+
+@numba.njit(cache=True, error_model="numpy")
+def cumulative(x: Floats, fresh: bool, out: Floats, a: int, b: int) -> None:
+    """Sum of all values since the first one: never forgets, so no feature may use it."""
+    start = a
+    if fresh:
+        out[a] = x[a]
+        start = a + 1
+    for c in range(start, b):
+        out[c] = out[c - 1] + x[c]

@@ -1,0 +1,216 @@
+"""Compile nodes into instructions, and run them block by block.
+
+A program owns one row of a work array per value: history on the left, the block of bars on the
+right. Every operator fills the block from its inputs' rows, so a block may be one bar (live) or
+thousands (batch) and the results are the same bits. Memory does not grow with the number of bars.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from features import opcodes as op
+from features.graph import COLUMNS, Node
+from features.interpreter import carry_history, interpreter, write_roots
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+BLOCK_ROWS = 512
+
+# Columns of the instruction array.
+CODE, FIRST, OUT, OUTPUTS, IN_0, IN_1, IN_2, IN_3, INTEGER, CONSTANT, CONSTANTS, STATE = range(12)
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """Instructions in an order that respects dependencies.
+
+    Attributes:
+        code: `(instructions, 12)` int64; see the column names above.
+        constants: Parameters of all instructions, one after the other.
+        keep: `(slots,)` history columns that each slot must carry from block to block.
+        state_size: Length of the state array of operators with memory beyond their rows.
+        roots: Slots of the nodes asked for.
+        settled: `(roots,)` first rows that may be shown.
+    """
+
+    code: Integers
+    constants: Floats
+    keep: Integers
+    state_size: int
+    roots: Integers
+    settled: Integers
+
+    @property
+    def history(self) -> int:
+        """Columns of history that the work array needs."""
+        return int(self.keep.max(initial=1))
+
+
+def _ordered(roots: Sequence[Node]) -> list[Node]:
+    """All nodes below `roots`, inputs before users, without recursion."""
+    order: list[Node] = []
+    done: set[int] = set()
+    stack = [(node, False) for node in reversed(roots)]
+    while stack:
+        node, ready = stack.pop()
+        if id(node) in done:
+            continue
+        if ready:
+            done.add(id(node))
+            order.append(node)
+            continue
+        stack.append((node, True))
+        stack.extend((parent, False) for parent in node.inputs if id(parent) not in done)
+    return order
+
+
+def _state_of(node: Node) -> int:
+    """Floats of state that an operator needs beside its rows."""
+    if node.code == op.QUANTILES:
+        return int(node.parameters[0])
+    if node.code == op.ENTROPY:
+        return int(node.parameters[1])
+    return 0
+
+
+def compile_program(roots: Sequence[Node]) -> Program:
+    """Lay out slots, constants and state for `roots` and everything below them."""
+    slots: dict[tuple[object, ...], int] = {}
+    slot_of: dict[int, int] = {}
+    rows: list[list[int]] = []
+    constants: list[float] = []
+    keep = [1] * len(COLUMNS)
+    state = 0
+    for node in _ordered(roots):
+        if node.code < 0:
+            slot_of[id(node)] = node.output
+            continue
+        key = (node.code, tuple(id(parent) for parent in node.inputs), node.parameters)
+        if key not in slots:
+            slots[key] = len(keep)
+            inputs = [slot_of[id(parent)] for parent in node.inputs]
+            for slot in inputs:
+                keep[slot] = max(keep[slot], node.lookback + 1)
+            window = node.lookback if node.code == op.LAG else node.lookback + 1
+            rows.append(
+                [
+                    *(node.code, node.first, len(keep), node.outputs),
+                    *[*inputs, 0, 0, 0, 0][:4],
+                    *(window, len(constants), len(node.parameters), state),
+                ]
+            )
+            constants.extend(node.parameters)
+            keep.extend([1] * node.outputs)
+            state += _state_of(node)
+        slot_of[id(node)] = slots[key] + node.output
+    return Program(
+        code=np.array(rows, dtype=np.int64).reshape(-1, STATE + 1),
+        constants=np.array(constants or [0.0], dtype=np.float64),
+        keep=np.array(keep, dtype=np.int64),
+        state_size=max(state, 1),
+        roots=np.array([slot_of[id(node)] for node in roots], dtype=np.int64),
+        settled=np.array([node.settled for node in roots], dtype=np.int64),
+    )
+
+
+def source_digest() -> int:
+    """A number that changes with any kernel's source.
+
+    Numba's cache notices changes only in the file of the function it compiled, not in those that
+    it calls; the interpreter closes over this number, which is part of its cache key.
+    """
+    digest = hashlib.sha256()
+    for name in ("opcodes", "elementwise", "windowed", "paths", "interpreter"):
+        digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
+    return int.from_bytes(digest.digest()[:7], "little")
+
+
+class Runner:
+    """A program with its memory: feed blocks of bars, read each root's values.
+
+    Args:
+        program: What to compute.
+        block_rows: Most bars that one call of `advance` takes.
+    """
+
+    def __init__(self, program: Program, block_rows: int = BLOCK_ROWS) -> None:
+        self.program = program
+        self.block_rows = block_rows
+        self.row = 0
+        self._interpret = interpreter(source_digest())
+        self._history = program.history
+        self._work = np.full((len(program.keep), self._history + block_rows), np.nan)
+        self._state = np.zeros(program.state_size)
+
+    def advance(
+        self, columns: Floats, out: npt.NDArray[np.floating], limit: float = np.inf
+    ) -> None:
+        """Take the next bars and write the roots' values.
+
+        Args:
+            columns: `(6, rows)`: open, high, low, close, volume, UTC seconds; `rows` is at most
+                `block_rows`.
+            out: `(rows, roots)` float64 or float32, filled; NaN before a root has settled.
+            limit: Values are clipped to `[-limit, limit]`.
+        """
+        program = self.program
+        rows = columns.shape[1]
+        self._interpret(
+            program.code,
+            program.constants,
+            columns,
+            self._work,
+            self._state,
+            self._history,
+            self.row,
+        )
+        write_roots(
+            self._work, program.roots, program.settled, self._history, rows, self.row, limit, out
+        )
+        carry_history(self._work, program.keep, self._history, rows)
+        self.row += rows
+
+
+@lru_cache(maxsize=64)
+def program_of(roots: tuple[Node, ...]) -> Program:
+    """The compiled program of `roots`; nodes are unique objects, so it can be remembered."""
+    return compile_program(roots)
+
+
+def evaluate(
+    roots: Sequence[Node],
+    columns: Floats,
+    *,
+    dtype: npt.DTypeLike = np.float64,
+    limit: float = np.inf,
+    block_rows: int = BLOCK_ROWS,
+) -> npt.NDArray[np.floating]:
+    """Values of `roots` for all bars.
+
+    Args:
+        roots: Nodes to compute.
+        columns: `(6, rows)` float64: open, high, low, close, volume, UTC seconds. Taken as it
+            is; NaN in a bar reaches every value that depends on it.
+        dtype: float64, or float32 for features.
+        limit: Values are clipped to `[-limit, limit]`.
+        block_rows: Bars per block; it changes speed, never a bit of the result.
+
+    Returns:
+        `(rows, roots)`, NaN before each root's warm-up.
+    """
+    rows = columns.shape[1]
+    out = np.empty((rows, len(roots)), dtype=dtype)
+    if len(roots) == 0:
+        return out
+    runner = Runner(program_of(tuple(roots)), block_rows=max(1, min(block_rows, rows)))
+    for start in range(0, rows, block_rows):
+        stop = min(start + block_rows, rows)
+        runner.advance(np.ascontiguousarray(columns[:, start:stop]), out[start:stop], limit)
+    return out
