@@ -1,0 +1,159 @@
+"""The files of a bundle: their names, how each is written, and how the loader reads its own.
+
+Nothing here unpickles: the `.pkl` files are written for users and never read.
+"""
+
+import csv
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import joblib
+import keras
+import numpy as np
+from sklearn.preprocessing import RobustScaler
+
+from evaluation.json_safe import json_safe
+from training.manifest import BundleError
+from training.scaling import ArrayScaler
+
+FILE_PREFIX = "ultimate_deep_advanced"
+KERAS_FILE = f"{FILE_PREFIX}_model.keras"
+H5_FILE = f"{FILE_PREFIX}_model.h5"
+FEATURES_FILE = f"{FILE_PREFIX}_features.csv"
+SCALER_FILE = f"{FILE_PREFIX}_scaler.pkl"
+THRESHOLD_FILE = f"{FILE_PREFIX}_threshold.pkl"
+ARCHITECTURE_FILE = f"{FILE_PREFIX}_architecture.csv"
+SAVED_MODEL_FOLDER = "saved_model"
+PREPROCESSING_FILE = "preprocessing.npz"
+HISTORY_FILE = "history.csv"
+CONFIG_FILE = "config.json"
+METRICS_FILE = "metrics.json"
+
+_ARRAYS = ("center", "scale", "temperature", "threshold")
+
+
+def write_preprocessing(
+    folder: Path, scaler: RobustScaler, temperature: np.ndarray, threshold: float
+) -> None:
+    """Write scaler and threshold twice: pickled for users, as plain arrays for the loader."""
+    joblib.dump(scaler, folder / SCALER_FILE)
+    joblib.dump(float(threshold), folder / THRESHOLD_FILE)
+    plain = ArrayScaler.from_sklearn(scaler)
+    np.savez(
+        folder / PREPROCESSING_FILE,
+        center=plain.center,
+        scale=plain.scale,
+        temperature=temperature,
+        threshold=np.float64(threshold),
+    )
+
+
+def read_preprocessing(path: Path) -> tuple[ArrayScaler, np.ndarray, float]:
+    """Return scaler, temperature float64 `(horizons,)` and threshold from plain arrays.
+
+    Raises:
+        BundleError: An array is absent, pickled, misshapen or out of range.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: np.asarray(file[name], dtype=np.float64) for name in _ARRAYS}
+        scaler = ArrayScaler(center=arrays["center"], scale=arrays["scale"])
+        return scaler, arrays["temperature"], float(arrays["threshold"])
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise BundleError(
+            f"{path} does not hold the plain arrays {', '.join(_ARRAYS)} ({error}); train again"
+        ) from error
+
+
+def write_features(path: Path, names: Sequence[str], families: Sequence[str]) -> None:
+    """Write the table of position, name and family."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("position", "name", "family"))
+        pairs = zip(names, families, strict=True)
+        writer.writerows((i, name, family) for i, (name, family) in enumerate(pairs))
+
+
+def read_features(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return names and families in order.
+
+    Raises:
+        BundleError: A column is absent, or positions do not count from zero.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        if [row["position"] for row in rows] != [str(i) for i in range(len(rows))]:
+            raise ValueError("positions do not count from zero")
+        return tuple(row["name"] for row in rows), tuple(row["family"] for row in rows)
+    except (KeyError, ValueError, csv.Error) as error:
+        raise BundleError(
+            f"{path} is no table of position, name, family ({error}); train again"
+        ) from error
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write strict JSON; NaN and infinity become null."""
+    text = json.dumps(json_safe(values), indent=2, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object that a JSON file holds.
+
+    Raises:
+        BundleError: Not JSON, or not an object.
+    """
+    try:
+        values = json.loads(path.read_bytes())
+    except ValueError as error:  # undecodable bytes and bad JSON alike
+        raise BundleError(f"{path} is not JSON ({error}); train again") from error
+    if not isinstance(values, dict):
+        raise BundleError(f"{path} is not a JSON object; train again")
+    return values
+
+
+def read_model(path: Path) -> keras.Model:
+    """Return the model of a `.keras` file, read in safe mode and not compiled.
+
+    Raises:
+        BundleError: Keras refuses the file.
+    """
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises what its layers raise; the cause is chained
+        raise BundleError(
+            f"{path} does not load in Keras {keras.__version__} ({error}); install the versions "
+            "that its manifest names"
+        ) from error
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise `BundleError` unless names are unique and not empty."""
+    repeated = sorted({name for name in names if list(names).count(name) > 1})
+    if repeated or not all(names):
+        raise BundleError(
+            f"feature names are unique and not empty, got {repeated or 'an empty name'}; "
+            "use the names of one FeatureMatrix"
+        )
+
+
+def check_temperature(temperature: np.ndarray, horizons: int) -> None:
+    """Raise `BundleError` unless there is one finite, positive temperature per horizon."""
+    proper = temperature.shape == (horizons,) and np.isfinite(temperature).all()
+    if not proper or (temperature <= 0).any():
+        raise BundleError(
+            f"temperature is positive, one for each of {horizons} horizons, got "
+            f"{temperature.tolist()}; use what fit_temperature returns"
+        )
+
+
+def check_threshold(threshold: float) -> None:
+    """Raise `BundleError` unless the threshold is one that signals accept."""
+    if not 0.5 <= threshold <= 1:  # NaN fails too
+        raise BundleError(
+            f"threshold lies in [0.5, 1], got {threshold}; use what choose_threshold returns"
+        )
