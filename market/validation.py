@@ -20,15 +20,25 @@ class BarsError(ValueError):
     """Bars break a rule. The message names the rule, the row, the value and the remedy."""
 
 
-class _Sieve:
+class RowSieve:
     """Applies one rule after another to a frame: raises at the first bad row or drops bad rows.
 
-    `rows` holds the number that each remaining row had in the frame as it was given.
+    Attributes:
+        frame: the rows that are left, indexed by time.
+        rows: the number that each of them had at its source, from 0.
+        notes: a sentence for each rule that dropped rows.
     """
 
-    def __init__(self, frame: pd.DataFrame, *, symbol: str, repair: Repair) -> None:
+    def __init__(
+        self,
+        frame: pd.DataFrame,
+        *,
+        symbol: str,
+        repair: Repair,
+        row_numbers: np.ndarray | None = None,
+    ) -> None:
         self.frame = frame
-        self.rows = np.arange(len(frame))
+        self.rows = np.arange(len(frame)) if row_numbers is None else row_numbers
         self.symbol = symbol
         self.repair = repair
         self.notes: list[str] = []
@@ -68,6 +78,7 @@ def validate_bars(
     symbol: str,
     repair: Repair = "raise",
     minimum_rows: int = MINIMUM_ROWS,
+    row_numbers: np.ndarray | None = None,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Return the frame in canonical form and a note for each thing that was repaired.
 
@@ -79,6 +90,7 @@ def validate_bars(
             and says so in the notes. Missing columns, naive time, an empty frame and too few rows
             always raise.
         minimum_rows: fewer rows than this, after repair, raise.
+        row_numbers: `(rows,)` numbers by which messages name the rows, if not their positions.
 
     Returns:
         The canonical frame (`open high low close volume` float64 and finite, index `timestamp`
@@ -89,9 +101,14 @@ def validate_bars(
     """
     if repair not in get_args(Repair):
         raise ValueError(f'repair must be "raise" or "drop", got {repair!r}.')
-    if minimum_rows < 2:
-        raise ValueError(f"minimum_rows must be at least 2, got {minimum_rows}.")
-    sieve = _Sieve(_with_time_index(frame, symbol=symbol), symbol=symbol, repair=repair)
+    if minimum_rows < 1:
+        raise ValueError(f"minimum_rows must be at least 1, got {minimum_rows}.")
+    sieve = RowSieve(
+        _with_time_index(frame, symbol=symbol),
+        symbol=symbol,
+        repair=repair,
+        row_numbers=row_numbers,
+    )
     sieve.apply(
         "every bar has a time",
         np.asarray(sieve.frame.index.isna()),
@@ -145,14 +162,14 @@ def _with_time_index(frame: pd.DataFrame, *, symbol: str) -> pd.DataFrame:
     return canonical
 
 
-def _apply_numbers(sieve: _Sieve) -> None:
+def _apply_numbers(sieve: RowSieve) -> None:
     """Every value is a finite number; the columns become float64."""
     given = sieve.frame
     numbers = pd.DataFrame(
         {name: pd.to_numeric(given[name], errors="coerce") for name in BAR_COLUMNS},
         index=given.index,
     ).astype(np.float64)
-    finite = np.isfinite(numbers.to_numpy())
+    finite = np.asarray(np.isfinite(numbers.to_numpy()))
     original = given
 
     def value(row: int) -> str:
@@ -168,7 +185,7 @@ def _apply_numbers(sieve: _Sieve) -> None:
     )
 
 
-def _apply_prices(sieve: _Sieve) -> None:
+def _apply_prices(sieve: RowSieve) -> None:
     """Prices are positive, the range holds open and close, volume is not negative."""
 
     def values(*names: str) -> Callable[[int], str]:
@@ -205,7 +222,7 @@ def _apply_prices(sieve: _Sieve) -> None:
     )
 
 
-def _apply_order(sieve: _Sieve) -> None:
+def _apply_order(sieve: RowSieve) -> None:
     """Times increase strictly. Of duplicates the first stays."""
     stamps = pd.DatetimeIndex(sieve.frame.index).asi8
     if len(stamps) > 1 and (np.diff(stamps) < 0).all():

@@ -1,0 +1,150 @@
+"""Compiled loops of the simulator: one bar after another, and one probability after another."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+WINDOW_BARS = 20
+
+GARCH_ALPHA = 0.08
+GARCH_BETA = 0.90
+REGIME_MEMORY = 0.98
+TURBULENT_ABOVE = 1.3
+CALM_BELOW = 0.9
+TURBULENT_SCALE = 1.7
+SHAPE_OF_SIGMA = 0.25
+
+VOLUME_MEMORY = 0.8
+VOLUME_NOISE = 0.3
+SHAPE_OF_VOLUME = 0.6
+
+
+@njit(cache=True)
+def planted_drift(close: np.ndarray, volume: np.ndarray, row: int) -> float:
+    """Return g in (-1, 1) at the close of a bar, from it and the 19 bars before.
+
+    `tanh(2 * tanh(z) * (tanh(v) + 1/4))`, where z and v are the z-scores of the close and of the
+    volume in their last 20 values. Zero before there are 20 bars, and where a window does not vary.
+    """
+    if row < WINDOW_BARS - 1:
+        return 0.0
+    close_sum = close_squares = volume_sum = volume_squares = 0.0
+    for k in range(row - WINDOW_BARS + 1, row + 1):
+        # Relative to the last value, so that squares keep their digits.
+        here, traded = close[k] / close[row] - 1.0, volume[k] / volume[row] - 1.0
+        close_sum += here
+        close_squares += here * here
+        volume_sum += traded
+        volume_squares += traded * traded
+    close_mean, volume_mean = close_sum / WINDOW_BARS, volume_sum / WINDOW_BARS
+    close_variance = close_squares / WINDOW_BARS - close_mean**2
+    volume_variance = volume_squares / WINDOW_BARS - volume_mean**2
+    if close_variance <= 0.0 or volume_variance <= 0.0:
+        return 0.0
+    momentum = np.tanh(-close_mean / np.sqrt(close_variance))
+    surprise = np.tanh(-volume_mean / np.sqrt(volume_variance))
+    return np.tanh(2.0 * momentum * (surprise + 0.25))
+
+
+@njit(cache=True)
+def simulate_path(
+    shock: np.ndarray,
+    gap: np.ndarray,
+    bridge: np.ndarray,
+    volume_noise: np.ndarray,
+    shape: np.ndarray,
+    sigma_typical: float,
+    delay_bars: int,
+    amplitude: float,
+    price_start: float,
+    volume_typical: float,
+) -> tuple[np.ndarray, ...]:
+    """Return open, high, low, close, volume, drift and sigma, each `(rows,)`.
+
+    Row k's log return from its open to the next is `sigma[k] * (drift[k] + shock[k] + gap[k])`,
+    where drift and sigma use bars up to `k - delay_bars` alone.
+    """
+    rows = len(shock)
+    opens, highs, lows, closes, volumes, drift, sigma = [np.zeros(rows) for _ in range(7)]
+    variance, slow, turbulent, volume_state = 1.0, 1.0, False, 0.0
+    price = np.log(price_start)
+    for k in range(rows):
+        known = k - delay_bars
+        if known >= 0:
+            square = shock[known] ** 2
+            variance = (
+                1.0 - GARCH_ALPHA - GARCH_BETA + (GARCH_ALPHA * square + GARCH_BETA) * variance
+            )
+            slow = REGIME_MEMORY * slow + (1.0 - REGIME_MEMORY) * square
+            turbulent = slow > (CALM_BELOW if turbulent else TURBULENT_ABOVE)
+            drift[k] = amplitude * planted_drift(closes, volumes, known)
+        scale = np.sqrt(variance) * (TURBULENT_SCALE if turbulent else 1.0)
+        sigma[k] = sigma_typical * scale * (1.0 + SHAPE_OF_SIGMA * shape[k])
+        body = sigma[k] * (drift[k] + shock[k])
+        top, bottom = bridge_extremes(body, sigma[k], bridge[k])
+        opens[k], closes[k] = np.exp(price), np.exp(price + body)
+        highs[k] = max(opens[k], closes[k], np.exp(price + top))
+        lows[k] = min(opens[k], closes[k], np.exp(price + bottom))
+        volume_state = VOLUME_MEMORY * volume_state + VOLUME_NOISE * volume_noise[k]
+        volumes[k] = volume_typical * np.exp(
+            volume_state + SHAPE_OF_VOLUME * shape[k] + 0.5 * np.log(scale) + 0.2 * abs(shock[k])
+        )
+        price += body + sigma[k] * gap[k]
+    return opens, highs, lows, closes, volumes, drift, sigma
+
+
+@njit(cache=True)
+def bridge_extremes(body: float, sigma: float, noise: np.ndarray) -> tuple[float, float]:
+    """Return the highest and lowest log price of a random walk pinned to 0 and to the body."""
+    steps = len(noise)
+    scale = sigma / np.sqrt(steps)
+    pull = noise.sum() / steps
+    here, top, bottom = 0.0, max(0.0, body), min(0.0, body)
+    for step in range(steps - 1):
+        here += scale * (noise[step] - pull) + body / steps
+        top, bottom = max(top, here), min(bottom, here)
+    return top, bottom
+
+
+@njit(cache=True)
+def sum_exceeds(
+    drift: np.ndarray,
+    sigma: np.ndarray,
+    horizon_bars: int,
+    threshold: float,
+    nodes: np.ndarray,
+    weights: np.ndarray,
+    table: np.ndarray,
+    table_end: float,
+) -> np.ndarray:
+    """Return for each row t the probability that its label's log return exceeds a threshold.
+
+    The return is the sum over bars t+1 to t+h of `sigma * (drift + x)` with independent x whose
+    real characteristic function is tabulated on [0, table_end]. NaN in the last h+1 rows.
+
+    Source: Gil-Pelaez (1951), Biometrika 38, eq. 2; by symmetry the integrand is
+    `sin(u * (mean - threshold)) * prod(cf(sigma_j * u)) / u`.
+    """
+    rows = len(drift)
+    out = np.full(rows, np.nan)
+    per_unit = (len(table) - 1) / table_end
+    for t in range(rows - 1 - horizon_bars):
+        mean, variance = -threshold, 0.0
+        for k in range(t + 1, t + 1 + horizon_bars):
+            mean += sigma[k] * drift[k]
+            variance += sigma[k] ** 2
+        std = np.sqrt(variance)
+        total = 0.0
+        for n in range(len(nodes)):
+            product = 1.0
+            for k in range(t + 1, t + 1 + horizon_bars):
+                place = sigma[k] / std * nodes[n] * per_unit
+                cell = min(int(place), len(table) - 2)
+                part = place - cell
+                product *= table[cell] * (1.0 - part) + table[cell + 1] * part
+            total += weights[n] * np.sin(nodes[n] * mean / std) * product / nodes[n]
+            if horizon_bars > 1 and abs(product) < 1e-10:
+                break
+        out[t] = min(max(0.5 + total / np.pi, 0.0), 1.0)
+    return out
