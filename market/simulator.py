@@ -289,7 +289,8 @@ def _solve_amplitude(
     if not low_edge - EDGE_TOLERANCE <= edge <= high_edge:
         raise ValueError(
             f"edge={edge} cannot be reached with {label} on these {len(market.shock):,} bars: "
-            f"the reach is from {low_edge:.4f} to {high_edge:.4f}. Remedy: an edge between."
+            + (f"at most {high_edge:.4f}" if edge > high_edge else f"at least {low_edge:.4f}")
+            + " can be had. Remedy: another edge or label."
         )
     for attempt in range(SOLVER_STEPS):
         # Every third step halves, so that the bracket shrinks from both sides.

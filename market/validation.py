@@ -195,7 +195,7 @@ def _apply_prices(sieve: RowSieve) -> None:
     prices = sieve.frame[list(PRICE_COLUMNS)].to_numpy()
     sieve.apply(
         "prices are above zero",
-        (prices <= 0).any(axis=1),
+        np.asarray((prices <= 0).any(axis=1)),
         values(*PRICE_COLUMNS),
         remedy="correct the price at its source, or choose another price_scale",
     )
