@@ -43,14 +43,6 @@ __all__ = [
     "save_bundle",
 ]
 
-_READ_ON_LOAD = (
-    files.KERAS_FILE,
-    files.FEATURES_FILE,
-    files.PREPROCESSING_FILE,
-    files.CONFIG_FILE,
-    files.METRICS_FILE,
-)
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class BundleContents:
@@ -222,15 +214,15 @@ class Bundle:
     def _logits_of_scaled(self) -> Callable[[np.ndarray], np.ndarray]:
         return compile_logits(self.model)
 
-    def compute_features(self, frame: pd.DataFrame) -> "features.FeatureMatrix":
+    def compute_features(self, frame: pd.DataFrame) -> features.FeatureMatrix:
         """Compute this model's features, in its order, from bars.
 
         Args:
             frame: Canonical bars of one symbol.
 
         Raises:
-            BundleError: The installed `features` does not know a feature, or these bars do not
-                allow it.
+            BundleError: The installed `features` does not know a feature, or it cannot be
+                computed from these bars.
         """
         unknown = sorted(set(self.feature_names) - set(features.feature_names()))
         if unknown:
@@ -239,15 +231,13 @@ class Bundle:
                 f"{', '.join(unknown)}; it was written by ultimate-deep "
                 f"{self.manifest['libraries'].get('ultimate-deep')}: install that version"
             )
-        matrix = features.compute_features(frame, self.feature_names)
-        if tuple(matrix.names) != self.feature_names:
-            lost = {name: matrix.dropped.get(name, "absent") for name in self.feature_names}
-            lost = {name: why for name, why in lost.items() if name not in matrix.names}
+        try:
+            return features.compute_features(frame, self.feature_names)
+        except ValueError as error:
             raise BundleError(
-                f"{self.folder} needs features that these bars do not allow: {lost}; "
-                "bring bars like those it was trained on, or train on bars like these"
-            )
-        return matrix
+                f"the features of {self.folder} cannot be computed from these bars: {error} "
+                "(The model needs all of its features: bring bars like those it was trained on.)"
+            ) from error
 
     def logits(self, values: np.ndarray) -> np.ndarray:
         """Return logits, float32 `(rows, horizons)`, NaN for rows with a NaN.
@@ -287,7 +277,7 @@ def load_bundle(folder: str | Path) -> Bundle:
     """
     folder = Path(folder).resolve()  # `artifacts/latest` is a link
     manifest = verified_manifest(folder)
-    if absent := [name for name in _READ_ON_LOAD if name not in manifest["files"]]:
+    if absent := [name for name in files.READ_ON_LOAD if name not in manifest["files"]]:
         raise BundleError(f"{folder} lists no {', '.join(absent)}; train again")
     names, families = files.read_features(folder / files.FEATURES_FILE)
     if list(names) != manifest["feature_names"]:

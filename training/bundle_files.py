@@ -31,6 +31,7 @@ PREPROCESSING_FILE = "preprocessing.npz"
 HISTORY_FILE = "history.csv"
 CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.json"
+READ_ON_LOAD = (KERAS_FILE, FEATURES_FILE, PREPROCESSING_FILE, CONFIG_FILE, METRICS_FILE)
 
 _ARRAYS = ("center", "scale", "temperature", "threshold")
 

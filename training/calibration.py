@@ -167,7 +167,7 @@ def _best_of(table: pd.DataFrame, minimum_coverage: float) -> ThresholdChoice:
             f"{FALLBACK_THRESHOLD} is kept"
         )
     else:
-        best = table.loc[values.idxmax()]  # the first of equals, the lowest threshold
+        best = table.iloc[int(np.nanargmax(values))]  # the first of equals, the lowest threshold
         note = ""
         if best["value"] <= 0:
             note = "no threshold earns anything on validation after costs: the least loss is kept"
