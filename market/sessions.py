@@ -100,47 +100,64 @@ def _measured_bars_per_year(index: pd.DatetimeIndex) -> float:
 def find_gaps(index: pd.DatetimeIndex, interval: pd.Timedelta, session: Session) -> Gaps:
     """Return the gaps, telling missing bars from the hours at which this market is closed.
 
-    A slot of the week (its n-th interval) is usual when at least 75% of the weeks have a bar in it,
-    half below eight weeks; a continuous market has only usual slots. Holidays count as gaps.
+    A missing bar is usual, and its break a gap, when one or two weeks before *and* after there is
+    a bar (where the times reach so far), which a clock change does not disturb. In times of less
+    than two weeks it is usual on Monday to Friday if half of the days have a bar at its hour. In a
+    continuous market, and in breaks above ten days, every bar is usual. Holidays count as gaps.
     """
-    position = (index.as_unit("ns").asi8 - index.as_unit("ns").asi8[0]) // interval.value
-    before, after = position[:-1], position[1:]
-    breaks = after - before > 1
+    stamps = index.as_unit("ns").asi8
+    steps = np.diff(stamps)
+    position = (stamps - stamps[0]) // interval.as_unit("ns").value
+    breaks = np.diff(position) > 1
     if not breaks.any():
         return Gaps(count=0, longest=pd.Timedelta(0), closings=0)
-    usual = _usual_slots(index, position, interval, session)
-    # Usual slots strictly inside a break, from sums over whole weeks and the week begun.
-    before_slot = np.concatenate([[0], np.cumsum(usual)])
-
-    def usual_until(last: np.ndarray) -> np.ndarray:
-        weeks, slots = np.divmod(last + 1, len(usual))
-        return weeks * before_slot[-1] + before_slot[slots]
-
-    missing = usual_until(after - 1) - usual_until(before)
-    is_gap = breaks & (missing > 0)
-    longest = np.diff(index.as_unit("ns").asi8)[is_gap].max(initial=0)
+    filled = np.zeros(int(position[-1]) + 1, dtype=bool)
+    filled[position] = True
+    usual_until = np.cumsum(_usual_hours(index, filled, interval, session))
+    missing = usual_until[position[1:] - 1] - usual_until[position[:-1]]
+    is_gap = breaks & ((missing > 0) | (steps > LONGEST_CLOSING.as_unit("ns").value))
     return Gaps(
         count=int(is_gap.sum()),
-        longest=pd.Timedelta(int(longest), unit="ns"),
+        longest=pd.Timedelta(int(steps[is_gap].max(initial=0)), unit="ns"),
         closings=int((breaks & ~is_gap).sum()),
     )
 
 
-def _usual_slots(
-    index: pd.DatetimeIndex, position: np.ndarray, interval: pd.Timedelta, session: Session
+def _usual_hours(
+    index: pd.DatetimeIndex, filled: np.ndarray, interval: pd.Timedelta, session: Session
 ) -> np.ndarray:
-    """Return `(slots,)` bool, slot 0 being the first bar's: is a bar usual there?"""
-    slots_in_week = max(1, round(WEEK / interval))
+    """Return for each interval since the first bar whether a bar is usual there, `(slots,)`."""
+    week = max(1, round(WEEK / interval))
     if session == "continuous" or interval > DAY:
-        return np.ones(slots_in_week, dtype=bool)
-    rows = int(position[-1]) + 1
-    if rows < 2 * slots_in_week:
-        # Too short to see a week twice: usual times of a day, on Monday to Friday.
-        slots_in_day = max(1, round(DAY / interval))
-        filled = np.bincount(np.unique(position) % slots_in_day, minlength=slots_in_day)
-        days = len(index.normalize().unique())
-        slot_day = pd.date_range(index[0], periods=slots_in_week, freq=interval).day_of_week
-        return np.resize(2 * filled >= days, slots_in_week) & (np.asarray(slot_day) < SATURDAY)
-    filled = np.bincount(np.unique(position) % slots_in_week, minlength=slots_in_week)
-    weeks = rows // slots_in_week + (np.arange(slots_in_week) < rows % slots_in_week)
-    return filled >= weeks * (0.75 if rows >= 8 * slots_in_week else 0.5)
+        return np.ones(len(filled), dtype=bool)
+    if len(filled) >= 2 * week:
+        return _filled_around(filled, week)
+    day = max(1, round(DAY / interval))
+    often = 2 * np.bincount(np.flatnonzero(filled) % day, minlength=day)
+    days = index.normalize().unique()
+    trading_days = (days.day_of_week < SATURDAY).sum()
+    day_of_week = pd.date_range(index[0], periods=len(filled), freq=interval).day_of_week
+    return np.resize(often >= trading_days, len(filled)) & np.asarray(day_of_week < SATURDAY)
+
+
+def _filled_around(filled: np.ndarray, week: int) -> np.ndarray:
+    """Return whether there are bars one or two weeks before and after.
+
+    Where the times do not reach a week to one side, both weeks of the other side count, as far as
+    they are there.
+    """
+    before, before_both = _filled_before(filled, week)
+    after, after_both = (side[::-1] for side in _filled_before(filled[::-1], week))
+    around = before & after
+    around[:week] = after_both[:week]
+    around[-week:] = before_both[-week:]
+    return around
+
+
+def _filled_before(filled: np.ndarray, week: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return whether there is a bar one or two weeks before, and whether in both."""
+    one = np.zeros(len(filled), dtype=bool)
+    one[week:] = filled[:-week]
+    two = one.copy()
+    two[2 * week :] = filled[: -2 * week]
+    return one | two, one & two
