@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 TIE = 1e-12
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def sign_of_difference(left: float, right: float) -> float:
     """-1, 0 or 1; 0 where both are equal within the relative tolerance `TIE`."""
     difference = left - right
@@ -31,7 +31,7 @@ def sign_of_difference(left: float, right: float) -> float:
     return -1.0
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def safe_ratio(numerator: float, denominator: float, neutral: float) -> float:
     """`numerator / denominator`, or `neutral` where that is undefined or overflows."""
     if denominator == 0.0:
@@ -42,7 +42,7 @@ def safe_ratio(numerator: float, denominator: float, neutral: float) -> float:
     return result
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def safe_log_ratio(numerator: float, denominator: float) -> float:
     """`log(numerator / denominator)`; 0 where either is not positive or the ratio overflows."""
     if numerator <= 0.0 or denominator <= 0.0:
@@ -53,7 +53,7 @@ def safe_log_ratio(numerator: float, denominator: float) -> float:
     return math.log(ratio)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def unary(code: int, p: float, q: float, x: Floats, out: Floats, a: int, b: int) -> None:
     """Fill `out[a:b]` with a function of `x`; `p` and `q` are its two parameters."""
     if code == op.ABS:
@@ -85,7 +85,7 @@ def unary(code: int, p: float, q: float, x: Floats, out: Floats, a: int, b: int)
             out[c] = 1.0 if p <= x[c] < q else 0.0
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def binary(code: int, p: float, x: Floats, y: Floats, out: Floats, a: int, b: int) -> None:
     """Fill `out[a:b]` with a function of `x` and `y`; `p` is the neutral value of a ratio."""
     if code == op.ADD:
@@ -114,14 +114,14 @@ def binary(code: int, p: float, x: Floats, y: Floats, out: Floats, a: int, b: in
             out[c] = sign_of_difference(x[c], y[c])
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def where(condition: Floats, x: Floats, y: Floats, out: Floats, a: int, b: int) -> None:
     """Fill `out[a:b]` with `x` where `condition` is above zero, else with `y`."""
     for c in range(a, b):
         out[c] = x[c] if condition[c] > 0.0 else y[c]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def calendar(seconds: Floats, out: Floats, a: int, b: int) -> None:
     """Split UTC seconds since 1970 into five rows of `out`.
 

@@ -172,6 +172,11 @@ def log_ratio(x: Node, y: Node) -> Node:
     return _node(op.LOG_RATIO, (x, y))
 
 
+def logarithm(x: Node) -> Node:
+    """`log(x)` of a number without unit; 0 where it is not positive. Prices: `log_ratio`."""
+    return log_ratio(x, affine(x, 0.0, 1.0))
+
+
 def maximum(x: Node, y: Node) -> Node:
     """The greater of both."""
     return _node(op.MAXIMUM, (x, y))

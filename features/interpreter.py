@@ -14,7 +14,7 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def _of_window(
     code: int, x: Floats, y: Floats, z: Floats, w: int, p: float, out: Floats, a: int, b: int
 ) -> None:
@@ -100,7 +100,9 @@ def interpreter(digest: int) -> Callable[..., None]:
         version = digest
         rows = columns.shape[1]
         for k in range(columns.shape[0]):
-            work[k, history : history + rows] = columns[k]
+            # A loop: assigning slices would compile seconds of shape checks.
+            for c in range(rows):
+                work[k, history + c] = columns[k, c]
         stop = history + rows
         for i in range(code.shape[0]):
             number = code[i, 0]
@@ -114,7 +116,8 @@ def interpreter(digest: int) -> Callable[..., None]:
             given = constants[code[i, 9] : code[i, 9] + code[i, 10]]
             a = min(history + max(first - row, 0), stop)
             for k in range(slot, slot + outputs):
-                work[k, history:a] = np.nan
+                for c in range(history, a):
+                    work[k, c] = np.nan
             if a == stop:
                 continue
             fresh = row <= first

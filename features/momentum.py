@@ -4,7 +4,6 @@ import math
 
 from features.graph import (
     Node,
-    absolute,
     affine,
     clip,
     deviation,
@@ -12,23 +11,18 @@ from features.graph import (
     mean,
     rank,
     ratio,
-    rolling_max,
-    rolling_min,
-    rolling_sum,
     streak,
 )
 from features.indicators import (
     atr,
     balance_of_power,
     cci,
-    change,
     close,
     ema,
     high,
     low,
     macd,
     median_price,
-    opening,
     rsi,
     stochastic,
     stochastic_of,
@@ -59,24 +53,18 @@ def _unit(name: str, node: Node, source: str, unit: str = "-1 to 1") -> Feature:
 
 
 def _oscillators() -> list[Feature]:
-    slow, signal = stochastic(14, 3, 3)
-    fast, _ = stochastic(5, 1, 3)
+    slow, _ = stochastic(14, 3, 3)
     rsis = [
-        _unit(f"rsi_{window}", centred(rsi(close(), window)), "Wilder (1978)")
-        for window in (7, 14, 21)
+        _unit(f"rsi_{window}", centred(rsi(close(), window)), "Wilder (1978)") for window in (7, 14)
     ]
     return [
         *rsis,
-        _unit("rsi_14_change_5", change(rsi(close(), 14), 5) / 100.0, "Wilder (1978)"),
         _unit(
             "stochastic_rsi_14",
             centred(stochastic_of(rsi(close(), 14), 14)),
             "Chande & Kroll (1994)",
         ),
-        _unit("stochastic_5", centred(fast), "Lane (1984)"),
         _unit("stochastic_slow_14", centred(slow), "Lane (1984)"),
-        _unit("stochastic_signal_14", centred(signal), "Lane (1984)"),
-        _unit("stochastic_cross_14", (slow - signal) / 100.0, "Lane (1984)"),
         _unit("williams_r_28", affine(williams_r(28), 0.02, 1.0), "Williams (1979)"),
         _unit(
             "ultimate_oscillator_7_14_28",
@@ -85,34 +73,25 @@ def _oscillators() -> list[Feature]:
         ),
         _unit("balance_of_power_14", mean(balance_of_power(), 14), "Livshin (2001)"),
         _unit("true_strength_25_13", true_strength(close(), 25, 13) / 100.0, "Blau (1991)"),
-        *[
-            Feature(
-                name=f"cci_{window}",
-                node=cci(window) / 100.0,
-                source="Lambert (1980)",
-                unit="hundreds of CCI points",
-            )
-            for window in (14, 20, 50)
-        ],
+        Feature(
+            name="cci_20",
+            node=cci(20) / 100.0,
+            source="Lambert (1980)",
+            unit="hundreds of CCI points",
+        ),
     ]
 
 
 def _averages_apart() -> list[Feature]:
     """Differences of averages, in average true ranges or percent."""
-    line, signal, histogram = macd(close(), 12, 26, 9)
-    quick_line, _, quick_histogram = macd(close(), 5, 13, 4)
+    line, _, histogram = macd(close(), 12, 26, 9)
     span = atr(14)
     awesome = mean(median_price(), 5) - mean(median_price(), 34)
     unit = "average true ranges"
     parts = [
         ("macd_12_26", line, "Appel (1979)"),
-        ("macd_signal_12_26_9", signal, "Appel (1979)"),
         ("macd_histogram_12_26_9", histogram, "Appel (1979)"),
-        ("macd_5_13", quick_line, "Appel (1979)"),
-        ("macd_histogram_5_13_4", quick_histogram, "Appel (1979)"),
-        ("macd_histogram_change_12_26_9", change(histogram, 3), "Elder (1993)"),
         ("awesome_5_34", awesome, "Williams (1998)"),
-        ("awesome_change_5_34", change(awesome, 3), "Williams (1998)"),
         ("bull_power_13", high() - ema(close(), 13), "Elder (1993)"),
         ("bear_power_13", low() - ema(close(), 13), "Elder (1993)"),
     ]
@@ -149,47 +128,22 @@ def _scaled_returns() -> list[Feature]:
             unit=unit,
         ),
         Feature(
-            name="momentum_acceleration_20",
-            node=momentum_z(20) - lag(momentum_z(20), 20),
-            source=source,
-            unit=unit,
-        ),
-        Feature(
-            name="momentum_short_long",
-            node=momentum_z(5) - momentum_z(50),
-            source="Jegadeesh & Titman (1993)",
-            unit=unit,
-        ),
-        Feature(
             name="momentum_skip_50_10",
             node=ratio(lag(return_log(50), 10), deviation(return_log(), 50) * math.sqrt(50.0)),
             source="Jegadeesh & Titman (1993)",
             unit=unit,
         ),
-        _unit("momentum_rank_5_100", rank(return_log(5), 100), "Jegadeesh & Titman (1993)"),
         _unit("momentum_rank_20_100", rank(return_log(20), 100), "Jegadeesh & Titman (1993)"),
     ]
 
 
 def _persistence() -> list[Feature]:
-    body = close() - opening()
-    vigor = ratio(rolling_sum(body, 10), rolling_sum(high() - low(), 10))
-    extremes = rolling_max(return_log(), 20) + rolling_min(return_log(), 20)
     return [
-        _unit("relative_vigor_10", vigor, "Ehlers (2002)"),
         Feature(
             name="streak_10",
             node=streak(return_log(), 10) / 10.0,
             source="Connors & Alvarez (2009)",
             unit="bars in one direction, tenths",
-            low=-1.0,
-            high=1.0,
-        ),
-        Feature(
-            name="extreme_return_balance_20",
-            node=ratio(extremes, rolling_max(absolute(return_log()), 20)),
-            source="Bali, Cakici & Whitelaw (2011)",
-            unit="-1 to 1",
             low=-1.0,
             high=1.0,
         ),

@@ -11,7 +11,7 @@ from features.elementwise import safe_ratio
 Floats = npt.NDArray[np.float64]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def drawdown(x: Floats, w: int, squared: bool, out: Floats, a: int, b: int) -> None:
     """Deepest fall from the window's running peak, or the root mean square of all falls.
 
@@ -31,7 +31,7 @@ def drawdown(x: Floats, w: int, squared: bool, out: Floats, a: int, b: int) -> N
         out[c] = math.sqrt(total / w) if squared else deepest
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def cumulative_range(x: Floats, mean: Floats, w: int, out: Floats, a: int, b: int) -> None:
     """Range of the window's cumulated deviations from its mean (Hurst's R)."""
     for c in range(a, b):
@@ -45,7 +45,7 @@ def cumulative_range(x: Floats, mean: Floats, w: int, out: Floats, a: int, b: in
         out[c] = highest - lowest
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def entropy(x: Floats, w: int, symbols: int, counts: Floats, out: Floats, a: int, b: int) -> None:
     """Shannon entropy of the window's symbols (0 to `symbols` - 1) over its maximum, [0, 1]."""
     for c in range(a, b):
@@ -63,7 +63,7 @@ def entropy(x: Floats, w: int, symbols: int, counts: Floats, out: Floats, a: int
         out[c] = total / math.log(symbols)
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def streak(x: Floats, w: int, out: Floats, a: int, b: int) -> None:
     """Signed number of latest values with the newest one's sign, at most `w`."""
     for c in range(a, b):
@@ -80,7 +80,7 @@ def streak(x: Floats, w: int, out: Floats, a: int, b: int) -> None:
         out[c] = sign * length
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def exponential(x: Floats, alpha: float, fresh: bool, out: Floats, a: int, b: int) -> None:
     """Exponential average seeded with the first value; its memory is `out[a - 1]`."""
     start = a
@@ -91,7 +91,7 @@ def exponential(x: Floats, alpha: float, fresh: bool, out: Floats, a: int, b: in
         out[c] = out[c - 1] + alpha * (x[c] - out[c - 1])
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def cumulative(x: Floats, fresh: bool, out: Floats, a: int, b: int) -> None:
     """Sum of all values since the first one: never forgets, so no feature may use it."""
     start = a

@@ -1,11 +1,11 @@
 """Returns and the shape of single bars."""
 
 from features.graph import Node, lag, log_ratio, maximum, minimum, ratio
-from features.indicators import close, high, low, opening, typical_price
+from features.indicators import close, high, low, opening
 from features.registry import Feature
 
 LAGS = range(1, 10)
-HORIZONS = (2, 3, 5, 10, 20, 50, 100)
+HORIZONS = (2, 3, 5, 10, 20, 50)
 
 
 def return_log(bars: int = 1) -> Node:
@@ -79,21 +79,7 @@ def _shapes() -> list[Feature]:
             unit="log of low over last low",
         ),
         Feature(
-            name="typical_price_log",
-            node=log_ratio(close(), typical_price()),
-            source="Lambert (1980)",
-            unit="log of close over typical price",
-        ),
-        Feature(
             name="close_location", node=close_location(), source=source, unit=share, low=-1, high=1
-        ),
-        Feature(
-            name="body_share",
-            node=ratio(close() - opening(), span),
-            source=source,
-            unit=share,
-            low=-1,
-            high=1,
         ),
         Feature(
             name="upper_shadow",

@@ -17,14 +17,26 @@ from features.graph import Node
 # Family name -> module whose `entries()` lists its features. The order is the features' order.
 FAMILIES = {
     "price": "features.price",
+    "moving_averages": "features.moving_averages",
+    "ranges": "features.ranges",
     "momentum": "features.momentum",
+    "trend": "features.trend",
+    "volatility": "features.volatility",
+    "breakout": "features.breakout",
+    "volume": "features.volume",
+    "risk": "features.risk",
+    "statistics": "features.statistics",
+    "wavelets": "features.wavelets",
+    "time": "features.time",
+    "polynomial": "features.polynomial",
+    "interactions": "features.interactions",
 }
 
 # Warm-up that no default feature may exceed, in bars.
 MOST_WARMUP_BARS = 500
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Feature:
     """One number per bar that a net may see.
 

@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 CONSTANT = 1e-9
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def rolling_sum(x: Floats, w: int, out: Floats, a: int, b: int) -> None:
     """Sum of the window, newest bar first."""
     for c in range(a, b):
@@ -30,7 +30,7 @@ def rolling_sum(x: Floats, w: int, out: Floats, a: int, b: int) -> None:
             out[c] += x[c - j]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def rolling_mean(x: Floats, w: int, out: Floats, a: int, b: int) -> None:
     """Mean as newest value plus mean difference from it: exact for a constant window."""
     for c in range(a, b):
@@ -42,7 +42,7 @@ def rolling_mean(x: Floats, w: int, out: Floats, a: int, b: int) -> None:
         out[c] = x[c] + out[c] / w
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def absolute_deviation(x: Floats, mean: Floats, w: int, out: Floats, a: int, b: int) -> None:
     """Mean absolute deviation from the window's mean."""
     for c in range(a, b):
@@ -54,7 +54,7 @@ def absolute_deviation(x: Floats, mean: Floats, w: int, out: Floats, a: int, b: 
         out[c] /= w
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def standard_deviation(x: Floats, mean: Floats, w: int, out: Floats, a: int, b: int) -> None:
     """Population standard deviation; 0 where it is below `CONSTANT` of the mean."""
     for c in range(a, b):
@@ -68,7 +68,7 @@ def standard_deviation(x: Floats, mean: Floats, w: int, out: Floats, a: int, b: 
         out[c] = 0.0 if deviation <= CONSTANT * abs(mean[c]) else deviation
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def standard_moment(
     x: Floats, mean: Floats, deviation: Floats, w: int, power: int, out: Floats, a: int, b: int
 ) -> None:
@@ -90,7 +90,7 @@ def standard_moment(
         out[c] = 0.0 if deviation[c] == 0.0 else out[c] / w - excess
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def covariance(
     x: Floats, mean_x: Floats, y: Floats, mean_y: Floats, w: int, out: Floats, a: int, b: int
 ) -> None:
@@ -104,7 +104,7 @@ def covariance(
         out[c] /= w
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def slope(x: Floats, mean: Floats, w: int, out: Floats, a: int, b: int) -> None:
     """Least-squares slope of the window against time, in units of `x` per bar."""
     centre = (w - 1) / 2.0
@@ -119,7 +119,7 @@ def slope(x: Floats, mean: Floats, w: int, out: Floats, a: int, b: int) -> None:
         out[c] /= spread
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def rolling_min(x: Floats, w: int, out: Floats, a: int, b: int) -> None:
     """Lowest value of the window."""
     for c in range(a, b):
@@ -130,7 +130,7 @@ def rolling_min(x: Floats, w: int, out: Floats, a: int, b: int) -> None:
             out[c] = value if value < out[c] else out[c]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def rolling_max(x: Floats, w: int, out: Floats, a: int, b: int) -> None:
     """Highest value of the window."""
     for c in range(a, b):
@@ -141,7 +141,7 @@ def rolling_max(x: Floats, w: int, out: Floats, a: int, b: int) -> None:
             out[c] = value if value > out[c] else out[c]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def bars_since_extreme(x: Floats, w: int, sign: float, out: Floats, a: int, b: int) -> None:
     """Bars since the window's highest (`sign` 1) or lowest (-1) value, the latest of ties."""
     for c in range(a, b):
@@ -155,7 +155,7 @@ def bars_since_extreme(x: Floats, w: int, sign: float, out: Floats, a: int, b: i
         out[c] = age
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def rank(x: Floats, w: int, out: Floats, a: int, b: int) -> None:
     """Rank of the newest value among the others of its window, ties halved, in [-1, 1]."""
     for c in range(a, b):
@@ -167,7 +167,7 @@ def rank(x: Floats, w: int, out: Floats, a: int, b: int) -> None:
         out[c] /= w - 1
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def _place(window: Floats, count: int, value: float) -> int:
     """Index of the first of `window[:count]`, sorted, that is not below `value`."""
     low = 0
@@ -181,7 +181,7 @@ def _place(window: Floats, count: int, value: float) -> int:
     return low
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def quantiles(
     x: Floats, w: int, levels: Floats, window: Floats, fresh: bool, out: Floats, a: int, b: int
 ) -> None:
@@ -219,7 +219,7 @@ def quantiles(
             out[k, c] = window[below] + part * (window[above] - window[below])
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def fir(x: Floats, weights: Floats, out: Floats, a: int, b: int) -> None:
     """Weighted sum of the window; `weights[0]` is the newest bar's."""
     for c in range(a, b):
