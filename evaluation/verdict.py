@@ -151,6 +151,26 @@ def judge_edge(
     )
 
 
+def accuracy_interval(
+    label: npt.ArrayLike,
+    predicted_up: npt.ArrayLike,
+    *,
+    decision_time: npt.ArrayLike | None = None,
+    horizon_bars: int = 1,
+    seed: int = 0,
+    config: VerdictConfig = VerdictConfig(),
+) -> Interval:
+    """Return the accuracy of any predictor with the same interval that `judge_edge` gives.
+
+    Args and errors as for `judge_edge`.
+    """
+    truth, guess = binary("label", label), binary("predicted_up", predicted_up)
+    same_length(label=truth, predicted_up=guess)
+    table = _per_time(truth, guess, decision_time)
+    level = 1.0 - 2.0 * config.error_rate
+    return _accuracy_intervals(table, level, horizon_bars, seed, config)[0]
+
+
 def _per_time(
     truth: Array1D, guess: Array1D, decision_time: npt.ArrayLike | None
 ) -> npt.NDArray[np.float64]:

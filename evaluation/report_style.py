@@ -1,0 +1,63 @@
+"""The report's style sheet: one file, no network, light and dark."""
+
+CSS = """
+:root { color-scheme: light dark;
+  --page: #f5f6f8; --panel: #ffffff; --ink: #16202c; --muted: #5d6b7a; --grid: #dfe4ea;
+  --model: #1f66d1; --reference: #98a2ae; --validation: #d9822b; --good: #157f4f; --bad: #c2372e;
+  --warn: #a86400; --tint: #eef4fd; --font: system-ui, "Segoe UI", Roboto, "Helvetica Neue",
+  "DejaVu Sans", Arial, sans-serif; }
+@media (prefers-color-scheme: dark) { :root {
+  --page: #0f141a; --panel: #171e27; --ink: #e7ecf2; --muted: #9aa7b5; --grid: #2b3541;
+  --model: #6aa5ff; --reference: #7d8896; --validation: #f0a556; --good: #4cc38a; --bad: #ff7b72;
+  --warn: #f2b84b; --tint: #1c2938; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.55 var(--font); }
+main { max-width: 980px; margin: 0 auto; padding: 32px 20px 64px; }
+header { margin-bottom: 20px; }
+h1 { font-size: 28px; line-height: 1.2; margin: 0 0 4px; letter-spacing: -0.01em; }
+h2 { font-size: 20px; margin: 0 0 4px; letter-spacing: -0.005em; }
+p { margin: 6px 0; }
+.sub, .hint, figcaption { color: var(--muted); font-size: 14px; }
+section { background: var(--panel); border: 1px solid var(--grid); border-radius: 12px;
+  padding: 20px 24px; margin: 16px 0; }
+.banner { background: repeating-linear-gradient(-45deg, transparent 0 12px,
+  color-mix(in srgb, var(--warn) 12%, transparent) 12px 24px);
+  border: 1px solid var(--warn); color: var(--ink); border-radius: 12px; padding: 12px 20px;
+  margin: 16px 0; }
+.verdict { border-left: 8px solid var(--tone); }
+.verdict .kind { font-size: 34px; font-weight: 700; line-height: 1.15; color: var(--tone); }
+.verdict .sentence { font-size: 17px; max-width: 76ch; }
+.edge { --tone: var(--good); } .no-edge { --tone: var(--bad); }
+.cannot-tell { --tone: var(--warn); }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); gap: 12px;
+  margin-top: 16px; }
+.card { background: var(--page); border-radius: 10px; padding: 12px 14px; }
+.card b { display: block; font-size: 22px; font-variant-numeric: tabular-nums; }
+.card span { color: var(--muted); font-size: 13px; display: block; line-height: 1.4; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-size: 14.5px; margin-top: 8px;
+  font-variant-numeric: tabular-nums; }
+th, td { padding: 7px 10px; text-align: right; border-bottom: 1px solid var(--grid);
+  white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; }
+thead th { color: var(--muted); font-weight: 600; font-size: 13px; }
+tbody tr:last-child td { border-bottom: 0; }
+tr.model td { background: var(--tint); font-weight: 600; }
+td small { display: block; color: var(--muted); font-size: 12px; font-weight: 400; }
+caption { text-align: left; color: var(--muted); font-size: 14px; padding-bottom: 4px; }
+.pair { display: grid; grid-template-columns: 1fr 1fr; gap: 16px; align-items: center; }
+@media (max-width: 720px) { .pair { grid-template-columns: 1fr; } section { padding: 16px; } }
+figure { margin: 12px 0 0; } svg { width: 100%; height: auto; display: block; }
+.confusion { max-width: 520px; } .confusion td, .confusion th { text-align: center; }
+.confusion td.cell { background: color-mix(in srgb, var(--tone) var(--share), transparent);
+  font-size: 19px; font-weight: 600; padding: 14px; border: 3px solid var(--panel);
+  border-radius: 10px; }
+.right { --tone: var(--good); } .wrong { --tone: var(--bad); }
+details { margin-top: 8px; } summary { cursor: pointer; font-weight: 600; }
+.names td { text-align: left; white-space: normal; vertical-align: top; }
+.names td:first-child { color: var(--muted); width: 34%; overflow-wrap: anywhere; }
+.names td:last-child { overflow-wrap: anywhere; }
+ul { margin: 8px 0 0; padding-left: 22px; } li { margin: 4px 0; }
+footer { color: var(--muted); font-size: 13px; margin-top: 24px; }
+@media print { body { background: none; } section { break-inside: avoid; } }
+"""
