@@ -25,7 +25,7 @@ from models.checks import (
 )
 from models.heads import Heads, logits_layer
 from models.inputs import Inputs, flat_features, make_inputs
-from models.layers.dense_unit import DenseUnit
+from models.layers.dense_stack import DenseStack
 from models.layers.multi_scale_attention import MultiScaleAttention
 from models.layers.normalization import plain_norm
 from models.layers.residual_block import RESIDUAL_SCALINGS
@@ -205,19 +205,17 @@ def _stacked_units(x: Any, config: UltimateConfig, policy: keras.DTypePolicy) ->
         dtype=policy,
         name="residual_stack",
     )(x)
-    outputs, x = [residual], residual[:, -1, :]
-    for index, blocks in enumerate(config.dense_blocks_per_unit, start=1):
-        name = f"dense_unit_{index:02d}"
-        x = DenseUnit(
-            blocks,
-            config.growth_rate,
-            normalization=config.normalization,
-            activation=config.activation,
-            dropout_rate=config.dropout_rate,
-            l2=config.l2,
-            seed=derive_seed(config.seed, name),
-            dtype=policy,
-            name=name,
-        )(x)
-        outputs.append(x)
-    return outputs
+    if not config.dense_blocks_per_unit:
+        return [residual]
+    dense = DenseStack(
+        config.dense_blocks_per_unit,
+        config.growth_rate,
+        normalization=config.normalization,
+        activation=config.activation,
+        dropout_rate=config.dropout_rate,
+        l2=config.l2,
+        seed=derive_seed(config.seed, "dense"),
+        dtype=policy,
+        name="dense_stack",
+    )(residual[:, -1, :])
+    return [residual, dense]

@@ -1,4 +1,4 @@
-"""The loop over blocks, for the backend that Keras runs on."""
+"""The loops over blocks, for the backend that Keras runs on: one file per backend."""
 
 import importlib
 from collections.abc import Callable
@@ -6,19 +6,30 @@ from typing import Any
 
 import keras
 
-LOOPS: dict[str, str] = {"tensorflow": "models.layers.stack_tensorflow"}
+BACKENDS = ("tensorflow",)
 
 
 def stack_loop() -> Callable[..., Any]:
-    """`run_stack` of the current backend.
+    """`run_stack` of the current backend, the loop of `ResidualStack`."""
+    return importlib.import_module(f"models.layers.stack_{_backend()}").run_stack
+
+
+def dense_loop() -> Callable[..., Any]:
+    """`run_dense` of the current backend, the loop of `DenseStack`."""
+    return importlib.import_module(f"models.layers.dense_{_backend()}").run_dense
+
+
+def _backend() -> str:
+    """The current backend's name.
 
     Raises:
-        NotImplementedError: the backend has no loop yet.
+        NotImplementedError: the backend has no loops yet.
     """
     backend = keras.backend.backend()
-    if backend not in LOOPS:
+    if backend not in BACKENDS:
         raise NotImplementedError(
-            f"ResidualStack runs on {', '.join(LOOPS)}, and Keras runs on {backend!r}: set "
-            'KERAS_BACKEND=tensorflow before importing keras, or build with implementation="unrolled".'
+            f"Stacked layers run on {', '.join(BACKENDS)}, and Keras runs on {backend!r}: set "
+            "KERAS_BACKEND=tensorflow before Keras is imported, or build the model with "
+            'implementation="unrolled".'
         )
-    return importlib.import_module(LOOPS[backend]).run_stack
+    return backend

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from models.layers.masks_tensorflow import MaskSource, mask_source
 from models.layers.normalization import Moments
 from models.layers.residual_block import BlockSettings, Weights, first_half, second_half
 
@@ -64,7 +65,8 @@ def run_stack(
         moments under the names of the moving statistics, each `(blocks, width)`.
     """
     names = tuple(weights)
-    block = _Block(settings, moving, _block_seeds(seed, settings.depth), batch_moments)
+    masks = mask_source((tf.shape(x)[0], x.shape[1]), settings.depth, seed, settings.dropout_rate)
+    block = _Block(settings, moving, masks, batch_moments)
     segment = settings.depth if memory == "store" else math.isqrt(settings.depth - 1) + 1
     plan = _Plan.of(units, segment)
 
@@ -115,7 +117,7 @@ class _Block:
 
     settings: BlockSettings
     moving: Weights
-    seeds: Any
+    masks: MaskSource | None
     batch_moments: bool
 
     def first(self, index: Any, x: Any, weights: Weights) -> tuple[Any, Moments | None]:
@@ -124,9 +126,8 @@ class _Block:
 
     def second(self, index: Any, state: Any, weights: Weights) -> tuple[Any, Moments | None]:
         mask = None
-        if self.seeds is not None:
-            mask = dropout_mask(tf.shape(state), self.seeds[index], self.settings.dropout_rate)
-            mask = tf.ensure_shape(mask, state.shape)
+        if self.masks is not None:
+            mask = tf.ensure_shape(self.masks.mask(index), state.shape)
         weights = {**weights, **_slices(self.moving, index)}
         return second_half(state, weights, self.settings, mask=mask, training=self.batch_moments)
 
@@ -145,21 +146,6 @@ class _Block:
             again, _ = self.first(index, x, ours)
         x_gradient, first = tape.gradient(again, (x, ours), state_gradient)
         return gradient + x_gradient, {**first, **second}
-
-
-def dropout_mask(shape: Any, seed: Any, rate: float) -> Any:
-    """A float32 mask of 0 and `1 / (1 - rate)`, the same for the same seed wherever it runs."""
-    uniform = tf.random.stateless_uniform(shape, seed, alg="philox")
-    return tf.where(uniform >= rate, 1.0 / (1.0 - rate), 0.0)
-
-
-def _block_seeds(seed: Any, blocks: int) -> Any:
-    if seed is None:
-        return None
-    seed = tf.cast(tf.math.floormod(seed, tf.int32.max - 1), tf.int32)
-    return tf.random.stateless_uniform(
-        (blocks, 2), seed, minval=None, maxval=None, dtype=tf.int32, alg="philox"
-    )
 
 
 def _slices(stacked: Weights, index: Any) -> Weights:
