@@ -63,8 +63,8 @@ def bar_columns(frame: pd.DataFrame) -> npt.NDArray[np.float64]:
 
     Raises:
         TypeError: The frame is not a DataFrame with a time index.
-        ValueError: A column is missing or not numeric, times are naive or out of order, or a
-            value is not finite; the message names the row.
+        ValueError: A column is missing or not numeric, times are naive or out of order, a value
+            is not finite, a price not positive or a volume negative; the message names the row.
     """
     if not isinstance(frame, pd.DataFrame):
         raise TypeError(f"bars must be a pandas DataFrame; got {type(frame).__name__}")
@@ -88,6 +88,14 @@ def bar_columns(frame: pd.DataFrame) -> npt.NDArray[np.float64]:
         raise ValueError(
             f"{name} of the bar at {frame.index[row]} (row {row}) is not finite; "
             "drop or repair such bars first (market.read_bars does)"
+        )
+    if (columns[:4] <= 0.0).any() or (columns[4] < 0.0).any():
+        wrong = np.vstack([columns[:4] <= 0.0, columns[4:5] < 0.0])
+        row = int(wrong.any(axis=0).argmax())
+        name = COLUMNS[int(wrong[:, row].argmax())]
+        raise ValueError(
+            f"{name} of the bar at {frame.index[row]} (row {row}) is {frame[name].iloc[row]}; "
+            "prices must be above zero and volumes not below it"
         )
     return columns
 

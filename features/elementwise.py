@@ -54,70 +54,70 @@ def safe_log_ratio(numerator: float, denominator: float) -> float:
 
 
 @numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def unary(code: int, p: float, q: float, x: Floats, out: Floats, a: int, b: int) -> None:
-    """Fill `out[a:b]` with a function of `x`; `p` and `q` are its two parameters."""
+def unary(code: int, p: float, q: float, x: Floats, out: Floats) -> None:
+    """Fill `out` with a function of `x`; `p` and `q` are its two parameters."""
     if code == op.ABS:
-        for c in range(a, b):
+        for c in range(out.shape[0]):
             out[c] = abs(x[c])
     elif code == op.SQRT:
-        for c in range(a, b):
+        for c in range(out.shape[0]):
             out[c] = math.sqrt(max(x[c], 0.0))
     elif code == op.TANH:
-        for c in range(a, b):
+        for c in range(out.shape[0]):
             out[c] = math.tanh(x[c])
     elif code == op.SIN:
-        for c in range(a, b):
+        for c in range(out.shape[0]):
             out[c] = math.sin(x[c])
     elif code == op.COS:
-        for c in range(a, b):
+        for c in range(out.shape[0]):
             out[c] = math.cos(x[c])
     elif code == op.LOG1P:
-        for c in range(a, b):
+        for c in range(out.shape[0]):
             out[c] = math.log1p(max(x[c], 0.0))
     elif code == op.AFFINE:
-        for c in range(a, b):
+        for c in range(out.shape[0]):
             out[c] = p * x[c] + q
     elif code == op.CLIP:
-        for c in range(a, b):
+        for c in range(out.shape[0]):
             out[c] = min(max(x[c], p), q)
     elif code == op.BETWEEN:
-        for c in range(a, b):
+        for c in range(out.shape[0]):
             out[c] = 1.0 if p <= x[c] < q else 0.0
 
 
 @numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def binary(code: int, p: float, x: Floats, y: Floats, out: Floats, a: int, b: int) -> None:
-    """Fill `out[a:b]` with a function of `x` and `y`; `p` is the neutral value of a ratio."""
+def binary(code: int, p: float, x: Floats, y: Floats, out: Floats) -> None:
+    """Fill `out` with a function of `x` and `y`; `p` is the neutral value of a ratio."""
     if code == op.ADD:
-        for c in range(a, b):
+        for c in range(out.shape[0]):
             out[c] = x[c] + y[c]
     elif code == op.SUB:
-        for c in range(a, b):
+        for c in range(out.shape[0]):
             out[c] = x[c] - y[c]
     elif code == op.MUL:
-        for c in range(a, b):
+        for c in range(out.shape[0]):
             out[c] = x[c] * y[c]
     elif code == op.DIV:
-        for c in range(a, b):
+        for c in range(out.shape[0]):
             out[c] = safe_ratio(x[c], y[c], p)
     elif code == op.MAXIMUM:
-        for c in range(a, b):
+        for c in range(out.shape[0]):
             out[c] = max(x[c], y[c])
     elif code == op.MINIMUM:
-        for c in range(a, b):
+        for c in range(out.shape[0]):
             out[c] = min(x[c], y[c])
     elif code == op.LOG_RATIO:
-        for c in range(a, b):
+        for c in range(out.shape[0]):
             out[c] = safe_log_ratio(x[c], y[c])
     elif code == op.COMPARE:
-        for c in range(a, b):
+        for c in range(out.shape[0]):
             out[c] = sign_of_difference(x[c], y[c])
 
 
 @numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def where(condition: Floats, x: Floats, y: Floats, out: Floats, a: int, b: int) -> None:
-    """Fill `out[a:b]` with `x` where `condition` is above zero, else with `y`."""
-    for c in range(a, b):
+def where(condition: Floats, x: Floats, y: Floats, out: Floats) -> None:
+    """Fill `out` with `x` where `condition` is above zero, else with `y`."""
+    for c in range(out.shape[0]):
         out[c] = x[c] if condition[c] > 0.0 else y[c]
 
 

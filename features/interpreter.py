@@ -16,12 +16,22 @@ Integers = npt.NDArray[np.int64]
 
 @numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def _of_window(
-    code: int, x: Floats, y: Floats, z: Floats, w: int, p: float, out: Floats, a: int, b: int
+    code: int,
+    x: Floats,
+    y: Floats,
+    z: Floats,
+    w: int,
+    p: float,
+    scratch: Floats,
+    out: Floats,
+    a: int,
+    b: int,
 ) -> None:
     """Operators over a window that have one output and no state."""
     if code == op.LAG:
-        for c in range(a, b):
-            out[c] = x[c - w]
+        target, past = out[a:b], x[a - w : b - w]
+        for i in range(b - a):
+            target[i] = past[i]
     elif code == op.SUM:
         windowed.rolling_sum(x, w, out, a, b)
     elif code == op.MEAN:
@@ -35,21 +45,21 @@ def _of_window(
     elif code == op.SLOPE:
         windowed.slope(x, y, w, out, a, b)
     elif code == op.MIN:
-        windowed.rolling_min(x, w, out, a, b)
+        windowed.rolling_extreme(x, w, -1.0, out, a, b)
     elif code == op.MAX:
-        windowed.rolling_max(x, w, out, a, b)
+        windowed.rolling_extreme(x, w, 1.0, out, a, b)
     elif code == op.BARS_SINCE_MIN:
-        windowed.bars_since_extreme(x, w, -1.0, out, a, b)
+        windowed.bars_since_extreme(x, w, -1.0, scratch, out, a, b)
     elif code == op.BARS_SINCE_MAX:
-        windowed.bars_since_extreme(x, w, 1.0, out, a, b)
+        windowed.bars_since_extreme(x, w, 1.0, scratch, out, a, b)
     elif code == op.RANK:
         windowed.rank(x, w, out, a, b)
     elif code == op.DRAWDOWN:
-        paths.drawdown(x, w, False, out, a, b)
+        paths.drawdown(x, w, False, scratch, out, a, b)
     elif code == op.ULCER:
-        paths.drawdown(x, w, True, out, a, b)
+        paths.drawdown(x, w, True, scratch, out, a, b)
     elif code == op.CUMULATIVE_RANGE:
-        paths.cumulative_range(x, y, w, out, a, b)
+        paths.cumulative_range(x, y, w, scratch, out, a, b)
     elif code == op.STREAK:
         paths.streak(x, w, out, a, b)
 
@@ -94,6 +104,7 @@ def interpreter(digest: int) -> Callable[..., None]:
         columns: Floats,
         work: Floats,
         state: Floats,
+        scratch: Floats,
         history: int,
         row: int,
     ) -> int:
@@ -125,11 +136,11 @@ def interpreter(digest: int) -> Callable[..., None]:
             p = given[0] if given.shape[0] > 0 else 0.0
             q = given[1] if given.shape[0] > 1 else 0.0
             if number < 20:
-                elementwise.unary(number, p, q, x, target, a, stop)
+                elementwise.unary(number, p, q, x[a:stop], target[a:stop])
             elif number < 40:
-                elementwise.binary(number, p, x, y, target, a, stop)
+                elementwise.binary(number, p, x[a:stop], y[a:stop], target[a:stop])
             elif number == op.WHERE:
-                elementwise.where(x, y, z, target, a, stop)
+                elementwise.where(x[a:stop], y[a:stop], z[a:stop], target[a:stop])
             elif number == op.COVARIANCE:
                 windowed.covariance(x, y, z, work[code[i, 7]], w, target, a, stop)
             elif number == op.QUANTILES:
@@ -147,7 +158,7 @@ def interpreter(digest: int) -> Callable[..., None]:
             elif number == op.CALENDAR:
                 elementwise.calendar(x, work[slot : slot + outputs], a, stop)
             else:
-                _of_window(number, x, y, z, w, q, target, a, stop)
+                _of_window(number, x, y, z, w, q, scratch, target, a, stop)
         return version
 
     return run

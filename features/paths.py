@@ -6,43 +6,59 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from features.elementwise import safe_ratio
-
 Floats = npt.NDArray[np.float64]
 
 
 @numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def drawdown(x: Floats, w: int, squared: bool, out: Floats, a: int, b: int) -> None:
+def drawdown(x: Floats, w: int, squared: bool, peak: Floats, out: Floats, a: int, b: int) -> None:
     """Deepest fall from the window's running peak, or the root mean square of all falls.
 
-    Both are fractions of the peak in [0, 1] for positive `x`. Source of the second: Martin &
-    McCann (1989), the ulcer index.
+    Both are fractions of the peak in [0, 1] for positive `x`. `peak` is scratch, at least
+    `b - a` long. Source of the second: Martin & McCann (1989), the ulcer index.
     """
-    for c in range(a, b):
-        peak = x[c - w + 1]
-        deepest = 0.0
-        total = 0.0
-        for j in range(w - 1, -1, -1):
-            value = x[c - j]
-            peak = value if value > peak else peak
-            fall = safe_ratio(peak - value, peak, 0.0)
-            deepest = fall if fall > deepest else deepest
-            total += fall * fall
-        out[c] = math.sqrt(total / w) if squared else deepest
+    result = out[a:b]
+    oldest = x[a - w + 1 : b - w + 1]
+    for i in range(b - a):
+        peak[i] = oldest[i]
+        result[i] = 0.0
+    for j in range(w - 2, -1, -1):
+        value = x[a - j : b - j]
+        for i in range(b - a):
+            peak[i] = value[i] if value[i] > peak[i] else peak[i]
+            fall = (peak[i] - value[i]) / peak[i]
+            if squared:
+                result[i] += fall * fall
+            else:
+                result[i] = fall if fall > result[i] else result[i]
+    if squared:
+        for i in range(b - a):
+            result[i] = math.sqrt(result[i] / w)
 
 
 @numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def cumulative_range(x: Floats, mean: Floats, w: int, out: Floats, a: int, b: int) -> None:
-    """Range of the window's cumulated deviations from its mean (Hurst's R)."""
-    for c in range(a, b):
-        level = 0.0
-        lowest = 0.0
-        highest = 0.0
-        for j in range(w - 1, -1, -1):
-            level += x[c - j] - mean[c]
-            lowest = level if level < lowest else lowest
-            highest = level if level > highest else highest
-        out[c] = highest - lowest
+def cumulative_range(
+    x: Floats, mean: Floats, w: int, scratch: Floats, out: Floats, a: int, b: int
+) -> None:
+    """Range of the window's cumulated deviations from its mean (Hurst's R).
+
+    `scratch` is at least `3 * (b - a)` long.
+    """
+    n = b - a
+    level, lowest, highest = scratch[:n], scratch[n : 2 * n], scratch[2 * n : 3 * n]
+    centre = mean[a:b]
+    for i in range(n):
+        level[i] = 0.0
+        lowest[i] = 0.0
+        highest[i] = 0.0
+    for j in range(w - 1, -1, -1):
+        value = x[a - j : b - j]
+        for i in range(n):
+            level[i] += value[i] - centre[i]
+            lowest[i] = level[i] if level[i] < lowest[i] else lowest[i]
+            highest[i] = level[i] if level[i] > highest[i] else highest[i]
+    result = out[a:b]
+    for i in range(n):
+        result[i] = highest[i] - lowest[i]
 
 
 @numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)

@@ -21,7 +21,7 @@ from features.interpreter import carry_history, interpreter, write_roots
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-BLOCK_ROWS = 512
+BLOCK_ROWS = 256
 
 # Columns of the instruction array.
 CODE, FIRST, OUT, OUTPUTS, IN_0, IN_1, IN_2, IN_3, INTEGER, CONSTANT, CONSTANTS, STATE = range(12)
@@ -148,6 +148,7 @@ class Runner:
         self._history = program.history
         self._work = np.full((len(program.keep), self._history + block_rows), np.nan)
         self._state = np.zeros(program.state_size)
+        self._scratch = np.empty(3 * block_rows)
 
     def advance(
         self, columns: Floats, out: npt.NDArray[np.floating], limit: float = np.inf
@@ -168,6 +169,7 @@ class Runner:
             columns,
             self._work,
             self._state,
+            self._scratch,
             self._history,
             self.row,
         )

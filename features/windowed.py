@@ -12,7 +12,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from features.elementwise import sign_of_difference
+from features.elementwise import TIE
 
 Floats = npt.NDArray[np.float64]
 
@@ -23,49 +23,57 @@ CONSTANT = 1e-9
 @numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def rolling_sum(x: Floats, w: int, out: Floats, a: int, b: int) -> None:
     """Sum of the window, newest bar first."""
-    for c in range(a, b):
-        out[c] = x[c]
+    total, newest = out[a:b], x[a:b]
+    for i in range(b - a):
+        total[i] = newest[i]
     for j in range(1, w):
-        for c in range(a, b):
-            out[c] += x[c - j]
+        past = x[a - j : b - j]
+        for i in range(b - a):
+            total[i] += past[i]
 
 
 @numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def rolling_mean(x: Floats, w: int, out: Floats, a: int, b: int) -> None:
     """Mean as newest value plus mean difference from it: exact for a constant window."""
-    for c in range(a, b):
-        out[c] = 0.0
+    total, newest = out[a:b], x[a:b]
+    for i in range(b - a):
+        total[i] = 0.0
     for j in range(1, w):
-        for c in range(a, b):
-            out[c] += x[c - j] - x[c]
-    for c in range(a, b):
-        out[c] = x[c] + out[c] / w
+        past = x[a - j : b - j]
+        for i in range(b - a):
+            total[i] += past[i] - newest[i]
+    for i in range(b - a):
+        total[i] = newest[i] + total[i] / w
 
 
 @numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def absolute_deviation(x: Floats, mean: Floats, w: int, out: Floats, a: int, b: int) -> None:
     """Mean absolute deviation from the window's mean."""
-    for c in range(a, b):
-        out[c] = 0.0
+    total, centre = out[a:b], mean[a:b]
+    for i in range(b - a):
+        total[i] = 0.0
     for j in range(w):
-        for c in range(a, b):
-            out[c] += abs(x[c - j] - mean[c])
-    for c in range(a, b):
-        out[c] /= w
+        past = x[a - j : b - j]
+        for i in range(b - a):
+            total[i] += abs(past[i] - centre[i])
+    for i in range(b - a):
+        total[i] /= w
 
 
 @numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def standard_deviation(x: Floats, mean: Floats, w: int, out: Floats, a: int, b: int) -> None:
     """Population standard deviation; 0 where it is below `CONSTANT` of the mean."""
-    for c in range(a, b):
-        out[c] = 0.0
+    total, centre = out[a:b], mean[a:b]
+    for i in range(b - a):
+        total[i] = 0.0
     for j in range(w):
-        for c in range(a, b):
-            difference = x[c - j] - mean[c]
-            out[c] += difference * difference
-    for c in range(a, b):
-        deviation = math.sqrt(out[c] / w)
-        out[c] = 0.0 if deviation <= CONSTANT * abs(mean[c]) else deviation
+        past = x[a - j : b - j]
+        for i in range(b - a):
+            difference = past[i] - centre[i]
+            total[i] += difference * difference
+    for i in range(b - a):
+        deviation = math.sqrt(total[i] / w)
+        total[i] = 0.0 if deviation <= CONSTANT * abs(centre[i]) else deviation
 
 
 @numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
@@ -73,21 +81,17 @@ def standard_moment(
     x: Floats, mean: Floats, deviation: Floats, w: int, power: int, out: Floats, a: int, b: int
 ) -> None:
     """Third (`power` 3) or excess fourth standardised moment; 0 for a constant window."""
-    for c in range(a, b):
-        out[c] = 0.0
-    if power == 3:
-        for j in range(w):
-            for c in range(a, b):
-                z = (x[c - j] - mean[c]) / deviation[c]
-                out[c] += z * z * z
-    else:
-        for j in range(w):
-            for c in range(a, b):
-                z = (x[c - j] - mean[c]) / deviation[c]
-                out[c] += z * z * z * z
-    excess = 0.0 if power == 3 else 3.0
-    for c in range(a, b):
-        out[c] = 0.0 if deviation[c] == 0.0 else out[c] / w - excess
+    total, centre, scale = out[a:b], mean[a:b], deviation[a:b]
+    fourth = 1.0 if power == 4 else 0.0
+    for i in range(b - a):
+        total[i] = 0.0
+    for j in range(w):
+        past = x[a - j : b - j]
+        for i in range(b - a):
+            z = (past[i] - centre[i]) / scale[i]
+            total[i] += z * z * z * (fourth * z + (1.0 - fourth))
+    for i in range(b - a):
+        total[i] = 0.0 if scale[i] == 0.0 else total[i] / w - 3.0 * fourth
 
 
 @numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
@@ -95,76 +99,86 @@ def covariance(
     x: Floats, mean_x: Floats, y: Floats, mean_y: Floats, w: int, out: Floats, a: int, b: int
 ) -> None:
     """Population covariance of two inputs over the window."""
-    for c in range(a, b):
-        out[c] = 0.0
+    total, centre_x, centre_y = out[a:b], mean_x[a:b], mean_y[a:b]
+    for i in range(b - a):
+        total[i] = 0.0
     for j in range(w):
-        for c in range(a, b):
-            out[c] += (x[c - j] - mean_x[c]) * (y[c - j] - mean_y[c])
-    for c in range(a, b):
-        out[c] /= w
+        past_x, past_y = x[a - j : b - j], y[a - j : b - j]
+        for i in range(b - a):
+            total[i] += (past_x[i] - centre_x[i]) * (past_y[i] - centre_y[i])
+    for i in range(b - a):
+        total[i] /= w
 
 
 @numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def slope(x: Floats, mean: Floats, w: int, out: Floats, a: int, b: int) -> None:
     """Least-squares slope of the window against time, in units of `x` per bar."""
-    centre = (w - 1) / 2.0
+    middle = (w - 1) / 2.0
     spread = w * (w * w - 1.0) / 12.0
-    for c in range(a, b):
-        out[c] = 0.0
+    total, centre = out[a:b], mean[a:b]
+    for i in range(b - a):
+        total[i] = 0.0
     for j in range(w):
-        weight = centre - j
-        for c in range(a, b):
-            out[c] += weight * (x[c - j] - mean[c])
-    for c in range(a, b):
-        out[c] /= spread
+        past = x[a - j : b - j]
+        weight = middle - j
+        for i in range(b - a):
+            total[i] += weight * (past[i] - centre[i])
+    for i in range(b - a):
+        total[i] /= spread
 
 
 @numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def rolling_min(x: Floats, w: int, out: Floats, a: int, b: int) -> None:
-    """Lowest value of the window."""
-    for c in range(a, b):
-        out[c] = x[c]
+def rolling_extreme(x: Floats, w: int, sign: float, out: Floats, a: int, b: int) -> None:
+    """Highest (`sign` 1) or lowest (-1) value of the window."""
+    best, newest = out[a:b], x[a:b]
+    for i in range(b - a):
+        best[i] = sign * newest[i]
     for j in range(1, w):
-        for c in range(a, b):
-            value = x[c - j]
-            out[c] = value if value < out[c] else out[c]
+        past = x[a - j : b - j]
+        for i in range(b - a):
+            value = sign * past[i]
+            best[i] = value if value > best[i] else best[i]
+    for i in range(b - a):
+        best[i] *= sign
 
 
 @numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def rolling_max(x: Floats, w: int, out: Floats, a: int, b: int) -> None:
-    """Highest value of the window."""
-    for c in range(a, b):
-        out[c] = x[c]
+def bars_since_extreme(
+    x: Floats, w: int, sign: float, best: Floats, out: Floats, a: int, b: int
+) -> None:
+    """Bars since the window's highest (`sign` 1) or lowest (-1) value, the latest of ties.
+
+    `best` is scratch, at least `b - a` long.
+    """
+    age, newest = out[a:b], x[a:b]
+    for i in range(b - a):
+        best[i] = sign * newest[i]
+        age[i] = 0.0
     for j in range(1, w):
-        for c in range(a, b):
-            value = x[c - j]
-            out[c] = value if value > out[c] else out[c]
-
-
-@numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def bars_since_extreme(x: Floats, w: int, sign: float, out: Floats, a: int, b: int) -> None:
-    """Bars since the window's highest (`sign` 1) or lowest (-1) value, the latest of ties."""
-    for c in range(a, b):
-        best = sign * x[c]
-        age = 0
-        for j in range(1, w):
-            value = sign * x[c - j]
-            if value > best:
-                best = value
-                age = j
-        out[c] = age
+        past = x[a - j : b - j]
+        for i in range(b - a):
+            value = sign * past[i]
+            above = value > best[i]
+            age[i] = j if above else age[i]
+            best[i] = value if above else best[i]
 
 
 @numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def rank(x: Floats, w: int, out: Floats, a: int, b: int) -> None:
     """Rank of the newest value among the others of its window, ties halved, in [-1, 1]."""
-    for c in range(a, b):
-        out[c] = 0.0
+    total, newest = out[a:b], x[a:b]
+    for i in range(b - a):
+        total[i] = 0.0
     for j in range(1, w):
-        for c in range(a, b):
-            out[c] += sign_of_difference(x[c], x[c - j])
-    for c in range(a, b):
-        out[c] /= w - 1
+        past = x[a - j : b - j]
+        for i in range(b - a):
+            size = abs(past[i]) if abs(past[i]) > abs(newest[i]) else abs(newest[i])
+            difference = newest[i] - past[i]
+            above = 1.0 if difference > TIE * size else 0.0
+            below = 1.0 if -difference > TIE * size else 0.0
+            total[i] += above - below
+    for i in range(b - a):
+        total[i] /= w - 1
 
 
 @numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
@@ -222,9 +236,11 @@ def quantiles(
 @numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def fir(x: Floats, weights: Floats, out: Floats, a: int, b: int) -> None:
     """Weighted sum of the window; `weights[0]` is the newest bar's."""
-    for c in range(a, b):
-        out[c] = weights[0] * x[c]
+    total, newest = out[a:b], x[a:b]
+    for i in range(b - a):
+        total[i] = weights[0] * newest[i]
     for j in range(1, weights.shape[0]):
+        past = x[a - j : b - j]
         weight = weights[j]
-        for c in range(a, b):
-            out[c] += weight * x[c - j]
+        for i in range(b - a):
+            total[i] += weight * past[i]
