@@ -28,8 +28,8 @@ class FitConfig:
         min_delta: Smallest fall of the validation loss that counts as better.
         label_smoothing: Share by which training labels move towards one half.
         seed: Seed of the data order.
-        jit_compile: XLA for the training step; `auto` uses it where the model has few variables
-            (stacked weights), since its compile time grows faster than their number.
+        jit_compile: XLA for the training step and validation; `auto` uses it for models with
+            stacks of blocks, where it pays.
         precision: What the model is to be built with; `fit` refuses a model built otherwise,
             unless it is `auto`.
         evaluation_batch_size: Rows of one validation batch.

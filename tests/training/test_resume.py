@@ -1,0 +1,68 @@
+"""A run that was killed ends bit for bit like one that was not, across processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+WORKER = Path(__file__).with_name("fit_worker.py")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def start(folder: Path, *, seconds: float = 0.0) -> subprocess.Popen:
+    command = [sys.executable, "-W", "error", str(WORKER), str(folder)]
+    return subprocess.Popen(
+        [*command, str(folder.with_suffix(".npz")), str(seconds)],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_step(process: subprocess.Popen, folder: Path, step: int) -> None:
+    """Wait until a checkpoint of at least `step` optimizer steps is on disk."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        steps = [int(path.name[11:23]) for path in folder.glob("checkpoint_*.ckpt")]
+        if max(steps, default=0) >= step:
+            return
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.005)
+    pytest.fail(f"no checkpoint of step {step} within two minutes")
+
+
+@pytest.mark.slow
+def test_kill_and_ctrl_c_leave_no_trace(tmp_path):
+    whole = start(tmp_path / "whole")
+    folder = tmp_path / "broken"
+
+    killed = start(folder, seconds=0.05)
+    wait_for_step(killed, folder, 17)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate(timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+
+    stopped = start(folder, seconds=0.05)
+    wait_for_step(stopped, folder, 29)
+    stopped.send_signal(signal.SIGINT)
+    said, errors = stopped.communicate(timeout=60)
+    assert stopped.returncode == 130, errors
+    assert "stopped by SIGINT at epoch 3, step" in said
+
+    finished = start(folder)
+    for process in (whole, finished):
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+    expected = np.load(tmp_path / "whole.npz")
+    found = np.load(tmp_path / "broken.npz")
+    assert set(found.files) == set(expected.files)
+    assert len(expected["history"]) == 4
+    for name in expected.files:
+        np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
