@@ -1,0 +1,247 @@
+"""Every feature of the registry: causal, scale-free, warm when it says so, calm when nothing moves.
+
+The checks are functions of nodes, and the same functions must reject planted canaries that look
+ahead: a test that could not see a leak would prove nothing.
+"""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from features import feature_names, feature_table
+from features.compute import LIMIT, bar_columns
+from features.graph import Node
+from features.program import evaluate
+from features.registry import MOST_WARMUP_BARS, registry
+
+CUTS = (437, 700, 1023, 1311)
+
+
+def all_nodes() -> list[Node]:
+    return [feature.node for feature in registry().features.values()]
+
+
+def shown(columns: np.ndarray, nodes: list[Node]) -> np.ndarray:
+    """What a user would get: float32 values of nodes."""
+    return evaluate(nodes, columns, dtype=np.float32, limit=LIMIT)
+
+
+def changed(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Columns in which two matrices differ in any bit that matters (NaN equals NaN)."""
+    return ~((left == right) | (np.isnan(left) & np.isnan(right))).all(axis=0)
+
+
+def leaks(compute, columns: np.ndarray, cuts=CUTS) -> set[int]:
+    """Feature numbers whose past changes when the future is absent, perturbed or NaN.
+
+    Args:
+        compute: Columns `(6, rows)` to features `(rows, features)`.
+        columns: Bars.
+        cuts: Rows at which the future begins.
+    """
+    whole = compute(columns)
+    found: set[int] = set()
+    for cut in cuts:
+        past = whole[:cut]
+        draw = np.random.default_rng(cut)
+        perturbed = columns.copy()
+        perturbed[:4, cut:] *= draw.uniform(0.5, 2.0, (4, columns.shape[1] - cut))
+        perturbed[4, cut:] *= 1e6
+        perturbed[5, cut:] += 86_400.0 * 31.3
+        poisoned = columns.copy()
+        poisoned[:, cut:] = np.nan
+        for other in (columns[:, :cut], perturbed, poisoned):
+            found |= set(np.flatnonzero(changed(past, compute(other)[:cut])).tolist())
+    return found
+
+
+def test_no_feature_sees_the_future(random_bars):
+    found = leaks(lambda columns: shown(columns, all_nodes()), bar_columns(random_bars))
+    assert not found, [feature_names()[k] for k in sorted(found)]
+
+
+CANARIES = {
+    "shift(-1)": lambda close: close.shift(-1) / close,
+    "centred window": lambda close: close / close.rolling(21, center=True).mean(),
+    "whole-frame z-score": lambda close: (close - close.mean()) / close.std(),
+    "back-fill": lambda close: close.where(close.index % 7 == 0).bfill() / close,
+    "whole-frame rank": lambda close: close.rank(),
+    "last value": lambda close: close / close.iloc[-1],
+}
+
+
+@pytest.mark.parametrize("name", CANARIES)
+def test_planted_look_ahead_is_caught(name, random_bars):
+    def compute(columns):
+        return CANARIES[name](pd.Series(columns[3])).to_numpy()[:, None]
+
+    assert leaks(compute, bar_columns(random_bars)) == {0}
+
+
+def test_a_causal_pandas_feature_passes_the_same_check(random_bars):
+    def compute(columns):
+        close = pd.Series(columns[3])
+        return (close / close.rolling(21).max()).to_numpy()[:, None]
+
+    assert leaks(compute, bar_columns(random_bars)) == set()
+
+
+def scaled(columns: np.ndarray, price: float, volume: float = 1.0) -> np.ndarray:
+    result = columns.copy()
+    result[:4] *= price
+    result[4] *= volume
+    return result
+
+
+@pytest.mark.parametrize("scale", [0.125, 2.0, 1024.0])
+def test_powers_of_two_in_price_and_volume_change_no_bit(random_bars, scale):
+    columns = bar_columns(random_bars)
+    before = shown(columns, all_nodes())
+    after = shown(scaled(columns, scale, 1.0 / scale), all_nodes())
+    found = np.flatnonzero(changed(before, after))
+    assert not found.size, [feature_names()[k] for k in found]
+
+
+@pytest.mark.parametrize("scale", [1.7, 0.003, 31_415.9])
+def test_any_scale_of_prices_changes_only_rounding(random_bars, scale):
+    columns = bar_columns(random_bars)
+    before = shown(columns, all_nodes())
+    after = shown(scaled(columns, scale, 3.3), all_nodes())
+    # Scaling rounds every price at 1e-16; ratios of small differences magnify that.
+    close = np.isclose(before, after, rtol=2e-6, atol=2e-6, equal_nan=True).all(axis=0)
+    assert close.all(), [feature_names()[k] for k in np.flatnonzero(~close)]
+
+
+def test_a_raw_price_is_caught_by_the_scale_check(random_bars):
+    from features.graph import column, mean
+
+    columns = bar_columns(random_bars)
+    raw = [mean(column("close"), 20)]
+    assert changed(shown(columns, raw), shown(scaled(columns, 2.0), raw)).all()
+
+
+def test_warm_up_is_the_declared_one(random_bars):
+    values = shown(bar_columns(random_bars), all_nodes())
+    for k, feature in enumerate(registry().features.values()):
+        column = values[:, k]
+        assert np.isnan(column[: feature.warmup_bars]).all(), feature.name
+        assert np.isfinite(column[feature.warmup_bars :]).all(), feature.name
+        assert feature.warmup_bars <= MOST_WARMUP_BARS, feature.name
+
+
+def test_no_value_after_warm_up_depends_on_where_the_bars_begin(make_bars):
+    """Begin later: from the declared warm-up on the values are the same within 1e-9.
+
+    Windows forget exactly; recursive averages leave 1e-9 of an earlier deviation, here relative
+    to each feature's own spread.
+    """
+    columns = bar_columns(make_bars(1500, seed=3))
+    whole = evaluate(all_nodes(), columns)
+    found = []
+    for k, feature in enumerate(registry().features.values()):
+        spread = max(float(np.std(whole[feature.warmup_bars :, k])), 1e-3)
+        for start in (300, 777):
+            later = evaluate([feature.node], columns[:, start:])[feature.warmup_bars :, 0]
+            error = np.abs(later - whole[start + feature.warmup_bars :, k])
+            # Ratios of two averages add their errors.
+            if error.max() > 2e-8 * spread:
+                found.append((feature.name, float(error.max() / spread)))
+                break
+    assert not found, found
+
+
+def motionless(rows: int, volume: float) -> np.ndarray:
+    seconds = 1.6e9 + 3600.0 * np.arange(rows)
+    columns = np.stack([np.full(rows, 1.1)] * 4 + [np.full(rows, volume), seconds])
+    columns[4, 0] = 1.0
+    return columns
+
+
+@pytest.mark.parametrize("volume", [0.0, 0.7])
+def test_zero_denominators_give_the_stated_neutral_value(volume):
+    values = shown(motionless(700, volume), all_nodes())
+    for k, feature in enumerate(registry().features.values()):
+        if feature.neutral is None:
+            assert feature.inputs == ("timestamp",), feature.name
+            continue
+        got = np.unique(values[-150:, k])
+        # 1e-6: float32 of logarithms that cancel.
+        np.testing.assert_allclose(got, feature.neutral, atol=1e-6, err_msg=feature.name)
+
+
+def test_bounds_hold(make_bars):
+    values = shown(bar_columns(make_bars(1500, seed=5, every="97min")), all_nodes())
+    for k, feature in enumerate(registry().features.values()):
+        column = values[feature.warmup_bars :, k]
+        low = -np.inf if feature.low is None else feature.low
+        high = np.inf if feature.high is None else feature.high
+        assert column.min() >= low - 1e-6, feature.name
+        assert column.max() <= high + 1e-6, feature.name
+        assert column.std() > 0.0, f"{feature.name} is constant on random bars"
+
+
+def test_a_spike_leaves_no_trace_once_it_has_left_every_window(make_bars):
+    """A 1e9 spike, then long after it: windows exactly as without it.
+
+    Recursive averages keep (1 - alpha)^k of 1e9, so they are left out here.
+    """
+    from features import opcodes
+
+    def recursive(node: Node) -> bool:
+        return node.code == opcodes.EXPONENTIAL or any(map(recursive, node.inputs))
+
+    nodes = [node for node in all_nodes() if not recursive(node)]
+    columns = bar_columns(make_bars(1200, seed=9))
+    spiked = columns.copy()
+    spiked[:5, 300] *= 1e9
+    after = 300 + max(node.settled for node in nodes) + 1
+    assert len(nodes) > 150
+    before = evaluate(nodes, columns)
+    found = np.flatnonzero(changed(before[after:], evaluate(nodes, spiked)[after:]))
+    assert not found.size
+
+
+def test_block_size_changes_no_bit(random_bars):
+    """One bar at a time, as a live feed would, gives the same bits as blocks."""
+    columns = bar_columns(random_bars)[:, :900]
+    whole = evaluate(all_nodes(), columns)
+    for block_rows in (1, 7, 900):
+        other = evaluate(all_nodes(), columns, block_rows=block_rows)
+        assert not changed(whole, other).any()
+
+
+def test_registry_is_large_unique_and_documented():
+    table = feature_table()
+    assert len(table) >= 200
+    assert table["name"].is_unique
+    assert table["name"].str.fullmatch(r"[a-z][a-z0-9_]*").all()
+    assert table["source"].str.len().min() > 5
+    assert table["unit"].str.len().min() > 2
+    assert table["inputs"].str.len().min() >= 3
+    assert set(table["family"]) == {
+        "price",
+        "moving_averages",
+        "ranges",
+        "momentum",
+        "trend",
+        "volatility",
+        "breakout",
+        "volume",
+        "risk",
+        "statistics",
+        "wavelets",
+        "time",
+        "polynomial",
+        "interactions",
+    }
+
+
+def test_no_two_features_are_the_same(make_bars):
+    """Neither equal nor a straight-line function of one another on random bars."""
+    values = shown(bar_columns(make_bars(1500, seed=11, every="97min")), all_nodes())
+    values = values[MOST_WARMUP_BARS:].astype(np.float64)
+    correlation = np.abs(np.corrcoef(values, rowvar=False))
+    np.fill_diagonal(correlation, 0.0)
+    pairs = np.argwhere(np.triu(correlation > 0.99999))
+    names = feature_names()
+    assert not pairs.size, [(names[i], names[j]) for i, j in pairs]
