@@ -56,10 +56,12 @@ def new_figure(
     return figure, axes
 
 
-def label_axes(axis: Axes, title: str, x: str, y: str, *, simulated: bool) -> None:
+def label_axes(
+    axis: Axes, title: str, x: str, y: str, *, simulated: bool, size: float = _TITLE
+) -> None:
     """Set title and axis labels; the title says when the bars are simulated."""
     axis.set_title(
-        title + (SIMULATED if simulated else ""), loc="left", color=INK, fontsize=_TITLE, pad=10
+        title + (SIMULATED if simulated else ""), loc="left", color=INK, fontsize=size, pad=10
     )
     axis.set_xlabel(x, color=MUTED, fontsize=_LEAST_TEXT)
     axis.set_ylabel(y, color=MUTED, fontsize=_LEAST_TEXT)

@@ -30,10 +30,10 @@ def plot_contenders(contenders: Sequence[Contender], majority: float, *, simulat
         axis.plot([accuracy], [place], "o", color=colour, markersize=7)
     axis.set_yticks(range(len(shown)), [c.name for c in reversed(shown)], color=fig.INK)
     axis.set_ylim(-0.7, max(len(shown), 1) - 0.3)
-    axis.axvline(majority, color=fig.BAD, linewidth=1.4, linestyle=(0, (4, 3)), label="majority")
-    axis.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
-    fig.label_axes(axis, "Accuracy on the test part", "", "", simulated=simulated)
-    fig.add_legend(axis, "lower right")
+    axis.axvline(majority, color=fig.BAD, linewidth=1.4, linestyle=(0, (4, 3)))
+    axis.xaxis.set_major_formatter(PercentFormatter(1.0))
+    title = "Accuracy on the test part, dashed: the majority's"
+    fig.label_axes(axis, title, "", "", simulated=simulated)
     return fig.to_svg(figure, "contenders", "Accuracy with interval of model and baselines")
 
 
@@ -54,7 +54,7 @@ def plot_learning_curves(history: pd.DataFrame, *, simulated: bool) -> str:
             fig.add_legend(axis)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         title = name.replace("_", " ")
-        fig.label_axes(axis, title.capitalize(), "epoch", "", simulated=simulated)
+        fig.label_axes(axis, title.capitalize(), "epoch", "", simulated=simulated, size=10.0)
     return fig.to_svg(figure, "learning", "Learning curves by epoch")
 
 
@@ -104,7 +104,7 @@ def plot_calibration(test: Predictions, *, temperature: float, simulated: bool) 
         axis.plot([low, high], [low, high], color=fig.MUTED, linewidth=1, linestyle=(0, (4, 3)))
         fig.add_legend(axis, "upper left")
     for side in (axis.xaxis, axis.yaxis):
-        side.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        side.set_major_formatter(PercentFormatter(1.0))
     fig.label_axes(axis, "Calibration", "forecast of up", "share of ups", simulated=simulated)
     return fig.to_svg(figure, "calibration", "Calibration before and after the temperature")
 
@@ -129,10 +129,10 @@ def plot_threshold_sweep(data: ReportData) -> str:
         if not any(np.size(line.get_xdata()) > 1 for line in axis.lines):
             fig.say(axis, f"no threshold keeps {_LEAST_TRADES} trades")
         axis.axhline(0.5 if column == "win_rate" else 0.0, color=fig.MUTED, linewidth=1)
-        axis.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        axis.xaxis.set_major_formatter(PercentFormatter(1.0))
         axis.set_xlim(left=0)
         fig.label_axes(axis, title, "decisions kept", "", simulated=data.simulated)
-    axes[0].yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes[0].yaxis.set_major_formatter(PercentFormatter(1.0))
     fig.add_legend(axes[0])
     return fig.to_svg(figure, "sweep", "Threshold sweep: win rate and return against trades kept")
 
@@ -146,7 +146,7 @@ def plot_probabilities(data: ReportData) -> str:
         lines = [data.threshold] + ([1 - data.threshold] if data.mode == "long_short" else [])
         for line in lines:
             axis.axvline(line, color=fig.BAD, linewidth=1.4, linestyle=(0, (4, 3)))
-        axis.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
+        axis.xaxis.set_major_formatter(PercentFormatter(1.0))
     else:
         fig.say(axis, "no predictions")
     title = f"Probabilities of up, traded from {data.threshold:.3f}"
@@ -169,12 +169,14 @@ def plot_equity(
         axes[1].plot(stamps[kept], fall[kept], color=colour, linewidth=1.0)
         axes[1].fill_between(stamps[kept], fall[kept], 0, color=colour, alpha=0.15, linewidth=0)
     axes[0].axhline(1.0, color=fig.MUTED, linewidth=1)
-    axes[1].yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes[1].yaxis.set_major_formatter(PercentFormatter(1.0))
     title = "Equity on the test part after costs"
     fig.label_axes(axes[0], title, "", "times the start", simulated=simulated)
     fig.label_axes(axes[1], "Drawdown", "", "", simulated=simulated)
-    for axis in axes:
-        _date_axis(axis)
+    axes[0].sharex(axes[1])
+    _date_axis(axes[1])
+    axes[0].tick_params(labelbottom=False)
+    axes[0].xaxis.get_offset_text().set_visible(False)
     fig.add_legend(axes[0], "upper left")
     return fig.to_svg(figure, "equity", "Equity and drawdown of the model and of buy and hold")
 

@@ -37,10 +37,12 @@ section { background: var(--panel); border: 1px solid var(--grid); border-radius
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 14.5px; margin-top: 8px;
   font-variant-numeric: tabular-nums; }
-th, td { padding: 7px 10px; text-align: right; border-bottom: 1px solid var(--grid);
+th, td { padding: 7px 8px; text-align: right; border-bottom: 1px solid var(--grid);
   white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
-thead th { color: var(--muted); font-weight: 600; font-size: 13px; }
+thead th { color: var(--muted); font-weight: 600; font-size: 13px; white-space: normal;
+  vertical-align: bottom; line-height: 1.25; }
+.comparison td:first-child { white-space: normal; min-width: 110px; }
 tbody tr:last-child td { border-bottom: 0; }
 tr.model td { background: var(--tint); font-weight: 600; }
 td small { display: block; color: var(--muted); font-size: 12px; font-weight: 400; }
@@ -53,7 +55,8 @@ figure { margin: 12px 0 0; } svg { width: 100%; height: auto; display: block; }
   font-size: 19px; font-weight: 600; padding: 14px; border: 3px solid var(--panel);
   border-radius: 10px; }
 .right { --tone: var(--good); } .wrong { --tone: var(--bad); }
-details { margin-top: 8px; } summary { cursor: pointer; font-weight: 600; }
+details { margin-top: 8px; } h3 { font-size: 16px; margin: 18px 0 0; }
+summary { cursor: pointer; font-weight: 600; }
 .names td { text-align: left; white-space: normal; vertical-align: top; }
 .names td:first-child { color: var(--muted); width: 34%; overflow-wrap: anywhere; }
 .names td:last-child { overflow-wrap: anywhere; }

@@ -53,11 +53,12 @@ def show(value: float | None, form: str) -> str:
 def verdict_cards(data: ReportData) -> str:
     """The three figures that decide, each with its interval, and what would settle it."""
     verdict = data.verdict
-    level = f"{verdict.accuracy.level:.0%} interval"
+    level = f"{verdict.accuracy.level:.0%}:"
     cards = [
         _card(f"{verdict.accuracy.estimate:.2%}", "accuracy on the test part",
               f"{level} {_span(verdict.accuracy, 100, '.2f')}%"),
-        _card(f"{100 * verdict.advantage.estimate:+.2f} points", f"above the majority's {verdict.majority_accuracy:.2%}",
+        _card(f"{100 * verdict.advantage.estimate:+.2f} points",
+              f"above the majority's {verdict.majority_accuracy:.2%}",
               f"{level} {_span(verdict.advantage, 100, '+.2f')}"),
         _card(f"{1e4 * verdict.net_return.estimate:+.3f} bps", "net return per bar",
               f"{level} {_span(verdict.net_return, 1e4, '+.3f')}"),
@@ -94,8 +95,9 @@ def comparison_table(data: ReportData) -> str:
         for place, contender in enumerate(data.contenders)
     )
     return (
-        f'<div class="scroll"><table><caption>Test part{_on_simulated(data)}, net of costs'
-        f"</caption><thead><tr><th></th><th>accuracy</th>{head}</tr></thead>"
+        f'<div class="scroll"><table class="comparison">'
+        f"<caption>Test part{_on_simulated(data)}, net of costs</caption>"
+        f"<thead><tr><th></th><th>accuracy</th>{head}</tr></thead>"
         f"<tbody>{rows}</tbody></table></div>"
     )
 

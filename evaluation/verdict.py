@@ -136,10 +136,10 @@ def judge_edge(
         accuracy, majority_accuracy(truth), advantage, net_return, len(table), returns, config
     )
     kind, reason, bars_needed = finding
-    prefix = "On simulated bars: " if simulated else ""
+    heading = kind.capitalize() + (" (simulated bars)" if simulated else "")
     return Verdict(
         kind=kind,
-        sentence=prefix + reason,
+        sentence=f"{heading}: {reason}",
         accuracy=accuracy,
         majority_accuracy=majority_accuracy(truth),
         advantage=advantage,
@@ -242,28 +242,28 @@ def _decide(
     lead = f"{100 * advantage.estimate:+.2f} points against the majority's {majority:.2%}"
     gain = f"{1e4 * net_return.estimate:+.3f} bps per bar after costs"
     if not active:
-        return "no edge", f"No edge: the model never traded ({hits}, {lead}).", None
+        return "no edge", f"the model never traded ({hits}, {lead}).", None
     if advantage.estimate <= 0.0:
-        return "no edge", f"No edge: {hits}, {lead}, so not above it; {gain}.", None
+        return "no edge", f"{hits}, {lead}, so not above it; {gain}.", None
     if net_return.estimate <= 0.0:
-        return "no edge", f"No edge: {hits}, {lead}, but {gain}: costs eat the advantage.", None
+        return "no edge", f"{hits}, {lead}, but {gain}: costs eat the advantage.", None
     if advantage.upper < config.smallest_edge:
         limit = f"{100 * advantage.upper:.2f} points at most with {confidence} confidence"
         least = f"less than the {100 * config.smallest_edge:.2f} that would be of interest"
-        return "no edge", f"No edge: {hits}, {lead}, {limit}, {least}; {gain}.", None
+        return "no edge", f"{hits}, {lead}, {limit}, {least}; {gain}.", None
     enough = decisions >= config.minimum_decisions and active >= config.minimum_active_bars
     if advantage.lower > 0.0 and net_return.lower > 0.0 and enough:
         least = (
             f"at least {100 * advantage.lower:+.2f} points and {1e4 * net_return.lower:+.3f} bps"
         )
-        return "edge", f"Edge: {hits}, {lead}, {gain}; {least} with {confidence} each.", None
+        return "edge", f"{hits}, {lead}, {gain}; {least} with {confidence} confidence each.", None
     needed = _bars_needed(advantage, net_return, decisions, returns, active, config)
     bounds = (
         f"the {confidence} lower bounds are {100 * advantage.lower:+.2f} points "
         f"and {1e4 * net_return.lower:+.3f} bps"
     )
     settle = f"about {needed:,} bars of test data would settle it"
-    return "cannot tell", f"Cannot tell: {hits}, {lead}, {gain}, but {bounds}; {settle}.", needed
+    return "cannot tell", f"{hits}, {lead}, {gain}, but {bounds}; {settle}.", needed
 
 
 def _bars_needed(

@@ -129,7 +129,7 @@ def test_the_verdict_is_seeded_and_goes_into_json():
     data = predictions(5, 800, 0.03)
     verdict = judge_edge(*data, seed=1, config=QUICK, simulated=True)
     assert verdict == judge_edge(*data, seed=1, config=QUICK, simulated=True)
-    assert verdict.sentence.startswith("On simulated bars: ")
+    assert verdict.sentence.startswith(f"{verdict.kind.capitalize()} (simulated bars): right on ")
     back = json.loads(json.dumps(json_safe(verdict), allow_nan=False))
     assert back["kind"] == verdict.kind
     assert back["advantage"]["lower"] == verdict.advantage.lower

@@ -1,0 +1,251 @@
+"""The report: one valid page without network, verdict first, clean where figures are undefined."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evaluation.backtest import BacktestConfig, run_backtest
+from evaluation.figures import thin
+from evaluation.metrics import classification_metrics, predicted_up
+from evaluation.report import Contender, Predictions, ReportData, render_report, write_report
+from evaluation.signals import signal_from_probability
+from evaluation.verdict import VerdictConfig, accuracy_interval, judge_edge
+
+QUICK = VerdictConfig(resamples=500)
+VOID = {"meta", "br", "path", "use", "rect", "stop", "image", "line", "circle"}
+
+
+class Page(HTMLParser):
+    """Collects text, checks that every tag is closed in order."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.text, self.titles = [], "", []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_endtag(self, tag):
+        if tag in VOID:
+            return
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "style" not in self.open:
+            self.text += data
+
+
+def make_data(*, rows=400, seed=0, label=None, threshold=0.52, simulated=False, **changes):
+    generator = np.random.default_rng(seed)
+    probability = generator.uniform(0.3, 0.7, rows)
+    if label is None:
+        label = (generator.random(rows) < probability).astype(float)
+    move = np.where(label == 1.0, 1.0, -1.0) * np.abs(generator.normal(0, 0.01, rows))
+    price = 100.0 * np.exp(np.concatenate([[0.0, 0.0], np.cumsum(move)]))[: rows + 1]
+    index = pd.date_range("2021-03-01", periods=rows + 1, freq="h", tz="UTC")
+    frame = pd.DataFrame({"open": price}, index=index)
+    part = Predictions(
+        label=label, probability=probability, probability_raw=probability**2, return_log=move
+    )
+    signal = np.append(signal_from_probability(probability, threshold), np.nan)
+    account = run_backtest(frame, signal, bars_per_year=8760.0)
+    hold = run_backtest(frame, np.ones(rows + 1), bars_per_year=8760.0)
+    guess = predicted_up(probability)
+    verdict = judge_edge(label, guess, account.return_net, simulated=simulated, config=QUICK)
+    metrics = classification_metrics(label, probability) | account.metrics
+    fields = {
+        "title": "run <7> & more",
+        "verdict": verdict,
+        "simulated": simulated,
+        "test": part,
+        "validation": part,
+        "threshold": threshold,
+        "contenders": [
+            Contender(
+                name="model",
+                metrics=metrics,
+                accuracy=accuracy_interval(label, guess, config=QUICK),
+            ),
+            Contender(name="buy and hold", metrics=hold.metrics),
+        ],
+        "backtest": account,
+        "buy_and_hold": hold,
+        "temperature": 1.3,
+        "history": pd.DataFrame({"loss": [0.7, 0.69], "val_loss": [0.71, np.nan]}),
+        "attention": generator.dirichlet(np.ones(5), size=2),
+        "attention_units": ["a", "b", "c", "d", "e"],
+        "facts": {"symbols": "X"},
+        "plan": ["about a minute"],
+        "config": {"model": {"name": "mlp", "rate": float("nan")}, "path": ()},
+        "notes": ["two gaps <big>"],
+        "files": {"model.keras": "the model"},
+    }
+    return ReportData(**(fields | changes))
+
+
+def test_the_verdict_comes_first_and_every_section_is_there():
+    data = make_data()
+    page = Page(render_report(data))
+    places = [
+        page.text.index(words)
+        for words in (
+            data.verdict.sentence,
+            "Beside the baselines",
+            "Equity and drawdown",
+            "Fewer trades, more wins?",
+            "Forecasts",
+            "ROC",
+            "forecast of up",
+            "Confusion matrix",
+            "Learning curves",
+            "Where the model looks",
+            "Notes on the data and the run",
+            "What was run",
+            "What these numbers do not promise",
+        )
+    ]
+    assert places == sorted(places)
+    for words in ("model.name", "mlp", "two gaps <big>", "run <7> & more", "about a minute"):
+        assert words in page.text
+
+
+def test_the_page_needs_no_network_and_no_script():
+    text = render_report(make_data())
+    addresses = set(re.findall(r"https?://[^\"'\s)]+", text))
+    assert addresses <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    for forbidden in ("<script", "<link", "@import", "<img", "src=", "url(http"):
+        assert forbidden not in text
+    assert "#0a0b0" not in text  # every marker colour became a variable of the style sheet
+    assert "var(--model)" in text
+
+
+def test_ids_are_unique_and_references_resolve():
+    text = render_report(make_data())
+    ids = re.findall(r' id="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r"url\(#([^)]+)\)", text)) <= set(ids)
+    assert set(re.findall(r'href="#([^"]+)"', text)) <= set(ids)
+
+
+def test_simulated_bars_are_named_in_every_table_and_plot():
+    text = render_report(make_data(simulated=True))
+    plots = re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL)
+    assert len(plots) == 8
+    for plot in plots:
+        assert "simulated bars" in plot
+    for caption in re.findall(r"<caption>.*?</caption>", text):
+        assert "simulated bars" in caption
+    assert text.count("<caption>") == 3
+    assert "<b>Simulated bars.</b>" in text
+    assert "(simulated bars)</title>" in text
+    assert "imulated" not in render_report(make_data(simulated=False))
+
+
+def test_the_same_data_gives_the_same_page():
+    assert render_report(make_data()) == render_report(make_data())
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"threshold": 1.0}, id="no trades"),
+        pytest.param({"label": np.ones(400)}, id="one class"),
+        pytest.param({"validation": None, "buy_and_hold": None}, id="test part only"),
+        pytest.param({"history": None, "attention": None, "notes": ()}, id="nothing optional"),
+        pytest.param({"history": pd.DataFrame()}, id="empty history"),
+        pytest.param({"history": pd.DataFrame({"loss": [np.nan]})}, id="undefined history"),
+        pytest.param({"facts": {}, "config": {}, "plan": (), "files": {}}, id="no set-up"),
+        pytest.param({"attention": np.zeros(40), "attention_units": ()}, id="flat attention"),
+        pytest.param({"rows": 3}, id="three rows"),
+        pytest.param({"mode": "long_short"}, id="both sides"),
+    ],
+)
+def test_what_is_empty_or_undefined_still_gives_a_clean_page(changes):
+    page = Page(render_report(make_data(**changes)))
+    shown = re.sub(r"[\w.]*nan[\w]*", lambda m: "" if m.group(0) != "nan" else "nan", page.text)
+    assert not re.search(r"\bnan\b|\bNaN\b|\bNone\b|\binf\b", shown)
+
+
+def test_a_part_without_any_row_is_said_to_be_empty():
+    nothing = np.full(400, np.nan)
+    empty = Predictions(
+        label=nothing, probability=nothing, probability_raw=nothing, return_log=nothing
+    )
+    text = Page(render_report(make_data(test=empty, validation=None))).text
+    for words in ("no judged rows", "only one class", "no predictions", "no threshold keeps"):
+        assert words in text
+
+
+def test_a_ruined_account_is_drawn():
+    frame = pd.DataFrame(
+        {"open": [1.0, 1.0, 3.0, 3.0]},
+        index=pd.date_range("2020-01-01", periods=4, freq="h", tz="UTC"),
+    )
+    config = BacktestConfig(mode="long_short")
+    ruin = run_backtest(frame, [-1.0] * 4, config, bars_per_year=8760.0)
+    assert "model, -100.0%" in Page(render_report(make_data(backtest=ruin))).text
+
+
+def test_the_page_stays_small_for_many_bars():
+    assert len(render_report(make_data(rows=50_000))) < 1_500_000
+
+
+def test_writing_replaces_whole_and_leaves_no_draft(tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    assert write_report(path, make_data()) == path
+    assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_a_failed_report_leaves_the_old_one(tmp_path, monkeypatch):
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    monkeypatch.setattr("evaluation.report.render_report", lambda data: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_report(path, make_data())
+    assert path.read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_thinning_keeps_the_ends_and_the_extremes():
+    values = np.random.default_rng(0).normal(size=100_000)
+    kept = thin(values, 500)
+    assert len(kept) <= 502
+    assert {0, 99_999, int(values.argmin()), int(values.argmax())} <= set(kept.tolist())
+    np.testing.assert_array_equal(thin(values[:10], 500), np.arange(10))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"contenders": []}, "at least one contender"),
+        ({"threshold": 0.4, "backtest": None}, "threshold must lie"),
+        ({"attention": -np.ones((2, 3))}, "attention must be finite"),
+        ({"attention": np.ones((2, 3))}, "3 units, got 5 names"),
+        ({"mode": "short"}, "mode must be one of"),
+    ],
+)
+def test_bad_input_is_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        make_data(**changes)
+
+
+def test_predictions_of_wrong_shape_or_range_are_named():
+    good = np.full(3, 0.5)
+    with pytest.raises(ValueError, match="one length"):
+        Predictions(label=np.ones(2), probability=good, probability_raw=good, return_log=good)
+    with pytest.raises(ValueError, match="label must be 0, 1 or NaN"):
+        Predictions(label=good, probability=good, probability_raw=good, return_log=good)
+    with pytest.raises(ValueError, match="logits"):
+        Predictions(label=np.ones(3), probability=good * 4, probability_raw=good, return_log=good)
