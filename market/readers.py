@@ -192,7 +192,7 @@ def _with_times(table: RawTable, format_name: str, request: _Request) -> RowSiev
     sieve.apply(
         f"every time can be read as the format {format_name} writes it",
         np.asarray(sieve.frame.index.isna()),
-        lambda row: f"{column} is {cells[column].iloc[row]!r}",
+        lambda row: f"{column} is {str(cells[column].iloc[row])!r}",
         remedy="correct the time, or state another format",
     )
     if len(sieve.frame) == 0:

@@ -230,9 +230,8 @@ def _characteristic_table() -> np.ndarray:
     return CubicSpline(frequency, coarse)(np.linspace(0.0, FREQUENCY_BOUND, TABLE_SIZE + 1))
 
 
-def _realise(market: _Noise, amplitude: float, label: LabelSpec) -> tuple[_Path, np.ndarray]:
-    """Return the path and the probability of each label, for one amplitude."""
-    path = _Path(
+def _realise_path(market: _Noise, amplitude: float) -> _Path:
+    return _Path(
         *simulate_path(
             market.shock,
             market.gap,
@@ -246,6 +245,11 @@ def _realise(market: _Noise, amplitude: float, label: LabelSpec) -> tuple[_Path,
             VOLUME_TYPICAL,
         )
     )
+
+
+def _realise(market: _Noise, amplitude: float, label: LabelSpec) -> tuple[_Path, np.ndarray]:
+    """Return the path and the probability of each label, for one amplitude."""
+    path = _realise_path(market, amplitude)
     nodes, weights = np.polynomial.legendre.leggauss(FREQUENCY_NODES)
     nodes = 0.5 * FREQUENCY_BOUND * (nodes + 1)
     weights = 0.5 * FREQUENCY_BOUND * weights

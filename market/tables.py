@@ -38,7 +38,10 @@ class RawTable:
     @property
     def first_row(self) -> tuple[str, ...]:
         """The first data row as text; empty without rows."""
-        return tuple(str(cell) for cell in self.cells.iloc[0]) if len(self.cells) else ()
+        if len(self.cells) == 0:
+            return ()
+        # Column by column: a row of its own would turn integers into floats.
+        return tuple(str(column.iloc[0]) for _, column in self.cells.items())
 
 
 def find_files(source: str | Path | list[str | Path]) -> list[Path]:
@@ -133,12 +136,15 @@ def _read_csv(name: str, data: bytes) -> RawTable:
         raise BarsError(f"{name}: empty file. Remedy: check the download.")
     separator = max(",;\t", key=filled[-1][1].count)
     comment = ""
-    if len(filled) > 1 and filled[0][1].count(separator) < filled[1][1].count(separator):
+    if (
+        len(filled) > 1
+        and filled[0][1].count(separator) < filled[1][1].count(separator)
+        and _is_header(filled[1][1].split(separator))
+    ):
         comment = filled.pop(0)[1]
     first, line = filled[0]
     fields = [field.strip().strip('"') for field in line.split(separator)]
-    has_header = not any(field[:1].isdigit() for field in fields)
-    if not has_header:
+    if not _is_header(fields):
         # A row number or the like cannot be told from data.
         return RawTable(
             name=name, cells=_parse(name, data, separator, first, None), columns=(), comment=comment
@@ -184,6 +190,10 @@ def _parse(
             )
         cells.columns = pd.Index(columns)
     return cells
+
+
+def _is_header(fields: list[str]) -> bool:
+    return not any(field.strip(' "')[:1].isdigit() for field in fields)
 
 
 def _plain(name: str) -> str:

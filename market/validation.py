@@ -174,7 +174,8 @@ def _apply_numbers(sieve: RowSieve) -> None:
 
     def value(row: int) -> str:
         column = int(np.argmin(finite[row]))
-        return f"{BAR_COLUMNS[column]} is {original.iloc[row, column]!r}"
+        cell = original.iloc[row, column]
+        return f"{BAR_COLUMNS[column]} is {cell if isinstance(cell, float) else repr(cell)}"
 
     sieve.frame = numbers
     sieve.apply(
