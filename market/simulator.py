@@ -201,6 +201,7 @@ def _draw_shocks(generator: np.random.Generator, rows: int) -> np.ndarray:
     return stats.t.ppf(uniform, SHOCK_FREEDOM) / _shock_scale()
 
 
+@lru_cache(maxsize=1)
 def _shock_density() -> tuple[np.ndarray, np.ndarray]:
     """Return nodes on [0, bound] and weights of the density before scaling; they sum to 1/2."""
     bound = SHOCK_BOUND * np.sqrt(SHOCK_FREEDOM / (SHOCK_FREEDOM - 2))
@@ -210,9 +211,17 @@ def _shock_density() -> tuple[np.ndarray, np.ndarray]:
     return nodes, weights / (2 * weights.sum())
 
 
+@lru_cache(maxsize=1)
 def _shock_scale() -> float:
     nodes, weights = _shock_density()
     return float(np.sqrt(2 * (weights * nodes**2).sum()))
+
+
+@lru_cache(maxsize=1)
+def _frequencies() -> tuple[np.ndarray, np.ndarray]:
+    """Return nodes and weights of Gauss-Legendre integration over [0, FREQUENCY_BOUND]."""
+    nodes, weights = np.polynomial.legendre.leggauss(FREQUENCY_NODES)
+    return 0.5 * FREQUENCY_BOUND * (nodes + 1), 0.5 * FREQUENCY_BOUND * weights
 
 
 @lru_cache(maxsize=1)
@@ -250,9 +259,7 @@ def _realise_path(market: _Noise, amplitude: float) -> _Path:
 def _realise(market: _Noise, amplitude: float, label: LabelSpec) -> tuple[_Path, np.ndarray]:
     """Return the path and the probability of each label, for one amplitude."""
     path = _realise_path(market, amplitude)
-    nodes, weights = np.polynomial.legendre.leggauss(FREQUENCY_NODES)
-    nodes = 0.5 * FREQUENCY_BOUND * (nodes + 1)
-    weights = 0.5 * FREQUENCY_BOUND * weights
+    nodes, weights = _frequencies()
     table = _characteristic_table()
 
     def exceeds(threshold: float) -> np.ndarray:
