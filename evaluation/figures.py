@@ -43,7 +43,7 @@ def new_figure(
     width: float, height: float, *, rows: int = 1, columns: int = 1, **grid: Sequence[float]
 ) -> tuple[Figure, list[Axes]]:
     """Return an empty figure (inches) with styled axes, in reading order."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=72, facecolor="none", layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, gridspec_kw=dict(grid)).ravel().tolist()
     for axis in axes:
         axis.set_facecolor("none")
@@ -103,9 +103,12 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
         description: what a reader who cannot see the picture is told.
     """
     buffer = io.StringIO()
-    FigureCanvasSVG(figure)
+    canvas = FigureCanvasSVG(figure)
+    if (layout := figure.get_layout_engine()) is not None:
+        layout.execute(figure)
+        figure.set_layout_engine("none")  # once: `savefig` would do it again for each drawing
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+        canvas.print_svg(buffer, metadata={"Date": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)

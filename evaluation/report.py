@@ -121,7 +121,7 @@ def _learning(data: ReportData) -> str:
     return _section(
         "Learning curves",
         _figure(plots.plot_learning_curves(data.history, simulated=data.simulated)),
-        hint="A coin has a loss of 0.6931 per label. Validation above training is memory.",
+        hint="A coin has a loss of 0.6931 per label. A validation loss above the training loss is memory, not skill.",
     )
 
 

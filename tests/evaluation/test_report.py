@@ -92,9 +92,14 @@ def make_data(*, rows=400, seed=0, label=None, threshold=0.52, simulated=False, 
     return ReportData(**(fields | changes))
 
 
-def test_the_verdict_comes_first_and_every_section_is_there():
+@pytest.fixture(scope="module")
+def plain_page():
+    return render_report(make_data())
+
+
+def test_the_verdict_comes_first_and_every_section_is_there(plain_page):
     data = make_data()
-    page = Page(render_report(data))
+    page = Page(plain_page)
     places = [
         page.text.index(words)
         for words in (
@@ -118,8 +123,8 @@ def test_the_verdict_comes_first_and_every_section_is_there():
         assert words in page.text
 
 
-def test_the_page_needs_no_network_and_no_script():
-    text = render_report(make_data())
+def test_the_page_needs_no_network_and_no_script(plain_page):
+    text = plain_page
     addresses = set(re.findall(r"https?://[^\"'\s)]+", text))
     assert addresses <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
     for forbidden in ("<script", "<link", "@import", "<img", "src=", "url(http"):
@@ -128,15 +133,15 @@ def test_the_page_needs_no_network_and_no_script():
     assert "var(--model)" in text
 
 
-def test_ids_are_unique_and_references_resolve():
-    text = render_report(make_data())
+def test_ids_are_unique_and_references_resolve(plain_page):
+    text = plain_page
     ids = re.findall(r' id="([^"]+)"', text)
     assert len(ids) == len(set(ids))
     assert set(re.findall(r"url\(#([^)]+)\)", text)) <= set(ids)
     assert set(re.findall(r'href="#([^"]+)"', text)) <= set(ids)
 
 
-def test_simulated_bars_are_named_in_every_table_and_plot():
+def test_simulated_bars_are_named_in_every_table_and_plot(plain_page):
     text = render_report(make_data(simulated=True))
     plots = re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL)
     assert len(plots) == 8
@@ -147,27 +152,34 @@ def test_simulated_bars_are_named_in_every_table_and_plot():
     assert text.count("<caption>") == 3
     assert "<b>Simulated bars.</b>" in text
     assert "(simulated bars)</title>" in text
-    assert "imulated" not in render_report(make_data(simulated=False))
+    assert "imulated" not in plain_page
 
 
-def test_the_same_data_gives_the_same_page():
-    assert render_report(make_data()) == render_report(make_data())
+def test_the_same_data_gives_the_same_page(plain_page):
+    assert render_report(make_data()) == plain_page
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
     "changes",
     [
-        pytest.param({"threshold": 1.0}, id="no trades"),
-        pytest.param({"label": np.ones(400)}, id="one class"),
-        pytest.param({"validation": None, "buy_and_hold": None}, id="test part only"),
-        pytest.param({"history": None, "attention": None, "notes": ()}, id="nothing optional"),
-        pytest.param({"history": pd.DataFrame()}, id="empty history"),
-        pytest.param({"history": pd.DataFrame({"loss": [np.nan]})}, id="undefined history"),
-        pytest.param({"facts": {}, "config": {}, "plan": (), "files": {}}, id="no set-up"),
-        pytest.param({"attention": np.zeros(40), "attention_units": ()}, id="flat attention"),
-        pytest.param({"rows": 3}, id="three rows"),
-        pytest.param({"mode": "long_short"}, id="both sides"),
+        pytest.param(
+            {"threshold": 1.0, "attention": np.zeros(40), "attention_units": ()},
+            id="no trades, flat attention",
+        ),
+        pytest.param({"label": np.ones(400), "history": pd.DataFrame()}, id="one class, no epochs"),
+        pytest.param(
+            {"rows": 3, "validation": None, "buy_and_hold": None}, id="three rows of test alone"
+        ),
+        pytest.param(
+            {"mode": "long_short", "history": pd.DataFrame({"loss": [np.nan]})},
+            id="both sides, undefined loss",
+        ),
+        pytest.param(
+            {"history": None, "attention": None, "notes": ()}
+            | {"facts": {}, "config": {}, "plan": (), "files": {}},
+            id="nothing optional",
+        ),
     ],
 )
 def test_what_is_empty_or_undefined_still_gives_a_clean_page(changes):
