@@ -1,0 +1,266 @@
+"""A search and its winner's run: data prepared once, the test part read once, one bundle."""
+
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import pandas as pd
+
+from models.search_space import SearchSpace
+from training.checkpoint import has_checkpoint
+from training.compiled import time_fit
+from training.config import ExperimentConfig
+from training.experiment import Prepared, build, evaluate, prepare, train
+from training.manifest import verified_manifest, write_manifest
+from training.plan import make_plan
+from training.progress import Progress
+from training.run import CHECKPOINTS, DeclinedError, Run, resumed_config, save_run
+from training.runs import (
+    UNFINISHED,
+    new_run_folder,
+    newest_unfinished,
+    point_latest,
+    start_run,
+    unfinished_folder,
+    write_json,
+)
+from training.tuner import (
+    Found,
+    Rung,
+    TuneConfig,
+    check_space,
+    configurations_needed,
+    planned_rungs,
+    search,
+)
+from training.tuner_spaces import tuned_space
+
+NAME_PREFIX = "tuned-"
+SEARCH_FILE = "search.json"
+SEARCH_FOLDER = "search"
+TRIALS_FILE = "trials.csv"
+BUNDLE_DRAFT = "bundle"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SearchPlan:
+    """What a search is going to do and cost, shown before it is confirmed.
+
+    Args:
+        model: The model's name.
+        tune: How to search.
+        space: What is searched.
+        rungs: The rungs of one iteration.
+        configurations: Different configurations.
+        trials: Fits and continued fits.
+        epochs: Epochs of all trials together, at most.
+        seconds: Estimate of all trials, from the configuration that is not searched over.
+    """
+
+    model: str
+    tune: TuneConfig
+    space: SearchSpace
+    rungs: tuple[Rung, ...]
+    configurations: int
+    trials: int
+    epochs: int
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Tuned:
+    """A finished search.
+
+    Args:
+        run: The winner's ordinary run.
+        found: The search.
+        tune: How it was searched.
+    """
+
+    run: Run
+    found: Found
+    tune: TuneConfig
+
+
+def tune_experiment(
+    config: ExperimentConfig,
+    tune: TuneConfig,
+    progress: Progress,
+    *,
+    confirm: Callable[[SearchPlan], bool] | None = None,
+    resume: bool = False,
+) -> Tuned:
+    """Search, then finish the winner's training and save it as an ordinary bundle.
+
+    The run's name is the experiment's with `tuned-` before it. Until it is finished, everything
+    is in `<run>.unfinished/`.
+
+    Args:
+        config: The experiment whose fields are searched.
+        tune: How to search. With `resume`, what differs from the defaults must be as it was.
+        progress: Told what happens.
+        confirm: Shown the plan before the search, which starts where it returns true.
+        resume: Go on with the newest unfinished search of that name.
+
+    Raises:
+        DeclinedError: `confirm` returned false.
+        FileNotFoundError: Nothing to resume.
+        ValueError: Bad bars or configuration, a failed trial, or another search's files.
+        Interrupted: Ctrl-C or SIGTERM, after a checkpoint.
+    """
+    name = NAME_PREFIX + config.name.removeprefix(NAME_PREFIX)
+    config = dataclasses.replace(config, name=name)
+    folder = new_run_folder(config)
+    if resume:
+        folder = newest_unfinished(Path(config.artifacts), config.name)
+        config = resumed_config(folder, config)
+        tune = resumed_tune(folder, tune)
+        progress.message(f"resuming {folder}{UNFINISHED}")
+    prepared = prepare(_with_epochs(config, tune), progress)
+    plan = plan_search(prepared, tune, progress)
+    if confirm is not None and not confirm(plan):
+        raise DeclinedError
+    unfinished = unfinished_folder(folder) if resume else start_run(folder, config)
+    _check_same_data(unfinished, tune, prepared)
+    found = search(prepared, tune, unfinished / SEARCH_FOLDER, progress)
+    return Tuned(run=_finish(folder, prepared, found, tune, progress), found=found, tune=tune)
+
+
+def plan_search(prepared: Prepared, tune: TuneConfig, progress: Progress) -> SearchPlan:
+    """Return the plan, timed on the experiment's own configuration.
+
+    Raises:
+        ValueError: A field that cannot be searched, or a space too small.
+    """
+    config = prepared.config
+    space = tuned_space(config, tune.fields)
+    check_space(space, tune, config.fit.epochs)
+    rungs = planned_rungs(tune, config.fit.epochs)
+    keras.utils.clear_session()
+    model = build(config, prepared.scaled.shape[1])
+    parts = (prepared.arrays("train"), prepared.arrays("validation"))
+    compiled = time_fit(model, *parts, config.fit, progress)
+    one = make_plan(model, *parts, config.fit, compiled=compiled)
+    trials = tune.iterations * sum(rung.trials for rung in rungs)
+    epochs = tune.iterations * sum(r.trials * (r.epochs - r.start_epoch) for r in rungs)
+    return SearchPlan(
+        model=config.model.name,
+        tune=tune,
+        space=space,
+        rungs=rungs,
+        configurations=configurations_needed(tune, config.fit.epochs),
+        trials=trials,
+        epochs=epochs,
+        seconds=trials * one.first_step_seconds + epochs * one.seconds / one.epochs,
+    )
+
+
+def resumed_tune(folder: Path, given: TuneConfig) -> TuneConfig:
+    """Return how an unfinished search was started, refusing what contradicts it.
+
+    Raises:
+        ValueError: A field was given that differs from the search's, by name.
+    """
+    path = unfinished_folder(folder) / SEARCH_FILE
+    if not path.exists():
+        return given
+    values = json.loads(path.read_text())["tune"]
+    stored = TuneConfig(**(values | {"fields": tuple(values["fields"])}))
+    default = TuneConfig()
+    differing = [
+        f"tune.{field.name} is {before!r} in the search and {now!r} now"
+        for field in dataclasses.fields(TuneConfig)
+        if (now := getattr(given, field.name)) != getattr(default, field.name)
+        and now != (before := getattr(stored, field.name))
+    ]
+    if differing:
+        raise ValueError(
+            f"{folder} cannot be resumed with other settings: {'; '.join(differing)}; "
+            "leave them out, or start a new search without --resume"
+        )
+    return stored
+
+
+def _with_epochs(config: ExperimentConfig, tune: TuneConfig) -> ExperimentConfig:
+    if tune.epochs is None:
+        return config
+    return dataclasses.replace(config, fit=dataclasses.replace(config.fit, epochs=tune.epochs))
+
+
+def _check_same_data(unfinished: Path, tune: TuneConfig, prepared: Prepared) -> None:
+    """Write what the search is on its first start; refuse to go on with other bars later."""
+    path, bars = unfinished / SEARCH_FILE, prepared.market.fingerprint()
+    if not path.exists():
+        write_json(path, {"tune": dataclasses.asdict(tune), "data_fingerprint": bars})
+        return
+    before = json.loads(path.read_text())["data_fingerprint"]
+    if before != bars:
+        raise ValueError(
+            f"the bars have changed since the search began (fingerprint {before[:12]}, now "
+            f"{bars[:12]}); bring back the same bars or start a new search"
+        )
+
+
+def _finish(
+    folder: Path, prepared: Prepared, found: Found, tune: TuneConfig, progress: Progress
+) -> Run:
+    """Train the winner to the end from where its trial stopped, judge and save it."""
+    unfinished = unfinished_folder(folder)
+    checkpoints = unfinished / CHECKPOINTS
+    if found.checkpoints.exists() and not has_checkpoint(checkpoints):
+        shutil.rmtree(checkpoints, ignore_errors=True)
+        found.checkpoints.rename(checkpoints)
+    progress.message(f"the best is {found.best.request.sentence()}; finishing its training")
+    prepared = dataclasses.replace(prepared, config=found.config)
+    fit = found.config.fit
+    keras.utils.clear_session()
+    model = build(found.config, prepared.scaled.shape[1])
+    parts = (prepared.arrays("train"), prepared.arrays("validation"))
+    compiled = time_fit(model, *parts, fit, progress)
+    tested = len(prepared.split.test)
+    plan = make_plan(model, *parts, fit, compiled=compiled, test_rows=tested)
+    fitted = train(
+        prepared, model, progress, checkpoints=checkpoints, resume=True, compiled=compiled
+    )
+    outcome = evaluate(prepared, model, fitted, progress)
+    extra = {"tuning": search_metrics(found, tune)}
+    draft = unfinished / BUNDLE_DRAFT
+    shutil.rmtree(draft, ignore_errors=True)
+    save_run(draft, prepared, model, outcome, plan, progress, extra_metrics=extra)
+    _add_trials(draft, found.trials)
+    os.replace(draft, folder)
+    shutil.rmtree(unfinished)
+    point_latest(folder)
+    return Run(folder, prepared, outcome, plan)
+
+
+def _add_trials(draft: Path, trials: pd.DataFrame) -> None:
+    """Put the table of trials into a bundle that is not in its place yet."""
+    manifest = verified_manifest(draft)
+    trials.to_csv(draft / TRIALS_FILE, index=False)
+    write_manifest(
+        draft,
+        feature_names=tuple(manifest["feature_names"]),
+        horizons=manifest["horizons"],
+        data_fingerprint=manifest["data_fingerprint"],
+    )
+
+
+def search_metrics(found: Found, tune: TuneConfig) -> dict[str, Any]:
+    """Return what `metrics.json` says of the search."""
+    status: pd.Series = found.trials["status"]
+    return {
+        "tune": dataclasses.asdict(tune),
+        "configurations": found.configurations,
+        "trials": len(found.trials),
+        "diverged": int((status == "diverged").sum()),
+        "best_trial": found.best.row(),
+        "note": f"the validation figures are the best of {found.configurations} configurations "
+        "and flattered by that choice; the test part was read once, after it",
+    }
