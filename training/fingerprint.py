@@ -67,16 +67,33 @@ def _variables_hash(model: keras.Model) -> str:
 
 
 def _config_hash(model: keras.Model) -> str:
-    """Hash the model's configuration with layers named by position; `none` where it has none."""
+    """Hash the model's configuration with every name replaced by its place.
+
+    Keras numbers names anew with each model that a process builds. A model without a
+    configuration hashes to `none`.
+    """
     try:
         config = model.get_config()
     except NotImplementedError:
         return "none"
-    names = {model.name: "model"}
-    for position, layer in enumerate(model._flatten_layers(include_self=False)):
-        names.setdefault(layer.name, f"layer_{position}")
-    text = json.dumps(_renamed(config, names), sort_keys=True, default=repr)
+    names: dict[str, str] = {}
+    _collect_names(config, names)
+    text = json.dumps(
+        _renamed(config, names), sort_keys=True, default=lambda item: type(item).__name__
+    )
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _collect_names(value: Any, names: dict[str, str]) -> None:
+    """Number every value under a key `name`, in the order in which they come."""
+    if isinstance(value, Mapping):
+        name = value.get("name")
+        if isinstance(name, str):
+            names.setdefault(name, f"name_{len(names)}")
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            _collect_names(item, names)
 
 
 def _renamed(value: Any, names: Mapping[str, str]) -> Any:

@@ -1,5 +1,6 @@
 """A run that was killed ends bit for bit like one that was not, across processes."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -9,6 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from models.registry import build_model, config_class
+from training.arrays import Arrays
+from training.fit import FitConfig, Interrupted, fit
+from training.progress import Progress
 
 WORKER = Path(__file__).with_name("fit_worker.py")
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,3 +72,53 @@ def test_kill_and_ctrl_c_leave_no_trace(tmp_path):
     assert len(expected["history"]) == 4
     for name in expected.files:
         np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
+
+
+def noisy_arrays(rows, *, seed):
+    draws = np.random.default_rng(seed)
+    x = draws.normal(size=(rows, 8)).astype(np.float32)
+    return Arrays(x=x, y=(x[:, :1] + draws.normal(size=(rows, 1)) > 0).astype(np.float32))
+
+
+def ultimate_run(folder, *, resume=False, progress=None):
+    config = dataclasses.replace(
+        config_class("ultimate")(),
+        width=16,
+        res_blocks_per_unit=(5, 5),
+        dense_blocks_per_unit=(2,),
+        growth_rate=4,
+        attention_heads=2,
+        dropout_rate=0.2,
+        normalization="batch",
+    )
+    model = build_model("ultimate", {"features": (8,)}, config=config)
+    fitted = fit(
+        model,
+        noisy_arrays(300, seed=1),
+        noisy_arrays(100, seed=2),
+        FitConfig(epochs=3, batch_size=64, jit_compile=False),
+        checkpoint_folder=folder,
+        resume=resume,
+        progress=progress,
+    )
+    return model.get_weights(), fitted.history.drop(columns="seconds").to_numpy()
+
+
+class CtrlC(Progress):
+    """Sends SIGINT after the third step of the second epoch."""
+
+    def step(self, epoch, step, loss):
+        if (epoch, step) == (2, 3):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.slow
+def test_an_ultimate_net_resumes_its_masks_and_moving_statistics(tmp_path):
+    weights, history = ultimate_run(None)
+    with pytest.raises(Interrupted):
+        ultimate_run(tmp_path, progress=CtrlC())
+    resumed_weights, resumed_history = ultimate_run(tmp_path, resume=True)
+    np.testing.assert_array_equal(resumed_history, history)
+    assert len(history) == 3
+    for resumed, whole in zip(resumed_weights, weights, strict=True):
+        np.testing.assert_array_equal(resumed, whole)
