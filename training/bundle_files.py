@@ -31,6 +31,20 @@ PREPROCESSING_FILE = "preprocessing.npz"
 HISTORY_FILE = "history.csv"
 CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.json"
+FILE_PURPOSES = {
+    KERAS_FILE: "the model: scaled features in, logits out",
+    H5_FILE: "the same model in the older format",
+    f"{SAVED_MODEL_FOLDER}/": "the same model for TensorFlow alone, with calibrated probabilities",
+    FEATURES_FILE: "features in the model's order, with their families",
+    SCALER_FILE: "scikit-learn's RobustScaler, fitted on the training part",
+    THRESHOLD_FILE: "least probability of the side taken, a float",
+    PREPROCESSING_FILE: "scaler, temperature and threshold as plain arrays",
+    ARCHITECTURE_FILE: "every weighted layer",
+    HISTORY_FILE: "losses of every epoch",
+    CONFIG_FILE: "what the run was asked to do",
+    METRICS_FILE: "what came out",
+    "manifest.json": "versions, data fingerprint, SHA-256 of every file",
+}
 READ_ON_LOAD = (KERAS_FILE, FEATURES_FILE, PREPROCESSING_FILE, CONFIG_FILE, METRICS_FILE)
 
 _ARRAYS = ("center", "scale", "temperature", "threshold")

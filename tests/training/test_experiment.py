@@ -1,0 +1,113 @@
+"""The whole path on simulated bars: what is there is found, what is not there is not claimed."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from features import FeatureMatrix, compute_features
+from training.config import DataConfig, ExperimentConfig, ModelConfig
+from training.experiment import build, evaluate, prepare, train
+from training.fit_config import FitConfig
+from training.progress import Progress
+
+QUIET = Progress()
+FIT = FitConfig(epochs=12, batch_size=256, learning_rate=2e-3, patience_epochs=3)
+
+
+def _config(edge: float, rows: int = 12_000, **changes) -> ExperimentConfig:
+    return ExperimentConfig(
+        data=DataConfig(simulated_rows=rows, simulated_edge=edge, simulated_seed=11),
+        model=ModelConfig(name="mlp", options={"hidden_widths": (32,), "dropout_rate": 0.2}),
+        fit=FIT,
+        baselines=False,
+        **changes,
+    )
+
+
+def _run(config: ExperimentConfig, **planted):
+    prepared = prepare(config, QUIET, **planted)
+    model = build(config, prepared.scaled.shape[1])
+    return prepared, evaluate(prepared, model, train(prepared, model, QUIET), QUIET)
+
+
+@pytest.mark.slow
+def test_strong_edge_is_found_by_a_small_net():
+    _, outcome = _run(_config(0.15, rows=40_000))
+    assert outcome.model.metrics["share_of_edge"] >= 0.9
+    assert outcome.verdict.kind == "edge"
+
+
+@pytest.mark.slow
+def test_market_without_edge_gets_no_claim():
+    _, outcome = _run(_config(0.0))
+    assert outcome.verdict.kind != "edge"
+    assert abs(outcome.model.metrics["accuracy"] - 0.5) < 0.05
+
+
+def _shuffle_training_labels(rows, split):
+    labels = rows.labels.copy()
+    fitted = np.concatenate([split.train, split.validation])
+    labels[fitted] = np.random.default_rng(0).permutation(labels[fitted])
+    return dataclasses.replace(rows, labels=labels)
+
+
+def _with_tomorrow(frame) -> FeatureMatrix:
+    """Plant a leak: the next open-to-open return among the features."""
+    honest = compute_features(frame, ("return_log_1", "rsi_14"))
+    opens = np.log(frame["open"].to_numpy())
+    ahead = np.full(len(opens), 0.0, np.float32)
+    ahead[:-2] = (opens[2:] - opens[1:-1]).astype(np.float32)
+    ahead[: honest.warmup_bars] = np.nan
+    return dataclasses.replace(
+        honest,
+        values=np.column_stack([honest.values, ahead]),
+        names=(*honest.names, "tomorrow"),
+        families=(*honest.families, "leak"),
+    )
+
+
+@pytest.mark.slow
+def test_shuffled_labels_and_a_planted_leak_are_told_apart():
+    config = _config(0.0)
+    _, shuffled = _run(config, rows_function=_shuffle_training_labels)
+    _, leaking = _run(config, feature_function=_with_tomorrow)
+    assert shuffled.verdict.kind != "edge"
+    assert shuffled.model.metrics["roc_auc"] < 0.55
+    # On a market that is known to have no edge, an edge found is a leak.
+    assert leaking.verdict.kind == "edge"
+    assert leaking.model.metrics["roc_auc"] > 0.9
+    assert abs(leaking.model.metrics["share_of_edge"]) != pytest.approx(1.0)
+
+
+def test_scaler_sees_the_training_part_alone():
+    config = _config(0.1, rows=2_000)
+    plain = prepare(config, QUIET)
+
+    def spoil(rows, split):
+        values = rows.values.copy()
+        values[np.concatenate([split.validation, split.test])] += 1e6
+        return dataclasses.replace(rows, values=values)
+
+    spoilt = prepare(config, QUIET, rows_function=spoil)
+    np.testing.assert_array_equal(plain.scaler.center_, spoilt.scaler.center_)
+    np.testing.assert_array_equal(plain.scaler.scale_, spoilt.scaler.scale_)
+
+
+def test_no_label_of_an_earlier_part_reaches_a_later_one():
+    prepared = prepare(_config(0.1, rows=2_000), QUIET)
+    rows, split = prepared.rows, prepared.split
+    for earlier, later in (("train", "validation"), ("validation", "test")):
+        ends = rows.label_end_time[prepared.labelled(earlier)]
+        assert ends.max() < rows.decision_time[getattr(split, later)].min()
+
+
+def test_threshold_does_not_depend_on_the_test_part():
+    config = _config(0.1, rows=3_000)
+    prepared = prepare(config, QUIET)
+    probability = np.random.default_rng(1).uniform(0.3, 0.7, len(prepared.split.validation))
+    before = prepared.judge().choose_threshold(probability).threshold
+    boundary = prepared.rows.bar_row[prepared.split.test].min() + 2
+    symbol = next(iter(prepared.market.bars))
+    prepared.market.bars[symbol].frame.iloc[boundary:] *= 3.0
+    assert prepared.judge().choose_threshold(probability).threshold == before

@@ -1,0 +1,44 @@
+"""Write a saved model's predictions for bars.
+
+    python train_scripts/predict.py --bundle artifacts/latest --data.path new_bars.csv \\
+        --output predictions.csv
+
+One row for each bar that has all features: symbol, timestamp (bar open), decision_time (bar
+close), probability_up, signal. Seconds. The first bars of a file have no prediction: they are
+the warm-up of the features.
+"""
+
+import os
+from pathlib import Path
+
+from rich.console import Console
+
+from training.bundle import load_bundle
+from training.command_line import parse, run_main, script_parser
+from training.dataset import load_market
+from training.inference import bundle_config, merge_data, predict_bars
+
+
+def main() -> None:
+    """Parse, predict, write."""
+    parser = script_parser(__doc__)
+    parser.add_argument("--output", default="predictions.csv", help="CSV file to write")
+    options = parse(parser)
+    bundle = load_bundle(options.bundle)
+    config = bundle_config(bundle)
+    market = load_market(merge_data(options.data, config.data), config.label)
+    predictions = predict_bars(bundle, market)
+    output = Path(options.output)
+    draft = output.with_name(output.name + ".part")
+    predictions.to_csv(draft, index=False)
+    os.replace(draft, output)
+    last = predictions.iloc[-1]
+    Console().print(
+        f"{len(predictions):,} predictions in {output}; the last: {last['symbol']} "
+        f"{last['timestamp']}, P(up) {last['probability_up']:.4f}, signal {last['signal']}",
+        highlight=False,
+    )
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,101 @@
+"""Simple predictors on the same split and costs, always beside the model.
+
+Each turns scaled features into the probability of an up label. The trained ones see the training
+part alone; none is tuned.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+
+CLIP = 8.0
+FOREST_ROWS = 20_000
+PERSISTENCE_FEATURE = "return_log_1"
+
+
+@dataclass(frozen=True, eq=False)
+class BaselineInputs:
+    """What a baseline may look at.
+
+    Args:
+        x_train: Scaled features, float32 `(rows, features)`, rows with a label.
+        y_train: 0.0 or 1.0, shape `(rows,)`.
+        parts: Scaled features of the parts to predict, by name.
+        last_return: Return of each row's own bar, by part, for persistence.
+        seed: Seed of the random forest and of boosting.
+    """
+
+    x_train: np.ndarray
+    y_train: np.ndarray
+    parts: dict[str, np.ndarray]
+    last_return: dict[str, np.ndarray]
+    seed: int
+
+
+Probabilities = dict[str, np.ndarray]
+Baseline = Callable[[BaselineInputs], Probabilities]
+
+
+def majority(inputs: BaselineInputs) -> Probabilities:
+    """Predict the training part's share of up labels for every bar."""
+    share = float(inputs.y_train.mean())
+    return {part: np.full(len(x), share) for part, x in inputs.parts.items()}
+
+
+def persistence(inputs: BaselineInputs) -> Probabilities:
+    """Predict that the next move has the sign of the last bar's return."""
+    return {part: 0.5 + 0.5 * np.sign(last) for part, last in inputs.last_return.items()}
+
+
+def logistic_regression(inputs: BaselineInputs) -> Probabilities:
+    """L2 logistic regression on clipped features, C = 0.01."""
+    model = LogisticRegression(C=0.01, max_iter=500)
+    return _fitted(model, inputs)
+
+
+def gradient_boosting(inputs: BaselineInputs) -> Probabilities:
+    """Histogram gradient boosting with early stopping on the last tenth of train."""
+    model = HistGradientBoostingClassifier(
+        learning_rate=0.05,
+        max_iter=300,
+        max_leaf_nodes=15,
+        l2_regularization=1.0,
+        early_stopping=False,
+        random_state=inputs.seed,
+    )
+    return _fitted(model, inputs)
+
+
+def random_forest(inputs: BaselineInputs) -> Probabilities:
+    """Random forest of 200 trees, each on at most 20,000 training rows."""
+    rows = min(FOREST_ROWS, len(inputs.y_train))
+    model = RandomForestClassifier(
+        n_estimators=200,
+        min_samples_leaf=20,
+        max_samples=rows,
+        n_jobs=-1,
+        random_state=inputs.seed,
+    )
+    return _fitted(model, inputs)
+
+
+BASELINES: dict[str, Baseline] = {
+    "majority": majority,
+    "persistence": persistence,
+    "logistic regression": logistic_regression,
+    "gradient boosting": gradient_boosting,
+    "random forest": random_forest,
+}
+
+
+def _fitted(
+    model: LogisticRegression | HistGradientBoostingClassifier | RandomForestClassifier,
+    inputs: BaselineInputs,
+) -> Probabilities:
+    model.fit(np.clip(inputs.x_train, -CLIP, CLIP), inputs.y_train)
+    return {
+        part: model.predict_proba(np.clip(x, -CLIP, CLIP))[:, 1] for part, x in inputs.parts.items()
+    }

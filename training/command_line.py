@@ -1,0 +1,78 @@
+"""Command line, YAML and `--print_config` for every script, from the configuration classes."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+from jsonargparse import ArgumentParser, Namespace
+
+from training.config import DataConfig, ExperimentConfig
+
+
+def experiment_parser(description: str | None) -> ArgumentParser:
+    """Return a parser of every `ExperimentConfig` field, with `--config` and `--print_config`."""
+    parser = ArgumentParser(description=description)
+    parser.add_argument("--config", action="config")
+    parser.add_class_arguments(ExperimentConfig)
+    parser.link_arguments("seed", "fit.seed")
+    parser.link_arguments("label.horizon_bars", "backtest.horizon_bars")
+    return parser
+
+
+def script_parser(description: str | None, *, period: bool = False) -> ArgumentParser:
+    """Return a parser of `--bundle` and the data options, for scripts that use a saved model."""
+    parser = ArgumentParser(description=description)
+    parser.add_argument("--config", action="config")
+    parser.add_argument("--bundle", required=True, help="Folder of a finished run")
+    parser.add_class_arguments(DataConfig, "data")
+    if period:
+        parser.add_argument(
+            "--period",
+            type=Literal["test", "all"],
+            default="test",
+            help="Bars from the run's test boundary on, or all of them",
+        )
+    return parser
+
+
+def config_from_dict(values: dict[str, Any]) -> ExperimentConfig:
+    """Return the configuration that `ExperimentConfig.to_dict` described.
+
+    Raises:
+        ValueError: An unknown field, or a value that a field refuses.
+    """
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--experiment", type=ExperimentConfig)
+    try:
+        parsed = parser.parse_object({"experiment": values})
+    except Exception as error:
+        raise ValueError(f"the stored configuration does not fit this version: {error}") from error
+    return parser.instantiate(parsed).experiment
+
+
+def parse(parser: ArgumentParser, arguments: Sequence[str] | None = None) -> Namespace:
+    """Parse and build the dataclasses; a refused value ends the program with one clear line."""
+    parsed = parser.parse_args(arguments)
+    try:
+        return parser.instantiate(parsed)
+    except (ValueError, TypeError) as error:
+        parser.error(str(error))
+
+
+def experiment_of(options: Namespace) -> ExperimentConfig:
+    """Return the `ExperimentConfig` among parsed options."""
+    names = ExperimentConfig.__dataclass_fields__
+    return ExperimentConfig(**{name: options[name] for name in names})
+
+
+def run_main(main: Callable[[], None]) -> None:
+    """Run a script; errors of the user's making print one message instead of a traceback.
+
+    Exit status: 0 done, 1 an error named on standard error, 130 interrupted.
+    """
+    try:
+        main()
+    except (ValueError, TypeError, FileNotFoundError, FileExistsError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,140 @@
+"""What one experiment is: every choice from price file to verdict, as frozen dataclasses."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from evaluation.backtest import BacktestConfig
+from market.labels import LabelSpec
+from market.splits import SplitSpec
+from training.fit import FitConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Which bars to use.
+
+    Args:
+        path: A file, a folder, or several files; empty means simulated bars.
+        format: Named file format, or `auto`.
+        symbol: Symbol of a single file; found from the file name where absent.
+        interval: Bar length such as `1h` or `5min`; found where absent.
+        session: `continuous`, `weekdays` or `exchange`; found where absent.
+        timezone: Time zone of naive stamps, such as `UTC` or `America/New_York`.
+        price_scale: What one price unit of the file is divided by.
+        repair: `raise` refuses bad rows, `drop` drops and reports them.
+        simulated_rows: Bars to simulate.
+        simulated_edge: Accuracy of the simulated market's oracle minus one half.
+        simulated_interval: Bar length of the simulated market.
+        simulated_seed: Seed of the simulated market.
+    """
+
+    path: str | tuple[str, ...] = ()
+    format: str = "auto"
+    symbol: str | None = None
+    interval: str | None = None
+    session: Literal["continuous", "weekdays", "exchange"] | None = None
+    timezone: str | None = None
+    price_scale: float | None = None
+    repair: Literal["raise", "drop"] = "raise"
+    simulated_rows: int = 20_000
+    simulated_edge: float = 0.10
+    simulated_interval: str = "1h"
+    simulated_seed: int = 7
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The named files or folders; empty for simulated bars."""
+        return (self.path,) if isinstance(self.path, str) else self.path
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureConfig:
+    """Which features the model sees.
+
+    Args:
+        names: Ordered feature names; empty means every feature that the bars allow.
+    """
+
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Which registered model to build.
+
+    Args:
+        name: Name in `models.registry`.
+        preset: Named preset of that model, or `default`.
+        options: Fields of the model's own configuration that replace the preset's.
+    """
+
+    name: str = "ultimate"
+    preset: str = "default"
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThresholdConfig:
+    """How the trading threshold is chosen on validation.
+
+    Args:
+        minimum_coverage: Smallest share of validation bars that must be traded.
+    """
+
+    minimum_coverage: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not 0 < self.minimum_coverage <= 1:
+            raise ValueError(
+                f"minimum_coverage is a share in (0, 1], got {self.minimum_coverage}; use e.g. 0.05"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentConfig:
+    """One experiment, from price file to verdict.
+
+    Args:
+        name: Prefix of the run's folder.
+        artifacts: Folder that runs are written into.
+        seed: Seed of weights, dropout, data order and bootstraps; replaces `fit.seed`.
+        data: Bars.
+        features: Features.
+        label: What is predicted.
+        split: Chronological parts.
+        model: Architecture.
+        fit: Training.
+        threshold: Choice of the trading threshold.
+        backtest: Trading rule and costs; its horizon is always the label's.
+        baselines: Whether the baselines are fitted beside the model.
+    """
+
+    name: str = "ultimate"
+    artifacts: str = "artifacts"
+    seed: int = 0
+    data: DataConfig = DataConfig()
+    features: FeatureConfig = FeatureConfig()
+    label: LabelSpec = LabelSpec()
+    split: SplitSpec = SplitSpec()
+    model: ModelConfig = ModelConfig()
+    fit: FitConfig = FitConfig()
+    threshold: ThresholdConfig = ThresholdConfig()
+    backtest: BacktestConfig = BacktestConfig()
+    baselines: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.name or any(c in self.name for c in "/\\. "):
+            raise ValueError(
+                f"name becomes part of a folder's name, got {self.name!r}; "
+                "use letters, digits, - and _"
+            )
+
+        fit = dataclasses.replace(self.fit, seed=self.seed)
+        backtest = dataclasses.replace(self.backtest, horizon_bars=self.label.horizon_bars)
+        object.__setattr__(self, "fit", fit)
+        object.__setattr__(self, "backtest", backtest)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain dicts, lists and scalars, as written to `config.json`."""
+        return dataclasses.asdict(self)

@@ -1,0 +1,218 @@
+"""From bars to rows that a model can be fitted on: features, labels and split, pooled by symbol."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from features import FeatureMatrix, compute_features
+from market.bars import Bars
+from market.labels import LabelSpec, make_labels
+from market.readers import read_bars
+from market.simulator import simulate_bars
+from market.splits import Split, SplitSpec, chronological_split
+from training.config import DataConfig
+
+FeatureFunction = Callable[[pd.DataFrame], FeatureMatrix]
+
+
+@dataclass(frozen=True, eq=False)
+class Market:
+    """Bars by symbol, and the truth where they are simulated.
+
+    Args:
+        bars: Symbol to bars, in order.
+        probability_up: True probability of an up label for each bar, by symbol; None on real bars.
+    """
+
+    bars: dict[str, Bars]
+    probability_up: dict[str, np.ndarray] | None = None
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the bars come from the simulator."""
+        return any(bars.simulated for bars in self.bars.values())
+
+    @property
+    def interval(self) -> pd.Timedelta:
+        """The bar length that all symbols share."""
+        return next(iter(self.bars.values())).interval
+
+    def fingerprint(self) -> str:
+        """SHA-256 over every symbol's name, stamps and values."""
+        digest = hashlib.sha256()
+        for symbol, bars in self.bars.items():
+            stamps = utc_times(bars.frame).astype(np.int64)
+            digest.update(symbol.encode() + b"\0" + stamps.tobytes())
+            digest.update(np.ascontiguousarray(bars.frame.to_numpy(np.float64)).tobytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """One row for each bar whose features are finite, pooled over symbols.
+
+    Every array has `rows` entries. Row `i` is the decision at the close of bar `bar_row[i]` of
+    symbol number `symbol_code[i]`.
+
+    Args:
+        values: Unscaled features, float32 `(rows, features)`.
+        labels: 1.0 up, 0.0 down, NaN where a tie or the end of the bars leaves it undefined.
+        return_log: Log return from entry open to exit open; NaN where undefined.
+        decision_time: UTC time of the decision, the bar's close, `datetime64[ns]`.
+        label_end_time: UTC time at which the label is known, `datetime64[ns]`.
+        symbol_code: Position of the row's symbol in `symbols`.
+        bar_row: Position of the row's bar in its symbol's frame.
+        probability_up: True probability of an up label; None on real bars.
+        symbols: Symbols in order.
+        names: Feature names in order.
+        families: Family of each feature.
+        dropped: Features that these bars do not allow, and why.
+        warmup_bars: Bars before a symbol's first row.
+    """
+
+    values: np.ndarray
+    labels: np.ndarray
+    return_log: np.ndarray
+    decision_time: np.ndarray
+    label_end_time: np.ndarray
+    symbol_code: np.ndarray
+    bar_row: np.ndarray
+    probability_up: np.ndarray | None
+    symbols: tuple[str, ...]
+    names: tuple[str, ...]
+    families: tuple[str, ...]
+    dropped: dict[str, str]
+    warmup_bars: int
+
+
+def load_market(data: DataConfig, label: LabelSpec) -> Market:
+    """Read the named bars, or simulate them where no path is named.
+
+    Raises:
+        ValueError: A rule of `market` is broken, or the symbols' intervals differ.
+    """
+    if not data.paths:
+        market = simulate_bars(
+            data.simulated_rows,
+            seed=data.simulated_seed,
+            edge=data.simulated_edge,
+            interval=data.simulated_interval,
+            label=label,
+        )
+        symbol = market.bars.symbol
+        return Market({symbol: market.bars}, {symbol: market.probability_up})
+    bars = read_bars(
+        data.path,
+        format=data.format,
+        symbol=data.symbol,
+        interval=data.interval,
+        session=data.session,
+        timezone=data.timezone,
+        price_scale=data.price_scale,
+        repair=data.repair,
+    )
+    intervals = {symbol: one.interval for symbol, one in bars.items()}
+    if len(set(intervals.values())) > 1:
+        raise ValueError(
+            f"all symbols of one run share one interval, got {intervals}; "
+            "run them apart or resample the finer ones first"
+        )
+    return Market(bars)
+
+
+def assemble_rows(
+    market: Market, label: LabelSpec, feature_function: FeatureFunction = compute_features
+) -> Rows:
+    """Compute features and labels of every symbol and pool the usable rows.
+
+    Args:
+        market: The bars.
+        label: What is predicted.
+        feature_function: Bars to features; replaced by tests that plant a leak.
+
+    Raises:
+        ValueError: Too few bars for the features' warm-up.
+    """
+    matrices = {symbol: feature_function(bars.frame) for symbol, bars in market.bars.items()}
+    shared, dropped = _shared_features(matrices)
+    parts = [
+        _symbol_rows(market, code, symbol, matrices[symbol], shared, label)
+        for code, symbol in enumerate(market.bars)
+    ]
+    first = next(iter(matrices.values()))
+    families = dict(zip(first.names, first.families, strict=True))
+    pooled = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    known = market.probability_up is not None
+    return Rows(
+        **(pooled | {"probability_up": pooled["probability_up"] if known else None}),
+        symbols=tuple(market.bars),
+        names=shared,
+        families=tuple(families[name] for name in shared),
+        dropped=dropped,
+        warmup_bars=max(matrix.warmup_bars for matrix in matrices.values()),
+    )
+
+
+def utc_times(frame: pd.DataFrame) -> np.ndarray:
+    """Return the bars' open times, `datetime64[ns]` in UTC, shape `(rows,)`."""
+    index = pd.DatetimeIndex(frame.index).tz_convert("UTC").tz_localize(None)
+    return index.to_numpy().astype("datetime64[ns]")
+
+
+def split_rows(rows: Rows, spec: SplitSpec, interval: pd.Timedelta) -> Split:
+    """Split pooled rows by time, the same two boundaries for every symbol."""
+    return chronological_split(rows.decision_time, rows.label_end_time, spec, interval=interval)
+
+
+def _shared_features(
+    matrices: dict[str, FeatureMatrix],
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return the features that every symbol has, and the others with the reason."""
+    dropped: dict[str, str] = {}
+    for symbol, matrix in matrices.items():
+        for name, reason in matrix.dropped.items():
+            dropped.setdefault(name, f"{symbol}: {reason}")
+    first = next(iter(matrices.values()))
+    return tuple(name for name in first.names if name not in dropped), dropped
+
+
+def _symbol_rows(
+    market: Market,
+    code: int,
+    symbol: str,
+    matrix: FeatureMatrix,
+    names: tuple[str, ...],
+    spec: LabelSpec,
+) -> dict[str, np.ndarray]:
+    bars = market.bars[symbol]
+    columns = [matrix.names.index(name) for name in names]
+    values = matrix.values[:, columns]
+    usable = np.flatnonzero(np.isfinite(values).all(axis=1))
+    if usable.size == 0:
+        raise ValueError(
+            f"{symbol}: no bar has all {len(names)} features; {len(bars.frame)} bars are fewer "
+            f"than the warm-up of {matrix.warmup_bars}; bring more bars or name fewer features"
+        )
+    labels = make_labels(bars.frame, spec)
+    opens = utc_times(bars.frame)
+    interval = np.timedelta64(bars.interval.value, "ns")
+    # An undefined label ends after the last bar: its row belongs to the last part only.
+    exit_row = labels.exit_row
+    unknown_end = opens[-1] + interval * (spec.horizon_bars + 1)
+    label_end = np.where(exit_row >= 0, opens[np.maximum(exit_row, 0)], unknown_end)
+    truth = np.full(len(opens), np.nan)
+    if market.probability_up is not None:
+        truth = market.probability_up[symbol]
+    return {
+        "values": np.ascontiguousarray(values[usable]),
+        "labels": labels.values[usable],
+        "return_log": labels.return_log[usable],
+        "decision_time": (opens + interval)[usable],
+        "label_end_time": label_end[usable],
+        "symbol_code": np.full(usable.size, code, np.int64),
+        "bar_row": usable.astype(np.int64),
+        "probability_up": truth[usable],
+    }

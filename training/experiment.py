@@ -1,0 +1,296 @@
+"""The one path from bars to verdict, which every script, tuner and leak detector walks.
+
+bars -> features -> labels -> split -> scale -> fit -> temperature -> threshold -> test part
+"""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+from scipy.special import expit
+from sklearn.preprocessing import RobustScaler
+
+from evaluation.metrics import predicted_up
+from evaluation.verdict import Verdict, judge_edge
+from features import compute_features
+from market.splits import Split
+from models.heads import Heads
+from models.registry import build_model, config_class, preset_config
+from training.arrays import Arrays
+from training.baselines import BASELINES, BaselineInputs
+from training.calibration import TemperatureFit, fit_temperature
+from training.compiled import CompiledFit
+from training.config import ExperimentConfig
+from training.dataset import (
+    FeatureFunction,
+    Market,
+    Rows,
+    assemble_rows,
+    load_market,
+    split_rows,
+)
+from training.fit import FitResult, fit
+from training.judge import Judge, Judgement
+from training.precision import resolve_precision
+from training.progress import Progress
+from training.saved_model import compile_logits
+from training.scaling import ArrayScaler, fit_scaler
+
+RowsFunction = Callable[[Rows, Split], Rows]
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """All that training and judging need, before any model exists.
+
+    Args:
+        config: The experiment.
+        market: Bars by symbol.
+        rows: Pooled rows.
+        split: Row numbers of the three parts.
+        scaler: Fitted on the labelled training rows.
+        scaled: Scaled features of all rows, float32 `(rows, features)`.
+    """
+
+    config: ExperimentConfig
+    market: Market
+    rows: Rows
+    split: Split
+    scaler: RobustScaler
+    scaled: np.ndarray
+
+    def part(self, name: str) -> np.ndarray:
+        """Return the row numbers of `train`, `validation` or `test`."""
+        return getattr(self.split, name)
+
+    def labelled(self, name: str) -> np.ndarray:
+        """Return the row numbers of a part whose label is defined."""
+        part = self.part(name)
+        return part[np.isfinite(self.rows.labels[part])]
+
+    def arrays(self, name: str) -> Arrays:
+        """Return scaled features and labels of a part's labelled rows."""
+        chosen = self.labelled(name)
+        labels = self.rows.labels[chosen].astype(np.float32)
+        return Arrays(x=self.scaled[chosen], y=labels[:, None])
+
+    def judge(self) -> Judge:
+        """Return the judge of this experiment's validation and test parts."""
+        return Judge(
+            self.market,
+            self.rows,
+            validation=self.split.validation,
+            test=self.split.test,
+            backtest=self.config.backtest,
+            minimum_coverage=self.config.threshold.minimum_coverage,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What came out of an experiment.
+
+    Args:
+        temperature: Fitted on validation.
+        logits: Logits of the validation and test rows, `(rows,)`, by part.
+        probability: Calibrated probability of up of the same rows.
+        model: The model's judgement.
+        baselines: The baselines', on the same rows and costs.
+        verdict: Whether an edge may be claimed.
+        fit: How training went.
+    """
+
+    temperature: TemperatureFit
+    logits: dict[str, np.ndarray]
+    probability: dict[str, np.ndarray]
+    model: Judgement
+    baselines: tuple[Judgement, ...]
+    verdict: Verdict
+    fit: FitResult
+
+
+def prepare(
+    config: ExperimentConfig,
+    progress: Progress,
+    *,
+    feature_function: FeatureFunction | None = None,
+    rows_function: RowsFunction | None = None,
+) -> Prepared:
+    """Walk from bars to scaled parts.
+
+    Args:
+        config: The experiment.
+        progress: Told what happens.
+        feature_function: Bars to features instead of the configured ones; for planting leaks.
+        rows_function: Changes the rows after the split; for shuffling labels.
+
+    Raises:
+        ValueError: Bad bars, unknown features, or too few rows for the split.
+    """
+    with progress.busy("reading bars" if config.data.paths else "simulating bars"):
+        market = load_market(config.data, config.label)
+    for bars in market.bars.values():
+        for note in bars.notes:
+            progress.message(f"{bars.symbol}: {note}")
+    names = config.features.names or None
+    compute = feature_function or (lambda frame: compute_features(frame, names))
+    count = sum(len(bars.frame) for bars in market.bars.values())
+    with progress.busy(f"computing features of {count:,} bars"):
+        rows = assemble_rows(market, config.label, compute)
+    if rows.dropped:
+        progress.message(f"left out {len(rows.dropped)} features: {_reasons(rows.dropped)}")
+    split = split_rows(rows, config.split, market.interval)
+    if rows_function is not None:
+        rows = rows_function(rows, split)
+    train = split.train[np.isfinite(rows.labels[split.train])]
+    if train.size == 0:
+        raise ValueError(
+            f"no training row has a label under {config.label}; narrow the cost band or change "
+            "the rule for ties"
+        )
+    scaler = fit_scaler(rows.values, train)
+    scaled = ArrayScaler.from_sklearn(scaler).transform(rows.values)
+    return Prepared(config, market, rows, split, scaler, scaled)
+
+
+def build(config: ExperimentConfig, features: int) -> keras.Model:
+    """Build the configured model for that many features, in the precision that will run.
+
+    Raises:
+        ValueError: An unknown model, preset or option.
+    """
+    keras.utils.set_random_seed(config.seed)
+    return build_model(
+        config.model.name, {"features": (features,)}, Heads(), builder_config(config)
+    )
+
+
+def builder_config(config: ExperimentConfig) -> object:
+    """Return the builder's own configuration: preset, then options, seed and precision.
+
+    Raises:
+        ValueError: An unknown preset or option, or a value that the model refuses.
+    """
+    name = config.model.name
+    known = {field.name for field in dataclasses.fields(config_class(name))}
+    unknown = sorted(set(config.model.options) - known)
+    if unknown:
+        raise ValueError(
+            f"model {name!r} has no options {unknown}; it has {', '.join(sorted(known))}"
+        )
+    options = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in config.model.options.items()
+    }
+    fixed = {"seed": config.seed, "precision": resolve_precision(config.fit.precision).policy}
+    return dataclasses.replace(preset_config(name, config.model.preset), **(fixed | options))
+
+
+def train(
+    prepared: Prepared,
+    model: keras.Model,
+    progress: Progress,
+    *,
+    checkpoints: Path | None = None,
+    resume: bool = False,
+    compiled: CompiledFit | None = None,
+) -> FitResult:
+    """Fit the model on train, stopping by validation; see `training.fit.fit`."""
+    return fit(
+        model,
+        prepared.arrays("train"),
+        prepared.arrays("validation"),
+        prepared.config.fit,
+        checkpoint_folder=checkpoints,
+        resume=resume,
+        progress=progress,
+        compiled=compiled,
+    )
+
+
+def evaluate(
+    prepared: Prepared, model: keras.Model, fitted: FitResult, progress: Progress
+) -> Outcome:
+    """Calibrate and choose the threshold on validation, then read the test part once."""
+    predict = compile_logits(model)
+    with progress.busy("calibrating on validation, then reading the test part"):
+        parts = {name: prepared.part(name) for name in ("validation", "test")}
+        logits = {name: predict(prepared.scaled[part])[:, 0] for name, part in parts.items()}
+        labels = prepared.rows.labels[parts["validation"]]
+        temperature = fit_temperature(logits["validation"], labels)
+        probability = {
+            name: expit(values.astype(np.float64) / temperature.temperature)
+            for name, values in logits.items()
+        }
+        judge = prepared.judge()
+        judged = judge.judge_trained("model", probability)
+        verdict = _verdict(prepared, judge, judged)
+    return Outcome(
+        temperature=temperature,
+        logits=logits,
+        probability=probability,
+        model=judged,
+        baselines=judge_baselines(prepared, judge, progress),
+        verdict=verdict,
+        fit=fitted,
+    )
+
+
+def judge_baselines(prepared: Prepared, judge: Judge, progress: Progress) -> tuple[Judgement, ...]:
+    """Fit every baseline on train and judge it as the model is; none where switched off."""
+    if not prepared.config.baselines:
+        return ()
+    inputs = _baseline_inputs(prepared)
+    judged = []
+    for name, baseline in BASELINES.items():
+        with progress.busy(f"baseline: {name}"):
+            probability = baseline(inputs)
+            if name in ("majority", "persistence"):
+                judged.append(judge.judge(name, probability["test"], 0.5))
+            else:
+                judged.append(judge.judge_trained(name, probability))
+    return (*judged, judge.judge_buy_and_hold())
+
+
+def _verdict(prepared: Prepared, judge: Judge, judged: Judgement) -> Verdict:
+    labels = judge.test_labels()
+    known = np.isfinite(labels)
+    assert judged.probability is not None
+    return judge_edge(
+        labels[known],
+        predicted_up(judged.probability[known]),
+        judged.backtest.return_net,
+        decision_time=prepared.rows.decision_time[prepared.split.test][known],
+        horizon_bars=prepared.config.label.horizon_bars,
+        seed=prepared.config.seed,
+        simulated=prepared.market.simulated,
+    )
+
+
+def _baseline_inputs(prepared: Prepared) -> BaselineInputs:
+    rows, parts = prepared.rows, ("validation", "test")
+    last = np.empty(len(rows.labels))
+    for code, bars in enumerate(prepared.market.bars.values()):
+        chosen = rows.symbol_code == code
+        close = bars.frame["close"].to_numpy()
+        change = np.concatenate([[0.0], np.diff(np.log(close))])
+        last[chosen] = change[rows.bar_row[chosen]]
+    fitted_on = prepared.labelled("train")
+    return BaselineInputs(
+        x_train=prepared.scaled[fitted_on],
+        y_train=rows.labels[fitted_on],
+        parts={name: prepared.scaled[prepared.part(name)] for name in parts},
+        last_return={name: last[prepared.part(name)] for name in parts},
+        seed=prepared.config.seed,
+    )
+
+
+def _reasons(dropped: dict[str, str]) -> str:
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in dropped.items():
+        by_reason.setdefault(reason, []).append(name)
+    return "; ".join(f"{reason} ({', '.join(names)})" for reason, names in by_reason.items())

@@ -1,0 +1,157 @@
+"""What a saved bundle says about bars: predictions for each, and its backtest over again."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from evaluation.signals import signal_from_probability
+from training.bundle import Bundle
+from training.command_line import config_from_dict
+from training.config import DataConfig, ExperimentConfig
+from training.dataset import Market, Rows, assemble_rows, load_market
+from training.judge import Judge, Judgement
+
+Period = Literal["test", "all"]
+
+
+@dataclass(frozen=True, eq=False)
+class Rejudged:
+    """A bundle's backtest on bars that it was given later.
+
+    Args:
+        judgement: The model's figures.
+        buy_and_hold: The market's, on the same bars and costs.
+        rows: Rows judged.
+        same_bars: Whether these are bit for bit the bars of the run.
+        differing: Figures that differ from the run's although the bars and period are the same.
+        notes: Sentences for people.
+    """
+
+    judgement: Judgement
+    buy_and_hold: Judgement
+    rows: int
+    same_bars: bool
+    differing: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def bundle_config(bundle: Bundle) -> ExperimentConfig:
+    """Return the configuration of the run that wrote the bundle."""
+    return config_from_dict(bundle.config)
+
+
+def merge_data(given: DataConfig, stored: DataConfig) -> DataConfig:
+    """Return the data options: those given, and the run's own where nothing was given."""
+    default = DataConfig()
+    changed = {
+        field.name: getattr(given, field.name)
+        for field in dataclasses.fields(DataConfig)
+        if getattr(given, field.name) != getattr(default, field.name)
+    }
+    return dataclasses.replace(stored, **changed)
+
+
+def predict_bars(bundle: Bundle, market: Market) -> pd.DataFrame:
+    """Return one row for each bar that has all features, by symbol and time.
+
+    Columns: `symbol`, `timestamp` (the bar's open, UTC), `decision_time` (its close, when the
+    prediction is known), `probability_up` (calibrated, for the run's label), `signal` (-1, 0 or 1
+    at the bundle's threshold and mode, to be filled at the next bar's open).
+
+    Raises:
+        BundleError: These bars do not allow a feature that the model needs.
+    """
+    config = bundle_config(bundle)
+    rows = assemble_rows(market, config.label, bundle.compute_features)
+    probability = bundle.probability(rows.values)[:, 0]
+    opens = rows.decision_time - np.timedelta64(market.interval.value, "ns")
+    return pd.DataFrame(
+        {
+            "symbol": np.array(rows.symbols, dtype=object)[rows.symbol_code],
+            "timestamp": pd.DatetimeIndex(opens, tz="UTC"),
+            "decision_time": pd.DatetimeIndex(rows.decision_time, tz="UTC"),
+            "probability_up": probability,
+            "signal": signal_from_probability(
+                probability, bundle.threshold, mode=config.backtest.mode
+            ).astype(np.int64),
+        }
+    )
+
+
+def backtest_bundle(bundle: Bundle, data: DataConfig, period: Period = "test") -> Rejudged:
+    """Judge a bundle on bars, with the run's own rules, threshold and costs.
+
+    Args:
+        bundle: The model.
+        data: The bars; options that are not given are the run's.
+        period: `test` takes the bars from the run's test boundary on, `all` takes every bar,
+            those that the model was trained on included.
+
+    Raises:
+        ValueError: No bar lies in the period.
+    """
+    config = bundle_config(bundle)
+    market = load_market(merge_data(data, config.data), config.label)
+    rows = assemble_rows(market, config.label, bundle.compute_features)
+    boundary = pd.Timestamp(bundle.metrics["split"]["test_from"])
+    unseen = rows.decision_time >= boundary.tz_convert(None).to_datetime64()
+    chosen = np.flatnonzero(unseen) if period == "test" else np.arange(len(unseen))
+    if chosen.size == 0:
+        raise ValueError(
+            f"no bar is decided at or after {boundary}, where this model's test part begins; the "
+            f"last one is {rows.decision_time.max()}. Earlier bars may be ones it was trained on: "
+            "use --period all to see them all the same"
+        )
+    judge = Judge(
+        market,
+        rows,
+        validation=chosen,
+        test=chosen,
+        backtest=config.backtest,
+        minimum_coverage=config.threshold.minimum_coverage,
+    )
+    probability = bundle.probability(rows.values[chosen])[:, 0]
+    judged = judge.judge("model", probability, bundle.threshold)
+    same = market.fingerprint() == bundle.manifest["data_fingerprint"]
+    return Rejudged(
+        judgement=judged,
+        buy_and_hold=judge.judge_buy_and_hold(),
+        rows=int(chosen.size),
+        same_bars=same,
+        differing=_differing(bundle, judged) if same and period == "test" else (),
+        notes=_notes(market, rows, chosen, unseen, same),
+    )
+
+
+def _differing(bundle: Bundle, judged: Judgement) -> tuple[str, ...]:
+    stored = bundle.metrics["test"]["model"]
+    lines = []
+    for name, value in judged.metrics.items():
+        before = stored.get(name)
+        if before is None and not np.isfinite(value):
+            continue  # written as null
+        if before != value:
+            lines.append(f"{name}: {before} in the run, {value} now")
+    return tuple(lines)
+
+
+def _notes(
+    market: Market, rows: Rows, chosen: np.ndarray, unseen: np.ndarray, same: bool
+) -> tuple[str, ...]:
+    notes = [f"{bars.symbol}: {note}" for bars in market.bars.values() for note in bars.notes]
+    if market.simulated:
+        notes.append("these bars are simulated")
+    seen = int((~unseen[chosen]).sum())
+    if seen:
+        notes.append(
+            f"{seen:,} of {chosen.size:,} rows lie before the test part: the model may have been "
+            "trained or its threshold chosen on them, so these figures flatter it"
+        )
+    if same:
+        notes.append("the bars are those of the run: this reads its test part again")
+    if len(rows.symbols) > 1:
+        notes.append("several symbols share the capital equally")
+    return tuple(notes)

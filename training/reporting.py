@@ -1,0 +1,132 @@
+"""From an experiment's outcome to the report's plain arrays and tables."""
+
+import keras
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from evaluation.bootstrap import Interval
+from evaluation.metrics import predicted_up
+from evaluation.report_data import Contender, Predictions, ReportData
+from evaluation.verdict import accuracy_interval
+from models.attention_map import attention_weights, has_attention, unit_names
+from training.bundle_files import FILE_PURPOSES
+from training.experiment import PARTS, Outcome, Prepared
+from training.judge import Judgement
+from training.plan import Plan, plan_lines
+
+ATTENTION_ROWS = 2_048
+
+
+def report_data(prepared: Prepared, model: keras.Model, outcome: Outcome, plan: Plan) -> ReportData:
+    """Return what `evaluation.report.write_report` shows of this run."""
+    config, judged = prepared.config, outcome.model
+    held = [one.backtest for one in outcome.baselines if one.name == "buy and hold"]
+    attention = _attention(prepared, model)
+    return ReportData(
+        title=f"{config.name}: {', '.join(prepared.market.bars)}",
+        verdict=outcome.verdict,
+        simulated=prepared.market.simulated,
+        test=_predictions(prepared, outcome, "test"),
+        validation=_predictions(prepared, outcome, "validation"),
+        threshold=judged.threshold,
+        temperature=outcome.temperature.temperature,
+        contenders=[_contender(prepared, one) for one in (judged, *outcome.baselines)],
+        backtest=judged.backtest,
+        buy_and_hold=held[0] if held else None,
+        mode=config.backtest.mode,
+        costs=config.backtest.costs,
+        history=outcome.fit.history,
+        attention=attention,
+        attention_units=unit_names(model) if attention is not None else (),
+        facts=_facts(prepared, outcome),
+        plan=[f"{name}: {text}" for name, text in plan_lines(plan).items()],
+        config=config.to_dict(),
+        notes=_notes(prepared, outcome),
+        files=FILE_PURPOSES,
+    )
+
+
+def _predictions(prepared: Prepared, outcome: Outcome, name: str) -> Predictions:
+    part = prepared.part(name)
+    return Predictions(
+        label=prepared.rows.labels[part],
+        probability=outcome.probability[name],
+        probability_raw=expit(outcome.logits[name].astype(np.float64)),
+        return_log=prepared.rows.return_log[part],
+    )
+
+
+def _contender(prepared: Prepared, judged: Judgement) -> Contender:
+    return Contender(
+        name=judged.name,
+        metrics=judged.metrics,
+        accuracy=_accuracy_interval(prepared, judged.probability),
+    )
+
+
+def _accuracy_interval(prepared: Prepared, probability: np.ndarray | None) -> Interval | None:
+    if probability is None:
+        return None
+    test = prepared.split.test
+    labels = prepared.rows.labels[test]
+    known = np.isfinite(labels)
+    return accuracy_interval(
+        labels[known],
+        predicted_up(probability[known]),
+        decision_time=prepared.rows.decision_time[test][known],
+        horizon_bars=prepared.config.label.horizon_bars,
+        seed=prepared.config.seed,
+    )
+
+
+def _attention(prepared: Prepared, model: keras.Model) -> np.ndarray | None:
+    """Return mean weights over the first test rows, `(heads, units)`; None without attention."""
+    if not has_attention(model):
+        return None
+    rows = prepared.split.test[:ATTENTION_ROWS]
+    return attention_weights(model, prepared.scaled[rows]).mean(axis=0)
+
+
+def _facts(prepared: Prepared, outcome: Outcome) -> dict[str, str]:
+    facts = {}
+    for symbol, bars in prepared.market.bars.items():
+        first, last = bars.frame.index[0], bars.frame.index[-1]
+        length = pd.Timedelta(bars.interval)
+        facts[symbol] = f"{len(bars.frame):,} bars of {length}, {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+    for name in PARTS:
+        count, labelled = len(prepared.part(name)), len(prepared.labelled(name))
+        facts[f"{name} rows"] = f"{count:,}, of which {labelled:,} have a label"
+    first, second = prepared.split.boundaries
+    facts["boundaries"] = (
+        f"validation from {first:%Y-%m-%d %H:%M}, test from {second:%Y-%m-%d %H:%M} UTC"
+    )
+    facts["features"] = f"{len(prepared.rows.names)}, warm-up {prepared.rows.warmup_bars} bars"
+    facts["label"] = str(prepared.config.label)
+    fitted = outcome.fit
+    facts["training"] = (
+        f"{fitted.epochs_run} epochs in {fitted.seconds:.0f} s ({fitted.stopped_reason}), "
+        f"weights of epoch {fitted.best_epoch}"
+    )
+    return facts
+
+
+def _notes(prepared: Prepared, outcome: Outcome) -> list[str]:
+    notes = [
+        f"{symbol}: {note}" for symbol, bars in prepared.market.bars.items() for note in bars.notes
+    ]
+    if prepared.rows.dropped:
+        notes.append(f"Features left out: {', '.join(prepared.rows.dropped)}.")
+    temperature = outcome.temperature
+    notes.append(
+        f"Temperature {temperature.temperature:.3g}: validation log loss "
+        f"{temperature.log_loss_before:.4f} before, {temperature.log_loss_after:.4f} after."
+    )
+    choice = outcome.model.choice
+    if choice is not None:
+        notes.append(
+            f"Threshold {choice.threshold:.4f} is the best of {len(choice.table)} by mean net return "
+            f"per bar on validation; it trades {choice.coverage:.1%} of the validation rows."
+        )
+    notes += [text + "." for text in (temperature.note, choice.note if choice else "") if text]
+    return notes

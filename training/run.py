@@ -1,0 +1,230 @@
+"""A named run of the experiment: plan, confirmation, training, bundle, report."""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from evaluation.json_safe import json_safe
+from evaluation.report import write_report
+from models.describe import describe_architecture
+from training.bundle import BundleContents, bundle_writer
+from training.command_line import config_from_dict
+from training.compiled import time_fit
+from training.config import ExperimentConfig
+from training.experiment import PARTS, Outcome, Prepared, build, evaluate, prepare, train
+from training.plan import Plan, make_plan, plan_lines
+from training.progress import Progress
+from training.reporting import report_data
+from training.runs import (
+    UNFINISHED,
+    new_run_folder,
+    newest_unfinished,
+    point_latest,
+    start_run,
+    unfinished_folder,
+)
+
+CHECKPOINTS = "checkpoints"
+DRAFTS = "drafts"
+
+
+class DeclinedError(Exception):
+    """The plan was shown and not confirmed; nothing was written."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A finished run.
+
+    Args:
+        folder: The bundle.
+        prepared: Data and split.
+        outcome: Figures and verdict.
+        plan: What had been planned.
+    """
+
+    folder: Path
+    prepared: Prepared
+    outcome: Outcome
+    plan: Plan
+
+
+def run_experiment(
+    config: ExperimentConfig,
+    progress: Progress,
+    *,
+    confirm: Callable[[Plan], bool] | None = None,
+    resume: bool = False,
+) -> Run:
+    """Run the experiment from bars to a bundle in a new folder of `config.artifacts`.
+
+    Until it is finished the run lives in `<folder>.unfinished/`, with its configuration and
+    checkpoints; the finished folder appears at once and complete.
+
+    Args:
+        config: The experiment. With `resume`, fields that differ from their defaults must be those
+            of the run that is resumed.
+        progress: Told what happens.
+        confirm: Shown the plan before training; training starts where it returns true.
+        resume: Go on with the newest unfinished run of that name.
+
+    Raises:
+        DeclinedError: `confirm` returned false.
+        FileNotFoundError: Nothing to resume.
+        ValueError: Bad bars or configuration, or another run's checkpoint.
+        Interrupted: Ctrl-C or SIGTERM, after a checkpoint.
+    """
+    folder = new_run_folder(config)
+    if resume:
+        folder = newest_unfinished(Path(config.artifacts), config.name)
+        config = resumed_config(folder, config)
+        progress.message(f"resuming {folder}{UNFINISHED}")
+    prepared = prepare(config, progress)
+    model = build(config, prepared.scaled.shape[1])
+    parts = {name: prepared.arrays(name) for name in ("train", "validation")}
+    compiled = time_fit(model, parts["train"], parts["validation"], config.fit, progress)
+    plan = make_plan(
+        model,
+        parts["train"],
+        parts["validation"],
+        config.fit,
+        compiled=compiled,
+        test_rows=len(prepared.split.test),
+    )
+    if confirm is not None and not confirm(plan):
+        raise DeclinedError
+    unfinished = unfinished_folder(folder) if resume else start_run(folder, config)
+    fitted = train(
+        prepared,
+        model,
+        progress,
+        checkpoints=unfinished / CHECKPOINTS,
+        resume=resume,
+        compiled=compiled,
+    )
+    outcome = evaluate(prepared, model, fitted, progress)
+    save_run(folder, prepared, model, outcome, plan, progress, workspace=unfinished / DRAFTS)
+    shutil.rmtree(unfinished)
+    point_latest(folder)
+    return Run(folder, prepared, outcome, plan)
+
+
+def resumed_config(folder: Path, given: ExperimentConfig) -> ExperimentConfig:
+    """Return the configuration of an unfinished run, refusing what contradicts it.
+
+    Raises:
+        ValueError: A field was given that differs from the run's, by name.
+    """
+    stored = config_from_dict(json.loads((unfinished_folder(folder) / "config.json").read_text()))
+    defaults = _flat(ExperimentConfig().to_dict())
+    before, now = _flat(stored.to_dict()), _flat(given.to_dict())
+    differing = [
+        f"{name} is {before.get(name)!r} in the run and {value!r} now"
+        for name, value in now.items()
+        if value != defaults.get(name) and value != before.get(name) and name != "artifacts"
+    ]
+    if differing:
+        raise ValueError(
+            f"{folder} cannot be resumed with other settings: {'; '.join(differing)}; "
+            "leave them out, or start a new run without --resume"
+        )
+    return dataclasses.replace(stored, artifacts=given.artifacts)
+
+
+def save_run(
+    folder: Path,
+    prepared: Prepared,
+    model: keras.Model,
+    outcome: Outcome,
+    plan: Plan,
+    progress: Progress,
+    *,
+    workspace: Path | None = None,
+    extra_metrics: dict[str, Any] | None = None,
+) -> None:
+    """Write the bundle with its report; it appears complete or not at all."""
+    contents = BundleContents(
+        model=model,
+        feature_names=prepared.rows.names,
+        families=prepared.rows.families,
+        scaler=prepared.scaler,
+        temperature=outcome.temperature.temperature,
+        threshold=outcome.model.threshold,
+        config=prepared.config.to_dict(),
+        metrics=run_metrics(prepared, outcome, plan) | (extra_metrics or {}),
+        history=outcome.fit.history,
+        architecture=describe_architecture(model),
+        data_fingerprint=prepared.market.fingerprint(),
+    )
+    with (
+        progress.busy("writing model, report and manifest"),
+        bundle_writer(folder, workspace=workspace) as draft,
+    ):
+        draft.save(contents)
+        write_report(draft.path / "report.html", report_data(prepared, model, outcome, plan))
+
+
+def run_metrics(prepared: Prepared, outcome: Outcome, plan: Plan) -> dict[str, Any]:
+    """Return everything that `metrics.json` holds."""
+    first, second = prepared.split.boundaries
+    test = {"model": dict(outcome.model.metrics)}
+    test |= {judged.name: dict(judged.metrics) for judged in outcome.baselines}
+    choice = outcome.model.choice
+    return {
+        "simulated": prepared.market.simulated,
+        "verdict": json_safe(outcome.verdict),
+        "test": test,
+        "temperature": dataclasses.asdict(outcome.temperature),
+        "threshold": {
+            "threshold": outcome.model.threshold,
+            "validation_mean_net_return": choice.value if choice else None,
+            "validation_coverage": choice.coverage if choice else None,
+            "note": choice.note if choice else "",
+        },
+        "split": {
+            "validation_from": first.isoformat(),
+            "test_from": second.isoformat(),
+            "rows": {name: len(prepared.part(name)) for name in PARTS},
+            "labelled_rows": {name: len(prepared.labelled(name)) for name in PARTS},
+            "purged": prepared.split.purged,
+            "embargoed": prepared.split.embargoed,
+        },
+        "data": {
+            symbol: {
+                "bars": len(bars.frame),
+                "from": bars.frame.index[0].isoformat(),
+                "to": bars.frame.index[-1].isoformat(),
+                "interval_seconds": bars.interval.total_seconds(),
+                "session": bars.session,
+                "bars_per_year": bars.bars_per_year,
+                "notes": list(bars.notes),
+            }
+            for symbol, bars in prepared.market.bars.items()
+        },
+        "dropped_features": dict(prepared.rows.dropped),
+        "fit": {
+            "best_epoch": outcome.fit.best_epoch,
+            "epochs_run": outcome.fit.epochs_run,
+            "seconds": outcome.fit.seconds,
+            "stopped_reason": outcome.fit.stopped_reason,
+            "first_step_seconds": outcome.fit.first_step_seconds,
+            "step_seconds": outcome.fit.step_seconds,
+        },
+        "plan": plan_lines(plan),
+    }
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = list(value) if isinstance(value, tuple) else value
+    return flat

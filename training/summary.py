@@ -1,0 +1,50 @@
+"""What a run says at its end, on screen."""
+
+import math
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from training.judge import Judgement
+from training.run import Run
+
+COLUMNS = {
+    "accuracy": "{:.2%}",
+    "roc_auc": "{:.3f}",
+    "log_loss": "{:.4f}",
+    "total_return": "{:+.1%}",
+    "sharpe": "{:.2f}",
+    "max_drawdown": "{:.1%}",
+    "trades": "{:,.0f}",
+    "win_rate": "{:.1%}",
+}
+COLOURS = {"edge": "bold green", "no edge": "bold red", "cannot tell": "bold yellow"}
+
+
+def render_summary(run: Run) -> Group:
+    """Return verdict, figures beside the baselines', and where the files are."""
+    outcome = run.outcome
+    verdict = Text(outcome.verdict.sentence, style=COLOURS[outcome.verdict.kind])
+    where = "simulated bars" if run.prepared.market.simulated else "after costs"
+    table = Table(title=f"Test part, {where}", title_justify="left")
+    table.add_column("")
+    for name in COLUMNS:
+        table.add_column(name.replace("_", " "), justify="right")
+    for judged in (outcome.model, *outcome.baselines):
+        table.add_row(judged.name, *_cells(judged))
+    share = outcome.model.metrics.get("share_of_edge", math.nan)
+    lines: list[Text | Table] = [Text(), verdict, table]
+    if math.isfinite(share):
+        lines.append(Text(f"The model found {share:.0%} of the edge that this market has."))
+    lines.append(Text(f"Report: {run.folder / 'report.html'}"))
+    lines.append(Text(f"Bundle: {run.folder} (also artifacts/latest)"))
+    return Group(*lines)
+
+
+def _cells(judged: Judgement) -> list[str]:
+    values = [judged.metrics.get(name, math.nan) for name in COLUMNS]
+    return [
+        form.format(value) if math.isfinite(value) else "-"
+        for form, value in zip(COLUMNS.values(), values, strict=True)
+    ]
