@@ -121,7 +121,8 @@ def _learning(data: ReportData) -> str:
     return _section(
         "Learning curves",
         _figure(plots.plot_learning_curves(data.history, simulated=data.simulated)),
-        hint="A coin has a loss of 0.6931 per label. A validation loss above the training loss is memory, not skill.",
+        hint="A coin has a loss of 0.6931 per label. A validation loss "
+        "above the training loss is memory, not skill.",
     )
 
 
