@@ -42,17 +42,7 @@ def combine_backtests(results: Sequence[BacktestResult]) -> BacktestResult:
         index = index.union(result.index)
     equity = np.mean([_held(index, result) for result in results], axis=0)
     before = np.concatenate([[1.0], equity[:-1]])
-    gross, position, turnover, cost = np.zeros((4, len(index)))
-    for result in results:
-        rows = index.get_indexer(result.index)
-        own_before = np.concatenate([[1.0], result.equity[:-1]]) / len(results)
-        weight = np.divide(
-            own_before, before[rows], out=np.zeros(len(rows)), where=before[rows] > 0
-        )
-        gross[rows] += weight * result.return_gross
-        position[rows] += weight * result.position
-        turnover[rows] += weight * result.turnover
-        cost[rows] += result.cost / len(results)
+    gross, position, turnover, cost = _weighted(index, before, results)
     net = np.divide(equity, before, out=np.ones(len(index)), where=before > 0) - 1.0
     trades = pd.concat([result.trades for result in results], ignore_index=True)
     trades = trades.sort_values("entry_time", kind="stable", ignore_index=True)
@@ -79,6 +69,24 @@ def combine_backtests(results: Sequence[BacktestResult]) -> BacktestResult:
         ),
         bars_per_year=bars_per_year,
     )
+
+
+def _weighted(
+    index: pd.DatetimeIndex, before: Array1D, results: Sequence[BacktestResult]
+) -> tuple[Array1D, Array1D, Array1D, Array1D]:
+    """Gross return, position and turnover by each account's share of `before`, and the cost."""
+    gross, position, turnover, cost = np.zeros((4, len(index)))
+    for result in results:
+        rows = index.get_indexer(result.index)
+        own_before = np.concatenate([[1.0], result.equity[:-1]]) / len(results)
+        weight = np.divide(
+            own_before, before[rows], out=np.zeros(len(rows)), where=before[rows] > 0
+        )
+        gross[rows] += weight * result.return_gross
+        position[rows] += weight * result.position
+        turnover[rows] += weight * result.turnover
+        cost[rows] += result.cost / len(results)
+    return gross, position, turnover, cost
 
 
 def _held(index: pd.DatetimeIndex, result: BacktestResult) -> Array1D:
