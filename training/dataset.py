@@ -145,9 +145,10 @@ def assemble_rows(
     first = next(iter(matrices.values()))
     families = dict(zip(first.names, first.families, strict=True))
     pooled = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-    known = market.probability_up is not None
+    truth = pooled.pop("probability_up")
     return Rows(
-        **(pooled | {"probability_up": pooled["probability_up"] if known else None}),
+        **pooled,
+        probability_up=None if market.probability_up is None else truth,
         symbols=tuple(market.bars),
         names=shared,
         families=tuple(families[name] for name in shared),

@@ -125,8 +125,8 @@ def _notes(prepared: Prepared, outcome: Outcome) -> list[str]:
     choice = outcome.model.choice
     if choice is not None:
         notes.append(
-            f"Threshold {choice.threshold:.4f} is the best of {len(choice.table)} by mean net return "
-            f"per bar on validation; it trades {choice.coverage:.1%} of the validation rows."
+            f"Threshold {choice.threshold:.4f} is the best of {len(choice.table)} by mean net "
+            f"return per bar on validation; it trades {choice.coverage:.1%} of the validation rows."
         )
     notes += [text + "." for text in (temperature.note, choice.note if choice else "") if text]
     return notes
