@@ -77,7 +77,8 @@ def run_dense(
 
         return (taps, *moments), backward
 
-    taps, *moments = stack(x, *weights.values())
+    # In eager mode Keras hands over variables, which a custom gradient takes for captured ones.
+    taps, *moments = stack(x, *(tf.convert_to_tensor(w) for w in weights.values()))
     return taps, dict(zip(moving, moments, strict=True)) if batch_moments else {}
 
 

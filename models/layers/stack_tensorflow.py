@@ -80,7 +80,8 @@ def run_stack(
 
         return (taps, *moments), backward
 
-    taps, *moments = stack(x, *weights.values())
+    # In eager mode Keras hands over variables, which a custom gradient takes for captured ones.
+    taps, *moments = stack(x, *(tf.convert_to_tensor(w) for w in weights.values()))
     return taps, dict(zip(MOMENT_NAMES, moments, strict=True)) if batch_moments else {}
 
 

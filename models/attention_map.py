@@ -1,0 +1,65 @@
+"""Which units a model listens to: the weights of its attention over depth, read out."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from models.layers.dense_stack import DenseStack
+from models.layers.multi_scale_attention import MultiScaleAttention
+from models.layers.residual_stack import ResidualStack
+
+
+def attention_weights(model: keras.Model, x: Any, *, batch_size: int = 1024) -> np.ndarray:
+    """The weights with which each unit's value enters the attention's output.
+
+    Args:
+        model: a functional model with one `MultiScaleAttention`, such as `build_ultimate` makes.
+        x: what `model` is fed: an array `(rows, features)`, or a dict of arrays.
+        batch_size: rows computed at once.
+
+    Returns:
+        `(rows, heads, units)` float32, adding up to 1 over units.
+
+    Raises:
+        ValueError: the model has no such layer.
+    """
+    layer = _attention_layer(model)
+    weights = keras.Model(model.inputs, layer.input)
+    arrays = list(x.values()) if isinstance(x, dict) else [x]
+    if isinstance(x, dict):
+        arrays = [x[tensor.name] for tensor in model.inputs]
+    parts = []
+    for start in range(0, len(arrays[0]), batch_size):
+        rows = [np.asarray(array[start : start + batch_size], np.float32) for array in arrays]
+        outputs = weights(rows, training=False)
+        parts.append(keras.ops.convert_to_numpy(layer.attention_weights(outputs)))
+    return np.concatenate(parts)
+
+
+def has_attention(model: keras.Model) -> bool:
+    """Whether the model has a `MultiScaleAttention` that `attention_weights` can read."""
+    return any(isinstance(layer, MultiScaleAttention) for layer in model.layers)
+
+
+def unit_names(model: keras.Model) -> list[str]:
+    """A label for each unit of `attention_weights`, in the same order."""
+    names: list[str] = []
+    for layer in model.layers:
+        if isinstance(layer, ResidualStack):
+            names += [f"res_unit_{unit:02d}" for unit in range(1, len(layer.blocks_per_unit) + 1)]
+        elif isinstance(layer, DenseStack):
+            names += [f"dense_unit_{unit:02d}" for unit in range(1, len(layer.blocks_per_unit) + 1)]
+        elif isinstance(layer, keras.Model):
+            names.append(layer.name)
+    return names
+
+
+def _attention_layer(model: keras.Model) -> MultiScaleAttention:
+    for layer in model.layers:
+        if isinstance(layer, MultiScaleAttention):
+            return layer
+    raise ValueError(
+        f"Model {model.name!r} has no MultiScaleAttention layer to read: build_ultimate makes "
+        "models that do."
+    )

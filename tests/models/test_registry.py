@@ -1,0 +1,51 @@
+"""The registry's own behaviour, and the small plain types beside it."""
+
+import importlib
+
+import pytest
+
+import models
+from models.mlp import MlpConfig
+from models.search_space import Choice, FloatRange, IntRange
+
+
+def test_unknown_name_lists_the_known_ones_and_says_how_to_add_one():
+    for function in (models.config_class, models.search_space):
+        with pytest.raises(ValueError, match="linear, mlp, ultimate.*one line in models.registry"):
+            function("transformer")
+    with pytest.raises(ValueError, match="No model is called 'transformer'"):
+        models.build_model("transformer", {"features": (3,)})
+
+
+def test_another_models_config_is_refused():
+    with pytest.raises(TypeError, match="configured by LinearConfig, got MlpConfig"):
+        models.build_model("linear", {"features": (3,)}, config=MlpConfig())
+
+
+@pytest.mark.parametrize("name", sorted(models.BUILDERS))
+def test_an_entry_names_a_builder_in_a_file_of_the_models_folder(name):
+    module, function = models.BUILDERS[name].split(":")
+    assert function == f"build_{name}"
+    assert module == f"models.{name}"
+    assert callable(getattr(importlib.import_module(module), function))
+
+
+def test_heads_refuse_no_horizon():
+    with pytest.raises(ValueError, match="horizons must be at least 1, got 0"):
+        models.Heads(horizons=0)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Choice(values=()),
+        lambda: Choice(values=(1, 1)),
+        lambda: IntRange(low=3, high=2),
+        lambda: IntRange(low=1, high=2, step=0),
+        lambda: FloatRange(low=0.0, high=1.0, log=True),
+        lambda: FloatRange(low=1.0, high=1.0),
+    ],
+)
+def test_impossible_ranges_are_refused(make):
+    with pytest.raises(ValueError, match=r"Choice|IntRange|FloatRange"):
+        make()
