@@ -73,6 +73,14 @@ class ModelConfig:
     preset: str = "default"
     options: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        # JSON and YAML have lists where the builders' configurations have tuples.
+        options = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in self.options.items()
+        }
+        object.__setattr__(self, "options", options)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ThresholdConfig:

@@ -182,12 +182,8 @@ def builder_config(config: ExperimentConfig) -> object:
         raise ValueError(
             f"model {name!r} has no options {unknown}; it has {', '.join(sorted(known))}"
         )
-    options = {
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in config.model.options.items()
-    }
     fixed = {"seed": config.seed, "precision": resolve_precision(config.fit.precision).policy}
-    return dataclasses.replace(preset_config(name, config.model.preset), **(fixed | options))
+    return dataclasses.replace(preset_config(name, config.model.preset), **(fixed | config.model.options))
 
 
 def train(
