@@ -178,7 +178,10 @@ def stochastic(window: int, smooth_k: int, smooth_d: int) -> tuple[Node, Node]:
 def stochastic_of(x: Node, window: int) -> Node:
     """Position of `x` in its own window, 0 to 100, 50 without any range."""
     bottom = rolling_min(x, window)
-    return ratio(x - bottom, rolling_max(x, window) - bottom, neutral=0.5) * 100.0
+    top = rolling_max(x, window)
+    place = ratio(x - bottom, top - bottom, neutral=0.5) * 100.0
+    # Equal up to rounding is no range: an RSI stands still while prices do.
+    return where(compare(top, bottom), place, affine(x, 0.0, 50.0))
 
 
 def rate_of_change(x: Node, bars: int) -> Node:

@@ -1,13 +1,15 @@
 """Products of features whose joint sign carries what neither says alone."""
 
-from features.graph import Node, clip
+import math
+
+from features.graph import Node, calendar, clip, cosine, sine
 from features.indicators import adx, close, rsi
 from features.momentum import centred, momentum_z
 from features.moving_averages import alignment
 from features.price import close_location, return_log
 from features.registry import Feature
 from features.statistics import autocorrelation
-from features.time import elapsed_log, session
+from features.time import elapsed_log
 from features.trend import efficiency, trend_score
 from features.volatility import volatility_state
 from features.volume import volume_balance, volume_surprise_z
@@ -75,10 +77,12 @@ def _with_memory() -> list[tuple[str, Node, str]]:
 
 def _with_time() -> list[tuple[str, Node, str]]:
     source = "Gao, Han, Li & Zhou (2018)"
+    angle = calendar("hour") * (2.0 * math.pi / 24.0)
+    last = _bounded(momentum_z(1))
     return [
-        ("momentum_z_1_x_session_london", _bounded(momentum_z(1)) * session(8.0, 16.5), source),
-        ("momentum_z_1_x_session_new_york", _bounded(momentum_z(1)) * session(14.5, 21.0), source),
-        ("momentum_z_1_x_elapsed", _bounded(momentum_z(1)) * elapsed_log(), "French (1980)"),
+        ("momentum_z_1_x_day_sin", last * sine(angle), source),
+        ("momentum_z_1_x_day_cos", last * cosine(angle), source),
+        ("momentum_z_1_x_elapsed", last * elapsed_log(), "French (1980)"),
     ]
 
 

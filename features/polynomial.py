@@ -2,10 +2,11 @@
 
 import math
 
-from features.graph import Node, clip, deviation, fir, ratio
+from features.graph import Node, affine, clip, deviation, fir, ratio
 from features.indicators import bollinger, close, rsi
 from features.momentum import centred, momentum_z
 from features.registry import Feature
+from features.trend import efficiency
 from features.volatility import band_position, volatility_state
 
 
@@ -29,20 +30,34 @@ def curve(degree: int, window: int) -> Node:
     return clip(ratio(fir(close(), newest_first), scale), -1.0, 1.0)
 
 
+def legendre(x: Node, degree: int) -> Node:
+    """Legendre polynomial of degree 2 or 3; for `x` in [-1, 1] it lies in [-1, 1]."""
+    square = x * x
+    if degree == 2:
+        return affine(square, 1.5, -0.5)
+    return x * affine(square, 2.5, -1.5)
+
+
 def _powers() -> list[Feature]:
+    """Orthogonal powers: unlike plain cubes they do not crowd round zero."""
     parts: list[tuple[str, Node]] = [
         ("rsi_14", centred(rsi(close(), 14))),
-        ("momentum_z_5", clip(momentum_z(5), -4.0, 4.0)),
-        ("momentum_z_20", clip(momentum_z(20), -4.0, 4.0)),
-        ("bollinger_position_20", clip(band_position(close(), bollinger(close(), 20)), -2.0, 2.0)),
-        ("volatility_state", volatility_state()),
+        ("momentum_z_5", clip(momentum_z(5), -4.0, 4.0) / 4.0),
+        ("momentum_z_20", clip(momentum_z(20), -4.0, 4.0) / 4.0),
+        ("bollinger_position_20", clip(band_position(close(), bollinger(close(), 20)), -2, 2) / 2),
+        ("volatility_state", volatility_state() / 3.0),
+        ("efficiency_20", efficiency(20)),
     ]
-    source = "Weierstrass basis; Hastie, Tibshirani & Friedman (2009), ch. 5"
+    source = "Legendre (1785); Abramowitz & Stegun (1964), ch. 22"
     squares = [
-        Feature(f"{name}_squared", node * node, source, "square", low=0.0) for name, node in parts
+        Feature(
+            f"{name}_legendre_2", legendre(node, 2), source, "-0.5 to 1", -0.5, low=-0.5, high=1.0
+        )
+        for name, node in parts
     ]
     cubes = [
-        Feature(f"{name}_cubed", node * node * node, source, "cube") for name, node in parts[:2]
+        Feature(f"{name}_legendre_3", legendre(node, 3), source, "-1 to 1", low=-1.0, high=1.0)
+        for name, node in parts[:4]
     ]
     return [*squares, *cubes]
 

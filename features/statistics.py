@@ -20,6 +20,7 @@ from features.graph import (
     rank,
     ratio,
     skewness,
+    where,
 )
 from features.indicators import change, close, correlation
 from features.price import return_log
@@ -99,7 +100,11 @@ def _order() -> list[Feature]:
         ),
         _unit(
             "quartile_skewness_100",
-            ratio(levels[0.75] + levels[0.25] - levels[0.5] * 2.0, spread),
+            where(
+                compare(levels[0.75], levels[0.25]),
+                clip(ratio(levels[0.75] + levels[0.25] - levels[0.5] * 2.0, spread), -1.0, 1.0),
+                spread * 0.0,
+            ),
             "Bowley (1920)",
         ),
         _unit("close_rank_100", rank(close(), 100), source),
