@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import math
 import shutil
 import warnings
@@ -276,11 +277,12 @@ class _Tuner(BaseTuner):
 
     def _run(self, request: Request) -> Result:
         position = f"{len(self.journal.records) + 1} of {self.planned}"
+        self.say.message(f"{position}: {request.sentence()}")
         before = self.journal.records.get(request.continues)
         if before is not None and before.result.status == "diverged":
             result = before.result
         else:
-            with self.say.busy(f"{position}: {request.sentence()}, {request.epochs} epochs"):
+            with self.say.busy(f"{position}: trial {request.trial}, to epoch {request.epochs}"):
                 result = run_trial(self.prepared, request, self._folder(request))
         self.journal.append(Record(request=request, result=result))
         self._delete_checkpoints()
@@ -310,7 +312,7 @@ class _Tuner(BaseTuner):
 
     def _sentence(self, request: Request, result: Result) -> str:
         if result.status == "diverged":
-            return f"{request.sentence()} diverged and counts as the worst: {result.error}"
+            return f"  diverged and counts as the worst: {result.error}"
         best = best_record(self.journal, self.tune.objective)
         told = getattr(result, self.tune.objective)
         standing = f"; best so far {_objective_of(best, self.tune)}" if best else ""
@@ -367,8 +369,17 @@ def _last_of(journal: Journal, best: Record) -> Record:
 
 @contextlib.contextmanager
 def _known_warnings() -> Iterator[None]:
-    """Let pass what KerasTuner's oracle lock warns of at every call."""
-    with warnings.catch_warnings():
-        for name in ("currentThread", "getName"):
-            warnings.filterwarnings("ignore", rf"{name}\(\) is deprecated", DeprecationWarning)
-        yield
+    """Let pass what the oracle's lock warns of at every call, and TensorFlow at every net."""
+
+    def not_of_retracing(record: logging.LogRecord) -> bool:
+        return "triggered tf.function retracing" not in record.getMessage()
+
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(not_of_retracing)
+    try:
+        with warnings.catch_warnings():
+            for name in ("currentThread", "getName"):
+                warnings.filterwarnings("ignore", rf"{name}\(\) is deprecated", DeprecationWarning)
+            yield
+    finally:
+        logger.removeFilter(not_of_retracing)

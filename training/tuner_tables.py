@@ -1,7 +1,6 @@
 """A search's plan and its trials, for a console."""
 
-from typing import Any
-
+import pandas as pd
 from rich.table import Table
 
 from training.plan import duration_sentence
@@ -9,7 +8,7 @@ from training.tuner import OBJECTIVES, Found, Rung, TuneConfig
 from training.tuner_spaces import range_sentence, value_sentence
 from training.tuning import SearchPlan
 
-SHOWN_TRIALS = 15
+SHOWN_TRIALS = 10
 
 
 def render_search_plan(plan: SearchPlan) -> Table:
@@ -41,7 +40,7 @@ def render_search_plan(plan: SearchPlan) -> Table:
 
 def render_trials(found: Found, tune: TuneConfig) -> Table:
     """Return the best trials, the winner first."""
-    values = list(found.best.request.values)
+    names = list(found.best.request.values)
     ascending = OBJECTIVES[tune.objective] == "min"
     ranked = found.trials.sort_values(
         tune.objective, ascending=ascending, na_position="last", kind="stable"
@@ -51,24 +50,24 @@ def render_trials(found: Found, tune: TuneConfig) -> Table:
         title=f"{len(shown)} best of {len(ranked)} trials ({found.configurations} configurations)",
         title_justify="left",
     )
-    for heading in ("trial", "status", tune.objective.replace("_", " "), "epochs", *values):
-        table.add_column(heading.removeprefix("model.").removeprefix("fit."))
+    for heading in ("trial", tune.objective.replace("_", " "), "epochs"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("values")
     for row in shown.to_dict("records"):
-        cells = [row["trial"], row["status"], row[tune.objective], row["epochs_run"]]
-        table.add_row(*map(_cell, cells), *(_cell(row[name]) for name in values))
+        values = ", ".join(f"{name.split('.')[1]} {value_sentence(row[name])}" for name in names)
+        told = row[tune.objective]
+        missing = row["status"] if row["status"] != "completed" else "undefined"
+        epochs = row["epochs_run"]
+        table.add_row(
+            row["trial"],
+            missing if pd.isna(told) else f"{told:.5f}",
+            "-" if pd.isna(epochs) else f"{epochs:.0f}",
+            values,
+        )
     return table
 
 
 def _rung_sentence(rung: Rung) -> str:
-    span = f"epochs {rung.start_epoch + 1} to {rung.epochs}"
+    first = rung.start_epoch + 1
+    span = f"epoch {first}" if first == rung.epochs else f"epochs {first} to {rung.epochs}"
     return f"{rung.trials} x {span}"
-
-
-def _cell(value: Any) -> str:
-    if value is None or value != value:
-        return "-"
-    if isinstance(value, float) and value.is_integer():
-        return f"{value:.0f}"
-    return (
-        f"{value:.5f}" if isinstance(value, float) and abs(value) >= 0.01 else value_sentence(value)
-    )

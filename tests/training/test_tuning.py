@@ -98,7 +98,7 @@ def test_tables_show_plan_and_trials(tuned, tmp_path):
     console = Console(file=StringIO(), width=160)
     console.print(render_search_plan(plans[0]), render_trials(tuned.found, tuned.tune))
     text = console.file.getvalue()
-    for part in ("2 x epochs 1 to 1; 1 x epochs 2 to 2; 2 x epochs 1 to 2", "0.0001 to 0.01, log"):
+    for part in ("2 x epoch 1; 1 x epoch 2; 2 x epochs 1 to 2", "0.0001 to 0.01, log"):
         assert part in text
     assert f"{tuned.found.best.result.validation_loss:.5f}" in text
 
