@@ -153,6 +153,8 @@ class DenseStack(keras.layers.Layer):
             trainable=trainable,
             regularizer=regularizer,
             dtype="float32",
+            # Keras would hand out the weights in the compute type, whatever the layer asks.
+            autocast=False,
         )
         setattr(self, name, variable)
         (self._names if trainable else self._moving).append(name)

@@ -149,4 +149,6 @@ class MultiScaleAttention(keras.layers.Layer):
             initializer=initializer,
             regularizer=regularizer,
             dtype="float32",
+            # Keras would hand out the weights in the compute type, whatever the layer asks.
+            autocast=False,
         )
