@@ -74,5 +74,6 @@ def run_main(main: Callable[[], None]) -> None:
         main()
     except (ValueError, TypeError, FileNotFoundError, FileExistsError) as error:
         sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
+        print(str(stop) or "interrupted", file=sys.stderr)
         sys.exit(130)
