@@ -19,6 +19,17 @@ Floats = npt.NDArray[np.float64]
 # between up and down when all prices are multiplied by a constant.
 TIE = 1e-12
 
+# Range of normal numbers.
+LEAST = 2.2250738585072014e-308
+MOST = 1.7976931348623157e308
+
+# Of the logarithm: bits of sqrt(1/2), log(2) in two parts, two coefficients.
+ROOT_HALF = 0x3FE6A09E667F3BCD
+LN2_HIGH = 6.93147180369123816490e-01
+LN2_LOW = 1.90821492927058770002e-10
+ODD_TERM = 1.531383769920937332e-01
+LAST_TERM = 1.479819860511658591e-01
+
 
 @numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def sign_of_difference(left: float, right: float) -> float:
@@ -43,14 +54,36 @@ def safe_ratio(numerator: float, denominator: float, neutral: float) -> float:
 
 
 @numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def natural_logarithm(x: float) -> float:
+    """Natural logarithm of a normal positive number, within 1 unit in the last place.
+
+    The C library's is called value by value; this one is plain arithmetic, which the compiler
+    does for several bars at once and which gives the same bits on every machine.
+    `x = 2^k (1 + f)`, `log(1 + f) = 2 atanh(f / (2 + f))`. Source: Ng (1993), fdlibm, whose
+    minimax coefficients these are.
+    """
+    bits = np.float64(x).view(np.int64)
+    k = (bits - ROOT_HALF) >> 52
+    f = np.int64(bits - (k << 52)).view(np.float64) - 1.0
+    s = f / (2.0 + f)
+    z = s * s
+    w = z * z
+    even = w * (3.999999999940941908e-01 + w * (2.222219843214978396e-01 + w * ODD_TERM))
+    odd = z * (
+        6.666666666666735130e-01
+        + w * (2.857142874366239149e-01 + w * (1.818357216161805012e-01 + w * LAST_TERM))
+    )
+    half = 0.5 * f * f
+    return k * LN2_HIGH - ((half - (s * (half + (odd + even)) + k * LN2_LOW)) - f)
+
+
+@numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def safe_log_ratio(numerator: float, denominator: float) -> float:
     """`log(numerator / denominator)`; 0 where either is not positive or the ratio overflows."""
-    if numerator <= 0.0 or denominator <= 0.0:
-        return 0.0
     ratio = numerator / denominator
-    if ratio == 0.0 or math.isinf(ratio):
-        return 0.0
-    return math.log(ratio)
+    # Bitwise "and": no branch, so that several bars can be done at once.
+    usable = (numerator > 0.0) & (denominator > 0.0) & (ratio >= LEAST) & (ratio <= MOST)
+    return natural_logarithm(ratio if usable else 1.0)
 
 
 @numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)

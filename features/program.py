@@ -23,6 +23,9 @@ Integers = npt.NDArray[np.int64]
 
 BLOCK_ROWS = 256
 
+# Operators that read their own last output.
+_RECURSIVE = (op.EXPONENTIAL, op.CUMULATIVE)
+
 # Columns of the instruction array.
 CODE, FIRST, OUT, OUTPUTS, IN_0, IN_1, IN_2, IN_3, INTEGER, CONSTANT, CONSTANTS, STATE = range(12)
 
@@ -80,42 +83,103 @@ def _state_of(node: Node) -> int:
     return 0
 
 
-def compile_program(roots: Sequence[Node]) -> Program:
-    """Lay out slots, constants and state for `roots` and everything below them."""
-    slots: dict[tuple[object, ...], int] = {}
-    slot_of: dict[int, int] = {}
-    rows: list[list[int]] = []
-    constants: list[float] = []
-    keep = [1] * len(COLUMNS)
-    state = 0
+def _distinct(roots: Sequence[Node]) -> tuple[list[Node], dict[int, int]]:
+    """One node per instruction, in order, and the instruction of every node.
+
+    Outputs of one operator with several (quantiles, calendar) share an instruction.
+    """
+    instructions: list[Node] = []
+    number_of: dict[int, int] = {}
+    seen: dict[tuple[object, ...], int] = {}
     for node in _ordered(roots):
         if node.code < 0:
-            slot_of[id(node)] = node.output
             continue
         key = (node.code, tuple(id(parent) for parent in node.inputs), node.parameters)
-        if key not in slots:
-            slots[key] = len(keep)
-            inputs = [slot_of[id(parent)] for parent in node.inputs]
-            for slot in inputs:
-                keep[slot] = max(keep[slot], node.lookback + 1)
-            window = node.lookback if node.code == op.LAG else node.lookback + 1
-            rows.append(
-                [
-                    *(node.code, node.first, len(keep), node.outputs),
-                    *[*inputs, 0, 0, 0, 0][:4],
-                    *(window, len(constants), len(node.parameters), state),
-                ]
-            )
-            constants.extend(node.parameters)
-            keep.extend([1] * node.outputs)
-            state += _state_of(node)
-        slot_of[id(node)] = slots[key] + node.output
+        if key not in seen:
+            seen[key] = len(instructions)
+            instructions.append(node)
+        number_of[id(node)] = seen[key]
+    return instructions, number_of
+
+
+class _Layout:
+    """Rows of the work array: which instruction's output lies where.
+
+    Outputs that nobody looks back at, and that are not asked for, give their row back after
+    their last reader, which keeps the work array within the processor's cache.
+    """
+
+    def __init__(self, instructions: list[Node], number_of: dict[int, int]) -> None:
+        self.number_of = number_of
+        self.keep = [1] * len(COLUMNS)
+        self.history = [int(node.code in _RECURSIVE) for node in instructions]
+        self.last_reader = list(range(len(instructions)))
+        for reader, node in enumerate(instructions):
+            for parent in node.inputs:
+                if parent.code < 0:
+                    self.keep[parent.output] = max(self.keep[parent.output], node.lookback + 1)
+                    continue
+                number = number_of[id(parent)]
+                self.last_reader[number] = reader
+                if node.lookback:
+                    self.history[number] = max(self.history[number], node.lookback + 1)
+        self._single = [node.outputs == 1 for node in instructions]
+        self.slot: dict[int, int] = {}
+        self._free: list[int] = []
+
+    def slot_of(self, node: Node) -> int:
+        """Row of a node's output, once its instruction is placed."""
+        if node.code < 0:
+            return node.output
+        return self.slot[self.number_of[id(node)]] + node.output
+
+    def place(self, number: int, node: Node, lasting: bool) -> int:
+        """Choose the row (the first of several) of an instruction's output."""
+        passing = not (lasting or self.history[number] or node.outputs > 1)
+        if passing and self._free:
+            self.slot[number] = self._free.pop()
+        else:
+            self.slot[number] = len(self.keep)
+            self.keep.extend([self.history[number]] * node.outputs)
+        return self.slot[number]
+
+    def release(self, reader: int, node: Node, lasting: set[int]) -> None:
+        """Give back the rows whose last reader has run."""
+        for number in {self.number_of[id(parent)] for parent in node.inputs if parent.code >= 0}:
+            done = self.last_reader[number] == reader and number not in lasting
+            slot = self.slot[number]
+            if done and self.history[number] == 0 and self._single[number]:
+                self._free.append(slot)
+
+
+def compile_program(roots: Sequence[Node]) -> Program:
+    """Lay out slots, constants and state for `roots` and everything below them."""
+    instructions, number_of = _distinct(roots)
+    lasting = {number_of[id(node)] for node in roots if node.code >= 0}
+    layout = _Layout(instructions, number_of)
+    rows: list[list[int]] = []
+    constants: list[float] = []
+    state = 0
+    for number, node in enumerate(instructions):
+        inputs = [layout.slot_of(parent) for parent in node.inputs]
+        slot = layout.place(number, node, number in lasting)
+        window = node.lookback if node.code == op.LAG else node.lookback + 1
+        rows.append(
+            [
+                *(node.code, node.first, slot, node.outputs),
+                *[*inputs, 0, 0, 0, 0][:4],
+                *(window, len(constants), len(node.parameters), state),
+            ]
+        )
+        constants.extend(node.parameters)
+        state += _state_of(node)
+        layout.release(number, node, lasting)
     return Program(
         code=np.array(rows, dtype=np.int64).reshape(-1, STATE + 1),
         constants=np.array(constants or [0.0], dtype=np.float64),
-        keep=np.array(keep, dtype=np.int64),
+        keep=np.array(layout.keep, dtype=np.int64),
         state_size=max(state, 1),
-        roots=np.array([slot_of[id(node)] for node in roots], dtype=np.int64),
+        roots=np.array([layout.slot_of(node) for node in roots], dtype=np.int64),
         settled=np.array([node.settled for node in roots], dtype=np.int64),
     )
 
