@@ -4,10 +4,12 @@
         [--tune.trials 12] [--tune.epochs 10] [--tune.fields '[model.dropout_rate]'] [--yes]
 
 Trials are compared by validation loss; the test part is read once, by the winner. What is given in
---model.options is held fixed. Ctrl-C stops after a checkpoint, and also after a kill --resume goes
-on where the search was. With the defaults and the mlp: a few minutes on two cores; expect the best
-trial a few thousandths of validation loss below the median, and less than that on the test part.
-Writes artifacts/tuned-<name>-<time>/ with every trial in trials.csv.
+--model.options is held fixed. Ctrl-C stops after a checkpoint; after it, or after a kill, --resume
+goes on where the search was. Writes artifacts/tuned-<name>-<time>/ with all trials in trials.csv.
+
+With the defaults and --model.name mlp (12 trials of at most 20 epochs, 20,000 simulated bars):
+about 4 minutes on two shared cores. Expect validation losses of 0.675 to 0.681, the best 0.002
+below the median (one seed): choosing among configurations gains little, and part of it is luck.
 """
 
 import sys
