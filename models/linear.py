@@ -31,8 +31,8 @@ SEARCH_SPACE: SearchSpace = {
 
 def build_linear(
     inputs: Inputs,
-    heads: Heads = Heads(),  # noqa: B008 - frozen, so a shared default is safe
-    config: LinearConfig = LinearConfig(),  # noqa: B008
+    heads: Heads = Heads(),
+    config: LinearConfig = LinearConfig(),
 ) -> keras.Model:
     """Build a linear model of the clipped features.
 

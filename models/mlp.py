@@ -57,8 +57,8 @@ SEARCH_SPACE: SearchSpace = {
 
 def build_mlp(
     inputs: Inputs,
-    heads: Heads = Heads(),  # noqa: B008 - frozen, so a shared default is safe
-    config: MlpConfig = MlpConfig(),  # noqa: B008
+    heads: Heads = Heads(),
+    config: MlpConfig = MlpConfig(),
 ) -> keras.Model:
     """Build a multi-layer perceptron.
 

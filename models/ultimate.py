@@ -143,8 +143,8 @@ SEARCH_SPACE: SearchSpace = {
 
 def build_ultimate(
     inputs: Inputs,
-    heads: Heads = Heads(),  # noqa: B008 - frozen, so a shared default is safe
-    config: UltimateConfig = UltimateConfig(),  # noqa: B008
+    heads: Heads = Heads(),
+    config: UltimateConfig = UltimateConfig(),
 ) -> keras.Model:
     """Build the ultimate net.
 
@@ -217,5 +217,5 @@ def _stacked_units(x: Any, config: UltimateConfig, policy: keras.DTypePolicy) ->
         seed=derive_seed(config.seed, "dense"),
         dtype=policy,
         name="dense_stack",
-    )(residual[:, -1, :])
+    )(residual)
     return [residual, dense]

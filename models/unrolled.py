@@ -153,7 +153,11 @@ def _residual_weights(stack: ResidualStack) -> Iterator[LayerWeights]:
             for half in ("1", "2"):
                 for part in ("norm", "dense"):
                     prefix = f"{part}_{half}_"
-                    yield f"res_unit_{unit:02d}", f"{name}_{part}_{half}", _with_prefix(here, prefix)
+                    yield (
+                        f"res_unit_{unit:02d}",
+                        f"{name}_{part}_{half}",
+                        _with_prefix(here, prefix),
+                    )
             if "residual_scale" in here:
                 scale = {"residual_scale": here["residual_scale"]}
                 yield f"res_unit_{unit:02d}", f"{name}_residual_scale", scale
@@ -173,8 +177,10 @@ def _dense_weights(stack: DenseStack) -> Iterator[LayerWeights]:
             fan = fans[number[part]]
             rows = slice(starts[part], starts[part] + fan)
             here = _with_prefix(weights, f"{part}_")
-            yield name, f"{reader}_norm", _with_prefix(
-                {key: value[rows] for key, value in here.items()}, "norm_"
+            yield (
+                name,
+                f"{reader}_norm",
+                _with_prefix({key: value[rows] for key, value in here.items()}, "norm_"),
             )
             dense = {"kernel": here["kernel"][rows], "bias": here["bias"][number[part]]}
             yield name, f"{reader}_dense", dense

@@ -17,6 +17,9 @@ from models.seeds import derive_seed
 class DenseStack(keras.layers.Layer):
     """Densely connected units with transitions: `(batch, width)` to `(batch, units, width)`.
 
+    Of an input `(batch, units, width)`, such as another stack's output, it reads the last unit.
+    (Slicing there instead would put an operation into the model that `.h5` files cannot hold.)
+
     A block is norm, activation, dense to `growth_rate` values, dropout; its output is joined to
     what it read. A unit's transition (norm, activation, dense) brings everything back to
     `width`. The output holds what each unit hands on, in order; the last is the stack's own.
@@ -31,7 +34,7 @@ class DenseStack(keras.layers.Layer):
     rather than to a share of what they read.
 
     Raises:
-        ValueError: an argument outside its range or an input that is not `(batch, width)`.
+        ValueError: an argument outside its range or an input of another shape.
     """
 
     def __init__(
@@ -67,11 +70,11 @@ class DenseStack(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(derive_seed(self.seed, "masks"))
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Create the packed weights for inputs of `input_shape` `(batch, width)`."""
-        if len(input_shape) != 2 or input_shape[-1] is None:
+        """Create the packed weights for inputs `(batch, width)` or `(batch, units, width)`."""
+        if len(input_shape) not in (2, 3) or input_shape[-1] is None:
             raise ValueError(
-                f"DenseStack reads (batch, width) with a known width, got {input_shape}: "
-                "flatten or project the input first."
+                f"DenseStack reads (batch, width) or (batch, units, width) with a known width, got "
+                f"{input_shape}: flatten or project the input first."
             )
         self.layout = DenseLayout(self.blocks_per_unit, int(input_shape[-1]), self.growth_rate)
         self._names: list[str] = []
@@ -81,6 +84,8 @@ class DenseStack(keras.layers.Layer):
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Run all units: `(batch, width)` to `(batch, units, width)` float32."""
+        if len(inputs.shape) == 3:
+            inputs = inputs[:, -1, :]
         batch_moves = bool(training) and self.trainable
         taps, moments = dense_loop()(
             ops.cast(inputs, "float32"),
@@ -103,7 +108,7 @@ class DenseStack(keras.layers.Layer):
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
         """`(batch, units, width)` float32, without tracing the loop."""
-        batch, width = inputs.shape
+        batch, width = inputs.shape[0], inputs.shape[-1]
         return keras.KerasTensor((batch, len(self.blocks_per_unit), width), dtype="float32")
 
     def get_config(self) -> dict[str, Any]:

@@ -218,7 +218,9 @@ def _backward(
             upstream = unit.read(gradient, number)
             dbuffer, gradients = tape.gradient(y, (buffer, reader), upstream)
             place = unit.first(index) + number
-            inner = {n: a.write(place, gradients[n.removeprefix("block_")]) for n, a in inner.items()}
+            inner = {
+                n: a.write(place, gradients[n.removeprefix("block_")]) for n, a in inner.items()
+            }
             return number - 1, gradient + dbuffer, inner
 
         reader = _reader(weights, "transition", index)

@@ -66,7 +66,7 @@ class MultiScaleAttention(keras.layers.Layer):
                 "MultiScaleAttention weighs at least two unit outputs of one known width, got "
                 f"shapes {input_shape}."
             )
-        (self.width,) = widths
+        self.width = int(input_shape[0][-1] or 0)
         width, token = self.width, self.token_width
         self.norm_scale = self._add("norm_scale", (self.units, width), "ones")
         if self.normalization == "layer":
@@ -86,7 +86,9 @@ class MultiScaleAttention(keras.layers.Layer):
         values = self._split(self._matmul(tokens, self.value_kernel))
         context = ops.einsum("bhu,buhd->bhd", weights, values)
         context = ops.reshape(context, (-1, self.token_width))
-        return ops.mean(tokens, axis=1) + self._matmul(context, self.output_kernel) + self.output_bias
+        return (
+            ops.mean(tokens, axis=1) + self._matmul(context, self.output_kernel) + self.output_bias
+        )
 
     def attention_weights(self, inputs: list[Any]) -> Any:
         """What each unit is weighted with: `(batch, heads, units)`, adding up to 1 over units."""

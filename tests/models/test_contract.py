@@ -175,9 +175,7 @@ def test_inputs_beyond_the_clip_change_nothing(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_several_inputs_of_any_fixed_shape(name):
-    model = models.build_model(
-        name, {"hours": (3, 4), "days": (5,)}, config=small_config(name)
-    )
+    model = models.build_model(name, {"hours": (3, 4), "days": (5,)}, config=small_config(name))
     x = {"hours": np.ones((2, 3, 4), "float32"), "days": np.zeros((2, 5), "float32")}
     assert model(x).shape == (2, 1)
     with pytest.raises(ValueError, match="give every axis a size"):

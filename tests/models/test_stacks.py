@@ -198,7 +198,9 @@ def test_moving_statistics_move_once_a_step_towards_the_batch(kind):
     outputs_and_gradients(layer, x, wrap=tf.function)
     first = "norm_1_moving_mean" if kind == "residual" else "block_norm_moving_mean"
     moved = next(w for w in layer.weights if w.name == first).numpy()
-    ours, theirs = (moved[0], before[first][0]) if kind == "residual" else (moved[:6], before[first][:6])
+    ours, theirs = (
+        (moved[0], before[first][0]) if kind == "residual" else (moved[:6], before[first][:6])
+    )
     np.testing.assert_allclose(ours, 0.99 * theirs + 0.01 * x.mean(0), rtol=1e-5, atol=1e-6)
     again = {w.name: w.numpy() for w in layer.weights}
     layer(x, training=False)
@@ -292,8 +294,14 @@ def test_bad_units_and_shapes_are_refused(make):
     for units in ((), (3, 0)):
         with pytest.raises(ValueError, match="at least one unit, each of at least one block"):
             make(units)
-    with pytest.raises(ValueError, match=r"reads \(batch, width\) with a known width"):
-        make((2,)).build((None, 5, 6))
+    with pytest.raises(ValueError, match=r"reads \(batch, width\).* with a known width"):
+        make((2,)).build((None, 5, None))
+
+
+def test_dense_stack_reads_the_last_unit_of_another_stack():
+    layer = built("dense")
+    units = np.stack([random_input(1), random_input(2)], axis=1)
+    np.testing.assert_array_equal(layer(units), layer(random_input(2)))
 
 
 def test_another_backend_is_refused_with_the_remedy(monkeypatch):

@@ -145,7 +145,10 @@ def test_attention_weights_are_what_the_units_are_weighted_with():
 def test_attention_output_follows_from_the_weights_read_out():
     layer = MultiScaleAttention(2, 6, seed=3)
     rng = np.random.default_rng(0)
-    parts = [rng.normal(size=(4, 3, 5)).astype("float32"), rng.normal(size=(4, 5)).astype("float32")]
+    parts = [
+        rng.normal(size=(4, 3, 5)).astype("float32"),
+        rng.normal(size=(4, 5)).astype("float32"),
+    ]
     output = layer(parts).numpy()
     x = np.concatenate([parts[0], parts[1][:, None]], axis=1)
     x = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5)
