@@ -8,7 +8,7 @@ Trials are compared by validation loss; the test part is read once, by the winne
 goes on where the search was. Writes artifacts/tuned-<name>-<time>/ with all trials in trials.csv.
 
 With the defaults and --model.name mlp (12 trials of at most 20 epochs, 20,000 simulated bars):
-about 4 minutes on two shared cores. Expect validation losses of 0.675 to 0.681, the best 0.002
+about 5 minutes on two shared cores. Expect validation losses of 0.674 to 0.681, the best 0.002
 below the median (one seed): choosing among configurations gains little, and part of it is luck.
 """
 
