@@ -150,7 +150,7 @@ def interpreter(digest: int) -> Callable[..., None]:
             elif number == op.FIR:
                 windowed.fir(x, given, target, a, stop)
             elif number == op.ENTROPY:
-                paths.entropy(x, w, int(q), state[code[i, 11] :], target, a, stop)
+                paths.entropy(x, w, int(q), scratch, target, a, stop)
             elif number == op.EXPONENTIAL:
                 paths.exponential(x, p, fresh, target, a, stop)
             elif number == op.CUMULATIVE:

@@ -6,6 +6,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from features.elementwise import natural_logarithm
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -62,21 +64,27 @@ def cumulative_range(
 
 
 @numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def entropy(x: Floats, w: int, symbols: int, counts: Floats, out: Floats, a: int, b: int) -> None:
-    """Shannon entropy of the window's symbols (0 to `symbols` - 1) over its maximum, [0, 1]."""
-    for c in range(a, b):
-        for k in range(symbols):
-            counts[k] = 0.0
+def entropy(x: Floats, w: int, symbols: int, count: Floats, out: Floats, a: int, b: int) -> None:
+    """Shannon entropy of the window's symbols (0 to `symbols` - 1) over its maximum, [0, 1].
+
+    `count` is scratch, at least `b - a` long. Other values than symbols are not counted.
+    """
+    total = out[a:b]
+    for i in range(b - a):
+        total[i] = 0.0
+    for symbol in range(symbols):
+        for i in range(b - a):
+            count[i] = 0.0
         for j in range(w):
-            value = x[c - j]
-            if 0.0 <= value < symbols:
-                counts[int(value)] += 1.0
-        total = 0.0
-        for k in range(symbols):
-            if counts[k] > 0.0:
-                share = counts[k] / w
-                total -= share * math.log(share)
-        out[c] = total / math.log(symbols)
+            past = x[a - j : b - j]
+            for i in range(b - a):
+                count[i] += 1.0 if past[i] == symbol else 0.0
+        for i in range(b - a):
+            share = count[i] / w
+            total[i] -= share * natural_logarithm(share if share > 0.0 else 1.0)
+    most = math.log(symbols)
+    for i in range(b - a):
+        total[i] /= most
 
 
 @numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)

@@ -75,12 +75,8 @@ def _ordered(roots: Sequence[Node]) -> list[Node]:
 
 
 def _state_of(node: Node) -> int:
-    """Floats of state that an operator needs beside its rows."""
-    if node.code == op.QUANTILES:
-        return int(node.parameters[0])
-    if node.code == op.ENTROPY:
-        return int(node.parameters[1])
-    return 0
+    """Floats of state that an operator needs beside its rows: a sorted window."""
+    return int(node.parameters[0]) if node.code == op.QUANTILES else 0
 
 
 def _distinct(roots: Sequence[Node]) -> tuple[list[Node], dict[int, int]]:
