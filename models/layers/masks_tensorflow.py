@@ -1,17 +1,21 @@
 """Dropout masks inside loops on TensorFlow: drawn again, they are the same.
 
-Philox costs about 40 ns a number where XLA compiles it for a processor, more than all the
-rest of a small block. So Philox draws one 32-bit word for each place once a step, and one seed
-for each block; a block's mask is a hash of the two, five integer operations a number.
+A mask is a hash of the step's seed, the block and the place: nothing is stored, and a block
+that is computed again sees the mask it saw before. Philox, TensorFlow's own stateless
+generator, costs about 40 ns a number and seconds to compile where XLA compiles it for a
+processor, more than all the rest of a small block; the hash is a few integer operations, with
+one word for each place mixed once a step and five operations left for each block.
 """
 
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-# Multipliers of the 32-bit hash `lowbias32`. Source: C. Wellons (2018), "Prospecting for Hash
-# Functions", https://nullprogram.com/blog/2018/07/31/.
+# The 32-bit hash `lowbias32`. Source: C. Wellons (2018), "Prospecting for Hash Functions",
+# https://nullprogram.com/blog/2018/07/31/.
 FIRST_MULTIPLIER, SECOND_MULTIPLIER = 0x7FEB352D, 0x846CA68B
+# Keeps the words of places and the seeds of blocks apart.
+BLOCK_SALT = 0x9E3779B9
 
 
 class MaskSource(NamedTuple):
@@ -23,17 +27,15 @@ class MaskSource(NamedTuple):
 
     def mask(self, block: Any) -> Any:
         """Block `block`'s mask `(batch, width)` float32: 0, or `1 / (1 - rate)` where kept."""
-        x = tf.bitwise.bitwise_xor(self.words, self.seeds[block])
-        x = x * tf.constant(FIRST_MULTIPLIER, tf.uint32)
-        x = tf.bitwise.bitwise_xor(x, tf.bitwise.right_shift(x, tf.constant(15, tf.uint32)))
-        x = x * tf.constant(SECOND_MULTIPLIER, tf.uint32)
+        x = tf.bitwise.bitwise_xor(self.words, self.seeds[block]) * _word(FIRST_MULTIPLIER)
+        x = _xor_shift(x, 15) * _word(SECOND_MULTIPLIER)
         # The highest bits of the last product are the best mixed, and they decide here.
-        kept = tf.cast(x >= tf.constant(round(self.rate * 2**32), tf.uint32), tf.float32)
+        kept = tf.cast(x >= _word(round(self.rate * 2**32)), tf.float32)
         return kept * (1.0 / (1.0 - self.rate))
 
 
 def mask_source(shape: Any, blocks: int, seed: Any, rate: float) -> MaskSource | None:
-    """Draw what the masks of `blocks` blocks are made of; None without a seed.
+    """Prepare the masks of one step; None without a seed.
 
     Args:
         shape: `(batch, width)` as a tensor or tuple.
@@ -43,8 +45,24 @@ def mask_source(shape: Any, blocks: int, seed: Any, rate: float) -> MaskSource |
     """
     if seed is None:
         return None
-    seed = tf.cast(tf.math.floormod(seed, tf.int32.max - 1), tf.int32)
-    drawn = tf.random.stateless_uniform(
-        [shape[0] * shape[1] + blocks], seed, None, None, tf.uint32, alg="philox"
-    )
-    return MaskSource(tf.reshape(drawn[blocks:], shape), drawn[:blocks], rate)
+    key = tf.cast(tf.math.floormod(seed, 2**31 - 1), tf.uint32)
+    places = tf.reshape(tf.range(shape[0] * shape[1]), shape)
+    words = _hash(_hash(tf.cast(places, tf.uint32) + key[0]) + _hash(key[1]))
+    numbers = tf.range(blocks)
+    seeds = _hash(_hash(tf.cast(numbers, tf.uint32) + key[1]) + _hash(key[0] + _word(BLOCK_SALT)))
+    return MaskSource(words, seeds, rate)
+
+
+def _word(value: int) -> Any:
+    return tf.constant(value, tf.uint32)
+
+
+def _xor_shift(x: Any, bits: int) -> Any:
+    return tf.bitwise.bitwise_xor(x, tf.bitwise.right_shift(x, _word(bits)))
+
+
+def _hash(x: Any) -> Any:
+    """`lowbias32`: a bijection of 32-bit words in which every input bit moves every output bit."""
+    x = _xor_shift(x, 16) * _word(FIRST_MULTIPLIER)
+    x = _xor_shift(x, 15) * _word(SECOND_MULTIPLIER)
+    return _xor_shift(x, 16)
