@@ -6,10 +6,12 @@
 
 from features.catalogue import compute_indicators, standard_indicators
 from features.compute import FeatureMatrix, compute_features
+from features.program import compile_engine
 from features.registry import feature_names, feature_table
 
 __all__ = [
     "FeatureMatrix",
+    "compile_engine",
     "compute_features",
     "compute_indicators",
     "feature_names",

@@ -354,15 +354,13 @@ def streak(x: Node, window: int) -> Node:
 def settle_bars(alpha: float, cascade: int = 1) -> int:
     """Bars until `cascade` exponential averages in a row have forgotten what came before.
 
-    Seeding the averages wrongly by one unit leaves at most `sum_j C(k, j) (alpha / (1 - alpha))^j
-    (1 - alpha)^k`, `j < cascade`, after `k` bars: the first `k` where this is below `SETTLED`.
+    Seeding the averages wrongly by one unit leaves `(1 - alpha)^k sum_j C(k + j - 1, j) alpha^j`,
+    `j < cascade`, after `k` bars: the first `k` where this is below `SETTLED`.
     """
-    keep = 1.0 - alpha
     bars = 1
     while True:
-        odds = alpha / keep
-        left = sum(math.comb(bars, j) * odds**j for j in range(cascade)) * keep**bars
-        if left < SETTLED:
+        ways = sum(math.comb(bars + j - 1, j) * alpha**j for j in range(cascade))
+        if ways * (1.0 - alpha) ** bars < SETTLED:
             return bars
         bars += 1
 

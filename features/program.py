@@ -6,6 +6,7 @@ thousands (batch) and the results are the same bits. Memory does not grow with t
 """
 
 import hashlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features import opcodes as op
-from features.graph import COLUMNS, Node
+from features.graph import COLUMNS, Node, column, lag
 from features.interpreter import carry_history, interpreter, write_roots
 
 Floats = npt.NDArray[np.float64]
@@ -276,3 +277,17 @@ def evaluate(
         stop = min(start + block_rows, rows)
         runner.advance(np.ascontiguousarray(columns[:, start:stop]), out[start:stop], limit)
     return out
+
+
+def compile_engine() -> float:
+    """Compile the kernels, or load them from numba's cache, before they are needed.
+
+    The first call on a machine takes about 20 s; a script can say so instead of being silent.
+
+    Returns:
+        Seconds it took.
+    """
+    started = time.perf_counter()
+    bar = np.ones((len(COLUMNS), 2))
+    evaluate([lag(column("close"), 1)], bar, dtype=np.float32)
+    return time.perf_counter() - started
