@@ -14,8 +14,8 @@ import sys
 from rich.console import Console
 
 from training.command_line import experiment_of, experiment_parser, parse, run_main
-from training.plan import Plan, render_plan
-from training.progress import make_progress
+from training.fitting.plan import Plan, render_plan
+from training.fitting.progress import make_progress
 from training.run import DeclinedError, run_experiment
 from training.summary import render_summary
 

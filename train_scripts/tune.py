@@ -17,12 +17,12 @@ import sys
 from rich.console import Console
 
 from training.command_line import experiment_of, experiment_parser, parse, run_main
-from training.progress import make_progress
+from training.fitting.progress import make_progress
 from training.run import DeclinedError
 from training.summary import render_summary
-from training.tuner import TuneConfig
-from training.tuner_tables import render_search_plan, render_trials
-from training.tuning import SearchPlan, tune_experiment
+from training.tuning.search import TuneConfig
+from training.tuning.tables import render_search_plan, render_trials
+from training.tuning.tune import SearchPlan, tune_experiment
 
 
 def main() -> None:

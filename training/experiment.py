@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -19,10 +20,8 @@ from features import compute_features
 from market.splits import Split
 from models.heads import Heads
 from models.registry import build_model, config_class, preset_config
-from training.arrays import Arrays
 from training.baselines import BASELINES, BaselineInputs
 from training.calibration import TemperatureFit, fit_temperature
-from training.compiled import CompiledFit
 from training.config import ExperimentConfig
 from training.dataset import (
     FeatureFunction,
@@ -32,10 +31,12 @@ from training.dataset import (
     load_market,
     split_rows,
 )
-from training.fit import FitResult, fit
+from training.fitting.arrays import Arrays
+from training.fitting.compiled import CompiledFit
+from training.fitting.fit import FitResult, fit
+from training.fitting.precision import resolve_precision
+from training.fitting.progress import Progress
 from training.judge import Judge, Judgement
-from training.precision import resolve_precision
-from training.progress import Progress
 from training.saved_model import compile_logits
 from training.scaling import ArrayScaler, fit_scaler
 
@@ -182,8 +183,12 @@ def builder_config(config: ExperimentConfig) -> object:
         raise ValueError(
             f"model {name!r} has no options {unknown}; it has {', '.join(sorted(known))}"
         )
-    fixed = {"seed": config.seed, "precision": resolve_precision(config.fit.precision).policy}
-    return dataclasses.replace(preset_config(name, config.model.preset), **(fixed | config.model.options))
+    fixed: dict[str, Any] = {"seed": config.seed}
+    if "precision" in known:
+        fixed["precision"] = resolve_precision(config.fit.precision).policy
+    return dataclasses.replace(
+        preset_config(name, config.model.preset), **(fixed | config.model.options)
+    )
 
 
 def train(
@@ -195,7 +200,7 @@ def train(
     resume: bool = False,
     compiled: CompiledFit | None = None,
 ) -> FitResult:
-    """Fit the model on train, stopping by validation; see `training.fit.fit`."""
+    """Fit the model on train, stopping by validation; see `training.fitting.fit.fit`."""
     return fit(
         model,
         prepared.arrays("train"),

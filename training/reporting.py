@@ -12,8 +12,8 @@ from evaluation.verdict import accuracy_interval
 from models.attention_map import attention_weights, has_attention, unit_names
 from training.bundle_files import FILE_PURPOSES
 from training.experiment import PARTS, Outcome, Prepared
+from training.fitting.plan import Plan, plan_lines
 from training.judge import Judgement
-from training.plan import Plan, plan_lines
 
 ATTENTION_ROWS = 2_048
 

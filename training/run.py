@@ -3,23 +3,24 @@
 import dataclasses
 import json
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import keras
+import pandas as pd
 
 from evaluation.json_safe import json_safe
 from evaluation.report import write_report
 from models.describe import describe_architecture
 from training.bundle import BundleContents, bundle_writer
 from training.command_line import config_from_dict
-from training.compiled import time_fit
 from training.config import ExperimentConfig
 from training.experiment import PARTS, Outcome, Prepared, build, evaluate, prepare, train
-from training.plan import Plan, make_plan, plan_lines
-from training.progress import Progress
+from training.fitting.compiled import CompiledFit, time_fit
+from training.fitting.plan import Plan, make_plan, plan_lines
+from training.fitting.progress import Progress
 from training.reporting import report_data
 from training.runs import (
     UNFINISHED,
@@ -55,6 +56,36 @@ class Run:
     plan: Plan
 
 
+@dataclass(frozen=True, eq=False)
+class Planned:
+    """A run that is ready to train.
+
+    Args:
+        prepared: Data and split.
+        model: Built, with its initial weights.
+        compiled: The model's step and forward pass, timed.
+        plan: What training will do and cost.
+    """
+
+    prepared: Prepared
+    model: keras.Model
+    compiled: CompiledFit
+    plan: Plan
+
+
+@dataclass(frozen=True, eq=False)
+class Extras:
+    """What a bundle holds beside an ordinary run's files.
+
+    Args:
+        metrics: Further entries of `metrics.json`.
+        tables: Further CSV files by name.
+    """
+
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+
 def run_experiment(
     config: ExperimentConfig,
     progress: Progress,
@@ -86,33 +117,57 @@ def run_experiment(
         config = resumed_config(folder, config)
         progress.message(f"resuming {folder}{UNFINISHED}")
     prepared = prepare(config, progress)
-    model = build(config, prepared.scaled.shape[1])
-    parts = {name: prepared.arrays(name) for name in ("train", "validation")}
-    compiled = time_fit(model, parts["train"], parts["validation"], config.fit, progress)
-    plan = make_plan(
-        model,
-        parts["train"],
-        parts["validation"],
-        config.fit,
-        compiled=compiled,
-        test_rows=len(prepared.split.test),
-    )
-    if confirm is not None and not confirm(plan):
+    planned = plan_run(prepared, progress)
+    if confirm is not None and not confirm(planned.plan):
         raise DeclinedError
-    unfinished = unfinished_folder(folder) if resume else start_run(folder, config)
+    if not resume:
+        start_run(folder, config)
+    return finish_run(folder, planned, progress, resume=resume)
+
+
+def plan_run(prepared: Prepared, progress: Progress) -> Planned:
+    """Build and compile the model and time its step; nothing is trained or written."""
+    fit = prepared.config.fit
+    model = build(prepared.config, prepared.scaled.shape[1])
+    parts = (prepared.arrays("train"), prepared.arrays("validation"))
+    compiled = time_fit(model, *parts, fit, progress)
+    tested = len(prepared.split.test)
+    plan = make_plan(model, *parts, fit, compiled=compiled, test_rows=tested)
+    return Planned(prepared=prepared, model=model, compiled=compiled, plan=plan)
+
+
+def finish_run(
+    folder: Path,
+    planned: Planned,
+    progress: Progress,
+    *,
+    resume: bool,
+    extras: Extras = Extras(),
+) -> Run:
+    """Train, judge and write a planned run whose unfinished folder has been started.
+
+    Args:
+        folder: Where the bundle appears.
+        planned: What to train.
+        progress: Told what happens.
+        resume: Go on from the newest checkpoint, where there is one.
+        extras: What else the bundle holds.
+    """
+    unfinished = unfinished_folder(folder)
     fitted = train(
-        prepared,
-        model,
+        planned.prepared,
+        planned.model,
         progress,
         checkpoints=unfinished / CHECKPOINTS,
         resume=resume,
-        compiled=compiled,
+        compiled=planned.compiled,
     )
-    outcome = evaluate(prepared, model, fitted, progress)
-    save_run(folder, prepared, model, outcome, plan, progress, workspace=unfinished / DRAFTS)
+    outcome = evaluate(planned.prepared, planned.model, fitted, progress)
+    with progress.busy("writing model, report and manifest"):
+        _write(folder, planned, outcome, extras, workspace=unfinished / DRAFTS)
     shutil.rmtree(unfinished)
     point_latest(folder)
-    return Run(folder, prepared, outcome, plan)
+    return Run(folder, planned.prepared, outcome, planned.plan)
 
 
 def resumed_config(folder: Path, given: ExperimentConfig) -> ExperimentConfig:
@@ -137,18 +192,10 @@ def resumed_config(folder: Path, given: ExperimentConfig) -> ExperimentConfig:
     return dataclasses.replace(stored, artifacts=given.artifacts)
 
 
-def save_run(
-    folder: Path,
-    prepared: Prepared,
-    model: keras.Model,
-    outcome: Outcome,
-    plan: Plan,
-    progress: Progress,
-    *,
-    workspace: Path | None = None,
-    extra_metrics: dict[str, Any] | None = None,
+def _write(
+    folder: Path, planned: Planned, outcome: Outcome, extras: Extras, *, workspace: Path
 ) -> None:
-    """Write the bundle with its report; it appears complete or not at all."""
+    prepared, model, plan = planned.prepared, planned.model, planned.plan
     contents = BundleContents(
         model=model,
         feature_names=prepared.rows.names,
@@ -157,16 +204,15 @@ def save_run(
         temperature=outcome.temperature.temperature,
         threshold=outcome.model.threshold,
         config=prepared.config.to_dict(),
-        metrics=run_metrics(prepared, outcome, plan) | (extra_metrics or {}),
+        metrics=run_metrics(prepared, outcome, plan) | dict(extras.metrics),
         history=outcome.fit.history,
         architecture=describe_architecture(model),
         data_fingerprint=prepared.market.fingerprint(),
     )
-    with (
-        progress.busy("writing model, report and manifest"),
-        bundle_writer(folder, workspace=workspace) as draft,
-    ):
+    with bundle_writer(folder, workspace=workspace) as draft:
         draft.save(contents)
+        for name, table in extras.tables.items():
+            table.to_csv(draft.path / name, index=False)
         write_report(draft.path / "report.html", report_data(prepared, model, outcome, plan))
 
 

@@ -2,6 +2,7 @@
 
 import math
 
+from rich.box import SIMPLE
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -10,14 +11,12 @@ from training.judge import Judgement
 from training.run import Run
 
 COLUMNS = {
-    "accuracy": "{:.2%}",
-    "roc_auc": "{:.3f}",
-    "log_loss": "{:.4f}",
-    "total_return": "{:+.1%}",
-    "sharpe": "{:.2f}",
-    "max_drawdown": "{:.1%}",
-    "trades": "{:,.0f}",
-    "win_rate": "{:.1%}",
+    "accuracy": ("accuracy", "{:.2%}"),
+    "AUC": ("roc_auc", "{:.3f}"),
+    "net return": ("total_return", "{:+.1%}"),
+    "Sharpe": ("sharpe", "{:.2f}"),
+    "drawdown": ("max_drawdown", "{:.1%}"),
+    "trades": ("trades", "{:,.0f}"),
 }
 COLOURS = {"edge": "bold green", "no edge": "bold red", "cannot tell": "bold yellow"}
 
@@ -26,11 +25,11 @@ def render_summary(run: Run) -> Group:
     """Return verdict, figures beside the baselines', and where the files are."""
     outcome = run.outcome
     verdict = Text(outcome.verdict.sentence, style=COLOURS[outcome.verdict.kind])
-    where = "simulated bars" if run.prepared.market.simulated else "after costs"
-    table = Table(title=f"Test part, {where}", title_justify="left")
-    table.add_column("")
+    where = "simulated bars, after costs" if run.prepared.market.simulated else "after costs"
+    table = Table(title=f"Test part, {where}", title_justify="left", box=SIMPLE, pad_edge=False)
+    table.add_column("", no_wrap=True)
     for name in COLUMNS:
-        table.add_column(name.replace("_", " "), justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for judged in (outcome.model, *outcome.baselines):
         table.add_row(judged.name, *_cells(judged))
     share = outcome.model.metrics.get("share_of_edge", math.nan)
@@ -43,8 +42,5 @@ def render_summary(run: Run) -> Group:
 
 
 def _cells(judged: Judgement) -> list[str]:
-    values = [judged.metrics.get(name, math.nan) for name in COLUMNS]
-    return [
-        form.format(value) if math.isfinite(value) else "-"
-        for form, value in zip(COLUMNS.values(), values, strict=True)
-    ]
+    values = [(judged.metrics.get(name, math.nan), form) for name, form in COLUMNS.values()]
+    return [form.format(value) if math.isfinite(value) else "-" for value, form in values]

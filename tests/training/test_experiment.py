@@ -8,8 +8,8 @@ import pytest
 from features import FeatureMatrix, compute_features
 from training.config import DataConfig, ExperimentConfig, ModelConfig
 from training.experiment import build, evaluate, prepare, train
-from training.fit_config import FitConfig
-from training.progress import Progress
+from training.fitting.fit_config import FitConfig
+from training.fitting.progress import Progress
 
 QUIET = Progress()
 FIT = FitConfig(epochs=12, batch_size=256, learning_rate=2e-3, patience_epochs=3)

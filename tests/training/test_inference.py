@@ -16,9 +16,9 @@ from training.bundle import load_bundle
 from training.command_line import config_from_dict
 from training.config import DataConfig, ExperimentConfig, ModelConfig
 from training.dataset import load_market
-from training.fit_config import FitConfig
+from training.fitting.fit_config import FitConfig
+from training.fitting.progress import Progress
 from training.inference import backtest_bundle, bundle_config, merge_data, predict_bars
-from training.progress import Progress
 from training.run import Run, run_experiment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -108,9 +108,7 @@ def test_predictions_are_the_run_s_and_do_not_need_the_future(run, two_files, tm
     pd.read_csv(two_files[0]).head(2_000).to_csv(cut, index=False)
     part = predict_bars(bundle, load_market(DataConfig(path=str(cut)), config.label))
     pd.testing.assert_frame_equal(part, whole.iloc[: len(part)])
-    assert part["timestamp"].iloc[-1] == pd.Timestamp(
-        pd.read_csv(cut)["timestamp"].iloc[-1]
-    )
+    assert part["timestamp"].iloc[-1] == pd.Timestamp(pd.read_csv(cut)["timestamp"].iloc[-1])
 
 
 def test_given_data_options_replace_the_stored_ones():

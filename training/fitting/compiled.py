@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from training.arrays import Arrays, Inputs, check_arrays, training_weight
-from training.checkpoint import to_numpy
-from training.fit_config import FitConfig
-from training.progress import Progress
-from training.train_step import Forward, TrainStep
+from training.fitting.arrays import Arrays, Inputs, check_arrays, training_weight
+from training.fitting.checkpoint import to_numpy
+from training.fitting.fit_config import FitConfig
+from training.fitting.progress import Progress
+from training.fitting.train_step import Forward, TrainStep
 
 TRIAL_SECONDS = 3.0
 MOST_TRIAL_STEPS = 20

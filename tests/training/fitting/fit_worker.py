@@ -11,9 +11,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from training.fit import Arrays, FitConfig, Interrupted, fit
-from training.progress import Progress
-from training.schedules import ScheduleConfig
+from training.fitting.fit import Arrays, FitConfig, Interrupted, fit
+from training.fitting.progress import Progress
+from training.fitting.schedules import ScheduleConfig
 
 EPOCHS, STEPS = 4, 12
 

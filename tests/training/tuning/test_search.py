@@ -14,26 +14,26 @@ import pytest
 
 from models.registry import BUILDERS, config_class, search_space
 from models.search_space import Choice, FloatRange, IntRange
-from training import tuner_trials
 from training.config import ExperimentConfig, ModelConfig
 from training.experiment import Prepared, builder_config
-from training.fit_config import FitConfig
-from training.progress import Progress
-from training.tuner import (
+from training.fitting.fit_config import FitConfig
+from training.fitting.progress import Progress
+from training.tuning import trials as tuner_trials
+from training.tuning.search import (
     TuneConfig,
     configurations_needed,
     distinct_configurations,
     planned_rungs,
     search,
 )
-from training.tuner_spaces import (
+from training.tuning.spaces import (
     FIT_SPACE,
     from_hyperparameters,
     to_hyperparameters,
     tuned_space,
     with_values,
 )
-from training.tuner_trials import Journal, Request, Result, TrialFailedError, run_trial
+from training.tuning.trials import Journal, Request, Result, TrialFailedError, run_trial
 
 QUIET = Progress()
 TIMES = ["seconds"]
@@ -87,7 +87,7 @@ def _formula(prepared, request, folder) -> Result:
 
 @pytest.fixture
 def instant(monkeypatch):
-    monkeypatch.setattr("training.tuner.run_trial", _formula)
+    monkeypatch.setattr("training.tuning.search.run_trial", _formula)
 
 
 class _Killed(BaseException):
@@ -104,7 +104,7 @@ def _kill_after(monkeypatch, trials: int) -> list[str]:
             raise _Killed
         return _formula(prepared, request, folder)
 
-    monkeypatch.setattr("training.tuner.run_trial", dying)
+    monkeypatch.setattr("training.tuning.search.run_trial", dying)
     return begun
 
 
@@ -245,7 +245,7 @@ def _diverging(wide_only: bool):
 
 
 def test_diverged_trials_count_as_the_worst_and_rungs_fill_up(tmp_path, monkeypatch):
-    monkeypatch.setattr("training.tuner.run_trial", _diverging(wide_only=True))
+    monkeypatch.setattr("training.tuning.search.run_trial", _diverging(wide_only=True))
     found = search(_prepared(epochs=4), HYPERBAND, tmp_path, QUIET)
     assert len(found.trials) == sum(rung.trials for rung in planned_rungs(HYPERBAND, 4))
     diverged = found.trials["status"] == "diverged"
@@ -255,7 +255,7 @@ def test_diverged_trials_count_as_the_worst_and_rungs_fill_up(tmp_path, monkeypa
 
 
 def test_a_search_in_which_all_diverge_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr("training.tuner.run_trial", _diverging(wide_only=False))
+    monkeypatch.setattr("training.tuning.search.run_trial", _diverging(wide_only=False))
     with pytest.raises(ValueError, match="none of 3 trials has a validation_loss: the loss is nan"):
         search(_prepared(), RANDOM, tmp_path, QUIET)
 
@@ -264,7 +264,7 @@ def test_divergence_is_a_result_and_any_other_error_ends_the_search(tmp_path, mo
     def failing(*_args, **_options):
         raise tuner_trials.TrainingDivergedError("the loss is nan at step 3")
 
-    monkeypatch.setattr("training.tuner_trials.train", failing)
+    monkeypatch.setattr("training.tuning.trials.train", failing)
     request = Request(trial="0", values={}, epochs=2, configuration="0")
     result = run_trial(_prepared(), request, tmp_path)
     assert (result.status, result.error) == ("diverged", "the loss is nan at step 3")
@@ -272,11 +272,11 @@ def test_divergence_is_a_result_and_any_other_error_ends_the_search(tmp_path, mo
     def broken(*_args, **_options):
         raise RuntimeError("no memory")
 
-    monkeypatch.setattr("training.tuner_trials.train", broken)
+    monkeypatch.setattr("training.tuning.trials.train", broken)
     wanted = r"trial 0 \(model.hidden_widths .*fit.learning_rate .*\) failed: RuntimeError: no mem"
     with pytest.raises(TrialFailedError, match=wanted):
         search(_prepared(), RANDOM, tmp_path, QUIET)
-    monkeypatch.setattr("training.tuner.run_trial", _formula)
+    monkeypatch.setattr("training.tuning.search.run_trial", _formula)
     assert len(search(_prepared(), RANDOM, tmp_path, QUIET).trials) == 3
 
 
@@ -301,7 +301,8 @@ def test_journal_of_another_search_is_refused(tmp_path, instant):
 
 def test_configurations_are_not_repeated_and_a_small_space_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "training.tuner.run_trial", lambda *_: Result(status="completed", validation_loss=1.0)
+        "training.tuning.search.run_trial",
+        lambda *_: Result(status="completed", validation_loss=1.0),
     )
     fields = ("fit.batch_size",)
     space = tuned_space(_prepared().config, fields)
@@ -353,14 +354,14 @@ KILLED_SCRIPT = """
 import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-import training.tuner, test_tuner
-class Count(training.tuner.Progress):
+import test_search as t
+class Count(t.Progress):
     said = 0
     def message(self, text):
         self.said += 1
         if self.said == 5:  # the third trial has just been named
             os.kill(os.getpid(), signal.SIGKILL)
-training.tuner.search(test_tuner._prepared(), test_tuner.RANDOM, Path({folder!r}), Count())
+t.search(t._prepared(), t.RANDOM, Path({folder!r}), Count())
 """
 
 

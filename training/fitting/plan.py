@@ -7,14 +7,14 @@ from pathlib import Path
 
 import keras
 import tensorflow as tf
-from models.describe import count_layers
 from rich.table import Table
 
-from training.arrays import Arrays
-from training.compiled import CompiledFit
-from training.fingerprint import compute_dtypes
-from training.fit_config import FitConfig
-from training.precision import hardware_sentence
+from models.describe import count_layers
+from training.fitting.arrays import Arrays
+from training.fitting.compiled import CompiledFit
+from training.fitting.fingerprint import compute_dtypes
+from training.fitting.fit_config import FitConfig
+from training.fitting.precision import hardware_sentence
 
 GIB = 2**30
 

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from training.schedules import Schedule, ScheduleConfig
+from training.fitting.schedules import Schedule, ScheduleConfig
 
 
 def schedule(**fields):

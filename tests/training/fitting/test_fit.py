@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from training.arrays import Arrays, training_weight
-from training.checkpoint import CheckpointError
-from training.compiled import time_fit
-from training.fit import FitConfig, Interrupted, TrainingDivergedError, epoch_order, fit
-from training.fit_state import copy_weights
-from training.optimizers import is_decayed
-from training.progress import Progress
-from training.schedules import ScheduleConfig
-from training.train_step import TrainStep, logit_cross_entropy
-from training.validation import validation_metrics
+from training.fitting.arrays import Arrays, training_weight
+from training.fitting.checkpoint import CheckpointError
+from training.fitting.compiled import time_fit
+from training.fitting.fit import FitConfig, Interrupted, TrainingDivergedError, epoch_order, fit
+from training.fitting.fit_state import copy_weights
+from training.fitting.optimizers import is_decayed
+from training.fitting.progress import Progress
+from training.fitting.schedules import ScheduleConfig
+from training.fitting.train_step import TrainStep, logit_cross_entropy
+from training.fitting.validation import validation_metrics
 
 CONFIG = FitConfig(epochs=3, batch_size=32, learning_rate=0.01, jit_compile=False)
 

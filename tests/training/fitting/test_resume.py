@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from models.registry import build_model, config_class
-from training.arrays import Arrays
-from training.fit import FitConfig, Interrupted, fit
-from training.progress import Progress
+from training.fitting.arrays import Arrays
+from training.fitting.fit import FitConfig, Interrupted, fit
+from training.fitting.progress import Progress
 
 WORKER = Path(__file__).with_name("fit_worker.py")
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def start(folder: Path, *, seconds: float = 0.0) -> subprocess.Popen:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,24 +12,28 @@ import keras
 import pandas as pd
 
 from models.search_space import SearchSpace
-from training.checkpoint import has_checkpoint
-from training.compiled import time_fit
 from training.config import ExperimentConfig
-from training.experiment import Prepared, build, evaluate, prepare, train
-from training.manifest import verified_manifest, write_manifest
-from training.plan import make_plan
-from training.progress import Progress
-from training.run import CHECKPOINTS, DeclinedError, Run, resumed_config, save_run
+from training.experiment import Prepared, prepare
+from training.fitting.checkpoint import has_checkpoint
+from training.fitting.progress import Progress
+from training.run import (
+    CHECKPOINTS,
+    DeclinedError,
+    Extras,
+    Run,
+    finish_run,
+    plan_run,
+    resumed_config,
+)
 from training.runs import (
     UNFINISHED,
     new_run_folder,
     newest_unfinished,
-    point_latest,
     start_run,
     unfinished_folder,
     write_json,
 )
-from training.tuner import (
+from training.tuning.search import (
     Found,
     Rung,
     TuneConfig,
@@ -39,13 +42,12 @@ from training.tuner import (
     planned_rungs,
     search,
 )
-from training.tuner_spaces import tuned_space
+from training.tuning.spaces import tuned_space
 
 NAME_PREFIX = "tuned-"
 SEARCH_FILE = "search.json"
 SEARCH_FOLDER = "search"
 TRIALS_FILE = "trials.csv"
-BUNDLE_DRAFT = "bundle"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -143,10 +145,7 @@ def plan_search(prepared: Prepared, tune: TuneConfig, progress: Progress) -> Sea
     check_space(space, tune, config.fit.epochs)
     rungs = planned_rungs(tune, config.fit.epochs)
     keras.utils.clear_session()
-    model = build(config, prepared.scaled.shape[1])
-    parts = (prepared.arrays("train"), prepared.arrays("validation"))
-    compiled = time_fit(model, *parts, config.fit, progress)
-    one = make_plan(model, *parts, config.fit, compiled=compiled)
+    one = plan_run(prepared, progress).plan
     trials = tune.iterations * sum(rung.trials for rung in rungs)
     epochs = tune.iterations * sum(r.trials * (r.epochs - r.start_epoch) for r in rungs)
     return SearchPlan(
@@ -211,45 +210,17 @@ def _finish(
     folder: Path, prepared: Prepared, found: Found, tune: TuneConfig, progress: Progress
 ) -> Run:
     """Train the winner to the end from where its trial stopped, judge and save it."""
-    unfinished = unfinished_folder(folder)
-    checkpoints = unfinished / CHECKPOINTS
+    checkpoints = unfinished_folder(folder) / CHECKPOINTS
     if found.checkpoints.exists() and not has_checkpoint(checkpoints):
         shutil.rmtree(checkpoints, ignore_errors=True)
         found.checkpoints.rename(checkpoints)
     progress.message(f"the best is {found.best.request.sentence()}; finishing its training")
-    prepared = dataclasses.replace(prepared, config=found.config)
-    fit = found.config.fit
     keras.utils.clear_session()
-    model = build(found.config, prepared.scaled.shape[1])
-    parts = (prepared.arrays("train"), prepared.arrays("validation"))
-    compiled = time_fit(model, *parts, fit, progress)
-    tested = len(prepared.split.test)
-    plan = make_plan(model, *parts, fit, compiled=compiled, test_rows=tested)
-    fitted = train(
-        prepared, model, progress, checkpoints=checkpoints, resume=True, compiled=compiled
+    planned = plan_run(dataclasses.replace(prepared, config=found.config), progress)
+    extras = Extras(
+        metrics={"tuning": search_metrics(found, tune)}, tables={TRIALS_FILE: found.trials}
     )
-    outcome = evaluate(prepared, model, fitted, progress)
-    extra = {"tuning": search_metrics(found, tune)}
-    draft = unfinished / BUNDLE_DRAFT
-    shutil.rmtree(draft, ignore_errors=True)
-    save_run(draft, prepared, model, outcome, plan, progress, extra_metrics=extra)
-    _add_trials(draft, found.trials)
-    os.replace(draft, folder)
-    shutil.rmtree(unfinished)
-    point_latest(folder)
-    return Run(folder, prepared, outcome, plan)
-
-
-def _add_trials(draft: Path, trials: pd.DataFrame) -> None:
-    """Put the table of trials into a bundle that is not in its place yet."""
-    manifest = verified_manifest(draft)
-    trials.to_csv(draft / TRIALS_FILE, index=False)
-    write_manifest(
-        draft,
-        feature_names=tuple(manifest["feature_names"]),
-        horizons=manifest["horizons"],
-        data_fingerprint=manifest["data_fingerprint"],
-    )
+    return finish_run(folder, planned, progress, resume=True, extras=extras)
 
 
 def search_metrics(found: Found, tune: TuneConfig) -> dict[str, Any]:

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from training.arrays import Arrays
-from training.fit_config import NOT_IN_FINGERPRINT, FitConfig
+from training.fitting.arrays import Arrays
+from training.fitting.fit_config import NOT_IN_FINGERPRINT, FitConfig
 
 
 def fit_fingerprint(

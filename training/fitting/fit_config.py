@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from training.schedules import ScheduleConfig
+from training.fitting.schedules import ScheduleConfig
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 NOT_IN_FINGERPRINT = ("checkpoint_every_epochs", "checkpoint_every_seconds")

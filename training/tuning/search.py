@@ -19,14 +19,14 @@ from keras_tuner.engine.base_tuner import BaseTuner
 from models.search_space import Choice, IntRange, SearchSpace
 from training.config import ExperimentConfig
 from training.experiment import Prepared
-from training.progress import Progress
-from training.tuner_spaces import (
+from training.fitting.progress import Progress
+from training.tuning.spaces import (
     from_hyperparameters,
     to_hyperparameters,
     tuned_space,
     with_values,
 )
-from training.tuner_trials import Journal, Record, Request, Result, TrialFailedError, run_trial
+from training.tuning.trials import Journal, Record, Request, Result, TrialFailedError, run_trial
 
 OBJECTIVES = {"validation_loss": "min", "validation_accuracy": "max", "validation_auc": "max"}
 DEFAULT_TRIALS = 12

@@ -4,7 +4,7 @@ import re
 
 import keras
 
-from training.fit_config import FitConfig
+from training.fitting.fit_config import FitConfig
 
 UNDECAYED = ("bias", "scale", "gamma", "beta", "offset", "alpha")
 

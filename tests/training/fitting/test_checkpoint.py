@@ -2,7 +2,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from training.checkpoint import (
+from training.fitting.checkpoint import (
     Checkpoint,
     CheckpointError,
     check_fingerprint,
@@ -94,7 +94,7 @@ def test_a_crash_while_writing_leaves_the_last_one(tmp_path, monkeypatch):
     def no_space(_descriptor):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("training.checkpoint.os.fsync", no_space)
+    monkeypatch.setattr("training.fitting.checkpoint.os.fsync", no_space)
     with pytest.raises(OSError, match="no space"):
         write_checkpoint(tmp_path, some_checkpoint(2), step=2)
     assert latest_checkpoint(tmp_path)[0].state["step"] == 1

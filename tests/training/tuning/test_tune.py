@@ -13,18 +13,18 @@ from rich.console import Console
 
 from training.bundle import load_bundle
 from training.config import DataConfig, ExperimentConfig, FeatureConfig, ModelConfig
-from training.fit_config import FitConfig
-from training.progress import Progress
+from training.fitting.fit_config import FitConfig
+from training.fitting.progress import Progress
 from training.run import DeclinedError
-from training.tuner import TuneConfig, search
-from training.tuner_tables import render_search_plan, render_trials
-from training.tuner_trials import run_trial
-from training.tuning import Tuned, tune_experiment
+from training.tuning.search import TuneConfig, search
+from training.tuning.tables import render_search_plan, render_trials
+from training.tuning.trials import run_trial
+from training.tuning.tune import Tuned, tune_experiment
 
 QUIET = Progress()
 FEATURES = ("return_log_1", "rsi_14", "close_to_sma_20")
 TUNE = TuneConfig(trials=3, epochs=2, fields=("model.hidden_widths", "fit.learning_rate"))
-SCRIPT = Path(__file__).parents[2] / "train_scripts" / "tune.py"
+SCRIPT = Path(__file__).parents[3] / "train_scripts" / "tune.py"
 
 
 def _config(artifacts: Path, **data) -> ExperimentConfig:
@@ -116,7 +116,7 @@ def test_a_dead_search_ends_with_the_same_bundle(tuned, tmp_path, monkeypatch):
             raise KilledError
         return run_trial(prepared, request, folder)
 
-    monkeypatch.setattr("training.tuner.run_trial", dying)
+    monkeypatch.setattr("training.tuning.search.run_trial", dying)
     with pytest.raises(KilledError):
         tune_experiment(_config(tmp_path), TUNE, QUIET)
     with pytest.raises(ValueError, match=r"tune.trials is 3 in the search and 4 now"):
@@ -132,7 +132,7 @@ def test_a_dead_search_ends_with_the_same_bundle(tuned, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_a_search_does_not_go_on_with_other_bars(tmp_path, monkeypatch):
-    monkeypatch.setattr("training.tuning.search", lambda *_: 1 / 0)
+    monkeypatch.setattr("training.tuning.tune.search", lambda *_: 1 / 0)
     config = _config(tmp_path)
     with pytest.raises(ZeroDivisionError):
         tune_experiment(config, TUNE, QUIET)

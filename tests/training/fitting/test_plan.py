@@ -7,10 +7,10 @@ import pytest
 from rich.console import Console
 
 from models.registry import build_model, config_class
-from training.arrays import Arrays
-from training.compiled import time_fit
-from training.fit import FitConfig, fit
-from training.plan import duration_sentence, make_plan, plan_lines, render_plan
+from training.fitting.arrays import Arrays
+from training.fitting.compiled import time_fit
+from training.fitting.fit import FitConfig, fit
+from training.fitting.plan import duration_sentence, make_plan, plan_lines, render_plan
 
 FEATURES = 24
 

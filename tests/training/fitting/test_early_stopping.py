@@ -1,6 +1,6 @@
 import json
 
-from training.early_stopping import LossWatch
+from training.fitting.early_stopping import LossWatch
 
 
 def test_best_epoch_and_patience():

@@ -9,23 +9,29 @@ import keras
 import numpy as np
 import pandas as pd
 
-from training.arrays import Arrays, check_arrays, training_weight
-from training.checkpoint import (
+from training.fitting.arrays import Arrays, check_arrays, training_weight
+from training.fitting.checkpoint import (
     CheckpointError,
     check_fingerprint,
     has_checkpoint,
     latest_checkpoint,
     write_checkpoint,
 )
-from training.compiled import CompiledFit, compile_fit, size_sentence
-from training.fingerprint import compute_dtypes, fit_fingerprint
-from training.fit_config import FitConfig
-from training.fit_state import FitState, assign_weights, copy_weights, restore_state, save_state
-from training.interrupts import Interrupted, StopRequest, stop_requests
-from training.precision import check_precision
-from training.progress import Progress
-from training.schedules import Schedule
-from training.validation import validation_metrics
+from training.fitting.compiled import CompiledFit, compile_fit, size_sentence
+from training.fitting.fingerprint import compute_dtypes, fit_fingerprint
+from training.fitting.fit_config import FitConfig
+from training.fitting.fit_state import (
+    FitState,
+    assign_weights,
+    copy_weights,
+    restore_state,
+    save_state,
+)
+from training.fitting.interrupts import Interrupted, StopRequest, stop_requests
+from training.fitting.precision import check_precision
+from training.fitting.progress import Progress
+from training.fitting.schedules import Schedule
+from training.fitting.validation import validation_metrics
 
 __all__ = ["Arrays", "FitConfig", "FitResult", "Interrupted", "TrainingDivergedError", "fit"]
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.fit_config import PRECISIONS
+from training.fitting.fit_config import PRECISIONS
 
 FAST_BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16")
 FIRST_BFLOAT16_GPU = (8, 0)

@@ -1,7 +1,7 @@
 import pytest
 
-from training import precision
-from training.precision import check_precision, resolve_precision
+from training.fitting import precision
+from training.fitting.precision import check_precision, resolve_precision
 
 
 @pytest.fixture

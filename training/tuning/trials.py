@@ -12,11 +12,11 @@ import keras
 import keras_tuner
 import pandas as pd
 
-from training.checkpoint import latest_checkpoint
 from training.experiment import Prepared, build, train
-from training.fit import TrainingDivergedError
-from training.progress import Progress
-from training.tuner_spaces import value_sentence, with_values
+from training.fitting.checkpoint import latest_checkpoint
+from training.fitting.fit import TrainingDivergedError
+from training.fitting.progress import Progress
+from training.tuning.spaces import value_sentence, with_values
 
 
 class TrialFailedError(keras_tuner.errors.FatalError, ValueError):

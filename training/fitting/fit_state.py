@@ -6,9 +6,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from training.checkpoint import Checkpoint, CheckpointError, to_numpy
-from training.early_stopping import LossWatch
-from training.fit_config import FitConfig
+from training.fitting.checkpoint import Checkpoint, CheckpointError, to_numpy
+from training.fitting.early_stopping import LossWatch
+from training.fitting.fit_config import FitConfig
 
 BEST = "best/"
 

@@ -9,9 +9,9 @@ import tensorflow as tf
 from keras import ops
 
 from models.layers import DenseStack, ResidualStack
-from training.arrays import Arrays, Inputs
-from training.fit_config import FitConfig
-from training.optimizers import build_optimizer
+from training.fitting.arrays import Arrays, Inputs
+from training.fitting.fit_config import FitConfig
+from training.fitting.optimizers import build_optimizer
 
 LOOPED_LAYERS = (ResidualStack, DenseStack)
 

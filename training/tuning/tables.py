@@ -3,10 +3,10 @@
 import pandas as pd
 from rich.table import Table
 
-from training.plan import duration_sentence
-from training.tuner import OBJECTIVES, Found, Rung, TuneConfig
-from training.tuner_spaces import range_sentence, value_sentence
-from training.tuning import SearchPlan
+from training.fitting.plan import duration_sentence
+from training.tuning.search import OBJECTIVES, Found, Rung, TuneConfig
+from training.tuning.spaces import range_sentence, value_sentence
+from training.tuning.tune import SearchPlan
 
 SHOWN_TRIALS = 10
 

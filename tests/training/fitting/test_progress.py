@@ -4,7 +4,7 @@ import time
 
 from rich.console import Console
 
-from training.progress import BarProgress, LineProgress, make_progress
+from training.fitting.progress import BarProgress, LineProgress, make_progress
 
 ROW = {
     "epoch": 1,
