@@ -16,6 +16,9 @@ from evaluation.report_data import Contender, Predictions, ReportData
 
 _LEAST_TRADES = 20  # fewer trades than this give no win rate worth drawing
 
+_VALIDATION = "validation_"
+_CURVES = ("loss", "learning_rate")
+
 
 def plot_contenders(contenders: Sequence[Contender], majority: float, *, simulated: bool) -> str:
     """Accuracy with its interval for every contender, against the majority's."""
@@ -38,23 +41,31 @@ def plot_contenders(contenders: Sequence[Contender], majority: float, *, simulat
 
 
 def plot_learning_curves(history: pd.DataFrame, *, simulated: bool) -> str:
-    """Training beside validation for each measured quantity, one panel each."""
+    """One panel per measured quantity: training and `validation_` curves of one name together."""
     numeric = history.select_dtypes("number")
-    pairs = [str(name) for name in numeric.columns if f"val_{name}" in numeric.columns][:2]
-    single = [name for name in ("learning_rate", "lr") if name in numeric.columns][:1]
-    names = pairs + single or [str(name) for name in numeric.columns[:1]]
-    figure, axes = fig.new_figure(9.2, 3.1, columns=max(len(names), 1))
+    quantities = list(
+        dict.fromkeys(
+            str(name).removeprefix(_VALIDATION)
+            for name in numeric.columns
+            if str(name) in _CURVES or str(name).startswith(_VALIDATION)
+        )
+    )[:3]
+    figure, axes = fig.new_figure(9.2, 3.1, columns=max(len(quantities), 1))
     epochs = np.arange(1, len(history) + 1)
-    for axis, name in zip(axes, names, strict=False):
-        mark = "o" if len(history) < 30 else ""
-        axis.plot(epochs, numeric[name], color=fig.MODEL, marker=mark, ms=4, label="training")
-        if name in pairs:
-            values = numeric[f"val_{name}"]
-            axis.plot(epochs, values, color=fig.VALIDATION, marker=mark, ms=4, label="validation")
+    mark = "o" if len(history) < 30 else ""
+    for axis, quantity in zip(axes, quantities, strict=False):
+        for name, colour, label in (
+            (quantity, fig.MODEL, "training"),
+            (_VALIDATION + quantity, fig.VALIDATION, "validation"),
+        ):
+            if name in numeric.columns:
+                axis.plot(epochs, numeric[name], color=colour, marker=mark, ms=4, label=label)
+        if quantity != "learning_rate":
             fig.add_legend(axis)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        title = name.replace("_", " ")
-        fig.label_axes(axis, title.capitalize(), "epoch", "", simulated=simulated, size=10.0)
+        title = quantity.replace("_", " ")
+        title = "AUC" if title == "auc" else title.capitalize()
+        fig.label_axes(axis, title, "epoch", "", simulated=simulated, size=10.0)
     return fig.to_svg(figure, "learning", "Learning curves by epoch")
 
 

@@ -92,7 +92,7 @@ class ReportData:
         buy_and_hold: the account that is always long, at the same costs.
         temperature: what the logits were divided by; 1 for none.
         mode, costs: trading rule of the backtest.
-        history: one row per epoch, columns such as `loss`, `val_loss`, `learning_rate`.
+        history: one row per epoch, columns such as `loss`, `validation_loss`, `learning_rate`.
         attention: weights `(heads, units)` or `(units,)`, not negative.
         attention_units: a name for each unit.
         facts: short facts by name (symbols, bars, dates, rows of each part, layers, ...).
