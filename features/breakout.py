@@ -2,18 +2,18 @@
 
 from features.graph import (
     Node,
-    affine,
     bars_since_max,
     bars_since_min,
     clip,
     compare,
+    difference,
     lag,
-    log_ratio,
     maximum,
     minimum,
     ratio,
     rolling_max,
     rolling_min,
+    soft_log_ratio,
     streak,
 )
 from features.indicators import atr, close, donchian, high, low, opening, true_range
@@ -75,7 +75,7 @@ def hammer() -> Node:
     """Lower less upper shadow over the range: 1 hammer, -1 shooting star."""
     top = maximum(opening(), close())
     bottom = minimum(opening(), close())
-    return ratio((bottom - low()) - (high() - top), high() - low())
+    return ratio((bottom - low()) - (high() - top), difference(high(), low()))
 
 
 def pivot() -> Node:
@@ -85,7 +85,7 @@ def pivot() -> Node:
 
 def _channels() -> list[Feature]:
     top, middle, bottom = donchian(50)
-    place = ratio((close() - middle) * 2.0, top - bottom)
+    place = ratio((close() - middle) * 2.0, difference(top, bottom))
     ranges = "average true ranges"
     return [
         Feature("donchian_position_50", place, TURTLE, "-1 to 1", low=-1.0, high=1.0),
@@ -105,8 +105,7 @@ def _channels() -> list[Feature]:
 
 def _patterns() -> list[Feature]:
     nison = "Nison (1991)"
-    narrowest = affine(bars_since_min(high() - low(), 7), -1.0 / 6.0, 1.0)
-    wider = log_ratio(true_range(), lag(rolling_max(true_range(), 10), 1))
+    wider = soft_log_ratio(true_range(), lag(rolling_max(true_range(), 10), 1))
     sign = compare(high(), lag(high(), 1)) + compare(low(), lag(low(), 1))
     reversal = lag(breakout_sign(20), 1) - breakout_sign(20)
     return [
@@ -115,15 +114,6 @@ def _patterns() -> list[Feature]:
         Feature("engulfing", engulfing(), nison, "-1, 0, 1", low=-1.0, high=1.0),
         Feature("hammer", hammer(), nison, "-1 to 1", low=-1.0, high=1.0),
         Feature("open_gap", open_gap(), nison, "average true ranges"),
-        Feature(
-            "narrowest_age_7",
-            narrowest,
-            "Crabel (1990)",
-            "1 this bar is the narrowest of 7, 0 the oldest was",
-            neutral=1.0,
-            low=0.0,
-            high=1.0,
-        ),
         Feature("range_expansion_10", wider, "Crabel (1990)", "log over the widest of 10"),
         Feature(
             "bars_in_step_10",

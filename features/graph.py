@@ -177,6 +177,19 @@ def logarithm(x: Node) -> Node:
     return log_ratio(x, affine(x, 0.0, 1.0))
 
 
+def soft_log_ratio(x: Node, y: Node) -> Node:
+    """`log((x / y + 0.01) / 1.01)` for `x`, `y` >= 0: a log ratio that is continuous at `x = 0`.
+
+    There it is -4.6, and where `y` is 0 it is 0.
+    """
+    return logarithm(affine(ratio(x, y, neutral=1.0), 1.0 / 1.01, 0.01 / 1.01))
+
+
+def difference(x: Node, y: Node) -> Node:
+    """`x - y`, exactly 0 where both are equal up to rounding: a denominator that may vanish."""
+    return (x - y) * absolute(compare(x, y))
+
+
 def maximum(x: Node, y: Node) -> Node:
     """The greater of both."""
     return _node(op.MAXIMUM, (x, y))
@@ -303,7 +316,11 @@ def bars_since_max(x: Node, window: int) -> Node:
 
 
 def rank(x: Node, window: int) -> Node:
-    """Rank of the newest value in its window: -1 lowest, 1 highest, ties halved."""
+    """Rank of the newest value in its window: -1 lowest, 1 highest, ties halved.
+
+    Values are tied when equal up to rounding relative to their size; of small differences, such
+    as returns, rank `x + 1.0`, which ties them by their absolute distance.
+    """
     return _node(op.RANK, (x,), (float(window),), window=_window(window, 2))
 
 

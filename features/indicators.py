@@ -21,6 +21,7 @@ from features.graph import (
     covariance,
     cumulative,
     deviation,
+    difference,
     exponential,
     fir,
     lag,
@@ -80,7 +81,7 @@ def typical_price() -> Node:
 def true_range() -> Node:
     """Range of the bar including the gap from the last close. Source: Wilder (1978)."""
     before = lag(close(), 1)
-    return maximum(high(), before) - minimum(low(), before)
+    return difference(maximum(high(), before), minimum(low(), before))
 
 
 # Moving averages.
@@ -170,7 +171,8 @@ def macd(x: Node, fast: int, slow: int, signal: int) -> tuple[Node, Node, Node]:
 def stochastic(window: int, smooth_k: int, smooth_d: int) -> tuple[Node, Node]:
     """Slow %K and %D, 0 to 100, 50 without any range. Source: Lane (1984)."""
     bottom = rolling_min(low(), window)
-    fast = ratio(close() - bottom, rolling_max(high(), window) - bottom, neutral=0.5) * 100.0
+    span = difference(rolling_max(high(), window), bottom)
+    fast = ratio(close() - bottom, span, neutral=0.5) * 100.0
     slow = mean(fast, smooth_k)
     return slow, mean(slow, smooth_d)
 
@@ -193,7 +195,8 @@ def rate_of_change(x: Node, bars: int) -> Node:
 def williams_r(window: int) -> Node:
     """Williams' %R, -100 to 0, -50 without any range. Source: Williams (1979)."""
     top = rolling_max(high(), window)
-    return ratio(top - close(), top - rolling_min(low(), window), neutral=0.5) * -100.0
+    span = difference(top, rolling_min(low(), window))
+    return ratio(top - close(), span, neutral=0.5) * -100.0
 
 
 def cci(window: int) -> Node:
@@ -222,7 +225,7 @@ def ultimate_oscillator(short: int, middle: int, long: int) -> Node:
 
 def balance_of_power() -> Node:
     """(close - open) / (high - low), -1 to 1. Source: Livshin (2001)."""
-    return ratio(close() - opening(), high() - low())
+    return ratio(close() - opening(), difference(high(), low()))
 
 
 def true_strength(x: Node, slow: int, fast: int) -> Node:
@@ -328,7 +331,7 @@ def obv() -> Node:
 
 def money_flow_volume() -> Node:
     """Volume weighted by where in the bar's range the close lies, -1 to 1."""
-    place = ratio((close() - low()) - (high() - close()), high() - low())
+    place = ratio((close() - low()) - (high() - close()), difference(high(), low()))
     return place * volume()
 
 

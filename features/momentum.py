@@ -6,6 +6,7 @@ from features.graph import (
     Node,
     affine,
     clip,
+    compare,
     deviation,
     lag,
     mean,
@@ -133,7 +134,7 @@ def _scaled_returns() -> list[Feature]:
             source="Jegadeesh & Titman (1993)",
             unit=unit,
         ),
-        _unit("momentum_rank_20_100", rank(return_log(20), 100), "Jegadeesh & Titman (1993)"),
+        _unit("momentum_rank_20_100", rank(return_log(20) + 1.0, 100), "Jegadeesh & Titman (1993)"),
     ]
 
 
@@ -141,7 +142,7 @@ def _persistence() -> list[Feature]:
     return [
         Feature(
             name="streak_10",
-            node=streak(return_log(), 10) / 10.0,
+            node=streak(compare(close(), lag(close(), 1)), 10) / 10.0,
             source="Connors & Alvarez (2009)",
             unit="bars in one direction, tenths",
             low=-1.0,

@@ -1,6 +1,6 @@
 """Returns and the shape of single bars."""
 
-from features.graph import Node, lag, log_ratio, maximum, minimum, ratio
+from features.graph import Node, difference, lag, log_ratio, maximum, minimum, ratio
 from features.indicators import close, high, low, opening
 from features.registry import Feature
 
@@ -15,7 +15,7 @@ def return_log(bars: int = 1) -> Node:
 
 def close_location() -> Node:
     """Where in the bar's range the close lies: -1 low, 1 high, 0 without range."""
-    return ratio((close() - low()) - (high() - close()), high() - low())
+    return ratio((close() - low()) - (high() - close()), difference(high(), low()))
 
 
 def _returns() -> list[Feature]:
@@ -46,7 +46,7 @@ def _returns() -> list[Feature]:
 
 def _shapes() -> list[Feature]:
     source = "Nison (1991)"
-    span = high() - low()
+    span = difference(high(), low())
     top = maximum(opening(), close())
     bottom = minimum(opening(), close())
     share = "share of the bar's range"

@@ -5,6 +5,7 @@ from features.graph import (
     absolute,
     clip,
     deviation,
+    difference,
     lag,
     log_ratio,
     logarithm,
@@ -16,6 +17,7 @@ from features.graph import (
     rolling_max,
     rolling_min,
     rolling_sum,
+    soft_log_ratio,
 )
 from features.indicators import atr, close, high, low, natr, opening, true_range
 from features.registry import Feature
@@ -38,7 +40,7 @@ def overlap() -> Node:
     top = maximum(high(), lag(high(), 1))
     bottom = minimum(low(), lag(low(), 1))
     shared = minimum(high(), lag(high(), 1)) - maximum(low(), lag(low(), 1))
-    return clip(ratio(shared, top - bottom), 0.0, 1.0)
+    return clip(ratio(shared, difference(top, bottom)), 0.0, 1.0)
 
 
 def choppiness(window: int) -> Node:
@@ -58,10 +60,10 @@ def _averages() -> list[Feature]:
     logs = [
         ("atr_spread_7_21", log_ratio(atr(7), atr(21)), "log of the shorter over the longer"),
         ("atr_14_change_10", log_ratio(atr(14), lag(atr(14), 10)), "log change over 10 bars"),
-        ("true_range_to_atr_14", log_ratio(true_range(), lag(atr(14), 1)), "log"),
+        ("true_range_to_atr_14", soft_log_ratio(true_range(), lag(atr(14), 1)), "log"),
         (
             "range_spread_5_50",
-            log_ratio(mean(relative_range(), 5), mean(relative_range(), 50)),
+            soft_log_ratio(mean(relative_range(), 5), mean(relative_range(), 50)),
             "log of the shorter mean over the longer",
         ),
     ]
@@ -71,6 +73,7 @@ def _averages() -> list[Feature]:
 def _sizes() -> list[Feature]:
     body = absolute(close() - opening())
     crabel = "Crabel (1990)"
+    size = relative_range() + 1.0
     return [
         Feature(
             "range_z_20",
@@ -80,8 +83,8 @@ def _sizes() -> list[Feature]:
             low=-20.0,
             high=20.0,
         ),
-        Feature("range_rank_7", rank(relative_range(), 7), crabel, "-1 to 1", low=-1, high=1),
-        Feature("range_rank_50", rank(relative_range(), 50), crabel, "-1 to 1", low=-1, high=1),
+        Feature("range_rank_7", rank(size, 7), crabel, "-1 to 1", low=-1, high=1),
+        Feature("range_rank_50", rank(size, 50), crabel, "-1 to 1", low=-1, high=1),
         Feature("overlap", overlap(), "Brooks (2012)", "share of the joint range", low=0, high=1),
         Feature(
             "body_mean_share_10",

@@ -108,7 +108,7 @@ def _order() -> list[Feature]:
             "Bowley (1920)",
         ),
         _unit("close_rank_100", rank(close(), 100), source),
-        _unit("return_rank_50", rank(return_log(), 50), source),
+        _unit("return_rank_50", rank(return_log() + 1.0, 50), source),
     ]
 
 

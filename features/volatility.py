@@ -8,6 +8,7 @@ from features.graph import (
     affine,
     clip,
     deviation,
+    difference,
     exponential,
     lag,
     log_ratio,
@@ -16,6 +17,7 @@ from features.graph import (
     minimum,
     rank,
     ratio,
+    soft_log_ratio,
     square_root,
 )
 from features.indicators import (
@@ -75,13 +77,13 @@ def realised(window: int) -> Node:
 
 def volatility_state() -> Node:
     """Log of short over long realised volatility: above 0 is a stormy market."""
-    return clip(log_ratio(realised(10), realised(100)), -3.0, 3.0)
+    return clip(soft_log_ratio(realised(10), realised(100)), -3.0, 3.0)
 
 
 def band_position(x: Node, bands: tuple[Node, Node, Node]) -> Node:
     """-1 at the lower band, 0 in the middle, 1 at the upper; 0 for a band without width."""
     top, middle, bottom = bands
-    return clip(ratio((x - middle) * 2.0, top - bottom), -10.0, 10.0)
+    return clip(ratio((x - middle) * 2.0, difference(top, bottom)), -10.0, 10.0)
 
 
 def _levels() -> list[Feature]:
@@ -104,11 +106,15 @@ def _ratios() -> list[Feature]:
     weighted = square_root(exponential(return_log() * return_log(), 0.06))
     parts = [
         *[
-            (f"volatility_spread_{a}_{b}", log_ratio(realised(a), realised(b)), source)
+            (f"volatility_spread_{a}_{b}", soft_log_ratio(realised(a), realised(b)), source)
             for a, b in pairs
         ],
-        ("parkinson_to_realised_20", log_ratio(parkinson(20), realised(20)), "Parkinson (1980)"),
-        ("shock_to_ewma", log_ratio(absolute(return_log()), lag(weighted, 1)), "RiskMetrics"),
+        (
+            "parkinson_to_realised_20",
+            soft_log_ratio(parkinson(20), realised(20)),
+            "Parkinson (1980)",
+        ),
+        ("shock_to_ewma", soft_log_ratio(absolute(return_log()), lag(weighted, 1)), "RiskMetrics"),
     ]
     return [
         Feature(name, clip(node, -8.0, 8.0), origin, "log ratio", low=-8.0, high=8.0)
@@ -121,7 +127,7 @@ def _bands() -> list[Feature]:
     top, middle, bottom = bollinger(price, 20)
     width = ratio(top - bottom, middle)
     channel = keltner(20, 14)
-    squeeze = log_ratio(top - bottom, channel[0] - channel[2])
+    squeeze = soft_log_ratio(top - bottom, channel[0] - channel[2])
     bounded = {"low": -10.0, "high": 10.0}
     unit = "half widths of the band"
     return [
@@ -135,7 +141,7 @@ def _bands() -> list[Feature]:
         Feature("bollinger_width_20", width, "Bollinger (2001)", "fraction of price", low=0.0),
         Feature(
             "bollinger_width_rank_20_100",
-            rank(width, 100),
+            rank(width + 1.0, 100),
             "Bollinger (2001)",
             "-1 to 1",
             low=-1.0,
@@ -181,7 +187,7 @@ def _shape() -> list[Feature]:
         Feature("volatility_of_volatility_50", roughness, "Corsi (2009)", "ratio", low=0.0),
         Feature(
             "volatility_rank_20_100",
-            rank(realised(20), 100),
+            rank(realised(20) + 1.0, 100),
             "Corsi (2009)",
             "-1 to 1",
             low=-1.0,

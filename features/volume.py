@@ -16,14 +16,13 @@ from features.graph import (
     rank,
     ratio,
     rolling_sum,
+    soft_log_ratio,
 )
 from features.indicators import (
     chaikin_money_flow,
     change,
     close,
     correlation,
-    high,
-    low,
     money_flow_index,
     signed_volume,
     volume,
@@ -31,7 +30,7 @@ from features.indicators import (
 )
 from features.momentum import centred
 from features.price import close_location, return_log
-from features.ranges import z_score
+from features.ranges import relative_range, z_score
 from features.registry import Feature
 
 
@@ -47,7 +46,7 @@ def volume_surprise_z(window: int = 50) -> Node:
 
 def volume_spread(short: int, long: int) -> Node:
     """Log of the short over the long mean volume."""
-    return log_ratio(mean(volume(), short), mean(volume(), long))
+    return soft_log_ratio(mean(volume(), short), mean(volume(), long))
 
 
 def volume_balance(window: int) -> Node:
@@ -140,7 +139,7 @@ def _relations() -> list[Feature]:
         ),
         Feature(
             "price_impact_spread_10_100",
-            log_ratio(mean(price_impact(), 10), mean(price_impact(), 100)),
+            soft_log_ratio(mean(price_impact(), 10), mean(price_impact(), 100)),
             "Amihud (2002)",
             "log ratio",
         ),
@@ -152,7 +151,7 @@ def _relations() -> list[Feature]:
         ),
         _unit(
             "volume_range_divergence_20",
-            (rank(volume(), 20) - rank(high() - low(), 20)) / 2.0,
+            (rank(volume(), 20) - rank(relative_range() + 1.0, 20)) / 2.0,
             "Wyckoff (1931)",
         ),
     ]

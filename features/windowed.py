@@ -158,7 +158,7 @@ def bars_since_extreme(
         past = x[a - j : b - j]
         for i in range(b - a):
             value = sign * past[i]
-            above = value > best[i]
+            above = value > best[i] + TIE * abs(best[i])
             age[i] = j if above else age[i]
             best[i] = value if above else best[i]
 

@@ -112,6 +112,17 @@ def test_any_scale_of_prices_changes_only_rounding(random_bars, scale):
     assert close.all(), [feature_names()[k] for k in np.flatnonzero(~close)]
 
 
+@pytest.mark.parametrize("name", ["eurusd_1m", "spy_1h"])
+def test_any_scale_of_real_prices_changes_only_rounding(real_bars_folder, name):
+    """Real prices move in ticks, tie often and carry rounding of their own."""
+    frame = pd.read_parquet(real_bars_folder / f"{name}.parquet").set_index("timestamp")
+    columns = bar_columns(frame.iloc[-6000:])
+    before = shown(columns, all_nodes())
+    after = shown(scaled(columns, 1.7), all_nodes())
+    close = np.isclose(before, after, rtol=2e-6, atol=2e-6, equal_nan=True).all(axis=0)
+    assert close.all(), [feature_names()[k] for k in np.flatnonzero(~close)]
+
+
 def test_a_raw_price_is_caught_by_the_scale_check(random_bars):
     from features.graph import column, mean
 
