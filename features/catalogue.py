@@ -10,17 +10,12 @@ from features.graph import Node, deviation, mean, slope
 from features.program import evaluate
 
 
-def standard_indicators() -> dict[str, Node]:
-    """Nodes by name, with the textbook's windows; prices and volumes keep their units."""
+def _averages_and_channels() -> dict[str, Node]:
+    """Averages, ranges and bands, in the prices' unit."""
     price = ind.close()
     upper, middle, lower = ind.bollinger(price, 20)
     channel_top, channel_middle, channel_bottom = ind.keltner(20, 10)
     highest, centre, lowest = ind.donchian(20)
-    line, signal, histogram = ind.macd(price, 12, 26, 9)
-    slow_k, slow_d = ind.stochastic(14, 3, 3)
-    plus, minus = ind.directional_indicators(14)
-    aroon_up, aroon_down = ind.aroon(25)
-    vortex_plus, vortex_minus = ind.vortex(14)
     return {
         "sma_20": mean(price, 20),
         "ema_20": ind.ema(price, 20),
@@ -39,6 +34,18 @@ def standard_indicators() -> dict[str, Node]:
         "donchian_upper_20": highest,
         "donchian_middle_20": centre,
         "donchian_lower_20": lowest,
+    }
+
+
+def _oscillators_and_volume() -> dict[str, Node]:
+    """Momentum, trend and volume."""
+    price = ind.close()
+    line, signal, histogram = ind.macd(price, 12, 26, 9)
+    slow_k, slow_d = ind.stochastic(14, 3, 3)
+    plus, minus = ind.directional_indicators(14)
+    aroon_up, aroon_down = ind.aroon(25)
+    vortex_plus, vortex_minus = ind.vortex(14)
+    return {
         "rsi_14": ind.rsi(price, 14),
         "macd_12_26_9": line,
         "macd_signal_12_26_9": signal,
@@ -73,6 +80,11 @@ def standard_indicators() -> dict[str, Node]:
         "vwap_20": ind.vwap(20),
         "force_index_13": ind.force_index(13),
     }
+
+
+def standard_indicators() -> dict[str, Node]:
+    """Nodes by name, with the textbook's windows; prices and volumes keep their units."""
+    return _averages_and_channels() | _oscillators_and_volume()
 
 
 def compute_indicators(

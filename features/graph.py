@@ -277,21 +277,15 @@ def slope(x: Node, window: int) -> Node:
 
 def _windowed(code: int, inputs: tuple[Node, ...], window: int, *parameters: float) -> Node:
     """A node whose inputs are a series and statistics of the same window of it."""
-    key = (code, tuple(id(node) for node in inputs), (float(window), *parameters), 0)
+    given = (float(window), *parameters)
+    key = (code, tuple(id(node) for node in inputs), given, 0)
     if key not in _NODES:
         # The series is read back over the window; its statistics only at the newest bar.
         series = inputs[0::2] if code == op.COVARIANCE else inputs[:1]
         reach = window - 1
-        _NODES[key] = Node(
-            code,
-            inputs,
-            (float(window), *parameters),
-            0,
-            1,
-            max([node.first + reach for node in series] + [node.first for node in inputs]),
-            max([node.settled + reach for node in series] + [node.settled for node in inputs]),
-            reach,
-        )
+        first = max([node.first + reach for node in series] + [node.first for node in inputs])
+        settled = [node.settled + reach for node in series] + [node.settled for node in inputs]
+        _NODES[key] = Node(code, inputs, given, 0, 1, first, max(settled), reach)
     return _NODES[key]
 
 

@@ -93,6 +93,15 @@ def carry_history(work: Floats, keep: Integers, history: int, rows: int) -> None
             work[k, c] = work[k, c + rows]
 
 
+@numba.njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def _take_columns(columns: Floats, work: Floats, history: int) -> None:
+    """Put the block of bars into the first rows, after their history."""
+    for k in range(columns.shape[0]):
+        # A loop: assigning slices would compile seconds of shape checks.
+        for c in range(columns.shape[1]):
+            work[k, history + c] = columns[k, c]
+
+
 @lru_cache(maxsize=1)
 def interpreter(digest: int) -> Callable[..., None]:
     """The compiled interpreter; `digest` ties its cache to the kernels' source."""
@@ -110,19 +119,11 @@ def interpreter(digest: int) -> Callable[..., None]:
     ) -> int:
         version = digest
         rows = columns.shape[1]
-        for k in range(columns.shape[0]):
-            # A loop: assigning slices would compile seconds of shape checks.
-            for c in range(rows):
-                work[k, history + c] = columns[k, c]
+        _take_columns(columns, work, history)
         stop = history + rows
         for i in range(code.shape[0]):
-            number = code[i, 0]
-            first = code[i, 1]
-            slot = code[i, 2]
-            outputs = code[i, 3]
-            x = work[code[i, 4]]
-            y = work[code[i, 5]]
-            z = work[code[i, 6]]
+            number, first, slot, outputs = code[i, 0], code[i, 1], code[i, 2], code[i, 3]
+            x, y, z = work[code[i, 4]], work[code[i, 5]], work[code[i, 6]]
             w = code[i, 8]
             given = constants[code[i, 9] : code[i, 9] + code[i, 10]]
             a = min(history + max(first - row, 0), stop)
