@@ -7,12 +7,16 @@ Options that are not given, such as the file's format, are those of the run; wit
 a simulated run is simulated again.
 """
 
+from typing import TYPE_CHECKING
+
 from rich.console import Console
 from rich.table import Table
 
-from training.bundle import load_bundle
+from training.backend import load_backend
 from training.command_line import parse, run_main, script_parser
-from training.inference import Rejudged, backtest_bundle
+
+if TYPE_CHECKING:
+    from training.inference import Rejudged
 
 SHOWN = (
     "accuracy", "roc_auc", "log_loss", "total_return", "annual_return", "sharpe", "sortino",
@@ -25,6 +29,10 @@ def main() -> None:
     parser = script_parser(__doc__, period=True)
     parser.add_argument("--trades", help="CSV file to write the trade list to")
     options = parse(parser)
+    load_backend()
+    from training.bundle import load_bundle
+    from training.inference import backtest_bundle
+
     bundle = load_bundle(options.bundle)
     result = backtest_bundle(bundle, options.data, options.period)
     show(result)
@@ -36,7 +44,7 @@ def main() -> None:
         )
 
 
-def show(result: Rejudged) -> None:
+def show(result: "Rejudged") -> None:
     """Print the figures beside buy and hold."""
     table = Table(title=f"{result.rows:,} decisions, after costs")
     table.add_column("figure")

@@ -13,10 +13,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from training.bundle import load_bundle
+from training.backend import load_backend
 from training.command_line import parse, run_main, script_parser
-from training.dataset import load_market
-from training.inference import bundle_config, merge_data, predict_bars
 
 
 def main() -> None:
@@ -24,6 +22,11 @@ def main() -> None:
     parser = script_parser(__doc__)
     parser.add_argument("--output", default="predictions.csv", help="CSV file to write")
     options = parse(parser)
+    load_backend()
+    from training.bundle import load_bundle
+    from training.dataset import load_market
+    from training.inference import bundle_config, merge_data, predict_bars
+
     bundle = load_bundle(options.bundle)
     config = bundle_config(bundle)
     market = load_market(merge_data(options.data, config.data), config.label)

@@ -10,14 +10,15 @@ as YAML.
 """
 
 import sys
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from training.backend import load_backend
 from training.command_line import experiment_of, experiment_parser, parse, run_main
-from training.fitting.plan import Plan, render_plan
-from training.fitting.progress import make_progress
-from training.run import DeclinedError, run_experiment
-from training.summary import render_summary
+
+if TYPE_CHECKING:
+    from training.fitting.plan import Plan
 
 
 def main() -> None:
@@ -29,8 +30,14 @@ def main() -> None:
     )
     options = parse(parser)
     console = Console()
+    with console.status("loading TensorFlow"):
+        load_backend()
+    from training.fitting.plan import render_plan
+    from training.fitting.progress import make_progress
+    from training.run import DeclinedError, run_experiment
+    from training.summary import render_summary
 
-    def confirm(plan: Plan) -> bool:
+    def confirm(plan: "Plan") -> bool:
         console.print(render_plan(plan))
         if options.yes or not sys.stdin.isatty():
             return True

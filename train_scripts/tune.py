@@ -13,16 +13,16 @@ below the median (one seed): choosing among configurations gains little, and par
 """
 
 import sys
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from training.backend import load_backend
 from training.command_line import experiment_of, experiment_parser, parse, run_main
-from training.fitting.progress import make_progress
-from training.run import DeclinedError
-from training.summary import render_summary
-from training.tuning.search import TuneConfig
-from training.tuning.tables import render_search_plan, render_trials
-from training.tuning.tune import SearchPlan, tune_experiment
+from training.tuning.tune_config import TuneConfig
+
+if TYPE_CHECKING:
+    from training.tuning.tune import SearchPlan
 
 
 def main() -> None:
@@ -33,8 +33,15 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true", help="Go on with the newest search")
     options = parse(parser)
     console = Console()
+    with console.status("loading TensorFlow"):
+        load_backend()
+    from training.fitting.progress import make_progress
+    from training.run import DeclinedError
+    from training.summary import render_summary
+    from training.tuning.tables import render_search_plan, render_trials
+    from training.tuning.tune import tune_experiment
 
-    def confirm(plan: SearchPlan) -> bool:
+    def confirm(plan: "SearchPlan") -> bool:
         console.print(render_search_plan(plan))
         if options.yes or not sys.stdin.isatty():
             return True

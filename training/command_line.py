@@ -8,10 +8,12 @@ from jsonargparse import ArgumentParser, Namespace
 
 from training.config import DataConfig, ExperimentConfig
 
+USAGE = "%(prog)s [options], all of them listed by --help"
+
 
 def experiment_parser(description: str | None) -> ArgumentParser:
     """Return a parser of every `ExperimentConfig` field, with `--config` and `--print_config`."""
-    parser = ArgumentParser(description=description)
+    parser = ArgumentParser(description=description, usage=USAGE)
     parser.add_argument("--config", action="config")
     parser.add_class_arguments(ExperimentConfig)
     parser.link_arguments("seed", "fit.seed")
@@ -21,7 +23,7 @@ def experiment_parser(description: str | None) -> ArgumentParser:
 
 def script_parser(description: str | None, *, period: bool = False) -> ArgumentParser:
     """Return a parser of `--bundle` and the data options, for scripts that use a saved model."""
-    parser = ArgumentParser(description=description)
+    parser = ArgumentParser(description=description, usage=USAGE)
     parser.add_argument("--config", action="config")
     parser.add_argument("--bundle", required=True, help="Folder of a finished run")
     parser.add_class_arguments(DataConfig, "data")

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from evaluation.backtest import BacktestConfig
 from market.labels import LabelSpec
 from market.splits import SplitSpec
-from training.fitting.fit import FitConfig
+from training.fitting.fit_config import FitConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import keras_tuner
 import numpy as np
@@ -27,54 +27,11 @@ from training.tuning.spaces import (
     with_values,
 )
 from training.tuning.trials import Journal, Record, Request, Result, TrialFailedError, run_trial
+from training.tuning.tune_config import TuneConfig
 
 OBJECTIVES = {"validation_loss": "min", "validation_accuracy": "max", "validation_auc": "max"}
 DEFAULT_TRIALS = 12
 MOST_COLLISIONS = 10_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class TuneConfig:
-    """How to search.
-
-    KerasTuner's Bayesian search is left out: version 1.4 proposes the same configuration again
-    and again (keras-tuner issue 608).
-
-    Args:
-        search: `random` trains every configuration to the end; `hyperband` starts many and goes
-            on with the best `1 / factor` of each rung.
-        trials: Configurations of a random search, 12 where absent; those of Hyperband follow from
-            epochs, factor and iterations.
-        epochs: Most epochs of one configuration; absent means `fit.epochs`.
-        factor: Hyperband: what divides configurations and multiplies epochs from rung to rung.
-        iterations: Hyperband: how often all brackets are run.
-        objective: What is compared, at the best epoch by validation loss, whose weights are kept.
-        fields: Names such as `model.width` and `fit.learning_rate`; empty means all that the
-            model declares and is not given in `model.options`, and all searched fields of `fit`.
-    """
-
-    search: Literal["random", "hyperband"] = "random"
-    trials: int | None = None
-    epochs: int | None = None
-    factor: int = 3
-    iterations: int = 1
-    objective: Literal["validation_loss", "validation_accuracy", "validation_auc"] = (
-        "validation_loss"
-    )
-    fields: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        for name in ("trials", "epochs", "iterations"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"tune.{name} must be at least 1, got {value}")
-        if self.factor < 2:
-            raise ValueError(f"tune.factor must be at least 2, got {self.factor}")
-        if self.search == "hyperband" and self.trials is not None:
-            raise ValueError(
-                f"hyperband finds its number of trials itself, got tune.trials {self.trials}; "
-                "leave it out, and change tune.epochs, tune.factor or tune.iterations"
-            )
 
 
 @dataclass(frozen=True, kw_only=True)

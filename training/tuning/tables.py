@@ -4,9 +4,10 @@ import pandas as pd
 from rich.table import Table
 
 from training.fitting.plan import duration_sentence
-from training.tuning.search import OBJECTIVES, Found, Rung, TuneConfig
+from training.tuning.search import OBJECTIVES, Found, Rung
 from training.tuning.spaces import range_sentence, value_sentence
 from training.tuning.tune import SearchPlan
+from training.tuning.tune_config import TuneConfig
 
 SHOWN_TRIALS = 10
 

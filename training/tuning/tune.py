@@ -36,13 +36,13 @@ from training.runs import (
 from training.tuning.search import (
     Found,
     Rung,
-    TuneConfig,
     check_space,
     configurations_needed,
     planned_rungs,
     search,
 )
 from training.tuning.spaces import tuned_space
+from training.tuning.tune_config import TuneConfig
 
 NAME_PREFIX = "tuned-"
 SEARCH_FILE = "search.json"

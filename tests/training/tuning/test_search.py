@@ -20,7 +20,6 @@ from training.fitting.fit_config import FitConfig
 from training.fitting.progress import Progress
 from training.tuning import trials as tuner_trials
 from training.tuning.search import (
-    TuneConfig,
     configurations_needed,
     distinct_configurations,
     planned_rungs,
@@ -34,6 +33,7 @@ from training.tuning.spaces import (
     with_values,
 )
 from training.tuning.trials import Journal, Request, Result, TrialFailedError, run_trial
+from training.tuning.tune_config import TuneConfig
 
 QUIET = Progress()
 TIMES = ["seconds"]

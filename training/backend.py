@@ -1,0 +1,38 @@
+"""Loading TensorFlow without its start-up chatter."""
+
+import os
+import re
+import sys
+import tempfile
+
+# Said on every machine without an NVIDIA card, where it is no problem.
+_HARMLESS = re.compile(
+    r"absl::InitializeLog|Could not find cuda drivers|failed call to cuInit"
+    r"|optimized to use available CPU instructions|To enable the following instructions"
+)
+
+
+def load_backend() -> None:
+    """Import Keras and its backend and list the devices, hiding only what is known to be harmless.
+
+    What else they write to standard error is passed on. Takes some seconds, so that scripts call
+    it after their arguments have been found good.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile(mode="w+", errors="replace") as heard:
+        os.dup2(heard.fileno(), 2)
+        try:
+            import keras  # noqa: F401
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
+            heard.seek(0)
+            for line in heard:
+                if not _HARMLESS.search(line):
+                    sys.stderr.write(line)
