@@ -26,7 +26,7 @@ def main() -> None:
     parser = experiment_parser(__doc__)
     parser.add_argument("--yes", action="store_true", help="Do not ask before training")
     parser.add_argument(
-        "--resume", action="store_true", help="Go on with the newest unfinished run"
+        "--resume", action="store_true", help="Go on with the newest run"
     )
     options = parse(parser)
     console = Console()
