@@ -69,10 +69,10 @@ def gradient_boosting(inputs: BaselineInputs) -> Probabilities:
 
 
 def random_forest(inputs: BaselineInputs) -> Probabilities:
-    """Random forest of 200 trees, each on at most 20,000 training rows."""
+    """Random forest of 100 trees, each on at most 20,000 training rows."""
     rows = min(FOREST_ROWS, len(inputs.y_train))
     model = RandomForestClassifier(
-        n_estimators=200,
+        n_estimators=100,
         min_samples_leaf=20,
         max_samples=rows,
         n_jobs=-1,
