@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from training.backend import load_backend
+from training.backend import start_up
 from training.command_line import parse, run_main, script_parser
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def main() -> None:
     parser = script_parser(__doc__, period=True)
     parser.add_argument("--trades", help="CSV file to write the trade list to")
     options = parse(parser)
-    load_backend()
+    start_up(Console())
     from training.bundle import load_bundle
     from training.inference import backtest_bundle
 

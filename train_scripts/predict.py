@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from training.backend import load_backend
+from training.backend import start_up
 from training.command_line import parse, run_main, script_parser
 
 
@@ -22,7 +22,7 @@ def main() -> None:
     parser = script_parser(__doc__)
     parser.add_argument("--output", default="predictions.csv", help="CSV file to write")
     options = parse(parser)
-    load_backend()
+    start_up(Console())
     from training.bundle import load_bundle
     from training.dataset import load_market
     from training.inference import bundle_config, merge_data, predict_bars

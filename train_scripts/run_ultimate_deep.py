@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from training.backend import load_backend
+from training.backend import start_up
 from training.command_line import experiment_of, experiment_parser, parse, run_main
 
 if TYPE_CHECKING:
@@ -25,13 +25,10 @@ def main() -> None:
     """Parse, run, print the summary."""
     parser = experiment_parser(__doc__)
     parser.add_argument("--yes", action="store_true", help="Do not ask before training")
-    parser.add_argument(
-        "--resume", action="store_true", help="Go on with the newest run"
-    )
+    parser.add_argument("--resume", action="store_true", help="Go on with the newest run")
     options = parse(parser)
     console = Console()
-    with console.status("loading TensorFlow"):
-        load_backend()
+    start_up(console)
     from training.fitting.plan import render_plan
     from training.fitting.progress import make_progress
     from training.run import DeclinedError, run_experiment

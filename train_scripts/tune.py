@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from training.backend import load_backend
+from training.backend import start_up
 from training.command_line import experiment_of, experiment_parser, parse, run_main
 from training.tuning.tune_config import TuneConfig
 
@@ -33,8 +33,7 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true", help="Go on with the newest search")
     options = parse(parser)
     console = Console()
-    with console.status("loading TensorFlow"):
-        load_backend()
+    start_up(console)
     from training.fitting.progress import make_progress
     from training.run import DeclinedError
     from training.summary import render_summary

@@ -1,9 +1,12 @@
-"""Loading TensorFlow without its start-up chatter."""
+"""Starting up: TensorFlow without its chatter, the feature engine compiled meanwhile."""
 
 import os
 import re
+import subprocess
 import sys
 import tempfile
+
+from rich.console import Console
 
 # Said on every machine without an NVIDIA card, where it is no problem.
 _HARMLESS = re.compile(
@@ -36,3 +39,23 @@ def load_backend() -> None:
             for line in heard:
                 if not _HARMLESS.search(line):
                     sys.stderr.write(line)
+
+
+def start_up(console: Console) -> None:
+    """Load the backend and compile the feature engine side by side, saying so.
+
+    The engine's first compilation on a machine takes some 20 seconds; later it is read from
+    numba's cache.
+
+    Raises:
+        RuntimeError: The feature engine does not compile.
+    """
+    console.print("loading TensorFlow and the feature engine (compiled once on a machine) ...")
+    code = f"import sys; sys.path[:] = {sys.path!r}; import features; features.compile_engine()"
+    engine = subprocess.Popen([sys.executable, "-I", "-c", code], stdin=subprocess.DEVNULL)
+    try:
+        load_backend()
+    finally:
+        status = engine.wait()
+    if status:
+        raise RuntimeError(f"compiling the feature engine ended with exit status {status}")

@@ -13,7 +13,7 @@ from training.run import Run
 COLUMNS = {
     "accuracy": ("accuracy", "{:.2%}"),
     "AUC": ("roc_auc", "{:.3f}"),
-    "net return": ("total_return", "{:+.1%}"),
+    "return": ("total_return", "{:+.1%}"),
     "Sharpe": ("sharpe", "{:.2f}"),
     "drawdown": ("max_drawdown", "{:.1%}"),
     "trades": ("trades", "{:,.0f}"),
@@ -26,7 +26,9 @@ def render_summary(run: Run) -> Group:
     outcome = run.outcome
     verdict = Text(outcome.verdict.sentence, style=COLOURS[outcome.verdict.kind])
     where = "simulated bars, after costs" if run.prepared.market.simulated else "after costs"
-    table = Table(title=f"Test part, {where}", title_justify="left", box=SIMPLE, pad_edge=False)
+    table = Table(
+        title=f"Test part, {where}", title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0)
+    )
     table.add_column("", no_wrap=True)
     for name in COLUMNS:
         table.add_column(name, justify="right", no_wrap=True)

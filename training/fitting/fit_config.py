@@ -39,7 +39,7 @@ class FitConfig:
             that writing stays under 5% of the time; 0 writes after every step.
     """
 
-    epochs: int = 20
+    epochs: int = 12
     batch_size: int = 256
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
