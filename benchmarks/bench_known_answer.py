@@ -1,6 +1,6 @@
-"""How much of a known edge the nets find, beside the baselines, and whether they claim one at zero.
+"""How much of a known edge the nets find beside the baselines, and what they claim at zero.
 
-    python benchmarks/bench_known_answer.py                         # default net, about half an hour
+    python benchmarks/bench_known_answer.py                     # default net, half an hour
     python benchmarks/bench_known_answer.py --models '[small]' --rows 40000
 
 Simulated bars, whose true probabilities score the predictions, so that noise does not decide.

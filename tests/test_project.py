@@ -55,9 +55,9 @@ def test_public_functions_and_classes_have_docstrings(package):
     bare = []
     for path in (ROOT / package).rglob("*.py"):
         for node in ast.parse(path.read_text()).body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
-                if ast.get_docstring(node) is None:
-                    bare.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.name}")
+            named = isinstance(node, ast.FunctionDef | ast.ClassDef)
+            if named and not node.name.startswith("_") and ast.get_docstring(node) is None:
+                bare.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.name}")
     assert not bare
 
 
