@@ -10,6 +10,7 @@ Expected: at edge 0.2 at least 0.9 of the oracle's edge, at edge 0 never the ver
 
 import math
 from pathlib import Path
+from typing import Any
 
 import keras
 import pandas as pd
@@ -47,7 +48,7 @@ def run(model: str, rows: int, edge: float, seed: int, epochs: int) -> pd.DataFr
 def _lines(
     prepared: Prepared, outcome: Outcome, setting: dict[str, float], model: str
 ) -> pd.DataFrame:
-    lines = []
+    lines: list[dict[str, Any]] = []
     for judged in (outcome.model, *outcome.baselines):
         if judged.probability is None:
             continue
