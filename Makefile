@@ -28,12 +28,12 @@ $(BIN)/python:
 
 $(VENV)/.installed: requirements.txt pyproject.toml | $(BIN)/python
 	@echo "== installing requirements.txt (TensorFlow is about 600 MB; a few minutes on a slow line)"
-	$(BIN)/python -m pip install --progress-bar auto -r requirements.txt
+	$(BIN)/python -m pip install -r requirements.txt
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "== installing the development extra"
-	$(BIN)/python -m pip install --progress-bar auto -e ".[dev]"
+	$(BIN)/python -m pip install -e ".[dev]"
 	@touch $@
 
 clean:
