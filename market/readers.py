@@ -16,6 +16,7 @@ import pandas as pd
 from market.bars import Bars
 from market.clocks import CLOCKS
 from market.formats import FORMATS, column_names, find_format
+from market.remarks import remarks
 from market.sessions import Session, find_interval, find_session
 from market.tables import RawTable, find_files, read_tables
 from market.validation import (
@@ -323,27 +324,10 @@ def _join(
     bars = Bars(frame=frame, symbol=symbol, interval=interval, session=session or found)
     dropped = dict.fromkeys(note for part in parts for note in part.notes)
     guess = () if session or settled else (_SESSION_GUESS.format(session=found),)
-    return replace(bars, notes=(*dropped, *notes, *guess, *_remarks(bars)))
+    return replace(bars, notes=(*dropped, *notes, *guess, *remarks(bars)))
 
 
 _SESSION_GUESS = (
     "The session was taken to be {session}, but these few bars do not settle it: state session= to "
     "annualise rightly."
 )
-
-
-def _remarks(bars: Bars) -> list[str]:
-    """Return what people should know of valid bars."""
-    remarks = []
-    gaps = bars.gaps
-    if gaps.count:
-        remarks.append(
-            f"{gaps.count:,} gaps at usual hours, the longest {gaps.longest}; {gaps.closings:,} "
-            "closings besides."
-        )
-    sooner = int((np.diff(bars.index.asi8) < bars.interval.as_unit("ns").value).sum())
-    if sooner:
-        remarks.append(f"{sooner:,} bars come sooner than the interval of {bars.interval}.")
-    if not bars.has_volume:
-        remarks.append("Volume is absent (all zero): features of volume are left out.")
-    return remarks
