@@ -9,6 +9,7 @@ from evaluation.bootstrap import Interval
 from evaluation.metrics import predicted_up
 from evaluation.report_data import Contender, Predictions, ReportData
 from evaluation.verdict import accuracy_interval
+from market.labels import LabelSpec
 from models.attention_map import attention_weights, has_attention, unit_names
 from training.bundle_files import FILE_PURPOSES
 from training.experiment import PARTS, Outcome, Prepared
@@ -92,7 +93,7 @@ def _facts(prepared: Prepared, outcome: Outcome) -> dict[str, str]:
     facts = {}
     for symbol, bars in prepared.market.bars.items():
         first, last = bars.frame.index[0], bars.frame.index[-1]
-        length = pd.Timedelta(bars.interval)
+        length = _length(bars.interval)
         facts[symbol] = f"{len(bars.frame):,} bars of {length}, {first:%Y-%m-%d} to {last:%Y-%m-%d}"
     for name in PARTS:
         count, labelled = len(prepared.part(name)), len(prepared.labelled(name))
@@ -102,13 +103,34 @@ def _facts(prepared: Prepared, outcome: Outcome) -> dict[str, str]:
         f"validation from {first:%Y-%m-%d %H:%M}, test from {second:%Y-%m-%d %H:%M} UTC"
     )
     facts["features"] = f"{len(prepared.rows.names)}, warm-up {prepared.rows.warmup_bars} bars"
-    facts["label"] = str(prepared.config.label)
+    facts["label"] = _label_sentence(prepared.config.label)
     fitted = outcome.fit
     facts["training"] = (
         f"{fitted.epochs_run} epochs in {fitted.seconds:.0f} s ({fitted.stopped_reason}), "
         f"weights of epoch {fitted.best_epoch}"
     )
     return facts
+
+
+def _length(interval: pd.Timedelta) -> str:
+    """Return a bar's length in the largest unit that divides it."""
+    seconds = int(interval.total_seconds())
+    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds // size} {unit}" + ("s" if seconds > size else "")
+    return f"{seconds} s"
+
+
+def _label_sentence(label: LabelSpec) -> str:
+    bars = f"{label.horizon_bars} bar" + ("s" if label.horizon_bars > 1 else "")
+    if label.kind == "triple_barrier":
+        return (
+            f"which barrier is met first within {bars}: {label.barrier_up:g} times the volatility "
+            f"above the entry or {label.barrier_down:g} times below"
+        )
+    ties = {"drop": "are left out", "down": "count as down", "up": "count as up"}[label.ties]
+    band = f"within {label.cost_band_bps:g} bps" if label.cost_band_bps else "of zero"
+    return f"direction over {bars} from the next open; returns {band} {ties}"
 
 
 def _notes(prepared: Prepared, outcome: Outcome) -> list[str]:
