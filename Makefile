@@ -13,7 +13,7 @@ ultimate: $(VENV)/.installed
 	$(BIN)/python train_scripts/run_ultimate_deep.py --yes $(ARGS)
 
 test: lint
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --durations=15 $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations=15 $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -77,5 +77,6 @@ def run_main(main: Callable[[], None]) -> None:
     except (ValueError, TypeError, FileNotFoundError, FileExistsError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt as stop:
-        print(str(stop) or "interrupted", file=sys.stderr)
+        # A message comes from a run that has kept a checkpoint.
+        print(f"{stop} (--resume)" if str(stop) else "interrupted", file=sys.stderr)
         sys.exit(130)
