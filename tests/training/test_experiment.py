@@ -41,7 +41,7 @@ def test_strong_edge_is_found_by_a_small_net():
 @pytest.mark.slow
 def test_market_without_edge_gets_no_claim():
     _, outcome = _run(_config(0.0))
-    assert outcome.verdict.kind != "edge"
+    assert outcome.verdict.kind == "no edge"
     assert abs(outcome.model.metrics["accuracy"] - 0.5) < 0.05
 
 
