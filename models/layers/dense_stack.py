@@ -45,6 +45,7 @@ class DenseStack(keras.layers.Layer):
         normalization: str = "layer",
         activation: str = "relu",
         dropout_rate: float = 0.0,
+        stochastic_depth: float = 0.0,
         l2: float = 0.0,
         seed: int = 0,
         **layer_options: Any,
@@ -60,11 +61,13 @@ class DenseStack(keras.layers.Layer):
         check_choice("normalization", normalization, NORMALIZATIONS)
         check_choice("activation", activation, ACTIVATIONS)
         check_range("dropout_rate", dropout_rate, 0.0, 1.0)
+        check_range("stochastic_depth", stochastic_depth, 0.0, 1.0)
         check_range("l2", l2, 0.0)
         self.growth_rate = int(growth_rate)
         self.normalization = normalization
         self.activation = activation
         self.dropout_rate = float(dropout_rate)
+        self.stochastic_depth = float(stochastic_depth)
         self.l2 = float(l2)
         self.seed = int(seed)
         self.seed_generator = keras.random.SeedGenerator(derive_seed(self.seed, "masks"))
@@ -86,6 +89,7 @@ class DenseStack(keras.layers.Layer):
         """Run all units: `(batch, width)` to `(batch, units, width)` float32."""
         if len(inputs.shape) == 3:
             inputs = inputs[:, -1, :]
+        random = self.dropout_rate or self.stochastic_depth
         batch_moves = bool(training) and self.trainable
         taps, moments = dense_loop()(
             ops.cast(inputs, "float32"),
@@ -96,15 +100,16 @@ class DenseStack(keras.layers.Layer):
                 normalization=self.normalization,
                 activation=self.activation,
                 dropout_rate=self.dropout_rate,
+                stochastic_depth=self.stochastic_depth,
                 compute_dtype=self.compute_dtype,
             ),
-            seed=self.seed_generator.next() if training and self.dropout_rate else None,
+            seed=self.seed_generator.next() if training and random else None,
             batch_moments=batch_moves and self.normalization == "batch",
         )
         for name, value in moments.items():
             variable = getattr(self, name)
             variable.assign(variable * BATCH_MOMENTUM + value * (1.0 - BATCH_MOMENTUM))
-        return ops.transpose(taps, (1, 0, 2))
+        return taps
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
         """`(batch, units, width)` float32, without tracing the loop."""
@@ -122,6 +127,7 @@ class DenseStack(keras.layers.Layer):
             "normalization": self.normalization,
             "activation": self.activation,
             "dropout_rate": self.dropout_rate,
+            "stochastic_depth": self.stochastic_depth,
             "l2": self.l2,
             "seed": self.seed,
         }
