@@ -1,11 +1,20 @@
 """Configuration of one fit; importable without Keras."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from training.fitting.schedules import ScheduleConfig
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
+OPTIMIZERS = ("adamw", "lamb")
+CLIPPINGS = ("global", "per_layer", "adaptive", "none")
+# The field that each way of clipping reads, with its default.
+CLIPPING_NORMS = {
+    "global": ("global_clipnorm", 1.0),
+    "per_layer": ("layer_clipnorm", 1.0),
+    "adaptive": ("adaptive_clip", 0.01),
+}
 NOT_IN_FINGERPRINT = ("checkpoint_every_epochs", "checkpoint_every_seconds")
 
 
@@ -17,10 +26,17 @@ class FitConfig:
         epochs: Most passes over the training part.
         batch_size: Rows of one step; the rows of an epoch that fill no batch are left out of it
             (each epoch is shuffled anew, so they differ).
+        optimizer: `adamw`, or `lamb`, whose learning rate is a relative step: it moves the kernel
+            of every layer by that share of its norm, however deep the net.
         learning_rate: Peak learning rate, after warm-up.
         weight_decay: Decoupled decay of kernels per unit of learning rate; never on norms and
             biases.
-        global_clipnorm: Largest norm of all gradients together; None does not clip.
+        clipping: `global` clips all gradients together; `per_layer` each layer's slice of each
+            weight by itself, so that one layer's burst does not shrink the others' steps;
+            `adaptive` likewise, in proportion to the norm of the slice's weights; `none`.
+        global_clipnorm: `global`: largest norm of all gradients together; None does not clip.
+        layer_clipnorm: `per_layer`: largest norm of a layer's slice of a gradient.
+        adaptive_clip: `adaptive`: largest norm of it, as a share of the norm of its weights.
         schedule: Course of the learning rate.
         class_weights: Whether both classes of a horizon weigh the same in the training loss.
             Validation is never reweighted.
@@ -41,9 +57,13 @@ class FitConfig:
 
     epochs: int = 12
     batch_size: int = 256
+    optimizer: Literal["adamw", "lamb"] = "adamw"
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
+    clipping: Literal["global", "per_layer", "adaptive", "none"] = "global"
     global_clipnorm: float | None = 1.0
+    layer_clipnorm: float = 1.0
+    adaptive_clip: float = 0.01
     schedule: ScheduleConfig = ScheduleConfig()
     class_weights: bool = False
     patience_epochs: int = 5
@@ -60,8 +80,8 @@ class FitConfig:
         for name in ("epochs", "batch_size", "evaluation_batch_size"):
             _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
         _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
-        norm = self.global_clipnorm
-        _require(norm is None or norm > 0, "global_clipnorm", norm, "above 0, or null")
+        _require(self.optimizer in OPTIMIZERS, "optimizer", self.optimizer, f"one of {OPTIMIZERS}")
+        self._check_clipping()
         for name in (
             "weight_decay",
             "patience_epochs",
@@ -76,6 +96,21 @@ class FitConfig:
         _require(self.precision in PRECISIONS, "precision", self.precision, f"one of {PRECISIONS}")
         jit = self.jit_compile
         _require(jit == "auto" or isinstance(jit, bool), "jit_compile", jit, "auto, true or false")
+
+    def _check_clipping(self) -> None:
+        """Check all norms, and that none is set which the chosen way of clipping ignores."""
+        _require(self.clipping in CLIPPINGS, "clipping", self.clipping, f"one of {CLIPPINGS}")
+        for clipping, (name, default) in CLIPPING_NORMS.items():
+            norm = getattr(self, name)
+            if name == "global_clipnorm" and norm is None:
+                continue
+            or_null = ", or null" if name == "global_clipnorm" else ""
+            _require(0 < norm < math.inf, name, norm, f"above 0 and finite{or_null}")
+            if clipping != self.clipping and norm != default:
+                raise ValueError(
+                    f"fit.{name} is {norm!r} but fit.clipping is {self.clipping!r} and does not "
+                    f"read it; set fit.clipping to {clipping!r}, or leave fit.{name} out"
+                )
 
 
 def _require(holds: bool, name: str, value: object, rule: str) -> None:

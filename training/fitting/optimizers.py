@@ -1,46 +1,50 @@
-"""AdamW whose decay spares norms and biases, with global clipping."""
-
-import re
+"""The optimizer of a fit: AdamW or LAMB, clipping globally or layer by layer."""
 
 import keras
 
+from training.fitting.decay import is_decayed
 from training.fitting.fit_config import FitConfig
-
-UNDECAYED = ("bias", "scale", "gamma", "beta", "offset", "alpha")
-
-
-def is_decayed(path: str) -> bool:
-    """Return whether the variable of that path is a kernel or an embedding.
-
-    Only the last part of the path counts, split at `_`, digits and points, so that `norm1_scale`
-    is spared and the kernel of a layer called `scale` is not. Shapes do not tell: a stack holds
-    the scales of all its blocks in one matrix.
-    """
-    words = re.split(r"[_\d.]+", path.rsplit("/", 1)[-1].lower())
-    return not set(words) & set(UNDECAYED)
+from training.fitting.layerwise import LayerwiseAdamW, LayerwiseLamb
 
 
 def build_optimizer(model: keras.Model, config: FitConfig) -> keras.optimizers.Optimizer:
-    """Return AdamW, built for the model's trainable variables.
+    """Return the configured optimizer, built for the model's trainable variables.
 
-    A model that computes in float16 gets it inside a dynamic loss scale; clipping then acts on
-    the unscaled gradients.
+    Decay spares norms and biases. A model that computes in float16 gets the optimizer inside a
+    dynamic loss scale; clipping then acts on the unscaled gradients.
 
     Source: Loshchilov & Hutter (2019), arXiv:1711.05101, alg. 2. Deviation: decay is multiplied
-    by the current learning rate, as Keras does.
+    by the current learning rate, as Keras does. LAMB: see `LayerwiseLamb`.
     """
-    optimizer = keras.optimizers.AdamW(
-        learning_rate=config.learning_rate,
-        weight_decay=config.weight_decay or None,
-        global_clipnorm=config.global_clipnorm,
-    )
     variables = model.trainable_variables
-    if config.weight_decay:
-        spared = [variable for variable in variables if not is_decayed(variable.path)]
-        optimizer.exclude_from_weight_decay(var_list=spared)
+    optimizer = _optimizer(variables, config)
     if computes_in(model, "float16"):
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(variables)
+    return optimizer
+
+
+def _optimizer(variables: list[keras.Variable], config: FitConfig) -> keras.optimizers.Optimizer:
+    """Return the configured optimizer, not yet built."""
+    clipping, rate, decay = config.clipping, config.learning_rate, config.weight_decay
+    global_clipnorm = config.global_clipnorm if clipping == "global" else None
+    layer_clipnorm = config.layer_clipnorm if clipping == "per_layer" else None
+    adaptive_clip = config.adaptive_clip if clipping == "adaptive" else None
+    if config.optimizer == "lamb":
+        return LayerwiseLamb(
+            rate,
+            weight_decay=decay,
+            layer_clipnorm=layer_clipnorm,
+            adaptive_clip=adaptive_clip,
+            global_clipnorm=global_clipnorm,
+        )
+    if layer_clipnorm or adaptive_clip:
+        return LayerwiseAdamW(
+            rate, weight_decay=decay, layer_clipnorm=layer_clipnorm, adaptive_clip=adaptive_clip
+        )
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=decay, global_clipnorm=global_clipnorm)
+    spared = [v for v in variables if not (decay and is_decayed(v.path))]
+    optimizer.exclude_from_weight_decay(var_list=spared)
     return optimizer
 
 

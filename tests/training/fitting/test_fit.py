@@ -11,9 +11,9 @@ import tensorflow as tf
 from training.fitting.arrays import Arrays, training_weight
 from training.fitting.checkpoint import CheckpointError
 from training.fitting.compiled import time_fit
+from training.fitting.decay import is_decayed
 from training.fitting.fit import FitConfig, Interrupted, TrainingDivergedError, epoch_order, fit
 from training.fitting.fit_state import copy_weights
-from training.fitting.optimizers import is_decayed
 from training.fitting.progress import Progress
 from training.fitting.schedules import ScheduleConfig
 from training.fitting.train_step import TrainStep, logit_cross_entropy
@@ -334,7 +334,11 @@ def test_shapes_are_checked_before_anything_is_traced():
         ("epochs", 0),
         ("batch_size", 0),
         ("learning_rate", 0.0),
+        ("optimizer", "adam"),
+        ("clipping", "value"),
         ("global_clipnorm", -1.0),
+        ("layer_clipnorm", 0.0),
+        ("adaptive_clip", float("nan")),
         ("label_smoothing", 1.0),
         ("precision", "float64"),
         ("jit_compile", "yes"),
