@@ -1,22 +1,18 @@
 """Any number of residual blocks as one layer: stacked weights and one loop."""
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
-from keras import ops
 
-from models.checks import ACTIVATIONS, NORMALIZATIONS, check_choice, check_range
-from models.layers.loops import stack_loop
-from models.layers.normalization import BATCH_MOMENTUM, has_offset
-from models.layers.residual_block import RESIDUAL_SCALINGS, BlockSettings
-from models.seeds import derive_seed
+from models.layers.coupled_stack import MEMORIES, CoupledStack
+from models.layers.residual_block import ResidualBlock
 
-MEMORIES = ("store", "checkpoint")
+__all__ = ["MEMORIES", "ResidualStack"]
 
 
 @keras.saving.register_keras_serializable(package="ultimate_deep")
-class ResidualStack(keras.layers.Layer):
+class ResidualStack(CoupledStack):
     """Units of residual blocks in one loop: `(batch, width)` to `(batch, units, width)`.
 
     The output holds what each unit hands on, in order; the last is the stack's own. Weights
@@ -27,71 +23,68 @@ class ResidualStack(keras.layers.Layer):
 
     Args:
         blocks_per_unit: number of blocks of each unit.
-        normalization: `layer`, `rms` or `batch`.
+        coupling: `residual`, `x + g(f(x))` with the block's two halves f and g; `additive`, a
+            carry of two arrays, `a + f(b)` then `b + g(a)`; `none`, `g(f(x))` without skips.
+        normalization: `layer`, `rms`, `batch` or `none` (an offset only).
         activation: a Keras activation's name.
-        dropout_rate: share of the units dropped between a block's two dense layers.
-        residual_scaling: `none`, `1/sqrt(depth)` or `rezero`; see `BlockSettings.branch_scale`.
+        dropout_rate: share of the values dropped before a block's second dense layer.
+        stochastic_depth: share of the rows that skip the last block; it rises linearly from
+            the first block on.
+        residual_scaling: `none`, `1/sqrt(depth)`, `rezero`, `fixup` or `deepnorm`; see `Block`.
+        exact: round the branches of an additive coupling to multiples of 2**-17, so that blocks
+            are undone without any rounding error while the carry stays below 128.
         l2: penalty on the sum of squares of all kernels.
-        memory: `store` keeps two states of each block for the backward pass; `checkpoint` keeps
-            every k-th carry, k near the square root of the number of blocks, and computes the
-            rest again. The function, the masks and the gradients are the same.
-        seed: of the initial weights and of the dropout masks.
+        memory: what is kept for the backward pass; the function, the masks and the gradients
+            are the same. `store` keeps two states of each block; `checkpoint` keeps every k-th
+            carry, k near the square root of the number of blocks, and computes the rest again;
+            `reversible`, for the additive coupling, keeps the last carry and undoes the blocks.
+        seed: of the initial weights and of the masks.
 
     Raises:
-        ValueError: an argument outside its range or an input that is not `(batch, width)`.
+        ValueError: an argument outside its range, two that exclude each other, or an input that
+            is not `(batch, width)`.
     """
+
+    COUPLINGS: ClassVar[dict[str, str]] = {
+        "residual": "residual",
+        "additive": "additive",
+        "none": "none",
+    }
 
     def __init__(
         self,
         blocks_per_unit: tuple[int, ...] | list[int],
         *,
+        coupling: str = "residual",
         normalization: str = "layer",
         activation: str = "relu",
         dropout_rate: float = 0.0,
+        stochastic_depth: float = 0.0,
         residual_scaling: str = "1/sqrt(depth)",
+        exact: bool = False,
         l2: float = 0.0,
         memory: str = "store",
         seed: int = 0,
         **layer_options: Any,
     ) -> None:
-        super().__init__(autocast=False, **layer_options)
-        self.blocks_per_unit = tuple(int(blocks) for blocks in blocks_per_unit)
-        if not self.blocks_per_unit or min(self.blocks_per_unit) < 1:
-            raise ValueError(
-                f"blocks_per_unit needs at least one unit, each of at least one block; got "
-                f"{self.blocks_per_unit}."
-            )
-        check_choice("normalization", normalization, NORMALIZATIONS)
-        check_choice("activation", activation, ACTIVATIONS)
-        check_choice("residual_scaling", residual_scaling, RESIDUAL_SCALINGS)
-        check_choice("memory", memory, MEMORIES)
-        check_range("dropout_rate", dropout_rate, 0.0, 1.0)
-        check_range("l2", l2, 0.0)
-        self.normalization = normalization
-        self.activation = activation
-        self.dropout_rate = float(dropout_rate)
-        self.residual_scaling = residual_scaling
-        self.l2 = float(l2)
-        self.memory = memory
-        self.seed = int(seed)
-        self.seed_generator = keras.random.SeedGenerator(derive_seed(self.seed, "masks"))
-
-    @property
-    def blocks(self) -> int:
-        """The number of blocks of all units."""
-        return sum(self.blocks_per_unit)
-
-    @property
-    def settings(self) -> BlockSettings:
-        """What the loop needs to know about every block."""
-        return BlockSettings(
-            depth=self.blocks,
-            normalization=self.normalization,
-            activation=self.activation,
-            dropout_rate=self.dropout_rate,
-            residual_scaling=self.residual_scaling,
-            compute_dtype=self.compute_dtype,
+        super().__init__(
+            blocks_per_unit,
+            coupling=coupling,
+            normalization=normalization,
+            activation=activation,
+            dropout_rate=dropout_rate,
+            stochastic_depth=stochastic_depth,
+            residual_scaling=residual_scaling,
+            exact=exact,
+            l2=l2,
+            memory=memory,
+            seed=seed,
+            **layer_options,
         )
+
+    def block(self) -> ResidualBlock:
+        """What all blocks share, and their arithmetic."""
+        return ResidualBlock(**self.block_options())
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the stacked weights for inputs of `input_shape` `(batch, width)`."""
@@ -101,93 +94,21 @@ class ResidualStack(keras.layers.Layer):
                 "flatten or project the input first."
             )
         width = input_shape[-1]
-        self._names: list[str] = []
-        self._moving: list[str] = []
-        for half in ("1", "2"):
+        two_branches = self.block().coupling not in ("residual", "none")
+        # Xavier under DeepNorm, as its source has it; He otherwise.
+        gain = 1.0 if self.residual_scaling == "deepnorm" else math.sqrt(2)
+        for half in (1, 2):
             self._add_norm(half, width)
-            self._add_dense(half, width)
-        if self.residual_scaling == "rezero":
-            self._add("residual_scale", (self.blocks, 1), "zeros")
+            place = "last" if half == 2 or two_branches else "inner"
+            self._add_kernel(f"dense_{half}_kernel", width, width, gain, place)
+            # Batch norm subtracts the mean, so a bias that it reads first could never matter.
+            if not self._bias_is_void(half):
+                self._add(f"dense_{half}_bias", (width,), "zeros")
+        self._add_residual_scales()
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Run all blocks: `(batch, width)` to `(batch, units, width)` float32."""
-        batch_moves = bool(training) and self.trainable
-        taps, moments = stack_loop()(
-            ops.cast(inputs, "float32"),
-            {name: ops.convert_to_tensor(getattr(self, name)) for name in self._names},
-            {name: ops.convert_to_tensor(getattr(self, name)) for name in self._moving},
-            units=self.blocks_per_unit,
-            settings=self.settings,
-            seed=self.seed_generator.next() if training and self.dropout_rate else None,
-            batch_moments=batch_moves and self.normalization == "batch",
-            # Without training there is no backward pass to speed up: keep little.
-            memory=self.memory if training else "checkpoint",
-        )
-        for name, value in moments.items():
-            variable = getattr(self, name)
-            variable.assign(variable * BATCH_MOMENTUM + value * (1.0 - BATCH_MOMENTUM))
-        return ops.transpose(taps, (1, 0, 2))
-
-    def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
-        """`(batch, units, width)` float32, without tracing the loop."""
-        batch, width = inputs.shape
-        return keras.KerasTensor((batch, len(self.blocks_per_unit), width), dtype="float32")
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that rebuild this layer."""
-        config = super().get_config()
-        config.pop("autocast", None)
-        return {
-            **config,
-            "blocks_per_unit": list(self.blocks_per_unit),
-            "normalization": self.normalization,
-            "activation": self.activation,
-            "dropout_rate": self.dropout_rate,
-            "residual_scaling": self.residual_scaling,
-            "l2": self.l2,
-            "memory": self.memory,
-            "seed": self.seed,
-        }
-
-    def _add_norm(self, half: str, width: int) -> None:
-        self._add(f"norm_{half}_scale", (self.blocks, width), "ones")
-        if has_offset(self.normalization):
-            self._add(f"norm_{half}_offset", (self.blocks, width), "zeros")
-        if self.normalization == "batch":
-            for statistic, initial in (("mean", "zeros"), ("variance", "ones")):
-                name = f"norm_{half}_moving_{statistic}"
-                self._add(name, (self.blocks, width), initial, trainable=False)
-
-    def _add_dense(self, half: str, width: int) -> None:
-        # Glorot and He initialisers of Keras would take the block axis for a receptive field.
-        initializer = keras.initializers.RandomNormal(
-            stddev=math.sqrt(2 / width), seed=derive_seed(self.seed, f"dense_{half}_kernel")
-        )
-        regularizer = keras.regularizers.L2(self.l2) if self.l2 else None
-        shape = (self.blocks, width, width)
-        self._add(f"dense_{half}_kernel", shape, initializer, regularizer=regularizer)
-        # Batch norm subtracts the mean, so a bias before the second norm could never matter.
-        if half == "2" or self.normalization != "batch":
-            self._add(f"dense_{half}_bias", (self.blocks, width), "zeros")
-
-    def _add(
-        self,
-        name: str,
-        shape: tuple[int, ...],
-        initializer: Any,
-        *,
-        trainable: bool = True,
-        regularizer: Any = None,
-    ) -> None:
-        variable = self.add_weight(
-            name=name,
-            shape=shape,
-            initializer=initializer,
-            trainable=trainable,
-            regularizer=regularizer,
-            dtype="float32",
-            # Keras would hand out the weights in the compute type, whatever the layer asks.
-            autocast=False,
-        )
-        setattr(self, name, variable)
-        (self._names if trainable else self._moving).append(name)
+    def _bias_is_void(self, half: int) -> bool:
+        if self.normalization != "batch":
+            return False
+        if self.residual_scaling == "deepnorm":
+            return True
+        return half == 1 and self.block().coupling in ("residual", "none")
