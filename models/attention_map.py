@@ -5,9 +5,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from models.layers.dense_stack import DenseStack
 from models.layers.multi_scale_attention import MultiScaleAttention
-from models.layers.residual_stack import ResidualStack
+from models.unit_labels import unit_labels
 
 
 def attention_weights(model: keras.Model, x: Any, *, batch_size: int = 1024) -> np.ndarray:
@@ -46,12 +45,10 @@ def unit_names(model: keras.Model) -> list[str]:
     """A label for each unit of `attention_weights`, in the same order."""
     names: list[str] = []
     for layer in model.layers:
-        if isinstance(layer, ResidualStack):
-            names += [f"res_unit_{unit:02d}" for unit in range(1, len(layer.blocks_per_unit) + 1)]
-        elif isinstance(layer, DenseStack):
-            names += [f"dense_unit_{unit:02d}" for unit in range(1, len(layer.blocks_per_unit) + 1)]
+        if hasattr(layer, "blocks_per_unit"):
+            names += unit_labels(layer)
         elif isinstance(layer, keras.Model):
-            names.append(layer.name)
+            names += [inner.name for inner in layer.layers if isinstance(inner, keras.Model)]
     return names
 
 

@@ -1,5 +1,7 @@
 """What a model is made of: one row for each weighted layer, also inside stacked layers."""
 
+import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,15 +11,18 @@ import pandas as pd
 
 from models.layers.dense_stack import DenseStack
 from models.layers.multi_scale_attention import MultiScaleAttention
-from models.layers.residual_scale import ResidualScale
-from models.layers.residual_stack import ResidualStack
+from models.unit_labels import block_labels, block_of_label, unit_labels, unit_of_label
 
 COLUMNS = ("unit", "block", "name", "kind", "shape", "parameters")
+# Kinds that are counted neither as weighted layers nor as matrix products.
+UNCOUNTED = ("scale", "offset")
+# Weights that belong to the same matrix product under several names: query_1_bias to qkv_1.
+SHARED_PRODUCT = {"query": "qkv", "key": "qkv", "value": "qkv"}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One weighted layer; `kind` is `dense`, `norm`, `scale` or a Keras class name.
+    """One weighted layer; `kind` is `dense`, `norm`, `scale`, `offset` or a Keras class name.
 
     `unit` and `block` count from 1 within their part; `block` is 0 outside blocks. `shape` is
     of the kernel or of the norm's scale.
@@ -35,8 +40,9 @@ class Row:
 class LayerCounts:
     """Two counts of layers, never to be mixed, and the number of parameters.
 
-    `weighted` counts dense layers and norms, `matrix_products` dense layers alone;
-    `parameters` includes what training does not learn (moving statistics).
+    `weighted` counts dense layers and norms, `matrix_products` dense layers alone (the products
+    of attention's scores and values have no weights and are not counted); `parameters` includes
+    what training does not learn (moving statistics).
     """
 
     weighted: int
@@ -54,20 +60,29 @@ def describe_architecture(model: keras.Model) -> pd.DataFrame:
     Raises:
         ValueError: the model has not been built yet.
     """
-    if not model.built:
-        raise ValueError(f"Model {model.name!r} has no weights yet: build it or call it once.")
-    rows = [vars(row) for row in _rows(model, unit="")]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+    for part in _parts(model):
+        for name, values in part.columns().items():
+            columns[name].extend(values)
+    return pd.DataFrame(columns)
 
 
 def count_layers(model: keras.Model) -> LayerCounts:
-    """Count the layers of `describe_architecture`; learnt residual scales are not layers."""
-    table = describe_architecture(model)
-    return LayerCounts(
-        weighted=int((table["kind"] != "scale").sum()),
-        matrix_products=int((~table["kind"].isin(["scale", "norm"])).sum()),
-        parameters=int(table["parameters"].sum()),
-    )
+    """Count the layers of `describe_architecture`.
+
+    Learnt residual scales, and the offsets that stand in for norms under
+    `normalization="none"`, are not layers.
+
+    Raises:
+        ValueError: the model has not been built yet.
+    """
+    weighted = products = parameters = 0
+    for part in _parts(model):
+        for row in part.rows:
+            weighted += part.blocks * (row.kind not in UNCOUNTED)
+            products += part.blocks * (row.kind not in (*UNCOUNTED, "norm"))
+            parameters += part.blocks * row.parameters
+    return LayerCounts(weighted=weighted, matrix_products=products, parameters=parameters)
 
 
 def decay_exclusions(model: keras.Model) -> list[str]:
@@ -83,73 +98,128 @@ def decay_exclusions(model: keras.Model) -> list[str]:
     return sorted(end for end in ends if not any(end in kernel for kernel in kernels))
 
 
-def _rows(layer: Any, unit: str) -> Iterator[Row]:
-    if isinstance(layer, ResidualStack):
-        yield from _residual_rows(layer)
-    elif isinstance(layer, DenseStack):
-        yield from _dense_rows(layer)
-    elif isinstance(layer, MultiScaleAttention):
-        yield from _attention_rows(layer)
-    elif isinstance(layer, keras.Model):
-        for inner in layer.layers:
-            yield from _rows(inner, layer.name if unit or _is_unit(layer) else "")
-    elif layer.weights:
-        yield _plain_row(layer, unit)
+@dataclass(frozen=True)
+class _Rows:
+    """Rows as they are."""
+
+    rows: list[Row]
+    blocks: int = 1
+
+    def columns(self) -> dict[str, list[Any]]:
+        return {name: [getattr(row, name) for row in self.rows] for name in COLUMNS}
 
 
-def _is_unit(model: keras.Model) -> bool:
-    return "_unit_" in model.name
+@dataclass(frozen=True)
+class _EqualBlocks:
+    """The rows of one block, their names without the block's, repeated for every block."""
+
+    rows: list[Row]
+    labels: list[str]
+    blocks_per_unit: tuple[int, ...]
+
+    @property
+    def blocks(self) -> int:
+        return sum(self.blocks_per_unit)
+
+    def columns(self) -> dict[str, list[Any]]:
+        """Lists multiplied rather than rows made one by one: millions of rows in seconds."""
+        count = len(self.rows)
+        units = list(zip(self.labels, self.blocks_per_unit, strict=True))
+        blocks = [name for label, number in units for name in block_labels(label, number)]
+        names = [row.name for row in self.rows]
+        return {
+            "unit": [label for label, number in units for _ in range(number * count)],
+            "block": [
+                block
+                for number in self.blocks_per_unit
+                for block in range(1, number + 1)
+                for _ in range(count)
+            ],
+            "name": [f"{block}_{name}" for block in blocks for name in names],
+            "kind": [row.kind for row in self.rows] * len(blocks),
+            "shape": [row.shape for row in self.rows] * len(blocks),
+            "parameters": [row.parameters for row in self.rows] * len(blocks),
+        }
 
 
-def _plain_row(layer: Any, unit: str) -> Row:
+def _parts(model: keras.Model) -> Iterator[_Rows | _EqualBlocks]:
+    if not model.built:
+        raise ValueError(f"Model {model.name!r} has no weights yet: build it or call it once.")
+    for layer in model.layers:
+        if isinstance(layer, DenseStack):
+            yield _Rows(list(_dense_rows(layer)))
+        elif hasattr(layer, "blocks_per_unit"):
+            yield _EqualBlocks(_block_rows(layer), unit_labels(layer), tuple(layer.blocks_per_unit))
+        elif isinstance(layer, MultiScaleAttention):
+            yield _Rows(list(_attention_rows(layer)))
+        elif isinstance(layer, keras.Model):
+            yield from _parts(layer)
+        elif layer.weights:
+            yield _Rows(list(_plain_rows(layer)))
+
+
+def _plain_rows(layer: Any) -> Iterator[Row]:
     kind = type(layer).__name__
     if isinstance(layer, keras.layers.Dense):
         kind = "dense"
     elif "Normalization" in kind:
         kind = "norm"
-    elif isinstance(layer, ResidualScale):
-        kind = "scale"
-    block = layer.name.partition("_block_")[2].partition("_")[0]
-    return Row(
-        unit=unit or layer.name,
-        block=int(block) if block.isdigit() else 0,
+    yield Row(
+        unit=unit_of_label(layer.name) or layer.name,
+        block=block_of_label(layer.name),
         name=layer.name,
-        kind=kind,
+        kind={"ResidualScale": "scale", "Offset": "offset"}.get(kind, kind),
         shape=tuple(layer.weights[0].shape),
         parameters=layer.count_params(),
     )
 
 
-def _residual_rows(stack: ResidualStack) -> Iterator[Row]:
-    shapes = {weight.name: tuple(weight.shape[1:]) for weight in stack.weights}
-    width = shapes["dense_1_kernel"][0]
-    vectors = {half: sum(f"norm_{half}" in name for name in shapes) for half in ("1", "2")}
-    for unit, blocks in enumerate(stack.blocks_per_unit, start=1):
-        for block in range(1, blocks + 1):
-            label, name = f"res_unit_{unit:02d}", f"res_unit_{unit:02d}_block_{block:04d}"
-            for half in ("1", "2"):
-                parameters = vectors[half] * width
-                yield Row(label, block, f"{name}_norm_{half}", "norm", (width,), parameters)
-                parameters = width * width + (width if f"dense_{half}_bias" in shapes else 0)
-                yield Row(label, block, f"{name}_dense_{half}", "dense", (width, width), parameters)
-            if "residual_scale" in shapes:
-                yield Row(label, block, f"{name}_residual_scale", "scale", (1,), 1)
+def _block_rows(stack: Any) -> list[Row]:
+    """The rows of one block of a stack, from its weights' names: `norm_1_scale`, ..."""
+    shapes: dict[str, dict[str, tuple[int, ...]]] = {}
+    for weight in stack.weights:
+        found = re.fullmatch(r"([a-z]+)_([12])_(\w+)", weight.name)
+        if found is None:
+            raise ValueError(
+                f"Weight {weight.name!r} of {stack.name!r} is not called <part>_<half>_<what>, "
+                "such as dense_2_kernel: name it so, or describe the layer in models/describe.py."
+            )
+        part, half, what = found.groups()
+        group = shapes.setdefault(f"{SHARED_PRODUCT.get(part, part)}_{half}", {})
+        group[f"{part}_{what}"] = tuple(weight.shape[1:])
+    # A half's scale comes after its products.
+    order = sorted(shapes, key=lambda name: (name[-1], name.startswith("residual")))
+    return [_block_row(name, shapes[name]) for name in order]
+
+
+def _block_row(name: str, shapes: dict[str, tuple[int, ...]]) -> Row:
+    part = name[:-2]
+    if part == "residual":
+        kind, main = "scale", "residual_scale"
+    elif part == "norm":
+        kind, main = ("norm", "norm_scale") if "norm_scale" in shapes else ("offset", "norm_offset")
+    else:
+        kind, main = "dense", f"{part}_kernel"
+    parameters = sum(math.prod(shape) for shape in shapes.values())
+    return Row("", 0, name, kind, shapes[main], parameters)
 
 
 def _dense_rows(stack: DenseStack) -> Iterator[Row]:
     names = [weight.name for weight in stack.weights]
     vectors = sum(name.startswith("block_norm") for name in names)
+    kind = "norm" if "block_norm_scale" in names else "offset"
     layout = stack.layout
     fans = iter(layout.block_fans)
-    for unit, blocks in enumerate(stack.blocks_per_unit, start=1):
-        label = f"dense_unit_{unit:02d}"
+    for unit, (label, blocks) in enumerate(
+        zip(unit_labels(stack), stack.blocks_per_unit, strict=True)
+    ):
         readers = [
-            (f"{label}_block_{block:04d}", block, next(fans), layout.growth_rate)
-            for block in range(1, blocks + 1)
+            (name, block, next(fans), layout.growth_rate)
+            for block, name in enumerate(block_labels(label, blocks), start=1)
         ]
-        readers.append((f"{label}_transition", 0, layout.transition_fans[unit - 1], layout.width))
+        readers.append((f"{label}_transition", 0, layout.transition_fans[unit], layout.width))
         for name, block, fan, outputs in readers:
-            yield Row(label, block, f"{name}_norm", "norm", (fan,), vectors * fan)
+            yield Row(label, block, f"{name}_norm", kind, (fan,), vectors * fan)
             yield Row(label, block, f"{name}_dense", "dense", (fan, outputs), (fan + 1) * outputs)
 
 

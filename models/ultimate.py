@@ -25,13 +25,15 @@ from models.checks import (
 )
 from models.heads import Heads, logits_layer
 from models.inputs import Inputs, flat_features, make_inputs
+from models.layers.block import RESIDUAL_SCALINGS
+from models.layers.coupled_stack import MEMORIES, check_coupling
 from models.layers.dense_stack import DenseStack
 from models.layers.multi_scale_attention import MultiScaleAttention
-from models.layers.normalization import plain_norm
-from models.layers.residual_block import RESIDUAL_SCALINGS
-from models.layers.residual_stack import MEMORIES, ResidualStack
+from models.layers.normalization import STACK_NORMALIZATIONS, plain_norm
+from models.layers.residual_stack import ResidualStack
 from models.search_space import Choice, FloatRange, SearchSpace
 from models.seeds import derive_seed
+from models.unrolled import unrolled
 
 IMPLEMENTATIONS = ("stacked", "unrolled")
 
@@ -40,8 +42,14 @@ IMPLEMENTATIONS = ("stacked", "unrolled")
 class UltimateConfig:
     """What `build_ultimate` builds.
 
+    `coupling`, `residual_scaling`, `exact` and `memory` are those of `ResidualStack`;
+    `stochastic_depth` is the share of the rows that the last block of each stack leaves out.
+    `normalization="none"` (for `fixup`) is for the residual blocks only: the dense units, whose
+    carry is never scaled, keep their layer norms.
+
     `memory` and `implementation` never change the function: `memory` says what is kept for the
-    backward pass (see `ResidualStack`), `implementation="unrolled"` builds plain Keras layers.
+    backward pass, `implementation="unrolled"` builds plain Keras layers. `exact` rounds what
+    the blocks add, which changes the function by roundings of 2**-18 at most each.
     """
 
     width: int = 64
@@ -50,10 +58,13 @@ class UltimateConfig:
     growth_rate: int = 16
     attention_heads: int = 4
     dropout_rate: float = 0.1
+    stochastic_depth: float = 0.0
     l2: float = 0.0
     normalization: str = "layer"
     activation: str = "relu"
+    coupling: str = "residual"
     residual_scaling: str = "1/sqrt(depth)"
+    exact: bool = False
     memory: str = "store"
     implementation: str = "stacked"
     precision: str = "float32"
@@ -77,12 +88,15 @@ class UltimateConfig:
             )
         check_range("growth_rate", self.growth_rate, 1)
         check_range("dropout_rate", self.dropout_rate, 0.0, 1.0)
+        check_range("stochastic_depth", self.stochastic_depth, 0.0, 1.0)
         check_range("l2", self.l2, 0.0)
         check_positive("input_clip", self.input_clip)
-        check_choice("normalization", self.normalization, NORMALIZATIONS)
+        check_choice("normalization", self.normalization, STACK_NORMALIZATIONS)
         check_choice("activation", self.activation, ACTIVATIONS)
+        check_choice("coupling", self.coupling, tuple(ResidualStack.COUPLINGS))
         check_choice("residual_scaling", self.residual_scaling, RESIDUAL_SCALINGS)
         check_choice("memory", self.memory, MEMORIES)
+        check_coupling(self.coupling, self.residual_scaling, self.memory, exact=self.exact)
         check_choice("implementation", self.implementation, IMPLEMENTATIONS)
         check_choice("precision", self.precision, PRECISIONS)
 
@@ -97,7 +111,9 @@ class Preset:
 
 
 # `seed` holds the specification's own values. Kernels of the residual part alone:
-# 2 * blocks * width ** 2.
+# 2 * blocks * width ** 2. What `store` keeps for the backward pass is 8 * blocks * batch * width
+# bytes, 0.26 GB for `wide` and 0.13 GB beside 17 GB of weights, gradients and Adam's moments for
+# `billion`, less than computing it again is worth. `million` has as many matrix products.
 PRESETS = MappingProxyType(
     {
         "small": Preset(
@@ -115,16 +131,26 @@ PRESETS = MappingProxyType(
             batch_size=8,
         ),
         "wide": Preset(
-            config=UltimateConfig(width=256, growth_rate=64, memory="checkpoint"),
+            config=UltimateConfig(width=256, growth_rate=64),
             learning_rate=3e-4,
             batch_size=256,
         ),
         "billion": Preset(
-            config=UltimateConfig(
-                width=1024, growth_rate=128, attention_heads=8, memory="checkpoint"
-            ),
+            config=UltimateConfig(width=1024, growth_rate=128, attention_heads=8),
             learning_rate=1e-4,
             batch_size=32,
+        ),
+        "million": Preset(
+            config=UltimateConfig(
+                width=16,
+                res_blocks_per_unit=(50_000,) * 10,
+                dense_blocks_per_unit=(4, 2),
+                growth_rate=8,
+                dropout_rate=0.0,
+                coupling="additive",
+                memory="reversible",
+            ),
+            batch_size=64,
         ),
     }
 )
@@ -137,7 +163,7 @@ SEARCH_SPACE: SearchSpace = {
     "dropout_rate": FloatRange(low=0.0, high=0.5),
     "l2": FloatRange(low=1e-8, high=1e-4, log=True),
     "normalization": Choice(values=NORMALIZATIONS),
-    "residual_scaling": Choice(values=RESIDUAL_SCALINGS),
+    "residual_scaling": Choice(values=("none", "1/sqrt(depth)", "rezero")),
 }
 
 
@@ -164,12 +190,6 @@ def build_ultimate(
         dtype=policy,
         name="stem",
     )(x)
-    if config.implementation == "stacked":
-        outputs = _stacked_units(x, config, policy)
-    else:
-        from models.unrolled import unrolled_units
-
-        outputs = unrolled_units(x, config, policy)
     x = MultiScaleAttention(
         config.attention_heads,
         config.width,
@@ -178,10 +198,11 @@ def build_ultimate(
         seed=derive_seed(config.seed, "attention"),
         dtype=policy,
         name="multi_scale_attention",
-    )(outputs)
+    )(_units(x, config, policy))
     x = plain_norm(token_normalization(config), dtype=policy, name="head_norm")(x)
     logits = logits_layer(heads, seed=config.seed, l2=config.l2)(x)
-    return keras.Model(structure, logits, name="ultimate")
+    model = keras.Model(structure, logits, name="ultimate")
+    return model if config.implementation == "stacked" else unrolled(model)
 
 
 def token_normalization(config: UltimateConfig) -> str:
@@ -192,13 +213,16 @@ def token_normalization(config: UltimateConfig) -> str:
     return "rms" if config.normalization == "rms" else "layer"
 
 
-def _stacked_units(x: Any, config: UltimateConfig, policy: keras.DTypePolicy) -> list[Any]:
+def _units(x: Any, config: UltimateConfig, policy: keras.DTypePolicy) -> list[Any]:
     residual = ResidualStack(
         config.res_blocks_per_unit,
+        coupling=config.coupling,
         normalization=config.normalization,
         activation=config.activation,
         dropout_rate=config.dropout_rate,
+        stochastic_depth=config.stochastic_depth,
         residual_scaling=config.residual_scaling,
+        exact=config.exact,
         l2=config.l2,
         memory=config.memory,
         seed=derive_seed(config.seed, "residual"),
@@ -210,9 +234,10 @@ def _stacked_units(x: Any, config: UltimateConfig, policy: keras.DTypePolicy) ->
     dense = DenseStack(
         config.dense_blocks_per_unit,
         config.growth_rate,
-        normalization=config.normalization,
+        normalization="layer" if config.normalization == "none" else config.normalization,
         activation=config.activation,
         dropout_rate=config.dropout_rate,
+        stochastic_depth=config.stochastic_depth,
         l2=config.l2,
         seed=derive_seed(config.seed, "dense"),
         dtype=policy,

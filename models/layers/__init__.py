@@ -3,7 +3,17 @@
 from models.layers.clip_inputs import ClipInputs
 from models.layers.dense_stack import DenseStack
 from models.layers.multi_scale_attention import MultiScaleAttention
+from models.layers.offset import Offset
 from models.layers.residual_scale import ResidualScale
 from models.layers.residual_stack import ResidualStack
+from models.layers.round_to_grid import RoundToGrid
 
-__all__ = ["ClipInputs", "DenseStack", "MultiScaleAttention", "ResidualScale", "ResidualStack"]
+__all__ = [
+    "ClipInputs",
+    "DenseStack",
+    "MultiScaleAttention",
+    "Offset",
+    "ResidualScale",
+    "ResidualStack",
+    "RoundToGrid",
+]
