@@ -131,15 +131,19 @@ def memory(
     depths: list[int],
     store_depths: list[int],
     batches: list[int],
+    deep_batches: list[int],
     store_batches: list[int],
     width: int,
 ) -> list[Measurement]:
-    """Peak memory at several batch sizes, whose slope is the activation memory."""
+    """Peak memory at several batch sizes, whose slope is the activation memory.
+
+    `deep_batches` are those of nets deeper than 10,000 blocks, whose passes take minutes.
+    """
     nets = [
         Net(kind="stack", coupling=c, memory=m, depth=depth, width=width, batch=batch)
         for c, m in (REVERSIBLE, CHECKPOINT)
         for depth in depths
-        for batch in batches
+        for batch in (batches if depth <= 10_000 else deep_batches)
     ]
     kept: list[dict[str, Any]] = [
         {"kind": "stack", "coupling": STORE[0], "memory": STORE[1]},
@@ -276,7 +280,8 @@ CASES = {
         full={
             "depths": [100, 1_000, 10_000, 100_000],
             "store_depths": [100, 1_000, 10_000],
-            "batches": [1024, 2048, 4096],
+            "batches": [1024, 4096, 8192],
+            "deep_batches": [1024, 2048, 4096],
             "store_batches": [256, 512, 1024],
             "width": 16,
         },
@@ -284,6 +289,7 @@ CASES = {
             "depths": [100, 1_000],
             "store_depths": [100, 1_000],
             "batches": [1024, 4096],
+            "deep_batches": [],
             "store_batches": [256, 1024],
             "width": 16,
         },

@@ -50,11 +50,13 @@ def targets_of(case: str, table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{"case": case, **line} for line in JUDGES[case](table)]
 
 
-def slope(batches: Any, peaks_mib: Any) -> float:
+def slope(batches: Any, growths_mib: Any) -> float:
     """KiB per row of the batch: the least-squares slope of peak memory against batch size."""
-    if len(set(batches)) < 2 or not np.all(np.isfinite(peaks_mib)):
+    if len(set(batches)) < 2 or not np.all(np.isfinite(growths_mib)):
         return math.nan
-    return float(np.polyfit(np.asarray(batches, float), np.asarray(peaks_mib, float), 1)[0] * 1024)
+    return float(
+        np.polyfit(np.asarray(batches, float), np.asarray(growths_mib, float), 1)[0] * 1024
+    )
 
 
 def activation_slopes(table: pd.DataFrame) -> pd.DataFrame:
@@ -62,7 +64,7 @@ def activation_slopes(table: pd.DataFrame) -> pd.DataFrame:
     keys = ["net", *VARIANT, "depth", "width"]
     lines = [
         dict(zip(keys, _key(key), strict=True))
-        | {"kib_per_row": slope(rows["batch"].to_list(), rows["peak_mib"].to_numpy(float))}
+        | {"kib_per_row": slope(rows["batch"].to_list(), rows["growth_mib"].to_numpy(float))}
         for key, rows in _blank(table, keys).groupby(keys, sort=False)
     ]
     return pd.DataFrame(lines)
