@@ -73,7 +73,8 @@ class DensePass:
     ) -> tuple[Any, Arrays]:
         """Gradients of the input and of each packed weight, from that of the units' outputs."""
         upstream = ops.transpose(upstream, (1, 2, 0))
-        dx, parts = ops.zeros_like(upstream[0]), []
+        dx = ops.zeros_like(upstream[0])
+        parts: list[Arrays] = []
         for run, kept in zip(reversed(self.layout.runs), reversed(saved), strict=True):
             ours, stats = _of_run(run, weights), _of_run(run, moving)
             dx, gradients = self._run_backward(run, dx, upstream, kept, ours, stats)

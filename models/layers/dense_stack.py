@@ -1,20 +1,21 @@
 """Units of DenseNet blocks as one layer: every block reads all earlier ones of its unit."""
 
-import math
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
-from models.checks import ACTIVATIONS, NORMALIZATIONS, check_choice, check_range
+from models.checks import check_range
 from models.layers.dense_block import DenseLayout, DenseSettings
 from models.layers.loops import dense_loop
-from models.layers.normalization import BATCH_MOMENTUM, has_offset
+from models.layers.normalization import has_offset
+from models.layers.stack_layer import StackLayer
 from models.seeds import derive_seed
 
 
 @keras.saving.register_keras_serializable(package="ultimate_deep")
-class DenseStack(keras.layers.Layer):
+class DenseStack(StackLayer):
     """Densely connected units with transitions: `(batch, width)` to `(batch, units, width)`.
 
     Of an input `(batch, units, width)`, such as another stack's output, it reads the last unit.
@@ -28,6 +29,17 @@ class DenseStack(keras.layers.Layer):
     `DenseLayout`) and one loop runs them all: neither the number of variables nor the time to
     trace depends on the number of blocks. Carry, norms and weights are float32 under every
     policy; matrix products run in the policy's compute type.
+
+    Args:
+        blocks_per_unit: number of blocks of each unit.
+        growth_rate: number of values that a block adds.
+        normalization: `layer`, `rms`, `batch`, or `none`, which only adds an offset.
+        activation: a Keras activation's name.
+        dropout_rate: share of a block's outputs dropped.
+        stochastic_depth: share of samples that skip the last block, whose output is then zero;
+            earlier blocks are skipped in proportion to their number in the whole stack.
+        l2: penalty on the sum of squares of all kernels.
+        seed: of the initial weights and of the masks.
 
     Source: Huang et al. (2017), "Densely Connected Convolutional Networks", arXiv:1608.06993,
     sec. 3, with dense layers for convolutions; our transitions return to the stack's width
@@ -50,27 +62,18 @@ class DenseStack(keras.layers.Layer):
         seed: int = 0,
         **layer_options: Any,
     ) -> None:
-        super().__init__(autocast=False, **layer_options)
-        self.blocks_per_unit = tuple(int(blocks) for blocks in blocks_per_unit)
-        if not self.blocks_per_unit or min(self.blocks_per_unit) < 1:
-            raise ValueError(
-                f"blocks_per_unit needs at least one unit, each of at least one block; got "
-                f"{self.blocks_per_unit}."
-            )
+        super().__init__(
+            blocks_per_unit,
+            normalization=normalization,
+            activation=activation,
+            dropout_rate=dropout_rate,
+            stochastic_depth=stochastic_depth,
+            l2=l2,
+            seed=seed,
+            **layer_options,
+        )
         check_range("growth_rate", growth_rate, 1)
-        check_choice("normalization", normalization, NORMALIZATIONS)
-        check_choice("activation", activation, ACTIVATIONS)
-        check_range("dropout_rate", dropout_rate, 0.0, 1.0)
-        check_range("stochastic_depth", stochastic_depth, 0.0, 1.0)
-        check_range("l2", l2, 0.0)
         self.growth_rate = int(growth_rate)
-        self.normalization = normalization
-        self.activation = activation
-        self.dropout_rate = float(dropout_rate)
-        self.stochastic_depth = float(stochastic_depth)
-        self.l2 = float(l2)
-        self.seed = int(seed)
-        self.seed_generator = keras.random.SeedGenerator(derive_seed(self.seed, "masks"))
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the packed weights for inputs `(batch, width)` or `(batch, units, width)`."""
@@ -80,8 +83,6 @@ class DenseStack(keras.layers.Layer):
                 f"{input_shape}: flatten or project the input first."
             )
         self.layout = DenseLayout(self.blocks_per_unit, int(input_shape[-1]), self.growth_rate)
-        self._names: list[str] = []
-        self._moving: list[str] = []
         self._add_part("block", self.layout.block_fans, self.growth_rate)
         self._add_part("transition", self.layout.transition_fans, self.layout.width)
 
@@ -89,12 +90,11 @@ class DenseStack(keras.layers.Layer):
         """Run all units: `(batch, width)` to `(batch, units, width)` float32."""
         if len(inputs.shape) == 3:
             inputs = inputs[:, -1, :]
-        random = self.dropout_rate or self.stochastic_depth
-        batch_moves = bool(training) and self.trainable
-        taps, moments = dense_loop()(
+        weights, moving = self.stacked_weights()
+        outputs, moments = dense_loop()(
             ops.cast(inputs, "float32"),
-            {name: ops.convert_to_tensor(getattr(self, name)) for name in self._names},
-            {name: ops.convert_to_tensor(getattr(self, name)) for name in self._moving},
+            weights,
+            moving,
             layout=self.layout,
             settings=DenseSettings(
                 normalization=self.normalization,
@@ -103,69 +103,46 @@ class DenseStack(keras.layers.Layer):
                 stochastic_depth=self.stochastic_depth,
                 compute_dtype=self.compute_dtype,
             ),
-            seed=self.seed_generator.next() if training and random else None,
-            batch_moments=batch_moves and self.normalization == "batch",
+            seed=self.step_seed(training),
+            batch_moments=self.uses_batch_moments(training),
         )
-        for name, value in moments.items():
-            variable = getattr(self, name)
-            variable.assign(variable * BATCH_MOMENTUM + value * (1.0 - BATCH_MOMENTUM))
-        return taps
+        self.move_statistics(moments)
+        return outputs
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None) -> Any:
         """`(batch, units, width)` float32, without tracing the loop."""
         batch, width = inputs.shape[0], inputs.shape[-1]
-        return keras.KerasTensor((batch, len(self.blocks_per_unit), width), dtype="float32")
+        return keras.KerasTensor((batch, self.units, width), dtype="float32")
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that rebuild this layer."""
-        config = super().get_config()
-        config.pop("autocast", None)
-        return {
-            **config,
-            "blocks_per_unit": list(self.blocks_per_unit),
-            "growth_rate": self.growth_rate,
-            "normalization": self.normalization,
-            "activation": self.activation,
-            "dropout_rate": self.dropout_rate,
-            "stochastic_depth": self.stochastic_depth,
-            "l2": self.l2,
-            "seed": self.seed,
-        }
+        return {**super().get_config(), "growth_rate": self.growth_rate}
 
     def _add_part(self, part: str, fans: tuple[int, ...], outputs: int) -> None:
         """The weights of all blocks, or of all transitions, that read `fans` values each."""
-        rows = sum(fans)
-        norms = {"norm_scale": "ones"}
+        readers = np.arange(len(fans))
+        rows = np.repeat(readers, fans)
+        norms = {} if self.normalization == "none" else {"norm_scale": "ones"}
         if has_offset(self.normalization):
             norms["norm_offset"] = "zeros"
         if self.normalization == "batch":
             norms |= {"norm_moving_mean": "zeros", "norm_moving_variance": "ones"}
         for name, initial in norms.items():
-            self._add(f"{part}_{name}", (rows,), initial)
+            self._add_stacked(
+                f"{part}_{name}",
+                (len(rows),),
+                initial,
+                layer_of_row=rows,
+                trainable="moving" not in name,
+            )
         seed = derive_seed(self.seed, f"{part}_kernel")
 
         def he_normal(shape: Any, dtype: Any = None) -> Any:
             normal = keras.initializers.RandomNormal(stddev=1.0, seed=seed)(shape, dtype=dtype)
-            scale = [math.sqrt(2 / fan) for fan in fans for _ in range(fan)]
+            scale = np.repeat(np.sqrt(2 / np.array(fans)), fans)
             return normal * ops.convert_to_tensor(scale, dtype=normal.dtype)[:, None]
 
-        regularizer = keras.regularizers.L2(self.l2) if self.l2 else None
-        self._add(f"{part}_kernel", (rows, outputs), he_normal, regularizer)
-        self._add(f"{part}_bias", (len(fans), outputs), "zeros")
-
-    def _add(
-        self, name: str, shape: tuple[int, ...], initializer: Any, regularizer: Any = None
-    ) -> None:
-        trainable = "moving" not in name
-        variable = self.add_weight(
-            name=name,
-            shape=shape,
-            initializer=initializer,
-            trainable=trainable,
-            regularizer=regularizer,
-            dtype="float32",
-            # Keras would hand out the weights in the compute type, whatever the layer asks.
-            autocast=False,
-        )
-        setattr(self, name, variable)
-        (self._names if trainable else self._moving).append(name)
+        shape = (len(rows), outputs)
+        self._add_stacked(f"{part}_kernel", shape, he_normal, layer_of_row=rows, decays=True)
+        shape = (len(fans), outputs)
+        self._add_stacked(f"{part}_bias", shape, "zeros", layer_of_row=readers)

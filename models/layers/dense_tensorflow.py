@@ -1,5 +1,6 @@
 """The loop over densely connected blocks on TensorFlow, with a hand-written backward loop."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -36,6 +37,31 @@ def run_dense(
         The units' outputs `(batch, units, width)`, and, with `batch_moments`, the batch's
         moments, packed, under the names of the moving statistics.
     """
+    run = _compiled if tf.executing_eagerly() else _run
+    return run(layout, settings, batch_moments)(x, weights, moving, seed)
+
+
+def _run(layout: DenseLayout, settings: DenseSettings, batch_moments: bool) -> Callable[..., Any]:
+    return functools.partial(_stack, layout, settings, batch_moments)
+
+
+@functools.lru_cache(maxsize=32)
+def _compiled(
+    layout: DenseLayout, settings: DenseSettings, batch_moments: bool
+) -> Callable[..., Any]:
+    """Outside of any graph a loop would run operation by operation."""
+    return tf.function(_run(layout, settings, batch_moments), reduce_retracing=True)
+
+
+def _stack(
+    layout: DenseLayout,
+    settings: DenseSettings,
+    batch_moments: bool,
+    x: Any,
+    weights: Arrays,
+    moving: Arrays,
+    seed: Any,
+) -> tuple[Any, Arrays]:
     names = tuple(weights)
     whole = DensePass(layout, settings, batch_moments, TensorFlow()).with_masks(
         keras.ops.shape(x)[0], seed
@@ -52,8 +78,7 @@ def run_dense(
 
         return (taps, *(moments[name] for name in moving if moments)), backward
 
-    # In eager mode Keras hands over variables, which a custom gradient takes for captured ones.
-    taps, *moments = stack(x, *(tf.convert_to_tensor(w) for w in weights.values()))
+    taps, *moments = stack(x, *weights.values())
     return taps, dict(zip(moving, moments, strict=True)) if batch_moments else {}
 
 
@@ -85,6 +110,8 @@ class TensorFlow:
             step,
             (tf.constant(0), carry, arrays),
             maximum_iterations=length,
+            # Rounds depend on each other: more at once would only hold more memory.
+            parallel_iterations=1,
         )
         return carry, {
             name: tf.ensure_shape(arrays[name].stack(), (length, *shape))

@@ -5,8 +5,8 @@ for each block and sample with layer norm, are all that the backward pass needs:
 is the buffer up to its own rows. Memory is linear in the number of blocks, where joining anew
 in each block would make it quadratic. Differentiation is by hand, for three reasons:
 - A sample's mean and variance over a growing buffer are carried from block to block, merging
-  the new rows into them, so no block sums over its input. (Chan, Golub & LeVeque, 1983, "Algorithms
-  for Computing the Sample Variance", eq. 2.1.)
+  the new rows into them, so no block sums over its input. (Welford, 1962, Technometrics 4(3),
+  with several values at once, as in Chan, Golub & LeVeque, 1983, American Statistician 37(3).)
 - Their gradient is `a + b * x` with the same `a` and `b` for all rows that a block reads. Two
   numbers for each sample are summed up on the way back and applied to a row when it is reached.
 - A batch's moments of a row are the same for all its readers: the buffer holds rows that are
@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import keras
+import numpy as np
 from keras import ops
 
 from models.layers.dense_block import Bucket, DenseSettings, Run
@@ -204,7 +205,8 @@ class DenseUnit:
 
         It never reaches beyond the unit's last row: later blocks own more rows.
         """
-        return self.run.first_row(bucket.prefix) + bucket.start(index), bucket.width
+        starts = bucket.start(np.arange(bucket.blocks)) + self.run.first_row(bucket.prefix)
+        return ops.convert_to_tensor(starts.astype("int32"))[index], bucket.width
 
     def _masked(self, unit: Any, bucket: Bucket, index: Any, y: Any) -> Any:
         """Dropout and stochastic depth of a block's output, or of its gradient."""
@@ -245,13 +247,11 @@ class DenseUnit:
         if self.statistics != "layer":
             return ()
         mean = ops.mean(rows, axis=0, keepdims=True)
-        squares = ops.sum(ops.square(rows - mean), axis=0, keepdims=True)
         if state is None:
-            return (mean, squares)
-        share = rows.shape[0] / (count + rows.shape[0])
-        difference = mean - state[0]
-        squares = state[1] + squares + ops.square(difference) * (count * share)
-        return (state[0] + difference * share, squares)
+            return (mean, ops.sum(ops.square(rows - mean), axis=0, keepdims=True))
+        merged = state[0] + (mean - state[0]) * (rows.shape[0] / (count + rows.shape[0]))
+        products = (rows - state[0]) * (rows - merged)
+        return (merged, state[1] + ops.sum(products, axis=0, keepdims=True))
 
     def _affine(self, state: Any, count: Any, moving: Arrays, part: str, place: Any) -> Arrays:
         """What a reader subtracts (`centre`) and multiplies by (`inverse`)."""
@@ -279,7 +279,7 @@ class DenseUnit:
         """Norm, activation and dense of the first `fan` rows; `(outputs, batch)` float32."""
         _, x = _scaled(rows, affine, weights)
         x = keras.activations.get(self.settings.activation)(x)
-        x = ops.matmul(ops.transpose(self._kernel(weights, fan)), self._compute(x))
+        x = ops.einsum("io,ib->ob", self._kernel(weights, fan), self._compute(x))
         return ops.cast(x, "float32") + weights["bias"][:, None]
 
     def _read_backward(
@@ -290,7 +290,7 @@ class DenseUnit:
         y = self._compute(upstream)
         dx = ops.cast(ops.matmul(self._kernel(weights, fan), y), "float32")
         x, dx = self.backend.activation_gradient(self.settings.activation, x, dx)
-        kernel = ops.cast(ops.matmul(self._compute(x), ops.transpose(y)), "float32")
+        kernel = ops.cast(ops.einsum("ib,ob->io", self._compute(x), y), "float32")
         gradients = {"kernel": kernel, "bias": ops.sum(upstream, axis=1)}
         if "norm_offset" in weights:
             gradients["norm_offset"] = ops.sum(dx, axis=1)
@@ -298,7 +298,8 @@ class DenseUnit:
             return dx, (), gradients
         product = dx * normal
         gradients["norm_scale"] = ops.sum(product, axis=1)
-        scale, deferred = weights["norm_scale"], ()
+        scale: Any = weights["norm_scale"]
+        deferred: tuple[Any, ...] = ()
         if self.statistics in ("layer", "rms"):
             inverse = affine["inverse"]
             slope = ops.matmul(scale[None], product) * ops.square(inverse) / -count
