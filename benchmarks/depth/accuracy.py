@@ -1,5 +1,6 @@
 """How far each memory mode's float32 gradients are from float64, with masks on."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ def gradient_errors(depth: int, width: int, batch: int, jit: bool) -> list[dict[
     weights' gradients together, and of the weight whose own error is largest. The reference of
     an exact variant is the same float64 function, which does not round.
     `equal_to_store` says whether output and all gradients have the very bits of the store mode
-    of the same coupling and exactness.
+    of the same coupling and exactness, `distance_to_store` how far all of them together are.
     """
     rng = np.random.default_rng(1)
     x = rng.normal(size=(batch, width)).astype("float32")
@@ -74,6 +75,7 @@ def gradient_errors(depth: int, width: int, batch: int, jit: bool) -> list[dict[
                 "batch": batch,
                 **_errors(found, references[coupling]),
                 "equal_to_store": all(np.array_equal(found[name], store[name]) for name in store),
+                "distance_to_store": _relative(_joined(found, store), _joined(store, store)),
             }
         )
     return lines
@@ -141,13 +143,17 @@ def _masks(net: Net, seed: Any) -> Masks:
 def _errors(found: Arrays, wanted: Arrays) -> dict[str, float]:
     weights = [name for name in wanted if name not in ("input", "output")]
     each = {name: _relative(found[name], wanted[name]) for name in wanted}
-    together = [np.concatenate([a[name].ravel() for name in weights]) for a in (found, wanted)]
+    together = [_joined(arrays, weights) for arrays in (found, wanted)]
     return {
         "output_error": each["output"],
         "input_gradient_error": each["input"],
         "gradient_error": _relative(*together),
         "worst_weight_error": max(each[name] for name in weights),
     }
+
+
+def _joined(arrays: Arrays, names: Iterable[str]) -> Any:
+    return np.concatenate([arrays[name].ravel() for name in names]).astype("float64")
 
 
 def _relative(found: Any, wanted: Any) -> float:

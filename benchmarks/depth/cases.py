@@ -101,7 +101,7 @@ def first_step(
     # RematScope works on this backend, so it gets a chance there too.
     on_jax = [
         of_net(Net(kind=kind, **size), "train", backend="jax", **limits)
-        for kind in ("plain", "remat_scope")
+        for kind in ("stack", "plain", "remat_scope")
     ]
     return [*ours, *scans, *plain, *on_jax]
 

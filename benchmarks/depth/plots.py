@@ -47,15 +47,11 @@ def draw(case: str, table: pd.DataFrame, path: Path) -> None:
     plt.close(figure)
 
 
-def _name(row: Any, *, compiler: bool = True) -> str:
-    name = PEER_NAMES.get(row["net"], "")
-    if not name:
-        name = f"stack, {row['coupling']}, {row['memory']}"
-    elif row.get("backend") == "jax" and not row["net"].startswith("scan"):
-        return f"{name}, JAX"
-    elif row["net"].startswith("scan"):
-        return name
-    return f"{name}, {row['compiler']}" if compiler else name
+def _name(row: Any) -> str:
+    if row["net"].startswith("scan"):
+        return PEER_NAMES[row["net"]]
+    name = PEER_NAMES.get(row["net"]) or f"stack, {row['coupling']}, {row['memory']}"
+    return f"{name}, JAX" if row.get("backend") == "jax" else f"{name}, {row['compiler']}"
 
 
 def _bars(axes: Any, table: pd.DataFrame, column: str, title: str, *, log: bool = True) -> None:
@@ -191,7 +187,7 @@ def _gradients(table: pd.DataFrame) -> Any:
     axes.set_yticks(places, names)
     axes.set_xscale("log")
     least, most = table["gradient_error"].min(), table["gradient_error"].max()
-    axes.set_xlim(least / 3, most * 12)
+    axes.set_xlim(least / 3, most * 60)
     for place, row, rounds in zip(places, table.to_dict("records"), exact, strict=True):
         text = f" {row['gradient_error']:.2g}"
         if rounds and row["memory"] != "store":
@@ -255,8 +251,8 @@ DRAWINGS: dict[str, Callable[[pd.DataFrame], Any]] = {
     "first_step": _first_step,
     "depth_tracing": _depth_tracing,
     "memory": _memory,
-    "million": _run("Half a million blocks", MILLION_GIB),
-    "billion": _run("A billion parameters", BILLION_GIB),
+    "million": _run("Training the deepest net", MILLION_GIB),
+    "billion": _run("Training the largest net", BILLION_GIB),
     "throughput": _throughput,
     "gradients": _gradients,
     "saving": _saving,
