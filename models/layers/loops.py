@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-BACKENDS = ("tensorflow",)
+BACKENDS = ("tensorflow", "jax")
 
 
 def stack_loop() -> Callable[..., Any]:
@@ -29,7 +29,7 @@ def _backend() -> str:
     if backend not in BACKENDS:
         raise NotImplementedError(
             f"Stacked layers run on {', '.join(BACKENDS)}, and Keras runs on {backend!r}: set "
-            "KERAS_BACKEND=tensorflow before Keras is imported, or build the model with "
-            'implementation="unrolled".'
+            "KERAS_BACKEND=tensorflow, or jax after pip install ultimate-deep[jax], before Keras "
+            'is imported, or build the model with implementation="unrolled".'
         )
     return backend
