@@ -105,6 +105,9 @@ def _depth_tracing(table: pd.DataFrame) -> Any:
     axes.set_xlabel("blocks")
     axes.set_ylabel("seconds to the first step, less one steady step")
     _log_log(axes)
+    # Never so close that noise looks like a slope.
+    low, high = axes.get_ylim()
+    axes.set_ylim(min(low, 0.5), max(high, 50))
     _head(figure, table.iloc[0], "Building, tracing and compiling against depth", depth=False)
     return figure
 
@@ -154,18 +157,27 @@ def _run(title: str, limit_gib: float) -> Callable[[pd.DataFrame], Any]:
 def _throughput(table: pd.DataFrame) -> Any:
     rates = step_rates(table)
     shapes = list(dict.fromkeys(zip(rates["width"], rates["batch"], strict=True)))
+    columns = min(3, len(shapes))
+    rows_of_axes = -(-len(shapes) // columns)
     figure, axes = plt.subplots(
-        1, len(shapes), figsize=(4.2 * len(shapes), 4.6), layout="constrained", sharey=True
+        rows_of_axes,
+        columns,
+        figsize=(4.2 * columns + 2, 3.6 * rows_of_axes + 0.8),
+        layout="constrained",
+        sharey=True,
+        squeeze=False,
     )
+    for axis in axes.flat[len(shapes) :]:
+        axis.set_visible(False)
     products = table[table["net"] == "matrix product"]
-    for axis, (width, batch) in zip(np.atleast_1d(axes), shapes, strict=True):
+    for axis, (width, batch) in zip(axes.flat, shapes, strict=False):
         rows = rates[(rates["width"] == width) & (rates["batch"] == batch)].reset_index()
         _bars(axis, rows, "gflops", f"width {width}, batch {batch}", log=False)
         same = products[(products["width"] == width) & (products["batch"] == batch)]
         axis.axvline(products["best_gflops"].max(), color=LIMIT, linewidth=1)
         axis.axvline(same["same_shape_gflops"].max(), color=LIMIT, linewidth=1, linestyle=":")
-        axis.set_xlim(0, products["best_gflops"].max() * 1.25)
-        axis.set_xlabel("GFLOP/s in the matrix products that the mode runs")
+        axis.set_xlim(0, max(products["best_gflops"].max(), rows["gflops"].max()) * 1.25)
+    figure.supxlabel("GFLOP/s in the matrix products that the mode runs", fontsize=10)
     figure.suptitle(
         "Rate of matrix products in a training step; lines: tf.matmul at its best (solid) and "
         "at this shape (dotted)",
