@@ -159,6 +159,9 @@ def _parts(model: keras.Model) -> Iterator[_Rows | _EqualBlocks]:
 
 
 def _plain_rows(layer: Any) -> Iterator[Row]:
+    if isinstance(layer, keras.layers.MultiHeadAttention):
+        yield from _multi_head_rows(layer)
+        return
     kind = type(layer).__name__
     if isinstance(layer, keras.layers.Dense):
         kind = "dense"
@@ -172,6 +175,30 @@ def _plain_rows(layer: Any) -> Iterator[Row]:
         shape=tuple(layer.weights[0].shape),
         parameters=layer.count_params(),
     )
+
+
+def _multi_head_rows(layer: Any) -> Iterator[Row]:
+    """Keras' attention as two products, called as in a stack where it comes from one."""
+    products: dict[str, int] = {"qkv": 0, "out": 0}
+    columns = 0
+    for weight in layer.weights:
+        part = "out" if "/attention_output/" in weight.path else "qkv"
+        products[part] += math.prod(weight.shape)
+        if part == "qkv" and len(weight.shape) == 3:
+            columns += math.prod(weight.shape[1:])
+            inputs = int(weight.shape[0])
+        elif part == "out" and len(weight.shape) == 3:
+            out = (math.prod(weight.shape[:2]), int(weight.shape[2]))
+    stem, found, half = layer.name.partition("_attention_")
+    for part, shape in (("qkv", (inputs, columns)), ("out", out)):
+        yield Row(
+            unit=unit_of_label(layer.name) or layer.name,
+            block=block_of_label(layer.name),
+            name=f"{stem}_{part}_{half}" if found else f"{layer.name}_{part}",
+            kind="dense",
+            shape=shape,
+            parameters=products[part],
+        )
 
 
 def _block_rows(stack: Any) -> list[Row]:

@@ -3,7 +3,12 @@
 import re
 from typing import Any
 
-STEMS = {"residual_stack": "res", "dense_stack": "dense", "attention_stack": "attention"}
+STEMS = {
+    "residual_stack": "res",
+    "dense_stack": "dense",
+    "attention_stack": "attention",
+    "sequential_stack": "sequential",
+}
 
 
 def unit_labels(stack: Any) -> list[str]:
