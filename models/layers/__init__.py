@@ -1,5 +1,6 @@
 """Every layer of ours, imported eagerly so that `keras.models.load_model` knows them all."""
 
+from models.layers.attention_stack import AttentionStack
 from models.layers.clip_inputs import ClipInputs
 from models.layers.dense_stack import DenseStack
 from models.layers.multi_scale_attention import MultiScaleAttention
@@ -9,6 +10,7 @@ from models.layers.residual_stack import ResidualStack
 from models.layers.round_to_grid import RoundToGrid
 
 __all__ = [
+    "AttentionStack",
     "ClipInputs",
     "DenseStack",
     "MultiScaleAttention",

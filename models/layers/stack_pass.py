@@ -298,9 +298,11 @@ class _Backward:
         # The last unit's share is the gradient that the loop starts with.
         starts = np.append(False, units[1:] != units[:-1]).astype("float32")
         before = ops.convert_to_tensor(np.maximum(units - 1, 0))[index]
-        share = ops.convert_to_tensor(starts)[index] * self.upstream[before]
+        # Subtracted with its sign turned: TensorFlow's optimizer of graphs joins three sums in a
+        # row to one, in an order that depends on what stands around them.
+        share = ops.convert_to_tensor(-starts)[index] * self.upstream[before]
         taps = couplings.value_gradient(share, self._carries)
-        return tuple(g + tap for g, tap in zip(gradient, taps, strict=True))
+        return tuple(g - tap for g, tap in zip(gradient, taps, strict=True))
 
     def _write(self, arrays: Any, index: Any, found: Weights) -> Any:
         write = self.stack.backend.write
