@@ -4,14 +4,20 @@ from typing import Any
 
 import keras
 
+from models.layers.attention_stack import AttentionStack
 from models.layers.dense_stack import DenseStack
 from models.layers.residual_stack import ResidualStack
 from models.rebuilding import cloned_layer, rebuilt
 from models.unit_labels import block_labels, unit_labels
+from models.unrolling.attention import PlainAttention
 from models.unrolling.dense import PlainDense
 from models.unrolling.residual import PlainResidual
 
-WRITERS: dict[type, Any] = {ResidualStack: PlainResidual, DenseStack: PlainDense}
+WRITERS: dict[type, Any] = {
+    ResidualStack: PlainResidual,
+    DenseStack: PlainDense,
+    AttentionStack: PlainAttention,
+}
 
 
 def unrolled(model: keras.Model) -> keras.Model:
@@ -23,9 +29,11 @@ def unrolled(model: keras.Model) -> keras.Model:
     and gradients agree to float32 rounding (matrix products in bfloat16 to bfloat16's); with
     them on, only in distribution, since the masks are Keras' own.
 
-    Where Keras has no layer for a thing (a learnt scale, an offset without norm, rounding to
-    exact mode's grid), a small registered layer of `models.layers` stands in. The result saves
-    and loads as `.keras` and `.h5`. Time to build, save, load and trace grows with depth.
+    Attention becomes Keras' `MultiHeadAttention`, which has a key bias too: zeros, `width` numbers
+    more in each block, which a softmax cannot see. Where Keras has no layer for a thing (a
+    learnt scale, an offset without norm, rounding to exact mode's grid), a small registered
+    layer of `models.layers` stands in. The result saves and loads as `.keras` and `.h5`. Time to
+    build, save, load and trace grows with depth.
 
     Args:
         model: a functional or sequential model, built; models inside it may hold stacks too.
@@ -67,7 +75,9 @@ def _plain_stack(stack: Any) -> keras.Model:
         labels = list(zip(block_labels(name, blocks), numbers, strict=True))
         carry = writer.unit(name, unit, labels, carry)
         x = writer.output(name, carry)
-        reshape = keras.layers.Reshape((1, *x.shape[1:]), dtype="float32", name=f"{name}_output")
+        # A time axis of any length.
+        shape = (1, *(-1 if size is None else size for size in x.shape[1:]))
+        reshape = keras.layers.Reshape(shape, dtype="float32", name=f"{name}_output")
         outputs.append(reshape(x))
         first += blocks
     joined = outputs[0]

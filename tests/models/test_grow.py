@@ -6,6 +6,7 @@ import pytest
 
 from models.grow import grow
 from models.layers import DenseStack, ResidualStack
+from models.layers.attention_stack import AttentionStack
 from models.ultimate import UltimateConfig, build_ultimate
 
 WIDTH = 6
@@ -78,6 +79,22 @@ def test_growing_keeps_the_function_and_every_weight_learns(options):
 def _is_rescaled(name, stack):
     ends = ("dense_1", "dense_2") if stack.coupling == "additive" else ("dense_2",)
     return stack.residual_scaling == "1/sqrt(depth)" and name.startswith(ends)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"coupling": "additive", "residual_scaling": "rezero", "normalization": "rms"}]
+)
+def test_attention_grows(options):
+    stack = AttentionStack((1, 1), 2, feed_forward_width=8, name="stack", **options)
+    inputs = keras.Input((4, WIDTH))
+    x = keras.layers.Flatten()(stack(inputs))
+    model = shaken(keras.Model(inputs, keras.layers.Dense(2)(x)))
+    grown = grow(model, 3)
+    new = grown.get_layer("stack")
+    assert new.blocks_per_unit == (3, 2)
+    x = np.random.default_rng(1).normal(size=(16, 4, WIDTH)).astype("float32")
+    np.testing.assert_allclose(grown(x), model(x), rtol=1e-5, atol=2e-6)
+    assert still_rows(grown, new, x, steps=3) == []
 
 
 def test_new_blocks_are_not_copies_of_old_ones():
