@@ -14,6 +14,7 @@ from models.search_space import SearchSpace
 BUILDERS: dict[str, str] = {
     "linear": "models.linear:build_linear",
     "mlp": "models.mlp:build_mlp",
+    "stack": "models.stack:build_stack",
     "ultimate": "models.ultimate:build_ultimate",
 }
 

@@ -23,6 +23,7 @@ SMALL = {
         "attention_heads": 2,
     },
     "mlp": {"hidden_widths": (8, 4)},
+    "stack": {"blocks": 3, "width": 8},
 }
 NAMES = sorted(models.BUILDERS)
 

@@ -11,7 +11,8 @@ from models.search_space import Choice, FloatRange, IntRange
 
 def test_unknown_name_lists_the_known_ones_and_says_how_to_add_one():
     for function in (models.config_class, models.search_space):
-        with pytest.raises(ValueError, match=r"linear, mlp, ultimate.*one line in models.registry"):
+        known = r"linear, mlp, stack, ultimate.*one line in models.registry"
+        with pytest.raises(ValueError, match=known):
             function("transformer")
     with pytest.raises(ValueError, match="No model is called 'transformer'"):
         models.build_model("transformer", {"features": (3,)})
