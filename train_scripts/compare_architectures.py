@@ -1,0 +1,57 @@
+"""Is depth worth it? No model, trees and nets of 75 to 2,000 layers on one split and one budget.
+
+    python train_scripts/compare_architectures.py [--bars btcusd_1h.parquet spy_1h.parquet ...]
+        [--compare.seeds 3] [--compare.budget_seconds 60] [--resume] [--quick]
+
+Majority, always long, logistic regression, random forest, gradient boosting, a small perceptron,
+stacks of 75, 800, 1,000 and 2,000 weighted layers (sequential without skips; residual; dense;
+attention) and the ultimate net: same features, same split, same seconds and epochs, each with
+several seeds. Simulated bars, whose truth is known, and any number of real ones. Prints costs,
+share of the oracle's edge, accuracy, win rate of the trades kept, net Sharpe and verdicts, and
+writes artifacts/depths-<time>/ with CSV, JSON, Markdown and a plot. Every finished cell is kept:
+after Ctrl-C the same command with --resume goes on with the others. --quick runs every cell in
+tiny, to see it work: its figures mean nothing.
+
+At most about an hour on two idle cores with the defaults, and as much again for each file of bars.
+"""
+
+import dataclasses
+
+from rich.console import Console
+
+from training.backend import start_up
+from training.command_line import experiment_of, experiment_parser, parse, run_main
+from training.comparison_config import DEFAULTS, ComparisonConfig, quick
+
+WIDTH = 160  # of tables where nobody's terminal is asked
+
+
+def main() -> None:
+    """Parse, compare, print and write."""
+    parser = experiment_parser(__doc__)
+    parser.add_class_arguments(ComparisonConfig, "compare", skip={"bars"})
+    parser.add_argument("--bars", nargs="*", default=[], help="Files or folders of real bars")
+    parser.add_argument("--quick", action="store_true", help="Everything in tiny, in minutes")
+    parser.add_argument("--resume", action="store_true", help="Go on with the newest comparison")
+    parser.set_defaults(DEFAULTS)
+    options = parse(parser)
+    experiment = experiment_of(options)
+    comparison = dataclasses.replace(options.compare, bars=tuple(options.bars))
+    if options.quick:
+        experiment, comparison = quick(experiment, comparison)
+    console = Console()
+    start_up(console)
+    from training.comparison import compare, finish
+    from training.comparison_tables import render_comparison, render_folder, write_comparison
+    from training.fitting.progress import make_progress
+
+    compared = compare(experiment, comparison, make_progress(console), resume=options.resume)
+    write_comparison(compared)
+    finish(compared)
+    wide = console if console.is_terminal else Console(width=WIDTH)
+    wide.print(render_comparison(compared))
+    wide.print(render_folder(compared.folder))
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,235 @@
+"""One cell of a comparison: a model on a data set with a seed, and its figures."""
+
+import dataclasses
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from evaluation.json_safe import json_safe
+from evaluation.metrics import predicted_up, threshold_sweep
+from evaluation.verdict import Verdict, judge_edge
+from models.describe import count_layers
+from models.stack import blocks_for_layers
+from training.baselines import BASELINES, BaselineInputs
+from training.comparison_budget import fit_within
+from training.comparison_config import ComparisonConfig, DataSet, Kind
+from training.config import ModelConfig
+from training.experiment import Prepared, build, evaluate
+from training.fitting.fit import TrainingDivergedError
+from training.fitting.progress import Progress
+from training.judge import Judge, Judgement
+
+MAJORITY, ALWAYS_LONG = "majority", "always long"
+BASELINE_MODELS = ("logistic regression", "random forest", "gradient boosting")
+FIGURES = (
+    "accuracy",
+    "majority_accuracy",
+    "roc_auc",
+    "log_loss",
+    "expected_accuracy",
+    "oracle_accuracy",
+    "share_of_edge",
+    "total_return",
+    "turnover",
+    "exposure",
+    "trades",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A model of the comparison.
+
+    Args:
+        name: In the table.
+        family: `no model`, `baseline`, `shallow`, a kind of blocks, or `ultimate`.
+        model: The net; None for what is no net.
+    """
+
+    name: str
+    family: str
+    model: ModelConfig | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One model on one data set with one seed."""
+
+    entry: Entry
+    data: DataSet
+    seed: int
+
+    @property
+    def file_name(self) -> str:
+        """Where the finished cell is kept."""
+        return f"{self.data.name}--{self.entry.name.replace(' ', '-')}--{self.seed}.json"
+
+    @property
+    def sentence(self) -> str:
+        """What is being done, for people."""
+        return f"{self.entry.name} on {self.data.name}, seed {self.seed}"
+
+
+def entries(comparison: ComparisonConfig) -> tuple[Entry, ...]:
+    """Return the models to compare, no model first, then from shallow to deep.
+
+    Raises:
+        ValueError: A name that no model has.
+    """
+    found = [Entry(name=name, family="no model") for name in (MAJORITY, ALWAYS_LONG)]
+    found += [Entry(name=name, family="baseline") for name in BASELINE_MODELS]
+    found.append(Entry(name="mlp", family="shallow", model=ModelConfig(name="mlp")))
+    for layers in sorted(comparison.layers):
+        for kind in comparison.kinds:
+            model = stack_of_layers(kind, layers, width=comparison.width)
+            found.append(Entry(name=f"{kind}-{layers}", family=kind, model=model))
+    if comparison.ultimate:
+        model = ModelConfig(name="ultimate", preset=comparison.ultimate)
+        found.append(Entry(name="ultimate", family="ultimate", model=model))
+    names = [entry.name for entry in found]
+    for wanted in (*comparison.models, *comparison.targets):
+        if wanted not in names:
+            raise ValueError(f"no model is called {wanted!r}; this comparison has {names}")
+    chosen = comparison.models or names
+    return tuple(entry for entry in found if entry.name in chosen)
+
+
+def stack_of_layers(kind: Kind, layers: int, *, width: int) -> ModelConfig:
+    """Return the stack with at least `layers` weighted layers; attention has half the width."""
+    options: dict[str, Any] = {"kind": kind, "blocks": blocks_for_layers(kind, layers)}
+    if kind == "attention":
+        options |= {"width": width // 2, "feed_forward_width": width}
+    else:
+        options["width"] = width
+    return ModelConfig(name="stack", options=options)
+
+
+def run_cell(prepared: Prepared, cell: Cell, seconds: float, progress: Progress) -> dict[str, Any]:
+    """Train one model, choose its threshold on validation and read the test part once.
+
+    Args:
+        prepared: Data and split.
+        cell: What is run.
+        seconds: The budget of a fit.
+        progress: Told what happens.
+
+    Returns:
+        JSON-able figures by name; None where one is undefined or training diverged.
+    """
+    known = {
+        "data": cell.data.name,
+        "simulated": cell.data.simulated,
+        "model": cell.entry.name,
+        "family": cell.entry.family,
+        "seed": cell.seed,
+        "status": "completed",
+        "rows_train": len(prepared.labelled("train")),
+        "rows_test": len(prepared.labelled("test")),
+    }
+    if cell.entry.model is None:
+        found = _baseline_figures(prepared, cell.entry.name)
+    else:
+        config = dataclasses.replace(prepared.config, model=cell.entry.model)
+        found = _net_figures(dataclasses.replace(prepared, config=config), seconds, progress)
+    return json_safe(known | found)
+
+
+def _baseline_figures(prepared: Prepared, name: str) -> dict[str, Any]:
+    judge, began = prepared.judge(), time.monotonic()
+    if name == ALWAYS_LONG:
+        judged = judge.judge(name, np.ones(len(prepared.split.test)), 0.5)
+    else:
+        fitted_on = prepared.labelled("train")
+        probability = BASELINES[name](
+            BaselineInputs(
+                x_train=prepared.scaled[fitted_on],
+                y_train=prepared.rows.labels[fitted_on],
+                parts={
+                    part: prepared.scaled[prepared.part(part)] for part in ("validation", "test")
+                },
+                last_return={},
+                seed=prepared.config.seed,
+            )
+        )
+        cost = {"train_seconds": time.monotonic() - began}
+        if name == MAJORITY:
+            judged = judge.judge(name, probability["test"], 0.5)
+        else:
+            return _judged_figures(prepared, judge.judge_trained(name, probability)) | cost
+    return _judged_figures(prepared, judged)
+
+
+def _net_figures(prepared: Prepared, seconds: float, progress: Progress) -> dict[str, Any]:
+    keras.utils.clear_session()  # else each net's graphs stay in memory
+    began = time.monotonic()
+    model = build(prepared.config, prepared.scaled.shape[1])
+    build_seconds = time.monotonic() - began
+    counts = count_layers(model)
+    size = {
+        "layers": counts.weighted,
+        "products": counts.matrix_products,
+        "parameters": counts.parameters,
+    }
+    try:
+        fitted, cut = fit_within(prepared, model, seconds - build_seconds, progress)
+    except TrainingDivergedError as error:
+        return size | {"status": "diverged", "error": str(error)}
+    outcome = evaluate(prepared, model, fitted, progress)
+    first = build_seconds + fitted.first_step_seconds
+    return (
+        size
+        | {
+            "first_step_seconds": first,
+            "step_seconds": fitted.step_seconds,
+            "train_seconds": first + fitted.seconds,
+            "epochs": fitted.epochs_run,
+            "best_epoch": fitted.best_epoch,
+            "stopped": fitted.stopped_reason,
+            "budget_cut": cut,
+        }
+        | _judged_figures(prepared, outcome.model, outcome.verdict)
+    )
+
+
+def _judged_figures(
+    prepared: Prepared, judged: Judgement, verdict: Verdict | None = None
+) -> dict[str, Any]:
+    assert judged.probability is not None
+    verdict = verdict or _verdict(prepared, prepared.judge(), judged)
+    backtest, test = prepared.config.backtest, prepared.split.test
+    kept = threshold_sweep(
+        judged.probability,
+        prepared.rows.return_log[test],
+        mode=backtest.mode,
+        costs=backtest.costs,
+        thresholds=[judged.threshold],
+    ).iloc[0]
+    return {name: judged.metrics.get(name, math.nan) for name in FIGURES} | {
+        "threshold": judged.threshold,
+        "hit_rate_kept": kept["hit_rate"],
+        "win_rate_kept": kept["win_rate"],
+        "coverage": kept["coverage"],
+        "net_sharpe": judged.metrics["sharpe"],
+        "verdict": verdict.kind,
+        "verdict_sentence": verdict.sentence,
+        "advantage_lower": verdict.advantage.lower,
+    }
+
+
+def _verdict(prepared: Prepared, judge: Judge, judged: Judgement) -> Verdict:
+    labels = judge.test_labels()
+    known = np.isfinite(labels)
+    assert judged.probability is not None
+    return judge_edge(
+        labels[known],
+        predicted_up(judged.probability[known]),
+        judged.backtest.return_net,
+        decision_time=prepared.rows.decision_time[prepared.split.test][known],
+        horizon_bars=prepared.config.label.horizon_bars,
+        seed=prepared.config.seed,
+        simulated=prepared.market.simulated,
+    )
