@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter, StrMethodFormatter
 
 COLOURS = {
     "sequential": "#d9822b",
@@ -17,7 +17,13 @@ COLOURS = {
     "ultimate": "#c2372e",
     "shallow": "#16202c",
 }
-DASHES = ("--", ":", "-.", (0, (1, 3)), (0, (5, 1)))
+DASHES = {
+    "majority": "-",
+    "always long": (0, (1, 3)),
+    "logistic regression": ":",
+    "random forest": "--",
+    "gradient boosting": "-.",
+}
 INK, GRID = "#16202c", "#dfe4ea"
 
 
@@ -29,7 +35,7 @@ def plot_comparison(summary: pd.DataFrame, path: Path) -> None:
         path: PNG file.
     """
     names = list(dict.fromkeys(summary["data"]))
-    figure = Figure(figsize=(12.5, 4.3 * len(names)), dpi=110, layout="constrained")
+    figure = Figure(figsize=(14.0, 4.3 * len(names)), dpi=110, layout="constrained")
     canvas = FigureCanvasAgg(figure)
     axes = figure.subplots(len(names), 2, squeeze=False)
     for name, (found, cost) in zip(names, axes, strict=True):
@@ -51,9 +57,7 @@ def _plot_found(axis: Axes, lines: pd.DataFrame, name: str, *, simulated: bool) 
     others = lines[lines["layers"].isna()]
     if not simulated:
         others = others[others["model"] != "always long"]
-    for place, line in enumerate(others.to_dict("records")):
-        dashes = DASHES[place % len(DASHES)]
-        axis.axhline(line[figure], color=INK, linewidth=1, linestyle=dashes, label=line["model"])
+    _levels(axis, others, figure)
     axis.yaxis.set_major_formatter(PercentFormatter(1.0))
     what = "share of the oracle's edge, simulated bars" if simulated else "accuracy, test part"
     _finish(axis, f"{name}: {what} (mean ± standard deviation)")
@@ -65,14 +69,16 @@ def _plot_cost(axis: Axes, lines: pd.DataFrame, name: str) -> None:
         axis.plot(nets["layers"], nets["train_seconds"], color=colour, marker="o", label=family)
         axis.plot(nets["layers"], nets["first_step_seconds"], color=colour, marker="x", ls=":")
     trees = lines[(lines["family"] == "baseline") & lines["train_seconds"].notna()]
-    for place, line in enumerate(trees.to_dict("records")):
-        axis.axhline(
-            line["train_seconds"], color=INK, linewidth=1, linestyle=DASHES[place],
-            label=line["model"],
-        )  # fmt: skip
+    _levels(axis, trees, "train_seconds")
     axis.set_yscale("log")
     axis.set_ylabel("seconds")
     _finish(axis, f"{name}: seconds of training (dotted: to the first step)")
+
+
+def _levels(axis: Axes, lines: pd.DataFrame, figure: str) -> None:
+    for line in lines.to_dict("records"):
+        model = str(line["model"])
+        axis.axhline(line[figure], color=INK, linewidth=1.2, linestyle=DASHES[model], label=model)
 
 
 def _nets(lines: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -83,6 +89,9 @@ def _nets(lines: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 def _finish(axis: Axes, title: str) -> None:
     if len(np.unique([x for line in axis.lines for x in np.ravel(line.get_xdata())])) > 1:
         axis.set_xscale("log")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set_xlabel("weighted layers")
     axis.set_title(title, loc="left", color=INK, fontsize=10.5)
     axis.grid(True, color=GRID, linewidth=0.8)
@@ -90,4 +99,4 @@ def _finish(axis: Axes, title: str) -> None:
     for side in ("top", "right"):
         axis.spines[side].set_visible(False)
     if axis.get_legend_handles_labels()[0]:
-        axis.legend(frameon=False, fontsize=8)
+        axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
