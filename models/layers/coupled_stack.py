@@ -42,7 +42,13 @@ class CoupledStack(StackLayer):
         check_choice("coupling", coupling, tuple(self.COUPLINGS))
         check_choice("residual_scaling", residual_scaling, RESIDUAL_SCALINGS)
         check_choice("memory", memory, MEMORIES)
-        check_coupling(coupling, residual_scaling, memory, exact=exact)
+        check_coupling(
+            coupling,
+            residual_scaling,
+            memory,
+            exact=exact,
+            stochastic_depth=self.stochastic_depth,
+        )
         self.coupling = coupling
         self.residual_scaling = residual_scaling
         self.exact = bool(exact)
@@ -144,7 +150,14 @@ class CoupledStack(StackLayer):
                 self._add(f"residual_{half}_scale", (1,), initial)
 
 
-def check_coupling(coupling: str, residual_scaling: str, memory: str, *, exact: bool) -> None:
+def check_coupling(
+    coupling: str,
+    residual_scaling: str,
+    memory: str,
+    *,
+    exact: bool,
+    stochastic_depth: float = 0.0,
+) -> None:
     """Refuse combinations that mean nothing.
 
     Raises:
@@ -164,6 +177,11 @@ def check_coupling(coupling: str, residual_scaling: str, memory: str, *, exact: 
         raise ValueError(
             f'coupling="none" has no skips, so there is no branch for residual_scaling='
             f'{residual_scaling!r} to scale: use residual_scaling="none".'
+        )
+    if coupling == "none" and stochastic_depth:
+        raise ValueError(
+            f'coupling="none" has no skips, so a row that leaves out a block would become zero; '
+            f"got stochastic_depth={stochastic_depth}: use stochastic_depth=0."
         )
     if coupling == "additive" and residual_scaling == "deepnorm":
         raise ValueError(

@@ -62,13 +62,11 @@ def normalize(
         return (x if weights.offset is None else x + weights.offset), None
     moments = None
     if training:
-        mean = ops.mean(x, axis=0)
-        variance = ops.mean(ops.square(x - mean), axis=0)
+        x, mean, variance = _standardize_columns(x)
         moments = Moments(mean, variance)
     else:
-        mean, variance = weights.moving_mean, weights.moving_variance
-    centred = (x - mean) * ops.rsqrt(variance + EPSILON[kind])
-    return centred * weights.scale + weights.offset, moments
+        x = (x - weights.moving_mean) * ops.rsqrt(weights.moving_variance + EPSILON[kind])
+    return x * weights.scale + weights.offset, moments
 
 
 def row_mean(x: Any, *, dots: bool) -> Any:
@@ -115,6 +113,31 @@ def _standardize(kind: str, *, dots: bool) -> Any:
         return y, backward
 
     return standardize
+
+
+def _standardize_columns(x: Any) -> tuple[Any, Any, Any]:
+    """Columns of mean zero and mean square one, with their means and variances.
+
+    The backward pass is that of rows, over columns; no gradient flows through the moments.
+    """
+
+    @ops.custom_gradient
+    def standardize(x: Any) -> tuple[Any, Any]:
+        mean = ops.mean(x, axis=0)
+        x = x - mean
+        variance = ops.mean(ops.square(x), axis=0)
+        factor = ops.rsqrt(variance + EPSILON["batch"])
+        y = x * factor
+
+        def backward(*upstream: Any, **_: Any) -> Any:
+            dy = upstream[0]
+            dx = dy - y * ops.mean(dy * y, axis=0)
+            return (dx - ops.mean(dy, axis=0)) * factor
+
+        return (y, mean, variance), backward
+
+    y, mean, variance = standardize(x)
+    return y, mean, variance
 
 
 def plain_norm(kind: str, *, dtype: Any, name: str) -> keras.layers.Layer:

@@ -18,7 +18,7 @@ DEPTH = sum(UNITS)
 SEED = (7, 0)
 
 ADDITIVE = {"coupling": "additive"}
-PLAIN = {"coupling": "none", "residual_scaling": "none"}
+PLAIN = {"coupling": "none", "residual_scaling": "none", "stochastic_depth": 0.0}
 DEEPNORM = {"residual_scaling": "deepnorm"}
 
 
@@ -381,6 +381,7 @@ def test_config_round_trip():
         ({"memory": "reversible"}, 'use coupling="additive"'),
         ({"exact": True}, 'use coupling="additive" or leave exact out'),
         ({"coupling": "none"}, 'use residual_scaling="none"'),
+        ({**PLAIN, "stochastic_depth": 0.1}, "use stochastic_depth=0"),
         ({**ADDITIVE, **DEEPNORM}, 'use coupling="residual"'),
     ],
 )
