@@ -39,6 +39,7 @@ CASES = {
             "memory": "checkpoint",
             "normalization": "rms",
             "residual_scaling": "none",
+            "stochastic_depth": 0.0,
         },
     ),
     "additive reversible batch": (
@@ -50,13 +51,21 @@ CASES = {
         "ResidualStack",
         {"coupling": "additive", "exact": True, "memory": "reversible"},
     ),
+    "attention checkpoint deepnorm": (
+        "AttentionStack",
+        {"heads": 2, "memory": "checkpoint", "residual_scaling": "deepnorm", "causal": True},
+    ),
+    "attention additive reversible": (
+        "AttentionStack",
+        {"heads": 2, "coupling": "additive", "memory": "reversible", "normalization": "rms"},
+    ),
 }
 
 
 def built(kind, options):
     """A layer with random weights, so that no gradient is zero or one by accident."""
     defaults = {"dropout_rate": 0.3, "stochastic_depth": 0.4, "activation": "gelu"}
-    layer = getattr(layers, kind)(UNITS, **defaults, **options)
+    layer = getattr(layers, kind)(blocks_per_unit=UNITS, **{**defaults, **options})
     layer.build((None, *shape_of(kind)[1:]))
     rng = np.random.default_rng(1)
     for weight in layer.weights:
@@ -85,35 +94,39 @@ def outputs_and_gradients(layer, x, upstream):
     return {"output": y.numpy(), **named, **moved}
 
 
+def random_case(kind, options):
+    """A layer, an input and the gradient of its output."""
+    rng, shape = np.random.default_rng(2), shape_of(kind)
+    x = rng.normal(size=shape).astype("float32")
+    upstream = rng.normal(size=(ROWS, len(UNITS), *shape[1:])).astype("float32")
+    return built(kind, options), x, upstream
+
+
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
-    """Results by case, of TensorFlow and of one JAX process."""
+    """Results by case, of TensorFlow and of one JAX process that runs beside it."""
     folder = tmp_path_factory.mktemp("jax")
-    specified, arrays, ours = [], {}, {}
-    for number, (name, (kind, options)) in enumerate(CASES.items()):
-        layer, shape = built(kind, options), shape_of(kind)
-        rng = np.random.default_rng(2)
-        x = rng.normal(size=shape).astype("float32")
-        upstream = rng.normal(size=(ROWS, len(UNITS), *shape[1:])).astype("float32")
-        specified.append((kind, layer.get_config()))
+    cases = {name: random_case(kind, options) for name, (kind, options) in CASES.items()}
+    specified = [(type(layer).__name__, layer.get_config()) for layer, _, _ in cases.values()]
+    arrays = {}
+    for number, (layer, x, upstream) in enumerate(cases.values()):
         given = {"x": x, "upstream": upstream, **{w.name: w.numpy() for w in layer.weights}}
         arrays.update({f"{number}/{key}": value for key, value in given.items()})
-        ours[name] = outputs_and_gradients(layer, x, upstream)
-    (folder / "cases.json").write_text(json.dumps(specified))
-    np.savez(folder / "cases.npz", **arrays)
-    script = Path(__file__).with_name("run_on_jax.py")
     files = [folder / name for name in ("cases.json", "cases.npz", "results.npz")]
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
-    done = subprocess.run(
-        [sys.executable, script, *files],
-        env=environment,
+    files[0].write_text(json.dumps(specified))
+    np.savez(files[1], **arrays)
+    process = subprocess.Popen(
+        [sys.executable, Path(__file__).with_name("run_on_jax.py"), *files],
+        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
         cwd=Path(__file__).parents[2],
-        capture_output=True,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
     )
-    assert done.returncode == 0, done.stderr
-    found = dict(np.load(files[-1]))
+    ours = {name: outputs_and_gradients(*case) for name, case in cases.items()}
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors[-3000:]
+    with np.load(files[2]) as results:
+        found = dict(results)
     theirs = {name: part(found, f"{number}/") for number, name in enumerate(CASES)}
     return ours, theirs, part(found, "fit/")
 
