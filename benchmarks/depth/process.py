@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 POLL_SECONDS = 0.1
 # Below this much free memory the measured process ends, so that no other one suffers.
 LEAST_FREE_GIB = 0.4
-# Freed blocks of 64 KiB and more go back to the system at once, so that a peak is of live memory.
+# Freed blocks of 64 KiB and more go back to the system at once, so that a peak is of live memory:
+# for measurements of memory. Those of time keep them, as training does.
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
 
 
@@ -53,7 +54,7 @@ def run_fresh(
         return {"error": f"not started: {free:.1f} GiB free, {need_gib:.1f} GiB needed"}
     environment = {
         **os.environ,
-        **MALLOC,
+        **(MALLOC if measure == "memory" else {}),
         "KERAS_BACKEND": backend,
         "TF_CPP_MIN_LOG_LEVEL": "2",
         "JAX_PLATFORMS": "cpu",
