@@ -130,7 +130,8 @@ def _standardize_columns(x: Any) -> tuple[Any, Any, Any]:
         y = x * factor
 
         def backward(*upstream: Any, **_: Any) -> Any:
-            dy = upstream[0]
+            # TensorFlow passes the outputs' gradients one by one, JAX as one tuple.
+            dy = upstream[0][0] if isinstance(upstream[0], tuple) else upstream[0]
             dx = dy - y * ops.mean(dy * y, axis=0)
             return (dx - ops.mean(dy, axis=0)) * factor
 
