@@ -182,8 +182,8 @@ class StackPreset:
 def _presets() -> dict[str, StackPreset]:
     presets = {"default": StackPreset(config=StackConfig())}
     for kind in KINDS:
-        # Tokens multiply the work of a layer, so that attention's are narrower.
-        width = 32 if kind == "attention" else 64
+        # Four tokens of 16 values are as much to carry as 64 values.
+        width = 16 if kind == "attention" else 64
         for layers in PRESET_LAYERS:
             config = StackConfig(kind=kind, blocks=blocks_for_layers(kind, layers), width=width)
             presets[f"{kind}_{layers}"] = StackPreset(config=config)

@@ -12,7 +12,8 @@ writes artifacts/depths-<time>/ with CSV, JSON, Markdown and a plot. Every finis
 after Ctrl-C the same command with --resume goes on with the others. --quick runs every cell in
 tiny, to see it work: its figures mean nothing.
 
-At most about an hour on two idle cores with the defaults, and as much again for each file of bars.
+An hour or more on two idle cores with the defaults, as much again for each 20,000 real bars: one
+epoch is always finished, and the deepest nets' takes longer than the budget on many rows.
 """
 
 import dataclasses

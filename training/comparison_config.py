@@ -31,7 +31,7 @@ class ComparisonConfig:
         budget_seconds: Seconds of each fit, compiling included; one epoch is always finished.
         layers: Weighted layers that the nets of each kind have at least.
         kinds: Kinds of blocks; see `models.stack`.
-        width: Of the nets; attention, which works on several tokens, has half of it.
+        width: Values that the nets carry; attention has them as four tokens of a quarter each.
         ultimate: Preset of the ultimate net, which has residual and dense blocks and attention;
             empty leaves it out.
         models: Names of the models to compare, as in the table; empty means all.
@@ -62,10 +62,10 @@ class ComparisonConfig:
             values = getattr(self, name)
             if len(set(values)) != len(values):
                 raise ValueError(f"compare.{name} must be distinct, got {values}; name each once")
-        if self.width < 8 or self.width % 8:
+        if self.width < 8 or self.width % 4:
             raise ValueError(
-                f"compare.width must be a multiple of 8, got {self.width}: attention has half of "
-                "it and four heads"
+                f"compare.width must be a multiple of 4 from 8 on, got {self.width}: attention "
+                "divides it among four tokens"
             )
         for name, target in self.targets.items():
             if not 0 < target < 1:
@@ -130,6 +130,6 @@ def quick(
             fit=FitConfig(epochs=2, batch_size=128, jit_compile=False),
         ),
         dataclasses.replace(
-            comparison, seeds=2, budget_seconds=20.0, layers=(11, 19), width=8, ultimate=""
+            comparison, seeds=2, budget_seconds=20.0, layers=(11, 19), width=16, ultimate=""
         ),
     )

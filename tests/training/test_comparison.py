@@ -163,7 +163,7 @@ def test_the_nets_have_the_layers_that_their_names_promise():
     ]  # fmt: skip
     assert names[-1] == "ultimate"
     assert len(names) == 6 + 4 * 4 + 1
-    for entry in entries(ComparisonConfig(layers=(30,), width=8)):
+    for entry in entries(ComparisonConfig(layers=(30,), width=16)):
         if entry.name.endswith("-30"):
             config = ExperimentConfig(model=entry.model)
             assert 30 <= count_layers(build(config, 5)).weighted < 36
@@ -218,7 +218,7 @@ def test_nonsense_is_refused():
         ({"seeds": 0}, "seeds must be at least 1"),
         ({"budget_seconds": 0.0}, "budget_seconds must be above 0"),
         ({"layers": (75, 75)}, "layers must be distinct"),
-        ({"width": 12}, "width must be a multiple of 8"),
+        ({"width": 30}, "width must be a multiple of 4"),
         ({"targets": {"mlp": 65.0}}, "write 0.65 for 65%"),
     ):
         with pytest.raises(ValueError, match=message):
