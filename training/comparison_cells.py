@@ -10,18 +10,18 @@ import keras
 import numpy as np
 
 from evaluation.json_safe import json_safe
-from evaluation.metrics import predicted_up, threshold_sweep
-from evaluation.verdict import Verdict, judge_edge
+from evaluation.metrics import threshold_sweep
+from evaluation.verdict import Verdict
 from models.describe import count_layers
 from models.stack import blocks_for_layers
 from training.baselines import BASELINES, BaselineInputs
 from training.comparison_budget import fit_within
 from training.comparison_config import ComparisonConfig, DataSet, Kind
 from training.config import ModelConfig
-from training.experiment import Prepared, build, evaluate
+from training.experiment import Prepared, build, evaluate, verdict_of
 from training.fitting.fit import TrainingDivergedError
 from training.fitting.progress import Progress
-from training.judge import Judge, Judgement
+from training.judge import Judgement
 
 MAJORITY, ALWAYS_LONG = "majority", "always long"
 BASELINE_MODELS = ("logistic regression", "random forest", "gradient boosting")
@@ -205,7 +205,7 @@ def _judged_figures(
     prepared: Prepared, judged: Judgement, verdict: Verdict | None = None
 ) -> dict[str, Any]:
     assert judged.probability is not None
-    verdict = verdict or _verdict(prepared, prepared.judge(), judged)
+    verdict = verdict or verdict_of(prepared, judged)
     backtest, test = prepared.config.backtest, prepared.split.test
     kept = threshold_sweep(
         judged.probability,
@@ -224,18 +224,3 @@ def _judged_figures(
         "verdict_sentence": verdict.sentence,
         "advantage_lower": verdict.advantage.lower,
     }
-
-
-def _verdict(prepared: Prepared, judge: Judge, judged: Judgement) -> Verdict:
-    labels = judge.test_labels()
-    known = np.isfinite(labels)
-    assert judged.probability is not None
-    return judge_edge(
-        labels[known],
-        predicted_up(judged.probability[known]),
-        judged.backtest.return_net,
-        decision_time=prepared.rows.decision_time[prepared.split.test][known],
-        horizon_bars=prepared.config.label.horizon_bars,
-        seed=prepared.config.seed,
-        simulated=prepared.market.simulated,
-    )

@@ -229,7 +229,7 @@ def evaluate(
         }
         judge = prepared.judge()
         judged = judge.judge_trained("model", probability)
-        verdict = _verdict(prepared, judge, judged)
+        verdict = verdict_of(prepared, judged)
     return Outcome(
         temperature=temperature,
         logits=logits,
@@ -257,8 +257,9 @@ def judge_baselines(prepared: Prepared, judge: Judge, progress: Progress) -> tup
     return (*judged, judge.judge_buy_and_hold())
 
 
-def _verdict(prepared: Prepared, judge: Judge, judged: Judgement) -> Verdict:
-    labels = judge.test_labels()
+def verdict_of(prepared: Prepared, judged: Judgement) -> Verdict:
+    """Whether what was judged on the test part has an edge there."""
+    labels = prepared.judge().test_labels()
     known = np.isfinite(labels)
     assert judged.probability is not None
     return judge_edge(
