@@ -65,6 +65,7 @@ def of_net(
         "compiler": "XLA" if net.jit or backend == "jax" else "graph",
         "coupling": net.coupling if is_stack else "",
         "memory": net.memory if is_stack else "",
+        "normalization": net.normalization,
         "depth": net.depth,
         "width": net.width,
         "batch": net.batch,
@@ -210,6 +211,17 @@ def throughput(
                 Net(kind="stack", coupling=coupling, memory=memory, jit=jit, depth=depth, **size)
                 for jit in (False, True)
                 for coupling, memory in MODES
+            ]
+            nets += [
+                Net(
+                    kind="stack",
+                    coupling=REVERSIBLE[0],
+                    memory=REVERSIBLE[1],
+                    normalization=normalization,
+                    depth=depth,
+                    **size,
+                )
+                for normalization in ("rms", "none")
             ]
             nets += [Net(kind=kind, depth=depth, **size) for kind in SCAN_KINDS]
             nets += [

@@ -31,6 +31,7 @@ class Net:
         dropout_rate: of the stack.
         stochastic_depth: of the stack.
         exact: the stack's exact mode.
+        normalization: of the stack; the peers have `layer`.
     """
 
     kind: str
@@ -43,6 +44,7 @@ class Net:
     dropout_rate: float = 0.0
     stochastic_depth: float = 0.0
     exact: bool = False
+    normalization: str = "layer"
 
     def __post_init__(self) -> None:
         kinds = KERAS_KINDS + SCAN_KINDS
@@ -99,7 +101,12 @@ def stack_layer(net: Net, seed: int = 0) -> Any:
     if net.exact:
         options["exact"] = True
     return ResidualStack(
-        (net.depth,), memory=net.memory, dropout_rate=net.dropout_rate, seed=seed, **options
+        (net.depth,),
+        normalization=net.normalization,
+        memory=net.memory,
+        dropout_rate=net.dropout_rate,
+        seed=seed,
+        **options,
     )
 
 
