@@ -120,16 +120,20 @@ def stack64(layer, x, weights, dropout, depth, training):
     return tf.stack(outputs, 1)
 
 
+def masks64(source):
+    """Every block's mask; nothing is dropped without a source."""
+    if source is None:
+        return [1.0] * DEPTH
+    return [tf.cast(source.mask(block), tf.float64) for block in range(DEPTH)]
+
+
 def reference(layer, x, training):
     """Outputs and gradients in float64, by TensorFlow's own differentiation."""
     dropout = depth = [1.0] * DEPTH
     if training:
-        shape, seed = x.shape, tf.constant(SEED)
-        source = mask_source(shape, DEPTH, seed, layer.dropout_rate)
-        dropout = [tf.cast(source.mask(block), tf.float64) for block in range(DEPTH)]
-        rates = layer.stochastic_depth * np.arange(1, DEPTH + 1) / DEPTH
-        source = mask_source((len(x), 1), DEPTH, seed, rates, salt=1)
-        depth = [tf.cast(source.mask(block), tf.float64) for block in range(DEPTH)]
+        seed, rates = tf.constant(SEED), layer.stochastic_depth * np.arange(1, DEPTH + 1) / DEPTH
+        dropout = masks64(mask_source(x.shape, DEPTH, seed, layer.dropout_rate))
+        depth = masks64(mask_source((len(x), 1), DEPTH, seed, rates, salt=1))
     weights = {w.name: tf.constant(w.numpy().astype("float64")) for w in layer.weights}
     x = tf.constant(x.astype("float64"))
     upstream = np.random.default_rng(3).normal(size=(len(x), len(UNITS), WIDTH))
