@@ -51,6 +51,8 @@ def _name(row: Any) -> str:
     if row["net"].startswith("scan"):
         return PEER_NAMES[row["net"]]
     name = PEER_NAMES.get(row["net"]) or f"stack, {row['coupling']}, {row['memory']}"
+    if row.get("normalization", "layer") not in ("layer", ""):
+        name += f", {row['normalization']} norm"
     return f"{name}, JAX" if row.get("backend") == "jax" else f"{name}, {row['compiler']}"
 
 
