@@ -35,10 +35,10 @@ def train(net: dict[str, Any], steps: int) -> dict[str, Any]:
     tracing and compiling count.
     """
     wanted = Net(**net)
-    reuse_memory()
     _warm_up(wanted)
     start = time.perf_counter()
     step, parameters = _maker(wanted)(wanted)
+    reuse_memory(parameters)
     built = time.perf_counter()
     losses = [step()]
     first = time.perf_counter()

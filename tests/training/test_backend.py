@@ -18,7 +18,9 @@ def faults_of_a_second_use():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 fresh = faults_of_a_second_use()
-assert reuse_memory()
+assert not reuse_memory(10**13)
+assert faults_of_a_second_use() > fresh / 2
+assert reuse_memory(10**6)
 print(fresh, faults_of_a_second_use())
 """
 

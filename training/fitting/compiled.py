@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from training.backend import reuse_memory
 from training.fitting.arrays import Arrays, Inputs, check_arrays, training_weight
 from training.fitting.checkpoint import to_numpy
 from training.fitting.fit_config import FitConfig
@@ -42,6 +43,7 @@ class CompiledFit:
 
 def compile_fit(model: keras.Model, config: FitConfig) -> CompiledFit:
     """Return step and forward pass of the model, not yet traced."""
+    reuse_memory(model.count_params())
     step = TrainStep(model, config)
     forward = Forward(model, config.evaluation_batch_size, jit_compile=step.jit_compile)
     return CompiledFit(step=step, forward=forward)
