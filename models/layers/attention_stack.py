@@ -98,11 +98,6 @@ class AttentionStack(CoupledStack):
             seed=seed,
             **layer_options,
         )
-        if residual_scaling == "deepnorm" and normalization == "none":
-            raise ValueError(
-                'residual_scaling="deepnorm" enlarges the carry for a norm to shrink, got '
-                'normalization="none": use normalization="layer" or "rms".'
-            )
         self.heads = int(heads)
         self.feed_forward_width = None if feed_forward_width is None else int(feed_forward_width)
         self.causal = bool(causal)

@@ -49,6 +49,11 @@ class CoupledStack(StackLayer):
             exact=exact,
             stochastic_depth=self.stochastic_depth,
         )
+        if residual_scaling == "deepnorm" and self.normalization == "none":
+            raise ValueError(
+                'residual_scaling="deepnorm" enlarges the carry for a norm to shrink, got '
+                'normalization="none": use normalization="layer" or "rms".'
+            )
         self.coupling = coupling
         self.residual_scaling = residual_scaling
         self.exact = bool(exact)

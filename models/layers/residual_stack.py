@@ -5,10 +5,9 @@ from typing import Any, ClassVar
 
 import keras
 
-from models.layers.coupled_stack import MEMORIES, CoupledStack
+from models.layers.block import TWO_BRANCHES
+from models.layers.coupled_stack import CoupledStack
 from models.layers.residual_block import ResidualBlock
-
-__all__ = ["MEMORIES", "ResidualStack"]
 
 
 @keras.saving.register_keras_serializable(package="ultimate_deep")
@@ -94,7 +93,7 @@ class ResidualStack(CoupledStack):
                 "flatten or project the input first."
             )
         width = input_shape[-1]
-        two_branches = self.block().coupling not in ("residual", "none")
+        two_branches = self.block().coupling in TWO_BRANCHES
         # Xavier under DeepNorm, as its source has it; He otherwise.
         gain = 1.0 if self.residual_scaling == "deepnorm" else math.sqrt(2)
         for half in (1, 2):
@@ -111,4 +110,4 @@ class ResidualStack(CoupledStack):
             return False
         if self.residual_scaling == "deepnorm":
             return True
-        return half == 1 and self.block().coupling in ("residual", "none")
+        return half == 1 and self.block().coupling not in TWO_BRANCHES

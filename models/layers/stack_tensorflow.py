@@ -41,7 +41,7 @@ def run_stack(
         The units' outputs `(units, batch, ..., width)`, and, with `batch_moments`, the batch's
         moments under the names of the moving statistics, each `(blocks, width)`.
     """
-    stack = StackPass(block, units, batch_moments, memory, TensorFlow())
+    stack = StackPass(block, units, batch_moments, memory, BACKEND)
     # Op by op, a thousand blocks would take seconds: as one function, they do not.
     run = _compiled(stack) if tf.executing_eagerly() else functools.partial(_run, stack)
     return run(x, weights, moving, seed)
@@ -75,13 +75,7 @@ def _run(
 
 
 class TensorFlow:
-    """See `stack_pass.StackBackend`. All instances are one, so that what is compiled is found."""
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, TensorFlow)
-
-    def __hash__(self) -> int:
-        return hash(TensorFlow)
+    """See `stack_pass.StackBackend`."""
 
     def loop(self, body: Body, low: Any, high: Any, state: Any, *, most: int) -> Any:
         """`tf.while_loop` with the bound that XLA wants."""
@@ -119,3 +113,7 @@ class TensorFlow:
             tape.watch(inputs)
             y = f(*inputs)
         return y, tape.gradient(y, inputs, dy)
+
+
+# One for all, so that equal stacks are equal keys of what is compiled.
+BACKEND = TensorFlow()

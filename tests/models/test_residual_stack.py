@@ -387,6 +387,7 @@ def test_config_round_trip():
         ({"coupling": "none"}, 'use residual_scaling="none"'),
         ({**PLAIN, "stochastic_depth": 0.1}, "use stochastic_depth=0"),
         ({**ADDITIVE, **DEEPNORM}, 'use coupling="residual"'),
+        ({**DEEPNORM, "normalization": "none"}, 'use normalization="layer" or "rms"'),
     ],
 )
 def test_bad_arguments_are_refused_by_name(options, message):
