@@ -10,6 +10,7 @@ import numpy as np
 from evaluation.bootstrap import Interval
 from evaluation.json_safe import json_safe
 from evaluation.metrics import confusion
+from evaluation.page import card
 from evaluation.report_data import Contender, ReportData
 
 DASH = "\u2013"
@@ -55,29 +56,22 @@ def verdict_cards(data: ReportData) -> str:
     verdict = data.verdict
     level = f"{verdict.accuracy.level:.0%}:"
     cards = [
-        _card(f"{verdict.accuracy.estimate:.2%}", "accuracy on the test part",
+        card(f"{verdict.accuracy.estimate:.2%}", "accuracy on the test part",
               f"{level} {_span(verdict.accuracy, 100, '.2f')}%"),
-        _card(f"{100 * verdict.advantage.estimate:+.2f} points",
+        card(f"{100 * verdict.advantage.estimate:+.2f} points",
               f"above the majority's {verdict.majority_accuracy:.2%}",
               f"{level} {_span(verdict.advantage, 100, '+.2f')}"),
-        _card(f"{1e4 * verdict.net_return.estimate:+.3f} bps", "net return per bar",
+        card(f"{1e4 * verdict.net_return.estimate:+.3f} bps", "net return per bar",
               f"{level} {_span(verdict.net_return, 1e4, '+.3f')}"),
-        _card(f"{verdict.decisions:,}", "decision times judged",
+        card(f"{verdict.decisions:,}", "decision times judged",
               f"{verdict.bars:,} bars of net returns"),
     ]  # fmt: skip
     if verdict.bars_needed is not None:
-        cards.append(_card(f"≈ {verdict.bars_needed:,}", "bars of test data would settle it", ""))
+        cards.append(card(f"≈ {verdict.bars_needed:,}", "bars of test data would settle it", ""))
     share = data.contenders[0].metrics.get("share_of_edge", math.nan)
     if math.isfinite(share):
-        cards.append(_card(f"{share:.0%}", "of this market's possible edge found", ""))
+        cards.append(card(f"{share:.0%}", "of this market's possible edge found", ""))
     return f'<div class="cards">{"".join(cards)}</div>'
-
-
-def _card(figure: str, meaning: str, detail: str) -> str:
-    return (
-        f'<div class="card"><b>{escape(figure)}</b><span>{escape(meaning)}</span>'
-        f"<span>{escape(detail)}</span></div>"
-    )
 
 
 def _span(interval: Interval, scale: float, form: str) -> str:
