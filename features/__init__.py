@@ -6,8 +6,8 @@
 
 from features.catalogue import compute_indicators, standard_indicators
 from features.compute import FeatureMatrix, compute_features
-from features.program import compile_engine
 from features.registry import feature_names, feature_table
+from features.runner import compile_engine
 
 __all__ = [
     "FeatureMatrix",

@@ -2,8 +2,6 @@
 
 from features.graph import (
     Node,
-    bars_since_max,
-    bars_since_min,
     clip,
     compare,
     difference,
@@ -11,13 +9,12 @@ from features.graph import (
     maximum,
     minimum,
     ratio,
-    rolling_max,
-    rolling_min,
     soft_log_ratio,
     streak,
 )
 from features.indicators import atr, close, donchian, high, low, opening, true_range
 from features.registry import Feature
+from features.windows import bars_since_max, bars_since_min, rolling_max, rolling_min
 
 TURTLE = "Donchian (1960)"
 

@@ -5,9 +5,12 @@ from collections.abc import Mapping
 import pandas as pd
 
 from features import indicators as ind
+from features import oscillators as osc
+from features import smoothing
 from features.compute import bar_columns
-from features.graph import Node, deviation, mean, slope
-from features.program import evaluate
+from features.graph import Node, lag, ratio
+from features.runner import evaluate
+from features.windows import absolute_deviation, deviation, mean, slope, variance
 
 
 def _averages_and_channels() -> dict[str, Node]:
@@ -82,9 +85,117 @@ def _oscillators_and_volume() -> dict[str, Node]:
     }
 
 
+def _more_averages_and_channels() -> dict[str, Node]:
+    """Less common averages, channels and candles, in the prices' unit."""
+    price = ind.close()
+    upper, middle, lower = smoothing.acceleration_bands(20)
+    first, top, bottom, last = smoothing.heikin_ashi()
+    conversion, base, span_a, span_b = smoothing.ichimoku()
+    return {
+        "average_price": smoothing.average_price(),
+        "weighted_close": smoothing.weighted_close(),
+        "midpoint_14": smoothing.midpoint(price, 14),
+        "midprice_14": smoothing.midprice(14),
+        "rma_14": ind.wilder(price, 14),
+        "trima_20": smoothing.trima(price, 20),
+        "hma_20": smoothing.hma(price, 20),
+        "t3_5": smoothing.t3(price, 5),
+        "zlema_20": smoothing.zlema(price, 20),
+        "vwma_20": smoothing.vwma(price, 20),
+        "kama_30": smoothing.kama(price, 30),
+        "acceleration_upper_20": upper,
+        "acceleration_middle_20": middle,
+        "acceleration_lower_20": lower,
+        "heikin_ashi_open": first,
+        "heikin_ashi_high": top,
+        "heikin_ashi_low": bottom,
+        "heikin_ashi_close": last,
+        "ichimoku_conversion_9": conversion,
+        "ichimoku_base_26": base,
+        "ichimoku_span_a_26": span_a,
+        "ichimoku_span_b_52": span_b,
+        "regression_start_14": osc.regression_start(price, 14),
+        "regression_angle_14": osc.regression_angle(price, 14),
+        "regression_forecast_14": osc.regression_forecast(price, 14),
+    }
+
+
+def _more_momentum() -> dict[str, Node]:
+    """Less common momentum."""
+    price = ind.close()
+    fast_k, fast_d = osc.fast_stochastic(5, 3)
+    k, d, j = osc.kdj(9, 3, 3)
+    rsi_k, rsi_d = osc.stochastic_rsi(14, 5, 3)
+    bull, bear = osc.elder_ray(13)
+    strength = osc.stochastic_momentum(13, 25, 2)
+    return {
+        "apo_12_26": osc.absolute_oscillator(price, 12, 26),
+        "ppo_12_26": osc.percentage_oscillator(price, 12, 26),
+        "rocp_10": osc.rate_of_change_fraction(price, 10),
+        "rocr_10": osc.rate_of_change_ratio(price, 10),
+        "cmo_14": osc.smoothed_chande(price, 14),
+        "chande_momentum_14": osc.chande_momentum(price, 14),
+        "intraday_momentum_14": osc.intraday_momentum(14),
+        "stochastic_fast_k_5_3": fast_k,
+        "stochastic_fast_d_5_3": fast_d,
+        "kdj_k_9_3_3": k,
+        "kdj_d_9_3_3": d,
+        "kdj_j_9_3_3": j,
+        "stochastic_rsi_k_14_5_3": rsi_k,
+        "stochastic_rsi_d_14_5_3": rsi_d,
+        "stochastic_momentum_13_25_2": strength,
+        "stochastic_momentum_signal_9": ind.ema(strength, 9),
+        "awesome_5_34": osc.awesome_oscillator(),
+        "accelerator_5_34_5": osc.accelerator_oscillator(),
+        "coppock_10_11_14": osc.coppock(price, 10, 11, 14),
+        "detrended_price_20": lag(price, 11) - mean(price, 20),
+        "bull_power_13": bull,
+        "bear_power_13": bear,
+        "qstick_10": osc.qstick(10),
+        "forecast_oscillator_5": osc.forecast_oscillator(price, 5),
+    }
+
+
+def _more_trend_and_volume() -> dict[str, Node]:
+    """Less common trend, statistics, ranges and volume."""
+    price, traded = ind.close(), ind.volume()
+    plus, minus = osc.directional_movements(14)
+    up, down = ind.aroon(25)
+    return {
+        "plus_dm_14": plus,
+        "minus_dm_14": minus,
+        "adxr_14": osc.adx_rating(14),
+        "aroon_oscillator_25": up - down,
+        "efficiency_ratio_10": osc.efficiency_ratio(price, 10),
+        "vertical_horizontal_28": osc.vertical_horizontal(price, 28),
+        "mass_index_9_25": osc.mass_index(9, 25),
+        "percentile_50_30": osc.percentile(price, 30, 50.0),
+        "variance_20": variance(price, 20),
+        "absolute_deviation_14": absolute_deviation(price, 14),
+        "beta_high_low_5": osc.beta(ind.high(), ind.low(), 5),
+        "correlation_high_low_30": ind.correlation(ind.high(), ind.low(), 30),
+        "average_range_14": osc.average_range(14),
+        "chaikin_volatility_10_10": osc.chaikin_volatility(10, 10),
+        "relative_volatility_10_14": osc.relative_volatility(10, 14),
+        "chaikin_oscillator_3_10": osc.chaikin_oscillator(3, 10),
+        "pvo_12_26": osc.percentage_oscillator(traded, 12, 26),
+        "relative_volume_20": ratio(traded, lag(mean(traded, 20), 1)),
+        "anchored_vwap": osc.anchored_vwap(),
+        "market_facilitation": osc.facilitation(),
+        "price_volume_trend": osc.price_volume_trend(),
+        "williams_accumulation": osc.williams_accumulation(),
+    }
+
+
 def standard_indicators() -> dict[str, Node]:
     """Nodes by name, with the textbook's windows; prices and volumes keep their units."""
-    return _averages_and_channels() | _oscillators_and_volume()
+    return (
+        _averages_and_channels()
+        | _oscillators_and_volume()
+        | _more_averages_and_channels()
+        | _more_momentum()
+        | _more_trend_and_volume()
+    )
 
 
 def compute_indicators(
@@ -99,8 +210,9 @@ def compute_indicators(
 
     Returns:
         float64, a column per indicator, NaN before each has settled (recursive averages: until
-        earlier bars weigh less than 1e-9). `obv` and `accumulation_distribution` are sums since
-        the first bars and so depend on where those are.
+        earlier bars weigh less than 1e-9, which takes `kama_30` 5,000 bars). `obv`,
+        `accumulation_distribution`, `price_volume_trend`, `williams_accumulation` and
+        `anchored_vwap` are sums since the first bars and so depend on where those are.
 
     Raises:
         TypeError, ValueError: As `compute_features` for malformed bars.

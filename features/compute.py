@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from features.graph import COLUMNS
-from features.program import evaluate
 from features.registry import Feature, registry
+from features.runner import evaluate
 
 # Features are limited to this: a quotient with a tiny denominator stays finite in float32.
 LIMIT = 1e6

@@ -7,10 +7,14 @@ moving average that forty features use is computed once. From the operators a no
 - `settled`: the first row whose value no longer depends on where the bars began, exactly for
   windows and within `SETTLED` for recursive averages. This is what a feature declares as warm-up.
 
-`features.program` turns nodes into arrays of instructions that one compiled interpreter runs.
+`features.windows` builds means, deviations and extremes of windows out of the operators here, and
+`features.program` turns nodes into arrays of instructions for two compiled executors: one takes a
+block of bars, the other a single bar, and both do the same arithmetic in the same order.
 """
 
 import math
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -34,15 +38,22 @@ class Node:
     first: int
     settled: int
     lookback: int
+    name: str = ""
 
     def __add__(self, other: "Node | float") -> "Node":
-        return _arithmetic(op.ADD, self, other)
+        if isinstance(other, Node):
+            return make_node(op.ADD, (self, other))
+        return affine(self, 1.0, float(other))
 
     def __sub__(self, other: "Node | float") -> "Node":
-        return _arithmetic(op.SUB, self, other)
+        if isinstance(other, Node):
+            return make_node(op.SUB, (self, other))
+        return affine(self, 1.0, -float(other))
 
     def __mul__(self, other: "Node | float") -> "Node":
-        return _arithmetic(op.MUL, self, other)
+        if isinstance(other, Node):
+            return make_node(op.MUL, (self, other))
+        return affine(self, float(other))
 
     def __truediv__(self, other: float) -> "Node":
         return affine(self, 1.0 / other)
@@ -58,11 +69,12 @@ class Node:
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        """Names of the bar columns that this node depends on, in their usual order."""
-        if self.code < 0:
-            return (COLUMNS[self.output],)
+        """Names of the bar columns that this node depends on: the usual six first."""
+        if self.code == op.COLUMN:
+            return (self.name,)
         found = {name for node in self.inputs for name in node.columns}
-        return tuple(name for name in COLUMNS if name in found)
+        usual = tuple(name for name in COLUMNS if name in found)
+        return usual + tuple(sorted(found.difference(COLUMNS)))
 
     @cached_property
     def endless(self) -> bool:
@@ -73,7 +85,18 @@ class Node:
 _NODES: dict[tuple[object, ...], Node] = {}
 
 
-def _node(
+def _delay(node: Node) -> int:
+    return int(node.parameters[0]) if node.code == op.LAG else 0
+
+
+def _sooner(node: Node, bars: int) -> Node:
+    """The node of which `node` is the lag, `bars` bars less late."""
+    if bars == 0 or node.code == op.CONSTANT:
+        return node
+    return lag(node.inputs[0], _delay(node) - bars)
+
+
+def make_node(
     code: int,
     inputs: tuple[Node, ...],
     parameters: tuple[float, ...] = (),
@@ -83,98 +106,153 @@ def _node(
     output: int = 0,
     outputs: int = 1,
 ) -> Node:
-    """The one node of this description; `window` counts bars that the operator reads."""
+    """The one node of this description; `window` counts bars of its first input that it reads.
+
+    An operator on series that are all late by some bars is the late result of the operator:
+    `mean(lag(x, 3), 20)` and `lag(mean(x, 20), 3)` are the same node.
+    """
+    late = min((_delay(node) for node in inputs if node.code != op.CONSTANT), default=0)
+    if late:
+        sooner = tuple(_sooner(node, late) for node in inputs)
+        options = {"window": window, "settle": settle, "output": output, "outputs": outputs}
+        return lag(make_node(code, sooner, parameters, **options), late)
     key = (code, tuple(id(node) for node in inputs), parameters, output)
     if key not in _NODES:
-        first = max((node.first for node in inputs), default=0) + window - 1
-        settled = max((node.settled for node in inputs), default=0) + window - 1 + settle
+        reach = [window - 1] + [0] * (len(inputs) - 1)
+        first = max(node.first + bars for node, bars in zip(inputs, reach, strict=True))
+        settled = max(node.settled + bars for node, bars in zip(inputs, reach, strict=True))
         _NODES[key] = Node(
-            code, inputs, parameters, output, outputs, first, settled, lookback=window - 1
+            code, inputs, parameters, output, outputs, first, settled + settle, window - 1
         )
     return _NODES[key]
 
 
 def column(name: str) -> Node:
-    """A column of the bars; `timestamp` is the open time in UTC seconds since 1970."""
-    return _node(-1, (), (), output=COLUMNS.index(name))
+    """A column of the bars; `timestamp` is the open time in UTC seconds since 1970.
+
+    Beside the usual six any column may be named: features that use it need bars that have it.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise ValueError(f"a column's name must be snake_case; got {name!r}")
+    return _leaf(op.COLUMN, (), name)
 
 
-def _window(window: int, least: int = 1) -> int:
+def constant(value: float) -> Node:
+    """0 or 1 at every bar."""
+    if value not in (0.0, 1.0):
+        raise ValueError(f"only the constants 0 and 1 are kept; got {value}")
+    return _leaf(op.CONSTANT, (float(value),), "")
+
+
+def _leaf(code: int, parameters: tuple[float, ...], name: str) -> Node:
+    key = (code, parameters, name)
+    if key not in _NODES:
+        _NODES[key] = Node(code, (), parameters, 0, 1, 0, 0, 0, name)
+    return _NODES[key]
+
+
+def check_window(window: int, least: int = 1) -> int:
+    """`window`, refused when it has fewer bars than `least`."""
     if window < least:
         raise ValueError(f"a window must have at least {least} bars; got {window}")
     return window
 
 
+def lag(x: Node, bars: int) -> Node:
+    """`x`, `bars` earlier (0 is `x` itself)."""
+    if bars == 0 or x.code == op.CONSTANT:
+        return x
+    check_window(bars)
+    if x.code == op.LAG:
+        return lag(x.inputs[0], _delay(x) + bars)
+    key = (op.LAG, id(x), bars)
+    if key not in _NODES:
+        first, settled = x.first + bars, x.settled + bars
+        _NODES[key] = Node(op.LAG, (x,), (float(bars),), 0, 1, first, settled, 0)
+    return _NODES[key]
+
+
 # Of one bar.
-
-
-def _arithmetic(code: int, x: Node, y: Node | float) -> Node:
-    if isinstance(y, Node):
-        return _node(code, (x, y))
-    value = float(y)
-    if code == op.MUL:
-        return affine(x, value)
-    return affine(x, 1.0, value if code == op.ADD else -value)
 
 
 def affine(x: Node, scale: float, offset: float = 0.0) -> Node:
     """`scale * x + offset`."""
-    return _node(op.AFFINE, (x,), (float(scale), float(offset)))
+    if scale == 1.0 and offset == 0.0:
+        return x
+    late = _delay(x)
+    if late:
+        return lag(affine(x.inputs[0], scale, offset), late)
+    if x.code == op.AFFINE:
+        before, start = x.parameters
+        return affine(x.inputs[0], scale * before, scale * start + offset)
+    return make_node(op.AFFINE, (x,), (float(scale), float(offset)))
 
 
 def absolute(x: Node) -> Node:
     """`|x|`."""
-    return _node(op.ABS, (x,))
+    return make_node(op.ABS, (x,))
 
 
 def square_root(x: Node) -> Node:
     """Square root; of negative values (rounding) 0."""
-    return _node(op.SQRT, (x,))
+    return make_node(op.SQRT, (x,))
 
 
 def tanh(x: Node) -> Node:
-    """Hyperbolic tangent."""
-    return _node(op.TANH, (x,))
+    """Hyperbolic tangent, within 3e-16."""
+    return make_node(op.TANH, (x,))
 
 
-def sine(x: Node) -> Node:
-    """Sine of radians."""
-    return _node(op.SIN, (x,))
+def sine(turns: Node) -> Node:
+    """Sine of an angle in turns (1 is a full circle), within 3e-16."""
+    return make_node(op.SIN, (turns,))
 
 
-def cosine(x: Node) -> Node:
-    """Cosine of radians."""
-    return _node(op.COS, (x,))
+def cosine(turns: Node) -> Node:
+    """Cosine of an angle in turns (1 is a full circle), within 3e-16."""
+    return make_node(op.COS, (turns,))
+
+
+def normal_cdf(x: Node) -> Node:
+    """Standard normal distribution function, within 8e-8. Source: Abramowitz & Stegun, 26.2.17."""
+    return make_node(op.NORMAL_CDF, (x,))
+
+
+def arctangent(x: Node) -> Node:
+    """Arc tangent in radians, within 3e-16."""
+    return make_node(op.ARCTANGENT, (x,))
 
 
 def log1p(x: Node) -> Node:
     """`log(1 + x)`; negative values count as 0."""
-    return _node(op.LOG1P, (x,))
+    return logarithm(clip(x, low=0.0) + 1.0)
 
 
 def clip(x: Node, low: float = -math.inf, high: float = math.inf) -> Node:
     """`x` limited to `[low, high]`."""
-    return _node(op.CLIP, (x,), (float(low), float(high)))
+    if x.code == op.COMPARE and (low, high) == (0.0, 1.0):
+        return above(*x.inputs)
+    return make_node(op.CLIP, (x,), (float(low), float(high)))
 
 
 def between(x: Node, low: float, high: float) -> Node:
     """1 where `low <= x < high`, else 0."""
-    return _node(op.BETWEEN, (x,), (float(low), float(high)))
+    return make_node(op.BETWEEN, (x,), (float(low), float(high)))
 
 
 def ratio(x: Node, y: Node, neutral: float = 0.0) -> Node:
     """`x / y`; `neutral` where `y` is 0 or the quotient overflows."""
-    return _node(op.DIV, (x, y), (float(neutral),))
+    return make_node(op.DIV, (x, y), (float(neutral),))
 
 
 def log_ratio(x: Node, y: Node) -> Node:
     """`log(x / y)`; 0 where either is not positive."""
-    return _node(op.LOG_RATIO, (x, y))
+    return make_node(op.LOG_RATIO, (x, y))
 
 
 def logarithm(x: Node) -> Node:
     """`log(x)` of a number without unit; 0 where it is not positive. Prices: `log_ratio`."""
-    return log_ratio(x, affine(x, 0.0, 1.0))
+    return make_node(op.LOG, (x,))
 
 
 def soft_log_ratio(x: Node, y: Node) -> Node:
@@ -187,27 +265,32 @@ def soft_log_ratio(x: Node, y: Node) -> Node:
 
 def difference(x: Node, y: Node) -> Node:
     """`x - y`, exactly 0 where both are equal up to rounding: a denominator that may vanish."""
-    return (x - y) * absolute(compare(x, y))
+    return make_node(op.DIFFERENCE, (x, y))
 
 
 def maximum(x: Node, y: Node) -> Node:
     """The greater of both."""
-    return _node(op.MAXIMUM, (x, y))
+    return make_node(op.MAXIMUM, (x, y))
 
 
 def minimum(x: Node, y: Node) -> Node:
     """The lesser of both."""
-    return _node(op.MINIMUM, (x, y))
+    return make_node(op.MINIMUM, (x, y))
 
 
 def compare(x: Node, y: Node) -> Node:
     """1 where `x` is above `y`, -1 below, 0 where equal within rounding."""
-    return _node(op.COMPARE, (x, y))
+    return make_node(op.COMPARE, (x, y))
+
+
+def above(x: Node, y: Node) -> Node:
+    """1 where `x` is above `y` by more than rounding, else 0."""
+    return make_node(op.ABOVE, (x, y))
 
 
 def where(condition: Node, x: Node, y: Node) -> Node:
     """`x` where `condition` is above zero, else `y`."""
-    return _node(op.WHERE, (condition, x, y))
+    return make_node(op.WHERE, (condition, x, y))
 
 
 def calendar(part: str) -> Node:
@@ -217,149 +300,44 @@ def calendar(part: str) -> Node:
     and the year in [0, 1)), `month` (0 is January).
     """
     parts = ("hour", "weekday", "month_day", "month", "year_day")
-    return _node(op.CALENDAR, (column("timestamp"),), output=parts.index(part), outputs=5)
+    return make_node(op.CALENDAR, (column("timestamp"),), output=parts.index(part), outputs=5)
 
 
-# Of a window.
-
-
-def lag(x: Node, bars: int) -> Node:
-    """`x`, `bars` earlier (0 is `x` itself)."""
-    if bars == 0:
-        return x
-    return _node(op.LAG, (x,), (float(bars),), window=_window(bars) + 1)
-
-
-def rolling_sum(x: Node, window: int) -> Node:
-    """Sum over the window."""
-    return _node(op.SUM, (x,), (float(window),), window=_window(window))
-
-
-def mean(x: Node, window: int) -> Node:
-    """Mean over the window."""
-    if window == 1:
-        return x
-    return _node(op.MEAN, (x,), (float(window),), window=_window(window))
-
-
-def absolute_deviation(x: Node, window: int) -> Node:
-    """Mean absolute deviation from the window's mean."""
-    inputs = (x, mean(x, window))
-    return _windowed(op.ABSOLUTE_DEVIATION, inputs, window)
-
-
-def deviation(x: Node, window: int) -> Node:
-    """Population standard deviation; 0 where below 1e-9 of the window's mean."""
-    return _windowed(op.STANDARD_DEVIATION, (x, mean(x, _window(window, 2))), window)
-
-
-def skewness(x: Node, window: int) -> Node:
-    """Population skewness; 0 for a constant window."""
-    inputs = (x, mean(x, window), deviation(x, window))
-    return _windowed(op.STANDARD_MOMENT, inputs, window, 3.0)
-
-
-def kurtosis(x: Node, window: int) -> Node:
-    """Population excess kurtosis; 0 for a constant window."""
-    inputs = (x, mean(x, window), deviation(x, window))
-    return _windowed(op.STANDARD_MOMENT, inputs, window, 4.0)
-
-
-def covariance(x: Node, y: Node, window: int) -> Node:
-    """Population covariance."""
-    return _windowed(op.COVARIANCE, (x, mean(x, window), y, mean(y, window)), window)
-
-
-def slope(x: Node, window: int) -> Node:
-    """Least-squares slope against time, in units of `x` per bar."""
-    return _windowed(op.SLOPE, (x, mean(x, _window(window, 2))), window)
-
-
-def _windowed(code: int, inputs: tuple[Node, ...], window: int, *parameters: float) -> Node:
-    """A node whose inputs are a series and statistics of the same window of it."""
-    given = (float(window), *parameters)
-    key = (code, tuple(id(node) for node in inputs), given, 0)
-    if key not in _NODES:
-        # The series is read back over the window; its statistics only at the newest bar.
-        series = inputs[0::2] if code == op.COVARIANCE else inputs[:1]
-        reach = window - 1
-        first = max([node.first + reach for node in series] + [node.first for node in inputs])
-        settled = [node.settled + reach for node in series] + [node.settled for node in inputs]
-        _NODES[key] = Node(code, inputs, given, 0, 1, first, max(settled), reach)
-    return _NODES[key]
-
-
-def rolling_min(x: Node, window: int) -> Node:
-    """Lowest value of the window."""
-    return _node(op.MIN, (x,), (float(window),), window=_window(window))
-
-
-def rolling_max(x: Node, window: int) -> Node:
-    """Highest value of the window."""
-    return _node(op.MAX, (x,), (float(window),), window=_window(window))
-
-
-def bars_since_min(x: Node, window: int) -> Node:
-    """Bars since the window's lowest value, the latest of ties."""
-    return _node(op.BARS_SINCE_MIN, (x,), (float(window),), window=_window(window))
-
-
-def bars_since_max(x: Node, window: int) -> Node:
-    """Bars since the window's highest value, the latest of ties."""
-    return _node(op.BARS_SINCE_MAX, (x,), (float(window),), window=_window(window))
+# Scans of a window.
 
 
 def rank(x: Node, window: int) -> Node:
     """Rank of the newest value in its window: -1 lowest, 1 highest, ties halved.
 
-    Values are tied when equal up to rounding relative to their size; of small differences, such
+    Values are tied when equal up to rounding relative to the newest; of small differences, such
     as returns, rank `x + 1.0`, which ties them by their absolute distance.
     """
-    return _node(op.RANK, (x,), (float(window),), window=_window(window, 2))
+    return make_node(op.RANK, (x,), (float(window),), window=check_window(window, 2))
 
 
-def quantiles(x: Node, window: int, levels: tuple[float, ...]) -> tuple[Node, ...]:
+def quantiles(x: Node, window: int, levels: Sequence[float]) -> tuple[Node, ...]:
     """Quantiles over the window, linear between order statistics; all share one sorted window."""
     if not levels or not all(0.0 <= level <= 1.0 for level in levels):
         raise ValueError(f"quantile levels must lie in [0, 1]; got {levels}")
-    parameters = (float(_window(window)), *map(float, levels))
+    parameters = (float(check_window(window)), *map(float, levels))
     return tuple(
-        _node(op.QUANTILES, (x,), parameters, window=window, output=output, outputs=len(levels))
+        make_node(op.QUANTILES, (x,), parameters, window=window, output=output, outputs=len(levels))
         for output in range(len(levels))
     )
 
 
-def fir(x: Node, weights: tuple[float, ...]) -> Node:
+def fir(x: Node, weights: Sequence[float]) -> Node:
     """Weighted sum of the last `len(weights)` values; `weights[0]` is the newest bar's."""
-    return _node(op.FIR, (x,), tuple(map(float, weights)), window=_window(len(weights)))
+    return make_node(op.FIR, (x,), tuple(map(float, weights)), window=check_window(len(weights)))
 
 
-def max_drawdown(x: Node, window: int) -> Node:
-    """Deepest fall from a running peak within the window, a fraction of the peak."""
-    return _node(op.DRAWDOWN, (x,), (float(window),), window=_window(window))
-
-
-def ulcer(x: Node, window: int) -> Node:
-    """Root mean square of all falls from the running peak within the window."""
-    return _node(op.ULCER, (x,), (float(window),), window=_window(window))
-
-
-def cumulative_range(x: Node, window: int) -> Node:
-    """Range of cumulated deviations from the mean within the window."""
-    return _windowed(op.CUMULATIVE_RANGE, (x, mean(x, _window(window, 2))), window)
-
-
-def entropy(x: Node, window: int, symbols: int) -> Node:
-    """Shannon entropy of symbols 0 to `symbols - 1` over the window, as a share of its maximum."""
-    return _node(op.ENTROPY, (x,), (float(window), float(symbols)), window=_window(window, 2))
+# With a memory.
 
 
 def streak(x: Node, window: int) -> Node:
     """Signed count of the latest values that share the newest one's sign, at most `window`."""
-    return _node(op.STREAK, (x,), (float(window),), window=_window(window))
-
-
-# Recursive.
+    limit = float(check_window(window))
+    return make_node(op.STREAK, (x,), (limit,), settle=window - 1)
 
 
 def settle_bars(alpha: float, cascade: int = 1) -> int:
@@ -390,9 +368,25 @@ def exponential(x: Node, alpha: float, cascade: int = 1) -> Node:
     settle = settle_bars(alpha, cascade)
     if cascade > 1:
         settle -= settle_bars(alpha, cascade - 1)
-    return _node(op.EXPONENTIAL, (x,), (float(alpha),), settle=settle)
+    return make_node(op.EXPONENTIAL, (x,), (float(alpha),), settle=settle)
+
+
+def exponential_varying(x: Node, alpha: Node, least: float) -> Node:
+    """Exponential average whose weight on the newest value changes from bar to bar.
+
+    Args:
+        x: What is averaged.
+        alpha: Weight at each bar.
+        least: Lower bound of `alpha` in (0, 1), from which the warm-up follows.
+
+    Raises:
+        ValueError: `least` is not between 0 and 1.
+    """
+    if not 0.0 < least < 1.0:
+        raise ValueError(f"the least alpha must lie between 0 and 1; got {least}")
+    return make_node(op.EXPONENTIAL_VARYING, (x, alpha), settle=settle_bars(least))
 
 
 def cumulative(x: Node) -> Node:
     """Sum since the first bar. It never settles: for textbook indicators, not for features."""
-    return _node(op.CUMULATIVE, (x,))
+    return make_node(op.CUMULATIVE, (x,))

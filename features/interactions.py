@@ -1,7 +1,5 @@
 """Products of features whose joint sign carries what neither says alone."""
 
-import math
-
 from features.graph import Node, calendar, clip, cosine, sine
 from features.indicators import adx, close, rsi
 from features.momentum import centred, momentum_z
@@ -77,11 +75,11 @@ def _with_memory() -> list[tuple[str, Node, str]]:
 
 def _with_time() -> list[tuple[str, Node, str]]:
     source = "Gao, Han, Li & Zhou (2018)"
-    angle = calendar("hour") * (2.0 * math.pi / 24.0)
+    turns = calendar("hour") / 24.0
     last = _bounded(momentum_z(1))
     return [
-        ("momentum_z_1_x_day_sin", last * sine(angle), source),
-        ("momentum_z_1_x_day_cos", last * cosine(angle), source),
+        ("momentum_z_1_x_day_sin", last * sine(turns), source),
+        ("momentum_z_1_x_day_cos", last * cosine(turns), source),
         ("momentum_z_1_x_elapsed", last * elapsed_log(), "French (1980)"),
     ]
 

@@ -2,18 +2,7 @@
 
 import math
 
-from features.graph import (
-    Node,
-    affine,
-    clip,
-    compare,
-    deviation,
-    lag,
-    mean,
-    rank,
-    ratio,
-    streak,
-)
+from features.graph import Node, affine, clip, compare, lag, rank, ratio, streak
 from features.indicators import (
     atr,
     balance_of_power,
@@ -34,6 +23,7 @@ from features.indicators import (
 )
 from features.price import return_log
 from features.registry import Feature
+from features.windows import deviation, mean
 
 HORIZONS = (1, 3, 5, 10, 20, 50)
 

@@ -4,9 +4,10 @@ from functools import reduce
 from itertools import pairwise
 from operator import add
 
-from features.graph import Node, clip, compare, lag, log_ratio, mean, ratio
+from features.graph import Node, clip, compare, lag, log_ratio, ratio
 from features.indicators import atr, close, dema, ema, tema, wma
 from features.registry import Feature
+from features.windows import mean
 
 TEXTBOOK = "Murphy (1999), ch. 9"
 

@@ -4,16 +4,27 @@ They are plain module constants because the kernels freeze them at compile time.
 internal: nothing on disk refers to them.
 """
 
+# Leaves of the graph, which no kernel computes.
+COLUMN = -1
+CONSTANT = -2
+# A reference to an earlier bar of another node: it becomes an offset of whoever reads it.
+LAG = -3
+
 # Of one input.
-ABS = 0
-SQRT = 1
-TANH = 2
-SIN = 3
-COS = 4
-LOG1P = 5
-AFFINE = 6
-CLIP = 7
-BETWEEN = 8
+COPY = 0
+AFFINE = 1
+CLIP = 2
+ABS = 3
+SQRT = 4
+TANH = 5
+SIN = 6
+COS = 7
+LOG = 8
+BETWEEN = 9
+NORMAL_CDF = 10
+PACK = 11
+PACKED_ENTROPY = 12
+ARCTANGENT = 13
 # Of two inputs.
 ADD = 20
 SUB = 21
@@ -23,31 +34,25 @@ MAXIMUM = 24
 MINIMUM = 25
 LOG_RATIO = 26
 COMPARE = 27
-# Of three inputs.
+ABOVE = 28
+DIFFERENCE = 29
+MERGE_MEANS = 30
+DEVIATION = 31
+# Of three or four inputs.
 WHERE = 40
-# Of a window.
-LAG = 60
-SUM = 61
-MEAN = 62
-ABSOLUTE_DEVIATION = 63
-STANDARD_DEVIATION = 64
-STANDARD_MOMENT = 65
-COVARIANCE = 66
-SLOPE = 67
-MIN = 68
-MAX = 69
-BARS_SINCE_MIN = 70
-BARS_SINCE_MAX = 71
-RANK = 72
-QUANTILES = 73
-FIR = 74
-DRAWDOWN = 75
-ULCER = 76
-CUMULATIVE_RANGE = 77
-ENTROPY = 78
-STREAK = 79
-# Recursive.
-EXPONENTIAL = 90
-CUMULATIVE = 91
+MERGE_PRODUCTS = 41
+MERGE_AGES = 42
+MERGE_DRAWDOWNS = 43
+# Scans of a window.
+FIR = 60
+RANK = 61
+ABSOLUTE_DEVIATION = 62
+CUMULATIVE_RANGE = 63
+# With a memory of their own.
+QUANTILES = 80
+EXPONENTIAL = 81
+EXPONENTIAL_VARYING = 82
+CUMULATIVE = 83
+STREAK = 84
 # Of the clock.
-CALENDAR = 100
+CALENDAR = 90

@@ -2,12 +2,13 @@
 
 import math
 
-from features.graph import Node, affine, clip, deviation, fir, ratio
+from features.graph import Node, affine, clip, fir, ratio
 from features.indicators import bollinger, close, rsi
 from features.momentum import centred, momentum_z
 from features.registry import Feature
 from features.trend import efficiency
 from features.volatility import band_position, volatility_state
+from features.windows import deviation
 
 
 def curve(degree: int, window: int) -> Node:

@@ -4,23 +4,19 @@ from features.graph import (
     Node,
     absolute,
     clip,
-    deviation,
     difference,
     lag,
     log_ratio,
     logarithm,
     maximum,
-    mean,
     minimum,
     rank,
     ratio,
-    rolling_max,
-    rolling_min,
-    rolling_sum,
     soft_log_ratio,
 )
 from features.indicators import atr, close, high, low, natr, opening, true_range
 from features.registry import Feature
+from features.windows import deviation, mean, rolling_max, rolling_min, rolling_sum
 
 WILDER = "Wilder (1978)"
 

@@ -9,22 +9,14 @@ from features.graph import (
     absolute,
     clip,
     compare,
-    deviation,
     log_ratio,
-    max_drawdown,
-    maximum,
-    mean,
-    minimum,
     quantiles,
     ratio,
-    rolling_max,
-    rolling_min,
-    rolling_sum,
-    ulcer,
 )
 from features.indicators import close, rms
 from features.price import return_log
 from features.registry import Feature
+from features.windows import deviation, max_drawdown, mean, rolling_max, rolling_min, rolling_sum
 
 WINDOW = 100
 TAIL = 5
@@ -50,7 +42,7 @@ def _mean_of(nodes: tuple[Node, ...]) -> Node:
 
 def downside(window: int) -> Node:
     """Root mean square of negative returns per bar."""
-    return rms(minimum(return_log(), return_log() * 0.0), window)
+    return rms(clip(return_log(), high=0.0), window)
 
 
 def sharpe(window: int) -> Node:
@@ -66,9 +58,15 @@ def sortino(window: int) -> Node:
     return clip(node, -20.0, 20.0)
 
 
+def ulcer(window: int) -> Node:
+    """Root mean square of the closes' falls below the highest close of the window before each."""
+    peak = rolling_max(close(), window)
+    return rms(ratio(peak - close(), peak), window)
+
+
 def _rewards() -> list[Feature]:
     moves = return_log()
-    gains = rolling_sum(maximum(moves, moves * 0.0), 50)
+    gains = rolling_sum(clip(moves, low=0.0), 50)
     total = rolling_sum(absolute(moves), 50)
     bounds = {"low": -20.0, "high": 20.0}
     return [
@@ -116,7 +114,7 @@ def _drawdowns() -> list[Feature]:
             "log of close over the lowest close",
             low=0.0,
         ),
-        Feature("ulcer_50", ulcer(close(), 50), "Martin & McCann (1989)", "0 to 1", low=0, high=1),
+        Feature("ulcer_50", ulcer(50), "Martin & McCann (1989)", "0 to 1", low=0, high=1),
     ]
 
 

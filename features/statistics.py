@@ -8,24 +8,26 @@ from features.graph import (
     affine,
     clip,
     compare,
-    covariance,
-    cumulative_range,
-    deviation,
-    entropy,
-    kurtosis,
     lag,
     log_ratio,
     logarithm,
-    mean,
     rank,
     ratio,
-    skewness,
     where,
 )
 from features.indicators import change, close, correlation
 from features.price import return_log
 from features.registry import Feature
 from features.risk import return_quantiles
+from features.windows import (
+    covariance,
+    cumulative_range,
+    deviation,
+    entropy,
+    kurtosis,
+    mean,
+    skewness,
+)
 
 
 def autocorrelation(x: Node, lag_bars: int, window: int) -> Node:

@@ -4,8 +4,6 @@ A bar's time is its open time, which is known long before its close, whatever th
 time since the last bar is measured between open times too.
 """
 
-import math
-
 from features.graph import (
     Node,
     between,
@@ -22,7 +20,6 @@ from features.graph import (
 from features.registry import Feature
 
 SOURCE = "ISO 8601, UTC"
-TURN = 2.0 * math.pi
 
 
 def elapsed() -> Node:
@@ -42,10 +39,9 @@ def session(opens: float, closes: float) -> Node:
 
 
 def _cycle(name: str, turns: Node, what: str) -> list[Feature]:
-    angle = turns * TURN
     return [
-        Feature(f"{name}_sin", sine(angle), SOURCE, f"sine of {what}", None, -1.0, 1.0),
-        Feature(f"{name}_cos", cosine(angle), SOURCE, f"cosine of {what}", None, -1.0, 1.0),
+        Feature(f"{name}_sin", sine(turns), SOURCE, f"sine of {what}", None, -1.0, 1.0),
+        Feature(f"{name}_cos", cosine(turns), SOURCE, f"cosine of {what}", None, -1.0, 1.0),
     ]
 
 

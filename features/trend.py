@@ -4,20 +4,7 @@ import math
 from functools import reduce
 from operator import add
 
-from features.graph import (
-    Node,
-    absolute,
-    affine,
-    clip,
-    compare,
-    deviation,
-    lag,
-    mean,
-    ratio,
-    rolling_sum,
-    slope,
-    square_root,
-)
+from features.graph import Node, absolute, affine, clip, compare, lag, ratio, square_root
 from features.indicators import (
     adx,
     aroon,
@@ -31,6 +18,7 @@ from features.indicators import (
     vortex,
 )
 from features.registry import Feature
+from features.windows import deviation, mean, rolling_sum, slope
 
 SCORE_HORIZONS = (3, 5, 10, 20, 50, 100)
 

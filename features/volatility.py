@@ -7,14 +7,10 @@ from features.graph import (
     absolute,
     affine,
     clip,
-    deviation,
     difference,
     exponential,
     lag,
     log_ratio,
-    maximum,
-    mean,
-    minimum,
     rank,
     ratio,
     soft_log_ratio,
@@ -31,6 +27,7 @@ from features.indicators import (
 )
 from features.price import return_log
 from features.registry import Feature
+from features.windows import deviation, mean
 
 PERCENT = "percent per bar"
 
@@ -160,8 +157,8 @@ def _bands() -> list[Feature]:
 
 def _shape() -> list[Feature]:
     moves = return_log()
-    up = rms(maximum(moves, moves * 0.0), 50)
-    down = rms(minimum(moves, moves * 0.0), 50)
+    up = rms(clip(moves, low=0.0), 50)
+    down = rms(clip(moves, high=0.0), 50)
     bipower = mean(absolute(moves) * absolute(lag(moves, 1)), 50) * (math.pi / 2.0)
     variance = mean(moves * moves, 50)
     roughness = ratio(deviation(realised(10), 50), mean(realised(10), 50))

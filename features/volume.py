@@ -7,15 +7,12 @@ from features.graph import (
     absolute,
     affine,
     compare,
-    deviation,
     exponential,
     lag,
     log1p,
     log_ratio,
-    mean,
     rank,
     ratio,
-    rolling_sum,
     soft_log_ratio,
 )
 from features.indicators import (
@@ -32,6 +29,7 @@ from features.momentum import centred
 from features.price import close_location, return_log
 from features.ranges import relative_range, z_score
 from features.registry import Feature
+from features.windows import deviation, mean, rolling_sum
 
 
 def relative_volume(window: int = 100) -> Node:

@@ -8,20 +8,10 @@ import math
 from functools import reduce
 from operator import add
 
-from features.graph import (
-    Node,
-    clip,
-    deviation,
-    fir,
-    lag,
-    logarithm,
-    maximum,
-    mean,
-    ratio,
-    square_root,
-)
+from features.graph import Node, clip, fir, lag, logarithm, maximum, ratio, square_root
 from features.price import return_log
 from features.registry import Feature
+from features.windows import deviation, mean
 
 SOURCE = "Percival & Walden (2000), ch. 5"
 LEVELS = 5

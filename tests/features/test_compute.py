@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from features import FeatureMatrix, compute_features, feature_names, feature_table
-from features.graph import column, cumulative, mean
+from features.graph import column, cumulative
 from features.registry import MOST_WARMUP_BARS, Feature, check_features, registry
+from features.windows import mean
 
 
 def test_matrix_of_all_features(random_bars):

@@ -11,8 +11,8 @@ import pytest
 from features import feature_names, feature_table
 from features.compute import LIMIT, bar_columns
 from features.graph import Node
-from features.program import evaluate
 from features.registry import MOST_WARMUP_BARS, registry
+from features.runner import evaluate
 
 CUTS = (437, 700, 1023, 1311)
 
@@ -124,7 +124,8 @@ def test_any_scale_of_real_prices_changes_only_rounding(real_bars_folder, name):
 
 
 def test_a_raw_price_is_caught_by_the_scale_check(random_bars):
-    from features.graph import column, mean
+    from features.graph import column
+    from features.windows import mean
 
     columns = bar_columns(random_bars)
     raw = [mean(column("close"), 20)]

@@ -1,0 +1,328 @@
+"""Runners feed programs with bars, many or one at a time, and keep their memory.
+
+A runner owns one row of a work array per value: history on the left, new bars on the right. A
+block of thousands (batch) and a single bar (live) write the same columns by the same arithmetic,
+so they may be mixed at will and the results are the same bits. Memory does not grow with the
+number of bars.
+"""
+
+import hashlib
+import time
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from features import bar_executor, block_executor
+from features import bar_kernels as bk
+from features import block_kernels as be
+from features import opcodes as op
+from features.graph import COLUMNS, Node, column, lag
+from features.lowering import RECURSIVE
+from features.program import Program, compile_program
+
+Floats = npt.NDArray[np.float64]
+
+BLOCK_ROWS = 256
+
+
+def source_digest() -> int:
+    """A number that changes with any kernel's source.
+
+    Numba's cache notices changes only in the file of the function it compiled, not in those that
+    it calls; the executors close over this number, which is part of their cache key.
+    """
+    digest = hashlib.sha256()
+    for name in (
+        "opcodes",
+        "scalars",
+        "block_kernels",
+        "block_executor",
+        "bar_kernels",
+        "bar_executor",
+    ):
+        digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
+    return int.from_bytes(digest.digest()[:7], "little")
+
+
+_DIGEST = source_digest()
+
+
+class Runner:
+    """A program with its memory: feed bars, read each root's values.
+
+    Args:
+        program: What to compute.
+        block_rows: Bars that are taken between two moves of the history: the most that one call
+            of `advance` takes.
+    """
+
+    def __init__(self, program: Program, block_rows: int = BLOCK_ROWS) -> None:
+        self.program = program
+        self.block_rows = block_rows
+        history = program.history
+        # An odd number of cache lines: columns of neighbouring rows never share a cache set.
+        lines = -(-(history + block_rows) // 8)
+        self._stride = 8 * (lines + 1 - lines % 2)
+        self._history = history
+        self._work = np.full(len(program.keep) * self._stride, np.nan)
+        rows = self._work.reshape(len(program.keep), self._stride)
+        for k, value in enumerate(program.constants):
+            rows[len(program.columns) + k] = value
+        self._rows = rows
+        self._state = program.state.copy()
+        self._scratch = np.empty(3 * block_rows)
+        self._table = program.table.copy()
+        self._table[:, be.OUT] *= self._stride
+        inputs = slice(be.IN_0, be.IN_3 + 1)
+        self._table[:, inputs] = program.table[:, inputs] * self._stride - program.lags
+        self._offsets = program.roots[:, 0] * self._stride - program.roots[:, 1]
+        self._run = block_executor.block_executor(_DIGEST)
+        # Next column, next row and the last bar's time.
+        self._clock = np.array([history, 0.0, -np.inf])
+        self._live: LiveProgram | None = None
+
+    @property
+    def row(self) -> int:
+        """Number of bars taken."""
+        return int(self._clock[1])
+
+    @property
+    def last_seconds(self) -> float:
+        """UTC seconds of the last bar taken; minus infinity before the first."""
+        return float(self._clock[2])
+
+    def _make_room(self, rows: int) -> None:
+        """Move the history to the left when there are not `rows` free columns."""
+        column = int(self._clock[0])
+        if column + rows > self._history + self.block_rows:
+            block_executor.carry_history(
+                self._work, self.program.keep, self._stride, self._history, column
+            )
+            self._clock[0] = self._history
+
+    def advance(
+        self, columns: Floats, out: npt.NDArray[np.floating], limit: float = np.inf
+    ) -> None:
+        """Take the next bars and write the roots' values.
+
+        Args:
+            columns: `(columns, rows)`, a row for each of `program.columns`; `rows` is at most
+                `block_rows`.
+            out: `(rows, roots)` float64 or float32, filled; NaN before a root has settled.
+            limit: Values are clipped to `[-limit, limit]`.
+        """
+        program = self.program
+        rows = columns.shape[1]
+        self._make_room(rows)
+        start = int(self._clock[0])
+        self._rows[: columns.shape[0], start : start + rows] = columns
+        self._run(
+            self._table,
+            program.given,
+            program.finishes,
+            self._work,
+            self._state,
+            self._scratch,
+            self._stride,
+            start,
+            rows,
+            self.row,
+        )
+        block_executor.write_roots(
+            self._work,
+            self._offsets,
+            program.settled,
+            program.root_finishes,
+            start,
+            rows,
+            self.row,
+            limit,
+            np.empty((8, rows), out.dtype),
+            out,
+        )
+        self._clock += (rows, rows, 0.0)
+        self._clock[2] = columns[5, -1]
+
+    def advance_one(
+        self,
+        bar: Floats,
+        out: npt.NDArray[np.floating],
+        limit: float = np.inf,
+        checked: bool = False,
+    ) -> int:
+        """Take the next bar and write the roots' values: `advance` of one bar, but fast.
+
+        Args:
+            bar: A value for each of `program.columns`.
+            out: `(roots,)` float64 or float32, filled; NaN before a root has settled.
+            limit: Values are clipped to `[-limit, limit]`.
+            checked: Whether a bar that cannot follow the last one is refused.
+
+        Returns:
+            0, or why the bar was refused (`features.bar_executor`); then nothing has changed.
+        """
+        if self._live is None:
+            self._live = LiveProgram(self)
+        return self._live.run(self._live.places, bar, checked, limit, out)
+
+    def memory(self) -> dict[str, npt.NDArray[Any]]:
+        """Everything that later bars depend on, as small arrays."""
+        column = int(self._clock[0])
+        kept = [self._rows[k, column - keep : column] for k, keep in enumerate(self.program.keep)]
+        return {
+            "history": np.concatenate([*kept, np.empty(0)]),
+            "state": self._state.copy(),
+            "clock": self._clock[1:].copy(),
+        }
+
+    def remember(self, memory: dict[str, npt.NDArray[Any]]) -> None:
+        """Take over what `memory()` of a runner of the same program gave.
+
+        Raises:
+            ValueError: The arrays are of other sizes than this program's.
+        """
+        history, state = memory["history"], memory["state"]
+        sizes = (int(self.program.keep.sum()),), self._state.shape
+        if (history.shape, state.shape) != sizes:
+            raise ValueError(
+                f"the memory of this program has shapes {sizes}; "
+                f"got {(history.shape, state.shape)}: it is another program's"
+            )
+        end = 0
+        for k, keep in enumerate(self.program.keep):
+            target = slice(self._history - int(keep), self._history)
+            self._rows[k, target] = history[end : end + int(keep)]
+            end += int(keep)
+        self._state[:] = state
+        self._clock[:] = (self._history, *memory["clock"])
+
+
+class LiveProgram:
+    """A runner's program as the executor of single bars takes it.
+
+    Attributes:
+        places: Addresses of all arrays and their sizes, which spares handing each one over.
+        run: The compiled executor.
+    """
+
+    def __init__(self, runner: Runner) -> None:
+        program, stride = runner.program, runner._stride
+        rows = len(program.keep)
+        late: dict[tuple[int, int], int] = {}
+
+        def place(row: int, bars: int) -> int:
+            """Where in `now` a value stands: its row, or among those gathered."""
+            if bars == 0:
+                return row
+            return late.setdefault((row, bars), rows + len(late))
+
+        short, details = [], []
+        for fields, lags in zip(program.table.tolist(), program.lags.tolist(), strict=True):
+            inputs = fields[be.IN_0 : be.IN_3 + 1]
+            scanned = fields[be.CODE] >= op.FIR
+            reads = [place(row, bars) for row, bars in zip(inputs, lags, strict=True)]
+            if fields[be.CODE] in RECURSIVE:
+                reads[3] = place(fields[be.OUT], 1)
+            finish = max(fields[be.FINISH], 0)
+            short.append([fields[be.OUT], *reads, fields[be.GIVEN], finish, fields[be.WINDOW]])
+            newest = inputs[0] * stride - lags[0] if scanned else 0
+            memory = (fields[be.FIRST], fields[be.OUTPUTS], fields[be.STATE])
+            details.append([newest, *memory, lags[0]])
+        roots = [place(row, bars) for row, bars in program.roots.tolist()]
+        now = np.zeros(rows + len(late))
+        first = len(program.columns)
+        now[first : first + len(program.constants)] = program.constants
+        arrays: dict[int, npt.NDArray[Any]] = {
+            bk.GROUPS: program.groups,
+            bk.TABLE: np.array(short, dtype=np.uint32),
+            bk.DETAIL: np.array(details, dtype=np.int64),
+            bk.CONSTANTS: program.given,
+            bk.FINISHES: program.finishes,
+            bk.ROOTS: np.array(roots, dtype=np.int64),
+            bk.SETTLED: program.settled,
+            bk.ROOT_FINISHES: program.root_finishes,
+            bk.WORK: runner._work,
+            bk.MEMORY: runner._state,
+            bk.NOW: now,
+            bk.GATHER: np.array([row * stride - bars for row, bars in late], dtype=np.int64),
+            bk.SCATTER: np.flatnonzero(program.keep),
+            bk.KEEP: program.keep,
+            bk.CLOCK: runner._clock,
+        }
+        sizes = {
+            bk.N_GROUPS: len(program.groups),
+            bk.N_COLUMNS: first,
+            bk.N_GATHER: len(late),
+            bk.N_SCATTER: len(arrays[bk.SCATTER]),
+            bk.N_ROWS: rows,
+            bk.STRIDE: stride,
+            bk.HISTORY: runner._history,
+            bk.END: runner._history + runner.block_rows,
+        }
+        # Addresses stay valid as long as the arrays are held here.
+        self._arrays = {key: np.ascontiguousarray(array) for key, array in arrays.items()}
+        self.places = np.zeros(bk.PLACES, dtype=np.int64)
+        for key, array in self._arrays.items():
+            self.places[key] = array.ctypes.data
+        for key, size in sizes.items():
+            self.places[key] = size
+        self.run = bar_executor.bar_executor(_DIGEST)
+
+
+@lru_cache(maxsize=64)
+def program_of(roots: tuple[Node, ...]) -> Program:
+    """The compiled program of `roots`; nodes are unique objects, so it can be remembered."""
+    return compile_program(roots)
+
+
+def evaluate(
+    roots: Sequence[Node],
+    columns: Floats,
+    *,
+    dtype: npt.DTypeLike = np.float64,
+    limit: float = np.inf,
+    block_rows: int = BLOCK_ROWS,
+) -> npt.NDArray[np.floating]:
+    """Values of `roots` for all bars.
+
+    Args:
+        roots: Nodes to compute.
+        columns: `(6, rows)` float64: open, high, low, close, volume, UTC seconds; then a row for
+            each further column that the roots depend on, by name in alphabetical order. Taken as
+            it is; NaN in a bar reaches every value that depends on it.
+        dtype: float64, or float32 for features.
+        limit: Values are clipped to `[-limit, limit]`.
+        block_rows: Bars per block; it changes speed, never a bit of the result.
+
+    Returns:
+        `(rows, roots)`, NaN before each root's warm-up.
+    """
+    rows = columns.shape[1]
+    out = np.empty((rows, len(roots)), dtype=dtype)
+    if len(roots) == 0:
+        return out
+    runner = Runner(program_of(tuple(roots)), block_rows=max(1, min(block_rows, rows)))
+    for start in range(0, rows, block_rows):
+        stop = min(start + block_rows, rows)
+        runner.advance(columns[:, start:stop], out[start:stop], limit)
+    return out
+
+
+def compile_engine() -> float:
+    """Compile the kernels, or load them from numba's cache, before they are needed.
+
+    The first call on a machine takes some seconds; a script can say so instead of being silent.
+
+    Returns:
+        Seconds it took.
+    """
+    started = time.perf_counter()
+    bars = np.ones((len(COLUMNS), 3))
+    runner = Runner(program_of((lag(column("close"), 1),)), block_rows=2)
+    runner.advance(bars[:, :2], np.empty((2, 1), dtype=np.float32))
+    runner.advance_one(bars[:, 2].copy(), np.empty(1, dtype=np.float32))
+    return time.perf_counter() - started
