@@ -21,6 +21,8 @@ import numpy.typing as npt
 _ROUNDINGS = 4 * np.finfo(np.float64).eps
 # Numbers may leave [-1, 1] by the rounding of float32 and are clipped; more is another scale.
 _TOLERANCE = 1e-6
+# Beyond it the sums of a window could overflow.
+_LARGEST_CLOSE = 1e300
 
 
 def gaf_numbers(
@@ -44,7 +46,7 @@ def gaf_numbers(
     float32 is for nets only: next to -1 and 1 it moves a field by some 1e-6 (at worst 2.5e-4).
 
     Args:
-        closes: `(bars,)`, finite, in any unit.
+        closes: `(bars,)`, finite, at most 1e300 in size, in any unit.
         window: bars in a window, at least `size`.
         size: pieces, at least 2.
         rows: bars at which windows end, each at least `window - 1`; all such bars if None.
@@ -54,7 +56,8 @@ def gaf_numbers(
         `(windows, size)`; row k ends at bar `window - 1 + k`, or at `rows[k]`.
 
     Raises:
-        ValueError: too few bars, a close that is not finite, or an argument outside its range.
+        ValueError: too few bars, a close that is not finite or too large, or an argument outside
+            its range.
     """
     values = np.ascontiguousarray(closes, dtype=np.float64)
     _check_window(values, window, size)
@@ -62,12 +65,12 @@ def gaf_numbers(
         ends = np.arange(window - 1, len(values), dtype=np.int64)
     else:
         ends = _checked_rows(rows, window, len(values))
-    bad = ~np.isfinite(values)
-    if bad.any():
-        row = int(np.argmax(bad))
+    good = np.abs(values) <= _LARGEST_CLOSE
+    if not good.all():
+        row = int(np.argmin(good))
         raise ValueError(
-            f"closes must be finite, got {values[row]} in row {row}. Remedy: drop or repair that "
-            "bar (market.read_bars does, with repair='drop')."
+            f"closes must be finite and at most {_LARGEST_CLOSE:g} in size, got {values[row]} in "
+            f"row {row}. Remedy: drop that bar (market.readers.read_bars with repair='drop')."
         )
     out = np.empty((len(ends), size), _checked_dtype(dtype))
     _numbers(values, ends, window, out)

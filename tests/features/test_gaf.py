@@ -100,6 +100,16 @@ def test_a_window_without_range_is_neutral(price):
     assert (images[..., 1] == 0).all()
 
 
+@pytest.mark.parametrize("scale", [1e-300, 1e290])
+def test_absurd_units_and_spikes_stay_finite(scale):
+    closes = walk(200) * scale
+    closes[[20, 150]] *= [1e4, 1e-9]
+    numbers = gaf_numbers(closes)
+    np.testing.assert_array_equal(numbers.max(axis=1), 1.0)
+    np.testing.assert_array_equal(numbers.min(axis=1), -1.0)
+    assert np.isfinite(gaf_images(numbers)).all()
+
+
 def test_numbers_just_outside_are_clipped():
     images = gaf_images(np.array([[1.0000001, -1.0000001]], np.float32))
     np.testing.assert_array_equal(images[0, ..., 0], [[1, -1], [-1, 1]])
@@ -124,6 +134,7 @@ def test_a_given_array_is_filled():
         ({"closes": walk(127)}, "needs as many closes, got 127"),
         ({"closes": np.where(np.arange(200) == 150, np.nan, walk(200))}, "nan in row 150"),
         ({"closes": np.where(np.arange(200) == 9, np.inf, walk(200))}, "inf in row 9"),
+        ({"closes": walk(200) * 1e299}, "at most 1e.300 in size"),
         ({"closes": walk(200), "size": 1}, "at least 2"),
         ({"closes": walk(200), "window": 63}, "window=63"),
         ({"closes": walk(200), "rows": [126]}, "got 126 in place 0"),
