@@ -11,30 +11,32 @@ import math
 from features.graph import (
     Node,
     absolute,
-    absolute_deviation,
     affine,
-    bars_since_max,
-    bars_since_min,
     clip,
     column,
     compare,
-    covariance,
     cumulative,
-    deviation,
     difference,
     exponential,
     fir,
     lag,
     maximum,
-    mean,
     minimum,
     ratio,
+    square_root,
+    where,
+)
+from features.windows import (
+    absolute_deviation,
+    bars_since_max,
+    bars_since_min,
+    covariance,
+    deviation,
+    mean,
     rolling_max,
     rolling_min,
     rolling_sum,
     slope,
-    square_root,
-    where,
 )
 
 
@@ -239,7 +241,7 @@ def true_strength(x: Node, slow: int, fast: int) -> Node:
 # Trend.
 
 
-def _directional_moves() -> tuple[Node, Node]:
+def directional_moves() -> tuple[Node, Node]:
     """Wilder's +DM and -DM of the bar, in price units."""
     zero = affine(close(), 0.0)
     up = change(high())
@@ -253,7 +255,7 @@ def _directional_moves() -> tuple[Node, Node]:
 
 def directional_indicators(window: int) -> tuple[Node, Node]:
     """+DI and -DI, 0 to 100. Source: Wilder (1978)."""
-    plus, minus = _directional_moves()
+    plus, minus = directional_moves()
     span = atr(window)
     return (
         ratio(wilder(plus, window), span) * 100.0,
