@@ -4,9 +4,11 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from features import cross_asset, order_book
 from features.compute import LIMIT
-from features.program import evaluate
+from features.graph import COLUMNS
 from features.registry import registry
+from features.runner import evaluate
 
 ROWS = 520
 
@@ -66,3 +68,69 @@ def test_any_market_is_causal(columns, cut):
     nodes = [feature.node for feature in registry().features.values()]
     whole = evaluate(nodes, columns)
     np.testing.assert_array_equal(whole[:cut], evaluate(nodes, columns[:, :cut]))
+
+
+SIZES = (0.0, 1.0, 1e-12, 1e9)
+
+BOOK_FEATURES, PAIR_FEATURES = order_book.entries(), cross_asset.entries()
+
+
+@st.composite
+def books(draw) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """A market and books around its closes: wide, locked, crossed, thin, empty, at one price."""
+    columns = draw(markets())
+    book = {}
+    wide = np.array(
+        draw(st.lists(st.sampled_from([0.0, 1e-5, 0.2, -1e-3]), min_size=3, max_size=3))
+    )
+    wide = np.resize(np.repeat(wide, draw(st.sampled_from([1, 7, 100]))), ROWS)
+    step = draw(st.sampled_from([0.0, 1e-5, 0.05]))
+    for side, sign in (("bid", -1.0), ("ask", 1.0)):
+        for level in range(1, 6):
+            away = np.exp(sign * (wide + step * (level - 1)))
+            sizes = draw(st.lists(st.sampled_from(SIZES), min_size=2, max_size=5))
+            book[f"{side}_price_{level}"] = columns[3] * away
+            book[f"{side}_size_{level}"] = np.resize(np.array(sizes), ROWS)
+    return columns, book
+
+
+@st.composite
+def pairs(draw) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """A market beside another one that may be the same, stand still or be closed for long."""
+    columns = draw(markets())
+    other = draw(st.sampled_from(["same", "still", "another"]))
+    price = {"same": columns[3], "still": np.full(ROWS, 7.0)}.get(other)
+    ages = draw(st.lists(st.sampled_from([0.0, 0.5, 60.0, 1e5]), min_size=1, max_size=4))
+    shares = draw(st.lists(st.sampled_from([0.0, 0.5, 1.0]), min_size=1, max_size=4))
+    return columns, {
+        "peer_close": draw(markets())[3] if price is None else price,
+        "peer_age_bars": np.resize(np.array(ages), ROWS),
+        "peers_rising": np.resize(np.array(shares), ROWS),
+    }
+
+
+def check_bounded(features, columns, further):
+    nodes = [feature.node for feature in features]
+    read = sorted({name for node in nodes for name in node.columns}.difference(COLUMNS))
+    whole = np.vstack([columns, *(further[name][None] for name in read)])
+    values = evaluate(nodes, whole, dtype=np.float32, limit=LIMIT)
+    for k, feature in enumerate(features):
+        column = values[feature.warmup_bars :, k]
+        assert np.isfinite(column).all(), feature.name
+        assert feature.low is None or column.min() >= feature.low - 1e-5, feature.name
+        assert feature.high is None or column.max() <= feature.high + 1e-5, feature.name
+    np.testing.assert_array_equal(
+        values[:450], evaluate(nodes, whole[:, :450], dtype=np.float32, limit=LIMIT)
+    )
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(given_book=books())
+def test_any_book_gives_finite_bounded_features(given_book):
+    check_bounded(BOOK_FEATURES, *given_book)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(pair=pairs())
+def test_any_pair_gives_finite_bounded_features(pair):
+    check_bounded(PAIR_FEATURES, *pair)
