@@ -1,18 +1,15 @@
 """From a frame of bars to a matrix of features."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from features.engine import Engine
 from features.graph import COLUMNS
 from features.registry import Feature, registry
-from features.runner import evaluate
-
-# Features are limited to this: a quotient with a tiny denominator stays finite in float32.
-LIMIT = 1e6
 
 NO_VOLUME = "needs volume, and the bars have none (all zero)"
 
@@ -51,45 +48,66 @@ class FeatureMatrix:
         return pd.DataFrame(self.values, index=self.index, columns=list(self.names))
 
 
-def bar_columns(frame: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """The six rows that programs read: open, high, low, close, volume and UTC seconds.
+def bar_columns(frame: pd.DataFrame, names: Sequence[str] = COLUMNS) -> npt.NDArray[np.float64]:
+    """The rows that programs read: open, high, low, close, volume, UTC seconds, further ones.
 
     Args:
         frame: Canonical bars: columns `open high low close volume`, index of tz-aware open
-            times, strictly increasing. Other columns are ignored.
+            times, strictly increasing. Columns that are not named are ignored.
+        names: The six usual ones, then any further columns.
 
     Returns:
-        `(6, rows)` float64.
+        `(names, rows)` float64.
 
     Raises:
         TypeError: The frame is not a DataFrame with a time index.
         ValueError: A column is missing or not numeric, times are naive or out of order, a value
-            is not finite, a price not positive or a volume negative; the message names the row.
+            is not finite, a price not positive, a volume negative, or open or close outside of
+            low and high; the message names the row.
     """
     if not isinstance(frame, pd.DataFrame):
         raise TypeError(f"bars must be a pandas DataFrame; got {type(frame).__name__}")
-    missing = [name for name in COLUMNS[:5] if name not in frame.columns]
+    wanted = [*names[:5], *names[6:]]
+    missing = [name for name in wanted if name not in frame.columns]
     if missing:
-        raise ValueError(
-            f"bars lack the columns {missing}; they have {list(frame.columns)}. "
-            "market.read_bars makes canonical bars of a file"
+        further = [name for name in missing if name not in COLUMNS]
+        remedy = (
+            f"{further} are further columns that some of these features need"
+            if further
+            else "market.read_bars makes canonical bars of a file"
         )
-    columns = np.empty((6, len(frame)))
-    for row, name in enumerate(COLUMNS[:5]):
+        raise ValueError(
+            f"bars lack the columns {missing}; they have {list(frame.columns)}. {remedy}"
+        )
+    columns = np.empty((len(names), len(frame)))
+    for row, name in enumerate(names):
+        if name == "timestamp":
+            columns[row] = _seconds(frame.index)
+            continue
         try:
             columns[row] = frame[name].to_numpy(dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise ValueError(f"column {name!r} must hold numbers: {error}") from error
-    columns[5] = _seconds(frame.index)
-    bad = ~np.isfinite(columns[:5])
-    if bad.any():
-        row = int(bad.any(axis=0).argmax())
-        name = COLUMNS[int(bad[:, row].argmax())]
-        raise ValueError(
-            f"{name} of the bar at {frame.index[row]} (row {row}) is not finite; "
-            "drop or repair such bars first (market.read_bars does)"
-        )
-    if (columns[:4] <= 0.0).any() or (columns[4] < 0.0).any():
+    _check_values(columns, names, frame)
+    return columns
+
+
+def _check_values(
+    columns: npt.NDArray[np.float64], names: Sequence[str], frame: pd.DataFrame
+) -> None:
+    """Refuse values that no bar can have."""
+    if not np.isfinite(columns.sum(axis=1)).all():
+        bad = ~np.isfinite(columns)
+        if bad.any():
+            row = int(bad.any(axis=0).argmax())
+            name = names[int(bad[:, row].argmax())]
+            raise ValueError(
+                f"{name} of the bar at {frame.index[row]} (row {row}) is not finite; "
+                "drop or repair such bars first (market.read_bars does)"
+            )
+    if columns.shape[1] == 0:
+        return
+    if columns[:4].min() <= 0.0 or columns[4].min() < 0.0:
         wrong = np.vstack([columns[:4] <= 0.0, columns[4:5] < 0.0])
         row = int(wrong.any(axis=0).argmax())
         name = COLUMNS[int(wrong[:, row].argmax())]
@@ -97,7 +115,35 @@ def bar_columns(frame: pd.DataFrame) -> npt.NDArray[np.float64]:
             f"{name} of the bar at {frame.index[row]} (row {row}) is {frame[name].iloc[row]}; "
             "prices must be above zero and volumes not below it"
         )
-    return columns
+    opening, high, low, close = columns[:4]
+    outside = np.asarray(np.maximum(opening, close) > high)
+    outside |= np.minimum(opening, close) < low
+    if outside.any():
+        row = int(outside.argmax())
+        raise ValueError(
+            f"the bar at {frame.index[row]} (row {row}) has open {opening[row]:g}, high "
+            f"{high[row]:g}, low {low[row]:g}, close {close[row]:g}; open and close must lie "
+            "between low and high: drop or repair such bars first (market.read_bars does)"
+        )
+
+
+def seconds_of_interval(interval: str | pd.Timedelta | None) -> float | None:
+    """Seconds of a bar's interval, such as '1min'; None stays None.
+
+    Raises:
+        ValueError: It is not a length of time above zero.
+    """
+    if interval is None:
+        return None
+    try:
+        seconds = pd.Timedelta(interval).total_seconds()
+    except ValueError as error:
+        raise ValueError(
+            f"an interval must be a length of time such as '1min'; got {interval!r}"
+        ) from error
+    if not seconds > 0.0:
+        raise ValueError(f"an interval must be above zero; got {interval!r}")
+    return seconds
 
 
 def _seconds(index: pd.Index) -> npt.NDArray[np.float64]:
@@ -135,14 +181,53 @@ def _usable(
     return kept, dropped
 
 
-def compute_features(frame: pd.DataFrame, names: Sequence[str] | None = None) -> FeatureMatrix:
+def matrix_of(
+    features: Sequence[Feature],
+    values: npt.NDArray[np.float32],
+    frame: pd.DataFrame,
+    warmup_bars: int,
+    dropped: dict[str, str] | None = None,
+) -> FeatureMatrix:
+    """Values with their names, families and times."""
+    known = registry()
+    index = frame.index
+    assert isinstance(index, pd.DatetimeIndex)
+    return FeatureMatrix(
+        values=values,
+        names=tuple(feature.name for feature in features),
+        families=tuple(known.family_of(feature.name) for feature in features),
+        warmup_bars=warmup_bars,
+        index=index.tz_convert("UTC"),
+        dropped=dropped or {},
+    )
+
+
+def _found_warmup(features: Sequence[Feature], values: npt.NDArray[np.float32]) -> int:
+    """Rows before every column is finite; gaps lengthen the warm-up of coarser bars."""
+    warmup = max((f.warmup_bars for f in features if f.factor == 1), default=0)
+    coarse = [k for k, feature in enumerate(features) if feature.factor > 1]
+    if coarse:
+        missing = np.asarray(np.isnan(values[:, coarse]).any(axis=1))
+        warmup = max(warmup, len(missing) - int(missing[::-1].argmax()) if missing.any() else 0)
+    return warmup
+
+
+def compute_features(
+    frame: pd.DataFrame,
+    names: Sequence[str] | None = None,
+    *,
+    interval: str | pd.Timedelta | None = None,
+) -> FeatureMatrix:
     """Compute features for every bar, each from that bar and earlier ones only.
 
     Args:
         frame: Canonical bars: columns `open high low close volume`, index of tz-aware open
-            times, strictly increasing. It is not changed.
-        names: Features in the wanted order; None for all. Without volume (all zero) the
-            features that need it are then left out and listed in `dropped`.
+            times, strictly increasing, and the further columns that features ask for. It is not
+            changed.
+        names: Features in the wanted order; None for all default ones. Without volume (all
+            zero) those of them that need it are left out and listed in `dropped`. A name with
+            `_5x`, `_15x` or `_60x` at its end is the feature on coarser bars.
+        interval: Of the bars; needed for features of coarser bars only.
 
     Returns:
         A `FeatureMatrix` with a row for each bar.
@@ -152,27 +237,71 @@ def compute_features(frame: pd.DataFrame, names: Sequence[str] | None = None) ->
         ValueError: Unknown names (with the nearest ones), features asked for by name that need
             absent volume, malformed bars, or no bar left after the warm-up.
     """
-    known = registry()
-    chosen = known.choose(names)
-    columns = bar_columns(frame)
-    has_volume = bool((columns[4] != 0.0).any())
+    chosen = registry().choose(names)
+    engine = Engine(chosen, seconds_of_interval(interval))
+    columns = bar_columns(frame, engine.columns)
+    has_volume = bool(columns[4].any())
     features, dropped = _usable(chosen, has_volume, named=names is not None)
-    warmup = max(feature.warmup_bars for feature in features)
-    if columns.shape[1] < warmup + 1:
-        raise ValueError(
-            f"these features need at least {warmup + 1} bars (warm-up {warmup}); "
-            f"got {columns.shape[1]}. Bring more bars or choose features of shorter windows "
-            "by name (features.feature_table() lists warm-ups)"
-        )
-    nodes = [feature.node for feature in features]
-    values = evaluate(nodes, columns, dtype=np.float32, limit=LIMIT)
-    index = frame.index
-    assert isinstance(index, pd.DatetimeIndex)
-    return FeatureMatrix(
-        values=values,
-        names=tuple(feature.name for feature in features),
-        families=tuple(known.families[feature.name] for feature in features),
-        warmup_bars=warmup,
-        index=index.tz_convert("UTC"),
-        dropped=dropped,
+    if dropped:
+        engine = Engine(features, seconds_of_interval(interval))
+    needed = max(feature.warmup_bars for feature in features) + 1
+    if columns.shape[1] < needed:
+        raise _too_few(needed, columns.shape[1])
+    values = np.empty((columns.shape[1], len(features)), dtype=np.float32)
+    engine.advance(columns, values)
+    warmup = _found_warmup(features, values)
+    if warmup >= len(values):
+        raise _too_few(warmup + 1, len(values))
+    return matrix_of(features, values, frame, warmup, dropped)
+
+
+def _too_few(needed: int, got: int) -> ValueError:
+    return ValueError(
+        f"these features need at least {needed} bars (warm-up {needed - 1}); got {got}. "
+        "Bring more bars or choose features of shorter windows by name "
+        "(features.feature_table() lists warm-ups)"
     )
+
+
+def iter_features(
+    frame: pd.DataFrame,
+    names: Sequence[str] | None = None,
+    *,
+    interval: str | pd.Timedelta | None = None,
+    block_rows: int = 16_384,
+) -> Iterator[FeatureMatrix]:
+    """The rows of `compute_features` in blocks, so that memory does not grow with the bars.
+
+    Args:
+        frame: Canonical bars, as for `compute_features`.
+        names: Features in the wanted order; None for all default ones.
+        interval: Of the bars; needed for features of coarser bars only.
+        block_rows: Rows of each block, the last one's apart; at least 1.
+
+    Yields:
+        Blocks in order. `warmup_bars` counts the block's own leading rows that are not finite
+        (on coarser bars without gaps).
+
+    Raises:
+        TypeError, ValueError: As `compute_features`; a malformed bar is found when its block
+            is asked for.
+    """
+    if block_rows < 1:
+        raise ValueError(f"a block must have at least 1 row; got {block_rows}")
+    chosen = registry().choose(names)
+    has_volume = "volume" in frame.columns and bool(frame["volume"].to_numpy().any())
+    features, dropped = _usable(chosen, has_volume, named=names is not None)
+    engine = Engine(features, seconds_of_interval(interval))
+    warmup = max(feature.warmup_bars for feature in features)
+    for start in range(0, len(frame), block_rows):
+        part = frame.iloc[start : start + block_rows]
+        columns = bar_columns(part, engine.columns)
+        if columns[5, 0] <= engine.last_seconds:
+            raise ValueError(
+                f"bar times must increase strictly; row {start} ({part.index[0]}) follows "
+                f"{frame.index[start - 1]}. Sort the frame and drop duplicates"
+            )
+        values = np.empty((len(part), len(features)), dtype=np.float32)
+        engine.advance(columns, values)
+        left = min(max(warmup - start, 0), len(part))
+        yield matrix_of(features, values, part, left, dropped)

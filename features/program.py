@@ -148,7 +148,9 @@ def compile_program(roots: Sequence[Node]) -> Program:
         groups=_groups(lowered),
         keep=np.array(lowered.keep, dtype=np.int64),
         state=np.array(state),
-        roots=np.array([[r.value.place, r.lag] for r in lowered.roots], dtype=np.int64),
-        root_finishes=np.array([root.finish for root in lowered.roots]),
+        roots=np.array(
+            [[root.value.place, root.lag] for root in lowered.roots], dtype=np.int64
+        ).reshape(-1, 2),
+        root_finishes=np.array([root.finish for root in lowered.roots]).reshape(-1, 4),
         settled=np.array([root.settled for root in lowered.roots], dtype=np.int64),
     )

@@ -7,12 +7,12 @@ A new feature is one entry in its family's file. A new family is one file and on
 import difflib
 import importlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 
 import pandas as pd
 
-from features.graph import Node
+from features.graph import COLUMNS, Node
 
 # Family name -> module whose `entries()` lists its features. The order is the features' order.
 FAMILIES = {
@@ -27,10 +27,21 @@ FAMILIES = {
     "risk": "features.risk",
     "statistics": "features.statistics",
     "wavelets": "features.wavelets",
+    "fractional": "features.fractional",
+    "microstructure": "features.microstructure",
     "time": "features.time",
     "polynomial": "features.polynomial",
     "interactions": "features.interactions",
 }
+
+# Families whose features need columns that plain bars lack; asked for by name.
+OPTIONAL_FAMILIES = {
+    "order_book": "features.order_book",
+    "cross_asset": "features.cross_asset",
+}
+
+# Fine bars per coarse bar: any feature may be asked for on coarser bars as `name_15x`.
+FACTORS = (5, 15, 60)
 
 # Warm-up that no default feature may exceed, in bars.
 MOST_WARMUP_BARS = 500
@@ -60,19 +71,45 @@ class Feature:
     high: float | None = None
 
     @property
+    def factor(self) -> int:
+        """Bars that make up one of those it is computed on: 1, they are the same."""
+        return 1
+
+    @property
     def inputs(self) -> tuple[str, ...]:
         """Bar columns that the feature depends on."""
         return self.node.columns
 
     @property
     def warmup_bars(self) -> int:
-        """Number of leading bars without a value."""
-        return self.node.settled
+        """Number of leading bars without a value; on coarser bars, of those when none lacks."""
+        return (self.node.settled + 1) * self.factor - 1
+
+    @property
+    def further_columns(self) -> tuple[str, ...]:
+        """Columns that it needs beyond those of plain bars."""
+        return tuple(name for name in self.inputs if name not in COLUMNS)
 
     @property
     def needs_volume(self) -> bool:
         """Whether the feature means nothing when bars carry no volume."""
         return "volume" in self.node.columns
+
+
+@dataclass(frozen=True, eq=False)
+class CoarseFeature(Feature):
+    """A feature of bars that are several times as long.
+
+    Attributes:
+        bars: Bars that make up one of those it is computed on.
+    """
+
+    bars: int = 1
+
+    @property
+    def factor(self) -> int:
+        """Bars that make up one of those it is computed on."""
+        return self.bars
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,16 +119,28 @@ class Registry:
     features: dict[str, Feature]
     families: dict[str, str]
 
+    @property
+    def default(self) -> tuple[str, ...]:
+        """Names of the features that plain bars allow."""
+        return tuple(name for name in self.features if self.families[name] in FAMILIES)
+
+    def family_of(self, name: str) -> str:
+        """The family of a feature, `timeframes` for one on coarser bars."""
+        return self.families.get(name, "timeframes")
+
     def choose(self, names: Sequence[str] | None) -> tuple[Feature, ...]:
-        """The features of these names in this order; all when `names` is None.
+        """The features of these names in this order; the default ones when `names` is None.
+
+        A name may end in `_5x`, `_15x` or `_60x`: the feature before it, on coarser bars.
 
         Raises:
             ValueError: A name is unknown (the message lists the nearest ones) or given twice.
         """
         if names is None:
-            return tuple(self.features.values())
+            return tuple(self.features[name] for name in self.default)
         wanted = (names,) if isinstance(names, str) else tuple(names)
-        unknown = [name for name in wanted if name not in self.features]
+        found = {name: self._find(name) for name in wanted}
+        unknown = [name for name, feature in found.items() if feature is None]
         if unknown:
             raise ValueError(self._unknown(unknown))
         twice = sorted({name for name in wanted if wanted.count(name) > 1})
@@ -99,7 +148,18 @@ class Registry:
             raise ValueError(f"each feature may be asked for once; given twice: {twice}")
         if not wanted:
             raise ValueError("no feature names given; pass None for all features")
-        return tuple(self.features[name] for name in wanted)
+        return tuple(feature for feature in found.values() if feature is not None)
+
+    def _find(self, name: str) -> Feature | None:
+        if name in self.features:
+            return self.features[name]
+        for factor in FACTORS:
+            base = self.features.get(name.removesuffix(f"_{factor}x"))
+            if base is not None and name.endswith(f"_{factor}x"):
+                known = {field.name: getattr(base, field.name) for field in fields(base)}
+                known |= {"name": name, "unit": f"{base.unit}, of bars {factor} times as long"}
+                return CoarseFeature(**known, bars=factor)
+        return None
 
     def _unknown(self, unknown: Sequence[str]) -> str:
         parts = []
@@ -148,24 +208,51 @@ def registry() -> Registry:
     """All features of all families; built on the first call."""
     return check_features(
         (family, feature)
-        for family, module in FAMILIES.items()
+        for family, module in (FAMILIES | OPTIONAL_FAMILIES).items()
         for feature in importlib.import_module(module).entries()
     )
 
 
-def feature_names() -> tuple[str, ...]:
-    """Names of all features in the order of `compute_features`' columns."""
-    return tuple(registry().features)
+def feature_names(family: str | None = None) -> tuple[str, ...]:
+    """Names of the default features in the order of `compute_features`' columns.
+
+    Args:
+        family: Only those of this family, which may be one that needs further columns
+            (`order_book`, `cross_asset`).
+
+    Raises:
+        ValueError: There is no such family.
+    """
+    known = registry()
+    if family is None:
+        return known.default
+    if family not in FAMILIES | OPTIONAL_FAMILIES:
+        raise ValueError(f"unknown family {family!r}; there are {[*FAMILIES, *OPTIONAL_FAMILIES]}")
+    return tuple(name for name, own in known.families.items() if own == family)
 
 
-def feature_table() -> pd.DataFrame:
-    """One row per feature.
+def timeframe_names(names: Sequence[str], factors: Sequence[int] = FACTORS) -> tuple[str, ...]:
+    """Names of features on coarser bars: `("rsi_14",)` gives `rsi_14_5x`, `rsi_14_15x`, ...
+
+    Raises:
+        ValueError: A factor is not one of 5, 15 and 60, or a name is unknown.
+    """
+    wrong = [factor for factor in factors if factor not in FACTORS]
+    if wrong:
+        raise ValueError(f"coarser bars are {FACTORS} times as long; got {wrong}")
+    registry().choose(names)
+    return tuple(f"{name}_{factor}x" for factor in factors for name in names)
+
+
+def feature_table(*, optional: bool = False) -> pd.DataFrame:
+    """One row per default feature; with `optional`, those that need further columns too.
 
     Returns:
         Columns `name`, `family`, `inputs` (bar columns, comma separated), `warmup_bars`,
         `source`, `unit`, `neutral`, `low`, `high`.
     """
     known = registry()
+    chosen = set(known.default)
     return pd.DataFrame(
         [
             {
@@ -180,5 +267,6 @@ def feature_table() -> pd.DataFrame:
                 "high": feature.high,
             }
             for feature in known.features.values()
+            if optional or feature.name in chosen
         ]
     )

@@ -165,9 +165,14 @@ class Runner:
         Returns:
             0, or why the bar was refused (`features.bar_executor`); then nothing has changed.
         """
+        live = self.live()
+        return live.run(live.places, bar, checked, limit, out)
+
+    def live(self) -> "LiveProgram":
+        """The program as the executor of single bars takes it, made at the first call."""
         if self._live is None:
             self._live = LiveProgram(self)
-        return self._live.run(self._live.places, bar, checked, limit, out)
+        return self._live
 
     def memory(self) -> dict[str, npt.NDArray[Any]]:
         """Everything that later bars depend on, as small arrays."""

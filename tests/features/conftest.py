@@ -24,6 +24,31 @@ def bars(rows: int, *, seed: int = 0, start: str = "2020-02-27 05:00", every: st
     return pd.DataFrame(columns, index=index)
 
 
+def further(frame: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+    """`frame` with a book around its closes and another market beside it."""
+    draw = np.random.default_rng(seed + 77)
+    rows = len(frame)
+    close = frame["close"].to_numpy()
+    half = 1e-4 * draw.integers(1, 4, rows)
+    added = {}
+    for side, sign in (("bid", -1.0), ("ask", 1.0)):
+        for level in range(1, 6):
+            added[f"{side}_price_{level}"] = close * (1.0 + sign * (half + 1e-4 * (level - 1)))
+            size = draw.integers(1, 400, rows) * (draw.random(rows) > 0.05)
+            added[f"{side}_size_{level}"] = size.astype(np.float64)
+    moves = 0.5 * np.diff(np.log(close), prepend=np.log(close[0]))
+    added["peer_close"] = 20.0 * np.exp(np.cumsum(moves + 0.004 * draw.standard_normal(rows)))
+    added["peer_age_bars"] = draw.integers(0, 5, rows).astype(np.float64)
+    added["peers_rising"] = draw.integers(0, 11, rows) / 10.0
+    return frame.assign(**added)
+
+
+@pytest.fixture(scope="session")
+def make_whole_bars() -> Callable[..., pd.DataFrame]:
+    """The function that makes random bars with every further column."""
+    return lambda *given, **named: further(bars(*given, **named))
+
+
 @pytest.fixture(scope="session")
 def make_bars() -> Callable[..., pd.DataFrame]:
     """The function that makes random bars."""

@@ -5,12 +5,14 @@ import pandas as pd
 import pytest
 
 from features import cross_asset
-from features.compute import LIMIT, bar_columns
+from features.compute import bar_columns
 from features.cross_asset import PEER_COLUMNS, PeerJoin, join_peers
+from features.engine import LIMIT
 from features.graph import COLUMNS
 from features.runner import evaluate
 
 HOUR = pd.Timedelta("1h")
+FEATURES = {feature.name: feature for feature in cross_asset.entries()}
 LENGTHS = {"daily": pd.Timedelta("1D"), "odd": pd.Timedelta("20min")}
 
 
@@ -222,7 +224,6 @@ def pair(make_bars) -> pd.DataFrame:
 
 
 def test_features_agree_with_pandas(pair):
-    features = {f.name: f for f in cross_asset.entries()}
     r = np.log(pair.close / pair.close.shift())
     p = np.log(pair.peer_close / pair.peer_close.shift())
     ratio = pair.close / pair.peer_close
@@ -240,7 +241,7 @@ def test_features_agree_with_pandas(pair):
         "breadth_mean_10": (2.0 * pair.peers_rising - 1.0).rolling(10).mean(),
         "peer_age_log": np.log1p(pair.peer_age_bars),
     }
-    nodes = [features[name].node for name in want]
+    nodes = [FEATURES[name].node for name in want]
     got = evaluate(nodes, columns_of(pair, nodes))
     for k, (name, series) in enumerate(want.items()):
         rows = np.isfinite(got[:, k])
@@ -254,13 +255,13 @@ def test_a_leader_is_told_from_a_follower(make_bars):
     bars = make_bars(700, seed=5)
     for steps, name in ((-1, "peer_leads_1_100"), (1, "peer_follows_1_100")):
         frame = bars.assign(peer_close=bars.close.shift(steps).bfill().ffill(), peer_age_bars=0.0)
-        (node,) = (f.node for f in cross_asset.entries() if f.name == name)
+        node = FEATURES[name].node
         assert evaluate([node], columns_of(frame, [node]))[150:-1].min() > 0.999
 
 
 def test_the_contract_of_features(pair):
     """Causal, scale-free in both prices, warm when declared, bounded, all different."""
-    features = cross_asset.entries()
+    features = list(FEATURES.values())
     nodes = [feature.node for feature in features]
     columns = columns_of(pair, nodes)
     whole = evaluate(nodes, columns, dtype=np.float32, limit=LIMIT)

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from features import cross_asset, order_book
-from features.compute import LIMIT
+from features.engine import LIMIT
 from features.graph import COLUMNS
 from features.registry import registry
 from features.runner import evaluate
@@ -51,7 +51,7 @@ def markets(draw) -> np.ndarray:
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(columns=markets())
 def test_any_market_gives_finite_bounded_features(columns):
-    features = list(registry().features.values())
+    features = registry().choose(None)
     values = evaluate([f.node for f in features], columns, dtype=np.float32, limit=LIMIT)
     for k, feature in enumerate(features):
         column = values[feature.warmup_bars :, k]
@@ -65,7 +65,7 @@ def test_any_market_gives_finite_bounded_features(columns):
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(columns=markets(), cut=st.integers(430, ROWS - 1))
 def test_any_market_is_causal(columns, cut):
-    nodes = [feature.node for feature in registry().features.values()]
+    nodes = [feature.node for feature in registry().choose(None)]
     whole = evaluate(nodes, columns)
     np.testing.assert_array_equal(whole[:cut], evaluate(nodes, columns[:, :cut]))
 

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from features import order_book
-from features.compute import LIMIT, bar_columns
+from features.compute import bar_columns
+from features.engine import LIMIT
 from features.graph import COLUMNS
 from features.runner import evaluate
 

@@ -1,0 +1,269 @@
+"""Features of a live feed: one bar in, one row out, to the bit what a whole file would give."""
+
+import io
+import json
+import os
+import struct
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from features import bar_executor as bx
+from features.compute import FeatureMatrix, bar_columns, matrix_of, seconds_of_interval
+from features.engine import LIMIT, Engine
+from features.registry import registry
+
+_FORMAT = 1
+
+_RULES = {
+    bx.NOT_FINITE: "every value of a bar must be a finite number",
+    bx.NOT_POSITIVE: "prices must be above zero",
+    bx.NEGATIVE_VOLUME: "the volume must not be below zero",
+    bx.BAD_RANGE: "open and close must lie between low and high",
+    bx.NOT_LATER: "a bar must open later than the one before: late, repeated or out of order",
+}
+
+
+class BarRefusedError(ValueError):
+    """A bar that cannot follow the ones before; the stream is as if it had never come."""
+
+
+class FeatureStream:
+    """Features bar by bar.
+
+    Args:
+        names: Features in the wanted order; None for all default ones. Volume features are
+            neutral on bars without volume.
+        interval: Of the bars; needed for features of coarser bars (`rsi_14_15x`) only.
+
+    Raises:
+        ValueError: Unknown names (with the nearest ones), or coarser bars without an interval.
+    """
+
+    def __init__(
+        self,
+        names: "list[str] | tuple[str, ...] | str | None" = None,
+        *,
+        interval: str | pd.Timedelta | None = None,
+    ) -> None:
+        self._features = registry().choose(names)
+        self._interval = seconds_of_interval(interval)
+        self._engine = Engine(self._features, self._interval)
+        self._bind()
+
+    def _bind(self) -> None:
+        width = len(self._engine.columns)
+        self._bar = np.empty(width)
+        self._buffer = self._bar.data
+        self._write = struct.Struct(f"={width}d").pack_into
+        self._further = self._engine.columns[6:]
+        self._width = len(self._features)
+        # Without coarser bars the executor is called at once.
+        self._live = None if self._engine.timeframes else self._engine.runner.live()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Columns of a row."""
+        return tuple(feature.name for feature in self._features)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What a bar must have: the usual columns, then those that some features need."""
+        return self._engine.columns
+
+    @property
+    def warmup_bars(self) -> int:
+        """Bars after which every value is finite (of coarser bars: when no bar lacks)."""
+        return max(feature.warmup_bars for feature in self._features)
+
+    @property
+    def bars_taken(self) -> int:
+        """Number of bars so far."""
+        return self._engine.runner.row
+
+    @property
+    def last_timestamp(self) -> pd.Timestamp | None:
+        """Open time of the last bar in UTC; None before the first."""
+        if self.bars_taken == 0:
+            return None
+        microseconds = round(self._engine.last_seconds * 1e6)
+        return pd.Timestamp(microseconds, unit="us", tz="UTC")
+
+    def push(
+        self,
+        timestamp: float | datetime,
+        open: float,
+        high: float,
+        low: float,
+        close: float,
+        volume: float,
+        **further: float,
+    ) -> npt.NDArray[np.float32]:
+        """Take the next closed bar.
+
+        Args:
+            timestamp: Open time: an aware datetime, or UTC seconds since 1970.
+            open: Price.
+            high: Price.
+            low: Price.
+            close: Price.
+            volume: Traded volume, not below zero.
+            **further: Values of the further `columns`, by name.
+
+        Returns:
+            `(features,)` float32, a new array; NaN in each feature's warm-up.
+
+        Raises:
+            BarRefusedError: The bar is late, repeated, out of order or invalid.
+            TypeError: A value is not a number, a time is naive, a further column is missing.
+        """
+        seconds = timestamp if type(timestamp) is float else _utc_seconds(timestamp)
+        try:
+            if further or self._further:
+                rest = self._rest(further)
+                self._write(self._buffer, 0, open, high, low, close, volume, seconds, *rest)
+            else:
+                self._write(self._buffer, 0, open, high, low, close, volume, seconds)
+        except struct.error as error:
+            values = (open, high, low, close, volume)
+            raise TypeError(f"a bar must hold numbers; got {values}: {error}") from error
+        out = np.empty(self._width, dtype=np.float32)
+        if self._live is not None:
+            refused = self._live.run(self._live.places, self._bar, True, LIMIT, out)
+        else:
+            refused = self._engine.advance_one(self._bar, out)
+        if refused:
+            raise BarRefusedError(self._reason(refused))
+        return out
+
+    def _rest(self, further: dict[str, float]) -> list[float]:
+        if set(further) != set(self._further):
+            raise TypeError(
+                f"bars of these features have the further columns {list(self._further)}; "
+                f"got {sorted(further)}"
+            )
+        return [further[name] for name in self._further]
+
+    def _reason(self, refused: int) -> str:
+        bar = dict(zip(self._engine.columns, self._bar.tolist(), strict=True))
+        last = self.last_timestamp
+        after = f"after {last}" if last is not None else "as the first one"
+        return (
+            f"{_RULES[refused]}; got {bar} (timestamp in UTC seconds) {after}. "
+            "The stream has not changed: drop the bar or correct it"
+        )
+
+    def extend(self, frame: pd.DataFrame) -> FeatureMatrix:
+        """Take many bars at once, such as the history before going live.
+
+        Args:
+            frame: Canonical bars that follow those taken so far.
+
+        Returns:
+            Their features, as `push` would have given one by one.
+
+        Raises:
+            BarRefusedError: The first bar does not follow the last one taken.
+            TypeError, ValueError: As `compute_features` for malformed bars.
+        """
+        columns = bar_columns(frame, self._engine.columns)
+        if len(frame) and columns[5, 0] <= self._engine.last_seconds:
+            raise BarRefusedError(
+                f"bars must follow the last one taken, of {self.last_timestamp}; "
+                f"the first opens at {frame.index[0]}. Leave out the bars already taken"
+            )
+        taken = self.bars_taken
+        values = np.empty((len(frame), self._width), dtype=np.float32)
+        self._engine.advance(columns, values)
+        warmup = max(self.warmup_bars - taken, 0)
+        return matrix_of(self._features, values, frame, min(warmup, len(frame)))
+
+    def copy(self) -> "FeatureStream":
+        """A stream of its own with the same past."""
+        twin = object.__new__(FeatureStream)
+        twin._features, twin._interval = self._features, self._interval
+        twin._engine = Engine(self._features, self._interval)
+        twin._engine.remember(self._engine.memory())
+        twin._bind()
+        return twin
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the stream's memory to a file, from which `load` goes on to the bit.
+
+        Args:
+            path: A file (`.npz`); replaced as a whole if it exists.
+        """
+        target = Path(path)
+        about = {
+            "format": _FORMAT,
+            "names": self.names,
+            "interval_seconds": self._interval,
+            "digest": self._engine.digest,
+        }
+        buffer = io.BytesIO()
+        text = np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)
+        np.savez(buffer, about=text, **self._engine.memory())  # type: ignore[arg-type]
+        unfinished = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            unfinished.write_bytes(buffer.getvalue())
+            os.replace(unfinished, target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        return target
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "FeatureStream":
+        """The stream that `save` wrote.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: The file is not a stream, or features have changed since.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                memory: dict[str, Any] = {key: file[key] for key in file.files}
+            about = json.loads(memory.pop("about").tobytes())
+            known = about["format"] == _FORMAT
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            if isinstance(error, FileNotFoundError):
+                raise
+            raise ValueError(f"{path} does not hold a saved FeatureStream: {error}") from error
+        if not known:
+            raise ValueError(
+                f"{path} is of format {about['format']}, this version reads {_FORMAT}; "
+                "feed the stream its warm-up anew"
+            )
+        seconds = about["interval_seconds"]
+        interval = None if seconds is None else pd.Timedelta(seconds, unit="s")
+        stream = cls(about["names"], interval=interval)
+        if stream._engine.digest != about["digest"]:
+            raise ValueError(
+                f"{path} was saved by another version: the features' definitions have changed. "
+                f"Feed a new stream {stream.warmup_bars + 1} bars instead"
+            )
+        stream._engine.remember(memory)
+        return stream
+
+
+def _utc_seconds(timestamp: Any) -> float:
+    """UTC seconds since 1970 of an aware datetime or a number."""
+    if isinstance(timestamp, pd.Timestamp):
+        if timestamp.tz is None:
+            raise TypeError(f"bar times must state their zone; got the naive {timestamp}")
+        return _microseconds(timestamp) / 1e6
+    if isinstance(timestamp, datetime):
+        if timestamp.tzinfo is None:
+            raise TypeError(f"bar times must state their zone; got the naive {timestamp}")
+        return _microseconds(pd.Timestamp(timestamp)) / 1e6
+    if isinstance(timestamp, int | float | np.integer | np.floating):
+        return float(timestamp)
+    raise TypeError(f"a bar's time must be a datetime or UTC seconds; got {timestamp!r}")
+
+
+def _microseconds(timestamp: pd.Timestamp) -> int:
+    """Whole microseconds since 1970; `value` counts nanoseconds whatever the unit."""
+    return timestamp.value // 1000
