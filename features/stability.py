@@ -12,6 +12,7 @@ from features.scoring import Period, period_labels, period_name
 
 # Customary marks of credit scoring: below the first steady, above the second another population.
 SHIFT, STRONG_SHIFT = 0.10, 0.25
+BINS = 10  # by custom
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -51,7 +52,7 @@ def population_stability(
     names: Sequence[str],
     rows: npt.NDArray[np.int64] | None = None,
     period: Period = "auto",
-    bins: int = 10,
+    bins: int = BINS,
     least_rows: int = 50,
     told: Callable[[int], None] | None = None,
 ) -> Stability:

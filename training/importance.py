@@ -1,8 +1,7 @@
 """Which features a trained model needs: its loss with each one shuffled in time."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -11,17 +10,11 @@ from scipy.stats import rankdata
 
 from evaluation.bootstrap import Interval, block_bars_for, bootstrap_sums, interval_from
 from features.selection import correlated_groups, correlation_matrix
-from training.bundle import Bundle
-from training.dataset import Market, Rows, assemble_rows
 from training.fitting.progress import Progress
 from training.heartbeat import Heartbeat
-from training.inference import bundle_config
-from training.saved_model import compile_logits
 
-Part = Literal["validation", "test"]
 METRICS = ("log_loss", "auc", "accuracy")
 _FEWEST_ROWS = 50
-_BATCH_ROWS = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,77 +220,6 @@ def permutation_importance(
         block_bars=block_bars,
         config=config,
     )
-
-
-def bundle_importance(
-    bundle: Bundle,
-    market: Market,
-    *,
-    part: Part = "validation",
-    config: ImportanceConfig = ImportanceConfig(),
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> Importances:
-    """Return what a saved model needs, on the validation part of its run.
-
-    Args:
-        bundle: The model, with its scaler, temperature and boundaries.
-        market: Bars like those of the run; rows are taken between the run's own boundaries.
-        part: `validation`, or `test`, which then has been read once more.
-        config: How.
-        seed: Same seed, same shuffles.
-        progress: Told how long it will take.
-
-    Raises:
-        BundleError: These bars do not allow a feature that the model needs.
-        ValueError: Too few rows of these bars lie between the boundaries.
-    """
-    label = bundle_config(bundle).label
-    rows = assemble_rows(market, label, bundle.compute_features)
-    chosen = _between(rows, bundle, part)
-    judged = Judged(
-        scaled=bundle.scaler.transform(rows.values[chosen]),
-        labels=rows.labels[chosen],
-        decision_time=rows.decision_time[chosen],
-        symbol_code=rows.symbol_code[chosen],
-        horizon_bars=label.horizon_bars,
-    )
-    compiled = compile_logits(bundle.model, batch_rows=min(_BATCH_ROWS, len(chosen)))
-    temperature = float(bundle.temperature[0])
-    found = permutation_importance(
-        lambda scaled: compiled(scaled)[:, 0] / temperature,
-        judged,
-        bundle.feature_names,
-        config=config,
-        seed=seed,
-        progress=progress,
-    )
-    return replace(found, part=part, note=_NOTES[part])
-
-
-_NOTES = {
-    "validation": "Training stopped, and temperature and threshold were chosen, on these rows; "
-    "the test part was not read.",
-    "test": "This reads the test part of the run again: choose nothing by it.",
-}
-
-
-def _between(rows: Rows, bundle: Bundle, part: Part) -> npt.NDArray[np.int64]:
-    """Numbers of the labelled rows of one part of the bundle's run, by symbol and time."""
-    first, second = (
-        pd.Timestamp(bundle.metrics["split"][name]).tz_convert(None).to_datetime64()
-        for name in ("validation_from", "test_from")
-    )
-    inside = rows.decision_time >= second
-    if part == "validation":
-        inside = (rows.decision_time >= first) & (rows.label_end_time < second)
-    chosen = np.flatnonzero(inside & np.isfinite(rows.labels))
-    if len(chosen) == 0:
-        raise ValueError(
-            f"no labelled row lies in the {part} part of {bundle.folder}, which begins at "
-            f"{first if part == 'validation' else second} UTC; give the bars of that run"
-        )
-    return chosen[np.lexsort((rows.decision_time[chosen], rows.symbol_code[chosen]))]
 
 
 def _by_row(logits: np.ndarray, labels: np.ndarray) -> npt.NDArray[np.float64]:

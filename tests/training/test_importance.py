@@ -10,10 +10,14 @@ from scipy.signal import lfilter
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 
+from market.labels import LabelSpec
 from training.bundle import Bundle
+from training.bundle_importance import bundle_importance, explore_with_bundle
 from training.config import DataConfig, ExperimentConfig, FeatureConfig
 from training.dataset import load_market
 from training.experiment import prepare
+from training.exploration import ExplorationConfig
+from training.exploration_report import render_exploration
 from training.fitting.progress import Progress
 from training.heartbeat import Heartbeat
 from training.importance import (
@@ -21,7 +25,6 @@ from training.importance import (
     Judged,
     _by_row,
     _shuffled,
-    bundle_importance,
     permutation_importance,
 )
 from training.scaling import ArrayScaler
@@ -168,6 +171,24 @@ def test_bundle_is_judged_on_its_validation_part_and_never_on_test(bundle):
     assert bundle_importance(loaded, market, config=few) == found
     tested = bundle_importance(loaded, market, part="test", config=few)
     assert "reads the test part" in tested.note
+
+
+def test_report_of_a_bundle_takes_the_bars_of_its_run(bundle):
+    loaded, prepared = bundle
+    config = ExplorationConfig(
+        features=FeatureConfig(names=FEATURES),
+        importance=ImportanceConfig(repeats=1, resamples=100),
+    )
+    found = explore_with_bundle(loaded, config, Progress())
+    assert found.market.fingerprint() == prepared.market.fingerprint()
+    assert found.importances is not None
+    assert found.train_rows == len(prepared.part("train"))
+    page = render_exploration(found)
+    assert "What the trained model needs" in page
+    assert "which is taken on validation" in page
+    other = ExplorationConfig(label=LabelSpec(horizon_bars=3))
+    with pytest.raises(ValueError, match="leave out --label"):
+        explore_with_bundle(loaded, other, Progress())
 
 
 def test_bad_input_is_refused(fitted):
