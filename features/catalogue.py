@@ -210,7 +210,7 @@ def compute_indicators(
 
     Returns:
         float64, a column per indicator, NaN before each has settled (recursive averages: until
-        earlier bars weigh less than 1e-9, which takes `kama_30` 5,000 bars). `obv`,
+        earlier bars weigh less than 1e-11, which takes `kama_30` 6,100 bars). `obv`,
         `accumulation_distribution`, `price_volume_trend`, `williams_accumulation` and
         `anchored_vwap` are sums since the first bars and so depend on where those are.
 

@@ -21,7 +21,7 @@ from functools import cached_property
 from features import opcodes as op
 
 # Weight left on bars before the warm-up of a recursive average.
-SETTLED = 1e-9
+SETTLED = 1e-11
 
 COLUMNS = ("open", "high", "low", "close", "volume", "timestamp")
 

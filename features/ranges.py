@@ -54,7 +54,7 @@ def _averages() -> list[Feature]:
         for window in (7, 14)
     ]
     logs = [
-        ("atr_spread_7_21", log_ratio(atr(7), atr(21)), "log of the shorter over the longer"),
+        ("atr_spread_7_20", log_ratio(atr(7), atr(20)), "log of the shorter over the longer"),
         ("atr_14_change_10", log_ratio(atr(14), lag(atr(14), 10)), "log change over 10 bars"),
         ("true_range_to_atr_14", soft_log_ratio(true_range(), lag(atr(14), 1)), "log"),
         (

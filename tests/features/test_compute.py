@@ -107,8 +107,8 @@ def _set(row, name, value):
         (_set(18, "volume", np.inf), ValueError, r"volume of the bar at .*row 18"),
         (_set(19, "low", 0.0), ValueError, r"low of the bar at .*row 19.*above zero"),
         (_set(20, "volume", -1.0), ValueError, r"volume of the bar at .*row 20"),
-        (lambda f: f.iloc[:426], ValueError, r"at least 427 bars.*got 426"),
-        (lambda f: f.iloc[:0], ValueError, r"at least 427 bars.*got 0"),
+        (lambda f: f.iloc[:495], ValueError, r"at least 496 bars.*got 495"),
+        (lambda f: f.iloc[:0], ValueError, r"at least 496 bars.*got 0"),
     ],
 )
 def test_malformed_bars_are_refused(random_bars, change, error, message):
@@ -117,7 +117,7 @@ def test_malformed_bars_are_refused(random_bars, change, error, message):
 
 
 def test_one_bar_more_than_the_warm_up_is_enough(random_bars):
-    matrix = compute_features(random_bars.iloc[:427])
+    matrix = compute_features(random_bars.iloc[:496])
     assert np.isfinite(matrix.values[-1]).all()
     short = compute_features(random_bars.iloc[:2], ["return_log_1"])
     assert np.isfinite(short.values[1]).all()

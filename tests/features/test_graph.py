@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from features import compile_engine, graph, windows
-from features.graph import column, settle_bars
+from features.graph import SETTLED, column, settle_bars
 from features.program import compile_program
 from features.runner import evaluate
 
@@ -42,7 +42,7 @@ def test_warm_up_follows_from_the_graph():
 
 @pytest.mark.parametrize(("alpha", "cascade"), [(0.5, 1), (1 / 14, 1), (1 / 14, 2), (2 / 11, 3)])
 def test_a_recursive_average_settles_when_it_says(alpha, cascade):
-    """Its answer to a unit step in the seed falls below 1e-9 at its warm-up, not much before."""
+    """Its answer to a unit step in the seed falls below the limit at its warm-up, not before."""
     bars = settle_bars(alpha, cascade)
     node = X
     for depth in range(1, cascade + 1):
@@ -51,9 +51,9 @@ def test_a_recursive_average_settles_when_it_says(alpha, cascade):
     # The averages are seeded with the first value, 1, and see nothing but zeros after it.
     values = run(node, np.eye(1, bars + 5)[0])
     assert np.isnan(values[:bars]).all()
-    assert 0.0 < values[bars] < 1e-9
+    assert 0.0 < values[bars] < SETTLED
     # One bar before it was not yet below: each step takes at most the factor 1 - alpha.
-    assert values[bars] / (1.0 - alpha) >= 1e-9
+    assert values[bars] / (1.0 - alpha) >= SETTLED
 
 
 def test_division_by_zero_gives_the_neutral_value():

@@ -10,7 +10,7 @@ from features.graph import COLUMNS
 from features.registry import registry
 from features.runner import evaluate
 
-ROWS = 520
+ROWS = 600
 
 # One step of the market: (log move in ticks, size of the range, volume, seconds to the next bar).
 KINDS = {
@@ -34,7 +34,7 @@ def markets(draw) -> np.ndarray:
     kinds: list[str] = []
     while len(kinds) < ROWS:
         kind = draw(st.sampled_from(sorted(KINDS)))
-        kinds += [kind] * draw(st.sampled_from([1, 1, 2, 5, 30, 120, 520]))
+        kinds += [kind] * draw(st.sampled_from([1, 1, 2, 5, 30, 120, 600]))
     steps = np.array([KINDS[kind] for kind in kinds[:ROWS]])
     path = np.cumsum(steps[:, 0])
     # Keep prices within what a float holds comfortably, by reflecting the path.
@@ -63,7 +63,7 @@ def test_any_market_gives_finite_bounded_features(columns):
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-@given(columns=markets(), cut=st.integers(430, ROWS - 1))
+@given(columns=markets(), cut=st.integers(500, ROWS - 1))
 def test_any_market_is_causal(columns, cut):
     nodes = [feature.node for feature in registry().choose(None)]
     whole = evaluate(nodes, columns)

@@ -202,10 +202,10 @@ def test_cumulative_lines_agree_in_their_changes(ours, long_bars):
 
 def test_adaptive_average(make_bars):
     """Its warm-up is thousands of bars, a bound for every market."""
-    bars = make_bars(6000, seed=22)
+    bars = make_bars(7000, seed=22)
     got = compute_indicators(bars, {"kama": standard_indicators()["kama_30"]})["kama"].to_numpy()
     settled = standard_indicators()["kama_30"].settled
-    assert 4900 < settled < 5100
+    assert 6000 < settled < 6200
     assert np.isnan(got[:settled]).all()
     want = talib.KAMA(bars["close"].to_numpy(), 30)
     np.testing.assert_allclose(got[settled:], want[settled:], rtol=1e-9)
