@@ -19,6 +19,7 @@ from features.stability import BINS, SHIFT, STRONG_SHIFT
 from training import exploration_plots as plots
 from training.exploration import Exploration
 from training.exploration_summary import (
+    chance_count,
     counts,
     heading,
     importance_sentence,
@@ -78,9 +79,8 @@ def render_exploration(explored: Exploration) -> str:
 
 def _verdict(explored: Exploration) -> str:
     found = counts(explored)
-    by_chance = (
-        f"{found['uncorrected']} uncorrected, about {found['expected_by_chance']:.0f} by chance"
-    )
+    chance = chance_count(found["expected_by_chance"])
+    by_chance = f"{found['uncorrected']} uncorrected, about {chance} by chance"
     same = f"{found['duplicate']} duplicate, {found['collinear']} collinear"
     cards = [
         card(f"{found['features']}", "features computed", f"{len(explored.left_out)} left out"),

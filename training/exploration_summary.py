@@ -56,7 +56,7 @@ def sentence(explored: Exploration) -> str:
     over = "the next bar" if horizon == 1 else f"the next {horizon} bars"
     chance = (
         f"Without the correction {scores.uncorrected} would pass at {level}, where chance alone "
-        f"gives about {scores.expected_by_chance:.0f}"
+        f"gives about {chance_count(scores.expected_by_chance)}"
     )
     where = f"on {explored.train_rows:,} training rows{on_simulated(explored)}"
     if not explored.claimed:
@@ -127,7 +127,7 @@ def importance_sentence(found: Importances) -> str:
     those = (
         f"The rise when shuffled has an interval above zero for {needed} of {len(found.entries)}"
     )
-    given = f"chance alone gives about {chance:.1f}"
+    given = f"chance alone gives about {chance_count(chance)}"
     if needed <= 2.0 * chance:
         return f"{base} {those}; {given}: which features are needed cannot be told."
     most = found.entries[0]
@@ -135,6 +135,11 @@ def importance_sentence(found: Importances) -> str:
         f"{base} {those}; {given}. Most needed: {group_label(most.names)}, "
         f"{most.log_loss.estimate:+.4f}. A feature with a twin can look unneeded."
     )
+
+
+def chance_count(expected: float) -> str:
+    """Return an expected number of false finds, with a decimal where it is small."""
+    return f"{expected:.1f}" if expected < 10.0 else f"{expected:.0f}"
 
 
 def group_label(names: Sequence[str]) -> str:
