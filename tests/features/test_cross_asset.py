@@ -1,10 +1,12 @@
 """The join of other symbols: causal to the bar, the same live, and the features of the pair."""
 
+from collections import deque
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from features import cross_asset
+from features import FeatureStream, compute_features, cross_asset
 from features.compute import bar_columns
 from features.cross_asset import PEER_COLUMNS, PeerJoin, join_peers
 from features.engine import LIMIT
@@ -249,6 +251,24 @@ def test_features_agree_with_pandas(pair):
         np.testing.assert_allclose(
             got[rows, k], series.to_numpy()[rows], rtol=1e-8, atol=1e-8, err_msg=name
         )
+
+
+def test_live_features_of_a_pair_are_those_of_the_batch(make_bars):
+    """Both joins and both engines: bars of two symbols arrive one by one."""
+    target, peer = make_bars(320, seed=1), make_bars(400, seed=2)
+    want = compute_features(
+        join_peers(target, {"a": peer}, reference="a", interval=HOUR), list(FEATURES)
+    )
+    join, live = PeerJoin(["a"], reference="a", interval=HOUR), FeatureStream(want.names)
+    rows = []
+    waiting = deque(peer["close"].items())
+    for opened, bar in target.iterrows():
+        while waiting and waiting[0][0] <= opened:
+            join.update("a", *waiting.popleft())
+        if (columns := join.columns_at(opened + HOUR)) is not None:
+            rows.append(live.push(opened, **bar, **columns))
+    np.testing.assert_array_equal(np.array(rows), want.values)
+    assert np.isfinite(rows[-1]).all()
 
 
 def test_a_leader_is_told_from_a_follower(make_bars):
