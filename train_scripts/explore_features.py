@@ -8,8 +8,10 @@ validation part; bars, label and split are then those of its run where nothing e
 Writes artifacts/features-<time>/ with report.html, the same as CSV and JSON, and selected.yaml,
 which a later run takes by --config. Overwrites nothing.
 
-About 15 seconds for 20,000 bars, a few minutes for a million. On the simulated bars expect some
-dozens of the features to be claimed, on hourly real ones a few or none.
+About 15 seconds for 20,000 bars on an idle core, four minutes for a million; a bundle's importance
+adds a minute or more. With the defaults expect about 120 of 250 features to be claimed, and none
+with --data.simulated_edge 0. On the hourly real bars tried, 17 (SPY) to 108 (GBPUSD) were: mostly
+one relation, that moves are partly taken back in the next bar; its worth after costs is untold.
 """
 
 from typing import TYPE_CHECKING
