@@ -5,8 +5,9 @@
 
 Writes train_images.npy, train_labels.npy, val_images.npy, val_labels.npy (float32 memory maps,
 the oldest 90% of the rows and the newest 10%, labels purged at the boundary) and metadata.json.
-33 KB a bar: 20,000 bars are 0.65 GB and take as long as the disk needs. After Ctrl-C or a kill, --resume goes on
-to the same bytes. Without --data.path the bars are simulated, and the metadata says so.
+33 KB a bar: 20,000 bars are 0.65 GB and take as long as the disk needs. After Ctrl-C or a kill,
+--resume goes on to the same bytes. Without --data.path the bars are simulated, and the metadata
+says so.
 
 A net needs no such files: models.layers.GafImages makes the same pictures from 64 numbers.
 """
