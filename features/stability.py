@@ -1,4 +1,10 @@
-"""Whether a feature's distribution holds still: population stability index by period."""
+"""Whether a feature's distribution holds still: population stability index by period.
+
+The index is `sum((a - e) * log(a / e))` over bins that hold equal shares of the reference rows,
+where `e` and `a` are the shares of reference and period. Half a row is added to every bin, so that
+an empty one stays finite. Chance alone gives about `(bins - 1) / rows` of the period where
+rows are independent, and more where they are not.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -58,11 +64,6 @@ def population_stability(
 ) -> Stability:
     """Compare each period's distribution of every feature with that of the reference rows.
 
-    `sum((a - e) * log(a / e))` over bins that hold equal shares of the reference rows, where
-    `e` and `a` are the shares of reference and period. Half a row is added to every bin, so that
-    an empty one stays finite. Chance alone gives about `(bins - 1) / rows` of the period where
-    rows are independent, and more where they are not.
-
     Args:
         values: Features of all rows, `(rows, features)`; finite in the rows used.
         reference: Numbers of the rows that give bins and shares, the training rows.
@@ -105,12 +106,8 @@ def population_stability(
         if told is not None:
             told(column + 1)
     psi[:, counts < least_rows] = np.nan
-    return Stability(
-        names=tuple(names),
-        periods=tuple(period_name(one) for one in found),
-        psi=psi,
-        rows_by_period=counts,
-    )
+    periods = tuple(period_name(one) for one in found)
+    return Stability(names=tuple(names), periods=periods, psi=psi, rows_by_period=counts)
 
 
 def _index(

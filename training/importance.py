@@ -1,4 +1,12 @@
-"""Which features a trained model needs: its loss with each one shuffled in time."""
+"""Which features a trained model needs: its loss with each one shuffled in time.
+
+Contiguous blocks change places within each symbol, the same for all features of a group, so
+that a feature keeps its own course and loses only its tie to the label and to the other
+features. The interval is a block bootstrap of the rows' differences, averaged over the
+repeats: it says how far chance on these rows could move the figure, which the spread of the
+repeats alone does not. A model that relies on either of two twins shows neither as needed:
+shuffle them together with `group_correlation`.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -165,13 +173,6 @@ def permutation_importance(
     progress: Progress | None = None,
 ) -> Importances:
     """Shuffle each feature in time and measure what the model loses.
-
-    Contiguous blocks change places within each symbol, the same for all features of a group, so
-    that a feature keeps its own course and loses only its tie to the label and to the other
-    features. The interval is a block bootstrap of the rows' differences, averaged over the
-    repeats: it says how far chance on these rows could move the figure, which the spread of the
-    repeats alone does not. A model that relies on either of two twins shows neither as needed:
-    shuffle them together with `group_correlation`.
 
     Args:
         logits: Inputs `(rows, features)` to logits `(rows,)` or `(rows, 1)`, in batches.
