@@ -2,20 +2,22 @@
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
 from features import bar_kernels as kernels
+from features import bar_lanes as lanes
+from features import opcodes as op
 from features.bar_kernels import (
+    BAR,
     CLOCK,
     END,
     FOUR,
     GATHER,
     GROUPS,
-    HISTORY,
-    KEEP,
     N_COLUMNS,
     N_GATHER,
     N_GROUPS,
@@ -24,7 +26,7 @@ from features.bar_kernels import (
     NOW,
     ONE,
     SCATTER,
-    STRIDE,
+    SELF,
     THREE,
     TWO,
     WIDTH,
@@ -43,9 +45,9 @@ TAKEN, NOT_FINITE, NOT_POSITIVE, NEGATIVE_VOLUME, BAD_RANGE, NOT_LATER = range(6
 
 
 @compiled
-def refusal(bar: Floats, last: float) -> int:
+def refusal(bar: Floats, columns: int, last: float) -> int:
     """Why a bar (open, high, low, close, volume, seconds, ...) cannot follow one at `last`."""
-    for i in range(bar.shape[0]):
+    for i in range(columns):
         if not abs(bar[i]) < np.inf:
             return NOT_FINITE
     if not min(min(bar[0], bar[1]), min(bar[2], bar[3])) > 0.0:
@@ -60,42 +62,62 @@ def refusal(bar: Floats, last: float) -> int:
 
 
 @compiled
-def _carry(places: Integers) -> None:
+def _carry(at: int) -> None:
     """Move the last columns of each row, as many as its readers look back, to the left."""
-    work, keep = floats(places[WORK]), integers(places[KEEP])
-    for k in range(places[N_ROWS]):
-        target = np.uint64(k * places[STRIDE] + places[HISTORY] - keep[k])
-        source = np.uint64(k * places[STRIDE] + places[END] - keep[k])
-        for i in range(np.uint64(keep[k])):
+    places = integers(at)
+    work, rows = floats(places[WORK]), integers(places[SCATTER])
+    for k in range(places[N_SCATTER]):
+        keep = np.uint64(rows[3 * k + 2])
+        target = np.uint64(rows[3 * k + 1]) - keep
+        source = target + np.uint64(places[END])
+        for i in range(keep):
             work[target + i] = work[source + i]
+
+
+def _signatures() -> list[Any]:
+    """Types of the executor: rows of float32 or float64; whole numbers are taken as floats."""
+    places = numba.types.Array(numba.int64, 1, "C")
+    rows = [numba.types.Array(dtype, 1, "C") for dtype in (numba.float32, numba.float64)]
+    return [numba.int64(places, row, *[numba.float64] * 6) for row in rows]
 
 
 @lru_cache(maxsize=1)
 def bar_executor(digest: int) -> Callable[..., int]:
     """The compiled executor; `digest` ties its cache to the kernels' source.
 
-    It takes one bar (`bar`, a value per column), refuses it or moves the clock by one and writes
-    the roots' values into `out`. The clock holds the next column, the next row (as float64) and
-    the last bar's seconds.
+    It takes a bar, whose further columns stand at `BAR` already, refuses it or moves the clock by
+    one and writes the roots' values into `out`. The clock holds the next column, the next row (as
+    float64) and the last bar's seconds; then the limit of values and whether bars are checked.
     """
 
-    @numba.njit(cache=True, error_model="numpy", _nrt=False)
+    @numba.njit(_signatures(), cache=True, error_model="numpy", _nrt=False)
     def run(
-        places: Integers, bar: Floats, checked: bool, limit: float, out: npt.NDArray[np.floating]
+        places: Integers,
+        out: npt.NDArray[np.floating],
+        opening: float,
+        high: float,
+        low: float,
+        close: float,
+        volume: float,
+        seconds: float,
     ) -> int:
         version = digest
+        at = places[SELF]
         clock = floats(places[CLOCK])
-        if checked:
-            reason = refusal(bar, clock[2])
+        bar = floats(places[BAR])
+        bar[0], bar[1], bar[2], bar[3] = opening, high, low, close
+        bar[4], bar[5] = volume, seconds
+        if clock[4] > 0.0:
+            reason = refusal(bar, places[N_COLUMNS], clock[2])
             if reason != TAKEN:
                 return reason
         if int(clock[0]) == places[END]:
-            _carry(places)
-            clock[0] = places[HISTORY]
+            _carry(at)
+            clock[0] = 0.0
         c, row = np.uint64(clock[0]), int(clock[1])
         work, now = floats(places[WORK]), floats(places[NOW])
         gather, scatter = integers(places[GATHER]), integers(places[SCATTER])
-        stride, rows = np.uint64(places[STRIDE]), np.uint64(places[N_ROWS])
+        rows = np.uint64(places[N_ROWS])
         for i in range(np.uint64(places[N_COLUMNS])):
             now[i] = bar[i]
         for i in range(np.uint64(places[N_GATHER])):
@@ -103,22 +125,27 @@ def bar_executor(digest: int) -> Callable[..., int]:
         groups = integers(places[GROUPS])
         for g in range(ZERO, np.uint64(places[N_GROUPS]) * FOUR, FOUR):
             code, a, b = groups[g], np.uint64(groups[g + ONE]), np.uint64(groups[g + TWO])
-            if code < 20:
-                kernels.of_one(code, places, a * WIDTH, b * WIDTH)
+            if code < 10:
+                kernels.of_one(code, at, a * WIDTH, b * WIDTH)
+            elif code < 20:
+                lanes.of_one(code, at, a * WIDTH, b - a)
+            elif code < 30:
+                kernels.of_two(code, at, a * WIDTH, b * WIDTH)
             elif code < 40:
-                kernels.of_two(code, places, a * WIDTH, b * WIDTH)
+                lanes.of_two(code, at, a * WIDTH, b - a)
             elif code < 60:
-                kernels.of_several(code, places, a * WIDTH, b * WIDTH)
+                kernels.of_several(code, at, a * WIDTH, b * WIDTH)
             elif code < 80:
-                kernels.of_window(code, places, a, b, c)
+                kernels.of_window(code, at, a, b, c)
+            elif code == op.EXPONENTIAL:
+                kernels.exponential(at, a, b, row)
             else:
-                kernels.with_memory(code, places, a, b, c, row)
+                kernels.with_memory(code, at, a, b, c, row)
             if groups[g + THREE] == 1:
-                kernels.finish(places, a * WIDTH, b * WIDTH)
-        for i in range(np.uint64(places[N_SCATTER])):
-            k = np.uint64(scatter[i])
-            work[k * stride + c] = now[k]
-        kernels.write_roots(places, row, limit, out)
+                kernels.finish(at, a * WIDTH, b * WIDTH)
+        for i in range(ZERO, np.uint64(places[N_SCATTER]) * THREE, THREE):
+            work[np.uint64(scatter[i + ONE]) + c] = now[np.uint64(scatter[i])]
+        kernels.write_roots(at, row, clock[3], out)
         clock[0] += 1.0
         clock[1] += 1.0
         clock[2] = bar[5]

@@ -19,7 +19,6 @@ from features import scalars as s
 from features.scalars import compiled
 
 Floats = npt.NDArray[np.float64]
-Short = npt.NDArray[np.uint32]
 Integers = npt.NDArray[np.int64]
 
 # Unsigned, so that no index is checked for being negative.
@@ -28,6 +27,8 @@ ZERO, ONE, TWO, THREE, FOUR = (np.uint64(k) for k in range(5))
 # Fields of a live instruction: places in `now`, then where its parameters and its finish stand.
 WIDTH = np.uint64(8)
 OUT, IN_0, IN_1, IN_2, IN_3, GIVEN, FINISH, WINDOW = (np.uint64(k) for k in range(8))
+# In place of a finish: there is none.
+NONE = np.uint16(0xFFFF)
 # Fields of those with a window or a memory: where the window's newest value stands in the work
 # array before the column is added, first bar, outputs, state, bars by which it is read late.
 DETAILS = np.uint64(5)
@@ -46,18 +47,18 @@ NEWEST, FIRST, OUTPUTS, STATE, LATE = (np.uint64(k) for k in range(5))
     WORK,
     MEMORY,
     NOW,
+    LANES,
     GATHER,
     SCATTER,
-    KEEP,
     CLOCK,
+    BAR,
     N_GROUPS,
     N_COLUMNS,
     N_GATHER,
     N_SCATTER,
     N_ROWS,
-    STRIDE,
-    HISTORY,
     END,
+    SELF,
     PLACES,
 ) = range(24)
 
@@ -93,12 +94,13 @@ def view_of(dtype: Any) -> Any:
 
 floats = view_of(types.float64)
 integers = view_of(types.int64)
-shorts = view_of(types.uint32)
+shorts = view_of(types.uint16)
 
 
 @compiled
-def of_one(code: int, places: Integers, a: int, b: int) -> None:
+def of_one(code: int, at: int, a: int, b: int) -> None:
     """Functions of one value; instructions `a` to `b` (in fields) are of one kind."""
+    places = integers(at)
     t, given = shorts(places[TABLE]), floats(places[CONSTANTS])
     now = floats(places[NOW])
     if code == op.COPY:
@@ -115,29 +117,10 @@ def of_one(code: int, places: Integers, a: int, b: int) -> None:
     elif code == op.ABS:
         for k in range(a, b, WIDTH):
             now[t[k + OUT]] = abs(now[t[k + IN_0]])
-    elif code == op.SQRT:
-        for k in range(a, b, WIDTH):
-            now[t[k + OUT]] = np.sqrt(max(now[t[k + IN_0]], 0.0))
-    elif code == op.TANH:
-        for k in range(a, b, WIDTH):
-            now[t[k + OUT]] = s.hyperbolic_tangent(now[t[k + IN_0]])
-    elif code == op.SIN or code == op.COS:
-        quarter = 1.0 if code == op.COS else 0.0
-        for k in range(a, b, WIDTH):
-            now[t[k + OUT]] = s.wave(now[t[k + IN_0]], quarter)
-    elif code == op.LOG:
-        for k in range(a, b, WIDTH):
-            now[t[k + OUT]] = s.safe_logarithm(now[t[k + IN_0]])
     elif code == op.BETWEEN:
         for k in range(a, b, WIDTH):
             g = np.uint64(t[k + GIVEN])
             now[t[k + OUT]] = 1.0 if given[g] <= now[t[k + IN_0]] < given[g + ONE] else 0.0
-    elif code == op.NORMAL_CDF:
-        for k in range(a, b, WIDTH):
-            now[t[k + OUT]] = s.normal_distribution(now[t[k + IN_0]])
-    elif code == op.ARCTANGENT:
-        for k in range(a, b, WIDTH):
-            now[t[k + OUT]] = s.arctangent(now[t[k + IN_0]])
     elif code == op.PACK:
         for k in range(a, b, WIDTH):
             g = np.uint64(t[k + GIVEN])
@@ -149,8 +132,9 @@ def of_one(code: int, places: Integers, a: int, b: int) -> None:
 
 
 @compiled
-def of_two(code: int, places: Integers, a: int, b: int) -> None:
+def of_two(code: int, at: int, a: int, b: int) -> None:
     """Functions of two values."""
+    places = integers(at)
     t, given = shorts(places[TABLE]), floats(places[CONSTANTS])
     now = floats(places[NOW])
     if code == op.ADD:
@@ -172,9 +156,6 @@ def of_two(code: int, places: Integers, a: int, b: int) -> None:
     elif code == op.MINIMUM:
         for k in range(a, b, WIDTH):
             now[t[k + OUT]] = min(now[t[k + IN_0]], now[t[k + IN_1]])
-    elif code == op.LOG_RATIO:
-        for k in range(a, b, WIDTH):
-            now[t[k + OUT]] = s.safe_log_ratio(now[t[k + IN_0]], now[t[k + IN_1]])
     elif code == op.COMPARE:
         for k in range(a, b, WIDTH):
             now[t[k + OUT]] = s.sign_of_difference(now[t[k + IN_0]], now[t[k + IN_1]])
@@ -188,14 +169,12 @@ def of_two(code: int, places: Integers, a: int, b: int) -> None:
         for k in range(a, b, WIDTH):
             x, y = now[t[k + IN_0]], now[t[k + IN_1]]
             now[t[k + OUT]] = x + (y - x) * given[t[k + GIVEN]]
-    elif code == op.DEVIATION:
-        for k in range(a, b, WIDTH):
-            now[t[k + OUT]] = s.deviation_of(now[t[k + IN_0]], now[t[k + IN_1]])
 
 
 @compiled
-def of_several(code: int, places: Integers, a: int, b: int) -> None:
+def of_several(code: int, at: int, a: int, b: int) -> None:
     """Functions of three or four values."""
+    places = integers(at)
     t, given = shorts(places[TABLE]), floats(places[CONSTANTS])
     now = floats(places[NOW])
     if code == op.MERGE_PRODUCTS:
@@ -283,8 +262,9 @@ def _cumulative_range(work: Floats, newest: int, centre: float, w: int) -> float
 
 
 @compiled
-def of_window(code: int, places: Integers, a: int, b: int, c: int) -> None:
+def of_window(code: int, at: int, a: int, b: int, c: int) -> None:
     """Scans of a window; the newest value of a series that is not late is put there first."""
+    places = integers(at)
     t, d = shorts(places[TABLE]), integers(places[DETAIL])
     given, now = floats(places[CONSTANTS]), floats(places[NOW])
     work = floats(places[WORK])
@@ -304,8 +284,24 @@ def of_window(code: int, places: Integers, a: int, b: int, c: int) -> None:
 
 
 @compiled
-def with_memory(code: int, places: Integers, a: int, b: int, c: int, row: int) -> None:
+def exponential(at: int, a: int, b: int, row: int) -> None:
+    """Exponential averages; NaN before the first bar where their input is defined."""
+    places = integers(at)
+    t, d = shorts(places[TABLE]), integers(places[DETAIL])
+    given, now = floats(places[CONSTANTS]), floats(places[NOW])
+    for k in range(a, b):
+        f = k * WIDTH
+        first = d[k * DETAILS + FIRST]
+        value, before = now[t[f + IN_0]], now[t[f + IN_3]]
+        average = before + given[t[f + GIVEN]] * (value - before)
+        seeded = value if row == first else np.nan
+        now[t[f + OUT]] = average if row > first else seeded
+
+
+@compiled
+def with_memory(code: int, at: int, a: int, b: int, c: int, row: int) -> None:
     """Operators that remember; NaN before the first bar where their input is defined."""
+    places = integers(at)
     t, d = shorts(places[TABLE]), integers(places[DETAIL])
     given, now = floats(places[CONSTANTS]), floats(places[NOW])
     for k in range(a, b):
@@ -318,23 +314,22 @@ def with_memory(code: int, places: Integers, a: int, b: int, c: int, row: int) -
             continue
         fresh = row == first
         value, before = now[t[f + IN_0]], now[t[f + IN_3]]
-        if code == op.EXPONENTIAL:
-            now[o] = value if fresh else before + given[t[f + GIVEN]] * (value - before)
-        elif code == op.EXPONENTIAL_VARYING:
+        if code == op.EXPONENTIAL_VARYING:
             now[o] = value if fresh else before + now[t[f + IN_1]] * (value - before)
         elif code == op.CUMULATIVE:
             now[o] = value if fresh else before + value
         elif code == op.STREAK:
             now[o] = s.longer_streak(0.0 if fresh else before, value, given[t[f + GIVEN]])
         elif code == op.QUANTILES:
-            _quantiles(places, k, c, fresh)
+            _quantiles(at, k, c, fresh)
         else:
-            _calendar(places, o, d[e + STATE], value)
+            _calendar(at, o, d[e + STATE], value)
 
 
 @compiled
-def _quantiles(places: Integers, k: int, c: int, fresh: bool) -> None:
+def _quantiles(at: int, k: int, c: int, fresh: bool) -> None:
     """Quantiles from one sorted window."""
+    places = integers(at)
     t, d = shorts(places[TABLE]), integers(places[DETAIL])
     given, now = floats(places[CONSTANTS]), floats(places[NOW])
     work, state = floats(places[WORK]), floats(places[MEMORY])
@@ -348,14 +343,15 @@ def _quantiles(places: Integers, k: int, c: int, fresh: bool) -> None:
     else:
         s.replace_in_sorted(state, m, w, work[np.uint64(x - w)], value)
     window = s.sorted_window(state, m, w)
-    o, g = np.uint64(t[f + OUT]), np.uint64(t[f + GIVEN]) + ONE
-    for i in range(np.uint64(d[e + OUTPUTS])):
-        now[o + i] = s.quantile_of(state, window, w, given[g + i])
+    o, g = np.uint64(t[f + OUT]), np.int64(t[f + GIVEN])
+    for i in range(d[e + OUTPUTS]):
+        now[o + np.uint64(i)] = s.quantile_of(state, window, given, g + 3 * i)
 
 
 @compiled
-def _calendar(places: Integers, o: int, m: int, seconds: float) -> None:
+def _calendar(at: int, o: int, m: int, seconds: float) -> None:
     """Hour, weekday and places in month and year of UTC seconds; the last day is remembered."""
+    places = integers(at)
     now, state = floats(places[NOW]), floats(places[MEMORY])
     date = state[m : m + 5]
     day = np.floor(seconds / 86400.0)
@@ -368,24 +364,32 @@ def _calendar(places: Integers, o: int, m: int, seconds: float) -> None:
 
 
 @compiled
-def finish(places: Integers, a: int, b: int) -> None:
+def finish(at: int, a: int, b: int) -> None:
     """Scale, shift and limit what a group of instructions has written."""
+    places = integers(at)
     t, finishes = shorts(places[TABLE]), floats(places[FINISHES])
     now = floats(places[NOW])
     for k in range(a, b, WIDTH):
+        if t[k + FINISH] == NONE:
+            continue
         o, f = t[k + OUT], np.uint64(t[k + FINISH]) * FOUR
         scaled = finishes[f] * now[o] + finishes[f + ONE]
         now[o] = min(max(scaled, finishes[f + TWO]), finishes[f + THREE])
 
 
 @compiled
-def write_roots(places: Integers, row: int, limit: float, out: npt.NDArray[np.floating]) -> None:
+def write_roots(at: int, row: int, limit: float, out: npt.NDArray[np.floating]) -> None:
     """Finished values of the roots, NaN before each settles."""
+    places = integers(at)
     roots, settled = integers(places[ROOTS]), integers(places[SETTLED])
     last, now = floats(places[ROOT_FINISHES]), floats(places[NOW])
-    for i in range(np.uint64(out.shape[0])):
-        f = i * FOUR
-        value = last[f] * now[np.uint64(roots[i])] + last[f + ONE]
-        low, high = max(last[f + TWO], -limit), min(last[f + THREE], limit)
-        value = min(max(value, low), high)
+    x = floats(places[LANES])
+    n = np.uint64(out.shape[0])
+    # Columns of `last`: scales, offsets, least and greatest values.
+    p, q, low, high = last[:n], last[n : 2 * n], last[2 * n : 3 * n], last[3 * n : 4 * n]
+    for i in range(n):
+        x[i] = now[np.uint64(roots[i])]
+    for i in range(n):
+        value = min(max(p[i] * x[i] + q[i], low[i]), high[i])
+        value = min(max(value, -limit), limit)
         out[i] = value if row >= settled[i] else np.nan

@@ -126,11 +126,11 @@ def write_roots(
 ) -> None:
     """Write finished roots within `limit` into `out` (rows, roots); NaN before each settles.
 
-    Eight roots at a time go through `scratch` (8, rows), so that `out` is written in whole lines.
+    Sixteen roots at a time go through `scratch` (16, rows), so that `out` is written line by line.
     """
     roots = offsets.shape[0]
-    for start in range(0, roots, 8):
-        several = min(8, roots - start)
+    for start in range(0, roots, 16):
+        several = min(16, roots - start)
         for k in range(several):
             x = offsets[start + k] + column
             values, line = work[x : x + n], scratch[k]
@@ -141,10 +141,11 @@ def write_roots(
                 line[i] = min(max(p * values[i] + q, low), high)
             for i in range(min(max(settled[start + k] - row, 0), n)):
                 line[i] = np.nan
-        if several == 8:
+        if several == 16:
             for i in range(n):
-                for k in range(8):
-                    out[i, start + k] = scratch[k, i]
+                target = out[i, start : start + 16]
+                for k in range(16):
+                    target[k] = scratch[k, i]
         else:
             for k in range(several):
                 for i in range(n):

@@ -22,44 +22,45 @@ CODE, FIRST, OUT, OUTPUTS, IN_0, IN_1, IN_2, IN_3, WINDOW, GIVEN, COUNT, STATE, 
 @compiled
 def of_one(code: int, p: float, q: float, work: Floats, o: int, a: int, n: int) -> None:
     """Fill the row at `o` with a function of the one at `a`; `p` and `q` are parameters."""
-    out, x = work[o : o + n], work[a : a + n]
+    # Unsigned, so that no index is checked for being negative.
+    at, x = np.uint64(o), np.uint64(a)
     if code == op.COPY:
-        for i in range(n):
-            out[i] = x[i]
+        for i in range(np.uint64(n)):
+            work[at + i] = work[x + i]
     elif code == op.AFFINE:
-        for i in range(n):
-            out[i] = p * x[i] + q
+        for i in range(np.uint64(n)):
+            work[at + i] = p * work[x + i] + q
     elif code == op.CLIP:
-        for i in range(n):
-            out[i] = min(max(x[i], p), q)
+        for i in range(np.uint64(n)):
+            work[at + i] = min(max(work[x + i], p), q)
     elif code == op.ABS:
-        for i in range(n):
-            out[i] = abs(x[i])
+        for i in range(np.uint64(n)):
+            work[at + i] = abs(work[x + i])
     elif code == op.SQRT:
-        for i in range(n):
-            out[i] = np.sqrt(max(x[i], 0.0))
+        for i in range(np.uint64(n)):
+            work[at + i] = np.sqrt(max(work[x + i], 0.0))
     elif code == op.TANH:
-        for i in range(n):
-            out[i] = s.hyperbolic_tangent(x[i])
+        for i in range(np.uint64(n)):
+            work[at + i] = s.hyperbolic_tangent(work[x + i])
     elif code == op.SIN or code == op.COS:
         quarter = 1.0 if code == op.COS else 0.0
-        for i in range(n):
-            out[i] = s.wave(x[i], quarter)
+        for i in range(np.uint64(n)):
+            work[at + i] = s.wave(work[x + i], quarter)
     elif code == op.LOG:
-        for i in range(n):
-            out[i] = s.safe_logarithm(x[i])
+        for i in range(np.uint64(n)):
+            work[at + i] = s.safe_logarithm(work[x + i])
     elif code == op.BETWEEN:
-        for i in range(n):
-            out[i] = 1.0 if p <= x[i] < q else 0.0
+        for i in range(np.uint64(n)):
+            work[at + i] = 1.0 if p <= work[x + i] < q else 0.0
     elif code == op.NORMAL_CDF:
-        for i in range(n):
-            out[i] = s.normal_distribution(x[i])
+        for i in range(np.uint64(n)):
+            work[at + i] = s.normal_distribution(work[x + i])
     elif code == op.ARCTANGENT:
-        for i in range(n):
-            out[i] = s.arctangent(x[i])
+        for i in range(np.uint64(n)):
+            work[at + i] = s.arctangent(work[x + i])
     elif code == op.PACK:
-        for i in range(n):
-            out[i] = s.packed_symbol(x[i], p, q)
+        for i in range(np.uint64(n)):
+            work[at + i] = s.packed_symbol(work[x + i], p, q)
 
 
 @compiled
@@ -72,43 +73,43 @@ def packed_entropy(given: Floats, g: int, work: Floats, o: int, a: int, n: int) 
 @compiled
 def of_two(code: int, p: float, work: Floats, o: int, a: int, b: int, n: int) -> None:
     """Fill the row at `o` with a function of those at `a` and `b`; `p` is its parameter."""
-    out, x, y = work[o : o + n], work[a : a + n], work[b : b + n]
+    at, x, y = np.uint64(o), np.uint64(a), np.uint64(b)
     if code == op.ADD:
-        for i in range(n):
-            out[i] = x[i] + y[i]
+        for i in range(np.uint64(n)):
+            work[at + i] = work[x + i] + work[y + i]
     elif code == op.SUB:
-        for i in range(n):
-            out[i] = x[i] - y[i]
+        for i in range(np.uint64(n)):
+            work[at + i] = work[x + i] - work[y + i]
     elif code == op.MUL:
-        for i in range(n):
-            out[i] = x[i] * y[i]
+        for i in range(np.uint64(n)):
+            work[at + i] = work[x + i] * work[y + i]
     elif code == op.DIV:
-        for i in range(n):
-            out[i] = s.safe_ratio(x[i], y[i], p)
+        for i in range(np.uint64(n)):
+            work[at + i] = s.safe_ratio(work[x + i], work[y + i], p)
     elif code == op.MAXIMUM:
-        for i in range(n):
-            out[i] = max(x[i], y[i])
+        for i in range(np.uint64(n)):
+            work[at + i] = max(work[x + i], work[y + i])
     elif code == op.MINIMUM:
-        for i in range(n):
-            out[i] = min(x[i], y[i])
+        for i in range(np.uint64(n)):
+            work[at + i] = min(work[x + i], work[y + i])
     elif code == op.LOG_RATIO:
-        for i in range(n):
-            out[i] = s.safe_log_ratio(x[i], y[i])
+        for i in range(np.uint64(n)):
+            work[at + i] = s.safe_log_ratio(work[x + i], work[y + i])
     elif code == op.COMPARE:
-        for i in range(n):
-            out[i] = s.sign_of_difference(x[i], y[i])
+        for i in range(np.uint64(n)):
+            work[at + i] = s.sign_of_difference(work[x + i], work[y + i])
     elif code == op.ABOVE:
-        for i in range(n):
-            out[i] = s.is_above(x[i], y[i])
+        for i in range(np.uint64(n)):
+            work[at + i] = s.is_above(work[x + i], work[y + i])
     elif code == op.DIFFERENCE:
-        for i in range(n):
-            out[i] = s.careful_difference(x[i], y[i])
+        for i in range(np.uint64(n)):
+            work[at + i] = s.careful_difference(work[x + i], work[y + i])
     elif code == op.MERGE_MEANS:
-        for i in range(n):
-            out[i] = x[i] + (y[i] - x[i]) * p
+        for i in range(np.uint64(n)):
+            work[at + i] = work[x + i] + (work[y + i] - work[x + i]) * p
     elif code == op.DEVIATION:
-        for i in range(n):
-            out[i] = s.deviation_of(x[i], y[i])
+        for i in range(np.uint64(n)):
+            work[at + i] = s.deviation_of(work[x + i], work[y + i])
 
 
 @compiled
@@ -116,7 +117,6 @@ def of_several(
     code: int, p: float, q: float, work: Floats, o: int, a: int, b: int, c: int, d: int, n: int
 ) -> None:
     """Fill the row at `o` with a function of those at `a`, `b`, `c` and `d`."""
-    # Unsigned, so that no index is checked for being negative.
     at, x, y = np.uint64(o), np.uint64(a), np.uint64(b)
     z, u = np.uint64(c), np.uint64(d)
     if code == op.WHERE:
@@ -299,7 +299,7 @@ def quantiles(
     stride: int,
     n: int,
 ) -> None:
-    """Quantiles from one sorted window; `given[g + 1 :]` are the places in it, a row for each."""
+    """Quantiles from one sorted window; a row for each."""
     for i in range(n):
         if fresh and i == 0:
             s.start_sorted(work, x, w, state, m)
@@ -307,7 +307,7 @@ def quantiles(
             s.replace_in_sorted(state, m, w, work[x + i - w], work[x + i])
         window = s.sorted_window(state, m, w)
         for k in range(outputs):
-            work[out + k * stride + i] = s.quantile_of(state, window, w, given[g + 1 + k])
+            work[out + k * stride + i] = s.quantile_of(state, window, given, g + 3 * k)
 
 
 @compiled

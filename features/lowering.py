@@ -17,6 +17,12 @@ from features.graph import COLUMNS, Node
 # Operators that read their own last output, which therefore must not be scaled in place.
 RECURSIVE = (op.EXPONENTIAL, op.EXPONENTIAL_VARYING, op.CUMULATIVE, op.STREAK)
 
+# Operators of which several are computed at once: none may read another one's result.
+SIDE_BY_SIDE = (
+    *(op.SQRT, op.TANH, op.SIN, op.COS, op.LOG, op.NORMAL_CDF, op.ARCTANGENT),
+    *(op.LOG_RATIO, op.DEVIATION, op.EXPONENTIAL),
+)
+
 NO_FINISH = (1.0, 0.0, -math.inf, math.inf)
 
 
@@ -187,9 +193,8 @@ class _Lowering:
 def _grouped(instructions: list[Instruction]) -> list[list[Instruction]]:
     """An order that respects dependencies and brings instructions of one kind together.
 
-    In a group one instruction may read what an earlier one wrote, unless results are scaled
-    (which happens to the whole group at its end) or the group holds exponential averages (which
-    are computed several at once).
+    In a group one instruction may read what an earlier one wrote, unless that is scaled (which
+    happens to all results at the group's end) or several are computed at once.
     """
     number = {id(instruction): k for k, instruction in enumerate(instructions)}
     users: list[list[int]] = [[] for _ in instructions]
@@ -200,22 +205,29 @@ def _grouped(instructions: list[Instruction]) -> list[list[Instruction]]:
         }:
             users[producer].append(k)
             waiting[k] += 1
-    # How many instructions follow on the longest way to the end: long chains go first.
-    height = [0] * len(instructions)
+    kinds = [instruction.node.code for instruction in instructions]
+    handing = [
+        instruction.finish == NO_FINISH and instruction.node.code not in SIDE_BY_SIDE
+        for instruction in instructions
+    ]
+    # How many groups at least follow on the way to the end: the longest way goes first.
+    height = [1] * len(instructions)
     for k in range(len(instructions) - 1, -1, -1):
-        height[k] = 1 + max((height[user] for user in users[k]), default=0)
-    ready: dict[tuple[int, bool], list[int]] = defaultdict(list)
-
-    def kind(k: int) -> tuple[int, bool]:
-        return instructions[k].node.code, instructions[k].finish != NO_FINISH
-
+        for user in users[k]:
+            same = handing[k] and kinds[user] == kinds[k]
+            height[k] = max(height[k], height[user] + int(not same))
+    ready: dict[int, list[int]] = defaultdict(list)
     for k, count in enumerate(waiting):
         if count == 0:
-            ready[kind(k)].append(k)
+            ready[kinds[k]].append(k)
+
+    def urgency(kind: int) -> tuple[int, int, int]:
+        heights = [height[k] for k in ready[kind]]
+        return max(heights), heights.count(max(heights)), kind
+
     groups: list[list[Instruction]] = []
     while ready:
-        chosen = max(ready, key=lambda key: (max(height[k] for k in ready[key]), len(ready[key])))
-        chained = not chosen[1] and chosen[0] != op.EXPONENTIAL
+        chosen = max(ready, key=urgency)
         batch = sorted(ready.pop(chosen))
         group = []
         while batch:
@@ -225,8 +237,8 @@ def _grouped(instructions: list[Instruction]) -> list[list[Instruction]]:
                 for user in users[k]:
                     waiting[user] -= 1
                     if waiting[user] == 0:
-                        same = chained and kind(user) == chosen
-                        (following if same else ready[kind(user)]).append(user)
+                        same = handing[k] and kinds[user] == chosen
+                        (following if same else ready[kinds[user]]).append(user)
             batch = sorted(following)
         groups.append(group)
     return groups

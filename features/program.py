@@ -7,6 +7,7 @@ number of bars.
 """
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -40,7 +41,7 @@ class Program:
         lags: `(instructions, 4)` bars by which inputs are read earlier.
         given: Parameters of all instructions, one after the other.
         finishes: `(n, 4)` scale, offset, least and greatest value.
-        groups: `(groups, 4)` kind, first and last instruction and whether results are finished.
+        groups: `(groups, 4)` kind, first and last instruction and whether any result is finished.
         keep: `(rows,)` history columns that each row must carry.
         state: What the memory of operators beyond their rows begins with.
         roots: `(roots, 2)` row and lag of the values asked for.
@@ -79,9 +80,14 @@ class Program:
 def _given_of(node: Node) -> list[float]:
     """Parameters as the executors take them."""
     if node.code == op.QUANTILES:
-        # Places in the sorted window instead of levels.
+        # Neighbours in the sorted window, and how far between them, instead of levels.
         window, *levels = node.parameters
-        return [window, *[level * (window - 1.0) for level in levels]]
+        given = []
+        for level in levels:
+            place = level * (window - 1.0)
+            below = math.floor(place)
+            given += [float(below), min(below + 1.0, window - 1.0), place - below]
+        return given
     return list(node.parameters)
 
 
@@ -95,12 +101,12 @@ def _state_of(node: Node) -> list[float]:
 
 
 def _groups(lowered: Lowered) -> Integers:
-    """Kind, first and last instruction, and whether results are finished, of each group."""
+    """Kind, first and last instruction, and whether any result is finished, of each group."""
     groups = []
     start = 0
     for group in lowered.groups:
-        kind, finished = group[0].node.code, group[0].finish != NO_FINISH
-        groups.append([kind, start, start + len(group), int(finished)])
+        finished = any(instruction.finish != NO_FINISH for instruction in group)
+        groups.append([group[0].node.code, start, start + len(group), int(finished)])
         start += len(group)
     return np.array(groups, dtype=np.int64).reshape(-1, 4)
 

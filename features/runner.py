@@ -16,12 +16,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from features import bar_executor, block_executor
-from features import bar_kernels as bk
+from features import block_executor
 from features import block_kernels as be
-from features import opcodes as op
 from features.graph import COLUMNS, Node, column, lag
-from features.lowering import RECURSIVE
+from features.live_program import (
+    CLOCK_CHECKED,
+    CLOCK_LIMIT,
+    CLOCK_ROW,
+    CLOCK_SECONDS,
+    LiveProgram,
+    new_clock,
+)
 from features.program import Program, compile_program
 
 Floats = npt.NDArray[np.float64]
@@ -81,28 +86,33 @@ class Runner:
         self._table[:, inputs] = program.table[:, inputs] * self._stride - program.lags
         self._offsets = program.roots[:, 0] * self._stride - program.roots[:, 1]
         self._run = block_executor.block_executor(_DIGEST)
-        # Next column, next row and the last bar's time.
-        self._clock = np.array([history, 0.0, -np.inf])
+        self._column = history
+        # Where in the work array the history of every row stands, before the column is added.
+        self._kept = np.concatenate(
+            [k * self._stride + np.arange(-keep, 0) for k, keep in enumerate(program.keep)]
+        ).astype(np.int64)
+        self._clock = new_clock()
         self._live: LiveProgram | None = None
+        # Which of both executors' memories is the newest.
+        self._live_leads = False
 
     @property
     def row(self) -> int:
         """Number of bars taken."""
-        return int(self._clock[1])
+        return int(self._clock[CLOCK_ROW])
 
     @property
     def last_seconds(self) -> float:
         """UTC seconds of the last bar taken; minus infinity before the first."""
-        return float(self._clock[2])
+        return float(self._clock[CLOCK_SECONDS])
 
     def _make_room(self, rows: int) -> None:
         """Move the history to the left when there are not `rows` free columns."""
-        column = int(self._clock[0])
-        if column + rows > self._history + self.block_rows:
+        if self._column + rows > self._history + self.block_rows:
             block_executor.carry_history(
-                self._work, self.program.keep, self._stride, self._history, column
+                self._work, self.program.keep, self._stride, self._history, self._column
             )
-            self._clock[0] = self._history
+            self._column = self._history
 
     def advance(
         self, columns: Floats, out: npt.NDArray[np.floating], limit: float = np.inf
@@ -117,8 +127,11 @@ class Runner:
         """
         program = self.program
         rows = columns.shape[1]
+        if self._live_leads and self._live is not None:
+            self._work[self._kept + self._column] = self._live.history()
+            self._live_leads = False
         self._make_room(rows)
-        start = int(self._clock[0])
+        start = self._column
         self._rows[: columns.shape[0], start : start + rows] = columns
         self._run(
             self._table,
@@ -141,11 +154,12 @@ class Runner:
             rows,
             self.row,
             limit,
-            np.empty((8, rows), out.dtype),
+            np.empty((16, rows), out.dtype),
             out,
         )
-        self._clock += (rows, rows, 0.0)
-        self._clock[2] = columns[5, -1]
+        self._column += rows
+        self._clock[CLOCK_ROW] += rows
+        self._clock[CLOCK_SECONDS] = columns[5, -1]
 
     def advance_one(
         self,
@@ -165,24 +179,33 @@ class Runner:
         Returns:
             0, or why the bar was refused (`features.bar_executor`); then nothing has changed.
         """
-        live = self.live()
-        return live.run(live.places, bar, checked, limit, out)
+        live = self.live(limit, checked)
+        live.bar[:] = bar
+        return live.run(live.places, out, *bar[:6].tolist())
 
-    def live(self) -> "LiveProgram":
-        """The program as the executor of single bars takes it, made at the first call."""
+    def live(self, limit: float = np.inf, checked: bool = False) -> LiveProgram:
+        """The program as the executor of single bars takes it, with the memory of all bars so far.
+
+        It may be run until `advance` is called; then ask for it again.
+        """
         if self._live is None:
-            self._live = LiveProgram(self)
+            self._live = LiveProgram(self.program, self._state, self._clock, _DIGEST)
+        if not self._live_leads:
+            self._live.take_history(self._history_of_blocks())
+            self._live_leads = True
+        self._clock[CLOCK_LIMIT] = limit
+        self._clock[CLOCK_CHECKED] = float(checked)
         return self._live
+
+    def _history_of_blocks(self) -> Floats:
+        return self._work[self._kept + self._column]
 
     def memory(self) -> dict[str, npt.NDArray[Any]]:
         """Everything that later bars depend on, as small arrays."""
-        column = int(self._clock[0])
-        kept = [self._rows[k, column - keep : column] for k, keep in enumerate(self.program.keep)]
-        return {
-            "history": np.concatenate([*kept, np.empty(0)]),
-            "state": self._state.copy(),
-            "clock": self._clock[1:].copy(),
-        }
+        leads = self._live is not None and self._live_leads
+        history = self._live.history() if self._live and leads else self._history_of_blocks()
+        clock = self._clock[[CLOCK_ROW, CLOCK_SECONDS]]
+        return {"history": history, "state": self._state.copy(), "clock": clock}
 
     def remember(self, memory: dict[str, npt.NDArray[Any]]) -> None:
         """Take over what `memory()` of a runner of the same program gave.
@@ -191,91 +214,16 @@ class Runner:
             ValueError: The arrays are of other sizes than this program's.
         """
         history, state = memory["history"], memory["state"]
-        sizes = (int(self.program.keep.sum()),), self._state.shape
+        sizes = self._kept.shape, self._state.shape
         if (history.shape, state.shape) != sizes:
             raise ValueError(
                 f"the memory of this program has shapes {sizes}; "
                 f"got {(history.shape, state.shape)}: it is another program's"
             )
-        end = 0
-        for k, keep in enumerate(self.program.keep):
-            target = slice(self._history - int(keep), self._history)
-            self._rows[k, target] = history[end : end + int(keep)]
-            end += int(keep)
+        self._work[self._kept + self._column] = history
+        self._live_leads = False
         self._state[:] = state
-        self._clock[:] = (self._history, *memory["clock"])
-
-
-class LiveProgram:
-    """A runner's program as the executor of single bars takes it.
-
-    Attributes:
-        places: Addresses of all arrays and their sizes, which spares handing each one over.
-        run: The compiled executor.
-    """
-
-    def __init__(self, runner: Runner) -> None:
-        program, stride = runner.program, runner._stride
-        rows = len(program.keep)
-        late: dict[tuple[int, int], int] = {}
-
-        def place(row: int, bars: int) -> int:
-            """Where in `now` a value stands: its row, or among those gathered."""
-            if bars == 0:
-                return row
-            return late.setdefault((row, bars), rows + len(late))
-
-        short, details = [], []
-        for fields, lags in zip(program.table.tolist(), program.lags.tolist(), strict=True):
-            inputs = fields[be.IN_0 : be.IN_3 + 1]
-            scanned = fields[be.CODE] >= op.FIR
-            reads = [place(row, bars) for row, bars in zip(inputs, lags, strict=True)]
-            if fields[be.CODE] in RECURSIVE:
-                reads[3] = place(fields[be.OUT], 1)
-            finish = max(fields[be.FINISH], 0)
-            short.append([fields[be.OUT], *reads, fields[be.GIVEN], finish, fields[be.WINDOW]])
-            newest = inputs[0] * stride - lags[0] if scanned else 0
-            memory = (fields[be.FIRST], fields[be.OUTPUTS], fields[be.STATE])
-            details.append([newest, *memory, lags[0]])
-        roots = [place(row, bars) for row, bars in program.roots.tolist()]
-        now = np.zeros(rows + len(late))
-        first = len(program.columns)
-        now[first : first + len(program.constants)] = program.constants
-        arrays: dict[int, npt.NDArray[Any]] = {
-            bk.GROUPS: program.groups,
-            bk.TABLE: np.array(short, dtype=np.uint32),
-            bk.DETAIL: np.array(details, dtype=np.int64),
-            bk.CONSTANTS: program.given,
-            bk.FINISHES: program.finishes,
-            bk.ROOTS: np.array(roots, dtype=np.int64),
-            bk.SETTLED: program.settled,
-            bk.ROOT_FINISHES: program.root_finishes,
-            bk.WORK: runner._work,
-            bk.MEMORY: runner._state,
-            bk.NOW: now,
-            bk.GATHER: np.array([row * stride - bars for row, bars in late], dtype=np.int64),
-            bk.SCATTER: np.flatnonzero(program.keep),
-            bk.KEEP: program.keep,
-            bk.CLOCK: runner._clock,
-        }
-        sizes = {
-            bk.N_GROUPS: len(program.groups),
-            bk.N_COLUMNS: first,
-            bk.N_GATHER: len(late),
-            bk.N_SCATTER: len(arrays[bk.SCATTER]),
-            bk.N_ROWS: rows,
-            bk.STRIDE: stride,
-            bk.HISTORY: runner._history,
-            bk.END: runner._history + runner.block_rows,
-        }
-        # Addresses stay valid as long as the arrays are held here.
-        self._arrays = {key: np.ascontiguousarray(array) for key, array in arrays.items()}
-        self.places = np.zeros(bk.PLACES, dtype=np.int64)
-        for key, array in self._arrays.items():
-            self.places[key] = array.ctypes.data
-        for key, size in sizes.items():
-            self.places[key] = size
-        self.run = bar_executor.bar_executor(_DIGEST)
+        self._clock[[CLOCK_ROW, CLOCK_SECONDS]] = memory["clock"]
 
 
 @lru_cache(maxsize=64)

@@ -344,12 +344,11 @@ def replace_in_sorted(state: Floats, m: int, w: int, leaving: float, entering: f
 
 
 @compiled
-def quantile_of(state: Floats, window: int, w: int, place: float) -> float:
-    """Value at a fractional place of a sorted window, between its neighbours by a line."""
-    below = int(place)
-    low = state[window + below]
-    high = state[window + min(below + 1, w - 1)]
-    return low + (place - below) * (high - low)
+def quantile_of(state: Floats, window: int, given: Floats, g: int) -> float:
+    """A quantile of a sorted window: `given[g : g + 3]` are its two neighbours and the part."""
+    low = state[window + int(given[g])]
+    high = state[window + int(given[g + 1])]
+    return low + given[g + 2] * (high - low)
 
 
 @compiled

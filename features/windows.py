@@ -11,6 +11,7 @@ statistical moments", eqs. 2.1 and 3.1: without cancellation, and exact for cons
 """
 
 import math
+from functools import cache
 
 from features import opcodes as op
 from features.graph import (
@@ -95,6 +96,7 @@ def parts(window: int) -> tuple[int, int]:
     return window - 1, 1
 
 
+@cache
 def rolling_sum(x: Node, window: int) -> Node:
     """Sum over the window."""
     if check_window(window) == 1:
@@ -103,6 +105,7 @@ def rolling_sum(x: Node, window: int) -> Node:
     return rolling_sum(x, newer) + lag(rolling_sum(x, older), newer)
 
 
+@cache
 def mean(x: Node, window: int) -> Node:
     """Mean over the window; exact for a constant window."""
     if check_window(window) == 1:
@@ -111,6 +114,7 @@ def mean(x: Node, window: int) -> Node:
     return _merge_means(mean(x, newer), lag(mean(x, older), newer), older / window)
 
 
+@cache
 def _step(x: Node, window: int) -> Node:
     """Mean of the older part of a window less that of the newer one."""
     newer, older = parts(window)
@@ -123,6 +127,7 @@ def _weights(window: int) -> tuple[float, float]:
     return older / window, newer * older / window**2
 
 
+@cache
 def covariance(x: Node, y: Node, window: int) -> Node:
     """Population covariance."""
     if check_window(window) == 1:
@@ -141,11 +146,13 @@ def variance(x: Node, window: int) -> Node:
     return covariance(x, x, window)
 
 
+@cache
 def deviation(x: Node, window: int) -> Node:
     """Population standard deviation; 0 where below 1e-9 of the window's mean."""
     return _root_of_variance(variance(x, check_window(window, 2)), mean(x, window))
 
 
+@cache
 def _third(x: Node, window: int) -> Node:
     """Third central moment."""
     if window <= 2:
@@ -159,6 +166,7 @@ def _third(x: Node, window: int) -> Node:
     return _merge_products(_third(x, newer), before, step, second, share, pull)
 
 
+@cache
 def _fourth(x: Node, window: int) -> Node:
     """Fourth central moment."""
     if window == 1:
@@ -194,6 +202,7 @@ def kurtosis(x: Node, window: int) -> Node:
     return ratio(_fourth(x, window), square * square, neutral=3.0) - 3.0
 
 
+@cache
 def _drift(x: Node, window: int) -> Node:
     """Population covariance with time, in bars."""
     if window == 1:
@@ -229,6 +238,7 @@ def _newer_half(window: int) -> int:
     return (window + 1) // 2
 
 
+@cache
 def rolling_max(x: Node, window: int) -> Node:
     """Highest value of the window."""
     if check_window(window) == 1:
@@ -237,6 +247,7 @@ def rolling_max(x: Node, window: int) -> Node:
     return maximum(half, lag(half, window // 2))
 
 
+@cache
 def rolling_min(x: Node, window: int) -> Node:
     """Lowest value of the window."""
     if check_window(window) == 1:
@@ -255,6 +266,7 @@ def bars_since_min(x: Node, window: int) -> Node:
     return _bars_since(x, window, -1.0)
 
 
+@cache
 def _bars_since(x: Node, window: int, sign: float) -> Node:
     if check_window(window) == 1:
         return constant(0.0)
@@ -264,6 +276,7 @@ def _bars_since(x: Node, window: int, sign: float) -> Node:
     return _merge_ages(half, lag(half, shift), age, lag(age, shift), sign, shift)
 
 
+@cache
 def max_drawdown(x: Node, window: int) -> Node:
     """Deepest fall from a running peak within the window, a fraction of the peak."""
     if check_window(window) == 1:
