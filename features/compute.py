@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -181,6 +182,15 @@ def _usable(
     return kept, dropped
 
 
+@lru_cache(maxsize=16)
+def _names_and_families(
+    features: tuple[Feature, ...],
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    known = registry()
+    names = tuple(feature.name for feature in features)
+    return names, tuple(known.family_of(name) for name in names)
+
+
 def matrix_of(
     features: Sequence[Feature],
     values: npt.NDArray[np.float32],
@@ -189,13 +199,13 @@ def matrix_of(
     dropped: dict[str, str] | None = None,
 ) -> FeatureMatrix:
     """Values with their names, families and times."""
-    known = registry()
     index = frame.index
     assert isinstance(index, pd.DatetimeIndex)
+    names, families = _names_and_families(tuple(features))
     return FeatureMatrix(
         values=values,
-        names=tuple(feature.name for feature in features),
-        families=tuple(known.family_of(feature.name) for feature in features),
+        names=names,
+        families=families,
         warmup_bars=warmup_bars,
         index=index.tz_convert("UTC"),
         dropped=dropped or {},

@@ -82,7 +82,7 @@ class Engine:
             block = columns[:, start : start + BLOCK_ROWS]
             target = out[start : start + BLOCK_ROWS]
             fine = target if alone else np.empty((len(target), len(self._places[1])), np.float32)
-            self.runner.advance(block[self._rows_of[0]], fine, LIMIT)
+            self.runner.advance(block if alone else block[self._rows_of[0]], fine, LIMIT)
             if not alone:
                 target[:, self._places[1]] = fine
         for timeframe, chosen in zip(self.timeframes, self._rows_of[1:], strict=True):

@@ -31,7 +31,7 @@ from features.program import Program, compile_program
 
 Floats = npt.NDArray[np.float64]
 
-BLOCK_ROWS = 256
+BLOCK_ROWS = 512
 
 
 def source_digest() -> int:
