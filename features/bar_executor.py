@@ -74,11 +74,11 @@ def _carry(at: int) -> None:
             work[target + i] = work[source + i]
 
 
-def _signatures() -> list[Any]:
-    """Types of the executor: rows of float32 or float64; whole numbers are taken as floats."""
+def _signature() -> Any:
+    """Types of the executor's arguments: whole numbers are taken as floats."""
     places = numba.types.Array(numba.int64, 1, "C")
-    rows = [numba.types.Array(dtype, 1, "C") for dtype in (numba.float32, numba.float64)]
-    return [numba.int64(places, row, *[numba.float64] * 6) for row in rows]
+    row = numba.types.Array(numba.float32, 1, "C")
+    return numba.int64(places, row, *[numba.float64] * 6)
 
 
 @lru_cache(maxsize=1)
@@ -86,14 +86,15 @@ def bar_executor(digest: int) -> Callable[..., int]:
     """The compiled executor; `digest` ties its cache to the kernels' source.
 
     It takes a bar, whose further columns stand at `BAR` already, refuses it or moves the clock by
-    one and writes the roots' values into `out`. The clock holds the next column, the next row (as
+    one and writes the roots' values into `out`; as float64
+    they stand at `LANES` until the next bar. The clock holds the next column, the next row (as
     float64) and the last bar's seconds; then the limit of values and whether bars are checked.
     """
 
-    @numba.njit(_signatures(), cache=True, error_model="numpy", _nrt=False)
+    @numba.njit(_signature(), cache=True, error_model="numpy", _nrt=False)
     def run(
         places: Integers,
-        out: npt.NDArray[np.floating],
+        out: npt.NDArray[np.float32],
         opening: float,
         high: float,
         low: float,

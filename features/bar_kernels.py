@@ -378,7 +378,7 @@ def finish(at: int, a: int, b: int) -> None:
 
 
 @compiled
-def write_roots(at: int, row: int, limit: float, out: npt.NDArray[np.floating]) -> None:
+def write_roots(at: int, row: int, limit: float, out: npt.NDArray[np.float32]) -> None:
     """Finished values of the roots, NaN before each settles."""
     places = integers(at)
     roots, settled = integers(places[ROOTS]), integers(places[SETTLED])
@@ -392,4 +392,5 @@ def write_roots(at: int, row: int, limit: float, out: npt.NDArray[np.floating]) 
     for i in range(n):
         value = min(max(p[i] * x[i] + q[i], low[i]), high[i])
         value = min(max(value, -limit), limit)
-        out[i] = value if row >= settled[i] else np.nan
+        x[i] = value if row >= settled[i] else np.nan
+        out[i] = x[i]

@@ -219,4 +219,4 @@ def compute_indicators(
     """
     chosen = standard_indicators() if indicators is None else dict(indicators)
     values = evaluate(list(chosen.values()), bar_columns(frame))
-    return pd.DataFrame(values, index=frame.index, columns=list(chosen))
+    return pd.DataFrame(values, index=frame.index, columns=list(chosen), copy=False)

@@ -45,8 +45,8 @@ class FeatureMatrix:
             )
 
     def to_frame(self) -> pd.DataFrame:
-        """The values as a pandas frame, columns named, index `timestamp`."""
-        return pd.DataFrame(self.values, index=self.index, columns=list(self.names))
+        """The values as a pandas frame, columns named, index `timestamp`; they are not copied."""
+        return pd.DataFrame(self.values, index=self.index, columns=list(self.names), copy=False)
 
 
 def bar_columns(frame: pd.DataFrame, names: Sequence[str] = COLUMNS) -> npt.NDArray[np.float64]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from features.graph import COLUMNS
 from features.registry import Feature
-from features.runner import BLOCK_ROWS, Runner, program_of
+from features.runner import Runner, program_of
 from features.timeframes import Timeframe
 
 Floats = npt.NDArray[np.float64]
@@ -78,9 +78,10 @@ class Engine:
         self._check_spacing(columns[5])
         rows = columns.shape[1]
         alone = not self.timeframes
-        for start in range(0, rows, BLOCK_ROWS):
-            block = columns[:, start : start + BLOCK_ROWS]
-            target = out[start : start + BLOCK_ROWS]
+        step = self.runner.block_rows
+        for start in range(0, rows, step):
+            block = columns[:, start : start + step]
+            target = out[start : start + step]
             fine = target if alone else np.empty((len(target), len(self._places[1])), np.float32)
             self.runner.advance(block if alone else block[self._rows_of[0]], fine, LIMIT)
             if not alone:

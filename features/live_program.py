@@ -41,7 +41,8 @@ class LiveProgram:
 
     Attributes:
         places: Addresses of all arrays and their sizes, which spares handing each one over.
-        bar: `(columns,)` float64, where the next bar is put.
+        bar: `(columns,)` float64, where the next bar's further columns are put.
+        values: The roots' values of the last bar come first, as float64.
         run: The compiled executor.
     """
 
@@ -84,10 +85,11 @@ class LiveProgram:
                 f"a program for single bars has at most {int(bk.NONE)} values and parameters; "
                 f"this one has {most}. Ask for fewer features or indicators"
             )
+        widest = int((program.groups[:, 2] - program.groups[:, 1]).max(initial=len(roots)))
+        self.values = np.empty(3 * widest)
         now = np.zeros(rows + len(late))
         first = len(program.columns)
         self.bar = np.empty(first)
-        widest = int((program.groups[:, 2] - program.groups[:, 1]).max(initial=len(roots)))
         now[first : first + len(program.constants)] = program.constants
         arrays: dict[int, npt.NDArray[Any]] = {
             bk.GROUPS: program.groups,
@@ -101,7 +103,7 @@ class LiveProgram:
             bk.WORK: self._work,
             bk.MEMORY: state,
             bk.NOW: now,
-            bk.LANES: np.empty(3 * widest),
+            bk.LANES: self.values,
             bk.BAR: self.bar,
             bk.GATHER: np.array([self._newest[row] - bars for row, bars in late], dtype=np.int64),
             bk.SCATTER: np.stack([kept, self._newest[kept], program.keep[kept]], axis=1),

@@ -31,7 +31,8 @@ from features.program import Program, compile_program
 
 Floats = npt.NDArray[np.float64]
 
-BLOCK_ROWS = 512
+# Fewest and most bars of a block, and the values that should fit into the nearest memories.
+BLOCK_ROWS, MOST_BLOCK_ROWS, BLOCK_VALUES = 512, 8192, 65536
 
 
 def source_digest() -> int:
@@ -62,10 +63,13 @@ class Runner:
     Args:
         program: What to compute.
         block_rows: Bars that are taken between two moves of the history: the most that one call
-            of `advance` takes.
+            of `advance` takes. None: few for large programs, many for small ones.
     """
 
-    def __init__(self, program: Program, block_rows: int = BLOCK_ROWS) -> None:
+    def __init__(self, program: Program, block_rows: int | None = None) -> None:
+        if block_rows is None:
+            block_rows = BLOCK_VALUES // len(program.keep)
+            block_rows = min(max(block_rows, BLOCK_ROWS), MOST_BLOCK_ROWS)
         self.program = program
         self.block_rows = block_rows
         history = program.history
@@ -181,7 +185,12 @@ class Runner:
         """
         live = self.live(limit, checked)
         live.bar[:] = bar
-        return live.run(live.places, out, *bar[:6].tolist())
+        if out.dtype == np.float32:
+            return live.run(live.places, out, *bar[:6].tolist())
+        refused = live.run(live.places, np.empty(len(out), np.float32), *bar[:6].tolist())
+        if not refused:
+            out[:] = live.values[: len(out)]
+        return refused
 
     def live(self, limit: float = np.inf, checked: bool = False) -> LiveProgram:
         """The program as the executor of single bars takes it, with the memory of all bars so far.
@@ -238,7 +247,7 @@ def evaluate(
     *,
     dtype: npt.DTypeLike = np.float64,
     limit: float = np.inf,
-    block_rows: int = BLOCK_ROWS,
+    block_rows: int | None = None,
 ) -> npt.NDArray[np.floating]:
     """Values of `roots` for all bars.
 
@@ -249,7 +258,8 @@ def evaluate(
             it is; NaN in a bar reaches every value that depends on it.
         dtype: float64, or float32 for features.
         limit: Values are clipped to `[-limit, limit]`.
-        block_rows: Bars per block; it changes speed, never a bit of the result.
+        block_rows: Bars per block; it changes speed, never a bit of the result. None: as
+            `Runner` chooses.
 
     Returns:
         `(rows, roots)`, NaN before each root's warm-up.
@@ -258,9 +268,9 @@ def evaluate(
     out = np.empty((rows, len(roots)), dtype=dtype)
     if len(roots) == 0:
         return out
-    runner = Runner(program_of(tuple(roots)), block_rows=max(1, min(block_rows, rows)))
-    for start in range(0, rows, block_rows):
-        stop = min(start + block_rows, rows)
+    runner = Runner(program_of(tuple(roots)), block_rows)
+    for start in range(0, rows, runner.block_rows):
+        stop = min(start + runner.block_rows, rows)
         runner.advance(columns[:, start:stop], out[start:stop], limit)
     return out
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.graph import Node
-from features.runner import BLOCK_ROWS, Runner, program_of
+from features.runner import Runner, program_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -88,8 +88,9 @@ class Timeframe:
         count = _gather_bars(columns, span, self.interval, self._part, bars, closed)
         values = np.empty((count + 1, len(self._held)), dtype=np.float32)
         values[0] = self._held
-        for start in range(0, count, BLOCK_ROWS):
-            stop = min(start + BLOCK_ROWS, count)
+        step = self.runner.block_rows
+        for start in range(0, count, step):
+            stop = min(start + step, count)
             self.runner.advance(bars[:, start:stop], values[start + 1 : stop + 1], self.limit)
         self._held = values[count].copy()
         return values[closed]
