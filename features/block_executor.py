@@ -153,6 +153,31 @@ def write_roots(
 
 
 @numba.njit(cache=True, error_model="numpy", _nrt=False)
+def write_columns(
+    work: Floats,
+    offsets: Integers,
+    settled: Integers,
+    finishes: Floats,
+    column: int,
+    n: int,
+    row: int,
+    limit: float,
+    out: Floats,
+    start: int,
+) -> None:
+    """As `write_roots`, but a row for each root: `out[:, start : start + n]` (roots, rows)."""
+    for k in range(offsets.shape[0]):
+        x = offsets[k] + column
+        values, line = work[x : x + n], out[k, start : start + n]
+        p, q = finishes[k, 0], finishes[k, 1]
+        low, high = max(finishes[k, 2], -limit), min(finishes[k, 3], limit)
+        for i in range(n):
+            line[i] = min(max(p * values[i] + q, low), high)
+        for i in range(min(max(settled[k] - row, 0), n)):
+            line[i] = np.nan
+
+
+@numba.njit(cache=True, error_model="numpy", _nrt=False)
 def carry_history(work: Floats, keep: Integers, stride: int, history: int, column: int) -> None:
     """Move the columns before `column`, as many as a row's readers look back, to `history`."""
     for k in range(keep.shape[0]):

@@ -129,6 +129,29 @@ class Runner:
             out: `(rows, roots)` float64 or float32, filled; NaN before a root has settled.
             limit: Values are clipped to `[-limit, limit]`.
         """
+        rows = columns.shape[1]
+        start = self._compute(columns)
+        block_executor.write_roots(
+            *self._written(start), rows, self.row, limit, np.empty((16, rows), out.dtype), out
+        )
+        self._move_on(columns)
+
+    def advance_columns(
+        self, columns: Floats, out: Floats, first: int, limit: float = np.inf
+    ) -> None:
+        """As `advance`, writing a row for each root: `out[:, first:]` of `(roots, all rows)`."""
+        start = self._compute(columns)
+        block_executor.write_columns(
+            *self._written(start), columns.shape[1], self.row, limit, out, first
+        )
+        self._move_on(columns)
+
+    def _written(self, start: int) -> tuple[Any, ...]:
+        program = self.program
+        return self._work, self._offsets, program.settled, program.root_finishes, start
+
+    def _compute(self, columns: Floats) -> int:
+        """Run all instructions for the next bars; gives the first of their columns."""
         program = self.program
         rows = columns.shape[1]
         if self._live_leads and self._live is not None:
@@ -149,20 +172,11 @@ class Runner:
             rows,
             self.row,
         )
-        block_executor.write_roots(
-            self._work,
-            self._offsets,
-            program.settled,
-            program.root_finishes,
-            start,
-            rows,
-            self.row,
-            limit,
-            np.empty((16, rows), out.dtype),
-            out,
-        )
-        self._column += rows
-        self._clock[CLOCK_ROW] += rows
+        return start
+
+    def _move_on(self, columns: Floats) -> None:
+        self._column += columns.shape[1]
+        self._clock[CLOCK_ROW] += columns.shape[1]
         self._clock[CLOCK_SECONDS] = columns[5, -1]
 
     def advance_one(
@@ -262,16 +276,21 @@ def evaluate(
             `Runner` chooses.
 
     Returns:
-        `(rows, roots)`, NaN before each root's warm-up.
+        `(rows, roots)`, NaN before each root's warm-up. float64 lies column by column in memory,
+        which is how frames keep it, float32 row by row, which is how nets read it.
     """
     rows = columns.shape[1]
-    out = np.empty((rows, len(roots)), dtype=dtype)
+    by_column = np.dtype(dtype) == np.float64
+    out = np.empty((rows, len(roots)), dtype=dtype, order="F" if by_column else "C")
     if len(roots) == 0:
         return out
     runner = Runner(program_of(tuple(roots)), block_rows)
     for start in range(0, rows, runner.block_rows):
         stop = min(start + runner.block_rows, rows)
-        runner.advance(columns[:, start:stop], out[start:stop], limit)
+        if by_column:
+            runner.advance_columns(columns[:, start:stop], out.T, start, limit)
+        else:
+            runner.advance(columns[:, start:stop], out[start:stop], limit)
     return out
 
 
