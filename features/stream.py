@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -240,11 +241,11 @@ class FeatureStream:
             ValueError: The file is not a stream, or features have changed since.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
-                memory: dict[str, Any] = {key: file[key] for key in file.files}
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as parts:
+                memory: dict[str, Any] = {key: parts[key] for key in parts.files}
             about = json.loads(memory.pop("about").tobytes())
             known = about["format"] == _FORMAT
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, AttributeError, BadZipFile) as error:
             if isinstance(error, FileNotFoundError):
                 raise
             raise ValueError(f"{path} does not hold a saved FeatureStream: {error}") from error
