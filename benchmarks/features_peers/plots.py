@@ -28,16 +28,18 @@ LIMIT = "#b02a30"
 
 def draw(table: pd.DataFrame, path: Path) -> None:
     """Draw what the table holds to a PNG; panels of absent cases stay away."""
-    chosen = [(name, panel) for name, panel in PANELS.items() if (table["case"] == name).any()]
+    chosen = [(name, panel) for name, panel in PANELS if (table["case"] == name).any()]
+    wide = int((table["case"] == "shared").any())
     rows = -(-len(chosen) // 2)
-    figure, grid = plt.subplots(rows, 2, figsize=(15, 5.2 * rows), squeeze=False)
-    for axes, (name, panel) in zip(grid.flat, chosen, strict=False):
+    figure = plt.figure(figsize=(15, 4.6 * (rows + 1.3 * wide)), layout="constrained")
+    grid = figure.add_gridspec(rows + wide, 2, height_ratios=[1.0] * rows + [1.3] * wide)
+    for place, (name, panel) in enumerate(chosen):
+        axes = figure.add_subplot(grid[place // 2, place % 2])
         panel(axes, table[table["case"] == name])
-    for axes in grid.flat[len(chosen) :]:
-        axes.set_axis_off()
+    if wide:
+        _each(figure.add_subplot(grid[rows, :]), table[table["case"] == "shared"])
     bars = "bars are simulated; one thread; least of several calls"
     figure.suptitle(f"Features on {path.stem.removeprefix('features_')}: {bars}")
-    figure.tight_layout()
     figure.savefig(path, dpi=110)
     plt.close(figure)
 
@@ -52,8 +54,13 @@ def _row_of_bars(
     axes.set_xscale("log")
     axes.set_xlim(min(values) / 2.0, max(values) * 3.0)
     for place, value in zip(places, values, strict=True):
-        axes.text(value, place, f" {value:.3g}", va="center", fontsize=8)
+        axes.text(value, place, f" {_plain(value)}", va="center", fontsize=8)
     axes.set_title(title, fontsize=10)
+
+
+def _plain(value: float) -> str:
+    """Three digits, without an exponent."""
+    return f"{value:,.0f}" if value >= 100.0 else f"{value:.3g}"
 
 
 def _per_bar(table: pd.DataFrame) -> pd.Series:
@@ -61,8 +68,18 @@ def _per_bar(table: pd.DataFrame) -> pd.Series:
 
 
 def _many(axes: Any, table: pd.DataFrame) -> None:
+    _seconds(axes, table, "All default features: core-nanoseconds per bar")
+
+
+def _bound(axes: Any, table: pd.DataFrame) -> None:
+    """How far from what memory alone takes."""
+    ratios = [f"{ratio:.1f}" for ratio in table["ratio"].dropna()]
+    title = f"Memory alone and the engine, {' and '.join(ratios)} times it: ns per bar"
+    _seconds(axes, table, title)
+
+
+def _seconds(axes: Any, table: pd.DataFrame, title: str) -> None:
     table = table[table["cpu_seconds"].notna()]
-    title = "All default features and the bound of memory: core-nanoseconds per bar"
     colours = [COLOURS[who] for who in table["who"]]
     _row_of_bars(axes, table["what"].tolist(), _per_bar(table).tolist(), colours, title)
 
@@ -81,7 +98,7 @@ def _totals(axes: Any, table: pd.DataFrame) -> None:
     _row_of_bars(axes, names, _per_bar(rows).tolist(), colours, title)
 
 
-def each(axes: Any, table: pd.DataFrame) -> None:
+def _each(axes: Any, table: pd.DataFrame) -> None:
     """Every indicator alone, by library, in the order of TA-Lib's times."""
     rows = table[~table["what"].str.startswith(("total", "peer"))]
     if "note" in rows:
@@ -110,7 +127,7 @@ def _single(axes: Any, table: pd.DataFrame) -> None:
         axes.plot(rows[column], places, marker, color="#333333", label=label)
     for place, (_, row) in zip(places, rows.iterrows(), strict=True):
         axes.plot([row.median_us, row.p99_us], [place] * 2, color=COLOURS[row.who], lw=5, alpha=0.6)
-        axes.text(row.median_us, place + 0.15, f"{row.median_us:.3g}", fontsize=8, ha="center")
+        axes.text(row.median_us, place + 0.15, _plain(row.median_us), fontsize=8, ha="center")
     names = [
         f"{row.who}, "
         + (
@@ -123,9 +140,11 @@ def _single(axes: Any, table: pd.DataFrame) -> None:
     axes.set_yticks(places, names)
     axes.set_ylim(-0.6, len(rows) - 0.3)
     axes.set_xscale("log")
-    for limit, label in ((LIVE_MEDIAN_US, "limit of the median"), (LIVE_P99_US, "of the p99")):
+    axes.set_xlim(left=2.0)
+    for limit, whose in ((LIVE_MEDIAN_US, "median"), (LIVE_P99_US, "p99")):
         axes.axvline(limit, color=LIMIT, ls=":", lw=1)
-        axes.text(limit, -0.55, f" {label}", color=LIMIT, fontsize=7, rotation=90, va="bottom")
+        text = f" limit of the {whose}"
+        axes.text(limit, -0.55, text, color=LIMIT, fontsize=7, rotation=90, va="bottom")
     axes.legend(fontsize=8)
     axes.set_title("One live bar: microseconds", fontsize=10)
 
@@ -137,10 +156,10 @@ def _starts(axes: Any, table: pd.DataFrame) -> None:
     _row_of_bars(axes, names, table["wall_seconds"].tolist(), colours, title)
 
 
-PANELS: dict[str, Callable[[Any, pd.DataFrame], None]] = {
-    "bound": _many,
-    "batch": _many,
-    "shared": _totals,
-    "live": _single,
-    "cold": _starts,
-}
+PANELS: tuple[tuple[str, Callable[[Any, pd.DataFrame], None]], ...] = (
+    ("batch", _many),
+    ("bound", _bound),
+    ("shared", _totals),
+    ("live", _single),
+    ("cold", _starts),
+)
