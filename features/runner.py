@@ -297,7 +297,7 @@ def evaluate(
 def compile_engine() -> float:
     """Compile the kernels, or load them from numba's cache, before they are needed.
 
-    The first call on a machine takes about half a minute; a script can say so instead of being silent.
+    The first call on a machine takes about half a minute; a script can say so.
 
     Returns:
         Seconds it took.
