@@ -74,7 +74,7 @@ def load_backend() -> None:
 def start_up(console: Console) -> None:
     """Load the backend and compile the feature engine side by side, saying so.
 
-    The engine's first compilation on a machine takes some 20 seconds; later it is read from
+    The engine's first compilation on a machine takes about half a minute; later it is read from
     numba's cache.
 
     Raises:
