@@ -4,6 +4,7 @@ import importlib
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -104,18 +105,24 @@ def test_totals_count_only_what_a_peer_has_with_our_values(part, monkeypatch):
         }
         for k, one in enumerate(shared)
     ]
-    library = part("libraries").Library(part("shared"), None)
-    total, ours = comparison._totals(rows, "peer", library, columns)
+    called = []
+    calls = {one.name: lambda _, name=one.name: called.append(name) for one in shared}
+    library = part("libraries").Library(SimpleNamespace(CALLS=calls), None)
+    total, ours, kept = comparison._totals(rows, "peer", library, columns)
     assert (total["indicators"], total["cpu_seconds"]) == (2, 4.0)
     assert ours["outputs"] == 2
     assert total["ratio"] == pytest.approx(4.0 / ours["cpu_seconds"])
+    assert kept["what"] == "total, results kept"
+    assert set(called) == {shared[0].name, shared[2].name}
+    slow = [{**row, "cpu_seconds": 11.0} for row in rows]
+    assert len(comparison._totals(slow, "peer", library, columns)) == 2
 
 
 def test_targets_scale_with_the_bars(part):
     rows = [
         ("batch", "compute_features", "ours", 500_000, 1.1, None),
-        ("shared", "total, one at a time", "TA-Lib", 1000, 1.0, 1.3),
-        ("shared", "total, one at a time", "pandas", 1000, 1.0, 9.0),
+        ("shared", "total, results kept", "TA-Lib", 1000, 1.0, 1.3),
+        ("shared", "total, results kept", "pandas", 1000, 1.0, 9.0),
     ]
     columns = ["case", "what", "who", "bars", "cpu_seconds", "ratio"]
     targets = part("targets").targets_of(pd.DataFrame(rows, columns=columns))
