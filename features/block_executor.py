@@ -132,15 +132,8 @@ def write_roots(
     for start in range(0, roots, 16):
         several = min(16, roots - start)
         for k in range(several):
-            x = offsets[start + k] + column
-            values, line = work[x : x + n], scratch[k]
-            p, q = finishes[start + k, 0], finishes[start + k, 1]
-            low = max(finishes[start + k, 2], -limit)
-            high = min(finishes[start + k, 3], limit)
-            for i in range(n):
-                line[i] = min(max(p * values[i] + q, low), high)
-            for i in range(min(max(settled[start + k] - row, 0), n)):
-                line[i] = np.nan
+            x, missing = offsets[start + k] + column, settled[start + k] - row
+            kernels.write_root(work, x, finishes, start + k, limit, missing, scratch[k])
         if several == 16:
             for i in range(n):
                 target = out[i, start : start + 16]
@@ -167,14 +160,9 @@ def write_columns(
 ) -> None:
     """As `write_roots`, but a row for each root: `out[:, start : start + n]` (roots, rows)."""
     for k in range(offsets.shape[0]):
-        x = offsets[k] + column
-        values, line = work[x : x + n], out[k, start : start + n]
-        p, q = finishes[k, 0], finishes[k, 1]
-        low, high = max(finishes[k, 2], -limit), min(finishes[k, 3], limit)
-        for i in range(n):
-            line[i] = min(max(p * values[i] + q, low), high)
-        for i in range(min(max(settled[k] - row, 0), n)):
-            line[i] = np.nan
+        line = out[k, start : start + n]
+        x, missing = offsets[k] + column, settled[k] - row
+        kernels.write_root(work, x, finishes, k, limit, missing, line)
 
 
 @numba.njit(cache=True, error_model="numpy", _nrt=False)

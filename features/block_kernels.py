@@ -335,3 +335,24 @@ def finish(finishes: Floats, f: int, work: Floats, o: int, n: int) -> None:
     out = work[o : o + n]
     for i in range(n):
         out[i] = min(max(p * out[i] + q, low), high)
+
+
+@compiled
+def write_root(
+    work: Floats,
+    x: int,
+    finishes: Floats,
+    k: int,
+    limit: float,
+    missing: int,
+    line: npt.NDArray[np.floating],
+) -> None:
+    """Fill `line` with the finished values at `x`, within `limit`; the first `missing` are NaN."""
+    n = line.shape[0]
+    values = work[x : x + n]
+    p, q = finishes[k, 0], finishes[k, 1]
+    low, high = max(finishes[k, 2], -limit), min(finishes[k, 3], limit)
+    for i in range(n):
+        line[i] = min(max(p * values[i] + q, low), high)
+    for i in range(min(max(missing, 0), n)):
+        line[i] = np.nan

@@ -167,14 +167,19 @@ def _seconds(index: pd.Index) -> npt.NDArray[np.float64]:
 
 
 def _usable(
-    chosen: Sequence[Feature], has_volume: bool, named: bool
+    frame: pd.DataFrame, names: Sequence[str] | None
 ) -> tuple[list[Feature], dict[str, str]]:
-    """Split features into those that the bars allow and those that they do not."""
-    if has_volume:
+    """Split features into those that the bars allow and those that they do not.
+
+    What is no frame of bars is left to `bar_columns` to refuse.
+    """
+    chosen = registry().choose(names)
+    known = isinstance(frame, pd.DataFrame) and "volume" in frame.columns
+    if not known or bool(frame["volume"].to_numpy().any()):
         return list(chosen), {}
     kept = [feature for feature in chosen if not feature.needs_volume]
     dropped = {feature.name: NO_VOLUME for feature in chosen if feature.needs_volume}
-    if dropped and named:
+    if dropped and names is not None:
         raise ValueError(
             f"these features need volume, and the bars have none (all zero): {sorted(dropped)}. "
             "Leave them out or ask for names=None, which drops them"
@@ -247,13 +252,9 @@ def compute_features(
         ValueError: Unknown names (with the nearest ones), features asked for by name that need
             absent volume, malformed bars, or no bar left after the warm-up.
     """
-    chosen = registry().choose(names)
-    engine = Engine(chosen, seconds_of_interval(interval))
+    features, dropped = _usable(frame, names)
+    engine = Engine(features, seconds_of_interval(interval))
     columns = bar_columns(frame, engine.columns)
-    has_volume = bool(columns[4].any())
-    features, dropped = _usable(chosen, has_volume, named=names is not None)
-    if dropped:
-        engine = Engine(features, seconds_of_interval(interval))
     needed = max(feature.warmup_bars for feature in features) + 1
     if columns.shape[1] < needed:
         raise _too_few(needed, columns.shape[1])
@@ -298,9 +299,7 @@ def iter_features(
     """
     if block_rows < 1:
         raise ValueError(f"a block must have at least 1 row; got {block_rows}")
-    chosen = registry().choose(names)
-    has_volume = "volume" in frame.columns and bool(frame["volume"].to_numpy().any())
-    features, dropped = _usable(chosen, has_volume, named=names is not None)
+    features, dropped = _usable(frame, names)
     engine = Engine(features, seconds_of_interval(interval))
     warmup = max(feature.warmup_bars for feature in features)
     for start in range(0, len(frame), block_rows):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from features.bar_executor import NOT_FINITE
 from features.graph import COLUMNS
 from features.registry import Feature
 from features.runner import Runner, program_of
@@ -97,10 +98,12 @@ class Engine:
         """
         if not self.timeframes:
             return self.runner.advance_one(bar, out, LIMIT, checked=True)
-        fine = np.empty(len(self._places[1]), dtype=np.float32)
-        before = self.last_seconds
-        if np.isfinite(bar[5]) and bar[5] > before:
+        if not np.isfinite(bar).all():
+            # The executor sees the fine bars' columns alone; coarser ones may read others.
+            return NOT_FINITE
+        if bar[5] > self.last_seconds:
             self._check_spacing(bar[5:6])
+        fine = np.empty(len(self._places[1]), dtype=np.float32)
         refused = self.runner.advance_one(bar[self._rows_of[0]], fine, LIMIT, checked=True)
         if refused:
             return refused

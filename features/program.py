@@ -1,10 +1,4 @@
-"""Programs: instructions as arrays, and the runner that feeds them bars, many or one at a time.
-
-A program owns one row of a work array per value: history on the left, new bars on the right. A
-block of thousands (batch) and a single bar (live) write the same columns by the same arithmetic,
-so they may be mixed at will and the results are the same bits. Memory does not grow with the
-number of bars.
-"""
+"""Programs: instructions as arrays, which the executors of blocks and of single bars run."""
 
 import hashlib
 import math
@@ -22,8 +16,6 @@ from features.lowering import NO_FINISH, Lowered, lower
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
-
-BLOCK_ROWS = 256
 
 # What the state of the clock's operator begins with: no day.
 _NO_DAY = float("nan")

@@ -1,9 +1,9 @@
 """Runners feed programs with bars, many or one at a time, and keep their memory.
 
-A runner owns one row of a work array per value: history on the left, new bars on the right. A
-block of thousands (batch) and a single bar (live) write the same columns by the same arithmetic,
-so they may be mixed at will and the results are the same bits. Memory does not grow with the
-number of bars.
+A runner owns one row of a work array per value: history on the left, new bars on the right; for
+single bars `features.live_program` keeps the same history in less space. Both do the same
+arithmetic, so blocks of thousands (batch) and single bars (live) may be mixed at will and the
+results are the same bits. Memory does not grow with the number of bars.
 """
 
 import hashlib
@@ -35,6 +35,18 @@ Floats = npt.NDArray[np.float64]
 BLOCK_ROWS, MOST_BLOCK_ROWS, BLOCK_VALUES = 512, 8192, 65536
 
 
+# Files whose functions are part of an executor.
+KERNEL_FILES = (
+    "opcodes.py",
+    "scalars.py",
+    "block_kernels.py",
+    "block_executor.py",
+    "bar_kernels.py",
+    "bar_lanes.py",
+    "bar_executor.py",
+)
+
+
 def source_digest() -> int:
     """A number that changes with any kernel's source.
 
@@ -42,15 +54,8 @@ def source_digest() -> int:
     it calls; the executors close over this number, which is part of their cache key.
     """
     digest = hashlib.sha256()
-    for name in (
-        "opcodes",
-        "scalars",
-        "block_kernels",
-        "block_executor",
-        "bar_kernels",
-        "bar_executor",
-    ):
-        digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
+    for name in KERNEL_FILES:
+        digest.update(Path(__file__).with_name(name).read_bytes())
     return int.from_bytes(digest.digest()[:7], "little")
 
 
@@ -154,8 +159,8 @@ class Runner:
         """Run all instructions for the next bars; gives the first of their columns."""
         program = self.program
         rows = columns.shape[1]
-        if self._live_leads and self._live is not None:
-            self._work[self._kept + self._column] = self._live.history()
+        if self._live_leads:
+            self._work[self._kept + self._column] = self._history_so_far()
             self._live_leads = False
         self._make_room(rows)
         start = self._column
@@ -214,21 +219,22 @@ class Runner:
         if self._live is None:
             self._live = LiveProgram(self.program, self._state, self._clock, _DIGEST)
         if not self._live_leads:
-            self._live.take_history(self._history_of_blocks())
+            self._live.take_history(self._history_so_far())
             self._live_leads = True
         self._clock[CLOCK_LIMIT] = limit
         self._clock[CLOCK_CHECKED] = float(checked)
         return self._live
 
-    def _history_of_blocks(self) -> Floats:
+    def _history_so_far(self) -> Floats:
+        """Every row's past, row after row, from the executor that ran last."""
+        if self._live is not None and self._live_leads:
+            return self._live.history()
         return self._work[self._kept + self._column]
 
     def memory(self) -> dict[str, npt.NDArray[Any]]:
         """Everything that later bars depend on, as small arrays."""
-        leads = self._live is not None and self._live_leads
-        history = self._live.history() if self._live and leads else self._history_of_blocks()
         clock = self._clock[[CLOCK_ROW, CLOCK_SECONDS]]
-        return {"history": history, "state": self._state.copy(), "clock": clock}
+        return {"history": self._history_so_far(), "state": self._state.copy(), "clock": clock}
 
     def remember(self, memory: dict[str, npt.NDArray[Any]]) -> None:
         """Take over what `memory()` of a runner of the same program gave.

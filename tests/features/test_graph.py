@@ -1,12 +1,14 @@
 """The expression graph and its operators on their own."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from features import compile_engine, graph, windows
 from features.graph import SETTLED, column, settle_bars
 from features.program import compile_program
-from features.runner import evaluate
+from features.runner import KERNEL_FILES, evaluate
 
 
 def series(values) -> np.ndarray:
@@ -144,3 +146,11 @@ def test_senseless_parameters_are_refused(make, message):
 def test_compiling_again_takes_no_time():
     compile_engine()
     assert compile_engine() < 1.0
+
+
+def test_every_file_with_kernels_is_part_of_the_caches_key():
+    """A change in one that is not would go on running the old kernels."""
+    folder = Path(graph.__file__).parent
+    with_kernels = {path.name for path in folder.glob("*.py") if "@compiled" in path.read_text()}
+    assert with_kernels <= set(KERNEL_FILES)
+    assert len(with_kernels) >= 5

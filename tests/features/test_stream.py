@@ -176,6 +176,17 @@ def test_further_columns_are_asked_for_by_name(make_whole_bars):
         compute_features(frame[COLUMNS], names)
 
 
+def test_a_further_column_that_only_coarser_bars_read_is_checked_too(make_whole_bars):
+    frame = make_whole_bars(30, seed=6, every="1min")
+    stream = FeatureStream(("return_log_1", "book_imbalance_1_5x"), interval="1min")
+    usual = (frame.index[0], *frame.iloc[0][COLUMNS])
+    further = dict.fromkeys(stream.columns[6:], 1.0)
+    with pytest.raises(BarRefusedError, match="finite"):
+        stream.push(*usual, **(further | {stream.columns[6]: float("nan")}))
+    assert stream.bars_taken == 0
+    stream.push(*usual, **further)
+
+
 def test_what_load_refuses(tmp_path):
     with pytest.raises(FileNotFoundError):
         FeatureStream.load(tmp_path / "none.npz")
