@@ -6,6 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features.engine import LIMIT
+from features.registry import MOST_WARMUP_BARS, Feature
+from features.runner import evaluate
+
 
 def bars(rows: int, *, seed: int = 0, start: str = "2020-02-27 05:00", every: str = "1h"):
     """A random walk with stochastic volatility, gaps in time and price, ties and empty bars."""
@@ -59,3 +63,28 @@ def make_bars() -> Callable[..., pd.DataFrame]:
 def random_bars() -> pd.DataFrame:
     """1,500 hourly bars."""
     return bars(1500)
+
+
+@pytest.fixture(scope="session")
+def check_features() -> Callable[..., np.ndarray]:
+    """Hold a family to its warm-ups, its bounds and the past; gives its values."""
+
+    def check(features: list[Feature], columns: np.ndarray) -> np.ndarray:
+        nodes = [feature.node for feature in features]
+        whole = evaluate(nodes, columns, dtype=np.float32, limit=LIMIT)
+        for k, feature in enumerate(features):
+            column = whole[feature.warmup_bars :, k]
+            assert feature.warmup_bars <= MOST_WARMUP_BARS
+            assert np.isnan(whole[: feature.warmup_bars, k]).all(), feature.name
+            assert np.isfinite(column).all(), feature.name
+            assert column.min() >= (-np.inf if feature.low is None else feature.low), feature.name
+            assert column.max() <= (np.inf if feature.high is None else feature.high), feature.name
+            assert column.std() > 0.0, feature.name
+        poisoned = columns.copy()
+        poisoned[:, 300:] = np.nan
+        np.testing.assert_array_equal(
+            evaluate(nodes, poisoned, dtype=np.float32, limit=LIMIT)[:300], whole[:300]
+        )
+        return whole
+
+    return check

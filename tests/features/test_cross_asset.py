@@ -10,8 +10,7 @@ from features import FeatureStream, compute_features, cross_asset
 from features.compute import bar_columns
 from features.cross_asset import PEER_COLUMNS, PeerJoin, join_peers
 from features.engine import LIMIT
-from features.graph import COLUMNS
-from features.runner import evaluate
+from features.runner import evaluate, program_of
 
 HOUR = pd.Timedelta("1h")
 FEATURES = {feature.name: feature for feature in cross_asset.entries()}
@@ -19,8 +18,7 @@ LENGTHS = {"daily": pd.Timedelta("1D"), "odd": pd.Timedelta("20min")}
 
 
 def columns_of(frame: pd.DataFrame, nodes) -> np.ndarray:
-    further = sorted({name for node in nodes for name in node.columns}.difference(COLUMNS))
-    return np.vstack([bar_columns(frame), *(frame[[name]].to_numpy().T for name in further)])
+    return bar_columns(frame, program_of(tuple(nodes)).columns)
 
 
 @pytest.fixture(scope="module")
@@ -279,25 +277,12 @@ def test_a_leader_is_told_from_a_follower(make_bars):
         assert evaluate([node], columns_of(frame, [node]))[150:-1].min() > 0.999
 
 
-def test_the_contract_of_features(pair):
+def test_the_contract_of_features(pair, check_features):
     """Causal, scale-free in both prices, warm when declared, bounded, all different."""
     features = list(FEATURES.values())
     nodes = [feature.node for feature in features]
     columns = columns_of(pair, nodes)
-    whole = evaluate(nodes, columns, dtype=np.float32, limit=LIMIT)
-    for k, feature in enumerate(features):
-        column = whole[feature.warmup_bars :, k]
-        assert feature.warmup_bars <= 500
-        assert np.isnan(whole[: feature.warmup_bars, k]).all(), feature.name
-        assert np.isfinite(column).all(), feature.name
-        assert column.min() >= (-np.inf if feature.low is None else feature.low), feature.name
-        assert column.max() <= (np.inf if feature.high is None else feature.high), feature.name
-        assert column.std() > 0.0, feature.name
-    poisoned = columns.copy()
-    poisoned[:, 300:] = np.nan
-    np.testing.assert_array_equal(
-        evaluate(nodes, poisoned, dtype=np.float32, limit=LIMIT)[:300], whole[:300]
-    )
+    whole = check_features(features, columns)
     scaled = pair.copy()
     scaled[["open", "high", "low", "close"]] *= 8.0
     scaled["peer_close"] /= 1024.0

@@ -7,8 +7,7 @@ import pytest
 from features import order_book
 from features.compute import bar_columns
 from features.engine import LIMIT
-from features.graph import COLUMNS
-from features.runner import evaluate
+from features.runner import evaluate, program_of
 
 LEVELS = range(1, 6)
 TICK = 0.25
@@ -30,8 +29,7 @@ def with_book(bars: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
 
 
 def columns_of(frame: pd.DataFrame, nodes) -> np.ndarray:
-    further = sorted({name for node in nodes for name in node.columns}.difference(COLUMNS))
-    return np.vstack([bar_columns(frame), *(frame[[name]].to_numpy().T for name in further)])
+    return bar_columns(frame, program_of(tuple(nodes)).columns)
 
 
 def run(nodes, frame: pd.DataFrame, **options) -> np.ndarray:
@@ -111,25 +109,13 @@ def test_order_flow_by_the_papers_cases(values, frame):
         )
 
 
-def test_the_contract_of_features(make_bars):
+def test_the_contract_of_features(make_bars, check_features):
     """Causal, scale-free in prices and sizes, warm when declared, bounded, all different."""
     frame = with_book(make_bars(500, seed=6), seed=1)
     features = order_book.entries()
     nodes = [feature.node for feature in features]
     columns = columns_of(frame, nodes)
-    whole = evaluate(nodes, columns, dtype=np.float32, limit=LIMIT)
-    for k, feature in enumerate(features):
-        column = whole[feature.warmup_bars :, k]
-        assert np.isnan(whole[: feature.warmup_bars, k]).all(), feature.name
-        assert np.isfinite(column).all(), feature.name
-        assert column.min() >= (-np.inf if feature.low is None else feature.low), feature.name
-        assert column.max() <= (np.inf if feature.high is None else feature.high), feature.name
-        assert column.std() > 0.0, feature.name
-    poisoned = columns.copy()
-    poisoned[:, 300:] = np.nan
-    np.testing.assert_array_equal(
-        evaluate(nodes, poisoned, dtype=np.float32, limit=LIMIT)[:300], whole[:300]
-    )
+    whole = check_features(features, columns)
     scaled = frame.copy()
     for name in frame.columns:
         scaled[name] *= 1.0 / 16.0 if "size" in name or name == "volume" else 8.0
