@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from evaluation.json_safe import json_safe
-from evaluation.page import write_page
+from evaluation.reporting.page import write_page
 from training.config import ExperimentConfig
 from training.exploration import Exploration
 from training.exploration_report import render_exploration

@@ -13,7 +13,7 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 from scipy.stats import norm
 
-from evaluation import figures as fig
+from evaluation.reporting import figures as fig
 from features.stability import SHIFT, STRONG_SHIFT
 from training.exploration import Exploration
 from training.exploration_summary import group_label

@@ -5,7 +5,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from evaluation.page import (
+from evaluation.reporting.page import (
     bullets,
     card,
     details,
@@ -14,7 +14,7 @@ from evaluation.page import (
     render_page,
     section,
 )
-from evaluation.report_tables import names_table
+from evaluation.reporting.tables import names_table
 from features.stability import BINS, SHIFT, STRONG_SHIFT
 from training import exploration_plots as plots
 from training.exploration import Exploration

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from evaluation.bootstrap import Interval
-from evaluation.report_tables import show
+from evaluation.reporting.tables import show
 from training.exploration import Exploration
 from training.importance import Importances
 

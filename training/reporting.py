@@ -7,7 +7,7 @@ from scipy.special import expit
 
 from evaluation.bootstrap import Interval
 from evaluation.metrics import predicted_up
-from evaluation.report_data import Contender, Predictions, ReportData
+from evaluation.reporting.data import Contender, Predictions, ReportData
 from evaluation.verdict import accuracy_interval
 from market.labels import LabelSpec
 from models.attention_map import attention_weights, has_attention, unit_names
@@ -20,7 +20,7 @@ ATTENTION_ROWS = 2_048
 
 
 def report_data(prepared: Prepared, model: keras.Model, outcome: Outcome, plan: Plan) -> ReportData:
-    """Return what `evaluation.report.write_report` shows of this run."""
+    """Return what `evaluation.reporting.report.write_report` shows of this run."""
     config, judged = prepared.config, outcome.model
     held = [one.backtest for one in outcome.baselines if one.name == "buy and hold"]
     attention = _attention(prepared, model)

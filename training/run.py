@@ -12,7 +12,7 @@ import keras
 import pandas as pd
 
 from evaluation.json_safe import json_safe
-from evaluation.report import write_report
+from evaluation.reporting.report import write_report
 from models.describe import describe_architecture
 from training.bundle import BundleContents, bundle_writer
 from training.command_line import config_from_dict

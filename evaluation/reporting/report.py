@@ -7,8 +7,9 @@ from collections.abc import Callable
 from html import escape
 from pathlib import Path
 
-from evaluation import plots
-from evaluation.page import (
+from evaluation.reporting import plots
+from evaluation.reporting.data import Contender, Predictions, ReportData
+from evaluation.reporting.page import (
     bullets,
     details,
     figure,
@@ -17,8 +18,7 @@ from evaluation.page import (
     section,
     write_page,
 )
-from evaluation.report_data import Contender, Predictions, ReportData
-from evaluation.report_tables import (
+from evaluation.reporting.tables import (
     comparison_table,
     confusion_table,
     names_table,

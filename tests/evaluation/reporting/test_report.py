@@ -8,9 +8,15 @@ import pandas as pd
 import pytest
 
 from evaluation.backtest import BacktestConfig, run_backtest
-from evaluation.figures import thin
 from evaluation.metrics import classification_metrics, predicted_up
-from evaluation.report import Contender, Predictions, ReportData, render_report, write_report
+from evaluation.reporting.figures import thin
+from evaluation.reporting.report import (
+    Contender,
+    Predictions,
+    ReportData,
+    render_report,
+    write_report,
+)
 from evaluation.signals import signal_from_probability
 from evaluation.verdict import VerdictConfig, accuracy_interval, judge_edge
 
@@ -223,7 +229,7 @@ def test_writing_replaces_whole_and_leaves_no_draft(tmp_path):
 def test_a_failed_report_leaves_the_old_one(tmp_path, monkeypatch):
     path = tmp_path / "report.html"
     path.write_text("old")
-    monkeypatch.setattr("evaluation.report.render_report", lambda data: 1 / 0)
+    monkeypatch.setattr("evaluation.reporting.report.render_report", lambda data: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_report(path, make_data())
     assert path.read_text() == "old"

@@ -10,8 +10,8 @@ import numpy as np
 from evaluation.bootstrap import Interval
 from evaluation.json_safe import json_safe
 from evaluation.metrics import confusion
-from evaluation.page import card
-from evaluation.report_data import Contender, ReportData
+from evaluation.reporting.data import Contender, ReportData
+from evaluation.reporting.page import card
 
 DASH = "\u2013"
 _COLUMNS = (

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 
-from evaluation.report_style import CSS
+from evaluation.reporting.style import CSS
 
 
 def render_page(title: str, body: str, *, simulated: bool) -> str:
