@@ -18,7 +18,7 @@ from training.baselines import BASELINES, BaselineInputs
 from training.comparison_budget import fit_within
 from training.comparison_config import ComparisonConfig, DataSet, Kind
 from training.config import ModelConfig
-from training.experiment import Prepared, build, evaluate, verdict_of
+from training.experiment import Prepared, build, evaluate, judge_trained, verdict_of
 from training.fitting.fit import TrainingDivergedError
 from training.fitting.progress import Progress
 from training.judge import Judgement
@@ -145,7 +145,7 @@ def run_cell(prepared: Prepared, cell: Cell, seconds: float, progress: Progress)
 
 
 def _baseline_figures(prepared: Prepared, name: str) -> dict[str, Any]:
-    judge, began = prepared.judge(), time.monotonic()
+    judge, began = prepared.judge("test"), time.monotonic()
     if name == ALWAYS_LONG:
         judged = judge.judge(name, np.ones(len(prepared.split.test)), 0.5)
     else:
@@ -165,7 +165,7 @@ def _baseline_figures(prepared: Prepared, name: str) -> dict[str, Any]:
         if name == MAJORITY:
             judged = judge.judge(name, probability["test"], 0.5)
         else:
-            return _judged_figures(prepared, judge.judge_trained(name, probability)) | cost
+            return _judged_figures(prepared, judge_trained(prepared, name, probability)) | cost
     return _judged_figures(prepared, judged)
 
 

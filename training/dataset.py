@@ -9,7 +9,7 @@ import pandas as pd
 
 from features import FeatureMatrix, compute_features
 from market.bars import Bars
-from market.labels import LabelSpec, make_labels
+from market.labels import Labels, LabelSpec, make_labels
 from market.readers import read_bars
 from market.simulator import simulate_bars
 from market.splits import Split, SplitSpec, chronological_split
@@ -124,14 +124,18 @@ def load_market(data: DataConfig, label: LabelSpec) -> Market:
 
 
 def assemble_rows(
-    market: Market, label: LabelSpec, feature_function: FeatureFunction = compute_features
+    market: Market,
+    label: LabelSpec,
+    feature_function: FeatureFunction = compute_features,
+    label_function: Callable[[pd.DataFrame, LabelSpec], Labels] = make_labels,
 ) -> Rows:
     """Compute features and labels of every symbol and pool the usable rows.
 
     Args:
         market: The bars.
         label: What is predicted.
-        feature_function: Bars to features; replaced by tests that plant a leak.
+        feature_function: Bars to features.
+        label_function: Bars to labels.
 
     Raises:
         ValueError: Too few bars for the features' warm-up.
@@ -139,8 +143,10 @@ def assemble_rows(
     matrices = {symbol: feature_function(bars.frame) for symbol, bars in market.bars.items()}
     shared, dropped = _shared_features(matrices)
     parts = [
-        _symbol_rows(market, code, symbol, matrices[symbol], shared, label)
-        for code, symbol in enumerate(market.bars)
+        _symbol_rows(
+            market, code, matrices[symbol], shared, label_function(bars.frame, label), label
+        )
+        for code, (symbol, bars) in enumerate(market.bars.items())
     ]
     first = next(iter(matrices.values()))
     families = dict(zip(first.names, first.families, strict=True))
@@ -183,11 +189,12 @@ def _shared_features(
 def _symbol_rows(
     market: Market,
     code: int,
-    symbol: str,
     matrix: FeatureMatrix,
     names: tuple[str, ...],
+    labels: Labels,
     spec: LabelSpec,
 ) -> dict[str, np.ndarray]:
+    symbol = list(market.bars)[code]
     bars = market.bars[symbol]
     columns = [matrix.names.index(name) for name in names]
     values = matrix.values[:, columns]
@@ -197,7 +204,6 @@ def _symbol_rows(
             f"{symbol}: no bar has all {len(names)} features; {len(bars.frame)} bars are fewer "
             f"than the warm-up of {matrix.warmup_bars}; bring more bars or name fewer features"
         )
-    labels = make_labels(bars.frame, spec)
     opens = utc_times(bars.frame)
     interval = np.timedelta64(bars.interval.value, "ns")
     # An undefined label ends after the last bar: its row belongs to the last part only.

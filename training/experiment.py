@@ -4,7 +4,6 @@ bars -> features -> labels -> split -> scale -> fit -> temperature -> threshold 
 """
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,16 +20,9 @@ from market.splits import Split
 from models.heads import Heads
 from models.registry import build_model, config_class, preset_config
 from training.baselines import BASELINES, BaselineInputs
-from training.calibration import TemperatureFit, fit_temperature
+from training.calibration import TemperatureFit
 from training.config import ExperimentConfig
-from training.dataset import (
-    FeatureFunction,
-    Market,
-    Rows,
-    assemble_rows,
-    load_market,
-    split_rows,
-)
+from training.dataset import Market, Rows, assemble_rows, load_market
 from training.fitting.arrays import Arrays
 from training.fitting.compiled import CompiledFit
 from training.fitting.fit import FitResult, fit
@@ -38,9 +30,9 @@ from training.fitting.precision import resolve_precision
 from training.fitting.progress import Progress
 from training.judge import Judge, Judgement
 from training.saved_model import compile_logits
-from training.scaling import ArrayScaler, fit_scaler
+from training.scaling import ArrayScaler
+from training.steps import ByPart, Steps, keep_features
 
-RowsFunction = Callable[[Rows, Split], Rows]
 PARTS = ("train", "validation", "test")
 
 
@@ -55,6 +47,7 @@ class Prepared:
         split: Row numbers of the three parts.
         scaler: Fitted on the labelled training rows.
         scaled: Scaled features of all rows, float32 `(rows, features)`.
+        steps: How it was done, and how the rest is to be.
     """
 
     config: ExperimentConfig
@@ -63,6 +56,7 @@ class Prepared:
     split: Split
     scaler: RobustScaler
     scaled: np.ndarray
+    steps: Steps = Steps()
 
     def part(self, name: str) -> np.ndarray:
         """Return the row numbers of `train`, `validation` or `test`."""
@@ -79,16 +73,9 @@ class Prepared:
         labels = self.rows.labels[chosen].astype(np.float32)
         return Arrays(x=self.scaled[chosen], y=labels[:, None])
 
-    def judge(self) -> Judge:
-        """Return the judge of this experiment's validation and test parts."""
-        return Judge(
-            self.market,
-            self.rows,
-            validation=self.split.validation,
-            test=self.split.test,
-            backtest=self.config.backtest,
-            minimum_coverage=self.config.threshold.minimum_coverage,
-        )
+    def judge(self, name: str) -> Judge:
+        """Return the judge of a part's rows."""
+        return Judge(self.market, self.rows, part=self.part(name), backtest=self.config.backtest)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,44 +105,80 @@ def prepare(
     config: ExperimentConfig,
     progress: Progress,
     *,
-    feature_function: FeatureFunction | None = None,
-    rows_function: RowsFunction | None = None,
+    market: Market | None = None,
+    steps: Steps = Steps(),
 ) -> Prepared:
     """Walk from bars to scaled parts.
 
     Args:
         config: The experiment.
         progress: Told what happens.
-        feature_function: Bars to features instead of the configured ones; for planting leaks.
-        rows_function: Changes the rows after the split; for shuffling labels.
+        market: These bars instead of the configured ones.
+        steps: What is done otherwise than usual.
 
     Raises:
         ValueError: Bad bars, unknown features, or too few rows for the split.
     """
-    with progress.busy("reading bars" if config.data.paths else "simulating bars"):
-        market = load_market(config.data, config.label)
-    for bars in market.bars.values():
-        for note in bars.notes:
-            progress.message(f"{bars.symbol}: {note}")
+    if market is None:
+        market = _load(config, progress)
+    if steps.bars is not None:
+        market = steps.bars(market)
     names = config.features.names or None
-    compute = feature_function or (lambda frame: compute_features(frame, names))
+    compute = steps.features or (lambda frame: compute_features(frame, names))
     count = sum(len(bars.frame) for bars in market.bars.values())
     with progress.busy(f"computing features of {count:,} bars"):
-        rows = assemble_rows(market, config.label, compute)
+        rows = assemble_rows(market, config.label, compute, steps.labels)
     if rows.dropped:
         progress.message(f"left out {len(rows.dropped)} features: {_reasons(rows.dropped)}")
-    split = split_rows(rows, config.split, market.interval)
-    if rows_function is not None:
-        rows = rows_function(rows, split)
+    split = steps.split(rows, config.split, market.interval)
+    return prepare_rows(config, market, rows, split, steps)
+
+
+def prepare_rows(
+    config: ExperimentConfig, market: Market, rows: Rows, split: Split, steps: Steps = Steps()
+) -> Prepared:
+    """Change and select rows where the steps say so, then scale: all that follows a split.
+
+    Raises:
+        ValueError: No training row has a label.
+    """
+    if steps.rows is not None:
+        rows = steps.rows(rows, split)
+    if steps.select is not None:
+        rows = keep_features(rows, steps.select(rows, split))
     train = split.train[np.isfinite(rows.labels[split.train])]
     if train.size == 0:
         raise ValueError(
             f"no training row has a label under {config.label}; narrow the cost band or change "
             "the rule for ties"
         )
-    scaler = fit_scaler(rows.values, train)
+    scaler = steps.scale(rows.values, train)
     scaled = ArrayScaler.from_sklearn(scaler).transform(rows.values)
-    return Prepared(config, market, rows, split, scaler, scaled)
+    return Prepared(config, market, rows, split, scaler, scaled, steps)
+
+
+def with_split(prepared: Prepared, split: Split) -> Prepared:
+    """Return the same rows in other parts, scaled anew on the new training part.
+
+    Raises:
+        ValueError: Rows were changed or selected for the old split, so they must be prepared anew.
+    """
+    steps = prepared.steps
+    if steps.rows is not None or steps.select is not None:
+        raise ValueError(
+            "rows that a step changed or selected for one split cannot serve another; prepare "
+            "without `rows` and `select`, then give the steps to `prepare_rows` for each split"
+        )
+    return prepare_rows(prepared.config, prepared.market, prepared.rows, split, steps)
+
+
+def _load(config: ExperimentConfig, progress: Progress) -> Market:
+    with progress.busy("reading bars" if config.data.paths else "simulating bars"):
+        market = load_market(config.data, config.label)
+    for bars in market.bars.values():
+        for note in bars.notes:
+            progress.message(f"{bars.symbol}: {note}")
+    return market
 
 
 def build(config: ExperimentConfig, features: int) -> keras.Model:
@@ -204,7 +227,7 @@ def train(
     return fit(
         model,
         prepared.arrays("train"),
-        prepared.arrays("validation"),
+        prepared.steps.stopping(prepared),
         prepared.config.fit,
         checkpoint_folder=checkpoints,
         resume=resume,
@@ -221,31 +244,36 @@ def evaluate(
     with progress.busy("calibrating on validation, then reading the test part"):
         parts = {name: prepared.part(name) for name in ("validation", "test")}
         logits = {name: predict(prepared.scaled[part])[:, 0] for name, part in parts.items()}
-        labels = prepared.rows.labels[parts["validation"]]
-        temperature = fit_temperature(logits["validation"], labels)
+        temperature = prepared.steps.temperature(prepared, logits)
         probability = {
             name: expit(values.astype(np.float64) / temperature.temperature)
             for name, values in logits.items()
         }
-        judge = prepared.judge()
-        judged = judge.judge_trained("model", probability)
+        judged = judge_trained(prepared, "model", probability)
         verdict = verdict_of(prepared, judged)
     return Outcome(
         temperature=temperature,
         logits=logits,
         probability=probability,
         model=judged,
-        baselines=judge_baselines(prepared, judge, progress),
+        baselines=judge_baselines(prepared, progress),
         verdict=verdict,
         fit=fitted,
     )
 
 
-def judge_baselines(prepared: Prepared, judge: Judge, progress: Progress) -> tuple[Judgement, ...]:
+def judge_trained(prepared: Prepared, name: str, probability: ByPart) -> Judgement:
+    """Choose the threshold on `probability["validation"]`, then judge `probability["test"]`."""
+    choice = prepared.steps.threshold(prepared, probability)
+    return prepared.judge("test").judge(name, probability["test"], choice.threshold, choice)
+
+
+def judge_baselines(prepared: Prepared, progress: Progress) -> tuple[Judgement, ...]:
     """Fit every baseline on train and judge it as the model is; none where switched off."""
     if not prepared.config.baselines:
         return ()
     inputs = _baseline_inputs(prepared)
+    judge = prepared.judge("test")
     judged = []
     for name, baseline in BASELINES.items():
         with progress.busy(f"baseline: {name}"):
@@ -253,13 +281,13 @@ def judge_baselines(prepared: Prepared, judge: Judge, progress: Progress) -> tup
             if name in ("majority", "persistence"):
                 judged.append(judge.judge(name, probability["test"], 0.5))
             else:
-                judged.append(judge.judge_trained(name, probability))
+                judged.append(judge_trained(prepared, name, probability))
     return (*judged, judge.judge_buy_and_hold())
 
 
 def verdict_of(prepared: Prepared, judged: Judgement) -> Verdict:
     """Whether what was judged on the test part has an edge there."""
-    labels = prepared.judge().test_labels()
+    labels = prepared.judge("test").labels()
     known = np.isfinite(labels)
     assert judged.probability is not None
     return judge_edge(

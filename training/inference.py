@@ -105,14 +105,7 @@ def backtest_bundle(bundle: Bundle, data: DataConfig, period: Period = "test") -
             f"last one is {rows.decision_time.max()}. Earlier bars may be ones it was trained on: "
             "use --period all to see them all the same"
         )
-    judge = Judge(
-        market,
-        rows,
-        validation=chosen,
-        test=chosen,
-        backtest=config.backtest,
-        minimum_coverage=config.threshold.minimum_coverage,
-    )
+    judge = Judge(market, rows, part=chosen, backtest=config.backtest)
     probability = bundle.probability(rows.values[chosen])[:, 0]
     judged = judge.judge("model", probability, bundle.threshold)
     same = market.fingerprint() == bundle.manifest["data_fingerprint"]

@@ -7,9 +7,11 @@ import pytest
 
 from features import FeatureMatrix, compute_features
 from training.config import DataConfig, ExperimentConfig, ModelConfig
-from training.experiment import build, evaluate, prepare, train
+from training.experiment import build, evaluate, prepare, train, with_split
 from training.fitting.fit_config import FitConfig
 from training.fitting.progress import Progress
+from training.scaling import fit_scaler
+from training.steps import Steps
 
 QUIET = Progress()
 FIT = FitConfig(epochs=12, batch_size=256, learning_rate=2e-3, patience_epochs=3)
@@ -70,8 +72,8 @@ def _with_tomorrow(frame) -> FeatureMatrix:
 @pytest.mark.slow
 def test_shuffled_labels_and_a_planted_leak_are_told_apart():
     config = _config(0.0)
-    _, shuffled = _run(config, rows_function=_shuffle_training_labels)
-    _, leaking = _run(config, feature_function=_with_tomorrow)
+    _, shuffled = _run(config, steps=Steps(rows=_shuffle_training_labels))
+    _, leaking = _run(config, steps=Steps(features=_with_tomorrow))
     assert shuffled.verdict.kind != "edge"
     assert shuffled.model.metrics["roc_auc"] < 0.55
     # On a market that is known to have no edge, an edge found is a leak.
@@ -89,7 +91,7 @@ def test_scaler_sees_the_training_part_alone():
         values[np.concatenate([split.validation, split.test])] += 1e6
         return dataclasses.replace(rows, values=values)
 
-    spoilt = prepare(config, QUIET, rows_function=spoil)
+    spoilt = prepare(config, QUIET, steps=Steps(rows=spoil))
     np.testing.assert_array_equal(plain.scaler.center_, spoilt.scaler.center_)
     np.testing.assert_array_equal(plain.scaler.scale_, spoilt.scaler.scale_)
 
@@ -102,12 +104,40 @@ def test_no_label_of_an_earlier_part_reaches_a_later_one():
         assert ends.max() < rows.decision_time[getattr(split, later)].min()
 
 
+def _threshold(prepared, probability) -> float:
+    judge = prepared.judge("validation")
+    return judge.choose_threshold(probability, minimum_coverage=0.05).threshold
+
+
 def test_threshold_does_not_depend_on_the_test_part():
     config = _config(0.1, rows=3_000)
     prepared = prepare(config, QUIET)
     probability = np.random.default_rng(1).uniform(0.3, 0.7, len(prepared.split.validation))
-    before = prepared.judge().choose_threshold(probability).threshold
+    before = _threshold(prepared, probability)
     boundary = prepared.rows.bar_row[prepared.split.test].min() + 2
     symbol = next(iter(prepared.market.bars))
     prepared.market.bars[symbol].frame.iloc[boundary:] *= 3.0
-    assert prepared.judge().choose_threshold(probability).threshold == before
+    assert _threshold(prepared, probability) == before
+
+
+def test_another_split_refits_the_scaler_on_its_own_training_rows():
+    prepared = prepare(_config(0.1, rows=2_000), QUIET)
+    later = dataclasses.replace(
+        prepared.split, train=prepared.split.train[len(prepared.split.train) // 2 :]
+    )
+    moved = with_split(prepared, later)
+    expected = fit_scaler(prepared.rows.values, moved.labelled("train"))
+    np.testing.assert_array_equal(moved.scaler.center_, expected.center_)
+    assert (moved.scaler.center_ != prepared.scaler.center_).any()
+
+
+def test_selected_features_alone_reach_the_model():
+    config = _config(0.1, rows=2_000)
+    names = ("rsi_14", "return_log_1")
+    prepared = prepare(config, QUIET, steps=Steps(select=lambda rows, split: names))
+    assert prepared.rows.names == names
+    assert prepared.scaled.shape[1] == 2
+    with pytest.raises(ValueError, match="prepare_rows"):
+        with_split(prepared, prepared.split)
+    with pytest.raises(ValueError, match="unknown"):
+        prepare(config, QUIET, steps=Steps(select=lambda rows, split: ("nothing",)))
