@@ -1,0 +1,148 @@
+"""The ledger's SQLite file: its tables, how it is opened, and what is not a ledger."""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+APPLICATION = 0x55444C31  # "UDL1" in SQLite's application_id: whose file this is
+SCHEMA_VERSION = 1
+GENESIS = "0" * 64
+# How long a writer waits for another one; each transaction takes milliseconds.
+_PATIENCE_SECONDS = 120.0
+
+_TABLES = f"""
+CREATE TABLE chunk (
+    hash TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (hash, data)
+) WITHOUT ROWID;
+CREATE INDEX chunk_by_data ON chunk (data);
+CREATE TABLE trial (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, data TEXT NOT NULL, content TEXT NOT NULL,
+    previous TEXT NOT NULL, hash TEXT NOT NULL
+);
+CREATE TABLE head (
+    only INTEGER PRIMARY KEY CHECK (only = 1), trials INTEGER NOT NULL, hash TEXT NOT NULL
+);
+INSERT INTO head VALUES (1, 0, '{GENESIS}');
+"""
+_REFUSAL = "the ledger is append-only: rows are neither changed nor deleted"
+_APPEND_ONLY = "\n".join(
+    f"CREATE TRIGGER {table}_{deed} BEFORE {deed.upper()} ON {table} "
+    f"BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END;"
+    for table, deed in [
+        *((table, deed) for table in ("trial", "chunk") for deed in ("update", "delete")),
+        ("head", "delete"),
+    ]
+)
+# INSERT OR REPLACE deletes without asking the triggers above.
+_NO_REPLACEMENT = f"""
+CREATE TRIGGER trial_insert BEFORE INSERT ON trial
+    WHEN NEW.number IS NOT (SELECT trials + 1 FROM head)
+      OR NEW.previous IS NOT (SELECT hash FROM head)
+    BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END;
+CREATE TRIGGER head_update BEFORE UPDATE ON head
+    WHEN NEW.trials IS NOT OLD.trials + 1
+      OR NEW.hash IS NOT (SELECT hash FROM trial WHERE number = NEW.trials)
+    BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END;
+CREATE TRIGGER head_insert BEFORE INSERT ON head
+    BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END;
+"""
+
+
+class LedgerError(Exception):
+    """The file is no ledger, or its records are not what was written."""
+
+
+def row_hash(number: int, data: str, content: str, previous: str) -> str:
+    """Chain a trial to the one before it: SHA-256 over its number, data set, text and that hash."""
+    return hashlib.sha256(f"{previous}\n{number}\n{data}\n{content}".encode()).hexdigest()
+
+
+def connect(path: str) -> sqlite3.Connection:
+    """Open a connection that begins and ends transactions only where it is told to."""
+    connection = sqlite3.connect(path, timeout=_PATIENCE_SECONDS, isolation_level=None)
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open the file for one task, so that no connection crosses a fork.
+
+    Raises:
+        LedgerError: it cannot be opened or is no database.
+    """
+    try:
+        with closing(connect(str(path))) as connection:
+            yield connection
+    except sqlite3.OperationalError as error:
+        raise LedgerError(
+            f"the ledger {path} cannot be used: {error}. Remedy: check that the folder can be "
+            "written, that the disk has room, and that no program holds the file."
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise LedgerError(
+            f"{path} is no trial ledger or is damaged: {error}. It was left as it is. Remedy: "
+            "move it away or name another file; the trials in it are then no longer counted."
+        ) from error
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, kind: str) -> Iterator[None]:
+    """Commit everything within, or nothing."""
+    connection.execute(f"BEGIN {kind}")
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+def create_or_check(connection: sqlite3.Connection, name: str) -> None:
+    """Create the tables in an empty file; call within an immediate transaction.
+
+    Raises:
+        LedgerError: as `is_ledger`.
+    """
+    if is_ledger(connection, name):
+        return
+    for statement in _statements(_TABLES + _APPEND_ONLY + _NO_REPLACEMENT):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def is_ledger(connection: sqlite3.Connection, name: str) -> bool:
+    """Whether the file is a ledger (true) or empty (false).
+
+    Raises:
+        LedgerError: another program's database, or a ledger of another version.
+    """
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if application == 0 and version == 0 and tables == 0:
+        return False
+    if application != APPLICATION:
+        raise LedgerError(
+            f"{name} is a database of another program. It was left as it is. Remedy: name another "
+            "file for the ledger."
+        )
+    if version != SCHEMA_VERSION:
+        raise LedgerError(
+            f"{name} is a ledger of version {version}, and this program knows version "
+            f"{SCHEMA_VERSION}. Remedy: use the program's version that wrote it."
+        )
+    return True
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Cut a script into statements: `executescript` would commit the transaction."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

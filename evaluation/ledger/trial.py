@@ -1,0 +1,181 @@
+"""What the ledger holds: one trial, and how many there were."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from typing import Literal, get_args
+
+import numpy as np
+
+Kind = Literal["training", "tuning", "threshold", "test reading"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One thing that was tried on a data set.
+
+    Attributes:
+        kind: what was done.
+        run: name of the run.
+        model: name of the model.
+        configuration: digest of everything that set the trial, its seed included. The same
+            configuration on the same data is the same trial, however often it is run.
+        weights: digest of the trained model that read the test part; needed for a reading.
+        candidates: how many were tried within, such as 21 thresholds.
+        effective: how many independent ones they amount to, from 1 to `candidates`.
+        sharpe_per_bar: Sharpe ratio of the trial's account per bar, not annualised; None where it
+            has none. What is not finite is kept as None.
+        figure: name of the figure that the trial was judged by, such as `validation loss`.
+        value: that figure; None where there is none. What is not finite is kept as None.
+        time: when, ISO 8601 in UTC.
+        note: anything else.
+    """
+
+    kind: Kind
+    run: str
+    model: str
+    configuration: str
+    weights: str = ""
+    candidates: int = 1
+    effective: float = 1.0
+    sharpe_per_bar: float | None = None
+    figure: str = ""
+    value: float | None = None
+    time: str = field(default_factory=_now)
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {self.kind!r}.")
+        if not self.configuration:
+            raise ValueError("configuration must be a digest, got an empty one.")
+        if self.kind == "test reading" and not self.weights:
+            raise ValueError(
+                "a test reading needs the digest of the model that read (weights), got none."
+            )
+        if self.candidates < 1 or not 1.0 <= self.effective <= self.candidates:
+            raise ValueError(
+                "effective must be between 1 and candidates, got effective "
+                f"{self.effective} of {self.candidates} candidates."
+            )
+        object.__setattr__(self, "candidates", int(self.candidates))
+        object.__setattr__(self, "effective", float(self.effective))
+        for name in ("sharpe_per_bar", "value"):
+            given = getattr(self, name)
+            kept = float(given) if given is not None and math.isfinite(given) else None
+            object.__setattr__(self, name, kept)
+
+
+_FIELDS = {entry.name for entry in fields(Trial)}
+
+
+@dataclass(frozen=True)
+class RecordedTrial:
+    """A trial as it stands in the ledger.
+
+    Attributes:
+        number: its place, from 1.
+        data: digest of its data set.
+        trial: what was tried.
+    """
+
+    number: int
+    data: str
+    trial: Trial
+
+    @property
+    def what(self) -> tuple[str, ...]:
+        """What makes it one trial, so that repeating it does not count again.
+
+        A reading is known by the model alone; everything else by its data, configuration and
+        model.
+        """
+        trial = self.trial
+        if trial.kind == "test reading":
+            return (trial.kind, trial.weights)
+        return (trial.kind, self.data, trial.configuration, trial.weights)
+
+
+@dataclass(frozen=True)
+class TrialCount:
+    """How much was tried on a data set and on what overlaps it.
+
+    Attributes:
+        recorded: trials in the ledger, repetitions included.
+        by_kind: distinct trials of each kind.
+        effective_by_kind: the independent ones that those amount to.
+        effective_trials: strategies that could have been picked: every training and tuning trial,
+            every further threshold of each scan, and every model that was read without having been
+            trained or tuned here. This is the number for the deflated Sharpe ratio.
+        test_readings: distinct models that read a test part.
+        sharpe_count: distinct trials with a Sharpe ratio.
+        sharpe_variance: sample variance of those ratios, per bar; NaN below two.
+    """
+
+    recorded: int
+    by_kind: dict[str, int]
+    effective_by_kind: dict[str, float]
+    effective_trials: float
+    test_readings: int
+    sharpe_count: int
+    sharpe_variance: float
+
+
+def count_trials(recorded: Sequence[RecordedTrial]) -> TrialCount:
+    """Count trials; of one that was repeated, the most candidates and the last figures count."""
+    distinct: dict[tuple[str, ...], RecordedTrial] = {}
+    effective: dict[tuple[str, ...], float] = {}
+    for one in recorded:
+        distinct[one.what] = one
+        effective[one.what] = max(effective.get(one.what, 1.0), one.trial.effective)
+    trials = [(one.trial, effective[what]) for what, one in distinct.items()]
+    sharpe = [trial.sharpe_per_bar for trial, _ in trials if trial.sharpe_per_bar is not None]
+    return TrialCount(
+        recorded=len(recorded),
+        by_kind={kind: sum(trial.kind == kind for trial, _ in trials) for kind in KINDS},
+        effective_by_kind={
+            kind: math.fsum(many for trial, many in trials if trial.kind == kind) for kind in KINDS
+        },
+        effective_trials=_strategies(trials),
+        test_readings=sum(trial.kind == "test reading" for trial, _ in trials),
+        sharpe_count=len(sharpe),
+        sharpe_variance=float(np.var(sharpe, ddof=1)) if len(sharpe) > 1 else math.nan,
+    )
+
+
+def _strategies(trials: Sequence[tuple[Trial, float]]) -> float:
+    """Add up what could have been picked; a model's own scan and reading are not further models."""
+    fitted = {trial.configuration for trial, _ in trials if trial.kind in ("training", "tuning")}
+    total = 0.0
+    for trial, effective in trials:
+        if trial.kind in ("training", "tuning"):
+            total += effective
+        elif trial.kind == "threshold":
+            total += effective - 1.0
+        elif trial.configuration not in fitted:
+            total += effective
+    return total
+
+
+def trial_to_json(trial: Trial) -> str:
+    """Return the one JSON text of a trial: sorted keys, no spaces, ASCII, no NaN."""
+    return json.dumps(asdict(trial), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def trial_from_json(text: str) -> Trial:
+    """Return the trial of a JSON text.
+
+    Raises:
+        ValueError: no JSON, or fields that are missing, unknown or out of range.
+    """
+    values = json.loads(text)
+    if not isinstance(values, dict) or set(values) != _FIELDS:
+        raise ValueError(f"a trial has the fields {', '.join(sorted(_FIELDS))}, got {text!r}.")
+    return Trial(**values)

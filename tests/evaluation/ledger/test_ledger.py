@@ -1,0 +1,309 @@
+import json
+import math
+import multiprocessing
+import os
+import sqlite3
+
+import numpy as np
+import pytest
+
+from evaluation.ledger.identity import DataIdentity
+from evaluation.ledger.ledger import LedgerError, LedgerHead, TrialLedger
+from evaluation.ledger.storage import row_hash
+from evaluation.ledger.trial import Trial, trial_from_json, trial_to_json
+
+DATA = DataIdentity(("a1", "b2", "c3"))
+LONGER = DataIdentity(("b2", "c3", "d4"))
+OTHER = DataIdentity(("e5",))
+
+
+def trial(number=0, kind="training", **fields):
+    values = {"kind": kind, "run": "run-1", "model": "tcn", "configuration": f"c{number}"}
+    if kind == "test reading":
+        values["weights"] = f"w{number}"
+    return Trial(**(values | fields))
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    return TrialLedger(tmp_path / "folder" / "ledger.sqlite")
+
+
+@pytest.fixture
+def filled(ledger):
+    for number in range(5):
+        ledger.record(DATA if number % 2 else LONGER, trial(number))
+    return ledger
+
+
+def tamper(ledger, *statements, triggers=False):
+    """Change the file as someone would who knows SQLite."""
+    connection = sqlite3.connect(ledger.path, isolation_level=None)
+    names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+    if not triggers:
+        for (name,) in names:
+            connection.execute(f"DROP TRIGGER {name}")
+    try:
+        for statement in statements:
+            connection.execute(statement)
+    finally:
+        connection.close()
+
+
+def test_what_was_recorded_is_read_back(ledger):
+    given = trial(
+        1, "threshold", candidates=21, effective=3.5, sharpe_per_bar=0.02, figure="return",
+        value=1e-4, note="naïve",
+    )  # fmt: skip
+    recorded = ledger.record(DATA, given)
+    assert ledger.trials() == [recorded]
+    assert (recorded.number, recorded.data, recorded.trial) == (1, DATA.digest, given)
+    assert ledger.verify() == 1
+
+
+def test_a_missing_or_empty_file_has_no_trials(ledger, tmp_path):
+    (tmp_path / "empty.sqlite").touch()
+    for empty in (ledger, TrialLedger(tmp_path / "empty.sqlite"), TrialLedger(":memory:")):
+        assert empty.trials(DATA) == []
+        assert empty.verify() == 0
+        assert empty.head().trials == 0
+        count = empty.summary(DATA)
+        assert (count.recorded, count.effective_trials, count.test_readings) == (0, 0.0, 0)
+        assert math.isnan(count.sharpe_variance)
+    assert not ledger.path.exists()
+
+
+def test_overlapping_data_counts_and_other_data_does_not(ledger):
+    ledger.record(DATA, trial(1))
+    ledger.record(LONGER, trial(2))
+    ledger.record(OTHER, trial(3))
+    assert [one.number for one in ledger.trials(DATA)] == [1, 2]
+    assert [one.number for one in ledger.trials(DataIdentity(("a1",)))] == [1]
+    assert [one.number for one in ledger.trials(OTHER)] == [3]
+    many = DataIdentity(("d4", *(f"x{number:04}" for number in range(1200))))
+    assert [one.number for one in ledger.trials(many)] == [2]
+
+
+def test_the_same_reading_counts_once_and_another_model_counts(ledger):
+    ledger.record(DATA, trial(1, "test reading", sharpe_per_bar=0.05))
+    ledger.record(DATA, trial(1, "test reading", run="run-2", sharpe_per_bar=0.05))
+    ledger.record(LONGER, trial(1, "test reading", sharpe_per_bar=0.07))
+    assert ledger.summary(DATA).test_readings == 1
+    ledger.record(LONGER, trial(2, "test reading", sharpe_per_bar=0.01))
+    count = ledger.summary(DATA)
+    assert (count.recorded, count.test_readings, count.sharpe_count) == (4, 2, 2)
+    assert count.sharpe_variance == pytest.approx(np.var([0.07, 0.01], ddof=1))
+
+
+def test_strategies_are_counted_once(ledger):
+    """One trained model with a scan of three independent thresholds is three strategies."""
+    ledger.record(DATA, trial(1))
+    ledger.record(DATA, trial(1, "threshold", candidates=21, effective=3.0))
+    ledger.record(DATA, trial(1, "test reading"))
+    assert ledger.summary(DATA).effective_trials == 3.0
+    ledger.record(DATA, trial(1))  # resumed
+    assert ledger.summary(DATA).effective_trials == 3.0
+    ledger.record_all(DATA, [trial(number, "tuning") for number in range(10, 20)])
+    assert ledger.summary(DATA).effective_trials == 13.0
+    ledger.record(DATA, trial(99, "test reading"))  # a model that was trained elsewhere
+    ledger.record(LONGER, trial(1))  # the same settings on more bars make another model
+    count = ledger.summary(DATA)
+    assert count.effective_trials == 15.0
+    assert count.by_kind == {"training": 2, "tuning": 10, "threshold": 1, "test reading": 2}
+    assert count.effective_by_kind["threshold"] == 3.0
+
+
+def test_what_is_not_finite_is_kept_as_none(ledger):
+    ledger.record(DATA, trial(1, value=float("inf"), sharpe_per_bar=float("nan")))
+    (recorded,) = ledger.trials()
+    assert (recorded.trial.value, recorded.trial.sharpe_per_bar) == (None, None)
+    assert ledger.summary(DATA).sharpe_count == 0
+
+
+def test_the_text_of_a_trial_is_one_and_round_trips():
+    given = trial(3, value=0.1, note="ü")
+    text = trial_to_json(given)
+    assert list(json.loads(text)) == sorted(json.loads(text))
+    assert text.isascii()
+    assert trial_from_json(text) == given
+
+
+@pytest.mark.parametrize(
+    ("fields", "rule"),
+    [
+        ({"kind": "peek"}, "'peek'"),
+        ({"configuration": ""}, "configuration"),
+        ({"kind": "test reading", "weights": ""}, "weights"),
+        ({"effective": 2.0}, "effective 2.0 of 1"),
+        ({"candidates": 0}, "of 0 candidates"),
+        ({"candidates": 3, "effective": float("nan")}, "effective nan"),
+    ],
+)
+def test_bad_trials_are_refused(fields, rule):
+    with pytest.raises(ValueError, match=rule):
+        trial(**fields)
+
+
+def _write(path, first):
+    ledger = TrialLedger(path)
+    for number in range(first, first + 10):
+        ledger.record(DATA, trial(number))
+
+
+def test_processes_write_side_by_side(ledger):
+    context = multiprocessing.get_context("fork" if os.name == "posix" else "spawn")
+    writers = [context.Process(target=_write, args=(ledger.path, 100 * w)) for w in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(60)
+    assert [writer.exitcode for writer in writers] == [0] * 4
+    assert ledger.verify() == 40
+    assert [one.number for one in ledger.trials()] == list(range(1, 41))
+    assert len({one.trial.configuration for one in ledger.trials()}) == 40
+
+
+def test_a_batch_is_recorded_whole_or_not_at_all(filled):
+    def broken():
+        yield trial(50)
+        raise RuntimeError("stopped")
+
+    with pytest.raises(RuntimeError, match="stopped"):
+        filled.record_all(OTHER, broken())
+    assert filled.verify() == 5
+    assert filled.trials(OTHER) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE trial SET content = '{}' WHERE number = 2",
+        "DELETE FROM trial WHERE number = 5",
+        "DELETE FROM chunk",
+        "UPDATE chunk SET hash = 'x'",
+        "DELETE FROM head",
+        "UPDATE head SET trials = 4",
+        "UPDATE head SET trials = 6",
+        "INSERT OR REPLACE INTO trial SELECT number, data, '{}', previous, hash FROM trial",
+        "INSERT OR REPLACE INTO head VALUES (1, 0, '')",
+    ],
+)
+def test_rows_refuse_change_and_deletion(filled, statement):
+    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        tamper(filled, statement, triggers=True)
+    assert filled.verify() == 5
+
+
+CUT = "DELETE FROM trial WHERE number = 5"
+COUNTERS = (
+    "UPDATE head SET trials = 4, hash = (SELECT hash FROM trial WHERE number = 4)",
+    "UPDATE sqlite_sequence SET seq = 4 WHERE name = 'trial'",
+)
+
+
+@pytest.mark.parametrize(
+    ("statements", "named"),
+    [
+        (["UPDATE trial SET content = replace(content, 'tcn', 'mlp') WHERE number = 3"], "trial 3"),
+        (["UPDATE trial SET data = 'x' WHERE number = 3"], "trial 3"),
+        (["DELETE FROM trial WHERE number = 2"], "trial 2 is missing"),
+        (["DELETE FROM trial WHERE number = 1"], "trial 1 is missing"),
+        (["UPDATE trial SET number = 9 WHERE number = 5"], "trial 5 is missing"),
+        ([CUT], "trial 5 is missing: 5 were recorded, 4 are left"),
+        ([CUT, COUNTERS[0]], "numbered 5 trials and 4 are left"),
+        ([CUT, COUNTERS[1]], "trial 5 is missing"),
+        (["DELETE FROM trial"], "trial 1 is missing"),
+        (["DELETE FROM head"], "head is missing"),
+        (["DELETE FROM chunk WHERE hash = 'a1'"], "fingerprints of data set"),
+        (["DELETE FROM chunk"], "fingerprints of data set"),
+        (["INSERT INTO chunk VALUES ('zz', (SELECT data FROM trial LIMIT 1))"], "fingerprints"),
+    ],
+)
+def test_tampering_is_found_and_named(filled, statements, named):
+    tamper(filled, *statements)
+    with pytest.raises(LedgerError, match=named):
+        filled.verify()
+
+
+def test_an_inserted_row_is_found_even_with_a_right_hash(filled):
+    head, content = filled.head(), trial_to_json(trial(7))
+    digest = row_hash(6, DATA.digest, content, head.hash)
+    row = f"(6, '{DATA.digest}', '{content}', '{head.hash}', '{digest}')"
+    tamper(filled, f"INSERT INTO trial VALUES {row}")
+    with pytest.raises(LedgerError, match="trial 6 was inserted"):
+        filled.verify()
+
+
+def test_swapped_rows_are_found(filled):
+    tamper(
+        filled,
+        "UPDATE trial SET number = 99 WHERE number = 2",
+        "UPDATE trial SET number = 2 WHERE number = 3",
+        "UPDATE trial SET number = 3 WHERE number = 99",
+    )
+    with pytest.raises(LedgerError, match="trial 2 does not follow trial 1"):
+        filled.verify()
+
+
+def test_nothing_is_appended_to_a_cut_ledger(filled):
+    tamper(filled, CUT)
+    with pytest.raises(LedgerError, match="should end with trial 5"):
+        filled.record(DATA, trial(8))
+
+
+def test_a_witness_finds_a_perfect_rewrite(filled, tmp_path):
+    witness = filled.head()
+    filled.check_witness(witness.trials, witness.hash)
+    filled.record(DATA, trial(8))
+    assert filled.verify([witness, filled.head(), LedgerHead(0, "0" * 64)]) == 6
+
+    cut = TrialLedger(tmp_path / "cut.sqlite")
+    for one in filled.trials()[:4]:
+        cut.record(DATA, one.trial)
+    assert cut.verify() == 4  # nothing in the file itself tells
+    with pytest.raises(LedgerError, match="once held 5"):
+        cut.check_witness(witness.trials, witness.hash)
+    cut.record(DATA, trial(9))
+    with pytest.raises(LedgerError, match="the first 5 trials"):
+        cut.check_witness(witness.trials, witness.hash)
+    with pytest.raises(LedgerError, match="once held 5"):
+        TrialLedger(tmp_path / "gone.sqlite").check_witness(witness.trials, witness.hash)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"open,high,low\n" * 200, "no trial ledger"), ("other", "another program")],
+)
+def test_other_files_are_refused_and_left_alone(tmp_path, content, said):
+    path = tmp_path / "ledger.sqlite"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        connection = sqlite3.connect(path)
+        connection.execute("CREATE TABLE other (x)")
+        connection.commit()
+        connection.close()
+    before = path.read_bytes()
+    for act in (
+        lambda ledger: ledger.record(DATA, trial(1)),
+        lambda ledger: ledger.trials(DATA),
+        lambda ledger: ledger.verify(),
+    ):
+        with pytest.raises(LedgerError, match=said):
+            act(TrialLedger(path))
+    assert path.read_bytes() == before
+
+
+def test_a_later_version_is_refused(filled):
+    tamper(filled, "PRAGMA user_version = 2")
+    with pytest.raises(LedgerError, match="version 2"):
+        filled.record(DATA, trial(8))
+
+
+def test_a_damaged_file_is_refused(filled):
+    content = bytearray(filled.path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 2000] = b"\xff" * 2000
+    filled.path.write_bytes(content)
+    with pytest.raises(LedgerError):
+        filled.verify()
