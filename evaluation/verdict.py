@@ -11,10 +11,13 @@ Where that fails:
   number of bars that would settle it is given, by the usual power rule: a true effect as large
   as the estimate is found with probability `power` once
   `bars = rows * ((z(1 - error_rate) + z(power)) * standard_error / estimate) ** 2`.
+
+Whoever looks often enough finds something. When `readings` different models have been judged on the
+same bars, this one included, each bound is held to `error_rate / readings` (Bonferroni).
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -27,6 +30,8 @@ from evaluation.metrics import majority_accuracy
 
 Kind = Literal["edge", "no edge", "cannot tell"]
 _MOST_BARS = 10**12
+_LEAST_BEYOND = 10  # histories beyond a bound, for its percentile to mean anything
+_MOST_RESAMPLES = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +65,11 @@ class VerdictConfig:
                 f"smallest_edge must lie in [0, 0.5), got {self.smallest_edge}; "
                 "0.005 is half a percentage point of accuracy."
             )
-        if self.resamples * self.error_rate < 10:
+        if self.resamples * self.error_rate < _LEAST_BEYOND:
             raise ValueError(
-                f"resamples must put at least 10 histories beyond the bound, got {self.resamples} "
-                f"at error_rate {self.error_rate}; take {math.ceil(10 / self.error_rate)} or more."
+                f"resamples must put at least {_LEAST_BEYOND} histories beyond the bound, got "
+                f"{self.resamples} at error_rate {self.error_rate}; take "
+                f"{math.ceil(_LEAST_BEYOND / self.error_rate)} or more."
             )
 
 
@@ -82,6 +88,8 @@ class Verdict:
         decisions: distinct decision times judged.
         bars: bars of net returns judged.
         simulated: whether the bars were simulated.
+        readings: different models judged on these bars so far, this one included.
+        error_rate: chance of each bound to be wrong, already divided by the readings.
     """
 
     kind: Kind
@@ -94,6 +102,8 @@ class Verdict:
     decisions: int
     bars: int
     simulated: bool
+    readings: int
+    error_rate: float
 
 
 def judge_edge(
@@ -105,6 +115,7 @@ def judge_edge(
     horizon_bars: int = 1,
     seed: int = 0,
     simulated: bool = False,
+    readings: int = 1,
     config: VerdictConfig = VerdictConfig(),
 ) -> Verdict:
     """Judge a model on its test part.
@@ -119,35 +130,48 @@ def judge_edge(
         horizon_bars: over how many bars the labels reach.
         seed: of the bootstrap.
         simulated: said in the sentence.
+        readings: different models judged on these bars so far, this one included; at least 1.
 
     Raises:
-        ValueError: shapes that differ, values other than 0 and 1, NaN.
+        ValueError: shapes that differ, values other than 0 and 1, NaN, no reading.
     """
     truth, guess = binary("label", label), binary("predicted_up", predicted_up)
     same_length(label=truth, predicted_up=guess)
     returns = vector("return_net", return_net)
     if not len(returns):
         raise ValueError("return_net must have at least one bar, got none.")
-    level = 1.0 - 2.0 * config.error_rate
+    if readings < 1:
+        raise ValueError(f"readings counts this model too, so it is at least 1, got {readings}.")
+    bounds = _Bounds.shared_by(readings, config)
     table = _per_time(truth, guess, decision_time)
-    accuracy, advantage = _accuracy_intervals(table, level, horizon_bars, seed, config)
-    net_return = _return_interval(returns, level, horizon_bars, seed, config)
-    finding = _decide(
-        accuracy, majority_accuracy(truth), advantage, net_return, len(table), returns, config
+    accuracy, advantage = _accuracy_intervals(table, bounds, horizon_bars, seed)
+    net_return = _return_interval(returns, bounds, horizon_bars, seed + 1)
+    evidence = _Evidence(
+        accuracy=accuracy,
+        majority=majority_accuracy(truth),
+        advantage=advantage,
+        net_return=net_return,
+        decisions=len(table),
+        bars=len(returns),
+        active=int(np.count_nonzero(returns)),
+        error_rate=bounds.error_rate,
     )
-    kind, reason, bars_needed = finding
+    kind, reason, bars_needed = _decide(evidence, config)
     heading = kind.capitalize() + (" (simulated bars)" if simulated else "")
+    looks = f" Counted: {readings} models judged on these bars." if readings > 1 else ""
     return Verdict(
         kind=kind,
-        sentence=f"{heading}: {reason}",
+        sentence=f"{heading}: {reason}{looks}",
         accuracy=accuracy,
-        majority_accuracy=majority_accuracy(truth),
+        majority_accuracy=evidence.majority,
         advantage=advantage,
         net_return=net_return,
         bars_needed=bars_needed,
         decisions=len(table),
         bars=len(returns),
         simulated=simulated,
+        readings=readings,
+        error_rate=bounds.error_rate,
     )
 
 
@@ -167,8 +191,30 @@ def accuracy_interval(
     truth, guess = binary("label", label), binary("predicted_up", predicted_up)
     same_length(label=truth, predicted_up=guess)
     table = _per_time(truth, guess, decision_time)
-    level = 1.0 - 2.0 * config.error_rate
-    return _accuracy_intervals(table, level, horizon_bars, seed, config)[0]
+    return _accuracy_intervals(table, _Bounds.shared_by(1, config), horizon_bars, seed)[0]
+
+
+@dataclass(frozen=True)
+class _Bounds:
+    """How intervals are made: the error of each bound, and from how many histories."""
+
+    error_rate: float
+    resamples: int
+
+    @classmethod
+    def shared_by(cls, readings: int, config: VerdictConfig) -> "_Bounds":
+        error_rate = config.error_rate / readings
+        wanted = math.ceil(_LEAST_BEYOND / error_rate)
+        return cls(error_rate, max(config.resamples, min(wanted, _MOST_RESAMPLES)))
+
+    def interval(self, estimate: float, draws: Array1D, block_bars: float) -> Interval:
+        """Percentiles where enough histories lie beyond them, else the normal law's bounds."""
+        level = 1.0 - 2.0 * self.error_rate
+        percentile = interval_from(estimate, draws, level=level, block_bars=block_bars)
+        if self.resamples * self.error_rate >= _LEAST_BEYOND * (1.0 - 1e-9):
+            return percentile
+        reach = float(norm.ppf(1.0 - self.error_rate)) * percentile.standard_error
+        return replace(percentile, lower=estimate - reach, upper=estimate + reach)
 
 
 def _per_time(
@@ -193,55 +239,44 @@ def _per_time(
 
 
 def _accuracy_intervals(
-    table: npt.NDArray[np.float64],
-    level: float,
-    horizon_bars: int,
-    seed: int,
-    config: VerdictConfig,
+    table: npt.NDArray[np.float64], bounds: _Bounds, horizon_bars: int, seed: int
 ) -> tuple[Interval, Interval]:
     right, majority, count = table.sum(axis=0)
     lead = (table[:, :1] - table[:, 1:2]) - table[:, 2:] * (right - majority) / count
     hits = table[:, :1] - table[:, 2:] * right / count
     block_bars = block_bars_for(np.hstack([lead, hits]), horizon_bars=horizon_bars)
-    sums = bootstrap_sums(table, block_bars=block_bars, resamples=config.resamples, seed=seed)
-    accuracy = interval_from(
-        float(right / count), sums[:, 0] / sums[:, 2], level=level, block_bars=block_bars
-    )
-    advantage = interval_from(
-        float((right - majority) / count),
-        (sums[:, 0] - sums[:, 1]) / sums[:, 2],
-        level=level,
-        block_bars=block_bars,
-    )
-    return accuracy, advantage
+    sums = bootstrap_sums(table, block_bars=block_bars, resamples=bounds.resamples, seed=seed)
+    accuracy = bounds.interval(float(right / count), sums[:, 0] / sums[:, 2], block_bars)
+    ahead = (sums[:, 0] - sums[:, 1]) / sums[:, 2]
+    return accuracy, bounds.interval(float((right - majority) / count), ahead, block_bars)
 
 
-def _return_interval(
-    returns: Array1D, level: float, horizon_bars: int, seed: int, config: VerdictConfig
-) -> Interval:
-    block_bars = block_bars_for(returns[:, None], horizon_bars=horizon_bars)
-    sums = bootstrap_sums(
-        returns[:, None], block_bars=block_bars, resamples=config.resamples, seed=seed + 1
-    )
-    means = sums[:, 0] / len(returns)
-    return interval_from(float(returns.mean()), means, level=level, block_bars=block_bars)
+def _return_interval(returns: Array1D, bounds: _Bounds, horizon_bars: int, seed: int) -> Interval:
+    column = returns[:, None]
+    block_bars = block_bars_for(column, horizon_bars=horizon_bars)
+    sums = bootstrap_sums(column, block_bars=block_bars, resamples=bounds.resamples, seed=seed)
+    return bounds.interval(float(returns.mean()), sums[:, 0] / len(returns), block_bars)
 
 
-def _decide(
-    accuracy: Interval,
-    majority: float,
-    advantage: Interval,
-    net_return: Interval,
-    decisions: int,
-    returns: Array1D,
-    config: VerdictConfig,
-) -> tuple[Kind, str, int | None]:
-    active = int(np.count_nonzero(returns))
-    confidence = f"{1.0 - config.error_rate:.0%}"
-    hits = f"right on {accuracy.estimate:.2%} of {decisions:,} decision times"
-    lead = f"{100 * advantage.estimate:+.2f} points against the majority's {majority:.2%}"
+@dataclass(frozen=True, kw_only=True)
+class _Evidence:
+    accuracy: Interval
+    majority: float
+    advantage: Interval
+    net_return: Interval
+    decisions: int
+    bars: int
+    active: int  # bars with a position's return
+    error_rate: float
+
+
+def _decide(evidence: _Evidence, config: VerdictConfig) -> tuple[Kind, str, int | None]:
+    advantage, net_return = evidence.advantage, evidence.net_return
+    confidence = f"{100.0 * (1.0 - evidence.error_rate):.3g}%"
+    hits = f"right on {evidence.accuracy.estimate:.2%} of {evidence.decisions:,} decision times"
+    lead = f"{100 * advantage.estimate:+.2f} points against the majority's {evidence.majority:.2%}"
     gain = f"{1e4 * net_return.estimate:+.3f} bps per bar after costs"
-    if not active:
+    if not evidence.active:
         return "no edge", f"the model never traded ({hits}, {lead}).", None
     if advantage.estimate <= 0.0:
         return "no edge", f"{hits}, {lead}, so not above it; {gain}.", None
@@ -251,35 +286,33 @@ def _decide(
         limit = f"{100 * advantage.upper:.2f} points at most with {confidence} confidence"
         least = f"less than the {100 * config.smallest_edge:.2f} that would be of interest"
         return "no edge", f"{hits}, {lead}, {limit}, {least}; {gain}.", None
-    enough = decisions >= config.minimum_decisions and active >= config.minimum_active_bars
-    if advantage.lower > 0.0 and net_return.lower > 0.0 and enough:
-        least = (
-            f"at least {100 * advantage.lower:+.2f} points and {1e4 * net_return.lower:+.3f} bps"
-        )
-        return "edge", f"{hits}, {lead}, {gain}; {least} with {confidence} confidence each.", None
-    needed = _bars_needed(advantage, net_return, decisions, returns, active, config)
-    bounds = (
-        f"the {confidence} lower bounds are {100 * advantage.lower:+.2f} points "
-        f"and {1e4 * net_return.lower:+.3f} bps"
-    )
+    lower = f"{100 * advantage.lower:+.2f} points and {1e4 * net_return.lower:+.3f} bps"
+    if advantage.lower > 0.0 and net_return.lower > 0.0 and _is_enough(evidence, config):
+        reason = f"{hits}, {lead}, {gain}; at least {lower} with {confidence} confidence each."
+        return "edge", reason, None
+    needed = _bars_needed(evidence, config)
     settle = f"about {needed:,} bars of test data would settle it"
-    return "cannot tell", f"{hits}, {lead}, {gain}, but {bounds}; {settle}.", needed
+    reason = f"{hits}, {lead}, {gain}, but the {confidence} lower bounds are {lower}; {settle}."
+    return "cannot tell", reason, needed
 
 
-def _bars_needed(
-    advantage: Interval,
-    net_return: Interval,
-    decisions: int,
-    returns: Array1D,
-    active: int,
-    config: VerdictConfig,
-) -> int:
-    reach = float(norm.ppf(1.0 - config.error_rate) + norm.ppf(config.power))
+def _is_enough(evidence: _Evidence, config: VerdictConfig) -> bool:
+    return (
+        evidence.decisions >= config.minimum_decisions
+        and evidence.active >= config.minimum_active_bars
+    )
+
+
+def _bars_needed(evidence: _Evidence, config: VerdictConfig) -> int:
+    reach = float(norm.ppf(1.0 - evidence.error_rate) + norm.ppf(config.power))
     bars = [
         float(config.minimum_decisions),
-        len(returns) * config.minimum_active_bars / active,
+        evidence.bars * config.minimum_active_bars / evidence.active,
     ]
-    for interval, rows in ((advantage, decisions), (net_return, len(returns))):
+    for interval, rows in (
+        (evidence.advantage, evidence.decisions),
+        (evidence.net_return, evidence.bars),
+    ):
         if interval.lower <= 0.0:
             ratio = reach * interval.standard_error / interval.estimate
             bars.append(rows * ratio**2)

@@ -1,6 +1,7 @@
 """The verdict: real edges are found, absent ones are not claimed, and the words fit the figures."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -164,3 +165,19 @@ def test_bad_input_is_named():
 def test_bad_settings_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         VerdictConfig(**options)
+
+
+def test_more_readings_of_the_same_bars_ask_for_more():
+    label, guess, returns = predictions(3, 6_000, 0.03)
+    verdicts = [judge_edge(label, guess, returns, readings=count) for count in (1, 2, 40, 4_000)]
+    lower = [verdict.advantage.lower for verdict in verdicts]
+    assert all(before > after for before, after in pairwise(lower))
+    assert [verdict.error_rate for verdict in verdicts] == [0.02, 0.01, 0.0005, 0.000005]
+    # Far out the bound is that of the normal law, which percentiles of these sums follow.
+    spread = verdicts[0].advantage.standard_error
+    expected = verdicts[0].advantage.estimate - stats.norm.ppf(1.0 - 0.000005) * spread
+    assert lower[-1] == pytest.approx(expected, rel=0.05)
+    assert "Counted: 40 models" in verdicts[2].sentence
+    assert "Counted" not in verdicts[0].sentence
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        judge_edge(label, guess, returns, readings=0)
