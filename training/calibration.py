@@ -44,6 +44,8 @@ class ThresholdChoice:
         coverage: Share of rows with a signal there.
         table: One row per candidate: `threshold`, `coverage`, `value`, `eligible`.
         note: A sentence for people; empty where a candidate with a positive value was found.
+        returns: Net return of each candidate's account, `(periods, candidates)`; None where
+            the candidates were judged without an account.
     """
 
     threshold: float
@@ -51,6 +53,7 @@ class ThresholdChoice:
     coverage: float
     table: pd.DataFrame
     note: str = ""
+    returns: np.ndarray | None = None
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> TemperatureFit:

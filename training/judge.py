@@ -1,5 +1,6 @@
 """From probabilities to a judgement on one part of the rows, after costs."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,8 @@ from evaluation.signals import signal_from_probability
 from market.bars import Bars
 from training.calibration import ThresholdChoice, choose_threshold
 from training.dataset import Market, Rows
+
+MOST_PERIODS = 20_000  # of the accounts kept for every threshold
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,16 +66,21 @@ class Judge:
             minimum_coverage: Smallest share of the rows that must be traded.
         """
 
+        accounts: list[np.ndarray] = []
+
         def mean_net_return(threshold: float) -> float:
             signal = signal_from_probability(probability, threshold, mode=self.config.mode)
-            return float(self.trade(signal).return_net.mean())
+            return_net = self.trade(signal).return_net
+            accounts.append(_in_periods(return_net))
+            return float(return_net.mean())
 
-        return choose_threshold(
+        choice = choose_threshold(
             probability,
             mean_net_return,
             mode=self.config.mode,
             minimum_coverage=minimum_coverage,
         )
+        return dataclasses.replace(choice, returns=np.column_stack(accounts))
 
     def judge(
         self,
@@ -143,3 +151,9 @@ class Judge:
         return run_backtest(
             frame, wanted, rules, bars_per_year=bars.bars_per_year, symbol=bars.symbol
         )
+
+
+def _in_periods(return_net: np.ndarray) -> np.ndarray:
+    """Return sums over equal stretches of bars, at most `MOST_PERIODS` of them."""
+    bars = -(-len(return_net) // MOST_PERIODS)
+    return np.add.reduceat(return_net, np.arange(0, len(return_net), bars))

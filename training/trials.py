@@ -1,0 +1,144 @@
+"""What a run tries, written into the ledger of its artifacts folder as it happens.
+
+Every training, every configuration of a search, every scan of thresholds and every model that has
+read a test part is a trial on those bars. A later run on the same bars finds them counted.
+"""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from evaluation.ledger.identity import DataIdentity
+from evaluation.ledger.ledger import LedgerHead, TrialLedger
+from evaluation.ledger.trial import Kind, Trial, TrialCount
+from evaluation.significance.effective_trials import effective_trials_by_correlation
+from training.calibration import ThresholdChoice
+from training.config import ExperimentConfig
+from training.dataset import Market
+
+LEDGER_FILE = "ledger.sqlite"
+_NOT_THE_TRIAL = ("name", "artifacts", "data", "baselines")
+
+
+@dataclass(frozen=True, eq=False)
+class TrialBook:
+    """The ledger, opened for one run on one data set.
+
+    Args:
+        ledger: Where trials are kept.
+        identity: Which bars they are made on.
+        run: The run's name.
+        config: What is run.
+    """
+
+    ledger: TrialLedger
+    identity: DataIdentity
+    run: str
+    config: ExperimentConfig
+
+    @classmethod
+    def opened(cls, folder: Path, market: Market, config: ExperimentConfig) -> "TrialBook":
+        """Return the book of a run's folder, in the ledger beside it."""
+        ledger = TrialLedger(folder.parent / LEDGER_FILE)
+        return cls(ledger, market_identity(market), folder.name, config)
+
+    @classmethod
+    def unkept(cls, market: Market, config: ExperimentConfig) -> "TrialBook":
+        """Return a book in memory: it counts what is tried now and knows of nothing before."""
+        return cls(TrialLedger(":memory:"), market_identity(market), config.name, config)
+
+    def with_config(self, config: ExperimentConfig) -> "TrialBook":
+        """Return the same book for another configuration of the run."""
+        return dataclasses.replace(self, config=config)
+
+    def training(self, validation_loss: float) -> None:
+        """Record a training that has ended."""
+        self._record(self._trial("training", "validation loss", validation_loss))
+
+    def tuning(self, figure: str, value: float | None) -> None:
+        """Record one configuration of a search."""
+        self._record(self._trial("tuning", figure, value))
+
+    def threshold(self, choice: ThresholdChoice) -> None:
+        """Record a scan of thresholds, with how many independent ones it amounts to."""
+        trial = self._trial("threshold", "validation mean net return", choice.value)
+        many, effective = len(choice.table), effective_candidates(choice)
+        self._record(dataclasses.replace(trial, candidates=many, effective=effective))
+
+    def reading(self, weights: str, *, sharpe_per_bar: float, accuracy: float) -> None:
+        """Record that a model has read the test part.
+
+        Args:
+            weights: See `weights_digest`; the same model is counted once.
+            sharpe_per_bar: Of its account there, not annualised.
+            accuracy: Of its decisions there.
+        """
+        self._record(self._trial("test reading", "accuracy", accuracy, weights, sharpe_per_bar))
+
+    def count(self) -> TrialCount:
+        """Return how much was tried on these bars so far."""
+        return self.ledger.summary(self.identity)
+
+    def head(self) -> LedgerHead:
+        """Return where the ledger stands, to be kept in the bundle as a witness."""
+        return self.ledger.head()
+
+    def _record(self, trial: Trial) -> None:
+        self.ledger.record(self.identity, trial)
+
+    def _trial(
+        self,
+        kind: Kind,
+        figure: str,
+        value: float | None,
+        weights: str = "",
+        sharpe_per_bar: float | None = None,
+    ) -> Trial:
+        return Trial(
+            kind=kind,
+            run=self.run,
+            model=self.config.model.name,
+            configuration=configuration_digest(self.config),
+            weights=weights,
+            sharpe_per_bar=sharpe_per_bar,
+            figure=figure,
+            value=value,
+        )
+
+
+def market_identity(market: Market) -> DataIdentity:
+    """Return which data these bars are, whatever their file or symbol is called."""
+    return DataIdentity.from_frames({symbol: bars.frame for symbol, bars in market.bars.items()})
+
+
+def configuration_digest(config: ExperimentConfig) -> str:
+    """Return the SHA-256 of all that makes a trial what it is, the bars and names left out."""
+    values = {k: v for k, v in config.to_dict().items() if k not in _NOT_THE_TRIAL}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def weights_digest(model: keras.Model) -> str:
+    """Return the SHA-256 of a model's weights, which a saved and loaded model keeps."""
+    digest = hashlib.sha256()
+    for values in model.get_weights():
+        array = np.ascontiguousarray(values)
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def effective_candidates(choice: ThresholdChoice) -> float:
+    """Return how many independent strategies a scan's thresholds amount to, at least 1.
+
+    Neighbouring thresholds make nearly the same trades. Thresholds whose account never moved
+    are no strategies.
+    """
+    if choice.returns is None:
+        return float(len(choice.table))
+    varying = choice.returns[:, choice.returns.std(axis=0) > 0.0]
+    return effective_trials_by_correlation(varying) if varying.shape[1] else 1.0
