@@ -29,6 +29,7 @@ from training.runs import (
     unfinished_folder,
     write_json,
 )
+from training.trials import TrialBook
 
 CELLS = "cells"
 COMPARISON_FILE = "comparison.json"
@@ -132,7 +133,8 @@ def _run_cells(
             prepared = prepare(cell_config(config, cell), progress)
         assert prepared is not None
         before, began = cell, time.monotonic()
-        result = run_cell(prepared, cell, comparison.budget_seconds, progress)
+        book = TrialBook.opened(where.parent, prepared.market, prepared.config)
+        result = run_cell(prepared, cell, comparison.budget_seconds, progress, book)
         write_json(where / cell.file_name, result)
         if cell.entry.model is not None:
             spent, trained = spent + time.monotonic() - began, trained + 1

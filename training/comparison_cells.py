@@ -18,10 +18,18 @@ from training.baselines import BASELINES, BaselineInputs
 from training.comparison_budget import fit_within
 from training.comparison_config import ComparisonConfig, DataSet, Kind
 from training.config import ModelConfig
-from training.experiment import Prepared, build, evaluate, judge_trained, verdict_of
+from training.experiment import (
+    Prepared,
+    build,
+    evaluate,
+    judge_trained,
+    record_trials,
+    verdict_of,
+)
 from training.fitting.fit import TrainingDivergedError
 from training.fitting.progress import Progress
 from training.judge import Judgement
+from training.trials import TrialBook
 
 MAJORITY, ALWAYS_LONG = "majority", "always long"
 BASELINE_MODELS = ("logistic regression", "random forest", "gradient boosting")
@@ -114,14 +122,20 @@ def stack_of_layers(kind: Kind, layers: int, *, width: int) -> ModelConfig:
     return ModelConfig(name="stack", options=options)
 
 
-def run_cell(prepared: Prepared, cell: Cell, seconds: float, progress: Progress) -> dict[str, Any]:
+def run_cell(
+    prepared: Prepared, cell: Cell, seconds: float, progress: Progress, book: TrialBook
+) -> dict[str, Any]:
     """Train one model, choose its threshold on validation and read the test part once.
+
+    Every cell's verdict is that of a single model, whatever was read before: the table compares
+    cells, and says how many there are. The book counts them all for what is read later.
 
     Args:
         prepared: Data and split.
         cell: What is run.
         seconds: The budget of a fit.
         progress: Told what happens.
+        book: Where trials are kept.
 
     Returns:
         JSON-able figures by name; None where one is undefined or training diverged.
@@ -140,7 +154,8 @@ def run_cell(prepared: Prepared, cell: Cell, seconds: float, progress: Progress)
         found = _baseline_figures(prepared, cell.entry.name)
     else:
         config = dataclasses.replace(prepared.config, model=cell.entry.model)
-        found = _net_figures(dataclasses.replace(prepared, config=config), seconds, progress)
+        net = dataclasses.replace(prepared, config=config)
+        found = _net_figures(net, seconds, progress, book.with_config(config))
     return json_safe(known | found)
 
 
@@ -169,7 +184,9 @@ def _baseline_figures(prepared: Prepared, name: str) -> dict[str, Any]:
     return _judged_figures(prepared, judged)
 
 
-def _net_figures(prepared: Prepared, seconds: float, progress: Progress) -> dict[str, Any]:
+def _net_figures(
+    prepared: Prepared, seconds: float, progress: Progress, book: TrialBook
+) -> dict[str, Any]:
     keras.utils.clear_session()  # else each net's graphs stay in memory
     began = time.monotonic()
     model = build(prepared.config, prepared.scaled.shape[1])
@@ -185,6 +202,7 @@ def _net_figures(prepared: Prepared, seconds: float, progress: Progress) -> dict
     except TrainingDivergedError as error:
         return size | {"status": "diverged", "error": str(error)}
     outcome = evaluate(prepared, model, fitted, progress)
+    record_trials(book, model, fitted, outcome.model)
     first = build_seconds + fitted.first_step_seconds
     return (
         size

@@ -4,6 +4,7 @@ bars -> features -> labels -> split -> scale -> fit -> temperature -> threshold 
 """
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 from scipy.special import expit
 from sklearn.preprocessing import RobustScaler
 
+from evaluation.ledger.trial import TrialCount
 from evaluation.metrics import predicted_up
 from evaluation.verdict import Verdict, judge_edge
 from features import compute_features
@@ -32,6 +34,7 @@ from training.judge import Judge, Judgement
 from training.saved_model import compile_logits
 from training.scaling import ArrayScaler
 from training.steps import ByPart, Steps, keep_features
+from training.trials import TrialBook, weights_digest
 
 PARTS = ("train", "validation", "test")
 
@@ -90,6 +93,7 @@ class Outcome:
         baselines: The baselines', on the same rows and costs.
         verdict: Whether an edge may be claimed.
         fit: How training went.
+        trials: What had been tried on these bars by then, this run included.
     """
 
     temperature: TemperatureFit
@@ -99,6 +103,7 @@ class Outcome:
     baselines: tuple[Judgement, ...]
     verdict: Verdict
     fit: FitResult
+    trials: TrialCount
 
 
 def prepare(
@@ -237,9 +242,23 @@ def train(
 
 
 def evaluate(
-    prepared: Prepared, model: keras.Model, fitted: FitResult, progress: Progress
+    prepared: Prepared,
+    model: keras.Model,
+    fitted: FitResult,
+    progress: Progress,
+    *,
+    book: TrialBook | None = None,
 ) -> Outcome:
-    """Calibrate and choose the threshold on validation, then read the test part once."""
+    """Calibrate and choose the threshold on validation, then read the test part once.
+
+    Args:
+        prepared: Data and split.
+        model: Trained.
+        fitted: How training went.
+        progress: Told what happens.
+        book: Where the trials on these bars are kept and counted; None counts this one alone.
+    """
+    book = book or TrialBook.unkept(prepared.market, prepared.config)
     predict = compile_logits(model)
     with progress.busy("calibrating on validation, then reading the test part"):
         parts = {name: prepared.part(name) for name in ("validation", "test")}
@@ -250,7 +269,9 @@ def evaluate(
             for name, values in logits.items()
         }
         judged = judge_trained(prepared, "model", probability)
-        verdict = verdict_of(prepared, judged)
+        record_trials(book, model, fitted, judged)
+        trials = book.count()
+        verdict = verdict_of(prepared, judged, readings=trials.test_readings)
     return Outcome(
         temperature=temperature,
         logits=logits,
@@ -259,6 +280,26 @@ def evaluate(
         baselines=judge_baselines(prepared, progress),
         verdict=verdict,
         fit=fitted,
+        trials=trials,
+    )
+
+
+def record_trials(
+    book: TrialBook, model: keras.Model, fitted: FitResult, judged: Judgement
+) -> None:
+    """Record a training, its scan of thresholds and its reading of the test part."""
+    book.training(float(fitted.history["validation_loss"].min()))
+    if judged.choice is not None:
+        book.threshold(judged.choice)
+    record_reading(book, model, judged)
+
+
+def record_reading(book: TrialBook, model: keras.Model, judged: Judgement) -> None:
+    """Record that a model has read these bars, with what came of it."""
+    book.reading(
+        weights_digest(model),
+        sharpe_per_bar=judged.metrics["sharpe"] / math.sqrt(judged.backtest.bars_per_year),
+        accuracy=judged.metrics["accuracy"],
     )
 
 
@@ -285,8 +326,14 @@ def judge_baselines(prepared: Prepared, progress: Progress) -> tuple[Judgement, 
     return (*judged, judge.judge_buy_and_hold())
 
 
-def verdict_of(prepared: Prepared, judged: Judgement) -> Verdict:
-    """Whether what was judged on the test part has an edge there."""
+def verdict_of(prepared: Prepared, judged: Judgement, *, readings: int = 1) -> Verdict:
+    """Whether what was judged on the test part has an edge there.
+
+    Args:
+        prepared: Data and split.
+        judged: A predictor on the test part.
+        readings: Different models that have read these bars' test part, this one included.
+    """
     labels = prepared.judge("test").labels()
     known = np.isfinite(labels)
     assert judged.probability is not None
@@ -298,6 +345,7 @@ def verdict_of(prepared: Prepared, judged: Judgement) -> Verdict:
         horizon_bars=prepared.config.label.horizon_bars,
         seed=prepared.config.seed,
         simulated=prepared.market.simulated,
+        readings=readings,
     )
 
 

@@ -7,12 +7,15 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from evaluation.ledger.trial import TrialCount
 from evaluation.signals import signal_from_probability
 from training.bundle import Bundle
 from training.command_line import config_from_dict
 from training.config import DataConfig, ExperimentConfig
 from training.dataset import Market, Rows, assemble_rows, load_market
+from training.experiment import record_reading
 from training.judge import Judge, Judgement
+from training.trials import TrialBook
 
 Period = Literal["test", "all"]
 
@@ -22,20 +25,28 @@ class Rejudged:
     """A bundle's backtest on bars that it was given later.
 
     Args:
+        bundle: The model.
+        config: The run's configuration.
+        judge: Who judged, on which bars and rows.
         judgement: The model's figures.
         buy_and_hold: The market's, on the same bars and costs.
         rows: Rows judged.
         same_bars: Whether these are bit for bit the bars of the run.
         differing: Figures that differ from the run's although the bars and period are the same.
         notes: Sentences for people.
+        trials: What had been tried on these bars by then, this reading included.
     """
 
+    bundle: Bundle
+    config: ExperimentConfig
+    judge: Judge
     judgement: Judgement
     buy_and_hold: Judgement
     rows: int
     same_bars: bool
     differing: tuple[str, ...]
     notes: tuple[str, ...]
+    trials: TrialCount
 
 
 def bundle_config(bundle: Bundle) -> ExperimentConfig:
@@ -84,6 +95,8 @@ def predict_bars(bundle: Bundle, market: Market) -> pd.DataFrame:
 def backtest_bundle(bundle: Bundle, data: DataConfig, period: Period = "test") -> Rejudged:
     """Judge a bundle on bars, with the run's own rules, threshold and costs.
 
+    The reading is counted in the ledger beside the bundle.
+
     Args:
         bundle: The model.
         data: The bars; options that are not given are the run's.
@@ -108,14 +121,20 @@ def backtest_bundle(bundle: Bundle, data: DataConfig, period: Period = "test") -
     judge = Judge(market, rows, part=chosen, backtest=config.backtest)
     probability = bundle.probability(rows.values[chosen])[:, 0]
     judged = judge.judge("model", probability, bundle.threshold)
+    book = TrialBook.opened(bundle.folder, market, config)
+    record_reading(book, bundle.model, judged)
     same = market.fingerprint() == bundle.manifest["data_fingerprint"]
     return Rejudged(
+        bundle=bundle,
+        config=config,
+        judge=judge,
         judgement=judged,
         buy_and_hold=judge.judge_buy_and_hold(),
         rows=int(chosen.size),
         same_bars=same,
         differing=_differing(bundle, judged) if same and period == "test" else (),
         notes=_notes(market, rows, chosen, unseen, same),
+        trials=book.count(),
     )
 
 

@@ -30,6 +30,7 @@ from training.runs import (
     start_run,
     unfinished_folder,
 )
+from training.trials import TrialBook
 
 CHECKPOINTS = "checkpoints"
 DRAFTS = "drafts"
@@ -117,6 +118,8 @@ def run_experiment(
         config = resumed_config(folder, config)
         progress.message(f"resuming {folder}{UNFINISHED}")
     prepared = prepare(config, progress)
+    for note in TrialBook.opened(folder, prepared.market, config).check():
+        progress.message(note)
     planned = plan_run(prepared, progress)
     if confirm is not None and not confirm(planned.plan):
         raise DeclinedError
@@ -162,12 +165,16 @@ def finish_run(
         resume=resume,
         compiled=planned.compiled,
     )
-    outcome = evaluate(planned.prepared, planned.model, fitted, progress)
+    prepared = planned.prepared
+    book = TrialBook.opened(folder, prepared.market, prepared.config)
+    outcome = evaluate(prepared, planned.model, fitted, progress, book=book)
+    witness = {"ledger": dataclasses.asdict(book.head())}
+    extras = dataclasses.replace(extras, metrics=witness | dict(extras.metrics))
     with progress.busy("writing model, report and manifest"):
         _write(folder, planned, outcome, extras, workspace=unfinished / DRAFTS)
     shutil.rmtree(unfinished)
     point_latest(folder)
-    return Run(folder, planned.prepared, outcome, planned.plan)
+    return Run(folder, prepared, outcome, planned.plan)
 
 
 def resumed_config(folder: Path, given: ExperimentConfig) -> ExperimentConfig:
@@ -225,6 +232,7 @@ def run_metrics(prepared: Prepared, outcome: Outcome, plan: Plan) -> dict[str, A
     return {
         "simulated": prepared.market.simulated,
         "verdict": json_safe(outcome.verdict),
+        "trials": json_safe(outcome.trials),
         "test": test,
         "temperature": dataclasses.asdict(outcome.temperature),
         "threshold": {

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from evaluation.ledger.identity import DataIdentity
-from evaluation.ledger.ledger import LedgerHead, TrialLedger
+from evaluation.ledger.ledger import LedgerError, LedgerHead, TrialLedger
 from evaluation.ledger.trial import Kind, Trial, TrialCount
 from evaluation.significance.effective_trials import effective_trials_by_correlation
 from training.calibration import ThresholdChoice
@@ -79,6 +79,32 @@ class TrialBook:
             accuracy: Of its decisions there.
         """
         self._record(self._trial("test reading", "accuracy", accuracy, weights, sharpe_per_bar))
+
+    def check(self) -> list[str]:
+        """Verify the ledger, and what the bundles beside it remember of it.
+
+        Returns:
+            A sentence for people for each bundle whose trials the ledger does not hold: it was
+            deleted since, or the bundle was brought from elsewhere. Either way the count is low.
+
+        Raises:
+            LedgerError: Rows of the ledger were changed, deleted or inserted.
+        """
+        self.ledger.verify()
+        notes = []
+        for path in sorted(self.ledger.path.parent.glob("*/metrics.json")):
+            head = json.loads(path.read_text()).get("ledger")
+            if path.parent.is_symlink() or not head:
+                continue
+            try:
+                self.ledger.check_witness(head["trials"], head["hash"])
+            except LedgerError:
+                notes.append(
+                    f"{self.ledger.path.name} does not hold the trials of {path.parent.name}: it "
+                    "was deleted since, or that run comes from elsewhere. Its trials are not "
+                    "counted, so the figures corrected for trials flatter"
+                )
+        return notes
 
     def count(self) -> TrialCount:
         """Return how much was tried on these bars so far."""

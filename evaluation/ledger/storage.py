@@ -50,7 +50,7 @@ CREATE TRIGGER head_insert BEFORE INSERT ON head
 """
 
 
-class LedgerError(Exception):
+class LedgerError(ValueError):
     """The file is no ledger, or its records are not what was written."""
 
 

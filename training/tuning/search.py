@@ -20,6 +20,7 @@ from models.search_space import Choice, IntRange, SearchSpace
 from training.config import ExperimentConfig
 from training.experiment import Prepared
 from training.fitting.progress import Progress
+from training.trials import TrialBook
 from training.tuning.spaces import (
     from_hyperparameters,
     to_hyperparameters,
@@ -115,7 +116,13 @@ def check_space(space: SearchSpace, tune: TuneConfig, epochs: int) -> None:
         )
 
 
-def search(prepared: Prepared, tune: TuneConfig, folder: Path, progress: Progress) -> Found:
+def search(
+    prepared: Prepared,
+    tune: TuneConfig,
+    folder: Path,
+    progress: Progress,
+    book: TrialBook | None = None,
+) -> Found:
     """Search, or go on with the search whose journal is in the folder.
 
     KerasTuner proposes; what has been finished is in our own journal, because KerasTuner's state
@@ -133,6 +140,7 @@ def search(prepared: Prepared, tune: TuneConfig, folder: Path, progress: Progres
         tune: How to search; `epochs` is the experiment's `fit.epochs` by now.
         folder: Journal, KerasTuner's files and checkpoints; created where absent.
         progress: Told what happens.
+        book: Where every configuration is counted; None keeps no count.
 
     Raises:
         TrialFailedError: A trial failed; names its values and the error.
@@ -146,7 +154,8 @@ def search(prepared: Prepared, tune: TuneConfig, folder: Path, progress: Progres
     journal = Journal(folder / "trials.jsonl")
     if journal.records:
         progress.message(f"{len(journal.records)} finished trials are taken from the journal")
-    tuner = _Tuner(prepared, tune, space, folder, journal, progress)
+    book = book or TrialBook.unkept(prepared.market, config)
+    tuner = _Tuner(prepared, tune, space, folder, journal, progress, book)
     with _known_warnings():
         tuner.search()
     _check_complete(tuner.oracle, journal, tune, config.fit.epochs)
@@ -184,9 +193,11 @@ class _Tuner(BaseTuner):
         folder: Path,
         journal: Journal,
         progress: Progress,
+        book: TrialBook,
     ) -> None:
         self.prepared, self.tune, self.space = prepared, tune, space
         self.checkpoints, self.journal, self.say = folder / "checkpoints", journal, progress
+        self.book = book
         self.planned = tune.iterations * sum(
             rung.trials for rung in planned_rungs(tune, prepared.config.fit.epochs)
         )
@@ -241,6 +252,8 @@ class _Tuner(BaseTuner):
         else:
             with self.say.busy(f"{position}: trial {request.trial}, to epoch {request.epochs}"):
                 result = run_trial(self.prepared, request, self._folder(request))
+        tried = self.book.with_config(with_values(self.prepared.config, request.values))
+        tried.tuning(self.tune.objective.replace("_", " "), getattr(result, self.tune.objective))
         self.journal.append(Record(request=request, result=result))
         self._delete_checkpoints()
         self.say.message(self._sentence(request, result))

@@ -33,6 +33,7 @@ from training.runs import (
     unfinished_folder,
     write_json,
 )
+from training.trials import TrialBook
 from training.tuning.search import (
     Found,
     Rung,
@@ -125,12 +126,15 @@ def tune_experiment(
         tune = resumed_tune(folder, tune)
         progress.message(f"resuming {folder}{UNFINISHED}")
     prepared = prepare(_with_epochs(config, tune), progress)
+    book = TrialBook.opened(folder, prepared.market, prepared.config)
+    for note in book.check():
+        progress.message(note)
     plan = plan_search(prepared, tune, progress)
     if confirm is not None and not confirm(plan):
         raise DeclinedError
     unfinished = unfinished_folder(folder) if resume else start_run(folder, config)
     _check_same_data(unfinished, tune, prepared)
-    found = search(prepared, tune, unfinished / SEARCH_FOLDER, progress)
+    found = search(prepared, tune, unfinished / SEARCH_FOLDER, progress, book)
     return Tuned(run=_finish(folder, prepared, found, tune, progress), found=found, tune=tune)
 
 
