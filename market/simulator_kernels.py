@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
 WINDOW_BARS = 20
+
+FAST_BARS = 4
+SLOW_BARS = 16
+LINEAR_SCALE = 1 / np.sqrt(1 / FAST_BARS - 1 / SLOW_BARS)  # unit variance of independent returns
+
+COARSE_BARS = 16
+TREND_BLOCKS = 4
+SCALE_BLOCKS = 8
+
+INTERACTION, LINEAR, LONG_MEMORY, CROSS_TIMEFRAME, OUTSIDE = range(5)
 
 GARCH_ALPHA = 0.08
 GARCH_BETA = 0.90
@@ -48,47 +60,170 @@ def planted_drift(close: np.ndarray, volume: np.ndarray, row: int) -> float:
 
 
 @njit(cache=True)
+def standardised_return(close: np.ndarray, row: int) -> float:
+    """Return a bar's log return from close to close over the root mean square of the last 20.
+
+    Zero before there are 21 bars, and where the price has not moved.
+    """
+    if row < WINDOW_BARS:
+        return 0.0
+    squares = 0.0
+    for k in range(row - WINDOW_BARS + 1, row + 1):
+        squares += np.log(close[k] / close[k - 1]) ** 2
+    if squares <= 0.0:
+        return 0.0
+    return np.log(close[row] / close[row - 1]) / np.sqrt(squares / WINDOW_BARS)
+
+
+@njit(cache=True)
+def linear_drift(standardised: np.ndarray, row: int) -> float:
+    """Return g at a close: the mean of the last 4 standardised returns less that of the last 16.
+
+    The weights sum to zero, so that a lasting drift does not feed itself. Unit variance where
+    returns are independent; zero before there are 36 bars.
+    """
+    if row < WINDOW_BARS + SLOW_BARS - 1:
+        return 0.0
+    fast = slow = 0.0
+    for k in range(row - SLOW_BARS + 1, row + 1):
+        slow += standardised[k]
+        if k > row - FAST_BARS:
+            fast += standardised[k]
+    return LINEAR_SCALE * (fast / FAST_BARS - slow / SLOW_BARS)
+
+
+@njit(cache=True)
+def long_memory_drift(shock: np.ndarray, memory: np.ndarray, row: int) -> float:
+    """Return g at a close: `sum(memory[i] * shock[row - i])` over the bars that there are."""
+    total = 0.0
+    for i in range(min(len(memory), row + 1)):
+        total += memory[i] * shock[row - i]
+    return total
+
+
+@njit(cache=True)
+def cross_timeframe_drift(close: np.ndarray, last: float, first_block: int, row: int) -> float:
+    """Return g in (-1, 1) at a close: the trend of complete 16-bar bars, given back.
+
+    `-c * (1 - c * tanh(x)) / 2`, where x is the last standardised return and c the tanh of the
+    return of the last 4 complete blocks over twice the root mean square of the last 8 blocks'
+    returns. A block under way is not looked at. Zero before there are 9 complete blocks.
+
+    Args:
+        last: x.
+        first_block: row at which a block begins, in [0, 16).
+    """
+    end = row - (row + 1 - first_block) % COARSE_BARS  # the last bar of a complete block
+    if end - SCALE_BLOCKS * COARSE_BARS < 0:
+        return 0.0
+    squares = 0.0
+    for block in range(SCALE_BLOCKS):
+        here = end - block * COARSE_BARS
+        squares += np.log(close[here] / close[here - COARSE_BARS]) ** 2
+    if squares <= 0.0:
+        return 0.0
+    trend = np.log(close[end] / close[end - TREND_BLOCKS * COARSE_BARS])
+    coarse = np.tanh(trend / np.sqrt(TREND_BLOCKS * squares / SCALE_BLOCKS))
+    return -coarse * (1.0 - coarse * np.tanh(last)) / 2.0
+
+
+class Planted(NamedTuple):
+    """What the drift depends on.
+
+    Attributes:
+        kind: `INTERACTION`, `LINEAR`, `LONG_MEMORY`, `CROSS_TIMEFRAME` or `OUTSIDE`.
+        amplitude: of the drift, in standard deviations of a bar.
+        strength: `(rows,)` multiplies the drift of each bar.
+        memory: `(lags,)` weights of the last shocks, newest first.
+        outside: `(rows,)` g as known at each close, of `OUTSIDE`.
+        first_block: row at which a coarse bar begins.
+    """
+
+    kind: int
+    amplitude: float
+    strength: np.ndarray
+    memory: np.ndarray
+    outside: np.ndarray
+    first_block: int
+
+
+class Scales(NamedTuple):
+    """Sizes that do not depend on what is drawn.
+
+    Attributes:
+        sigma_typical: of a bar's log return.
+        shape: `(rows,)` of the day.
+        level: `(rows,)` multiplies sigma.
+        shock_variance: of a body's shock; more than 1 with jumps.
+        delay_bars: bars after which a bar bears on drift and sigma.
+        price_start: first open.
+        volume_typical: of a bar.
+    """
+
+    sigma_typical: float
+    shape: np.ndarray
+    level: np.ndarray
+    shock_variance: float
+    delay_bars: int
+    price_start: float
+    volume_typical: float
+
+
+@njit(cache=True)
 def simulate_path(
     shock: np.ndarray,
     gap: np.ndarray,
     bridge: np.ndarray,
     volume_noise: np.ndarray,
-    shape: np.ndarray,
-    sigma_typical: float,
-    delay_bars: int,
-    amplitude: float,
-    price_start: float,
-    volume_typical: float,
+    planted: Planted,
+    scales: Scales,
 ) -> tuple[np.ndarray, ...]:
     """Return open, high, low, close, volume, drift and sigma, each `(rows,)`.
 
     Row k's log return from its open to the next is `sigma[k] * (drift[k] + shock[k] + gap[k])`,
-    where drift and sigma use bars up to `k - delay_bars` alone.
+    where drift and sigma use bars up to `k - delay_bars` alone; jumps are part of the shocks.
     """
     rows = len(shock)
     opens, highs, lows, closes, volumes, drift, sigma = [np.zeros(rows) for _ in range(7)]
+    standardised = np.zeros(rows)
     variance, slow, turbulent, volume_state = 1.0, 1.0, False, 0.0
-    price = np.log(price_start)
+    price = np.log(scales.price_start)
     for k in range(rows):
-        known = k - delay_bars
+        known = k - scales.delay_bars
         if known >= 0:
-            square = shock[known] ** 2
+            square = shock[known] ** 2 / scales.shock_variance
             variance = (
                 1.0 - GARCH_ALPHA - GARCH_BETA + (GARCH_ALPHA * square + GARCH_BETA) * variance
             )
             slow = REGIME_MEMORY * slow + (1.0 - REGIME_MEMORY) * square
             turbulent = slow > (CALM_BELOW if turbulent else TURBULENT_ABOVE)
-            drift[k] = amplitude * planted_drift(closes, volumes, known)
+            standardised[known] = standardised_return(closes, known)
+            if planted.kind == INTERACTION:
+                g = planted_drift(closes, volumes, known)
+            elif planted.kind == LINEAR:
+                g = linear_drift(standardised, known)
+            elif planted.kind == LONG_MEMORY:
+                g = long_memory_drift(shock, planted.memory, known)
+            elif planted.kind == CROSS_TIMEFRAME:
+                last = standardised[known]
+                g = cross_timeframe_drift(closes, last, planted.first_block, known)
+            else:
+                g = planted.outside[known]
+            drift[k] = planted.amplitude * g * planted.strength[k]
         scale = np.sqrt(variance) * (TURBULENT_SCALE if turbulent else 1.0)
-        sigma[k] = sigma_typical * scale * (1.0 + SHAPE_OF_SIGMA * shape[k])
+        wave = 1.0 + SHAPE_OF_SIGMA * scales.shape[k]
+        sigma[k] = scales.sigma_typical * scale * wave * scales.level[k]
         body = sigma[k] * (drift[k] + shock[k])
         top, bottom = bridge_extremes(body, sigma[k], bridge[k])
         opens[k], closes[k] = np.exp(price), np.exp(price + body)
         highs[k] = max(opens[k], closes[k], np.exp(price + top))
         lows[k] = min(opens[k], closes[k], np.exp(price + bottom))
         volume_state = VOLUME_MEMORY * volume_state + VOLUME_NOISE * volume_noise[k]
-        volumes[k] = volume_typical * np.exp(
-            volume_state + SHAPE_OF_VOLUME * shape[k] + 0.5 * np.log(scale) + 0.2 * abs(shock[k])
+        volumes[k] = scales.volume_typical * np.exp(
+            volume_state
+            + SHAPE_OF_VOLUME * scales.shape[k]
+            + 0.5 * np.log(scale)
+            + 0.2 * abs(shock[k])
         )
         price += body + sigma[k] * gap[k]
     return opens, highs, lows, closes, volumes, drift, sigma

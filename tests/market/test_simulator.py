@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from market import simulator
 from market.bars import validate_bars
 from market.labels import LabelSpec, make_labels
+from market.shock_law import GAP_SHARE, draw_shocks
+from market.simulation_noise import Noise
+from market.simulation_oracle import realise
 from market.simulator import simulate_bars
 from market.simulator_kernels import planted_drift, sum_exceeds
 
@@ -63,24 +65,24 @@ def test_edge_is_met_and_labels_come_true_as_often_as_said(spec):
 def test_probability_is_that_of_futures_drawn_again(horizon):
     """Redraw all noise after a bar many times: the share of rises is the stated probability."""
     spec, rows, row, draws = LabelSpec(horizon_bars=horizon), 120, 80, 4_000
-    noise = simulator._Noise.draw(rows, 7, pd.Timedelta("1h"), horizon)
-    path, probability = simulator._realise(noise, 0.9, spec)
+    noise = Noise.draw(rows, 7, pd.Timedelta("1h"), horizon)
+    _, path, probability = realise(noise, 0.9, spec)
     generator = np.random.default_rng(1)
     # The gap of bar t is unknown at its close; shock, bridge and volume are known.
     shocks = np.repeat(noise.shock[None], draws, axis=0)
-    shocks[:, row + 1 :] = simulator._draw_shocks(generator, draws * (rows - row - 1)).reshape(
+    shocks[:, row + 1 :] = draw_shocks(generator, draws * (rows - row - 1)).reshape(
         draws, -1
-    ) * np.sqrt(1 - simulator.GAP_SHARE**2)
+    ) * np.sqrt(1 - GAP_SHARE**2)
     gaps = np.repeat(noise.gap[None], draws, axis=0)
-    drawn = simulator._draw_shocks(generator, draws * (rows - row)).reshape(draws, -1)
-    gaps[:, row:] = drawn * simulator.GAP_SHARE
+    drawn = draw_shocks(generator, draws * (rows - row)).reshape(draws, -1)
+    gaps[:, row:] = drawn * GAP_SHARE
     rises = 0
     for shock, gap in zip(shocks, gaps, strict=True):
         volume = np.concatenate(
             [noise.volume[: row + 1], generator.standard_normal(rows - row - 1)]
         )
         other = replace(noise, shock=shock, gap=gap, volume=volume)
-        future = simulator._realise_path(other, 0.9)
+        future = other.path(0.9)
         rises += future.open[row + 1 + horizon] > future.open[row + 1]
     np.testing.assert_array_equal(future.close[: row + 1], path.close[: row + 1])
     assert (future.close[row + 1 :] != path.close[row + 1 :]).all()
@@ -173,7 +175,7 @@ def test_volatility_clusters_tails_are_heavy_and_bounded_and_days_have_a_shape(n
     assert change.abs().autocorr(1) > 0.15
     assert change.abs().rolling(200).mean().pipe(lambda one: one.max() / one.min()) > 2
     assert abs(change.skew()) < 1.0
-    noise = simulator._draw_shocks(np.random.default_rng(0), 400_000)
+    noise = draw_shocks(np.random.default_rng(0), 400_000)
     assert np.abs(noise).max() <= 8.2
     assert noise.std() == pytest.approx(1.0, abs=0.01)
     hour = frame.groupby(frame.index.hour)["volume"].mean()
