@@ -21,10 +21,10 @@ from rich.console import Console
 
 from training.backend import start_up
 from training.command_line import USAGE, parse, run_main
-from training.exploration import ExplorationConfig
+from training.exploring.exploration import ExplorationConfig
 
 if TYPE_CHECKING:
-    from training.exploration import Exploration
+    from training.exploring.exploration import Exploration
     from training.fitting.progress import Progress
 
 
@@ -38,9 +38,9 @@ def main() -> None:
     names = ExplorationConfig.__dataclass_fields__
     config = ExplorationConfig(**{name: options[name] for name in names})
     console = Console()
-    from training.exploration import explore
-    from training.exploration_files import write_exploration
-    from training.exploration_summary import heading, sentence
+    from training.exploring.exploration import explore
+    from training.exploring.files import write_exploration
+    from training.exploring.summary import heading, sentence
     from training.fitting.progress import make_progress
 
     progress = make_progress(console)
@@ -65,7 +65,7 @@ def main() -> None:
 def explore_bundle(folder: str, config: ExplorationConfig, progress: "Progress") -> "Exploration":
     """Explore a run's bars, and what its model needs."""
     from training.bundle import load_bundle
-    from training.bundle_importance import explore_with_bundle
+    from training.exploring.bundle_importance import explore_with_bundle
 
     return explore_with_bundle(load_bundle(folder), config, progress)
 

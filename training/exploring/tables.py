@@ -8,8 +8,8 @@ import pandas as pd
 
 from evaluation.bootstrap import Interval
 from evaluation.reporting.tables import show
-from training.exploration import Exploration
-from training.importance import Importances
+from training.exploring.exploration import Exploration
+from training.exploring.importance import Importances
 
 _MOST_OUTLIERS = 12
 

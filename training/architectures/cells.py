@@ -14,9 +14,9 @@ from evaluation.metrics import threshold_sweep
 from evaluation.verdict import Verdict
 from models.describe import count_layers
 from models.stack import blocks_for_layers
+from training.architectures.budget import fit_within
+from training.architectures.config import ComparisonConfig, DataSet, Kind
 from training.baselines import BASELINES, BaselineInputs
-from training.comparison_budget import fit_within
-from training.comparison_config import ComparisonConfig, DataSet, Kind
 from training.config import ModelConfig
 from training.experiment import (
     Prepared,

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from features.stability import STRONG_SHIFT
-from training.exploration import Exploration
-from training.importance import Importances
+from training.exploring.exploration import Exploration
+from training.exploring.importance import Importances
 
 
 def sorted_features(explored: Exploration) -> pd.DataFrame:

@@ -16,9 +16,9 @@ from evaluation.reporting.page import (
 )
 from evaluation.reporting.tables import names_table
 from features.stability import BINS, SHIFT, STRONG_SHIFT
-from training import exploration_plots as plots
-from training.exploration import Exploration
-from training.exploration_summary import (
+from training.exploring import plots
+from training.exploring.exploration import Exploration
+from training.exploring.summary import (
     chance_count,
     counts,
     heading,
@@ -27,7 +27,7 @@ from training.exploration_summary import (
     sentence,
     sorted_features,
 )
-from training.exploration_tables import (
+from training.exploring.tables import (
     dropped_table,
     family_table,
     feature_table_html,

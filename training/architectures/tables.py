@@ -15,8 +15,8 @@ from rich.text import Text
 from scipy.stats import t as student
 
 from evaluation.json_safe import json_safe
-from training.comparison import Compared
-from training.comparison_plots import plot_comparison
+from training.architectures.comparison import Compared
+from training.architectures.plots import plot_comparison
 from training.runs import unfinished_folder, write_json
 
 PERCENT, COUNT, NUMBER, SECONDS = "{:.1%}", "{:,.0f}", "{:.2f}", "{:,.1f}"

@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import training.comparison as comparison_module
+import training.architectures.comparison as comparison_module
 from models.describe import count_layers
-from training.comparison import compare, finish
-from training.comparison_budget import _BudgetSpentError, _Deadline, fit_within
-from training.comparison_cells import entries, run_cell
-from training.comparison_config import ComparisonConfig, data_sets, quick
-from training.comparison_tables import findings, summarize, write_comparison
+from training.architectures.budget import _BudgetSpentError, _Deadline, fit_within
+from training.architectures.cells import entries, run_cell
+from training.architectures.comparison import compare, finish
+from training.architectures.config import ComparisonConfig, data_sets, quick
+from training.architectures.tables import findings, summarize, write_comparison
 from training.config import DataConfig, ExperimentConfig, ModelConfig
 from training.experiment import build, prepare
 from training.fitting.compiled import CompiledFit
@@ -26,7 +26,7 @@ from training.fitting.interrupts import Interrupted
 from training.fitting.progress import Progress
 
 QUIET = Progress()
-SCRIPT = Path(__file__).parents[2] / "train_scripts" / "compare_architectures.py"
+SCRIPT = Path(__file__).parents[3] / "train_scripts" / "compare_architectures.py"
 FEW = ("majority", "always long", "logistic regression", "residual-11")
 
 

@@ -14,11 +14,11 @@ from market.readers import write_bars
 from market.simulator import simulate_bars
 from training.command_line import experiment_parser
 from training.config import DataConfig, FeatureConfig
-from training.exploration import ExplorationConfig, explore
-from training.exploration_files import exploration_dict, write_exploration
-from training.exploration_plots import clustered_order
-from training.exploration_report import render_exploration
-from training.exploration_summary import heading, sentence
+from training.exploring.exploration import ExplorationConfig, explore
+from training.exploring.files import exploration_dict, write_exploration
+from training.exploring.plots import clustered_order
+from training.exploring.report import render_exploration
+from training.exploring.summary import heading, sentence
 from training.fitting.progress import Progress
 
 FEATURES = (
@@ -109,7 +109,7 @@ def test_folder_holds_what_a_later_run_takes_and_is_never_overwritten(
 ):
     explored = dataclasses.replace(explored, config=_config("AAA_1h.csv", tmp_path))
     first = write_exploration(explored)
-    monkeypatch.setattr("training.exploration_files.render_exploration", lambda explored: "")
+    monkeypatch.setattr("training.exploring.files.render_exploration", lambda explored: "")
     second = write_exploration(explored)
     assert first != second
     assert {path.name for path in tmp_path.iterdir()} == {first.name, second.name}
@@ -130,7 +130,7 @@ def test_folder_holds_what_a_later_run_takes_and_is_never_overwritten(
 
 def test_a_failing_page_leaves_nothing(explored, tmp_path, monkeypatch):
     explored = dataclasses.replace(explored, config=_config("AAA_1h.csv", tmp_path / "new"))
-    monkeypatch.setattr("training.exploration_files.render_exploration", lambda explored: 1 / 0)
+    monkeypatch.setattr("training.exploring.files.render_exploration", lambda explored: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_exploration(explored)
     assert not list((tmp_path / "new").iterdir())

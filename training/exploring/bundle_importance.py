@@ -9,14 +9,14 @@ import pandas as pd
 
 from training.bundle import Bundle
 from training.dataset import Market, Rows, assemble_rows
-from training.exploration import Exploration, ExplorationConfig, explore
-from training.fitting.progress import Progress
-from training.importance import (
+from training.exploring.exploration import Exploration, ExplorationConfig, explore
+from training.exploring.importance import (
     ImportanceConfig,
     Importances,
     Judged,
     permutation_importance,
 )
+from training.fitting.progress import Progress
 from training.inference import bundle_config, merge_data
 from training.saved_model import compile_logits
 

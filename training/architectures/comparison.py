@@ -15,8 +15,8 @@ from typing import Any
 
 import pandas as pd
 
-from training.comparison_cells import Cell, entries, run_cell
-from training.comparison_config import ComparisonConfig, data_sets
+from training.architectures.cells import Cell, entries, run_cell
+from training.architectures.config import ComparisonConfig, data_sets
 from training.config import ExperimentConfig
 from training.experiment import Prepared, prepare
 from training.fitting.interrupts import Interrupted

@@ -12,21 +12,21 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from market.labels import LabelSpec
 from training.bundle import Bundle
-from training.bundle_importance import bundle_importance, explore_with_bundle
 from training.config import DataConfig, ExperimentConfig, FeatureConfig
 from training.dataset import load_market
 from training.experiment import prepare
-from training.exploration import ExplorationConfig
-from training.exploration_report import render_exploration
-from training.fitting.progress import Progress
-from training.heartbeat import Heartbeat
-from training.importance import (
+from training.exploring.bundle_importance import bundle_importance, explore_with_bundle
+from training.exploring.exploration import ExplorationConfig
+from training.exploring.importance import (
     ImportanceConfig,
     Judged,
     _by_row,
     _shuffled,
     permutation_importance,
 )
+from training.exploring.report import render_exploration
+from training.fitting.progress import Progress
+from training.heartbeat import Heartbeat
 from training.scaling import ArrayScaler
 
 COUNT = 21

@@ -10,9 +10,9 @@ import pandas as pd
 from evaluation.json_safe import json_safe
 from evaluation.reporting.page import write_page
 from training.config import ExperimentConfig
-from training.exploration import Exploration
-from training.exploration_report import render_exploration
-from training.exploration_summary import (
+from training.exploring.exploration import Exploration
+from training.exploring.report import render_exploration
+from training.exploring.summary import (
     counts,
     heading,
     notes,

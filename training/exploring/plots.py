@@ -15,9 +15,9 @@ from scipy.stats import norm
 
 from evaluation.reporting import figures as fig
 from features.stability import SHIFT, STRONG_SHIFT
-from training.exploration import Exploration
-from training.exploration_summary import group_label
-from training.importance import Importances
+from training.exploring.exploration import Exploration
+from training.exploring.importance import Importances
+from training.exploring.summary import group_label
 
 # Cells are tinted over the page, so that they read on light and dark ones.
 POSITIVE, NEGATIVE = "#1f66d1", "#d9822b"

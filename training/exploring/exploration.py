@@ -18,9 +18,9 @@ from market.labels import LabelSpec
 from market.splits import Split, SplitSpec
 from training.config import DataConfig, FeatureConfig
 from training.dataset import Market, Rows, assemble_rows, load_market, split_rows
+from training.exploring.importance import ImportanceConfig, Importances
 from training.fitting.progress import Progress
 from training.heartbeat import Heartbeat
-from training.importance import ImportanceConfig, Importances
 
 
 @dataclass(frozen=True, kw_only=True)
