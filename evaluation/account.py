@@ -8,7 +8,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from evaluation import returns
-from evaluation.arrays import Array1D
+from evaluation.account_kernels import curve_sums, trade_sums
+from evaluation.arrays import Array1D, vector
+
+# A standard deviation this small next to the mean is rounding, not risk.
+_NO_SPREAD = 1e-12
 
 TRADE_COLUMNS = (
     "symbol",
@@ -34,12 +38,16 @@ class BacktestResult:
         index: open time of each bar.
         equity: value after each row, in units of the starting capital; 0 after a total loss.
         return_net, return_gross: simple return of each row after and before costs.
-        position: fraction of equity held, in [-1, 1].
-        turnover: fraction of equity traded at the row's open.
-        cost: what that trading cost, in units of the starting capital.
+        position: fraction of equity held from the row's open on, in [-1, 1]; of several symbols
+            the sum.
+        turnover: fraction of equity traded at the row's open, and inside the bar by stops.
+        cost: what that trading and the holding cost, in units of the starting capital; negative
+            where more funding was received than paid.
         trades: one row per trade with the columns `TRADE_COLUMNS`; a trade is a maximal run of
-            positions of one sign, its returns are fractions of the equity at its entry.
-            The product of `1 + return_net` over one symbol's trades is its final equity.
+            positions of one sign, its returns are fractions of the equity at its entry, its size
+            is the mean absolute position.
+            The product of `1 + return_net` over one account's trades is its final equity, unless
+            the cost of the very first fill took all of it.
         metrics: see `performance_metrics`.
         bars_per_year: what the yearly figures assume.
     """
@@ -68,7 +76,10 @@ def performance_metrics(
     trade_bars: npt.NDArray[np.int64],
     bars_per_year: float,
 ) -> dict[str, float]:
-    """Summarise one account. Undefined figures are NaN (see `evaluation.returns`).
+    """Summarise one account. Undefined figures are NaN.
+
+    The definitions are those of `evaluation.returns`, computed in one pass; a test holds the two
+    together.
 
     Returns:
         `total_return`, `total_return_gross`, `annual_return`, `annual_volatility`,
@@ -78,25 +89,43 @@ def performance_metrics(
         returns, NaN without trades; `cost_paid` in units of the starting capital;
         `mean_return_net_bps` per bar; `bars`.
     """
-    rows, traded = len(return_net), len(trade_return_net) > 0
-    total = float(equity[-1]) - 1.0
+    mean, squares, losses, growth_gross, deepest, held = curve_sums(
+        return_net, return_gross, equity, position
+    )
+    rows, total = len(return_net), float(equity[-1]) - 1.0
+    if not math.isfinite(mean):
+        vector("return_net", return_net)  # names the row
+    spread = math.sqrt(squares / (rows - 1)) if rows > 1 else math.nan
+    per_year = math.sqrt(bars_per_year)
+    downside = math.sqrt(losses / rows) if rows > 1 else math.nan
     return {
         "total_return": total,
-        "total_return_gross": float(np.prod(1.0 + return_gross)) - 1.0,
+        "total_return_gross": growth_gross - 1.0,
         "annual_return": returns.annual_return(total, rows=rows, bars_per_year=bars_per_year),
-        "annual_volatility": returns.annual_volatility(return_net, bars_per_year=bars_per_year),
-        "sharpe": returns.sharpe(return_net, bars_per_year=bars_per_year),
-        "sortino": returns.sortino(return_net, bars_per_year=bars_per_year),
-        "max_drawdown": returns.max_drawdown(equity),
-        "win_rate": returns.win_rate(trade_return_net),
-        "profit_factor": returns.profit_factor(trade_return_net),
+        "annual_volatility": spread * per_year,
+        "sharpe": mean / spread * per_year if spread > _NO_SPREAD * abs(mean) else math.nan,
+        "sortino": mean / downside * per_year if downside > 0.0 else math.nan,
+        "max_drawdown": deepest,
         "turnover": float(turnover.sum()),
         "annual_turnover": float(turnover.mean()) * bars_per_year,
-        "exposure": float(np.abs(position).mean()),
-        "trades": float(len(trade_return_net)),
-        "average_trade_bps": float(trade_return_net.mean()) * 1e4 if traded else math.nan,
-        "average_trade_bars": float(trade_bars.mean()) if traded else math.nan,
+        "exposure": held / rows,
         "cost_paid": float(cost.sum()),
-        "mean_return_net_bps": float(return_net.mean()) * 1e4,
+        "mean_return_net_bps": mean * 1e4,
         "bars": float(rows),
+    } | _trade_metrics(trade_return_net, trade_bars)
+
+
+def _trade_metrics(trade_return_net: Array1D, bars: npt.NDArray[np.int64]) -> dict[str, float]:
+    count = len(trade_return_net)
+    if not count:
+        names = ("win_rate", "profit_factor", "average_trade_bps", "average_trade_bars")
+        return {"trades": 0.0} | dict.fromkeys(names, math.nan)
+    wins, gains, losses, length = trade_sums(trade_return_net, bars)
+    without_losses = math.inf if gains else math.nan
+    return {
+        "trades": float(count),
+        "win_rate": wins / count,
+        "profit_factor": gains / losses if losses else without_losses,
+        "average_trade_bps": (gains - losses) / count * 1e4,
+        "average_trade_bars": length / count,
     }

@@ -3,47 +3,48 @@
 Row `i` of every result array is the time from the open of bar `i` to the open of bar `i + 1`:
 the position held then, what was traded at its beginning, what it earned by its end. The last
 open only closes, so that nothing is left to a price that nobody has seen.
-"""
 
-from dataclasses import dataclass, field
+`evaluation.event_backtest` is the engine for what depends on the path: stops, breakers, partial
+fills, several symbols in one account.
+"""
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from evaluation.account import TRADE_COLUMNS, BacktestResult, performance_metrics
-from evaluation.arrays import Array1D, vector
+from evaluation.arrays import Array1D
+from evaluation.backtest_config import BacktestConfig
+from evaluation.backtest_kernels import (
+    PRICE_ERROR,
+    Charges,
+    Curves,
+    TradeRows,
+    first_error,
+    settle,
+)
+from evaluation.bar_columns import (
+    bad_price,
+    checked_index,
+    column,
+    price_column,
+    volume_column,
+    years_to_next,
+)
 from evaluation.pooling import combine_backtests
-from evaluation.signals import Mode, check_mode
-from portfolio.costs import CostSpec
+from evaluation.wanted import (
+    lowest_signal,
+    refuse_sizing,
+    signal_column,
+    signal_error,
+    wanted_positions,
+)
+from portfolio.volatility import bar_volatility
+from portfolio.volatility_kernels import weighted_means
 
 __all__ = ["BacktestConfig", "BacktestResult", "combine_backtests", "run_backtest"]
 
-
-@dataclass(frozen=True, kw_only=True)
-class BacktestConfig:
-    """How signals become positions.
-
-    Args:
-        mode: "long_flat" refuses negative signals, "long_short" takes them.
-        costs: fees and slippage per side.
-        horizon_bars: how long each decision is held, as its label says. With `h > 1` the
-            position is the mean of the last `h` signals: `h` overlapping tranches.
-    """
-
-    mode: Mode = "long_flat"
-    costs: CostSpec = field(default_factory=CostSpec)
-    horizon_bars: int = 1
-
-    def __post_init__(self) -> None:
-        check_mode(self.mode)
-        if isinstance(self.horizon_bars, bool) or not isinstance(self.horizon_bars, int):
-            raise TypeError(f"horizon_bars must be a whole number, got {self.horizon_bars!r}.")
-        if self.horizon_bars < 1:
-            raise ValueError(
-                f"horizon_bars must be at least 1, got {self.horizon_bars}; "
-                "give the label's horizon."
-            )
+_NONE = np.zeros(0)
 
 
 def run_backtest(
@@ -57,13 +58,15 @@ def run_backtest(
     """Trade `signal` on the bars of `frame`.
 
     The signal of row `t` is decided at the close of bar `t` and first filled at the open of bar
-    `t + 1`. Positions are fractions of equity, rebalanced at every open: a fraction `p` drifts
-    to `p (1 + r) / (1 + p r)` over a return `r`, and the turnover is the distance from there to
-    the next target. Costs are charged on the turnover. A row that loses the whole equity ends
-    the account: equity stays at 0 and nothing is traded any more.
+    `t + 1 + latency_bars`. Positions are fractions of equity, rebalanced at every open: a fraction
+    `p` drifts to `p (1 + r) / (1 + p r)` over a return `r`, and the turnover is the distance from
+    there to the next target. Costs are charged on the turnover, holding costs at the end of each
+    row. A row that loses the whole equity ends the account: equity stays at 0 and nothing is
+    traded any more.
 
     Args:
-        frame: bars with an `open` column and a strictly increasing `DatetimeIndex`.
+        frame: bars with an `open` column and a strictly increasing `DatetimeIndex`; impact
+            needs `close` and `volume` too.
         signal: wanted position per bar in [-1, 1] (at least 0 in "long_flat"), shape `(rows,)`;
             NaN means flat.
         bars_per_year: for the yearly figures.
@@ -71,191 +74,131 @@ def run_backtest(
 
     Raises:
         ValueError: lengths that differ, no rows, a price that is NaN, infinite or not positive,
-            a signal outside its range, an index out of order.
+            a signal outside its range, an index out of order; options that depend on the path;
+            a sizing that was not applied; impact where the market had no volume.
     """
-    price, index = _checked_prices(frame)
-    target = _target_positions(_checked_signal(signal, len(price), config.mode), config)
-    bar_return = np.zeros(len(price))
-    np.divide(price[1:], price[:-1], out=bar_return[:-1])
-    bar_return[:-1] -= 1.0
-    ledger = _settle(target, bar_return, config.costs.per_side_fraction)
-    trades = _trade_list(ledger, price, index, symbol)
-    return _result(index, ledger, trades, bars_per_year)
+    _refuse_path_dependent(config)
+    refuse_sizing(config)
+    index = checked_index(frame)
+    price = column(frame, "open", reason="a backtest")
+    values = signal_column(signal, len(price))
+    kind, row = first_error(price, values, lowest_signal(config.mode))
+    if kind == PRICE_ERROR:
+        raise bad_price("open", price, row, index)
+    if kind:
+        raise signal_error(values, row, config.mode)
+    wanted = wanted_positions(values, config.horizon_bars)
+    rows = len(price)
+    curves = Curves(*(np.empty(rows) for _ in Curves._fields))
+    trades = _room_for_trades(rows)
+    charges = _charges(frame, index, config)
+    count, row = settle(price, wanted, config.delay_bars, charges, curves, trades)
+    if row >= 0:
+        raise no_volume_error(index, row, symbol)
+    table = _trade_list(TradeRows(*(part[:count] for part in trades)), price, index, symbol)
+    return _result(index, curves, table, bars_per_year)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class _Ledger:
-    position: Array1D
-    drifted: Array1D  # what was left of the previous position at this row's open
-    turnover: Array1D
-    growth: Array1D  # 1 + gross return
-    cost_factor: Array1D  # 1 - cost of this row's trading
-    return_net: Array1D
-    equity: Array1D
-
-
-def _checked_prices(frame: pd.DataFrame) -> tuple[Array1D, pd.DatetimeIndex]:
-    if "open" not in frame.columns:
-        raise ValueError(
-            f"bars need an `open` column, got {list(frame.columns)}; read them with `read_bars`."
-        )
-    if not isinstance(frame.index, pd.DatetimeIndex):
-        raise ValueError(
-            f"bars need a DatetimeIndex, got {type(frame.index).__name__}; "
-            "set the open times as the index."
-        )
-    if len(frame) == 0:
-        raise ValueError("bars must have at least one row, got none; check the split's dates.")
-    price = frame["open"].to_numpy(dtype=np.float64)
-    bad = ~((price > 0) & (price < np.inf))  # NaN fails both
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise ValueError(
-            f"open must be positive and finite, got {price[row]} at row {row} "
-            f"({frame.index[row]}); repair the bars with `read_bars(..., repair='drop')`."
-        )
-    if not frame.index.is_monotonic_increasing or not frame.index.is_unique:
-        raise ValueError(
-            "open times must be strictly increasing; sort the bars and drop duplicates, "
-            "one symbol at a time."
-        )
-    return price, frame.index
-
-
-def _checked_signal(signal: npt.ArrayLike, rows: int, mode: Mode) -> Array1D:
-    values = vector("signal", signal, allow_nan=True)
-    if len(values) != rows:
-        raise ValueError(
-            f"signal must have one entry per bar: {rows} bars, {len(values)} signals; "
-            "put NaN or 0 where there is no decision."
-        )
-    lowest = -1.0 if mode == "long_short" else 0.0
-    bad = (values < lowest) | (values > 1.0)
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise ValueError(
-            f"signal must lie in [{lowest:g}, 1] in mode {mode!r}, got {values[row]} at row {row}; "
-            "negative signals need mode='long_short', larger ones would need borrowed money."
-        )
-    return np.nan_to_num(values, nan=0.0)
-
-
-def _target_positions(signal: Array1D, config: BacktestConfig) -> Array1D:
-    """Position wanted from each open on: the mean of the last `h` signals before it."""
-    rows, horizon = len(signal), config.horizon_bars
-    target = np.zeros(rows)
-    if horizon == 1:
-        target[1:] = signal[:-1]
-    elif np.array_equal(signal, np.rint(signal)):
-        total = np.zeros(rows + 1)
-        np.cumsum(signal, out=total[1:])  # whole numbers: exact
-        oldest = np.maximum(np.arange(rows) - horizon, 0)
-        target = (total[:-1] - total[oldest]) / horizon
-    else:
-        padded = np.concatenate([np.zeros(horizon), signal[:-1]])
-        windows = np.lib.stride_tricks.sliding_window_view(padded, horizon)
-        target = np.round(windows.sum(axis=1) / horizon, 12)  # no dust where tranches cancel
-    target[-1] = 0.0  # the last open only closes
-    return target
-
-
-def _settle(position: Array1D, bar_return: Array1D, cost_fraction: float) -> _Ledger:
-    growth = position * bar_return
-    growth += 1.0
-    drifted = np.zeros(len(position))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        np.multiply(position[:-1], 1.0 + bar_return[:-1], out=drifted[1:])
-        drifted[1:] /= growth[:-1]
-    turnover = np.abs(position - drifted)
-    cost_factor = 1.0 - cost_fraction * turnover
-    ruined = ~((growth > 0.0) & (cost_factor > 0.0))  # NaN and infinities come after ruin only
-    if ruined.any():
-        row = int(np.argmax(ruined))
-        if not cost_factor[row] > 0.0:
-            position[row], growth[row], cost_factor[row] = 0.0, 1.0, 0.0
-        else:
-            growth[row] = 0.0
-        after = slice(row + 1, None)
-        position[after], drifted[after], turnover[after] = 0.0, 0.0, 0.0
-        growth[after], cost_factor[after] = 1.0, 1.0
-    return_net = cost_factor * growth
-    equity = np.asarray(np.cumprod(return_net), dtype=np.float64)
-    return_net -= 1.0
-    return _Ledger(
-        position=position,
-        drifted=drifted,
-        turnover=turnover,
-        growth=growth,
-        cost_factor=cost_factor,
-        return_net=return_net,
-        equity=equity,
+def no_volume_error(index: pd.DatetimeIndex, row: int, symbol: str) -> ValueError:
+    """The error for a fill whose impact is undefined."""
+    return ValueError(
+        f"impact needs traded volume before every fill; there was none up to row {row} "
+        f"({index[row]}){f' of {symbol}' if symbol else ''}; "
+        "give bars with volume, or costs with impact_coefficient=0."
     )
+
+
+def _refuse_path_dependent(config: BacktestConfig) -> None:
+    if config.path_dependent:
+        raise ValueError(
+            f"the vectorised engine cannot follow {', '.join(config.path_dependent)}: what they "
+            "do depends on the path; call `evaluation.event_backtest.run_event_backtest`, or "
+            "`evaluation.engines.run_any_backtest`, which chooses the engine."
+        )
+
+
+def _room_for_trades(rows: int) -> TradeRows:
+    """Arrays that no trade list can outgrow; memory is only used where they are written."""
+    return TradeRows(
+        side=np.empty(rows, np.int64),
+        entry_row=np.empty(rows, np.int64),
+        exit_row=np.empty(rows, np.int64),
+        size=np.empty(rows),
+        growth_gross=np.empty(rows),
+        growth_net=np.empty(rows),
+    )
+
+
+def _charges(frame: pd.DataFrame, index: pd.DatetimeIndex, config: BacktestConfig) -> Charges:
+    costs = config.costs
+    held = costs.borrow_per_year != 0.0 or costs.funding_per_year != 0.0
+    return Charges(
+        per_side=costs.per_side_fraction,
+        impact=_impact(frame, config) if costs.impact_coefficient > 0.0 else _NONE,
+        borrow_per_year=costs.borrow_per_year,
+        funding_per_year=costs.funding_per_year,
+        years=years_to_next(index) if held else _NONE,
+    )
+
+
+def _impact(frame: pd.DataFrame, config: BacktestConfig) -> Array1D:
+    """Fraction paid for impact at each open where the whole starting capital is traded; infinite
+    where there was no volume before."""
+    costs, reason = config.costs, "impact"
+    close = price_column(frame, "close", reason=reason)
+    volume = volume_column(frame, reason=reason)
+    span = costs.impact_span_bars
+    sigma = bar_volatility(price_column(frame, "open", reason=reason), close, span_bars=span)
+    notional = weighted_means(volume * close, 2.0 / (span + 1.0))
+    unit = np.full(len(close), np.inf)  # nothing is known before the first bar has closed
+    with np.errstate(divide="ignore"):
+        share = config.capital / notional[:-1]
+    known = np.isfinite(share)
+    unit[1:][known] = costs.impact_coefficient * sigma[:-1][known] * np.sqrt(share[known])
+    return unit
 
 
 def _trade_list(
-    ledger: _Ledger, price: Array1D, index: pd.DatetimeIndex, symbol: str
+    trades: TradeRows, price: Array1D, index: pd.DatetimeIndex, symbol: str
 ) -> pd.DataFrame:
-    sign = np.sign(ledger.position)
-    previous = np.concatenate([[0.0], sign[:-1]])
-    changed = sign != previous
-    entry = np.flatnonzero(changed & (sign != 0.0))
-    end = np.flatnonzero(changed & (previous != 0.0))  # the open at which the position is left
-    reversal = changed & (sign != 0.0) & (previous != 0.0)
-    # A reversal is one fill for two trades: its cost is shared by the notional of each.
-    share = np.zeros(len(sign))
-    rows = np.flatnonzero(reversal)
-    share[rows] = np.abs(ledger.drifted[rows]) / ledger.turnover[rows]
-    exit_factor = np.where(
-        reversal[end], ledger.cost_factor[end] ** share[end], ledger.cost_factor[end]
-    )
-    factor = ledger.cost_factor.copy()
-    factor[rows] = ledger.cost_factor[rows] ** (1.0 - share[rows])
-    segments = np.column_stack([entry, end]).ravel()  # every second segment is a trade
-    gross = np.multiply.reduceat(ledger.growth, segments)[::2] if len(entry) else np.zeros(0)
-    factor *= ledger.growth
-    net = np.multiply.reduceat(factor, segments)[::2] if len(entry) else np.zeros(0)
-    held = np.concatenate([[0.0], np.cumsum(np.abs(ledger.position))])
-    return pd.DataFrame(
-        {
-            "symbol": np.full(len(entry), symbol, dtype=object),
-            "side": sign[entry].astype(np.int64),
-            "entry_row": entry,
-            "exit_row": end,
-            "entry_time": index[entry],
-            "exit_time": index[end],
-            "bars": end - entry,
-            "entry_price": price[entry],
-            "exit_price": price[end],
-            "size": (held[end] - held[entry]) / np.maximum(end - entry, 1),
-            "return_gross": gross - 1.0,
-            "return_net": net * exit_factor - 1.0,
-        },
-        columns=list(TRADE_COLUMNS),
-    )
+    entry, end = trades.entry_row, trades.exit_row
+    codes = np.zeros(len(entry), np.int8)
+    columns = {
+        "symbol": pd.Categorical.from_codes(codes, categories=[symbol], validate=False),
+        "side": trades.side,
+        "entry_row": entry,
+        "exit_row": end,
+        "entry_time": index.take(entry),
+        "exit_time": index.take(end),
+        "bars": end - entry,
+        "entry_price": price[entry],
+        "exit_price": price[end],
+        "size": trades.size,
+        "return_gross": trades.growth_gross - 1.0,
+        "return_net": trades.growth_net - 1.0,
+    }
+    return pd.DataFrame(columns, columns=list(TRADE_COLUMNS), copy=False)
 
 
 def _result(
-    index: pd.DatetimeIndex, ledger: _Ledger, trades: pd.DataFrame, bars_per_year: float
+    index: pd.DatetimeIndex, curves: Curves, trades: pd.DataFrame, bars_per_year: float
 ) -> BacktestResult:
-    before = np.concatenate([[1.0], ledger.equity[:-1]])
-    cost = before * (1.0 - ledger.cost_factor)
-    return_gross = ledger.growth - 1.0
     return BacktestResult(
         index=index,
-        equity=ledger.equity,
-        return_net=ledger.return_net,
-        return_gross=return_gross,
-        position=ledger.position,
-        turnover=ledger.turnover,
-        cost=cost,
+        equity=curves.equity,
+        return_net=curves.return_net,
+        return_gross=curves.return_gross,
+        position=curves.position,
+        turnover=curves.turnover,
+        cost=curves.cost,
         trades=trades,
         metrics=performance_metrics(
-            return_net=ledger.return_net,
-            return_gross=return_gross,
-            equity=ledger.equity,
-            position=ledger.position,
-            turnover=ledger.turnover,
-            cost=cost,
+            return_net=curves.return_net,
+            return_gross=curves.return_gross,
+            equity=curves.equity,
+            position=curves.position,
+            turnover=curves.turnover,
+            cost=curves.cost,
             trade_return_net=trades["return_net"].to_numpy(),
             trade_bars=trades["bars"].to_numpy(),
             bars_per_year=bars_per_year,

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ def test_everything_results_hold_becomes_strict_json():
     assert back["array"] == [[1.0, None]]
     assert back["time"] == "2020-01-01T00:00:00+00:00"
     assert back["nat"] is None
-    assert back["costs"] == {"fee_bps": 1.0, "slippage_bps": 1.0}
+    assert back["costs"] == asdict(CostSpec())
     assert back["frame"] == [{"a": 1, "b": 0.5}, {"a": 2, "b": None}]
     assert back["5"] == ["x", None]
     assert back["path"] == str(Path("folder") / "file")
