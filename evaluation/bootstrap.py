@@ -190,19 +190,36 @@ def bootstrap_sums(
             "drop NaN rows first."
         )
     rows = len(table)
-    _check(rows, block_bars, resamples)
-    generator = np.random.default_rng(seed)
     shift = table.mean(axis=0)  # totals of centred values lose no digits
-    total = np.zeros((2 * rows + 1, table.shape[1]))
-    np.cumsum(np.concatenate([table - shift] * 2), axis=0, out=total[1:])
+    total = np.zeros((table.shape[1], 2 * rows + 1))  # twice, for blocks that run over the end
+    for column, running in enumerate(total):
+        np.cumsum(table[:, column] - shift[column], out=running[1 : rows + 1])
+        np.add(running[1 : rows + 1], running[rows], out=running[rows + 1 :])
     sums = np.empty((resamples, table.shape[1]))
-    for part in _chunks(resamples, rows / block_bars):
-        start, length = _draw_blocks(rows, block_bars, part.stop - part.start, generator)
+    draws = resampled_blocks(rows, block_bars=block_bars, resamples=resamples, seed=seed)
+    for part, start, length in draws:
         end = start + length
-        for column in range(table.shape[1]):
-            running = total[:, column].copy()
+        for column, running in enumerate(total):
             sums[part, column] = (running[end] - running[start]).sum(axis=1)
     return sums + rows * shift
+
+
+def resampled_blocks(
+    rows: int, *, block_bars: float, resamples: int, seed: Seed
+) -> Iterator[tuple[slice, npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    """Yield resampled histories as blocks, many at a time; one seed, one set of histories.
+
+    Args as for `stationary_indices`, which draws the same.
+
+    Yields:
+        Which resamples, then the first row and the length of each block, both of shape
+        `(resamples, blocks)`. Lengths sum to `rows`; a block may run over the end into the
+        beginning, and those after the last row have length 0.
+    """
+    _check(rows, block_bars, resamples)
+    generator = np.random.default_rng(seed)
+    for part in _chunks(resamples, rows / block_bars):
+        yield part, *_draw_blocks(rows, block_bars, part.stop - part.start, generator)
 
 
 def _chunks(resamples: int, blocks: float) -> Iterator[slice]:
