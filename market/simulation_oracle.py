@@ -29,6 +29,14 @@ class Realised(NamedTuple):
     path: Path
     probability: np.ndarray
 
+    def expected_return(self, horizon_bars: int) -> np.ndarray:
+        """Return the mean log return of each label's horizon, `(rows,)`; NaN past the end."""
+        out = np.full(len(self.probability), np.nan)
+        mean = self.path.sigma * self.path.drift
+        windows = np.lib.stride_tricks.sliding_window_view(mean[1:-1], horizon_bars)
+        out[: len(windows)] = windows.sum(axis=1)
+        return out
+
     @property
     def edge(self) -> float:
         """The oracle's expected accuracy minus one half."""

@@ -27,6 +27,8 @@ class SimulatedMarket:
         probability_up: `(rows,)` float64, the true probability, given the bars up to t, that the
             label of row t is 1 (of those that the rule for ties keeps); NaN where the label's
             horizon passes the end.
+        expected_return: `(rows,)` float64, the true mean of the label's log return from open to
+            open, given the same; NaN there too.
         edge: the oracle's expected accuracy minus one half, `mean(max(p, 1 - p)) - 0.5`.
         label: what the probability is about.
         amplitude: scale of the planted drift, in standard deviations of a bar; 0 without an edge.
@@ -37,6 +39,7 @@ class SimulatedMarket:
 
     bars: Bars
     probability_up: np.ndarray
+    expected_return: np.ndarray
     edge: float
     label: LabelSpec
     amplitude: float
@@ -177,6 +180,7 @@ def _market(
     return SimulatedMarket(
         bars=bars,
         probability_up=found.probability,
+        expected_return=found.expected_return(label.horizon_bars),
         edge=found.edge,
         label=label,
         amplitude=found.amplitude,

@@ -58,6 +58,18 @@ def _check_calibration(market):
             assert abs((came[inside] - here[inside]).sum()) <= 4.5 * spread + 1
 
 
+def _check_expected_return(market):
+    """Realised returns are the stated mean on average, in either half of it."""
+    stated, came = market.expected_return, make_labels(market.bars.frame, market.label).return_log
+    np.testing.assert_array_equal(np.isnan(stated), np.isnan(came))
+    above = stated > 0
+    for half in (above, ~above & ~np.isnan(stated)):
+        excess = (came - stated)[half][:: market.label.horizon_bars]
+        assert abs(excess.mean()) <= 4.5 * excess.std() / math.sqrt(len(excess))
+    defined = np.isfinite(stated)
+    np.testing.assert_array_equal(above[defined], market.probability_up[defined] > 0.5)
+
+
 @pytest.mark.parametrize(
     ("name", "horizon"), [(name, 5 if n % 2 else 1) for n, name in enumerate(SPECS)]
 )
@@ -66,6 +78,7 @@ def test_edge_is_met_and_labels_come_true_as_often_as_said(name, horizon):
     market = simulate_bars(8_000, seed=4, edge=0.12, label=label, spec=SPECS[name])
     assert market.edge == pytest.approx(0.12, abs=0.0005)
     _check_calibration(market)
+    _check_expected_return(market)
     _, notes = validate_bars(market.bars.frame, symbol="SIMULATED")
     assert notes == ()
     assert (market.order_book is not None) == SPECS[name].has_book
