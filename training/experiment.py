@@ -15,8 +15,7 @@ from scipy.special import expit
 from sklearn.preprocessing import RobustScaler
 
 from evaluation.ledger.trial import TrialCount
-from evaluation.metrics import predicted_up
-from evaluation.verdict import Verdict, judge_edge
+from evaluation.verdict import Verdict
 from features import compute_features
 from market.splits import Split
 from models.heads import Heads
@@ -334,19 +333,7 @@ def verdict_of(prepared: Prepared, judged: Judgement, *, readings: int = 1) -> V
         judged: A predictor on the test part.
         readings: Different models that have read these bars' test part, this one included.
     """
-    labels = prepared.judge("test").labels()
-    known = np.isfinite(labels)
-    assert judged.probability is not None
-    return judge_edge(
-        labels[known],
-        predicted_up(judged.probability[known]),
-        judged.backtest.return_net,
-        decision_time=prepared.rows.decision_time[prepared.split.test][known],
-        horizon_bars=prepared.config.label.horizon_bars,
-        seed=prepared.config.seed,
-        simulated=prepared.market.simulated,
-        readings=readings,
-    )
+    return prepared.judge("test").verdict(judged, readings=readings, seed=prepared.config.seed)
 
 
 def _baseline_inputs(prepared: Prepared) -> BaselineInputs:

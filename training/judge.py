@@ -10,6 +10,7 @@ from evaluation.backtest import BacktestConfig, BacktestResult, combine_backtest
 from evaluation.metrics import classification_metrics, predicted_up
 from evaluation.oracle import expected_accuracy, oracle_accuracy, share_of_edge
 from evaluation.signals import signal_from_probability
+from evaluation.verdict import Verdict, judge_edge
 from market.bars import Bars
 from training.calibration import ThresholdChoice, choose_threshold
 from training.dataset import Market, Rows
@@ -70,7 +71,7 @@ class Judge:
 
         def mean_net_return(threshold: float) -> float:
             signal = signal_from_probability(probability, threshold, mode=self.config.mode)
-            return_net = self.trade(signal).return_net
+            return_net = self.trade(signal, probability).return_net
             accounts.append(_in_periods(return_net))
             return float(return_net.mean())
 
@@ -91,7 +92,7 @@ class Judge:
     ) -> Judgement:
         """Judge probabilities of the part's rows at a threshold."""
         signal = signal_from_probability(probability, threshold, mode=self.config.mode)
-        result = self.trade(signal)
+        result = self.trade(signal, probability)
         metrics = self._classification(probability) | dict(result.metrics)
         metrics["threshold"] = threshold
         metrics["coverage"] = float(np.mean(signal != 0))
@@ -106,11 +107,39 @@ class Judge:
         """Labels of the part's rows, `(rows,)`; NaN where undefined."""
         return self.rows.labels[self.part]
 
-    def trade(self, signal: np.ndarray, config: BacktestConfig | None = None) -> BacktestResult:
+    def verdict(self, judged: Judgement, *, readings: int = 1, seed: int = 0) -> Verdict:
+        """Return whether a predictor has an edge on this part.
+
+        Args:
+            judged: By this judge, with probabilities.
+            readings: Different models that have read these bars, this one included.
+            seed: Of the bootstrap.
+        """
+        assert judged.probability is not None
+        labels = self.labels()
+        known = np.isfinite(labels)
+        return judge_edge(
+            labels[known],
+            predicted_up(judged.probability[known]),
+            judged.backtest.return_net,
+            decision_time=self.rows.decision_time[self.part][known],
+            horizon_bars=self.config.horizon_bars,
+            seed=seed,
+            simulated=self.market.simulated,
+            readings=readings,
+        )
+
+    def trade(
+        self,
+        signal: np.ndarray,
+        probability: np.ndarray | None = None,
+        config: BacktestConfig | None = None,
+    ) -> BacktestResult:
         """Return the portfolio that the part's signals make, each symbol with an equal share.
 
         Args:
-            signal: Wanted position of each of the part's rows, `(rows,)`.
+            signal: Side wanted after each of the part's rows, `(rows,)`.
+            probability: Of up, for sizes that depend on it, `(rows,)`.
             config: Other rules or costs than the judge's own.
         """
         rules = config or self.config

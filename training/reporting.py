@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
+from evaluation.assessment import Assessment
 from evaluation.bootstrap import Interval
 from evaluation.metrics import predicted_up
 from evaluation.reporting.data import Contender, Predictions, ReportData
@@ -19,7 +20,13 @@ from training.judge import Judgement
 ATTENTION_ROWS = 2_048
 
 
-def report_data(prepared: Prepared, model: keras.Model, outcome: Outcome, plan: Plan) -> ReportData:
+def report_data(
+    prepared: Prepared,
+    model: keras.Model,
+    outcome: Outcome,
+    assessment: Assessment,
+    plan: Plan,
+) -> ReportData:
     """Return what `evaluation.reporting.report.write_report` shows of this run."""
     config, judged = prepared.config, outcome.model
     held = [one.backtest for one in outcome.baselines if one.name == "buy and hold"]
@@ -45,6 +52,7 @@ def report_data(prepared: Prepared, model: keras.Model, outcome: Outcome, plan: 
         config=config.to_dict(),
         notes=_notes(prepared, outcome),
         files=FILE_PURPOSES,
+        assessment=assessment,
     )
 
 

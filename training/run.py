@@ -11,12 +11,14 @@ from typing import Any
 import keras
 import pandas as pd
 
+from evaluation.assessment import Assessment
 from evaluation.json_safe import json_safe
 from evaluation.reporting.report import write_report
 from models.describe import describe_architecture
 from training.bundle import BundleContents, bundle_writer
 from training.command_line import config_from_dict
 from training.config import ExperimentConfig
+from training.evaluating.assessing import assess_outcome
 from training.experiment import PARTS, Outcome, Prepared, build, evaluate, prepare, train
 from training.fitting.compiled import CompiledFit, time_fit
 from training.fitting.plan import Plan, make_plan, plan_lines
@@ -48,12 +50,14 @@ class Run:
         folder: The bundle.
         prepared: Data and split.
         outcome: Figures and verdict.
+        assessment: What the verdict rests on.
         plan: What had been planned.
     """
 
     folder: Path
     prepared: Prepared
     outcome: Outcome
+    assessment: Assessment
     plan: Plan
 
 
@@ -168,13 +172,16 @@ def finish_run(
     prepared = planned.prepared
     book = TrialBook.opened(folder, prepared.market, prepared.config)
     outcome = evaluate(prepared, planned.model, fitted, progress, book=book)
-    witness = {"ledger": dataclasses.asdict(book.head())}
-    extras = dataclasses.replace(extras, metrics=witness | dict(extras.metrics))
+    with progress.busy("assessing: chance, trials, costs, delay, regimes, random entry"):
+        assessment = assess_outcome(prepared, outcome)
+    written = {"ledger": dataclasses.asdict(book.head()), "assessment": json_safe(assessment)}
+    extras = dataclasses.replace(extras, metrics=written | dict(extras.metrics))
     with progress.busy("writing model, report and manifest"):
-        _write(folder, planned, outcome, extras, workspace=unfinished / DRAFTS)
+        judged = Judged(planned, outcome, assessment)
+        _write(folder, judged, extras, workspace=unfinished / DRAFTS)
     shutil.rmtree(unfinished)
     point_latest(folder)
-    return Run(folder, prepared, outcome, planned.plan)
+    return Run(folder, prepared, outcome, assessment, planned.plan)
 
 
 def resumed_config(folder: Path, given: ExperimentConfig) -> ExperimentConfig:
@@ -199,9 +206,17 @@ def resumed_config(folder: Path, given: ExperimentConfig) -> ExperimentConfig:
     return dataclasses.replace(stored, artifacts=given.artifacts)
 
 
-def _write(
-    folder: Path, planned: Planned, outcome: Outcome, extras: Extras, *, workspace: Path
-) -> None:
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """A trained run with all that was found of it, before it is written."""
+
+    planned: Planned
+    outcome: Outcome
+    assessment: Assessment
+
+
+def _write(folder: Path, judged: Judged, extras: Extras, *, workspace: Path) -> None:
+    planned, outcome = judged.planned, judged.outcome
     prepared, model, plan = planned.prepared, planned.model, planned.plan
     contents = BundleContents(
         model=model,
@@ -220,7 +235,8 @@ def _write(
         draft.save(contents)
         for name, table in extras.tables.items():
             table.to_csv(draft.path / name, index=False)
-        write_report(draft.path / "report.html", report_data(prepared, model, outcome, plan))
+        report = report_data(prepared, model, outcome, judged.assessment, plan)
+        write_report(draft.path / "report.html", report)
 
 
 def run_metrics(prepared: Prepared, outcome: Outcome, plan: Plan) -> dict[str, Any]:

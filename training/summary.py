@@ -35,7 +35,9 @@ def render_summary(run: Run) -> Group:
     for judged in (outcome.model, *outcome.baselines):
         table.add_row(judged.name, *_cells(judged))
     share = outcome.model.metrics.get("share_of_edge", math.nan)
-    lines: list[Text | Table] = [Text(), verdict, table]
+    lines: list[Text | Table] = [Text(), verdict]
+    lines += [Text(f"- {caution}") for caution in run.assessment.cautions]
+    lines.append(table)
     if math.isfinite(share):
         lines.append(Text(f"The model found {share:.0%} of the edge that this market has."))
     lines.append(Text(f"Report: {run.folder / 'report.html'}"))

@@ -1,0 +1,199 @@
+"""The experiment as a pipeline that the leak detector runs on other bars and labels."""
+
+from __future__ import annotations
+
+import dataclasses
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from evaluation.leaks.detect import CHECKS, DATA_CHECKS, detect_leaks
+from evaluation.leaks.findings import LeakReport
+from evaluation.leaks.runner import Busy, LeakConfig
+from evaluation.leaks.trace import Market as BarsBySymbol
+from evaluation.leaks.trace import Relabel, Step, Trace
+from evaluation.signals import signal_from_probability
+from features import compute_features
+from training.config import ExperimentConfig, ModelConfig
+from training.dataset import Market, Rows, assemble_rows
+from training.experiment import Prepared, build, evaluate, prepare_rows, train
+from training.fitting.progress import Progress
+from training.steps import Steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurrogateConfig:
+    """The small model that stands in for the bundle's own, which may take hours to train.
+
+    Whether a step before or after the model leaks does not depend on the model.
+
+    Args:
+        model: Registered name.
+        epochs: Passes over the training part.
+        learning_rate: Peak learning rate; high, since passes are few.
+    """
+
+    model: str = "mlp"
+    epochs: int = 3
+    learning_rate: float = 2e-3
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise ValueError(f"surrogate epochs are at least 1, got {self.epochs}")
+
+    def applied(self, config: ExperimentConfig) -> ExperimentConfig:
+        """Return the experiment with this model, and without baselines."""
+        fit = dataclasses.replace(
+            config.fit, epochs=self.epochs, learning_rate=self.learning_rate, precision="float32"
+        )
+        model = ModelConfig(name=self.model)
+        return dataclasses.replace(config, model=model, fit=fit, baselines=False)
+
+
+class ExperimentPipeline:
+    """The experiment's own path from bars to signals, any step of which may be a user's.
+
+    Args:
+        config: The experiment; its data are not read.
+        steps: What is done otherwise than usual.
+        progress: Told how training goes.
+    """
+
+    def __init__(
+        self, config: ExperimentConfig, steps: Steps = Steps(), progress: Progress = Progress()
+    ) -> None:
+        self.config = config
+        self.steps = steps
+        self.progress = progress
+
+    def __call__(
+        self, bars: BarsBySymbol, *, until: Step = "signals", relabel: Relabel | None = None
+    ) -> Trace:
+        """Walk the steps; see `evaluation.leaks.trace.Pipeline`.
+
+        Raises:
+            ValueError: As the experiment: too few bars, an unknown feature, an empty part.
+        """
+        config, steps = self.config, self.steps
+        market = Market(dict(bars))
+        if steps.bars is not None:
+            market = steps.bars(market)
+        names = config.features.names or None
+        compute = steps.features or (lambda frame: compute_features(frame, names))
+        rows = assemble_rows(market, config.label, compute, steps.labels)
+        trace = _data_trace(rows)
+        if until == "labels":
+            return trace
+        split = steps.split(rows, config.split, market.interval)
+        changed = rows if steps.rows is None else steps.rows(rows, split)
+        if relabel is not None:
+            fitted = np.concatenate([split.train, split.validation])
+            labels = relabel(changed.labels, fitted)
+            changed = dataclasses.replace(changed, labels=labels)
+        # Changing rows is done: what follows the split goes on as in the experiment.
+        rest = dataclasses.replace(steps, rows=None)
+        prepared = prepare_rows(config, market, changed, split, rest)
+        trace = _scaled_trace(trace, prepared, None if steps.rows is None else changed)
+        return trace if until == "scaling" else self._fit(trace, prepared)
+
+    def _fit(self, trace: Trace, prepared: Prepared) -> Trace:
+        """Train, calibrate, choose the threshold and judge, as the experiment does."""
+        keras.utils.clear_session(free_memory=False)
+        model = build(prepared.config, prepared.scaled.shape[1])
+        outcome = evaluate(prepared, model, train(prepared, model, self.progress), self.progress)
+        probability = np.full(len(trace.decision_time), np.nan)
+        for name, values in outcome.probability.items():
+            probability[prepared.part(name)] = values
+        signal = np.full(len(probability), np.nan)
+        signal[prepared.split.test] = signal_from_probability(
+            outcome.probability["test"],
+            outcome.model.threshold,
+            mode=prepared.config.backtest.mode,
+        )
+        return dataclasses.replace(
+            trace,
+            weights=tuple(np.array(weight) for weight in model.get_weights()),
+            temperature=outcome.temperature.temperature,
+            threshold=outcome.model.threshold,
+            probability=probability,
+            signal=signal,
+            verdict=outcome.verdict.kind,
+        )
+
+
+def detect_in_experiment(
+    config: ExperimentConfig,
+    market: Market,
+    leak_config: LeakConfig = LeakConfig(),
+    *,
+    steps: Steps = Steps(),
+    surrogate: SurrogateConfig | None = SurrogateConfig(),
+    train_models: bool = True,
+    progress: Progress = Progress(),
+    subject: str = "",
+) -> LeakReport:
+    """Examine an experiment for leaks, on its own path and with its own options.
+
+    Args:
+        config: The experiment.
+        market: Bars to run it on.
+        leak_config: How thoroughly.
+        steps: The steps of a user that are to be examined.
+        surrogate: Stands in for the model; None trains the experiment's own, many times.
+        train_models: Whether to run the checks that train at all.
+        progress: Told of every run.
+        subject: What is examined, for people.
+
+    Raises:
+        ValueError: The experiment cannot run on these bars.
+    """
+    own = surrogate is None
+    examined = dataclasses.replace(config, baselines=False) if own else surrogate.applied(config)
+    # Two live displays cannot be nested: the long trainings of an own model show theirs.
+    pipeline = ExperimentPipeline(examined, steps, progress if own else Progress())
+    return detect_leaks(
+        pipeline,
+        market.bars,
+        leak_config,
+        checks=CHECKS if train_models else DATA_CHECKS,
+        busy=_announced(progress) if own else progress.busy,
+        subject=subject,
+    )
+
+
+def _announced(progress: Progress) -> Busy:
+    def busy(text: str) -> AbstractContextManager[None]:
+        progress.message(text)
+        return nullcontext()
+
+    return busy
+
+
+def _data_trace(rows: Rows) -> Trace:
+    return Trace(
+        symbols=rows.symbols,
+        symbol_code=rows.symbol_code,
+        decision_time=rows.decision_time,
+        names=rows.names,
+        features=rows.values,
+        labels=rows.labels,
+        label_end_time=rows.label_end_time,
+    )
+
+
+def _scaled_trace(trace: Trace, prepared: Prepared, changed: Rows | None) -> Trace:
+    split, scaler = prepared.split, prepared.scaler
+    return dataclasses.replace(
+        trace,
+        train=split.train,
+        validation=split.validation,
+        test=split.test,
+        embargo_bars=prepared.config.split.embargo_bars,
+        changed_features=None if changed is None else changed.values,
+        changed_labels=None if changed is None else changed.labels,
+        selected=None if prepared.steps.select is None else prepared.rows.names,
+        scaler={"center": scaler.center_, "scale": scaler.scale_},
+        scaled=prepared.scaled,
+    )

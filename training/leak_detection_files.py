@@ -1,0 +1,150 @@
+"""Leak detection of a saved bundle: its options in, a report in a new folder out."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import shutil
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from evaluation.leaks.findings import LeakReport
+from evaluation.leaks.page import write_leak_page
+from evaluation.leaks.runner import LeakConfig
+from training.bundle import Bundle
+from training.config import DataConfig
+from training.dataset import load_market
+from training.fitting.progress import Progress
+from training.inference import bundle_config, merge_data
+from training.leak_detection import SurrogateConfig, detect_in_experiment
+from training.runs import write_json
+from training.steps import Steps
+
+JSON_FILE, PAGE_FILE = "leaks.json", "leaks.html"
+
+
+def detect_in_bundle(
+    bundle: Bundle,
+    data: DataConfig,
+    leak_config: LeakConfig = LeakConfig(),
+    *,
+    steps: Steps = Steps(),
+    surrogate: SurrogateConfig | None = SurrogateConfig(),
+    train_models: bool = True,
+    progress: Progress = Progress(),
+) -> LeakReport:
+    """Examine the experiment that wrote a bundle, on bars given or its own.
+
+    Args:
+        bundle: Its configuration says what is examined.
+        data: The bars; options that are not given are the run's.
+        leak_config: How thoroughly.
+        steps: The steps of a user that are to be examined.
+        surrogate: Stands in for the bundle's model; None trains that one.
+        train_models: Whether to run the checks that train at all.
+        progress: Told of every run.
+
+    Raises:
+        ValueError: The experiment cannot run on these bars.
+    """
+    config = bundle_config(bundle)
+    with progress.busy("reading bars"):
+        market = load_market(merge_data(data, config.data), config.label)
+    model = config.model.name
+    stand_in = "" if surrogate is None else f", {surrogate.model} in place of {model}"
+    replaced = [
+        name
+        for name in Steps.__dataclass_fields__
+        if getattr(steps, name) != getattr(Steps(), name)
+    ]
+    own = f", own steps: {', '.join(replaced)}" if replaced else ""
+    return detect_in_experiment(
+        config,
+        market,
+        leak_config,
+        steps=steps,
+        surrogate=surrogate,
+        train_models=train_models,
+        progress=progress,
+        subject=f"{bundle.folder.name}: {', '.join(market.bars)}{stand_in}{own}",
+    )
+
+
+def load_steps(name: str) -> Steps:
+    """Return a user's `Steps` from `module:attribute` or `file.py:attribute`.
+
+    Raises:
+        ValueError: No such module, file or attribute, or it is no `Steps`.
+    """
+    place, separator, attribute = name.rpartition(":")
+    if not separator or not place or not attribute:
+        raise ValueError(
+            f"--steps names a Steps object as module:attribute or file.py:attribute, got {name!r}"
+        )
+    module = _module_of(place)
+    steps = getattr(module, attribute, None)
+    if not isinstance(steps, Steps):
+        held = "nothing of that name" if steps is None else f"a {type(steps).__name__}"
+        raise ValueError(
+            f"{name!r} must be a training.steps.Steps, found {held}; write e.g. "
+            f"`{attribute} = Steps(features=my_features)` in {place}"
+        )
+    return steps
+
+
+def write_leaks(report: LeakReport, folder: Path) -> Path:
+    """Write `leaks.json` and `leaks.html` into a new folder, whole or not at all.
+
+    Raises:
+        FileExistsError: The folder exists; it is never overwritten.
+    """
+    if os.path.lexists(folder):
+        raise FileExistsError(f"{folder} exists and is never overwritten; give another --output")
+    draft = folder.with_name(f".{folder.name}-{os.getpid()}.tmp")
+    draft.mkdir(parents=True)
+    try:
+        write_json(draft / JSON_FILE, report.to_dict())
+        write_leak_page(draft / PAGE_FILE, report)
+        os.rename(draft, folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return folder
+
+
+def free_folder(bundle: Path) -> Path:
+    """Return a folder beside a bundle that does not exist yet: `<bundle>-leaks`, then numbered.
+
+    Never inside the bundle, whose files are listed and hashed.
+    """
+    bundle = bundle.resolve()
+    folder, number = bundle.with_name(f"{bundle.name}-leaks"), 1
+    while os.path.lexists(folder):
+        number += 1
+        folder = bundle.with_name(f"{bundle.name}-leaks-{number}")
+    return folder
+
+
+def _module_of(place: str) -> ModuleType:
+    if not place.endswith(".py"):
+        folder = os.getcwd()
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+        try:
+            return importlib.import_module(place)
+        except ModuleNotFoundError as error:
+            raise ValueError(
+                f"--steps: {error}; give a module that can be imported from {folder}, or a .py file"
+            ) from error
+    path = Path(place)
+    if not path.is_file():
+        raise ValueError(f"--steps: no file {path}; give the path of your Python file")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"--steps: {path} cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    # Dataclasses and pickles look their module up by name.
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
