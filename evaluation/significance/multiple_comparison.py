@@ -74,7 +74,7 @@ class SuperiorPredictiveAbility:
     """Hansen's test of the same; poor models cost it less power.
 
     Args:
-        p_value: the consistent one.
+        p_value: the consistent one; 1 where no model loses less than the benchmark.
         p_value_lower, p_value_upper: bounds, as if poor models did not count, or all did.
         best: name of the model with the largest studentised gain.
         best_gain: mean loss of the benchmark minus that model's, per row.
@@ -214,10 +214,15 @@ def superior_predictive_ability(
     test.compute()
     strength = studentised.mean(axis=0) * np.sqrt(len(buckets))
     best = int(strength.argmax())
+    # Where no model gains anything there is nothing to test: Hansen's convention, not arch's.
+    p_value = {
+        name: _p_value(share, resampling) if strength[best] > 0.0 else 1.0
+        for name, share in test.pvalues.items()
+    }
     return SuperiorPredictiveAbility(
-        p_value=_p_value(test.pvalues["consistent"], resampling),
-        p_value_lower=_p_value(test.pvalues["lower"], resampling),
-        p_value_upper=_p_value(test.pvalues["upper"], resampling),
+        p_value=p_value["consistent"],
+        p_value_lower=p_value["lower"],
+        p_value_upper=p_value["upper"],
         best=names[best],
         best_gain=float(gains[:, best].mean()),
         best_t=float(strength[best]),
