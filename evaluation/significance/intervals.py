@@ -61,8 +61,8 @@ class IntervalConfig:
             raise ValueError(f"level must lie in (0, 1), got {self.level}; give for example 0.96.")
         if self.horizon_bars < 1:
             raise ValueError(f"horizon_bars must be at least 1, got {self.horizon_bars}.")
-        if self.resamples * (1.0 - self.level) < 10.0:
-            least = math.ceil(10.0 / (1.0 - self.level))
+        least = math.ceil(10.0 / (1.0 - self.level) - 1e-6)  # 1 - 0.9 is not quite 0.1
+        if self.resamples < least:
             raise ValueError(
                 f"resamples must put at least 5 histories beyond each bound, got {self.resamples} "
                 f"at level {self.level}; take {least} or more."
