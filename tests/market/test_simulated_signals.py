@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from features import compute_features, feature_names
 from market.bars import validate_bars
 from market.labels import LabelSpec, make_labels
 from market.shock_law import (
@@ -356,6 +357,11 @@ def test_books_are_sorted_positive_and_straddle_the_close():
     order = np.argsort(balance.to_numpy()[:-2])
     assert (np.diff(market.probability_up[:-2][order]) >= -1e-9).all()
     assert abs(balance.mean()) < 0.15
+    # The features of the book take it, and one of them is that balance.
+    matrix = compute_features(market.bars.frame.join(book), feature_names(family="order_book"))
+    read = matrix.values[:, matrix.names.index("book_imbalance_5")]
+    known = np.isfinite(read)
+    np.testing.assert_allclose(read[known], balance[known], atol=1e-6)
     # Books beside another signal change none of its bars.
     plain = simulate_bars(500, seed=3, edge=0.1)
     with_book = simulate_bars(500, seed=3, edge=0.1, spec=SimulationSpec(order_book=True))
