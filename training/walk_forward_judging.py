@@ -1,0 +1,170 @@
+"""From the folds' predictions to judged accounts: of each fold, of the whole, of every path."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evaluation.ledger.trial import TrialCount
+from evaluation.schemes.combinatorial import CombinatorialPurged
+from evaluation.schemes.scheme import Scheme
+from evaluation.signals import signal_from_probability
+from evaluation.significance.summary import SharpeSignificance, sharpe_significance
+from evaluation.verdict import Verdict
+from training.experiment import Prepared
+from training.judge import Judge, Judgement
+from training.walk_forward_folds import MODEL, FoldResult
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedPart:
+    """One account with its verdict.
+
+    Args:
+        name: Of the fold or path.
+        rows: Row numbers judged, `(rows,)`.
+        signal: Wanted positions of the rows, `(rows,)`.
+        judged: The account and its figures; its threshold is NaN where the folds' differ.
+        verdict: Whether it shows an edge.
+    """
+
+    name: str
+    rows: np.ndarray
+    signal: np.ndarray
+    judged: Judgement
+    verdict: Verdict
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedWalk:
+    """All accounts of a walk-forward.
+
+    Args:
+        whole: The account of all test parts in a row; with several paths, the path in the middle
+            by Sharpe ratio.
+        rivals: The baselines over the same rows, and buy and hold.
+        folds: Each fold's own account.
+        paths: The accounts of all paths; one where each row is tested once.
+    """
+
+    whole: JudgedPart
+    rivals: tuple[Judgement, ...]
+    folds: tuple[JudgedPart, ...]
+    paths: tuple[JudgedPart, ...]
+
+
+def judge_walk(
+    prepared: Prepared, scheme: Scheme, results: Sequence[FoldResult], *, readings: int
+) -> JudgedWalk:
+    """Judge every fold, and all of them joined.
+
+    Args:
+        prepared: Bars, rows and costs.
+        scheme: That made the folds.
+        results: One for each of its folds, in order.
+        readings: Different strategies that have read these bars, this one included.
+    """
+    folds = tuple(
+        _judge_part(
+            prepared, f"fold {number}", result.rows, result.probability[0],
+            _signals(prepared, result, 0), readings,
+        )
+        for number, result in enumerate(results, start=1)
+    )  # fmt: skip
+    joined = _join(prepared, scheme, results, MODEL)
+    several = len(joined) > 1
+    paths = tuple(
+        _judge_part(prepared, f"path {number}" if several else "whole", *part, readings)
+        for number, part in enumerate(joined, start=1)
+    )
+    whole = middle_path(paths)
+    number = paths.index(whole)
+    rivals = [
+        _judgement(_judge_of(prepared, part[0]), name, *part[1:])
+        for name in results[0].names[1:]
+        for part in [_join(prepared, scheme, results, name)[number]]
+    ]
+    held = _judge_of(prepared, whole.rows).judge_buy_and_hold()
+    return JudgedWalk(whole, (*rivals, held), folds, paths)
+
+
+def middle_path(paths: Sequence[JudgedPart]) -> JudgedPart:
+    """Return the path with the median Sharpe ratio, the lower one of two; undefined ones last."""
+    worst_first = sorted(
+        paths, key=lambda path: np.nan_to_num(path.judged.metrics["sharpe"], nan=-np.inf)
+    )
+    return worst_first[(len(paths) - 1) // 2]
+
+
+def sharpe_of(part: JudgedPart, trials: TrialCount, *, horizon_bars: int) -> SharpeSignificance:
+    """Return an account's Sharpe ratio against chance and against everything tried on its bars.
+
+    Trials without skill spread by at least what chance makes of an account of this length.
+    """
+    account = part.judged.backtest
+    by_chance = 1.0 / max(len(account.return_net) - 1, 1)
+    recorded = trials.sharpe_variance
+    return sharpe_significance(
+        account.return_net,
+        bars_per_year=account.bars_per_year,
+        trials=max(trials.effective_trials, 1.0),
+        trial_sharpe_variance_per_bar=(
+            by_chance if math.isnan(recorded) else max(recorded, by_chance)
+        ),
+        horizon_bars=horizon_bars,
+    )
+
+
+def _join(
+    prepared: Prepared, scheme: Scheme, results: Sequence[FoldResult], name: str
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Return rows, probability and signal of each path of one predictor."""
+    places = [result.names.index(name) for result in results]
+    probability = [result.probability[place] for result, place in zip(results, places, strict=True)]
+    signal = [
+        _signals(prepared, result, place) for result, place in zip(results, places, strict=True)
+    ]
+    if isinstance(scheme, CombinatorialPurged):
+        rows = np.arange(len(scheme.spans))
+        pairs = zip(scheme.join(probability), scheme.join(signal), strict=True)
+        return [(rows, *pair) for pair in pairs]
+    rows = np.concatenate([result.rows for result in results])
+    order = np.argsort(rows)
+    return [(rows[order], np.concatenate(probability)[order], np.concatenate(signal)[order])]
+
+
+def _signals(prepared: Prepared, result: FoldResult, place: int) -> np.ndarray:
+    return signal_from_probability(
+        result.probability[place],
+        float(result.thresholds[place]),
+        mode=prepared.config.backtest.mode,
+    )
+
+
+def _judge_part(
+    prepared: Prepared,
+    name: str,
+    rows: np.ndarray,
+    probability: np.ndarray,
+    signal: np.ndarray,
+    readings: int,
+) -> JudgedPart:
+    judge = _judge_of(prepared, rows)
+    judged = _judgement(judge, MODEL, probability, signal)
+    verdict = judge.verdict(judged, readings=readings, seed=prepared.config.seed)
+    return JudgedPart(name, rows, signal, judged, verdict)
+
+
+def _judge_of(prepared: Prepared, rows: np.ndarray) -> Judge:
+    return Judge(prepared.market, prepared.rows, part=rows, backtest=prepared.config.backtest)
+
+
+def _judgement(judge: Judge, name: str, probability: np.ndarray, signal: np.ndarray) -> Judgement:
+    """Judge signals whose thresholds differ by fold."""
+    at_one_half = judge.judge(name, probability, 0.5)  # for the figures of the probabilities
+    account = judge.trade(signal, probability)
+    metrics = at_one_half.metrics | dict(account.metrics)
+    metrics |= {"threshold": math.nan, "coverage": float(np.mean(signal != 0))}
+    return dataclasses.replace(at_one_half, threshold=math.nan, backtest=account, metrics=metrics)
