@@ -10,6 +10,7 @@ import pandas as pd
 
 from evaluation.account import BacktestResult
 from evaluation.arrays import Array1D, same_length, unit_interval, vector
+from evaluation.assessment import Assessment
 from evaluation.bootstrap import Interval
 from evaluation.signals import Mode, check_mode, check_threshold
 from evaluation.verdict import Verdict
@@ -100,6 +101,9 @@ class ReportData:
         config: the experiment's configuration, nested as it is.
         notes: sentences for people: gaps, dropped rows and features, how the threshold was found.
         files: what else lies beside the report, name to one-line description.
+        assessment: what chance, the number of trials, costs, delay and timing leave of the result.
+            Its delay test and deflated Sharpe ratio stand beside the verdict.
+        schemes: title to `<svg>` of each validation scheme's splits.
 
     Raises:
         ValueError: no contenders, a threshold outside [0.5, 1], attention of another shape.
@@ -125,6 +129,8 @@ class ReportData:
     config: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[str] = ()
     files: Mapping[str, str] = field(default_factory=dict)
+    assessment: Assessment | None = None
+    schemes: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_mode(self.mode)

@@ -23,6 +23,7 @@ Place = Literal["best", "upper left", "lower left", "lower right", "upper right"
 INK, MUTED, GRID, PANEL = "#0a0b01", "#0a0b02", "#0a0b03", "#0a0b04"
 MODEL, REFERENCE, VALIDATION = "#0a0b05", "#0a0b06", "#0a0b07"
 GOOD, BAD = "#0a0b08", "#0a0b09"
+SERIES = ("#0a0b11", "#0a0b12", "#0a0b13", "#0a0b14", "#0a0b15", "#0a0b16")
 _VARIABLES = {
     INK: "var(--ink)",
     MUTED: "var(--muted)",
@@ -33,7 +34,7 @@ _VARIABLES = {
     VALIDATION: "var(--validation)",
     GOOD: "var(--good)",
     BAD: "var(--bad)",
-}
+} | {colour: f"var(--series-{place})" for place, colour in enumerate(SERIES)}
 _FONT = re.compile(r"font: (?:(\w+) )?([\d.]+)px [^;\"]+")
 _LEAST_TEXT, _TITLE = 10.5, 12.5
 SIMULATED = " · simulated bars"
@@ -63,6 +64,18 @@ def label_axes(
     axis.set_title(
         title + (SIMULATED if simulated else ""), loc="left", color=INK, fontsize=size, pad=10
     )
+    label_sides(axis, x, y)
+
+
+def title_figure(figure: Figure, title: str, *, simulated: bool) -> None:
+    """Set the title over the whole figure, where long names leave the axes little room."""
+    figure.suptitle(
+        title + (SIMULATED if simulated else ""), x=0.01, ha="left", color=INK, fontsize=_TITLE
+    )
+
+
+def label_sides(axis: Axes, x: str, y: str) -> None:
+    """Set the labels of both axes."""
     axis.set_xlabel(x, color=MUTED, fontsize=_LEAST_TEXT)
     axis.set_ylabel(y, color=MUTED, fontsize=_LEAST_TEXT)
 

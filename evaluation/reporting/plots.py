@@ -9,9 +9,9 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from evaluation.reporting import figures as fig
 from evaluation.account import BacktestResult
 from evaluation.metrics import drawdown, reliability, roc_auc, roc_curve, threshold_sweep
+from evaluation.reporting import figures as fig
 from evaluation.reporting.data import Contender, Predictions, ReportData
 
 _LEAST_TRADES = 20  # fewer trades than this give no win rate worth drawing

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from evaluation.reporting import plots
 from evaluation.reporting.data import Contender, Predictions, ReportData
+from evaluation.reporting.grid import Check, checks
 from evaluation.reporting.page import (
     bullets,
     details,
@@ -17,6 +18,19 @@ from evaluation.reporting.page import (
     render_page,
     section,
     write_page,
+)
+from evaluation.reporting.sections_robustness import (
+    costs_section,
+    delay_check,
+    regimes_section,
+    robustness_checks,
+    sensitivity_section,
+    timing_section,
+)
+from evaluation.reporting.sections_significance import (
+    deflated_check,
+    significance_section,
+    trials_section,
 )
 from evaluation.reporting.tables import (
     comparison_table,
@@ -68,8 +82,32 @@ def _verdict(data: ReportData) -> str:
     return (
         f'<section class="verdict {kind.replace(" ", "-")}"><div class="kind">'
         f'{kind.capitalize()}</div><p class="sentence">{escape(data.verdict.sentence)}</p>'
-        f"{verdict_cards(data)}</section>"
+        f"{verdict_cards(data)}{checks(_beside_verdict(data))}</section>"
     )
+
+
+def _beside_verdict(data: ReportData) -> list[Check]:
+    """The delay test and the deflated Sharpe ratio: no verdict stands without them."""
+    if data.assessment is None:
+        return []
+    found = [delay_check(data.assessment.robustness), deflated_check(data.assessment.sharpe)]
+    return [one for one in found if one is not None]
+
+
+def _rests_on(data: ReportData) -> str:
+    if data.assessment is None:
+        return ""
+    found = robustness_checks(data.assessment.robustness)
+    return section("What the verdict rests on", checks(found))
+
+
+def _trials(data: ReportData) -> str:
+    return trials_section(data.assessment.trials) if data.assessment is not None else ""
+
+
+def _schemes(data: ReportData) -> str:
+    pictures = "".join(figure(svg, title) for title, svg in data.schemes.items())
+    return section("How the bars were split", pictures) if pictures else ""
 
 
 def _comparison(data: ReportData) -> str:
@@ -169,12 +207,20 @@ def _no_promise(data: ReportData) -> str:
 _SECTIONS: tuple[Callable[[ReportData], str], ...] = (
     _header,
     _verdict,
+    _rests_on,
     _comparison,
+    significance_section,
+    _trials,
     _equity,
+    costs_section,
+    sensitivity_section,
+    timing_section,
+    regimes_section,
     _sweep,
     _forecasts,
     _learning,
     _attention,
+    _schemes,
     _notes,
     _setup,
     _no_promise,

@@ -5,11 +5,15 @@ CSS = """
   --page: #f5f6f8; --panel: #ffffff; --ink: #16202c; --muted: #5d6b7a; --grid: #dfe4ea;
   --model: #1f66d1; --reference: #98a2ae; --validation: #d9822b; --good: #157f4f; --bad: #c2372e;
   --warn: #a86400; --tint: #eef4fd; --font: system-ui, "Segoe UI", Roboto, "Helvetica Neue",
-  "DejaVu Sans", Arial, sans-serif; }
+  "DejaVu Sans", Arial, sans-serif;
+  --series-0: #1f66d1; --series-1: #d9822b; --series-2: #157f4f; --series-3: #9a4fc4;
+  --series-4: #c2372e; --series-5: #0f8b9d; }
 @media (prefers-color-scheme: dark) { :root {
   --page: #0f141a; --panel: #171e27; --ink: #e7ecf2; --muted: #9aa7b5; --grid: #2b3541;
   --model: #6aa5ff; --reference: #7d8896; --validation: #f0a556; --good: #4cc38a; --bad: #ff7b72;
-  --warn: #f2b84b; --tint: #1c2938; } }
+  --warn: #f2b84b; --tint: #1c2938;
+  --series-0: #6aa5ff; --series-1: #f0a556; --series-2: #4cc38a; --series-3: #c792ea;
+  --series-4: #ff7b72; --series-5: #56c7d9; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.55 var(--font); }
 main { max-width: 980px; margin: 0 auto; padding: 32px 20px 64px; }
@@ -34,6 +38,7 @@ section { background: var(--panel); border: 1px solid var(--grid); border-radius
 .card { background: var(--page); border-radius: 10px; padding: 12px 14px; }
 .card b { display: block; font-size: 22px; font-variant-numeric: tabular-nums; }
 .card span { color: var(--muted); font-size: 13px; display: block; line-height: 1.4; }
+.card .n { display: inline; color: inherit; font: inherit; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 14.5px; margin-top: 8px;
   font-variant-numeric: tabular-nums; }
@@ -47,14 +52,27 @@ tbody tr:last-child td { border-bottom: 0; }
 tr.model td { background: var(--tint); font-weight: 600; }
 td small { display: block; color: var(--muted); font-size: 12px; font-weight: 400; }
 caption { text-align: left; color: var(--muted); font-size: 14px; padding-bottom: 4px; }
-.pair { display: grid; grid-template-columns: 1fr 1fr; gap: 16px; align-items: center; }
-@media (max-width: 720px) { .pair { grid-template-columns: 1fr; } section { padding: 16px; } }
+.pair { display: grid; grid-template-columns: 1fr 1fr; gap: 16px; }
+.pair { align-items: start; } .pair > * { min-width: 0; }
 figure { margin: 12px 0 0; } svg { width: 100%; height: auto; display: block; }
+@media (max-width: 720px) { .pair { grid-template-columns: 1fr; } section { padding: 16px; }
+  main { padding: 20px 10px 48px; } figure { overflow-x: auto; }
+  section > figure > svg { min-width: 560px; } .kind { font-size: 28px; } }
 .confusion { max-width: 520px; } .confusion td, .confusion th { text-align: center; }
 .confusion td.cell { background: color-mix(in srgb, var(--tone) var(--share), transparent);
   font-size: 19px; font-weight: 600; padding: 14px; border: 3px solid var(--panel);
   border-radius: 10px; }
-.right { --tone: var(--good); } .wrong { --tone: var(--bad); }
+.right { --tone: var(--good); } .wrong { --tone: var(--bad); } .unsure { --tone: var(--warn); }
+.checks { list-style: none; padding: 0; margin: 14px 0 0; }
+.checks li { display: flex; gap: 10px; margin: 8px 0; align-items: baseline; }
+.checks i { flex: none; width: 22px; height: 22px; border-radius: 50%; text-align: center;
+  font: 700 13px/22px var(--font); color: var(--tone);
+  background: color-mix(in srgb, var(--tone) 16%, transparent); }
+.kinds b { color: var(--tone); }
+table.grid { font-size: 14px; }
+.pair table.grid { font-size: 13px; } .pair table.grid td, .pair table.grid th { padding: 5px 4px; }
+ .matrix td, .matrix th { text-align: center; }
+.matrix td:first-child { text-align: left; }
 details { margin-top: 8px; } h3 { font-size: 16px; margin: 18px 0 0; }
 summary { cursor: pointer; font-weight: 600; }
 .names td { text-align: left; white-space: normal; vertical-align: top; }

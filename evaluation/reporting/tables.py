@@ -11,9 +11,8 @@ from evaluation.bootstrap import Interval
 from evaluation.json_safe import json_safe
 from evaluation.metrics import confusion
 from evaluation.reporting.data import Contender, ReportData
-from evaluation.reporting.page import card
+from evaluation.reporting.grid import DASH, at, figure_card, figure_of, show
 
-DASH = "\u2013"
 _COLUMNS = (
     ("roc_auc", "AUC", "{:.3f}"),
     ("log_loss", "log loss", "{:.4f}"),
@@ -42,40 +41,53 @@ _TRADING = (
 )
 
 
-def show(value: float | None, form: str) -> str:
-    """Return the formatted number; a dash for None and NaN, the sign for infinities."""
-    if value is None or math.isnan(value):
-        return DASH
-    if math.isinf(value):
-        return "∞" if value > 0 else "-∞"
-    return form.format(value)
-
-
 def verdict_cards(data: ReportData) -> str:
     """The three figures that decide, each with its interval, and what would settle it."""
     verdict = data.verdict
-    level = f"{verdict.accuracy.level:.0%}:"
+    majority = figure_of("verdict/majority_accuracy", verdict.majority_accuracy, "{:.2%}")
     cards = [
-        card(f"{verdict.accuracy.estimate:.2%}", "accuracy on the test part",
-              f"{level} {_span(verdict.accuracy, 100, '.2f')}%"),
-        card(f"{100 * verdict.advantage.estimate:+.2f} points",
-              f"above the majority's {verdict.majority_accuracy:.2%}",
-              f"{level} {_span(verdict.advantage, 100, '+.2f')}"),
-        card(f"{1e4 * verdict.net_return.estimate:+.3f} bps", "net return per bar",
-              f"{level} {_span(verdict.net_return, 1e4, '+.3f')}"),
-        card(f"{verdict.decisions:,}", "decision times judged",
-              f"{verdict.bars:,} bars of net returns"),
-    ]  # fmt: skip
+        figure_card(
+            figure_of("verdict/accuracy/estimate", verdict.accuracy.estimate, "{:.2%}"),
+            "accuracy on the test part",
+            _bounds("verdict/accuracy", verdict.accuracy, "{:.2%}"),
+        ),
+        figure_card(
+            figure_of(
+                "verdict/advantage/estimate",
+                verdict.advantage.estimate,
+                "{:+.2f} points",
+                scale=100,
+            ),
+            f"above the majority's {majority}",
+            _bounds("verdict/advantage", verdict.advantage, "{:+.2f}", scale=100),
+        ),
+        figure_card(
+            figure_of(
+                "verdict/net_return/estimate", verdict.net_return.estimate, "{:+.3f} bps", scale=1e4
+            ),
+            "net return per bar",
+            _bounds("verdict/net_return", verdict.net_return, "{:+.3f}", scale=1e4),
+        ),
+        figure_card(
+            figure_of("verdict/decisions", verdict.decisions, "{:,}"),
+            "decision times judged",
+            f"{figure_of('verdict/bars', verdict.bars, '{:,}')} bars of net returns",
+        ),
+    ]
     if verdict.bars_needed is not None:
-        cards.append(card(f"≈ {verdict.bars_needed:,}", "bars of test data would settle it", ""))
+        number = figure_of("verdict/bars_needed", verdict.bars_needed, "≈ {:,}")
+        cards.append(figure_card(number, "bars of test data would settle it"))
     share = data.contenders[0].metrics.get("share_of_edge", math.nan)
     if math.isfinite(share):
-        cards.append(card(f"{share:.0%}", "of this market's possible edge found", ""))
+        number = figure_of("contenders/0/metrics/share_of_edge", share, "{:.0%}")
+        cards.append(figure_card(number, "of this market's possible edge found"))
     return f'<div class="cards">{"".join(cards)}</div>'
 
 
-def _span(interval: Interval, scale: float, form: str) -> str:
-    return f"{scale * interval.lower:{form}} to {scale * interval.upper:{form}}"
+def _bounds(path: str, interval: Interval, form: str, *, scale: float = 1.0) -> str:
+    lower = figure_of(at(path, "lower"), interval.lower, form, scale=scale)
+    upper = figure_of(at(path, "upper"), interval.upper, form, scale=scale)
+    return f"{100 * interval.level:.3g}%: {lower} to {upper}"
 
 
 def comparison_table(data: ReportData) -> str:
@@ -85,7 +97,7 @@ def comparison_table(data: ReportData) -> str:
         columns.insert(2, ("share_of_edge", "share of edge", "{:.0%}"))
     head = "".join(f"<th>{escape(title)}</th>" for _, title, _ in columns)
     rows = "".join(
-        _comparison_row(contender, columns, first=place == 0)
+        _comparison_row(place, contender, columns)
         for place, contender in enumerate(data.contenders)
     )
     return (
@@ -96,16 +108,20 @@ def comparison_table(data: ReportData) -> str:
     )
 
 
-def _comparison_row(
-    contender: Contender, columns: list[tuple[str, str, str]], *, first: bool
-) -> str:
-    accuracy = show(contender.metrics.get("accuracy"), "{:.2%}")
+def _comparison_row(place: int, contender: Contender, columns: list[tuple[str, str, str]]) -> str:
+    here, metrics = at("contenders", place), contender.metrics
+    accuracy = figure_of(at(here, "metrics", "accuracy"), metrics.get("accuracy"), "{:.2%}")
     if contender.accuracy is not None:
-        accuracy += f"<small>{_span(contender.accuracy, 100, '.1f')}</small>"
+        lower, upper = (
+            figure_of(at(here, "accuracy", side), getattr(contender.accuracy, side), "{:.1%}")
+            for side in ("lower", "upper")
+        )
+        accuracy += f"<small>{lower} to {upper}</small>"
     cells = "".join(
-        f"<td>{show(contender.metrics.get(name), form)}</td>" for name, _, form in columns
+        f"<td>{figure_of(at(here, 'metrics', name), metrics.get(name), form)}</td>"
+        for name, _, form in columns
     )
-    mark = ' class="model"' if first else ""
+    mark = ' class="model"' if place == 0 else ""
     return f"<tr{mark}><td>{escape(contender.name)}</td><td>{accuracy}</td>{cells}</tr>"
 
 
@@ -117,7 +133,10 @@ def trading_table(data: ReportData) -> str:
     head = "".join(f"<th>{name}</th>" for name, _ in accounts)
     rows = ""
     for key, title, form in _TRADING:
-        cells = "".join(f"<td>{show(a.metrics.get(key), form)}</td>" for _, a in accounts)
+        cells = "".join(
+            f"<td>{figure_of(at('backtest', name, key), account.metrics.get(key), form)}</td>"
+            for name, account in accounts
+        )
         rows += f"<tr><td>{title}</td>{cells}</tr>"
     return (
         "<details><summary>All trading figures</summary><table>"
@@ -141,9 +160,10 @@ def confusion_table(data: ReportData) -> str:
             share = counts[label, call] / total if total else math.nan
             tone = "right" if label == call else "wrong"
             strength = 0.0 if math.isnan(share) else 6.0 + 44.0 * float(share)
+            number = figure_of(at("confusion", label, call), counts[label, call], "{:,}")
             cells += (
-                f'<td class="cell {tone}" style="--share: {strength:.0f}%">'
-                f"{counts[label, call]:,}<small>{show(share, '{:.1%}')} of {name} bars</small></td>"
+                f'<td class="cell {tone}" style="--share: {strength:.0f}%">{number}'
+                f"<small>{show(share, '{:.1%}')} of {name} bars</small></td>"
             )
         body += f"<tr><th>went {name}</th>{cells}</tr>"
     return (

@@ -10,9 +10,9 @@ from evaluation.arrays import Array1D
 from evaluation.backtest import BacktestConfig
 from evaluation.robustness.trade import Trade, account_figures
 
-CAPITALS = (1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9)
 IMPACT_COEFFICIENT = 1.0
 _DECADES = (0.0, 15.0)  # capitals searched, powers of ten
+_USUAL_TOP = 8  # power of ten shown where the capacity has no bound
 _TOLERANCE = 0.01  # of a power of ten: two percent of the capital
 
 
@@ -26,6 +26,7 @@ class Capacity:
         capital_half, capital_gone: capital at which half of the net return, and all of it, is
             lost to impact; NaN where unknown or where there is no net return to lose, infinity
             beyond 1e15.
+        capital: the one in use.
         impact_coefficient: of the square-root law.
         known: whether the bars have volume.
         sentence: the same in words.
@@ -34,6 +35,7 @@ class Capacity:
     table: pd.DataFrame
     capital_half: float
     capital_gone: float
+    capital: float
     impact_coefficient: float
     known: bool
     sentence: str
@@ -45,7 +47,7 @@ def capacity(
     config: BacktestConfig,
     *,
     has_volume: bool,
-    capitals: Sequence[float] = CAPITALS,
+    capitals: Sequence[float] | None = None,
 ) -> Capacity:
     """Trade the same signals with more and more capital.
 
@@ -57,20 +59,19 @@ def capacity(
         trade: see `Trade`.
         signal: wanted positions of the test rows, shape `(rows,)`.
         has_volume: whether the bars have volume; without it the capacity is unknown.
-        capitals: in units of the price, above zero.
+        capitals: in units of the price, above zero; None takes round ones about the capacity.
 
     Source: Almgren, Thum, Hauptmann & Li (2005), Risk 18(7); exponent one half as in Toth et al.
     (2011), Phys. Rev. X 1(2), eq. 1.
     """
     coefficient = config.costs.impact_coefficient or IMPACT_COEFFICIENT
     if not has_volume:
-        return _unknown(coefficient)
+        return _unknown(coefficient, config.capital)
     costs = replace(config.costs, impact_coefficient=coefficient)
 
     def account(capital: float) -> dict[str, float]:
         return account_figures(trade(signal, replace(config, costs=costs, capital=capital)))
 
-    rows = [{"capital": float(capital)} | account(float(capital)) for capital in capitals]
     small = replace(config, costs=replace(costs, impact_coefficient=0.0))
     best = account_figures(trade(signal, small))["net_return"]
 
@@ -79,13 +80,16 @@ def capacity(
 
     half = _capital_at(lambda decade: excess(decade, best / 2.0), best)
     gone = _capital_at(lambda decade: excess(decade, 0.0), best)
+    chosen = _round_capitals(gone) if capitals is None else capitals
+    rows = [{"capital": float(capital)} | account(float(capital)) for capital in chosen]
     return Capacity(
         table=pd.DataFrame(rows),
         capital_half=half,
         capital_gone=gone,
+        capital=config.capital,
         impact_coefficient=coefficient,
         known=True,
-        sentence=_sentence(best, half, gone),
+        sentence=_sentence(best, half, gone, config.capital),
     )
 
 
@@ -102,25 +106,40 @@ def _capital_at(excess: Callable[[float], float], best: float) -> float:
     return float(10.0 ** brentq(excess, low, high, xtol=_TOLERANCE))
 
 
-def _unknown(coefficient: float) -> Capacity:
+def _round_capitals(gone: float) -> list[float]:
+    """Ones and threes of each power of ten from a thousandth of `gone` to just beyond it."""
+    top = math.ceil(math.log10(gone)) if 0.0 < gone < math.inf else _USUAL_TOP
+    return [digit * 10.0**power for power in range(top - 4, top) for digit in (1.0, 3.0)] + [
+        10.0**top
+    ]
+
+
+def _unknown(coefficient: float, capital: float) -> Capacity:
     columns = ["capital", "net_return", "sharpe", "net_return_bps", "trades"]
     return Capacity(
         table=pd.DataFrame(columns=columns, dtype="float64"),
         capital_half=math.nan,
         capital_gone=math.nan,
+        capital=capital,
         impact_coefficient=coefficient,
         known=False,
         sentence="The bars have no volume, so how much capital this would carry is unknown.",
     )
 
 
-def _sentence(best: float, half: float, gone: float) -> str:
+def _sentence(best: float, half: float, gone: float, capital: float) -> str:
     if best <= 0.0:
         return "There is no net return even without impact, so there is nothing to scale."
     if math.isinf(half):
         return "Impact does not halve the net return at any capital up to 1e15."
-    end = f"all of it at {gone:,.3g}" if math.isfinite(gone) else "never all of it"
+    end = f"all of it at {_amount(gone)}" if math.isfinite(gone) else "never all of it"
     return (
-        f"Impact eats half of the net return at a capital of {half:,.3g} and {end}, in units of "
-        "the price."
+        f"Impact eats half of the net return at a capital of {_amount(half)} and {end}, in units "
+        f"of the price; {_amount(capital)} are in use."
     )
+
+
+def _amount(capital: float) -> str:
+    """Three digits, written out."""
+    digits = max(2 - math.floor(math.log10(capital)), 0) if capital < 100.0 else 0
+    return f"{float(f'{capital:.3g}'):,.{digits}f}"
