@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ndtr
 from scipy.stats import norm
 
 from evaluation.arrays import Array1D, vector
@@ -120,7 +121,7 @@ def confidence_above(estimate: float, benchmark: float, standard_error: float) -
         return math.nan
     if standard_error == 0.0:
         return 0.5 if distance == 0.0 else float(distance > 0.0)
-    return float(norm.cdf(distance / standard_error))
+    return float(ndtr(distance / standard_error))
 
 
 def expected_maximum_sharpe(*, trials: float, trial_sharpe_variance: float) -> float:
