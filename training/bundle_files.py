@@ -43,6 +43,7 @@ FILE_PURPOSES = {
     HISTORY_FILE: "losses of every epoch",
     CONFIG_FILE: "what the run was asked to do",
     METRICS_FILE: "what came out",
+    "report.json": "the figures of this page",
     "manifest.json": "versions, data fingerprint, SHA-256 of every file",
 }
 READ_ON_LOAD = (KERAS_FILE, FEATURES_FILE, PREPROCESSING_FILE, CONFIG_FILE, METRICS_FILE)

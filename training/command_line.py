@@ -37,6 +37,17 @@ def script_parser(description: str | None, *, period: bool = False) -> ArgumentP
     return parser
 
 
+def comparison_parser(description: str | None) -> ArgumentParser:
+    """Return a parser of `--bundles` and the data options, for scripts that use several models."""
+    parser = ArgumentParser(description=description, usage=USAGE)
+    parser.add_argument("--config", action="config")
+    parser.add_argument(
+        "--bundles", type=list[str], required=True, help="Folders of finished runs, as a list"
+    )
+    parser.add_class_arguments(DataConfig, "data")
+    return parser
+
+
 def config_from_dict(values: dict[str, Any]) -> ExperimentConfig:
     """Return the configuration that `ExperimentConfig.to_dict` described.
 

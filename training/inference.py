@@ -28,6 +28,7 @@ class Rejudged:
         bundle: The model.
         config: The run's configuration.
         judge: Who judged, on which bars and rows.
+        period: Which bars were judged.
         judgement: The model's figures.
         buy_and_hold: The market's, on the same bars and costs.
         rows: Rows judged.
@@ -40,6 +41,7 @@ class Rejudged:
     bundle: Bundle
     config: ExperimentConfig
     judge: Judge
+    period: Period
     judgement: Judgement
     buy_and_hold: Judgement
     rows: int
@@ -128,6 +130,7 @@ def backtest_bundle(bundle: Bundle, data: DataConfig, period: Period = "test") -
         bundle=bundle,
         config=config,
         judge=judge,
+        period=period,
         judgement=judged,
         buy_and_hold=judge.judge_buy_and_hold(),
         rows=int(chosen.size),

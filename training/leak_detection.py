@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from contextlib import AbstractContextManager, nullcontext
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 
-from evaluation.leaks.detect import CHECKS, DATA_CHECKS, detect_leaks
+from evaluation.leaks.detect import CHECKS, Check, detect_leaks
 from evaluation.leaks.findings import LeakReport
 from evaluation.leaks.runner import Busy, LeakConfig
 from evaluation.leaks.trace import Market as BarsBySymbol
@@ -130,7 +132,7 @@ def detect_in_experiment(
     *,
     steps: Steps = Steps(),
     surrogate: SurrogateConfig | None = SurrogateConfig(),
-    train_models: bool = True,
+    checks: Sequence[Check] = CHECKS,
     progress: Progress = Progress(),
     subject: str = "",
 ) -> LeakReport:
@@ -142,25 +144,24 @@ def detect_in_experiment(
         leak_config: How thoroughly.
         steps: The steps of a user that are to be examined.
         surrogate: Stands in for the model; None trains the experiment's own, many times.
-        train_models: Whether to run the checks that train at all.
+        checks: Which checks; `evaluation.leaks.detect.DATA_CHECKS` train nothing.
         progress: Told of every run.
         subject: What is examined, for people.
 
     Raises:
         ValueError: The experiment cannot run on these bars.
     """
-    own = surrogate is None
-    examined = dataclasses.replace(config, baselines=False) if own else surrogate.applied(config)
-    # Two live displays cannot be nested: the long trainings of an own model show theirs.
-    pipeline = ExperimentPipeline(examined, steps, progress if own else Progress())
-    return detect_leaks(
-        pipeline,
-        market.bars,
-        leak_config,
-        checks=CHECKS if train_models else DATA_CHECKS,
-        busy=_announced(progress) if own else progress.busy,
-        subject=subject,
-    )
+    if surrogate is None:
+        # Two live displays cannot be nested: the long trainings of an own model show theirs.
+        examined, inner = dataclasses.replace(config, baselines=False), progress
+        busy = _announced(progress)
+    else:
+        examined, inner, busy = surrogate.applied(config), Progress(), progress.busy
+    pipeline = ExperimentPipeline(examined, steps, inner)
+    with _many_models():
+        return detect_leaks(
+            pipeline, market.bars, leak_config, checks=checks, busy=busy, subject=subject
+        )
 
 
 def _announced(progress: Progress) -> Busy:
@@ -169,6 +170,21 @@ def _announced(progress: Progress) -> Busy:
         return nullcontext()
 
     return busy
+
+
+@contextmanager
+def _many_models() -> Iterator[None]:
+    """Let pass what TensorFlow warns of where one program trains several nets."""
+
+    def not_of_retracing(record: logging.LogRecord) -> bool:
+        return "triggered tf.function retracing" not in record.getMessage()
+
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(not_of_retracing)
+    try:
+        yield
+    finally:
+        logger.removeFilter(not_of_retracing)
 
 
 def _data_trace(rows: Rows) -> Trace:

@@ -7,9 +7,11 @@ import importlib.util
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
+from evaluation.leaks.detect import CHECKS, Check
 from evaluation.leaks.findings import LeakReport
 from evaluation.leaks.page import write_leak_page
 from evaluation.leaks.runner import LeakConfig
@@ -32,7 +34,7 @@ def detect_in_bundle(
     *,
     steps: Steps = Steps(),
     surrogate: SurrogateConfig | None = SurrogateConfig(),
-    train_models: bool = True,
+    checks: Sequence[Check] = CHECKS,
     progress: Progress = Progress(),
 ) -> LeakReport:
     """Examine the experiment that wrote a bundle, on bars given or its own.
@@ -43,7 +45,7 @@ def detect_in_bundle(
         leak_config: How thoroughly.
         steps: The steps of a user that are to be examined.
         surrogate: Stands in for the bundle's model; None trains that one.
-        train_models: Whether to run the checks that train at all.
+        checks: Which checks; `evaluation.leaks.detect.DATA_CHECKS` train nothing.
         progress: Told of every run.
 
     Raises:
@@ -66,7 +68,7 @@ def detect_in_bundle(
         leak_config,
         steps=steps,
         surrogate=surrogate,
-        train_models=train_models,
+        checks=checks,
         progress=progress,
         subject=f"{bundle.folder.name}: {', '.join(market.bars)}{stand_in}{own}",
     )

@@ -13,6 +13,7 @@ from evaluation.verdict import accuracy_interval
 from market.labels import LabelSpec
 from models.attention_map import attention_weights, has_attention, unit_names
 from training.bundle_files import FILE_PURPOSES
+from training.dataset import Market
 from training.experiment import PARTS, Outcome, Prepared
 from training.fitting.plan import Plan, plan_lines
 from training.judge import Judgement
@@ -98,11 +99,7 @@ def _attention(prepared: Prepared, model: keras.Model) -> np.ndarray | None:
 
 
 def _facts(prepared: Prepared, outcome: Outcome) -> dict[str, str]:
-    facts = {}
-    for symbol, bars in prepared.market.bars.items():
-        first, last = bars.frame.index[0], bars.frame.index[-1]
-        length = _length(bars.interval)
-        facts[symbol] = f"{len(bars.frame):,} bars of {length}, {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+    facts = bar_facts(prepared.market)
     for name in PARTS:
         count, labelled = len(prepared.part(name)), len(prepared.labelled(name))
         facts[f"{name} rows"] = f"{count:,}, of which {labelled:,} have a label"
@@ -117,6 +114,16 @@ def _facts(prepared: Prepared, outcome: Outcome) -> dict[str, str]:
         f"{fitted.epochs_run} epochs in {fitted.seconds:.0f} s ({fitted.stopped_reason}), "
         f"weights of epoch {fitted.best_epoch}"
     )
+    return facts
+
+
+def bar_facts(market: Market) -> dict[str, str]:
+    """Return what bars each symbol has, in words."""
+    facts = {}
+    for symbol, bars in market.bars.items():
+        first, last = bars.frame.index[0], bars.frame.index[-1]
+        length = _length(bars.interval)
+        facts[symbol] = f"{len(bars.frame):,} bars of {length}, {first:%Y-%m-%d} to {last:%Y-%m-%d}"
     return facts
 
 

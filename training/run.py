@@ -13,6 +13,7 @@ import pandas as pd
 
 from evaluation.assessment import Assessment
 from evaluation.json_safe import json_safe
+from evaluation.reporting.json_report import write_json_report
 from evaluation.reporting.report import write_report
 from models.describe import describe_architecture
 from training.bundle import BundleContents, bundle_writer
@@ -174,8 +175,8 @@ def finish_run(
     outcome = evaluate(prepared, planned.model, fitted, progress, book=book)
     with progress.busy("assessing: chance, trials, costs, delay, regimes, random entry"):
         assessment = assess_outcome(prepared, outcome)
-    written = {"ledger": dataclasses.asdict(book.head()), "assessment": json_safe(assessment)}
-    extras = dataclasses.replace(extras, metrics=written | dict(extras.metrics))
+    witness = {"ledger": dataclasses.asdict(book.head())}
+    extras = dataclasses.replace(extras, metrics=witness | dict(extras.metrics))
     with progress.busy("writing model, report and manifest"):
         judged = Judged(planned, outcome, assessment)
         _write(folder, judged, extras, workspace=unfinished / DRAFTS)
@@ -237,6 +238,7 @@ def _write(folder: Path, judged: Judged, extras: Extras, *, workspace: Path) -> 
             table.to_csv(draft.path / name, index=False)
         report = report_data(prepared, model, outcome, judged.assessment, plan)
         write_report(draft.path / "report.html", report)
+        write_json_report(draft.path / "report.json", report)
 
 
 def run_metrics(prepared: Prepared, outcome: Outcome, plan: Plan) -> dict[str, Any]:

@@ -1,7 +1,10 @@
 """Folders of runs: named by time, never overwritten, with a link to the newest."""
 
+import contextlib
 import json
 import os
+import shutil
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -55,6 +58,18 @@ def newest_unfinished(artifacts: Path, name: str) -> Path:
         )
     newest = max(found, key=lambda path: path.stat().st_mtime_ns)
     return newest.with_name(newest.name.removesuffix(UNFINISHED))
+
+
+@contextlib.contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Give a draft to write into, which becomes `folder` at the end or leaves nothing."""
+    draft = unfinished_folder(folder)
+    draft.mkdir(parents=True)
+    try:
+        yield draft
+        os.replace(draft, folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def point_latest(folder: Path) -> None:

@@ -1,13 +1,15 @@
 """What a run says at its end, on screen."""
 
 import math
+from collections.abc import Mapping
 
 from rich.box import SIMPLE
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from training.judge import Judgement
+from evaluation.assessment import Assessment
+from evaluation.reporting.comparison_data import ComparisonData
 from training.run import Run
 
 COLUMNS = {
@@ -24,7 +26,6 @@ COLOURS = {"edge": "bold green", "no edge": "bold red", "cannot tell": "bold yel
 def render_summary(run: Run) -> Group:
     """Return verdict, figures beside the baselines', and where the files are."""
     outcome = run.outcome
-    verdict = Text(outcome.verdict.sentence, style=COLOURS[outcome.verdict.kind])
     where = "simulated bars, after costs" if run.prepared.market.simulated else "after costs"
     table = Table(
         title=f"Test part, {where}", title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0)
@@ -33,11 +34,9 @@ def render_summary(run: Run) -> Group:
     for name in COLUMNS:
         table.add_column(name, justify="right", no_wrap=True)
     for judged in (outcome.model, *outcome.baselines):
-        table.add_row(judged.name, *_cells(judged))
+        table.add_row(judged.name, *cells(judged.metrics))
     share = outcome.model.metrics.get("share_of_edge", math.nan)
-    lines: list[Text | Table] = [Text(), verdict]
-    lines += [Text(f"- {caution}") for caution in run.assessment.cautions]
-    lines.append(table)
+    lines: list[Text | Table | Group] = [Text(), render_verdict(run.assessment), table]
     if math.isfinite(share):
         lines.append(Text(f"The model found {share:.0%} of the edge that this market has."))
     lines.append(Text(f"Report: {run.folder / 'report.html'}"))
@@ -45,6 +44,32 @@ def render_summary(run: Run) -> Group:
     return Group(*lines)
 
 
-def _cells(judged: Judgement) -> list[str]:
-    values = [(judged.metrics.get(name, math.nan), form) for name, form in COLUMNS.values()]
+def render_verdict(assessment: Assessment) -> Group:
+    """Return the verdict, and beside it what it says of delay, costs and the number of trials."""
+    verdict = assessment.verdict
+    lines = [Text(verdict.sentence, style=COLOURS[verdict.kind])]
+    return Group(*lines, *(Text(f"- {caution}") for caution in assessment.cautions))
+
+
+def render_comparison(data: ComparisonData) -> Group:
+    """Return what is claimed of several models, and their figures."""
+    where = "simulated bars, after costs" if data.simulated else "after costs"
+    table = Table(
+        title=f"Common test part, {where}", title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0)
+    )
+    table.add_column("")
+    for name in (*COLUMNS, "verdict"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for model in data.models:
+        table.add_row(model.name, *cells(model.metrics), model.verdict.kind)
+    lines: list[Text | Table] = [Text(data.finding, style=COLOURS[data.kind])]
+    if data.confidence_set is not None:
+        lines.append(Text(f"- Not told from the best: {', '.join(data.confidence_set.included)}."))
+    lines += [Text(f"- {name}: p = {p:.3f}") for name, p in data.superior.items()]
+    return Group(*lines, table)
+
+
+def cells(metrics: Mapping[str, float]) -> list[str]:
+    """Return the figures of `COLUMNS`, a dash where one is undefined."""
+    values = [(metrics.get(name, math.nan), form) for name, form in COLUMNS.values()]
     return [form.format(value) if math.isfinite(value) else "-" for value, form in values]

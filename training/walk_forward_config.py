@@ -1,5 +1,6 @@
 """Which parts a walk-forward trains and tests on, in which order."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +13,8 @@ from evaluation.schemes.purging import Fold, Spans, period_between, purged_fold
 from evaluation.schemes.scheme import Scheme
 from evaluation.schemes.walk_forward import WalkForward
 from market.splits import Split
+from training.config import ExperimentConfig, FeatureConfig, ModelConfig
+from training.fitting.fit_config import FitConfig
 
 SchemeName = Literal["expanding", "rolling", "purged_k_fold", "combinatorial"]
 TITLES: dict[SchemeName, str] = {
@@ -109,6 +112,19 @@ def fold_split(spans: Spans, fold: Fold, *, validation: float, embargo_bars: int
         boundaries=(_stamp(period.start), _stamp(fold.periods[0].start)),
         purged=fold.purged.size + inner.purged.size,
         embargoed=fold.embargoed.size + inner.embargoed.size,
+    )
+
+
+def quick(config: ExperimentConfig) -> ExperimentConfig:
+    """Return a small experiment of the same kind, to see it run: its figures mean nothing."""
+    return dataclasses.replace(
+        config,
+        name=f"{config.name}-quick",
+        data=dataclasses.replace(config.data, simulated_rows=3_000),
+        features=FeatureConfig(names=("return_log_1", "rsi_14", "momentum_z_20")),
+        model=ModelConfig(name="mlp"),
+        fit=FitConfig(epochs=2, jit_compile=False),
+        baselines=False,
     )
 
 
