@@ -2,6 +2,7 @@
 
     python benchmarks/bench_verdicts.py                        # 200 + 200 markets
     python benchmarks/bench_verdicts.py --markets 20           # the first 20 + 20 of them
+    python benchmarks/bench_verdicts.py --markets 20 --first 10000 --folder /tmp/pilot
     python benchmarks/bench_verdicts.py --redraw               # summary and plot from the table
 
 Each market is 10,000 simulated hourly bars that go through the whole pipeline (features, scaling,
@@ -41,11 +42,12 @@ ONE_THREAD = dict.fromkeys(THREADS.split(), "1") | {"TF_CPP_MIN_LOG_LEVEL": "3"}
 MARKETS_PER_PROCESS = 40  # compiled steps of earlier markets keep their memory
 
 
-def bench(markets: int, processes: int, redraw: bool, folder: Path) -> pd.DataFrame:
+def bench(markets: int, first: int, processes: int, redraw: bool, folder: Path) -> pd.DataFrame:
     """Judge the markets that are not in the table yet, then sum up.
 
     Args:
         markets: How many without an edge, and as many with one.
+        first: Number of the first market.
         processes: Markets judged at once, each on one thread.
         redraw: Judge nothing; sum up the table of earlier runs.
         folder: Where results are written.
@@ -57,7 +59,7 @@ def bench(markets: int, processes: int, redraw: bool, folder: Path) -> pd.DataFr
     machine = f"{platform.machine()}_{os.cpu_count()}cores_{platform.node()}"
     path = folder / f"verdicts_{machine}.csv"
     if not redraw:
-        judge_missing(make_cases(markets, EDGE, ROWS), path, processes)
+        judge_missing(make_cases(markets, EDGE, ROWS, first=first), path, processes)
     table = pd.read_csv(path).sort_values(["edge", "seed"])
     rates = group_rates(table)
     summary = pd.DataFrame([{"group": name} | rate.to_dict() for name, rate in rates])
@@ -136,6 +138,7 @@ def main() -> None:
     """Read the command line and run."""
     parser = ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--markets", type=int, default=MARKETS, help="of each of the two groups")
+    parser.add_argument("--first", type=int, default=0, help="number of the first; for pilots")
     parser.add_argument("--processes", type=int, default=2, help="markets judged at once")
     parser.add_argument("--redraw", action="store_true", help="from the table already written")
     parser.add_argument("--folder", type=Path, default=RESULTS, help="where results are written")

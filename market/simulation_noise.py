@@ -145,13 +145,17 @@ def draw_waves(
 
 
 def memory_weights() -> np.ndarray:
-    """Return the weights of the last 512 shocks, newest first, squares summing to 1.
+    """Return the weights of the last 512 shocks, newest first; squares sum to 1, weights to 0.
 
     Those of the moving average of fractional noise of order 0.4, `w[i] = w[i-1] * (i-1+d) / i`,
-    without the present shock. Source: Hosking (1981), Biometrika 68(1), theorem 1; truncated.
+    without the present shock, less their mean: positive for 125 bars, then negative. Left as they
+    are they would keep the drift's sign for months, and a constant guess would be a good one.
+
+    Source: Hosking (1981), Biometrika 68(1), theorem 1; truncated and centred by us.
     """
     lag = np.arange(1, MEMORY_BARS + 1)
     weights = np.cumprod((lag - 1 + MEMORY_ORDER) / lag)
+    weights = weights - weights.mean()
     return weights / np.sqrt((weights**2).sum())
 
 

@@ -108,9 +108,10 @@ class SimulationSpec:
         signal: What the planted drift depends on. `interaction`: the price's place in its last
             20 bars times the volume's. `linear`: the mean of the last 4 standardised returns
             less that of the last 16. `long_memory`: the last 512 shocks with the slowly
-            decaying weights of fractional integration of order 0.4. `cross_timeframe`: the
-            trend of the last four complete 16-bar bars, given back, sooner once the last fine
-            bar has turned. `order_book`: the balance of sizes in the book at the close.
+            decaying weights of fractional integration of order 0.4, less their mean.
+            `cross_timeframe`: the trend of the last four complete 16-bar bars, given back, sooner
+            once the last fine bar has turned. `order_book`: the balance of sizes in the book at
+            the close.
         jumps: Jumps in the price.
         regimes: Slow waves of strength and volatility.
         assets: Several assets.

@@ -21,7 +21,7 @@ WITH_EDGE = {
     "long memory": SimulationSpec(signal="long_memory"),
     "cross-timeframe": SimulationSpec(signal="cross_timeframe"),
 }
-SEEDS = {False: 1_000_000, True: 2_000_000}  # of the first market of each group
+SEEDS = {False: 3_000_000, True: 4_000_000}  # of the first market of each group
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +48,17 @@ class Case:
 KEYS = tuple(Case.__dataclass_fields__)
 
 
-def make_cases(markets: int, edge: float, rows: int) -> list[Case]:
-    """Return so many markets without an edge and so many with one, all kinds in turn."""
+def make_cases(markets: int, edge: float, rows: int, *, first: int = 0) -> list[Case]:
+    """Return so many markets without an edge and so many with one, all kinds in turn.
+
+    Args:
+        markets: of each of the two groups.
+        edge: of the oracle, where there is one.
+        rows: bars of each.
+        first: number of the first one; another gives other seeds.
+    """
     cases = []
-    for number in range(markets):
+    for number in range(first, first + markets):
         for size, kinds in ((0.0, WITHOUT_EDGE), (edge, WITH_EDGE)):
             kind = list(kinds)[number % len(kinds)]
             cases.append(Case(kind=kind, edge=size, rows=rows, seed=SEEDS[size > 0] + number))

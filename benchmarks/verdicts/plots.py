@@ -51,7 +51,7 @@ def _bounds(axes: Any, table: pd.DataFrame) -> None:
     axes.set_xlabel("lower bound of accuracy above the majority's, points")
     axes.set_ylabel("lower bound of net return, bps per bar")
     axes.set_title("An edge is claimed above and right of both lines", fontsize=10)
-    axes.legend(loc="upper left", fontsize=9)
+    axes.legend(loc="lower right", fontsize=9)
 
 
 def _rates(axes: Any, rates: Sequence[tuple[str, ClaimRate]]) -> None:

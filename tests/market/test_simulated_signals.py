@@ -285,14 +285,16 @@ def test_signals_agree_with_pandas_and_see_no_bar_ahead():
         assert cross_timeframe_drift(ahead, ours[k], first, k) == cross[k]
 
 
-def test_memory_weights_are_those_of_fractional_noise():
+def test_memory_weights_are_those_of_fractional_noise_centred():
     lag = np.arange(1, MEMORY_BARS + 1)
-    d = MEMORY_ORDER
+    d, weights = MEMORY_ORDER, memory_weights()
     gamma = [math.exp(math.lgamma(i + d) - math.lgamma(d) - math.lgamma(i + 1)) for i in lag]
-    np.testing.assert_allclose(memory_weights() / memory_weights()[0], np.array(gamma) / d)
-    assert (memory_weights() ** 2).sum() == pytest.approx(1.0)
-    # Slow: lag 400 weighs what the power law says, far more than any exponential would.
-    assert memory_weights()[399] / memory_weights()[99] == pytest.approx(4 ** (d - 1), rel=0.01)
+    np.testing.assert_allclose(weights, (gamma - np.mean(gamma)) / (np.std(gamma) * 512**0.5))
+    assert (weights**2).sum() == pytest.approx(1.0)
+    assert weights.sum() == pytest.approx(0.0, abs=1e-9)
+    assert (weights > 0).sum() == 125
+    # Slow: a sixth of the variance of g comes from shocks that are more than 20 bars old.
+    assert (weights[20:] ** 2).sum() == pytest.approx(1 / 6, abs=0.01)
 
 
 def test_lead_lag_drift_agrees_with_pandas():
