@@ -18,10 +18,10 @@ from training.fitting.fit_config import FitConfig
 
 SchemeName = Literal["expanding", "rolling", "purged_k_fold", "combinatorial"]
 TITLES: dict[SchemeName, str] = {
-    "expanding": "expanding walk-forward",
-    "rolling": "rolling walk-forward",
-    "purged_k_fold": "purged K-fold",
-    "combinatorial": "combinatorial purged cross-validation",
+    "expanding": "Expanding walk-forward",
+    "rolling": "Rolling walk-forward",
+    "purged_k_fold": "Purged K-fold",
+    "combinatorial": "Combinatorial purged cross-validation",
 }
 
 

@@ -80,7 +80,7 @@ def render_walk(walked: Walked) -> str:
     simulated = walked.prepared.market.simulated
     symbols = ", ".join(walked.prepared.market.bars)
     index = walked.judged.whole.judged.backtest.index
-    title = f"{TITLES[walked.walk.scheme].capitalize()}: {symbols}"
+    title = f"{TITLES[walked.walk.scheme]}: {symbols}"
     subtitle = (
         f"{len(walked.results)} folds, each trained anew; tested {index[0]:%Y-%m-%d} to "
         f"{index[-1]:%Y-%m-%d}"
@@ -106,11 +106,8 @@ def render_walk_summary(walked: Walked) -> Group:
         Text(whole.verdict.sentence, style=COLOURS[whole.verdict.kind]),
     ]
     sharpe = sharpe_of(whole, walked.trials, horizon_bars=walked.prepared.config.label.horizon_bars)
-    lines += [
-        Text(line)
-        for line in (*(one.sentence for one in _cautions(walked)), deflated_sentence(sharpe))
-        if line
-    ]
+    said = [one.sentence for one in _cautions(walked)] + [deflated_sentence(sharpe)]
+    lines += [Text(f"- {sentence}") for sentence in said if sentence]
     lines += [Text(), _screen_table(walked)]
     lines.append(Text(f"Report: {walked.folder / 'report.html'}"))
     return Group(*lines)
@@ -118,7 +115,7 @@ def render_walk_summary(walked: Walked) -> Group:
 
 def _screen_table(walked: Walked) -> Table:
     where = "simulated bars, after costs" if walked.prepared.market.simulated else "after costs"
-    title = f"{TITLES[walked.walk.scheme].capitalize()}, {where}"
+    title = f"{TITLES[walked.walk.scheme]}, {where}"
     table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
     table.add_column("", no_wrap=True)
     for name in (*COLUMNS, "verdict"):
@@ -179,7 +176,7 @@ def _verdict(walked: Walked) -> str:
 
 def _scheme(walked: Walked) -> str:
     simulated = walked.prepared.market.simulated
-    title = TITLES[walked.walk.scheme].capitalize()
+    title = TITLES[walked.walk.scheme]
     embargo = walked.prepared.config.split.embargo_bars
     return section(
         "How the bars were split",

@@ -21,9 +21,9 @@ _LEAST_WIDTH = 0.004
 
 
 def plot_scheme(scheme: Scheme, title: str, *, simulated: bool, name: str = "scheme") -> str:
-    """Draw each split as a bar over time, in the colours of its parts; SVG.
+    """Draw each fold as a bar over time, in the colours of its parts; SVG.
 
-    Of more than 30 splits, evenly chosen ones are drawn. Stretches that would be too narrow to
+    Of more than 30 folds, evenly chosen ones are drawn. Stretches that would be too narrow to
     see are drawn wider.
 
     Args:
@@ -44,8 +44,8 @@ def plot_scheme(scheme: Scheme, title: str, *, simulated: bool, name: str = "sch
     axis.set_ylim(len(chosen) - 0.4, -0.6)
     axis.grid(False)
     _dates(axis)
-    shown = f" ({len(chosen)} of {len(folds)} splits)" if len(chosen) < len(folds) else ""
-    fig.label_axes(axis, title + shown, "", "split", simulated=simulated)
+    shown = f" ({len(chosen)} of {len(folds)} folds)" if len(chosen) < len(folds) else ""
+    fig.label_axes(axis, title + shown, "", "fold", simulated=simulated)
     handles = [Patch(color=_COLOURS[code], label=_PARTS[code]) for code in _ORDER if code in used]
     figure.legend(
         handles=handles, loc="outside lower center", frameon=False, labelcolor=fig.INK,
@@ -55,7 +55,7 @@ def plot_scheme(scheme: Scheme, title: str, *, simulated: bool, name: str = "sch
 
 
 def plot_paths(scheme: CombinatorialPurged, *, simulated: bool, name: str = "paths") -> str:
-    """Draw which split's model predicts each group on each path; SVG."""
+    """Draw which fold's model predicts each group on each path; SVG."""
     paths = scheme.paths()
     shown = paths[:_MOST_SPLITS]
     figure, (axis,) = fig.new_figure(9.2, 1.4 + 0.3 * len(shown))
@@ -73,9 +73,9 @@ def plot_paths(scheme: CombinatorialPurged, *, simulated: bool, name: str = "pat
     axis.set_xlim(-0.6, paths.shape[1] - 0.4)
     axis.set_ylim(len(shown) - 0.4, -0.6)
     some = f" ({len(shown)} of {len(paths)} paths)" if len(shown) < len(paths) else ""
-    title = "The split whose model predicts each group on each path" + some
+    title = "The fold whose model predicts each group on each path" + some
     fig.label_axes(axis, title, "group of time", "path", simulated=simulated)
-    return fig.to_svg(figure, name, "Which split predicts each group on each path")
+    return fig.to_svg(figure, name, "Which fold predicts each group on each path")
 
 
 def _parts_over_time(spans: Spans, fold: Fold) -> np.ndarray:
@@ -118,6 +118,6 @@ def _description(scheme: Scheme, folds: Sequence[Fold]) -> str:
     purged = sum(fold.purged.size for fold in folds)
     embargoed = sum(fold.embargoed.size for fold in folds)
     return (
-        f"{len(folds)} splits over time; {purged} rows purged and {embargoed} embargoed in all, "
+        f"{len(folds)} folds over time; {purged} rows purged and {embargoed} embargoed in all, "
         f"of {len(scheme.spans)}"
     )

@@ -32,7 +32,7 @@ def test_a_scheme_shows_every_part_it_has():
 
 def test_many_splits_are_thinned_and_said_so():
     scheme = CombinatorialPurged(spans(), n_groups=9, n_test_groups=3)
-    assert "CPCV (30 of 84 splits)" in words(plot_scheme(scheme, "CPCV", simulated=False))
+    assert "CPCV (30 of 84 folds)" in words(plot_scheme(scheme, "CPCV", simulated=False))
 
 
 @pytest.mark.parametrize(("groups", "paths"), [(6, 5), (4, 3)])
