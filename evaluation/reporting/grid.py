@@ -99,9 +99,9 @@ def _cell(path: str, column: Column, row: Mapping[Any, Any]) -> str:
         return f"<td>{'yes' if value else ''}</td>"
     number = None if value is None else float(value)
     text = figure_of(at(path, column.key), number, column.form)
-    if column.lower and not _undefined(row[column.lower]):
-        low = figure_of(at(path, column.lower), row[column.lower], column.form)
-        high = figure_of(at(path, column.upper), row[column.upper], column.form)
+    if column.lower and not _undefined(row.get(column.lower)):
+        low = figure_of(at(path, column.lower), row.get(column.lower), column.form)
+        high = figure_of(at(path, column.upper), row.get(column.upper), column.form)
         text += f"<small>{low} to {high}</small>"
     return f"<td>{text}</td>"
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator, PercentFormatter
 
 from evaluation.reporting import figures as fig
 from evaluation.robustness.capacity import Capacity
@@ -49,13 +49,22 @@ def plot_capacity(found: Capacity, *, simulated: bool) -> str:
         ):
             if np.isfinite(capital):
                 axis.axvline(capital, color=colour, linewidth=1.4, linestyle=_DASHED, label=name)
-        axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.xaxis.set_major_formatter(FuncFormatter(_capital))
+        axis.xaxis.set_minor_locator(NullLocator())
         axis.axhline(0.0, color=fig.MUTED, linewidth=1)
         fig.add_legend(axis)
     title = "Net return by capital"
     fig.title_figure(figure, title, simulated=simulated)
     fig.label_sides(axis, "capital, units of the price", "bps per bar")
     return fig.to_svg(figure, "capacity", "Net return per bar by capital")
+
+
+def _capital(value: float, _: float | None = None) -> str:
+    """Short names of powers of ten: 0.1, 10, 1k, 10M."""
+    for size, unit in ((1e12, "T"), (1e9, "bn"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:,.0f}{unit}"
+    return f"{value:g}"
 
 
 def plot_regimes(table: pd.DataFrame, name: str, title: str, *, simulated: bool) -> str:

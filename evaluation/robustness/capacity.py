@@ -135,7 +135,7 @@ def _sentence(best: float, half: float, gone: float, capital: float) -> str:
     end = f"all of it at {_amount(gone)}" if math.isfinite(gone) else "never all of it"
     return (
         f"Impact eats half of the net return at a capital of {_amount(half)} and {end}, in units "
-        f"of the price; {_amount(capital)} are in use."
+        f"of the price; the account starts with {_amount(capital)}."
     )
 
 

@@ -1,0 +1,195 @@
+"""Many models on one page: what is claimed after correction first, page and JSON with one voice."""
+
+import re
+from dataclasses import replace
+from html import unescape
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evaluation.metrics import classification_metrics
+from evaluation.reporting.comparison import render_comparison, write_comparison_report
+from evaluation.reporting.comparison_data import ComparedModel, ComparisonData
+from evaluation.reporting.json_report import report_json
+from evaluation.significance.intervals import (
+    AccountRows,
+    DecisionRows,
+    IntervalConfig,
+    headline_intervals,
+)
+from evaluation.significance.multiple_comparison import model_confidence_set
+from evaluation.significance.overfitting import backtest_overfitting
+from evaluation.significance.summary import sharpe_significance
+
+FIGURE = re.compile(r'data-figure="([^"]+)"(?: data-scale="([^"]+)")?>([^<]*)<')
+QUICK = IntervalConfig(resamples=400)
+
+
+def make_model(run, name, skill, *, readings=3, baseline=False):
+    probability = np.clip(0.5 + skill * (run.probability - 0.5), 0, 1)
+    account = run.trade(run.signal(probability), run.config)
+    verdict = run.verdict(probability, account, simulated=True, readings=readings)
+    intervals = headline_intervals(
+        DecisionRows(label=run.label, probability=probability),
+        AccountRows(return_net=account.return_net, bars_per_year=8760.0),
+        QUICK,
+    )
+    return ComparedModel(
+        name=name,
+        verdict=verdict,
+        metrics=classification_metrics(run.label, probability) | account.metrics,
+        intervals=intervals | {"advantage": verdict.advantage},
+        sharpe=sharpe_significance(account.return_net, bars_per_year=8760.0, trials=3.0),
+        backtest=account,
+        share_left_after_delay=0.4,
+        baseline=baseline,
+    )
+
+
+@pytest.fixture(scope="module")
+def models(run):
+    return {
+        "good": make_model(run, "good", 1.0),
+        "bad": make_model(run, "bad / <worse>", -1.0),
+        "base": make_model(run, "logistic", 0.9, baseline=True),
+    }
+
+
+@pytest.fixture(scope="module")
+def data(run, models):
+    losses = pd.DataFrame(
+        {
+            model.name: np.square(run.label - 0.5 - skill * (run.probability - 0.5))
+            for model, skill in zip(models.values(), (1.0, -1.0, 0.9), strict=True)
+        }
+    )
+    accounts = np.column_stack([model.backtest.return_net for model in models.values()])
+    return ComparisonData(
+        title="three",
+        simulated=True,
+        models=list(models.values()),
+        confidence_set=model_confidence_set(losses),
+        superior={"Hansen's SPA": 0.03},
+        overfitting=backtest_overfitting(accounts),
+        pairwise=np.array([[np.nan, 0.001, 0.2], [0.001, np.nan, 0.01], [0.2, 0.01, np.nan]]),
+        facts={"rows": "900"},
+    )
+
+
+def test_page_and_json_have_the_same_figures(data):
+    page, fields = render_comparison(data), report_json(data)
+    seen = set()
+    for path, scale, text in FIGURE.findall(page):
+        value = fields
+        for step in unescape(path).split("/"):
+            step = step.replace("~1", "/").replace("~0", "~")
+            value = value[int(step)] if isinstance(value, list) else value[step]
+        seen.add(unescape(path))
+        if value is None:
+            assert text in ("\u2013", "∞", "-∞")
+            continue
+        digits = len((re.search(r"\.(\d+)", text) or ["", ""])[1])
+        unit = 0.01 if "%" in text else 1.0
+        shown = float(re.search(r"[-+]?\d[\d,]*\.?\d*", text).group(0).replace(",", ""))
+        assert abs(shown * unit - value * float(scale or 1)) <= 0.5001 * unit * 10.0**-digits
+    assert len(seen) > 40
+    assert {
+        "looks",
+        "superior/Hansen's SPA",
+        "overfitting/probability",
+        "pairwise/p_values/0/1",
+        "models/1/sharpe/deflated",
+        "models/0/intervals/sharpe/upper",
+        "models/2/share_left_after_delay",
+        "confidence_set/p_values/bad ~1 <worse>",
+    } <= seen
+    assert fields["claiming"] == ["good"]
+    assert fields["verdict"] == "edge"
+
+
+def test_the_verdict_comes_first_and_every_part_is_there(data):
+    page = render_comparison(data)
+    text = unescape(re.sub(r"<style.*?</style>|<[^>]+>", "", page, flags=re.DOTALL))
+    places = [
+        text.index(words)
+        for words in (
+            data.finding,
+            "Model by model",
+            "Every verdict in full",
+            "How far chance reaches",
+            "Equity",
+            "Each against each",
+            "What was run",
+            "What these numbers do not promise",
+        )
+    ]
+    assert places == sorted(places)
+    pictures = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
+    assert len(pictures) == 4
+    assert all("simulated bars" in picture for picture in pictures)
+    assert "#0a0b" not in page
+    assert "<worse>" not in page
+
+
+def test_findings_in_words(run, models):
+    good, bad, base = models["good"], models["bad"], models["base"]
+
+    def finding(*chosen):
+        return ComparisonData(title="t", simulated=True, models=chosen).finding
+
+    assert finding(good, bad, base) == (
+        "1 of 2 models claims an edge: good. Each bound is corrected for 3 models judged on these "
+        "bars."
+    )
+    assert finding(bad).startswith("The model has no edge.")
+    assert finding(bad, replace(bad, name="b")).startswith("No model has an edge.")
+    alone = make_model(run, "alone", 1.0, readings=1)
+    assert finding(alone) == "The model claims an edge. One model was judged on these bars."
+    assert "not corrected for all 2 models" in finding(alone, bad)
+    unsure = replace(
+        good, name="unsure", verdict=replace(good.verdict, kind="cannot tell", bars_needed=12_345)
+    )
+    both = ComparisonData(title="t", simulated=True, models=[unsure, bad])
+    assert both.kind == "cannot tell"
+    assert both.bars_needed == 12_345
+    assert "None of 2 models claims an edge. For unsure it cannot be told; about 12,345" in (
+        both.finding
+    )
+
+
+def test_a_baseline_claims_nothing(models):
+    data = ComparisonData(title="t", simulated=True, models=[models["bad"], models["base"]])
+    assert models["base"].verdict.kind == "edge"
+    assert data.kind == "no edge"
+    assert data.claiming == []
+
+
+def test_a_single_model_without_anything_optional_is_a_clean_page(models, tmp_path):
+    bare = ComparedModel(name="one", verdict=models["bad"].verdict, metrics={})
+    path = tmp_path / "compare.html"
+    write_comparison_report(path, ComparisonData(title="t", simulated=False, models=[bare]))
+    page = path.read_text(encoding="utf-8")
+    text = re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL)
+    assert not re.search(r"\bnan\b|\bNone\b|\binf\b", text)
+    assert "<svg" not in page
+    assert [file.name for file in tmp_path.iterdir()] == ["compare.html"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"models": []}, "at least one model"),
+        ({"pairwise": np.zeros((1, 1))}, r"shape \(3, 3\)"),
+    ],
+)
+def test_bad_input_is_named(data, changes, message):
+    with pytest.raises(ValueError, match=message):
+        replace(data, **changes)
+
+
+def test_names_are_unique_and_known(data, models):
+    with pytest.raises(ValueError, match="names of their own"):
+        replace(data, models=[models["good"], models["good"]], pairwise=None)
+    with pytest.raises(ValueError, match="confidence_set has models"):
+        replace(data, models=[models["bad"]], pairwise=None)
