@@ -12,6 +12,7 @@ All functions take **losses**: less is better. For returns give minus the return
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -194,24 +195,21 @@ def superior_predictive_ability(
         Both through `arch`.
     """
     # arch takes half a second to import, so only where it is used.
-    from arch.bootstrap import StepM
+    from arch.bootstrap import SPA
 
     _check_error_rate(error_rate)
     gains, names = _gains(benchmark_loss, model_losses, decision_time)
     bars, buckets, block = _buckets(gains, horizon_bars, resampling)
     studentised = buckets / _bootstrap_deviation(buckets, block)
-    steps = StepM(
+    test = SPA(
         np.zeros(len(buckets)),
         -studentised,
-        size=error_rate,
         block_size=block,
         reps=resampling.resamples,
         seed=seed,
         nested=True,  # as in `reality_check`
     )
-    steps.compute()
-    test = steps.spa  # holds the resamples; computed again, on all models
-    test.compute()
+    superior = _stepwise(test, len(names), error_rate)
     strength = studentised.mean(axis=0) * np.sqrt(len(buckets))
     best = int(strength.argmax())
     # Where no model gains anything there is nothing to test: Hansen's convention, not arch's.
@@ -226,13 +224,33 @@ def superior_predictive_ability(
         best=names[best],
         best_gain=float(gains[:, best].mean()),
         best_t=float(strength[best]),
-        superior=tuple(names[int(model)] for model in steps.superior_models),
+        superior=tuple(names[model] for model in superior),
         error_rate=error_rate,
         models=len(names),
         times=len(gains),
         block_bars=bars,
         resamples=resampling.resamples,
     )
+
+
+def _stepwise(test: Any, models: int, error_rate: float) -> list[int]:
+    """Find the superior models, then compute the test on all of them again.
+
+    As `arch.bootstrap.StepM`, which fails where every model is superior in more than one step.
+    """
+    test.compute()
+    found: list[int] = []
+    while new := [int(model) for model in test.better_models(error_rate)]:
+        found += new
+        if len(found) == models:
+            break
+        left = np.ones(models, dtype=np.bool_)
+        left[found] = False
+        test.subset(left)
+        test.compute()
+    test.subset(np.ones(models, dtype=np.bool_))
+    test.compute()
+    return sorted(found)
 
 
 def model_confidence_set(

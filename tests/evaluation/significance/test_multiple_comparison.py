@@ -17,6 +17,7 @@ from evaluation.significance.multiple_comparison import (
 
 # Blocks this short are not gathered into buckets, so that arch sees the very rows.
 SHORT = Resampling(block_bars=5.0, resamples=300)
+QUICK = Resampling(resamples=200)
 
 
 def losses(rows=250, lead=(0.0, 0.1, -0.3), scale=(1.0, 0.2, 5.0), seed=0):
@@ -76,14 +77,14 @@ def test_less_loss_is_better():
     benchmark, models = losses(rows=300, lead=(0.0, 0.5, -0.5), scale=(1.0, 1.0, 1.0))
     frame = pd.DataFrame(models, columns=["same", "better", "worse"])
     for test in (reality_check, superior_predictive_ability):
-        found = test(benchmark, frame)
+        found = test(benchmark, frame, resampling=QUICK)
         assert found.p_value < 0.01
         assert found.best == "better"
         assert found.best_gain == pytest.approx((benchmark - models[:, 1]).mean())
         # With the sides exchanged nothing beats the good one.
-        assert test(models[:, 1], frame.drop(columns="better")).p_value == 1.0
-    assert superior_predictive_ability(benchmark, frame).superior == ("better",)
-    assert model_confidence_set(frame).included == ("better",)
+        assert test(models[:, 1], frame.drop(columns="better"), resampling=QUICK).p_value == 1.0
+    assert superior_predictive_ability(benchmark, frame, resampling=QUICK).superior == ("better",)
+    assert model_confidence_set(frame, resampling=QUICK).included == ("better",)
 
 
 def test_a_loud_poor_model_hides_the_good_one_only_without_standard_errors():
@@ -91,8 +92,8 @@ def test_a_loud_poor_model_hides_the_good_one_only_without_standard_errors():
     quiet = 0.05 * generator.normal(size=(800, 1)) - 0.01
     loud = 20.0 * generator.normal(size=(800, 3))
     models = np.hstack([quiet, loud])
-    assert reality_check(np.zeros(800), models).p_value > 0.2
-    found = superior_predictive_ability(np.zeros(800), models)
+    assert reality_check(np.zeros(800), models, resampling=QUICK).p_value > 0.2
+    found = superior_predictive_ability(np.zeros(800), models, resampling=QUICK)
     assert found.p_value < 0.01
     assert found.superior == ("0",)
 
@@ -165,3 +166,13 @@ def test_errors_name_the_rule():
         reality_check(benchmark, models[:, :1], resampling=Resampling(block_bars=0.5))
     with pytest.raises(ValueError, match="at least 100"):
         Resampling(resamples=10)
+
+
+def test_models_that_are_all_superior_in_several_steps_are_all_found():
+    noise = np.random.default_rng(5).normal(size=(600, 2))
+    noise = (noise - noise.mean(axis=0)) / noise.std(axis=0)
+    # 1.8 standard errors fall short of the bound for two models, not of that for one.
+    gains = noise + np.array([20.0, 1.8]) / np.sqrt(600)
+    rows = Resampling(block_bars=1.0)
+    found = superior_predictive_ability(np.zeros(600), -gains, seed=1, resampling=rows)
+    assert found.superior == ("0", "1")
