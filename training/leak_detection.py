@@ -20,7 +20,7 @@ from evaluation.signals import signal_from_probability
 from features import compute_features
 from training.config import ExperimentConfig, ModelConfig
 from training.dataset import Market, Rows, assemble_rows
-from training.experiment import Prepared, build, evaluate, prepare_rows, train
+from training.experiment import PARTS, Prepared, build, evaluate, prepare_rows, train
 from training.fitting.progress import Progress
 from training.steps import Steps
 
@@ -91,9 +91,8 @@ class ExperimentPipeline:
         split = steps.split(rows, config.split, market.interval)
         changed = rows if steps.rows is None else steps.rows(rows, split)
         if relabel is not None:
-            fitted = np.concatenate([split.train, split.validation])
-            labels = relabel(changed.labels, fitted)
-            changed = dataclasses.replace(changed, labels=labels)
+            parts = {name: getattr(split, name) for name in PARTS}
+            changed = dataclasses.replace(changed, labels=relabel(changed.labels, parts))
         # Changing rows is done: what follows the split goes on as in the experiment.
         rest = dataclasses.replace(steps, rows=None)
         prepared = prepare_rows(config, market, changed, split, rest)
@@ -104,7 +103,8 @@ class ExperimentPipeline:
         """Train, calibrate, choose the threshold and judge, as the experiment does."""
         keras.utils.clear_session(free_memory=False)
         model = build(prepared.config, prepared.scaled.shape[1])
-        outcome = evaluate(prepared, model, train(prepared, model, self.progress), self.progress)
+        fitted = train(prepared, model, self.progress)
+        outcome = evaluate(prepared, model, fitted, self.progress)
         probability = np.full(len(trace.decision_time), np.nan)
         for name, values in outcome.probability.items():
             probability[prepared.part(name)] = values
@@ -117,6 +117,7 @@ class ExperimentPipeline:
         return dataclasses.replace(
             trace,
             weights=tuple(np.array(weight) for weight in model.get_weights()),
+            watched=fitted.history["validation_loss"].to_numpy(),
             temperature=outcome.temperature.temperature,
             threshold=outcome.model.threshold,
             probability=probability,

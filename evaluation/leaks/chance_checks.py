@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -119,7 +120,8 @@ def check_delay(runner: Runner) -> Looked:
     if not found:
         return Looked((), "too few test rows to judge")
     own, late = found["accuracy"], found["accuracy_delayed"]
-    looked = f"{found['rows']:,.0f} test rows, accuracy {own:.2%}, a bar late {late:.2%}"
+    # No figure here: nothing of the test part is shown unless something is wrong.
+    looked = f"{found['rows']:,.0f} test rows"
     rows = _independent(trace, labelled(trace, "test"))
     bound = norm.isf(runner.config.error_rate) * 0.5 / math.sqrt(max(rows, 1.0))
     lost = own - 0.5 > bound and late - 0.5 < _KEPT_SHARE * (own - 0.5)
@@ -145,7 +147,8 @@ def _stale_share(runner: Runner) -> float:
 def block_shuffle(seed: int, *, opposite: bool) -> Relabel:
     """Return a permutation of labels in blocks of rows, turned over where `opposite`."""
 
-    def relabel(labels: Floats, rows: Integers) -> Floats:
+    def relabel(labels: Floats, parts: Mapping[str, Integers]) -> Floats:
+        rows = np.concatenate([parts["train"], parts["validation"]])
         known = rows[np.isfinite(labels[rows])]
         blocks = np.array_split(labels[known], max(len(known) // BLOCK_BARS, 1))
         order = np.random.default_rng(seed).permutation(len(blocks))

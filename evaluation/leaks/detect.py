@@ -110,23 +110,26 @@ def detect_leaks(
     market = newest(market, config.most_bars)
     runner = Runner(pipeline, market, config, busy)
     clean = runner.clean("labels")
-    results = tuple(_run(check, runner) for check in checks)
+    results = tuple(_run(check, runner, busy) for check in checks)
     return LeakReport(
         checks=(*results, _repeatability(runner)),
         symbols=tuple(market),
         bars=sum(len(bars) for bars in market.values()),
         rows=len(clean.decision_time),
         features=len(clean.names),
+        examined=runner.examined,
         simulated=any(bars.simulated for bars in market.values()),
         subject=subject,
     )
 
 
-def _run(check: Check, runner: Runner) -> CheckResult:
+def _run(check: Check, runner: Runner, busy: Busy) -> CheckResult:
     started = time.monotonic()
     looked, refused = Looked((), ""), ""
     try:
-        looked = check.run(runner)
+        # A check that trains shows each training by itself.
+        with silent("") if check in TRAINING_CHECKS else busy(f"check: {check.name}"):
+            looked = check.run(runner)
     except ValueError as error:
         refused = str(error)
     return CheckResult(

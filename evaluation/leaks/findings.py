@@ -72,6 +72,7 @@ class LeakReport:
         bars: Bars of all symbols together.
         rows: Decisions of all symbols together.
         features: Features before any selection.
+        examined: The steps that ran and gave something to compare.
         simulated: Whether the bars were simulated.
         subject: What was examined, for people.
     """
@@ -81,6 +82,7 @@ class LeakReport:
     bars: int
     rows: int
     features: int
+    examined: tuple[Step, ...]
     simulated: bool
     subject: str = ""
 
@@ -141,6 +143,7 @@ class LeakReport:
             "bars": self.bars,
             "rows": self.rows,
             "features": self.features,
+            "examined": list(self.examined),
             "findings": json_safe(self.findings),
             "checks": [json_safe(check) | {"outcome": check.outcome} for check in self.checks],
         }

@@ -13,13 +13,16 @@ from evaluation.leaks.trace import Market
 from market.bars import Bars
 from market.simulator import simulate_bars
 
-Poison = Literal["rise", "fall", "wild"]
+Poison = Literal["rise", "fall", "wild", "trend"]
 POISONS: tuple[Poison, ...] = get_args(Poison)
 PRICES = ["open", "high", "low", "close"]
 POISON_VOLUME = 1e9
 _FULL_MOVE = 2.0  # in logs: prices end about seven times higher or lower
 _MOVE_BARS = 20.0
 _WILD_DEVIATION = 0.5
+_TREND_BARS = 30.0
+_TREND_STEP = 0.02
+_TREND_BOUND = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +66,10 @@ def poison(market: Market, time: np.datetime64, kind: Poison, *, seed: int) -> C
 
     Times stay, and bars stay valid. `rise` and `fall` move every price up or down, most at first,
     so that the labels of both differ; `wild` reverses the order of the bars and multiplies each by
-    a factor of its own. Volume is multiplied, by as much as 1e9 over its mean for `wild`; where
-    there is none it stays zero, since a vendor without volume never has it.
+    a factor of its own, so that every move is taken back; `trend` lets moves go on for about 30
+    bars. What a model or a choice of features would gain from is opposite in the last two. Volume
+    is multiplied, and anything up to 1e9 for `wild`; where there is none it stays zero, since a
+    vendor without volume never has it.
     """
     generator = np.random.default_rng(seed)
     changed = {}
@@ -118,7 +123,10 @@ def newest(market: Market, most_bars: int) -> Market:
 def _poisoned(frame: pd.DataFrame, kind: Poison, generator: np.random.Generator) -> np.ndarray:
     rows = len(frame)
     values = frame.to_numpy(dtype=np.float64, copy=True)
-    if kind == "wild":
+    if kind == "trend":
+        move = _trend(rows, generator)
+        values[:, 4] *= generator.uniform(0.05, 2.0, rows)
+    elif kind == "wild":
         values = values[::-1].copy()
         move = _WILD_DEVIATION * np.clip(generator.standard_normal(rows), -4.0, 4.0)
         volume = generator.uniform(0.0, POISON_VOLUME, rows)
@@ -130,6 +138,15 @@ def _poisoned(frame: pd.DataFrame, kind: Poison, generator: np.random.Generator)
         values[:, 4] *= generator.uniform(2.0, 20.0, rows)
     values[:, :4] *= np.exp(move)[:, None]
     return values
+
+
+def _trend(rows: int, generator: np.random.Generator) -> np.ndarray:
+    """Moves whose direction seldom turns, folded so that prices stay within bounds, `(rows,)`."""
+    turns = np.cumsum(generator.random(rows) < 1.0 / _TREND_BARS)
+    steps = _TREND_STEP * np.where(turns % 2 == 0, 1.0, -1.0)
+    path = np.cumsum(steps + 0.2 * _TREND_STEP * generator.standard_normal(rows))
+    width = 4.0 * _TREND_BOUND
+    return np.abs((path - _TREND_BOUND) % width - width / 2.0) - _TREND_BOUND
 
 
 def _first_change(market: Market, time: np.datetime64) -> np.datetime64:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.leaks.comparison import Movement, Pair, movements
+from evaluation.leaks.comparison import Movement, movements
 from evaluation.leaks.findings import LeakFinding
+from evaluation.leaks.pair import Pair
 from evaluation.leaks.perturbation import Cut
 from evaluation.leaks.trace import STEPS, Market, Pipeline, Relabel, Step, Trace
 
 Busy = Callable[[str], AbstractContextManager[None]]
+_END = np.datetime64("2262-01-01", "ns")  # the whole past is known then
 STAGES: tuple[Step, ...] = ("labels", "scaling", "signals")
 
 
@@ -27,7 +29,8 @@ class LeakConfig:
     """How thoroughly a pipeline is examined.
 
     Args:
-        cuts: Times at which the future is replaced; as many again where bars are unusual.
+        cuts: Random times at which the future is replaced; up to as many again where bars are
+            unusual: before gaps, without volume, or repeated.
         truncations: Times at which the bars end.
         noise_markets: Markets without an edge to run on.
         most_bars: Newest bars that are looked at, all symbols together.
@@ -35,7 +38,7 @@ class LeakConfig:
         seed: Same seed, same cuts, poison, shuffles and noise.
     """
 
-    cuts: int = 8
+    cuts: int = 16
     truncations: int = 4
     noise_markets: int = 2
     most_bars: int = 20_000
@@ -80,8 +83,15 @@ class Runner:
     ) -> Trace:
         """Run the pipeline on a market."""
         self.runs += 1
-        with self._busy(text):
+        # Short runs are shown by the check that they belong to.
+        with self._busy(text) if until == STAGES[-1] else silent(text):
             return self._pipeline(market, until=until, relabel=relabel)
+
+    @property
+    def examined(self) -> tuple[Step, ...]:
+        """The steps that left something to compare on the bars as they are."""
+        found = {step for trace in self._clean.values() for step in trace.steps}
+        return tuple(step for step in STEPS if step in found)
 
     def clean(self, until: Step) -> Trace:
         """Return the trace of the bars as they are, up to a step at least."""
@@ -98,19 +108,30 @@ class Runner:
         """
         clean = self.clean(until)
         other = self.run(cut.market, text, until=until)
-        found = movements(Pair.at(clean, other, cut.time, cut.bars_from))
+        pair = Pair.at(clean, other, cut.time, cut.bars_from)
+        return other, self._beyond_itself(movements(pair), until)
+
+    def compare_labels(self, relabel: Relabel, text: str) -> list[Movement]:
+        """Return what moved before the signals when only labels of the test part were changed."""
+        clean = self.clean("signals")
+        other = self.run(self.market, text, until="signals", relabel=relabel)
+        found = movements(Pair.at(clean, other, _END, _END))
+        # Labels that a step changed after the split hold those of the test part too.
+        found = [movement for movement in found if movement.step != "rows"]
+        return self._beyond_itself(found, "signals")
+
+    def _beyond_itself(self, found: list[Movement], until: Step) -> list[Movement]:
         by_itself = self.first_unrepeatable(until) if found else None
         if by_itself is not None:
             found = [m for m in found if STEPS.index(m.step) < STEPS.index(by_itself)]
-        return other, found
+        return found
 
     def first_unrepeatable(self, until: Step) -> Step | None:
         """Return the first step that differs between two runs on the same bars, if any."""
         if until not in self._unrepeatable:
             clean = self.clean(until)
             again = self.run(self.market, f"the same bars again, to {until}", until=until)
-            end = np.datetime64("2262-01-01", "ns")
-            found = movements(Pair.at(clean, again, end, end))
+            found = movements(Pair.at(clean, again, _END, _END))
             self._unrepeatable[until] = found[0].step if found else None
         return self._unrepeatable[until]
 

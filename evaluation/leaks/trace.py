@@ -43,8 +43,8 @@ Market = Mapping[str, Bars]
 Times = npt.NDArray[np.datetime64]
 Floats = npt.NDArray[np.floating]
 Integers = npt.NDArray[np.int64]
-# Labels of all rows and the numbers of the rows that may be changed, to labels of all rows.
-Relabel = Callable[[Floats, Integers], Floats]
+# Labels of all rows and the row numbers of each part, to labels of all rows.
+Relabel = Callable[[Floats, Mapping[str, Integers]], Floats]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,6 +73,7 @@ class Trace:
         scaler: What the scaler has learnt, any arrays by name.
         scaled: What the model gets, `(rows, selected features)`.
         weights: What the model has learnt, any arrays; empty where it cannot be had.
+        watched: The losses by which training was stopped, `(epochs,)`; None where there are none.
         temperature: Fitted on validation.
         threshold: Chosen on validation.
         probability: Of up, `(rows,)`; NaN where nothing is predicted.
@@ -97,6 +98,7 @@ class Trace:
     scaler: Mapping[str, Floats] | None = None
     scaled: Floats | None = None
     weights: tuple[Floats, ...] = ()
+    watched: Floats | None = None
     temperature: float | None = None
     threshold: float | None = None
     probability: Floats | None = None
@@ -129,6 +131,22 @@ class Trace:
                 parts[numbers] = code
         return parts
 
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps that have left something in this trace."""
+        made = {
+            "split": self.test,
+            "rows": self.changed_features,
+            "selection": self.selected,
+            "scaling": self.scaled,
+            "model": self.weights or None,
+            "temperature": self.temperature,
+            "threshold": self.threshold,
+            "predictions": self.probability,
+            "signals": self.signal,
+        }
+        return tuple(step for step in STEPS if step not in made or made[step] is not None)
+
     def begins(self, name: str) -> np.datetime64:
         """Return the first decision time of `train`, `validation` or `test`."""
         return self.decision_time[getattr(self, name)].min()
@@ -146,6 +164,7 @@ class Pipeline(Protocol):
             bars: Symbol to bars; nothing else may be read.
             until: The last step of interest: `labels` (no split yet), `scaling` (no model yet) or
                 `signals`. Later ones may be left out.
-            relabel: Applied after the split to the labels of the training and validation rows.
+            relabel: Changes the labels once the split is known; every later step must use these,
+                while the trace holds the labels as they were.
         """
         ...

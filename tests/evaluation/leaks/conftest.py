@@ -80,7 +80,7 @@ class Toy:
         }
         labels, values = fields["labels"], fields["features"]
         if relabel is not None:
-            labels = relabel(labels, np.concatenate([parts["train"], parts["validation"]]))
+            labels = relabel(labels, parts)
         if self.rows is not None:
             values = fields["changed_features"] = self.rows(values, parts)
         if self.select is not None:
@@ -94,7 +94,7 @@ class Toy:
         fields |= {"scaler": {"center": center, "scale": scale}, "scaled": scaled}
         if until == "scaling":
             return Trace(**fields)
-        return Trace(**fields, **self._fit(scaled, labels, fields["labels"], parts))
+        return Trace(**fields, **self._fit(scaled, labels, parts))
 
     def _assemble(self, market):
         columns = self.features(market)
@@ -122,21 +122,17 @@ class Toy:
             "label_end_time": np.concatenate([k[3][k[5]] for k in kept]),
         }
 
-    def _fit(self, scaled, labels, true_labels, parts):
+    def _fit(self, scaled, labels, parts):
         """Logistic regression by gradient steps; the best step by the loss of `stop_on` is kept."""
         x = np.column_stack([np.ones(len(scaled)), scaled])
 
-        def known(names, of):
+        def known(*names):
             rows = np.concatenate([parts[name] for name in names])
-            rows = rows[np.isfinite(of[rows])]
-            return x[rows], of[rows]
+            rows = rows[np.isfinite(labels[rows])]
+            return x[rows], labels[rows]
 
-        def of_part(name):
-            return true_labels if name == "test" else labels
-
-        xs, ys = zip(*(known([name], of_part(name)) for name in self.fit_on), strict=True)
-        x_fit, y_fit = np.concatenate(xs), np.concatenate(ys)
-        x_stop, y_stop = known([self.stop_on], of_part(self.stop_on))
+        x_fit, y_fit = known(*self.fit_on)
+        x_stop, y_stop = known(self.stop_on)
         weights = np.zeros(x.shape[1])
         best, least = weights, np.inf
         for _ in range(60):
@@ -147,7 +143,7 @@ class Toy:
                 best, least = weights, loss
         if self.noise is not None:
             best = best + self.noise()
-        x_warm, y_warm = known([self.temperature_on], of_part(self.temperature_on))
+        x_warm, y_warm = known(self.temperature_on)
         grid = np.geomspace(0.1, 50.0, 80)
         losses = [np.mean(np.logaddexp(0, x_warm @ best / t) - y_warm * (x_warm @ best) / t)
                   for t in grid]  # fmt: skip
@@ -157,7 +153,7 @@ class Toy:
             probability[parts[name]] = expit(x[parts[name]] @ best / temperature)
         chosen = parts[self.threshold_on]
         sure = np.abs(probability[chosen] - 0.5)
-        right = (probability[chosen] >= 0.5) == (of_part(self.threshold_on)[chosen] > 0.5)
+        right = (probability[chosen] >= 0.5) == (labels[chosen] > 0.5)
         candidates = np.quantile(sure, np.linspace(0.0, 0.9, 30))
         gains = [np.sum(np.where(right, 1.0, -1.0)[sure >= least]) for least in candidates]
         threshold = float(0.5 + candidates[int(np.argmax(gains))])

@@ -1,0 +1,232 @@
+"""The experiment's own path passes, and steps that leak are named when a user plants them in it."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.preprocessing import RobustScaler
+
+from evaluation.leaks.detect import CHECKS, DATA_CHECKS, TRAINING_CHECKS
+from evaluation.leaks.page import leak_page
+from evaluation.leaks.runner import LeakConfig
+from features import FeatureMatrix, compute_features
+from market.readers import read_bars
+from training.calibration import fit_temperature
+from training.config import DataConfig, ExperimentConfig, FeatureConfig, ModelConfig
+from training.dataset import Market, load_market
+from training.fitting.fit_config import FitConfig
+from training.leak_detection import SurrogateConfig, detect_in_experiment
+from training.leak_detection_files import free_folder, load_steps, write_leaks
+from training.scaling import fit_scaler
+from training.steps import Steps
+
+NAMES = ("return_log_1", "rsi_14", "volatility_20", "volume_z_20")
+QUICK = LeakConfig(cuts=4, truncations=2, noise_markets=1)
+TINY = SurrogateConfig(model="linear", epochs=1)
+
+
+def _names() -> tuple[str, ...]:
+    frame = load_market(DataConfig(simulated_rows=700), CONFIG.label).bars["SIMULATED"].frame
+    matrix = compute_features(frame)
+    return tuple(name for name in matrix.names if name.startswith(("return_log", "rsi")))[:5]
+
+
+CONFIG = ExperimentConfig(
+    data=DataConfig(simulated_rows=1_500, simulated_edge=0.1, simulated_seed=5),
+    model=ModelConfig(name="linear"),
+    fit=FitConfig(epochs=1),
+    baselines=False,
+)
+
+
+@pytest.fixture(scope="module")
+def config() -> ExperimentConfig:
+    return dataclasses.replace(CONFIG, features=FeatureConfig(names=_names()))
+
+
+@pytest.fixture(scope="module")
+def market(config) -> Market:
+    return load_market(config.data, config.label)
+
+
+def _detect(config, market, steps, checks=DATA_CHECKS):
+    return detect_in_experiment(config, market, QUICK, steps=steps, surrogate=TINY, checks=checks)
+
+
+def _with_column(add):
+    """Features of the experiment and one more, made by `add(frame)`."""
+
+    def features(frame: pd.DataFrame) -> FeatureMatrix:
+        honest = compute_features(frame, _names_cached())
+        column = np.asarray(add(frame), np.float32).copy()
+        column[: honest.warmup_bars] = np.nan
+        return dataclasses.replace(
+            honest,
+            values=np.column_stack([honest.values, column]),
+            names=(*honest.names, "planted"),
+            families=(*honest.families, "planted"),
+        )
+
+    return features
+
+
+_KEPT: list[tuple[str, ...]] = []
+
+
+def _names_cached() -> tuple[str, ...]:
+    if not _KEPT:
+        _KEPT.append(_names())
+    return _KEPT[0]
+
+
+def _centred(frame):
+    return (frame["close"] / frame["close"].rolling(9, center=True).mean() - 1.0).fillna(0.0)
+
+
+def _coarse_early(frame):
+    coarse = np.log(frame["close"].resample("4h").last()).diff()
+    return coarse.reindex(frame.index, method="ffill").fillna(0.0)
+
+
+def _whole_frame(frame):
+    volume = np.log1p(frame["volume"])
+    return (volume - volume.mean()) / volume.std()
+
+
+def _min_max(frame):
+    return (frame["close"] - frame["close"].min()) / (frame["close"].max() - frame["close"].min())
+
+
+def _peer_too_early(market: Market) -> Market:
+    """Another market's close beside each bar (in the place of volume), one bar early."""
+    bars = market.bars["SIMULATED"]
+    early = bars.frame["close"].shift(-1).ffill()
+    return Market({"SIMULATED": dataclasses.replace(bars, frame=bars.frame.assign(volume=early))})
+
+
+def _no_purge(rows, spec, interval):
+    from market.splits import chronological_split
+
+    return chronological_split(rows.decision_time, rows.decision_time, spec, interval=interval)
+
+
+def _select_on_all(rows, split):
+    known = np.isfinite(rows.labels)
+    score = np.abs(np.corrcoef(rows.values[known].T, rows.labels[known])[-1, :-1])
+    return [rows.names[place] for place in np.sort(np.argsort(-score)[:2])]
+
+
+def _mean_of_all(rows, split):
+    return dataclasses.replace(rows, values=rows.values - rows.values.mean(axis=0))
+
+
+def _scale_on_all(values, train) -> RobustScaler:
+    return fit_scaler(values, np.arange(len(values)))
+
+
+DATA_LEAKS = {
+    "centred window": ("features", Steps(features=_with_column(_centred))),
+    "coarse bars stamped early": ("features", Steps(features=_with_column(_coarse_early))),
+    "whole-frame scaling": ("features", Steps(features=_with_column(_whole_frame))),
+    "whole-frame min/max": ("features", Steps(features=_with_column(_min_max))),
+    "join off by one": (
+        "features",
+        Steps(bars=_peer_too_early, features=_with_column(lambda f: np.log(f["volume"]).diff())),
+    ),
+    "no purge": ("split", Steps(split=_no_purge)),
+    "mean of all rows": ("rows", Steps(rows=_mean_of_all)),
+    "selection on all rows": ("selection", Steps(select=_select_on_all)),
+    "scaler of all rows": ("scaling", Steps(scale=_scale_on_all)),
+}
+
+
+@pytest.mark.parametrize("name", DATA_LEAKS)
+def test_planted_data_leaks_are_named(name, config, market):
+    step, steps = DATA_LEAKS[name]
+    report = _detect(config, market, steps)
+    assert report.verdict == f"leak in {step}", report.sentence
+
+
+def _stop_on_test(prepared):
+    return prepared.arrays("test")
+
+
+def _temperature_on_test(prepared, logits):
+    return fit_temperature(logits["test"], prepared.rows.labels[prepared.split.test])
+
+
+def _threshold_on_test(prepared, probability):
+    judge = prepared.judge("test")
+    return judge.choose_threshold(probability["test"], minimum_coverage=0.05)
+
+
+FITTED_LEAKS = {
+    "stopping": ("model", Steps(stopping=_stop_on_test)),
+    "temperature": ("temperature", Steps(temperature=_temperature_on_test)),
+    "threshold": ("threshold", Steps(threshold=_threshold_on_test)),
+}
+
+
+@pytest.mark.parametrize("name", FITTED_LEAKS)
+def test_what_is_chosen_on_test_is_named(name, config, market):
+    step, steps = FITTED_LEAKS[name]
+    report = detect_in_experiment(
+        config, market, QUICK, steps=steps, checks=TRAINING_CHECKS[:1],
+        surrogate=SurrogateConfig(model="linear", epochs=4, learning_rate=0.05),
+    )  # fmt: skip
+    assert report.verdict == f"leak in {step}", report.sentence
+
+
+def test_the_experiment_itself_passes(config, market):
+    report = _detect(config, market, Steps(), checks=CHECKS)
+    assert not report.findings, report.sentence
+    assert [check.outcome for check in report.checks] == ["passed"] * len(report.checks)
+    assert report.simulated
+    assert "Simulated bars" in leak_page(report)
+
+
+@pytest.mark.parametrize("name", ["btcusd_1h", "gbpusd_1h"])
+def test_all_features_pass_on_real_bars(name, real_bars_folder):
+    bars = read_bars(real_bars_folder / f"{name}.parquet")
+    leak_config = LeakConfig(cuts=5, truncations=2, most_bars=2_500)
+    report = detect_in_experiment(CONFIG, Market(bars), leak_config, checks=DATA_CHECKS)
+    assert not report.leaking, report.sentence
+    assert report.features > 200
+    assert report.bars == 2_500
+
+
+def test_steps_are_loaded_from_a_users_file(tmp_path):
+    file = tmp_path / "my_steps.py"
+    file.write_text(
+        "from training.steps import Steps\n"
+        "steps = Steps(scale=lambda values, train: None)\nother = 3\n"
+    )
+    assert load_steps(f"{file}:steps").scale(0, 0) is None
+    for wrong, rule in (
+        ("my_steps", "module:attribute"),
+        (f"{file}:absent", "nothing of that name"),
+        (f"{file}:other", "found a int"),
+        ("no_such_module_at_all:steps", "No module named"),
+        (f"{tmp_path / 'none.py'}:steps", "no file"),
+    ):
+        with pytest.raises(ValueError, match=rule):
+            load_steps(wrong)
+
+
+def test_results_are_written_beside_the_bundle_and_never_over_others(tmp_path, config, market):
+    report = _detect(config, market, Steps(scale=_scale_on_all), checks=DATA_CHECKS[-2:-1])
+    bundle = tmp_path / "run"
+    bundle.mkdir()
+    folder = free_folder(bundle)
+    assert folder == tmp_path / "run-leaks"
+    write_leaks(report, folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["leaks.html", "leaks.json"]
+    stored = json.loads((folder / "leaks.json").read_text())
+    assert stored["verdict"] == "leak in scaling"
+    assert "Leak in scaling" in (folder / "leaks.html").read_text()
+    assert free_folder(bundle) == tmp_path / "run-leaks-2"
+    with pytest.raises(FileExistsError, match="never overwritten"):
+        write_leaks(report, folder)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "run-leaks"]

@@ -1,0 +1,100 @@
+"""Look for leaks: does any step of a run know what it cannot know yet?
+
+    python train_scripts/detect_leaks.py --bundle artifacts/latest --data.path bars.csv
+
+Runs the run's own path from bars to signals again: on bars that end early, on bars with another
+future (poison), on shuffled labels and on pure noise. What may know only the past must come out
+the same, bit for bit; the first step that moved is named. A small net stands in for the run's own
+model, since steps other than the model leak with any model; --full trains the run's own each
+time. --no_training leaves out what trains. Without --data.path the run's own bars are used.
+
+Your own steps are examined with --steps my_steps.py:steps (or module:attribute), where
+
+    from training.steps import Steps
+    steps = Steps(features=my_features, scale=my_scaler)   # whatever of the run you replace
+
+Writes leaks.json and leaks.html to --output, by default a new folder beside the bundle, which
+itself stays as it is. Exit status: 0 no leak found, 1 a leak (its step is named) or an error.
+About a minute for 20,000 bars on two cores (the newest --leaks.most_bars are looked at); without
+training half of that. A run of this program without steps of your own passes.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from evaluation.leaks.detect import CHECKS, DATA_CHECKS
+from evaluation.leaks.runner import LeakConfig
+from training.backend import start_up
+from training.command_line import parse, run_main, script_parser
+
+if TYPE_CHECKING:
+    from evaluation.leaks.findings import LeakReport
+
+STYLES = {"leak": "bold red", "warning": "yellow", "not run": "yellow", "passed": "green"}
+
+
+def main() -> None:
+    """Parse, examine, print, write; exit status 1 where something leaks."""
+    parser = script_parser(__doc__)
+    parser.add_class_arguments(LeakConfig, "leaks")
+    parser.add_argument("--steps", help="Your own Steps: module:attribute or file.py:attribute")
+    parser.add_argument("--model", default="mlp", help="Model that stands in for the run's own")
+    parser.add_argument("--epochs", type=int, default=3, help="Epochs of that model")
+    parser.add_argument("--full", action="store_true", help="Train the run's own model instead")
+    parser.add_argument("--no_training", action="store_true", help="Only what needs no training")
+    parser.add_argument("--output", help="New folder for leaks.json and leaks.html")
+    options = parse(parser)
+    console = Console()
+    start_up(console)
+    from training.bundle import load_bundle
+    from training.fitting.progress import make_progress
+    from training.leak_detection import SurrogateConfig
+    from training.leak_detection_files import (
+        detect_in_bundle,
+        free_folder,
+        load_steps,
+        write_leaks,
+    )
+    from training.steps import Steps
+
+    bundle = load_bundle(options.bundle)
+    folder = Path(options.output) if options.output else free_folder(bundle.folder)
+    surrogate = SurrogateConfig(model=options.model, epochs=options.epochs)
+    report = detect_in_bundle(
+        bundle,
+        options.data,
+        options.leaks,
+        steps=load_steps(options.steps) if options.steps else Steps(),
+        surrogate=None if options.full else surrogate,
+        checks=DATA_CHECKS if options.no_training else CHECKS,
+        progress=make_progress(console),
+    )
+    write_leaks(report, folder)
+    show(report, console)
+    console.print(str(folder / "leaks.html"), soft_wrap=True, highlight=False)
+    if report.leaking:
+        raise SystemExit(1)
+
+
+def show(report: "LeakReport", console: Console) -> None:
+    """Print every check, every finding, and the verdict last."""
+    table = Table(title=report.subject + (" (simulated bars)" if report.simulated else ""))
+    for column in ("check", "looked at", "result"):
+        table.add_column(column)
+    for check in report.checks:
+        style = STYLES[check.outcome]
+        looked_at = check.not_run or check.looked_at
+        table.add_row(check.name, looked_at, f"[{style}]{check.outcome}[/]")
+    console.print(table)
+    for finding in report.findings:
+        console.print(f"- {finding.severity}: {finding.sentence}", highlight=False)
+    style = STYLES["leak" if report.leaking else "passed"]
+    console.print(f"\n{report.verdict.capitalize()}", style=style, highlight=False)
+    console.print(report.sentence, highlight=False)
+
+
+if __name__ == "__main__":
+    run_main(main)
