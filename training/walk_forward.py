@@ -35,7 +35,7 @@ from training.runs import (
 )
 from training.trials import TrialBook
 from training.walk_forward_config import WalkForwardConfig, fold_split, make_scheme
-from training.walk_forward_folds import FoldResult, RetrainingBook, run_fold
+from training.walk_forward_folds import FoldResult, RetrainingBook, Trainee, run_fold
 from training.walk_forward_judging import JudgedPart, JudgedWalk, judge_walk
 
 FOLDS = "folds"
@@ -185,12 +185,15 @@ def _run_folds(
     paths = [where / f"{number}.npz" for number in range(1, len(splits) + 1)]
     left = [path for path in paths if not path.exists()]
     progress.message(f"{len(left)} of {len(paths)} folds to go")
+    trainee = Trainee(prepared.config, prepared.scaled.shape[1]) if left else None
     began = time.monotonic()
     for done, path in enumerate(left, start=1):
         number = paths.index(path) + 1
         split = splits[number - 1]
         progress.message(f"fold {number} of {len(paths)}: {_parts_sentence(prepared, split)}")
-        result = run_fold(prepared, split, progress, book, where / f"{number}-checkpoints")
+        assert trainee is not None
+        checkpoints = where / f"{number}-checkpoints"
+        result = run_fold(prepared, split, trainee, progress, book, checkpoints)
         result.save(path)
         rest = (time.monotonic() - began) / done * (len(left) - done)
         told = f"; about {duration_sentence(rest)} to go" if rest else ""

@@ -8,13 +8,15 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from evaluation.json_safe import json_safe
 from evaluation.ledger.trial import Kind, Trial
 from market.splits import Split
+from training.config import ExperimentConfig
 from training.experiment import Prepared, build, evaluate, train, with_split
+from training.fitting.checkpoint import to_numpy
+from training.fitting.compiled import CompiledFit, compile_fit
 from training.fitting.progress import Progress
 from training.trials import TrialBook, configuration_digest
 from training.walk_forward_config import WalkForwardConfig
@@ -103,14 +105,57 @@ class FoldResult:
             )
 
 
+class Trainee:
+    """The model of every fold: compiled once, and put back to its first weights for each.
+
+    Args:
+        config: What to build and how to train it.
+        features: How many features there are.
+    """
+
+    def __init__(self, config: ExperimentConfig, features: int) -> None:
+        self.model = build(config, features)
+        self._fit = config.fit
+        self._first: dict[str, np.ndarray] | None = None
+        self._compiled: CompiledFit | None = None
+        self._rows = 0
+
+    def renewed(self, train_rows: int) -> CompiledFit:
+        """Return the compiled model in the state that it was built in, optimizer included.
+
+        Args:
+            train_rows: Of the fold; a step is compiled for one size of batch.
+        """
+        rows = min(self._fit.batch_size, train_rows)
+        if self._compiled is None or rows != self._rows:
+            self._put_back()
+            self._compiled, self._rows = compile_fit(self.model, self._fit), rows
+            variables = self._compiled.step.variables()
+            self._first = {name: to_numpy(one) for name, one in variables.items()}
+        self._put_back()
+        return self._compiled
+
+    def _put_back(self) -> None:
+        if self._compiled is None or self._first is None:
+            return
+        for name, variable in self._compiled.step.variables().items():
+            variable.assign(self._first[name])
+
+
 def run_fold(
-    prepared: Prepared, split: Split, progress: Progress, book: TrialBook, checkpoints: Path
+    prepared: Prepared,
+    split: Split,
+    trainee: Trainee,
+    progress: Progress,
+    book: TrialBook,
+    checkpoints: Path,
 ) -> FoldResult:
     """Train anew on a fold's training part and predict its test part.
 
     Args:
         prepared: All rows.
         split: The fold's parts.
+        trainee: What is trained; nothing that it learned before is kept.
         progress: Told what happens.
         book: Where the trial is kept.
         checkpoints: Folder of this fold's checkpoints; training goes on from the newest one there
@@ -120,10 +165,15 @@ def run_fold(
         ValueError: No training row has a label, or training diverged.
         Interrupted: Ctrl-C or SIGTERM, after a checkpoint.
     """
-    keras.utils.clear_session()  # else each fold's graphs stay in memory
-    fold = with_split(prepared, split)
-    model = build(fold.config, fold.scaled.shape[1])
-    fitted = train(fold, model, progress, checkpoints=checkpoints, resume=checkpoints.exists())
+    fold, model = with_split(prepared, split), trainee.model
+    fitted = train(
+        fold,
+        model,
+        progress,
+        checkpoints=checkpoints,
+        resume=checkpoints.exists(),
+        compiled=trainee.renewed(len(fold.labelled("train"))),
+    )
     outcome = evaluate(fold, model, fitted, progress, book=book)
     judged = [outcome.model, *(one for one in outcome.baselines if one.probability is not None)]
     result = FoldResult(

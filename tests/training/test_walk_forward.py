@@ -25,7 +25,7 @@ from training.fitting.progress import Progress
 from training.trials import TrialBook
 from training.walk_forward import finish, scheme_of, walk_forward
 from training.walk_forward_config import WalkForwardConfig, fold_split, make_scheme
-from training.walk_forward_folds import FoldResult, RetrainingBook, run_fold
+from training.walk_forward_folds import FoldResult, RetrainingBook, Trainee, run_fold
 from training.walk_forward_judging import judge_walk, middle_path, sharpe_of
 from training.walk_forward_report import render_walk, render_walk_summary, write_walk
 
@@ -172,7 +172,8 @@ def test_a_fold_knows_nothing_of_what_comes_after_it(walked, tmp_path):
     fold = next(scheme_of(whole, walked.walk).folds())
     split = fold_split(walked.scheme.spans, fold, validation=0.15, embargo_bars=0)
     book = TrialBook.unkept(shorter, whole.config)
-    again = run_fold(alone, split, QUIET, book, tmp_path / "checkpoints")
+    trainee = Trainee(whole.config, alone.scaled.shape[1])
+    again = run_fold(alone, split, trainee, QUIET, book, tmp_path / "checkpoints")
     np.testing.assert_array_equal(again.probability, first.probability)
     np.testing.assert_array_equal(again.thresholds, first.thresholds)
 
