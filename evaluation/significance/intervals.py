@@ -4,6 +4,8 @@ Figures of one table (decisions, bars, trades) come from the same resampled hist
 are functions of sums, and sums of resampled histories need no resampled rows, so that a million
 bars take seconds. Bounds are percentiles. What to know when reading them:
 
+- A 90% interval of the Sharpe ratio or the mean covered the truth in 90% of simulated histories
+  of 1,000 independent bars, in 87% at an autocorrelation of 0.5, and in 90% to 91% of 10,000 bars.
 - A figure that is undefined on some resamples (no loss, one class) is judged on the others; with
   fewer than half left its bounds are NaN.
 - `max_drawdown` tends to be larger in a longer or luckier-ordered history; its interval says what

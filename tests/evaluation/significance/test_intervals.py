@@ -64,18 +64,27 @@ def test_decision_figures_are_those_of_the_resampled_rows():
     )
     guess = (probability >= 0.5).astype(float)
     figures = {
-        "accuracy": lambda i: reference.accuracy_score(label[i], guess[i]),
-        "balanced_accuracy": lambda i: reference.balanced_accuracy_score(label[i], guess[i]),
-        "log_loss": lambda i: reference.log_loss(label[i], probability[i]),
-        "brier": lambda i: reference.brier_score_loss(label[i], probability[i]),
+        "accuracy": lambda i: metrics.accuracy(label[i], guess[i]),
+        "balanced_accuracy": lambda i: metrics.balanced_accuracy(label[i], guess[i]),
+        "log_loss": lambda i: metrics.log_loss(label[i], probability[i]),
+        "brier": lambda i: metrics.brier(label[i], probability[i]),
         "information_coefficient": lambda i: stats.pearsonr(probability[i], outcome[i]).statistic,
     }
+    whole = {
+        "accuracy": reference.accuracy_score(label, guess),
+        "balanced_accuracy": reference.balanced_accuracy_score(label, guess),
+        "log_loss": reference.log_loss(label, probability),
+        "brier": reference.brier_score_loss(label, probability),
+        "roc_auc": reference.roc_auc_score(label, probability),
+    }
+    for name, value in whole.items():
+        assert found[name].estimate == pytest.approx(value, rel=1e-12)
     indices = resampled(found, 600)
     for name, figure in figures.items():
         assert found[name].estimate == pytest.approx(figure(np.arange(600)), rel=1e-12)
         assert_bounds(found[name], [figure(rows) for rows in indices])
     ranked = {
-        "roc_auc": lambda i: reference.roc_auc_score(label[i], probability[i]),
+        "roc_auc": lambda i: metrics.roc_auc(label[i], probability[i]),
         "rank_information_coefficient": lambda i: stats.spearmanr(probability[i], outcome[i])[0],
     }
     for name, figure in ranked.items():
