@@ -209,6 +209,12 @@ def _judge_delay(table: pd.DataFrame) -> DelaySensitivity:
             f"The net return is gone {after} ({now:+.3f} to {first:+.3f} bps per bar): it hangs on "
             "fills right at the next open. Look for stale prices and early stamps first."
             if gone
-            else f"{share:.0%} of the net return per bar is left {after}."
+            else _what_is_left(share, after, f"{now:+.3f} to {first:+.3f} bps per bar")
         )
     return DelaySensitivity(table=table, share_left=share, gone=gone, sentence=sentence)
+
+
+def _what_is_left(share: float, after: str, span: str) -> str:
+    if share >= 1.0:
+        return f"Nothing of the net return is lost {after} ({span})."
+    return f"{share:.0%} of the net return is left {after} ({span})."
