@@ -164,7 +164,7 @@ def _trade_list(
     entry, end = trades.entry_row, trades.exit_row
     codes = np.zeros(len(entry), np.int8)
     columns = {
-        "symbol": pd.Categorical.from_codes(codes, categories=[symbol], validate=False),
+        "symbol": pd.Categorical.from_codes(codes, categories=pd.Index([symbol]), validate=False),
         "side": trades.side,
         "entry_row": entry,
         "exit_row": end,

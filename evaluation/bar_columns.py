@@ -5,6 +5,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from evaluation.arrays import Array1D
+from portfolio.arrays import read_only
 from portfolio.costs import DAYS_PER_YEAR
 
 _TICKS_PER_DAY = {"s": 86_400.0, "ms": 86_400e3, "us": 86_400e6, "ns": 86_400e9}
@@ -47,7 +48,7 @@ def column(frame: pd.DataFrame, name: str, *, reason: str) -> Array1D:
             f"{reason} needs a `{name}` column, got {list(frame.columns)}; "
             "read the bars with `read_bars`."
         )
-    return np.ascontiguousarray(frame[name].to_numpy(dtype=np.float64))
+    return read_only(np.ascontiguousarray(frame[name].to_numpy(dtype=np.float64)))
 
 
 def bad_price(name: str, price: Array1D, row: int, index: pd.DatetimeIndex) -> ValueError:

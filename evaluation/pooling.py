@@ -46,7 +46,11 @@ def combine_backtests(results: Sequence[BacktestResult]) -> BacktestResult:
     net = np.divide(equity, before, out=np.ones(len(index)), where=before > 0) - 1.0
     trades = pd.concat([result.trades for result in results], ignore_index=True)
     trades = trades.sort_values("entry_time", kind="stable", ignore_index=True)
-    bars_per_year = _bars_per_year(index, results)
+    bars_per_year = union_bars_per_year(
+        index,
+        [result.index for result in results],
+        [result.bars_per_year for result in results],
+    )
     return BacktestResult(
         index=index,
         equity=equity,
@@ -95,11 +99,13 @@ def _held(index: pd.DatetimeIndex, result: BacktestResult) -> Array1D:
     return np.concatenate([[1.0], result.equity])[latest]
 
 
-def _bars_per_year(index: pd.DatetimeIndex, results: Sequence[BacktestResult]) -> float:
-    """Rows of the union per year, from how much denser the union is than each account's bars."""
+def union_bars_per_year(
+    index: pd.DatetimeIndex, parts: Sequence[pd.DatetimeIndex], bars_per_year: Sequence[float]
+) -> float:
+    """Rows of a union per year, from how much denser it is than each part's bars."""
     density = []
-    for result in results:
-        first = index.searchsorted(result.index[0], side="left")
-        last = index.searchsorted(result.index[-1], side="right")
-        density.append(result.bars_per_year * float(last - first) / len(result.index))
+    for part, own in zip(parts, bars_per_year, strict=True):
+        first = index.searchsorted(part[0], side="left")
+        last = index.searchsorted(part[-1], side="right")
+        density.append(own * float(last - first) / len(part))
     return max(density)

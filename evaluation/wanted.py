@@ -6,6 +6,7 @@ import numpy.typing as npt
 from evaluation.arrays import Array1D, vector
 from evaluation.backtest_config import BacktestConfig
 from evaluation.signals import Mode
+from portfolio.arrays import read_only
 
 __all__ = ["lowest_signal", "refuse_sizing", "signal_column", "signal_error", "wanted_positions"]
 
@@ -30,7 +31,7 @@ def signal_column(signal: npt.ArrayLike, rows: int) -> Array1D:
             f"signal must have one entry per bar: {rows} bars, {len(values)} signals; "
             "put NaN or 0 where there is no decision."
         )
-    return np.ascontiguousarray(values)
+    return read_only(np.ascontiguousarray(values))
 
 
 def signal_error(values: Array1D, row: int, mode: Mode) -> ValueError:
@@ -74,7 +75,8 @@ def wanted_positions(signal: Array1D, horizon_bars: int) -> Array1D:
         total = np.zeros(rows + 1)
         np.cumsum(values, out=total[1:])  # whole numbers: exact
         oldest = np.maximum(np.arange(1, rows + 1) - horizon_bars, 0)
-        return (total[1:] - total[oldest]) / horizon_bars
+        return read_only((total[1:] - total[oldest]) / horizon_bars)
     padded = np.concatenate([np.zeros(horizon_bars - 1), values])
     windows = np.lib.stride_tricks.sliding_window_view(padded, horizon_bars)
-    return np.round(windows.sum(axis=1) / horizon_bars, 12)  # no dust where tranches cancel
+    # No dust where tranches cancel.
+    return read_only(np.round(windows.sum(axis=1) / horizon_bars, 12))

@@ -1,5 +1,6 @@
 """Circuit breakers: when the account stands aside whatever the signals say."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,6 +53,13 @@ class BreakerSpec:
             raise ValueError(
                 f"long_bars must exceed short_bars, got {self.long_bars} and {self.short_bars}; "
                 "give for example 200 and 10."
+            )
+        highest = math.sqrt((self.long_bars + 1) / (self.short_bars + 1))
+        if self.volatility_ratio is not None and self.volatility_ratio >= highest:
+            raise ValueError(
+                f"volatility_ratio must be below {highest:.3g}, the root of (long_bars + 1) / "
+                f"(short_bars + 1), which not even one endless move can exceed, got "
+                f"{self.volatility_ratio}; lower it, or set the spans further apart."
             )
         if self.spike_action not in ("flat", "halve"):
             raise ValueError(f'spike_action must be "flat" or "halve", got {self.spike_action!r}.')

@@ -7,9 +7,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from portfolio.arrays import Array1D
 from portfolio.options import check_count, check_number
 
-Array1D = npt.NDArray[np.float64]
 SizingMethod = Literal["fixed", "volatility_target", "kelly", "confidence"]
 METHODS: tuple[SizingMethod, ...] = ("fixed", "volatility_target", "kelly", "confidence")
 

@@ -4,10 +4,9 @@ impact share."""
 import numpy as np
 import numpy.typing as npt
 
+from portfolio.arrays import Array1D
 from portfolio.options import check_count
 from portfolio.volatility_kernels import weighted_means
-
-Array1D = npt.NDArray[np.float64]
 
 
 def bar_volatility(open_: npt.ArrayLike, close: npt.ArrayLike, *, span_bars: int) -> Array1D:
