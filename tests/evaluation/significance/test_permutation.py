@@ -45,7 +45,9 @@ def test_every_shift_written_out(rows):
         null = np.array([statistic(np.roll(x, shift), y) for shift in shifts])
         found = test(x, y, minimum_shift=10)
         assert found.observed == pytest.approx(statistic(x, y))
-        assert found.p_value == (1 + (null >= found.observed).sum()) / (1 + len(null))
+        share, worth = (null >= found.observed).mean(), found.independent_shifts
+        assert found.p_value == pytest.approx((1 + worth * share) / (1 + worth), rel=1e-12)
+        assert 0.3 * len(null) <= worth <= len(null)  # independent rows
         assert found.shifts == len(null)
         assert found.null_mean == pytest.approx(null.mean(), abs=1e-12)
         assert found.null_standard_deviation == pytest.approx(null.std())
@@ -54,7 +56,8 @@ def test_every_shift_written_out(rows):
     null = np.array([accuracy(label, np.roll(guess, shift)) for shift in shifts])
     found = permute_accuracy(label, guess, minimum_shift=10)
     assert found.observed == accuracy(label, guess)
-    assert found.p_value == (1 + (null >= found.observed - 1e-12).sum()) / (1 + len(null))
+    share, worth = (null >= found.observed - 1e-12).mean(), found.independent_shifts
+    assert found.p_value == pytest.approx((1 + worth * share) / (1 + worth), rel=1e-12)
     assert found.null_mean == pytest.approx(null.mean(), abs=1e-12)
 
 
@@ -121,6 +124,16 @@ def test_power_and_one_sided_calls():
     found = permute_accuracy(label, always_up)
     assert found.observed > 0.8
     assert found.p_value == 1.0  # every shift does as well
+
+
+def test_slow_series_are_worth_few_shifts():
+    generator = np.random.default_rng(8)
+    x, y = (persistent(4000, 0.98, generator) for _ in range(2))
+    found = permute_information_coefficient(x, y)
+    # Figures of two such series at shifts a distance d apart correlate with (1 + 0.02 d) 0.98^d,
+    # which sums to about 200 over both sides.
+    assert found.shifts / 400 < found.independent_shifts < found.shifts / 80
+    assert found.p_value >= 1.0 / (1.0 + found.independent_shifts)
 
 
 def test_default_shift_clears_the_horizon():
