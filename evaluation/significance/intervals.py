@@ -13,22 +13,23 @@ bars take seconds. Bounds are percentiles. What to know when reading them:
 """
 
 import math
-from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from evaluation import metrics, returns
 from evaluation.arrays import Array1D, binary, same_length, unit_interval, vector
-from evaluation.bootstrap import (
-    Array2D,
-    Interval,
-    block_bars_for,
-    bootstrap_sums,
-    interval_from,
-    resampled_blocks,
-)
+from evaluation.bootstrap import Array2D, Interval, resampled_blocks
 from evaluation.significance.decision_times import sums_per_time
+from evaluation.significance.interval_inputs import (
+    ROUNDING,
+    AccountRows,
+    DecisionRows,
+    Draws,
+    IntervalConfig,
+    intervals_from,
+    ratio_above,
+    resampled_sums,
+)
 from evaluation.significance.interval_kernels import deepest_falls
 from evaluation.significance.permutation import (
     information_coefficient,
@@ -36,73 +37,18 @@ from evaluation.significance.permutation import (
 )
 from evaluation.significance.rank_sums import auc_columns, rank_correlation_columns
 
-Draws = dict[str, Array1D]
-_ROUNDING = 1e-12
+__all__ = [
+    "AccountRows",
+    "DecisionRows",
+    "IntervalConfig",
+    "decision_intervals",
+    "headline_intervals",
+    "return_intervals",
+    "trade_intervals",
+]
+
 # Columns of decisions whose dependence sets the blocks; the others follow from the same rows.
 _JUDGED = ("hit", "brier", "xy", "rank_xy")
-
-
-@dataclass(frozen=True, kw_only=True)
-class IntervalConfig:
-    """How intervals are drawn.
-
-    Args:
-        level: two-sided confidence, in (0, 1).
-        horizon_bars: over how many bars labels reach and decisions are held; a floor for blocks.
-        resamples: histories drawn per table.
-        seed: same seed, same histories.
-    """
-
-    level: float = 0.96
-    horizon_bars: int = 1
-    resamples: int = 1000
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not 0.0 < self.level < 1.0:
-            raise ValueError(f"level must lie in (0, 1), got {self.level}; give for example 0.96.")
-        if self.horizon_bars < 1:
-            raise ValueError(f"horizon_bars must be at least 1, got {self.horizon_bars}.")
-        least = math.ceil(10.0 / (1.0 - self.level) - 1e-6)  # 1 - 0.9 is not quite 0.1
-        if self.resamples < least:
-            raise ValueError(
-                f"resamples must put at least 5 histories beyond each bound, got {self.resamples} "
-                f"at level {self.level}; take {least} or more."
-            )
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class DecisionRows:
-    """Decisions and what came of them, in order of time; every array has shape `(rows,)`.
-
-    Args:
-        label: 0 or 1.
-        probability: of up, in [0, 1].
-        outcome: return that the forecast is about, for the information coefficients; None
-            leaves them out.
-        decision_time: time of each row when several symbols are pooled; rows of one time are
-            then drawn together.
-    """
-
-    label: npt.ArrayLike
-    probability: npt.ArrayLike
-    outcome: npt.ArrayLike | None = None
-    decision_time: npt.ArrayLike | None = None
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class AccountRows:
-    """What the account earned.
-
-    Args:
-        return_net: net return per bar, shape `(bars,)`.
-        bars_per_year: for the yearly figures.
-        trade_return_net: net return per trade in order of entry, shape `(trades,)`.
-    """
-
-    return_net: npt.ArrayLike
-    bars_per_year: float
-    trade_return_net: npt.ArrayLike = field(default_factory=tuple)
 
 
 def headline_intervals(
@@ -151,12 +97,12 @@ def decision_intervals(
         )
     table = sums_per_time(np.column_stack(list(columns.values())), decisions.decision_time)
     judged = [place for place, name in enumerate(columns) if name in _JUDGED]
-    sums, block_bars = _resampled(table, judged, config)
+    sums, block_bars = resampled_sums(table, judged, config)
     drawn = dict(zip(columns, sums.T, strict=True))
     draws = _decision_draws(drawn, auc)
     if decisions.outcome is not None:
         draws |= _coefficient_draws(drawn, {name: float(c.sum()) for name, c in columns.items()})
-    return _intervals(estimates, draws, block_bars, config)
+    return intervals_from(estimates, draws, block_bars, config)
 
 
 def _decision_columns(label: Array1D, probability: Array1D, predicted: Array1D) -> Draws:
@@ -178,9 +124,9 @@ def _decision_columns(label: Array1D, probability: Array1D, predicted: Array1D) 
 def _decision_draws(sums: Draws, auc: float) -> Draws:
     rows, ups = sums["rows"], sums["up"]
     downs = rows - ups
-    up_rate = _ratio(sums["hit_up"], ups, 0.5)
-    down_rate = _ratio(sums["hit"] - sums["hit_up"], downs, 0.5)
-    placed = _ratio(sums["above"], ups, 0.5) + _ratio(sums["below"], downs, 0.5)
+    up_rate = ratio_above(sums["hit_up"], ups, 0.5)
+    down_rate = ratio_above(sums["hit"] - sums["hit_up"], downs, 0.5)
+    placed = ratio_above(sums["above"], ups, 0.5) + ratio_above(sums["below"], downs, 0.5)
     return {
         "accuracy": sums["hit"] / rows,
         "balanced_accuracy": 0.5 * (up_rate + down_rate),
@@ -228,7 +174,7 @@ def _coefficient_draws(sums: Draws, whole: dict[str, float]) -> Draws:
 
 def _correlation(covariance: Array1D, variance_x: Array1D, variance_y: Array1D) -> Array1D:
     product = np.sqrt(np.maximum(variance_x, 0.0) * np.maximum(variance_y, 0.0))
-    return np.clip(_ratio(covariance, product, _ROUNDING), -1.0, 1.0)
+    return np.clip(ratio_above(covariance, product, ROUNDING), -1.0, 1.0)
 
 
 def return_intervals(
@@ -257,11 +203,11 @@ def return_intervals(
     }
     square, downside = np.square(net - net.mean()), np.square(np.minimum(net, 0.0))
     table = np.column_stack([net, square, downside, growth_log, ruined])
-    sums, block_bars = _resampled(table, [0, 1], config)
+    sums, block_bars = resampled_sums(table, [0, 1], config)
     draws = _return_draws(sums, table, per_year)
     path = np.where(ruined, -math.inf, growth_log)
     draws["max_drawdown"] = _drawdown_draws(path, block_bars, config)
-    return _intervals(estimates, draws, block_bars, config)
+    return intervals_from(estimates, draws, block_bars, config)
 
 
 def _return_draws(sums: Array2D, table: Array2D, bars_per_year: float) -> Draws:
@@ -270,15 +216,15 @@ def _return_draws(sums: Array2D, table: Array2D, bars_per_year: float) -> Draws:
     mean = sums[:, 0] / rows
     # Squares are about the whole history's mean, so that large means cost no digits.
     variance = (sums[:, 1] - rows * np.square(mean - centre)) / max(rows - 1, 1)
-    least = _ROUNDING * max(float(table[:, 1].mean()), np.finfo(np.float64).tiny)
+    least = ROUNDING * max(float(table[:, 1].mean()), np.finfo(np.float64).tiny)
     variance = np.where(variance <= least, 0.0, variance)
     downside = sums[:, 2] / rows
-    spread, lowest = np.sqrt(variance), _ROUNDING * float(table[:, 2].mean())
+    spread, lowest = np.sqrt(variance), ROUNDING * float(table[:, 2].mean())
     root = math.sqrt(bars_per_year)
     total_log = np.where(sums[:, 4] > 0.5, -math.inf, sums[:, 3])
     return {
-        "sharpe": _ratio(mean, spread, 0.0) * root,
-        "sortino": _ratio(mean, np.sqrt(np.maximum(downside, 0.0)), math.sqrt(lowest)) * root,
+        "sharpe": ratio_above(mean, spread, 0.0) * root,
+        "sortino": ratio_above(mean, np.sqrt(np.maximum(downside, 0.0)), math.sqrt(lowest)) * root,
         "annual_return": np.expm1(np.minimum(total_log * bars_per_year / rows, 700.0)),
         "annual_volatility": spread * root,
         "total_return": np.expm1(np.minimum(total_log, 700.0)),
@@ -311,12 +257,12 @@ def trade_intervals(
     }
     if not len(net):
         nothing = dict.fromkeys(estimates, np.full(config.resamples, math.nan))
-        return _intervals(estimates, nothing, math.nan, config)
+        return intervals_from(estimates, nothing, math.nan, config)
     table = np.column_stack([net > 0, np.maximum(net, 0.0), np.maximum(-net, 0.0), net])
-    sums, block_bars = _resampled(table.astype(np.float64), [3], config)
+    sums, block_bars = resampled_sums(table.astype(np.float64), [3], config)
     gains, losses = sums[:, 1], sums[:, 2]
     # Sums of resampled blocks carry rounding; no gain and no loss must be exactly that.
-    least = _ROUNDING * float(np.abs(net).sum())
+    least = ROUNDING * float(np.abs(net).sum())
     gains, losses = (np.where(part <= least, 0.0, part) for part in (gains, losses))
     factor = np.where(gains > 0.0, math.inf, math.nan)
     np.divide(gains, losses, out=factor, where=losses > 0.0)
@@ -325,51 +271,4 @@ def trade_intervals(
         "profit_factor": factor,
         "average_trade_bps": sums[:, 3] / len(net) * 1e4,
     }
-    return _intervals(estimates, draws, block_bars, config)
-
-
-def _resampled(table: Array2D, judged: list[int], config: IntervalConfig) -> tuple[Array2D, float]:
-    """Sums of resampled histories, their blocks long enough for each of the judged columns."""
-    block_bars = block_bars_for(table[:, judged], horizon_bars=config.horizon_bars)
-    sums = bootstrap_sums(
-        table, block_bars=block_bars, resamples=config.resamples, seed=config.seed
-    )
-    return sums, block_bars
-
-
-def _ratio(above: Array1D, below: Array1D, least: float) -> Array1D:
-    """`above / below`, NaN where `below` is not above `least`."""
-    quotient = np.full(len(above), math.nan)
-    np.divide(above, below, out=quotient, where=below > least)
-    return quotient
-
-
-def _intervals(
-    estimates: dict[str, float], draws: Draws, block_bars: float, config: IntervalConfig
-) -> dict[str, Interval]:
-    return {
-        name: _interval(estimate, draws[name], block_bars, config)
-        for name, estimate in estimates.items()
-    }
-
-
-def _interval(
-    estimate: float, draws: Array1D, block_bars: float, config: IntervalConfig
-) -> Interval:
-    known = draws[~np.isnan(draws)]
-    if math.isnan(estimate) or 2 * len(known) < len(draws):
-        known = np.full(1, math.nan)
-    if np.isfinite(known).all():
-        return interval_from(estimate, known, level=config.level, block_bars=block_bars)
-    tail = (1.0 - config.level) / 2.0
-    # Nearest, since between a number and infinity there is nothing to interpolate.
-    lower, upper = np.quantile(known, [tail, 1.0 - tail], method="nearest")
-    return Interval(
-        estimate=estimate,
-        lower=float(lower),
-        upper=float(upper),
-        level=config.level,
-        standard_error=math.nan,
-        block_bars=block_bars,
-        resamples=len(known) if not np.isnan(known).all() else 0,
-    )
+    return intervals_from(estimates, draws, block_bars, config)
