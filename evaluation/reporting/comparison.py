@@ -202,7 +202,7 @@ def _pairwise(data: ComparisonData) -> str:
         f'<div class="scroll"><table class="grid matrix"><caption>p-values{note}</caption><thead>'
         f"<tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table></div>",
         hint="Diebold-Mariano tests of equal squared error, two-sided, not corrected for their "
-        "number: tinted at 5%, one in twenty is by chance.",
+        "number. Tinted at 5%; where no models differ, one pair in twenty is tinted all the same.",
     )
 
 

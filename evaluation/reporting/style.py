@@ -57,7 +57,10 @@ caption { text-align: left; color: var(--muted); font-size: 14px; padding-bottom
 figure { margin: 12px 0 0; } svg { width: 100%; height: auto; display: block; }
 @media (max-width: 720px) { .pair { grid-template-columns: 1fr; } section { padding: 16px; }
   main { padding: 20px 10px 48px; } figure { overflow-x: auto; }
-  section > figure > svg { min-width: 560px; } .kind { font-size: 28px; } }
+  section > figure > svg { min-width: 560px; }
+  table.grid, .pair table.grid { font-size: 13px; }
+  table.grid td, table.grid th { padding: 5px 4px; }
+  table.grid td:first-child { white-space: normal; } .kind { font-size: 28px; } }
 .confusion { max-width: 520px; } .confusion td, .confusion th { text-align: center; }
 .confusion td.cell { background: color-mix(in srgb, var(--tone) var(--share), transparent);
   font-size: 19px; font-weight: 600; padding: 14px; border: 3px solid var(--panel);
@@ -73,6 +76,7 @@ table.grid { font-size: 14px; }
 .pair table.grid { font-size: 13px; } .pair table.grid td, .pair table.grid th { padding: 5px 4px; }
  .matrix td, .matrix th { text-align: center; }
 .matrix td:first-child { text-align: left; }
+.matrix td.cell { background: color-mix(in srgb, var(--tone) var(--share), transparent); }
 details { margin-top: 8px; } h3 { font-size: 16px; margin: 18px 0 0; }
 summary { cursor: pointer; font-weight: 600; }
 .names td { text-align: left; white-space: normal; vertical-align: top; }
