@@ -23,6 +23,7 @@ from evaluation.significance.intervals import (
     IntervalConfig,
     headline_intervals,
 )
+from evaluation.significance.long_run_variance import default_lags
 from evaluation.significance.multiple_comparison import (
     SuperiorPredictiveAbility,
     superior_predictive_ability,
@@ -220,15 +221,17 @@ def _versus(inputs: AssessmentInputs, known: npt.NDArray[np.intp]) -> dict[str, 
     if not _enough(decisions, known, horizon):
         return {}
     own = squared_error(decisions, decisions.probability, known)
-    return {
-        name: diebold_mariano(
+    tests = {}
+    for name, probability in inputs.rivals.items():
+        other = squared_error(decisions, probability, known)
+        tests[name] = diebold_mariano(
             own,
-            squared_error(decisions, probability, known),
+            other,
             horizon_bars=horizon,
+            lags=default_lags(own - other, horizon_bars=horizon),
             decision_time=decisions.decision_time[known],
         )
-        for name, probability in inputs.rivals.items()
-    }
+    return tests
 
 
 def _better_rival(
@@ -245,7 +248,11 @@ def _better_rival(
     if not losses or not _enough(decisions, known, horizon):
         return None
     return superior_predictive_ability(
-        own, pd.DataFrame(losses), horizon_bars=horizon, seed=inputs.seed
+        own,
+        pd.DataFrame(losses),
+        horizon_bars=horizon,
+        decision_time=decisions.decision_time[known],
+        seed=inputs.seed,
     )
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from evaluation.arrays import same_length
 from evaluation.significance.decision_times import sums_per_time
 from evaluation.significance.forecast_comparison import diebold_mariano
+from evaluation.significance.long_run_variance import default_lags
 from evaluation.significance.multiple_comparison import (
     ModelConfidenceSet,
     model_confidence_set,
@@ -138,7 +139,8 @@ def _pairwise(losses: pd.DataFrame, horizon_bars: int) -> Array2D:
     for one, two in combinations(range(len(names)), 2):
         first, second = losses[names[one]], losses[names[two]]
         if _differ(first, second):
-            test = diebold_mariano(first, second, horizon_bars=horizon_bars)
+            lags = default_lags((first - second).to_numpy(), horizon_bars=horizon_bars)
+            test = diebold_mariano(first, second, horizon_bars=horizon_bars, lags=lags)
             matrix[one, two] = matrix[two, one] = test.p_value
     return matrix
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from evaluation.backtest import BacktestConfig
 from market.labels import LabelSpec
+from market.simulation_spec import SimulationSpec
 from market.splits import SplitSpec
 from training.fitting.fit_config import FitConfig
 
@@ -27,6 +28,7 @@ class DataConfig:
         simulated_edge: Accuracy of the simulated market's oracle minus one half.
         simulated_interval: Bar length of the simulated market.
         simulated_seed: Seed of the simulated market.
+        simulation: What the simulated market is made of.
     """
 
     path: str | tuple[str, ...] = ()
@@ -41,6 +43,7 @@ class DataConfig:
     simulated_edge: float = 0.10
     simulated_interval: str = "1h"
     simulated_seed: int = 7
+    simulation: SimulationSpec = SimulationSpec()
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from features import FeatureMatrix, compute_features
 from market.bars import Bars
 from market.labels import Labels, LabelSpec, make_labels
 from market.readers import read_bars
-from market.simulator import simulate_bars
+from market.simulator import simulate_assets
 from market.splits import Split, SplitSpec, chronological_split
 from training.config import DataConfig
 
@@ -25,10 +25,17 @@ class Market:
     Args:
         bars: Symbol to bars, in order.
         probability_up: True probability of an up label for each bar, by symbol; None on real bars.
+        further: Further columns for features, such as the order book at each close, by symbol.
     """
 
     bars: dict[str, Bars]
     probability_up: dict[str, np.ndarray] | None = None
+    further: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    def frame(self, symbol: str) -> pd.DataFrame:
+        """Return a symbol's bars with its further columns."""
+        frame = self.bars[symbol].frame
+        return frame.join(self.further[symbol]) if symbol in self.further else frame
 
     @property
     def simulated(self) -> bool:
@@ -95,15 +102,23 @@ def load_market(data: DataConfig, label: LabelSpec) -> Market:
         ValueError: A rule of `market` is broken, or the symbols' intervals differ.
     """
     if not data.paths:
-        market = simulate_bars(
+        markets = simulate_assets(
             data.simulated_rows,
             seed=data.simulated_seed,
             edge=data.simulated_edge,
             interval=data.simulated_interval,
             label=label,
+            spec=data.simulation,
         )
-        symbol = market.bars.symbol
-        return Market({symbol: market.bars}, {symbol: market.probability_up})
+        return Market(
+            {symbol: one.bars for symbol, one in markets.items()},
+            {symbol: one.probability_up for symbol, one in markets.items()},
+            {
+                symbol: one.order_book
+                for symbol, one in markets.items()
+                if one.order_book is not None
+            },
+        )
     bars = read_bars(
         data.path,
         format=data.format,
@@ -140,7 +155,7 @@ def assemble_rows(
     Raises:
         ValueError: Too few bars for the features' warm-up.
     """
-    matrices = {symbol: feature_function(bars.frame) for symbol, bars in market.bars.items()}
+    matrices = {symbol: feature_function(market.frame(symbol)) for symbol in market.bars}
     shared, dropped = _shared_features(matrices)
     parts = [
         _symbol_rows(

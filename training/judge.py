@@ -6,12 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from evaluation.backtest import BacktestConfig, BacktestResult, combine_backtests, run_backtest
+from evaluation.account import BacktestResult
+from evaluation.backtest_config import BacktestConfig
+from evaluation.engines import run_any_backtest, sized_signal
 from evaluation.metrics import classification_metrics, predicted_up
 from evaluation.oracle import expected_accuracy, oracle_accuracy, share_of_edge
 from evaluation.signals import signal_from_probability
 from evaluation.verdict import Verdict, judge_edge
 from market.bars import Bars
+from portfolio.sizing import SizingSpec
 from training.calibration import ThresholdChoice, choose_threshold
 from training.dataset import Market, Rows
 
@@ -144,12 +147,16 @@ class Judge:
         """
         rules = config or self.config
         codes = self.rows.symbol_code[self.part]
-        return combine_backtests(
-            [
-                self._trade_symbol(bars, self.part[chosen], signal[chosen], rules)
-                for code, bars in enumerate(self.market.bars.values())
-                if (chosen := codes == code).any()
-            ]
+        traded = [
+            self._traded(bars, codes == code, signal, probability, rules)
+            for code, bars in enumerate(self.market.bars.values())
+            if (codes == code).any()
+        ]
+        return run_any_backtest(
+            {one.symbol: one.frame for one in traded},
+            {one.symbol: one.wanted for one in traded},
+            dataclasses.replace(rules, sizing=SizingSpec()),
+            bars_per_year={one.symbol: one.bars_per_year for one in traded},
         )
 
     def _classification(self, probability: np.ndarray) -> dict[str, float]:
@@ -167,19 +174,53 @@ class Judge:
             "share_of_edge": share_of_edge(truth[defined], up),
         }
 
-    def _trade_symbol(
-        self, bars: Bars, part: np.ndarray, signal: np.ndarray, rules: BacktestConfig
-    ) -> BacktestResult:
-        """Trade from the part's first decision until its last one has been held to its horizon."""
-        bar_row = self.rows.bar_row[part]
+    def _traded(
+        self,
+        bars: Bars,
+        chosen: np.ndarray,
+        signal: np.ndarray,
+        probability: np.ndarray | None,
+        rules: BacktestConfig,
+    ) -> "_Traded":
+        """One symbol from its first decision until its last one has been held to its horizon.
+
+        Sizes are found on all bars, so that volatility is known from the first decision on.
+        """
+        bar_row = self.rows.bar_row[self.part[chosen]]
         first = int(bar_row.min())
-        last = min(int(bar_row.max()) + 1 + rules.horizon_bars, len(bars.frame) - 1)
-        frame: pd.DataFrame = bars.frame.iloc[first : last + 1]
-        wanted = np.full(len(frame), np.nan)
-        wanted[bar_row - first] = signal
-        return run_backtest(
-            frame, wanted, rules, bars_per_year=bars.bars_per_year, symbol=bars.symbol
-        )
+        held = 1 + rules.horizon_bars + rules.latency_bars
+        last = min(int(bar_row.max()) + held, len(bars.frame) - 1)
+        wanted = _at(bar_row - first, signal[chosen], last + 1 - first)
+        if rules.sizing.changes_signals:
+            rows = len(bars.frame)
+            known = None if probability is None else _at(bar_row, probability[chosen], rows)
+            sized = sized_signal(
+                bars.frame,
+                _at(bar_row, signal[chosen], rows),
+                rules.sizing,
+                bars_per_year=bars.bars_per_year,
+                probability=known,
+            )
+            wanted = sized[first : last + 1]
+        frame = bars.frame.iloc[first : last + 1]
+        return _Traded(bars.symbol, frame, wanted, bars.bars_per_year)
+
+
+@dataclass(frozen=True, eq=False)
+class _Traded:
+    """What the engines need of one symbol."""
+
+    symbol: str
+    frame: pd.DataFrame
+    wanted: np.ndarray
+    bars_per_year: float
+
+
+def _at(rows: np.ndarray, values: np.ndarray, length: int) -> np.ndarray:
+    """Return the values at their rows, NaN elsewhere, `(length,)`."""
+    out = np.full(length, np.nan)
+    out[rows] = values
+    return out
 
 
 def _in_periods(return_net: np.ndarray) -> np.ndarray:

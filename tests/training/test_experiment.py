@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from features import FeatureMatrix, compute_features
-from training.config import DataConfig, ExperimentConfig, ModelConfig
+from market.simulation_spec import AssetSpec, SimulationSpec
+from portfolio.sizing import SizingSpec
+from portfolio.stops import StopSpec
+from training.config import DataConfig, ExperimentConfig, FeatureConfig, ModelConfig
 from training.experiment import build, evaluate, prepare, train, with_split
 from training.fitting.fit_config import FitConfig
 from training.fitting.progress import Progress
@@ -141,3 +144,30 @@ def test_selected_features_alone_reach_the_model():
         with_split(prepared, prepared.split)
     with pytest.raises(ValueError, match="unknown"):
         prepare(config, QUIET, steps=Steps(select=lambda rows, split: ("nothing",)))
+
+
+def test_simulated_markets_of_several_assets_and_with_a_book_reach_the_rows():
+    assets = SimulationSpec(signal="linear", assets=AssetSpec(count=2, correlation=0.5))
+    data = DataConfig(simulated_rows=2_000, simulated_edge=0.1, simulation=assets)
+    prepared = prepare(dataclasses.replace(_config(0.1), data=data), QUIET)
+    assert prepared.rows.symbols == ("SIMULATED_1", "SIMULATED_2")
+    assert np.isfinite(prepared.rows.probability_up[prepared.labelled("test")]).all()
+    book = dataclasses.replace(data, simulation=SimulationSpec(signal="order_book"))
+    names = FeatureConfig(names=("book_imbalance_1", "rsi_14"))
+    config = dataclasses.replace(_config(0.1), data=book, features=names)
+    assert prepare(config, QUIET).rows.names == names.names
+
+
+def test_the_judge_sizes_positions_and_takes_the_engine_that_the_options_need():
+    config = _config(0.1, rows=3_000)
+    prepared = prepare(config, QUIET)
+    judge = prepared.judge("test")
+    probability = np.random.default_rng(0).uniform(0.4, 0.7, len(judge.part))
+    plain = judge.judge("plain", probability, 0.5)
+    kelly = dataclasses.replace(config.backtest, sizing=SizingSpec(method="kelly"))
+    sized = judge.trade((probability >= 0.5).astype(float), probability, kelly)
+    assert 0 < sized.metrics["exposure"] < plain.metrics["exposure"]
+    stopped = dataclasses.replace(config.backtest, stops=StopSpec(max_bars=1))
+    held = judge.trade((probability >= 0.5).astype(float), probability, stopped)
+    assert held.metrics["average_trade_bars"] == 1.0
+    assert plain.backtest.metrics["average_trade_bars"] > 1.0
