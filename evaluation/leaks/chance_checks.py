@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,36 +28,53 @@ def check_shuffled_labels(runner: Runner) -> Looked:
 
     Labels of the training and validation rows are permuted in blocks; those of the test rows stay.
     One such training may be right on the test part by luck, when its chance coefficients fall in
-    with a true signal; the one on the opposite labels is then as wrong. So the mean accuracy of
-    both is one half, whatever the market holds and however its labels are shared out.
+    with a true signal; the one on the opposite labels is then as wrong. What luck of the first
+    weights is left in both shows on the true validation labels as well, which no step has seen
+    in their order, so the test part has to be better than chance and than validation.
     """
-    trace = runner.clean("signals")
-    right = []
+    traces = []
     for opposite in (False, True):
         relabel = block_shuffle(runner.config.seed, opposite=opposite)
         text = "training on shuffled labels" + (", opposite" if opposite else "")
-        shuffled = runner.run(runner.market, text, until="signals", relabel=relabel)
-        hits = _hits(shuffled)
-        if hits is not None:
-            right.append(hits)
-    if len(right) < 2:
+        traces.append(runner.run(runner.market, text, until="signals", relabel=relabel))
+    test, validation = (_mean_accuracy(traces, part) for part in ("test", "validation"))
+    if test is None:
         return Looked((), "no predictions to judge")
-    accuracy = float(np.mean([hits.mean() for hits in right]))
-    rows = _independent(trace, labelled(trace, "test"))
-    standard_error = 0.5 / math.sqrt(max(rows, 1.0))
-    bound = 0.5 + norm.isf(runner.config.error_rate) * standard_error
-    looked = f"2 trainings, {len(right[0]):,} test rows, accuracy {accuracy:.2%}"
-    if accuracy <= bound:
+    errors = norm.isf(runner.config.error_rate)
+    bound = 0.5 + errors * test.error
+    if validation is not None:
+        luck = validation.accuracy + errors * math.hypot(test.error, validation.error)
+        bound = max(bound, luck)
+    looked = f"2 trainings, {test.rows:,} test rows, accuracy {test.accuracy:.2%}"
+    if test.accuracy <= bound:
         return Looked((), looked)
     finding = LeakFinding(
         step=None,
         check="shuffled labels",
         severity="leak",
-        sentence=f"Trained on shuffled labels the pipeline is still right on {accuracy:.2%} of the "
-        f"test rows, where chance gives at most {bound:.2%}: the test labels reach it some way.",
-        evidence={"accuracy": accuracy, "bound": float(bound), "rows": len(right[0])},
+        sentence=f"Trained on shuffled labels the pipeline is still right on {test.accuracy:.2%} "
+        f"of the test rows, where chance gives at most {bound:.2%}: test labels reach it some way.",
+        evidence={"accuracy": test.accuracy, "bound": float(bound), "rows": test.rows},
     )
     return Looked((finding,), looked)
+
+
+class _Accuracy(NamedTuple):
+    """Mean accuracy of some trainings, its standard error without any skill, and the rows."""
+
+    accuracy: float
+    error: float
+    rows: int
+
+
+def _mean_accuracy(traces: list[Trace], part: str) -> _Accuracy | None:
+    hits = [_hits(trace, part) for trace in traces]
+    known = [one for one in hits if one is not None]
+    if len(known) < len(traces):
+        return None
+    rows = _independent(traces[0], labelled(traces[0], part))
+    accuracy = float(np.mean([one.mean() for one in known]))
+    return _Accuracy(accuracy, 0.5 / math.sqrt(max(rows, 1.0)), len(known[0]))
 
 
 def check_noise(runner: Runner) -> Looked:
@@ -160,10 +178,12 @@ def block_shuffle(seed: int, *, opposite: bool) -> Relabel:
     return relabel
 
 
-def _hits(trace: Trace) -> npt.NDArray[np.bool_] | None:
-    """Whether each labelled test row is predicted rightly; None where nothing is predicted."""
-    rows = labelled(trace, "test")
+def _hits(trace: Trace, part: str) -> npt.NDArray[np.bool_] | None:
+    """Whether each labelled row of a part is predicted rightly; None where nothing is predicted."""
+    rows = labelled(trace, part)
     if trace.probability is None or len(rows) < _LEAST_ROWS:
+        return None
+    if np.isnan(trace.probability[rows]).any():
         return None
     return (trace.probability[rows] >= 0.5) == (trace.labels[rows] > 0.5)
 
@@ -184,7 +204,7 @@ def _above_chance(trace: Trace) -> tuple[float, float, int]:
     Given how often up is predicted and happens, the number of agreements of predictions that
     know nothing is hypergeometric; overlapping labels and symbols that share times count less.
     """
-    hits = _hits(trace)
+    hits = _hits(trace, "test")
     if hits is None or trace.probability is None:
         return 0.0, 0.0, 0
     rows = labelled(trace, "test")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
@@ -72,7 +73,7 @@ def _verdict(report: LeakReport) -> str:
     )
     return (
         f'<section class="verdict {tone}"><div class="kind">{escape(report.verdict.capitalize())}'
-        f'</div><p class="sentence">{escape(report.sentence)}</p>'
+        f'</div><p class="sentence">{_coded(report.sentence)}</p>'
         f'<div class="cards">{cards}</div></section>'
     )
 
@@ -89,7 +90,7 @@ def _steps(report: LeakReport) -> str:
     for step in STEPS:
         word, tone = "✓ nothing found", "edge"
         if step not in report.examined:
-            word, tone = f"{DASH} not examined", "cannot-tell"
+            word, tone = f"{DASH} not examined", ""
         elif step == report.step:
             word, tone = "✗ leaks first", "no-edge"
         elif step in leaking:
@@ -111,7 +112,7 @@ def _finding(finding: LeakFinding) -> str:
     title = f"{finding.severity.capitalize()} in {finding.step or 'an unknown step'}"
     return section(
         f"{title}, found by: {finding.check}",
-        f"<p>{escape(finding.sentence)}</p>",
+        f"<p>{_coded(finding.sentence)}</p>",
         names_table(_readable(finding.evidence)),
     )
 
@@ -142,7 +143,14 @@ def _check(check: CheckResult) -> str:
     )
 
 
+def _coded(sentence: str) -> str:
+    """Return a sentence as HTML, with names in backticks set as code."""
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(sentence))
+
+
 def _toned(text: str, tone: str) -> str:
+    if not tone:
+        return f'<span class="hint">{escape(text)}</span>'
     return f'<b class="{tone}" style="color: var(--tone); white-space: nowrap">{escape(text)}</b>'
 
 

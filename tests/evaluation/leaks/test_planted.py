@@ -229,9 +229,11 @@ def test_leaks_in_later_steps_are_named(name, toy, one_market):
 
 def test_training_on_test_labels_shows_in_shuffled_labels(toy, columns_of, two_markets):
     # Enough features to learn the test rows by heart.
-    many = _each(
-        columns_of, lambda t, b: t.assign(**{f"r{k}": t["return_1"].shift(k) for k in range(40)})
-    )
+    def lagged(table, bars):
+        lags = {f"lag_{lag}": table["return_1"].shift(lag) for lag in range(80)}
+        return pd.concat([table, pd.DataFrame(lags)], axis=1)
+
+    many = _each(columns_of, lagged)
     planted = toy(features=many, fit_on=("train", *["test"] * 8), stop_on="test")
     report = detect_leaks(planted, two_markets, QUICK, checks=TRAINING_CHECKS)
     assert "shuffled labels" in {finding.check for finding in report.leaks}
