@@ -77,8 +77,13 @@ def data(run, models):
     )
 
 
-def test_page_and_json_have_the_same_figures(data):
-    page, fields = render_comparison(data), report_json(data)
+@pytest.fixture(scope="module")
+def page(data):
+    return render_comparison(data)
+
+
+def test_page_and_json_have_the_same_figures(data, page):
+    fields = report_json(data)
     seen = set()
     for path, scale, text in FIGURE.findall(page):
         value = fields
@@ -108,8 +113,7 @@ def test_page_and_json_have_the_same_figures(data):
     assert fields["verdict"] == "edge"
 
 
-def test_the_verdict_comes_first_and_every_part_is_there(data):
-    page = render_comparison(data)
+def test_the_verdict_comes_first_and_every_part_is_there(data, page):
     text = unescape(re.sub(r"<style.*?</style>|<[^>]+>", "", page, flags=re.DOTALL))
     places = [
         text.index(words)

@@ -317,7 +317,7 @@ def test_symbols_are_shifted_together():
 
 @pytest.mark.parametrize("symbols", [1, 2])
 def test_everything_at_once_is_strict_json(symbols):
-    market = Market(symbols=symbols, rows=400)
+    market = Market(symbols=symbols, rows=250)
     inputs = RobustnessInputs(
         trade=market.trade,
         config=RULE,
