@@ -129,11 +129,13 @@ class TrialCount:
 
 
 def count_trials(recorded: Sequence[RecordedTrial]) -> TrialCount:
-    """Count trials; of one that was repeated, the most candidates and the last figures count."""
+    """Count trials; of one that was repeated, the most candidates and the last Sharpe ratio
+    count."""
     distinct: dict[tuple[str, ...], RecordedTrial] = {}
     effective: dict[tuple[str, ...], float] = {}
     for one in recorded:
-        distinct[one.what] = one
+        if one.what not in distinct or one.trial.sharpe_per_bar is not None:
+            distinct[one.what] = one
         effective[one.what] = max(effective.get(one.what, 1.0), one.trial.effective)
     trials = [(one.trial, effective[what]) for what, one in distinct.items()]
     sharpe = [trial.sharpe_per_bar for trial, _ in trials if trial.sharpe_per_bar is not None]

@@ -1,5 +1,6 @@
 """Permutation importance of a saved model, on the validation part of its run."""
 
+import math
 from dataclasses import replace
 from typing import Literal
 
@@ -19,6 +20,7 @@ from training.exploring.importance import (
 from training.fitting.progress import Progress
 from training.inference import bundle_config, merge_data
 from training.saved_model import compile_logits
+from training.trials import TrialBook, weights_digest
 
 Part = Literal["validation", "test"]
 _BATCH_ROWS = 1024
@@ -43,7 +45,7 @@ def bundle_importance(
     Args:
         bundle: The model, with its scaler, temperature and boundaries.
         market: Bars like those of the run; rows are taken between the run's own boundaries.
-        part: `validation`, or `test`, which then has been read once more.
+        part: `validation`, or `test`, which then is read once more, and counted.
         config: How.
         seed: Same seed, same shuffles.
         progress: Told how long it will take.
@@ -72,6 +74,9 @@ def bundle_importance(
         seed=seed,
         progress=progress,
     )
+    if part == "test":
+        book = TrialBook.opened(bundle.folder, market, bundle_config(bundle))
+        book.reading(weights_digest(bundle.model), sharpe_per_bar=math.nan, accuracy=math.nan)
     return replace(found, part=part, note=_NOTES[part])
 
 

@@ -27,7 +27,9 @@ from training.exploring.importance import (
 from training.exploring.report import render_exploration
 from training.fitting.progress import Progress
 from training.heartbeat import Heartbeat
+from training.inference import bundle_config
 from training.scaling import ArrayScaler
+from training.trials import TrialBook
 
 COUNT = 21
 NAMES = tuple(["signal"] + [f"noise_{j}" for j in range(1, COUNT)])
@@ -171,6 +173,8 @@ def test_bundle_is_judged_on_its_validation_part_and_never_on_test(bundle):
     assert bundle_importance(loaded, market, config=few) == found
     tested = bundle_importance(loaded, market, part="test", config=few)
     assert "reads the test part" in tested.note
+    book = TrialBook.opened(loaded.folder, market, bundle_config(loaded))
+    assert book.count().test_readings == 1
 
 
 def test_report_of_a_bundle_takes_the_bars_of_its_run(bundle):
