@@ -1,5 +1,6 @@
 """Permutation importance finds what a model needs, and says of noise that it may be nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -152,8 +153,9 @@ def bundle():
     ), prepared  # fmt: skip
 
 
-def test_bundle_is_judged_on_its_validation_part_and_never_on_test(bundle):
+def test_bundle_is_judged_on_its_validation_part_and_never_on_test(bundle, tmp_path):
     loaded, prepared = bundle
+    loaded = replace(loaded, folder=tmp_path / "run")
     market = load_market(prepared.config.data, prepared.config.label)
     few = ImportanceConfig(repeats=2, resamples=100)
     found = bundle_importance(loaded, market, config=few)
