@@ -89,27 +89,25 @@ def performance_metrics(
         returns, NaN without trades; `cost_paid` in units of the starting capital;
         `mean_return_net_bps` per bar; `bars`.
     """
-    mean, squares, losses, growth_gross, deepest, held = curve_sums(
-        return_net, return_gross, equity, position
-    )
-    rows, total = len(return_net), float(equity[-1]) - 1.0
+    sums = curve_sums(return_net, return_gross, equity, position, turnover, cost)
+    rows, total, mean = len(return_net), float(equity[-1]) - 1.0, sums.mean_net
     if not math.isfinite(mean):
         vector("return_net", return_net)  # names the row
-    spread = math.sqrt(squares / (rows - 1)) if rows > 1 else math.nan
+    spread = math.sqrt(sums.squares_net / (rows - 1)) if rows > 1 else math.nan
     per_year = math.sqrt(bars_per_year)
-    downside = math.sqrt(losses / rows) if rows > 1 else math.nan
+    downside = math.sqrt(sums.squared_losses / rows) if rows > 1 else math.nan
     return {
         "total_return": total,
-        "total_return_gross": growth_gross - 1.0,
+        "total_return_gross": sums.growth_gross - 1.0,
         "annual_return": returns.annual_return(total, rows=rows, bars_per_year=bars_per_year),
         "annual_volatility": spread * per_year,
         "sharpe": mean / spread * per_year if spread > _NO_SPREAD * abs(mean) else math.nan,
         "sortino": mean / downside * per_year if downside > 0.0 else math.nan,
-        "max_drawdown": deepest,
-        "turnover": float(turnover.sum()),
-        "annual_turnover": float(turnover.mean()) * bars_per_year,
-        "exposure": held / rows,
-        "cost_paid": float(cost.sum()),
+        "max_drawdown": sums.max_drawdown,
+        "turnover": sums.turnover,
+        "annual_turnover": sums.turnover / rows * bars_per_year,
+        "exposure": sums.absolute_position / rows,
+        "cost_paid": sums.cost,
         "mean_return_net_bps": mean * 1e4,
         "bars": float(rows),
     } | _trade_metrics(trade_return_net, trade_bars)

@@ -2,47 +2,71 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
 BLOCK = 1024
 
 
+class CurveSums(NamedTuple):
+    """What `curve_sums` finds; squares are of distances from the mean."""
+
+    mean_net: float
+    squares_net: float
+    squared_losses: float
+    growth_gross: float
+    max_drawdown: float
+    absolute_position: float
+    turnover: float
+    cost: float
+
+
 @njit(cache=True)
 def curve_sums(
-    return_net: np.ndarray, return_gross: np.ndarray, equity: np.ndarray, position: np.ndarray
-) -> tuple[float, float, float, float, float, float]:
-    """Sums in two passes, block by block so that rounding does not grow with the rows.
-
-    Returns:
-        Mean of `return_net`, sum of its squared distances from the mean, sum of its squared
-        losses, product of `1 + return_gross`, largest drawdown, sum of `abs(position)`.
-    """
+    return_net: np.ndarray,
+    return_gross: np.ndarray,
+    equity: np.ndarray,
+    position: np.ndarray,
+    turnover: np.ndarray,
+    cost: np.ndarray,
+) -> CurveSums:
+    """Sum an account's curves `(rows,)` in two passes, block by block so that rounding does not
+    grow with the rows."""
     rows = len(return_net)
-    total = losses = held = 0.0
-    growth, peak, deepest = 1.0, 1.0, 0.0
+    total = losses = held = traded = paid = 0.0
+    growth, peak, least, deepest = 1.0, 1.0, 1.0, 0.0
     for start in range(0, rows, BLOCK):
-        part = part_losses = part_held = 0.0
+        part = part_losses = part_held = part_traded = part_paid = 0.0
         for row in range(start, min(start + BLOCK, rows)):
             value = return_net[row]
             part += value
-            loss = min(value, 0.0)
+            loss = value if value < 0.0 else 0.0
             part_losses += loss * loss
             part_held += abs(position[row])
+            part_traded += turnover[row]
+            part_paid += cost[row]
             growth *= 1.0 + return_gross[row]
-            peak = max(peak, equity[row])
-            deepest = max(deepest, 1.0 - equity[row] / peak)
+            if equity[row] > peak:
+                peak, least = equity[row], equity[row] * (1.0 - deepest)
+            elif equity[row] < least:  # a new depth: seldom
+                least = equity[row]
+                deepest = 1.0 - least / peak
         total += part
         losses += part_losses
         held += part_held
+        traded += part_traded
+        paid += part_paid
     mean = total / rows
     squares = 0.0
     for start in range(0, rows, BLOCK):
         part = 0.0
         for row in range(start, min(start + BLOCK, rows)):
-            part += (return_net[row] - mean) ** 2
+            distance = return_net[row] - mean
+            part += distance * distance
         squares += part
-    return mean, squares, losses, growth, deepest, held
+    return CurveSums(mean, squares, losses, growth, deepest, held, traded, paid)
 
 
 @njit(cache=True)

@@ -111,7 +111,8 @@ def settle(
             leaving = entering = kept
             if now != 0 and side != 0:
                 share = abs(drifted) / turnover
-                leaving, entering = kept**share, kept ** (1.0 - share)
+                leaving = kept**share
+                entering = kept / leaving
             if side != 0:
                 trades.exit_row[count] = row
                 trades.size[count] = held / (row - trades.entry_row[count])
