@@ -58,7 +58,7 @@ def plot_fold_accuracy(folds: Sequence[JudgedPart], *, simulated: bool) -> str:
         axis.plot([fold.verdict.majority_accuracy], [place], "|", color=fig.BAD, markersize=14)
     axis.set_yticks(range(len(folds)), [fold.name for fold in folds], color=fig.INK)
     axis.set_ylim(len(folds) - 0.4, -0.6)
-    axis.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axis.xaxis.set_major_formatter(PercentFormatter(1.0))
     title = "Accuracy by fold with its interval; red: the majority's"
     fig.label_axes(axis, title, "", "", simulated=simulated)
     return fig.to_svg(figure, "walk-folds", "Accuracy of each fold against its majority")

@@ -54,6 +54,7 @@ _FIGURES = (
     Column("max_drawdown", "max drawdown", "{:.1%}"),
     Column("trades", "trades", "{:,.0f}"),
 )
+_SCREEN = {name: column for name, column in COLUMNS.items() if name != "AUC"}  # 80 columns
 _FILES = {
     "report.html": "this page",
     "walk_forward.json": "all of it for programs",
@@ -118,7 +119,7 @@ def _screen_table(walked: Walked) -> Table:
     title = f"{TITLES[walked.walk.scheme]}, {where}"
     table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
     table.add_column("", no_wrap=True)
-    for name in (*COLUMNS, "verdict"):
+    for name in (*_SCREEN, "verdict"):
         table.add_column(name, justify="right", no_wrap=True)
     for part in (*walked.judged.folds, walked.judged.whole):
         table.add_row(part.name, *_cells(part.judged), part.verdict.kind)
@@ -128,7 +129,7 @@ def _screen_table(walked: Walked) -> Table:
 
 
 def _cells(judged: Judgement) -> list[str]:
-    values = [(judged.metrics.get(name, math.nan), form) for name, form in COLUMNS.values()]
+    values = [(judged.metrics.get(name, math.nan), form) for name, form in _SCREEN.values()]
     return [form.format(value) if math.isfinite(value) else "-" for value, form in values]
 
 
