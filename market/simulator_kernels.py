@@ -197,7 +197,8 @@ def simulate_path(
             )
             slow = REGIME_MEMORY * slow + (1.0 - REGIME_MEMORY) * square
             turbulent = slow > (CALM_BELOW if turbulent else TURBULENT_ABOVE)
-            standardised[known] = standardised_return(closes, known)
+            if planted.kind in (LINEAR, CROSS_TIMEFRAME):
+                standardised[known] = standardised_return(closes, known)
             if planted.kind == INTERACTION:
                 g = planted_drift(closes, volumes, known)
             elif planted.kind == LINEAR:

@@ -20,7 +20,7 @@ def part(monkeypatch):
 def test_whole_pipeline_claims_nothing_without_an_edge_and_finds_one_of_each_kind(part):
     """One market of each kind, shorter than the benchmark's and with the same edge."""
     run_case = part("verdicts.pipeline").run_case
-    cases = part("verdicts.markets").make_cases(4, edge=0.15, rows=8_000)
+    cases = part("verdicts.markets").make_cases(4, edge=0.14, rows=8_000)
     table = pd.DataFrame([run_case(case) for case in cases])
     without, with_edge = table[table["edge"] == 0], table[table["edge"] > 0]
     assert set(without["kind"]) == {"plain", "jumps", "waves of volatility", "jumps and waves"}
@@ -44,7 +44,7 @@ def _row(case, verdict):
 def test_a_run_goes_on_where_it_ended_and_sums_up_what_there_is(part, tmp_path):
     bench, markets = part("bench_verdicts"), part("verdicts.markets")
     path = tmp_path / "verdicts.csv"
-    cases = markets.make_cases(20, edge=0.15, rows=10_000)
+    cases = markets.make_cases(20, edge=0.14, rows=10_000)
     assert len(cases) == len(set(cases)) == 40
     assert len({case.seed for case in cases}) == 40
     assert bench.missing_cases(cases, path) == cases
@@ -52,7 +52,7 @@ def test_a_run_goes_on_where_it_ended_and_sums_up_what_there_is(part, tmp_path):
         bench.append_row(_row(case, "edge" if case.edge else "no edge"), path)
     assert bench.missing_cases(cases, path) == cases[15:]
     # Another length or edge is another market.
-    assert len(bench.missing_cases(markets.make_cases(4, edge=0.15, rows=9_000), path)) == 8
+    assert len(bench.missing_cases(markets.make_cases(4, edge=0.14, rows=9_000), path)) == 8
     bench.append_row(_row(cases[16], "edge"), path)
     table = pd.read_csv(path)
     assert len(table) == 16
