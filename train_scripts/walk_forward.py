@@ -12,9 +12,9 @@ writes artifacts/<name>-<time>/ with report.html, walk_forward.json, folds.csv a
 Every finished fold is kept: after Ctrl-C the same command with --resume goes on with the others,
 and the running one from its checkpoint. In the ledger a walk-forward is one trial.
 
-As long as one run of the same model times the folds, six by default; of a small net most are the
-baselines, so --baselines false --model.name mlp takes a minute on 20,000 simulated bars and two
-cores. There, where the oracle is right on 60%, that net is right on 56.5% and the verdict is an
+As long as one run of the same model times the folds, six by default; with a small net most of it
+goes into the baselines: --baselines false --model.name mlp takes a minute on 20,000 simulated
+bars and two cores. There, where the oracle is right on 60%, that net is right on 56.5% and the verdict is an
 edge. --quick runs a small net on few bars, to see it work: its figures mean nothing.
 """
 

@@ -7,10 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evaluation.bootstrap import Interval
 from evaluation.ledger.trial import TrialCount
 from evaluation.schemes.combinatorial import CombinatorialPurged
 from evaluation.schemes.scheme import Scheme
 from evaluation.signals import signal_from_probability
+from evaluation.significance.intervals import (
+    AccountRows,
+    DecisionRows,
+    IntervalConfig,
+    headline_intervals,
+)
 from evaluation.significance.summary import SharpeSignificance, sharpe_significance
 from evaluation.verdict import Verdict
 from training.experiment import Prepared
@@ -47,12 +54,14 @@ class JudgedWalk:
         rivals: The baselines over the same rows, and buy and hold.
         folds: Each fold's own account.
         paths: The accounts of all paths; one where each row is tested once.
+        intervals: Of the whole's headline figures.
     """
 
     whole: JudgedPart
     rivals: tuple[Judgement, ...]
     folds: tuple[JudgedPart, ...]
     paths: tuple[JudgedPart, ...]
+    intervals: dict[str, Interval]
 
 
 def judge_walk(
@@ -87,7 +96,7 @@ def judge_walk(
         for part in [_join(prepared, scheme, results, name)[number]]
     ]
     held = _judge_of(prepared, whole.rows).judge_buy_and_hold()
-    return JudgedWalk(whole, (*rivals, held), folds, paths)
+    return JudgedWalk(whole, (*rivals, held), folds, paths, _intervals(prepared, whole))
 
 
 def middle_path(paths: Sequence[JudgedPart]) -> JudgedPart:
@@ -114,6 +123,30 @@ def sharpe_of(part: JudgedPart, trials: TrialCount, *, horizon_bars: int) -> Sha
             by_chance if math.isnan(recorded) else max(recorded, by_chance)
         ),
         horizon_bars=horizon_bars,
+    )
+
+
+def _intervals(prepared: Prepared, part: JudgedPart) -> dict[str, Interval]:
+    """Block-bootstrap intervals of an account's headline figures."""
+    rows, account, probability = prepared.rows, part.judged.backtest, part.judged.probability
+    assert probability is not None
+    label, times = rows.labels[part.rows], rows.decision_time[part.rows]
+    order = np.argsort(times, kind="stable")
+    known = order[np.isfinite(label[order])]
+    outcome = rows.return_log[part.rows][known]
+    return headline_intervals(
+        DecisionRows(
+            label=label[known],
+            probability=probability[known],
+            outcome=outcome if np.isfinite(outcome).all() else None,
+            decision_time=times[known],
+        ),
+        AccountRows(
+            return_net=account.return_net,
+            bars_per_year=account.bars_per_year,
+            trade_return_net=account.trades["return_net"].to_numpy(),
+        ),
+        IntervalConfig(horizon_bars=prepared.config.label.horizon_bars, seed=prepared.config.seed),
     )
 
 

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from evaluation.assessment import deflated_sentence
-from evaluation.reporting.grid import Check, Column, checks, grid
+from evaluation.reporting.grid import Check, Column, at, checks, figure_of, grid
+from evaluation.reporting.headlines import headline
 from evaluation.reporting.page import (
     bullets,
     card,
@@ -22,6 +23,7 @@ from evaluation.reporting.page import (
     section,
     write_page,
 )
+from evaluation.reporting.plots_significance import plot_forest
 from evaluation.reporting.sections_significance import deflated_check, trials_section
 from evaluation.reporting.tables import names_table
 from evaluation.schemes.combinatorial import CombinatorialPurged
@@ -93,6 +95,7 @@ def render_walk(walked: Walked) -> str:
         _accounts(walked),
         _paths(walked),
         _folds(walked),
+        _chance(walked),
         trials_section(walked.trials, "trials"),
         _setup(walked),
     ]
@@ -244,6 +247,32 @@ def _folds(walked: Walked) -> str:
              caption="Each fold's own test part" + (", simulated bars" * simulated)),
         hint="One fold is a short test: most cannot tell. What counts is whether the folds agree.",
     )  # fmt: skip
+
+
+def _chance(walked: Walked) -> str:
+    simulated = walked.prepared.market.simulated
+    rows = [
+        f"<tr><td>{escape(headline(name).title)}</td><td>"
+        + "</td><td>".join(
+            figure_of(at("intervals", name, key), getattr(interval, key), headline(name).form)
+            for key in ("estimate", "lower", "upper")
+        )
+        + "</td></tr>"
+        for name, interval in walked.judged.intervals.items()
+    ]
+    note = ", simulated bars" * simulated
+    table = (
+        f'<div class="scroll"><table class="grid"><caption>All test parts in a row{note}</caption>'
+        "<thead><tr><th></th><th>estimate</th><th>from</th><th>to</th></tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+    picture = figure(plot_forest(walked.judged.intervals, simulated=simulated))
+    level = next(iter(walked.judged.intervals.values())).level
+    return section(
+        "Is it more than chance?",
+        f'<div class="pair">{picture}{table}</div>',
+        hint=f"Block-bootstrap intervals of {level:.0%} keep the dependence of neighbouring bars.",
+    )
 
 
 def _setup(walked: Walked) -> str:

@@ -86,6 +86,7 @@ def walk_json(walked: Walked) -> dict[str, Any]:
             "verdict": whole.verdict,
             "judged": whole.name,
             "sharpe": sharpe_of(whole, walked.trials, horizon_bars=horizon),
+            "intervals": walked.judged.intervals,
             "contenders": contenders(walked),
             "folds": folds_table(walked),
             "paths": paths_table(walked),

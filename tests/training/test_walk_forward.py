@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import re
 import runpy
 import sqlite3
 import sys
@@ -133,7 +134,12 @@ def test_the_folder_is_whole(walked):
     page = (folder / "report.html").read_text()
     assert walked.judged.whole.verdict.sentence.split(":")[0] in page
     assert "Simulated bars" in page
-    assert page.count("<svg") == 3
+    assert page.count("<svg") == 4
+    for pointer in re.findall(r'data-figure="([^"]+)"', page):
+        value = stored
+        for step in pointer.split("/"):
+            value = value[int(step) if isinstance(value, list) else step]
+        assert value is None or isinstance(value, (int, float)), pointer
 
 
 def test_a_walk_forward_is_one_trial_however_many_folds(walked):
@@ -249,7 +255,7 @@ def test_combinations_give_a_spread_of_paths(prepared, walked):
     )
     assert "this compares models" in page
     assert "in the middle of 3 by Sharpe ratio: 3 of them show an edge, 0 lose money" in page
-    assert page.count("<svg") == 4
+    assert page.count("<svg") == 5
 
 
 def test_a_predictor_without_skill_is_no_edge(prepared):
