@@ -9,16 +9,10 @@ ends with the same result bit for bit. `--help` lists every setting, `--print_co
 as YAML.
 """
 
-import sys
-from typing import TYPE_CHECKING
-
 from rich.console import Console
 
 from training.backend import start_up
-from training.command_line import experiment_of, experiment_parser, parse, run_main
-
-if TYPE_CHECKING:
-    from training.fitting.plan import Plan
+from training.command_line import asker, experiment_of, experiment_parser, parse, run_main
 
 
 def main() -> None:
@@ -34,17 +28,11 @@ def main() -> None:
     from training.run import DeclinedError, run_experiment
     from training.summary import render_summary
 
-    def confirm(plan: "Plan") -> bool:
-        console.print(render_plan(plan))
-        if options.yes or not sys.stdin.isatty():
-            return True
-        return console.input("Train? [y/N] ").strip().lower() in ("y", "yes")
-
     try:
         run = run_experiment(
             experiment_of(options),
             make_progress(console),
-            confirm=confirm,
+            confirm=asker(console, "Train?", render_plan, yes=options.yes),
             resume=options.resume,
         )
     except DeclinedError:

@@ -12,17 +12,11 @@ about 5 minutes on two shared cores. Expect validation losses of 0.674 to 0.681,
 below the median (one seed): choosing among configurations gains little, and part of it is luck.
 """
 
-import sys
-from typing import TYPE_CHECKING
-
 from rich.console import Console
 
 from training.backend import start_up
-from training.command_line import experiment_of, experiment_parser, parse, run_main
+from training.command_line import asker, experiment_of, experiment_parser, parse, run_main
 from training.tuning.tune_config import TuneConfig
-
-if TYPE_CHECKING:
-    from training.tuning.tune import SearchPlan
 
 
 def main() -> None:
@@ -40,18 +34,12 @@ def main() -> None:
     from training.tuning.tables import render_search_plan, render_trials
     from training.tuning.tune import tune_experiment
 
-    def confirm(plan: "SearchPlan") -> bool:
-        console.print(render_search_plan(plan))
-        if options.yes or not sys.stdin.isatty():
-            return True
-        return console.input("Search? [y/N] ").strip().lower() in ("y", "yes")
-
     try:
         tuned = tune_experiment(
             experiment_of(options),
             options.tune,
             make_progress(console),
-            confirm=confirm,
+            confirm=asker(console, "Search?", render_search_plan, yes=options.yes),
             resume=options.resume,
         )
     except DeclinedError:

@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from jsonargparse import ArgumentParser, Namespace
+from rich.console import Console, RenderableType
 
 from training.config import DataConfig, ExperimentConfig
 
+Plan = TypeVar("Plan")
 USAGE = "%(prog)s [options], all of them listed by --help"
 
 
@@ -76,6 +78,27 @@ def experiment_of(options: Namespace) -> ExperimentConfig:
     """Return the `ExperimentConfig` among parsed options."""
     names = ExperimentConfig.__dataclass_fields__
     return ExperimentConfig(**{name: options[name] for name in names})
+
+
+def asker(
+    console: Console, question: str, render: Callable[[Plan], RenderableType], *, yes: bool
+) -> Callable[[Plan], bool]:
+    """Return what shows a plan and asks before it is carried out.
+
+    Args:
+        console: Where to show and ask.
+        question: Answered with y or yes, anything else declines.
+        render: What the plan looks like.
+        yes: Do not ask; without a terminal nobody is asked either.
+    """
+
+    def confirm(plan: Plan) -> bool:
+        console.print(render(plan))
+        if yes or not sys.stdin.isatty():
+            return True
+        return console.input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+    return confirm
 
 
 def run_main(main: Callable[[], None]) -> None:
