@@ -23,6 +23,7 @@ _WILD_DEVIATION = 0.5
 _TREND_BARS = 30.0
 _TREND_STEP = 0.02
 _TREND_BOUND = 3.0
+_LEAST_SIMULATED = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,12 +95,12 @@ def rescale(market: Market, factor: float) -> Market:
 
 def noise_market(market: Market, *, seed: int) -> Market:
     """Return simulated bars without any edge: as many, of the same symbols and interval."""
-    return {
-        symbol: dataclasses.replace(
-            simulate_bars(len(bars), seed=seed + place, interval=bars.interval).bars, symbol=symbol
-        )
-        for place, (symbol, bars) in enumerate(market.items())
-    }
+    out = {}
+    for place, (symbol, bars) in enumerate(market.items()):
+        rows = max(len(bars), _LEAST_SIMULATED)
+        noise = simulate_bars(rows, seed=seed + place, interval=bars.interval).bars
+        out[symbol] = dataclasses.replace(noise, frame=noise.frame[: len(bars)], symbol=symbol)
+    return out
 
 
 def newest(market: Market, most_bars: int) -> Market:

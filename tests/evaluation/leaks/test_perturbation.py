@@ -73,6 +73,9 @@ def test_rescaled_newest_and_noise(two_markets):
     kept = newest(two_markets, 600)
     assert [len(bars) for bars in kept.values()] == [300, 300]
     assert kept["FIRST"].frame.index[-1] == two_markets["FIRST"].frame.index[-1]
+    first = two_markets["FIRST"]
+    short = {"SHORT": dataclasses.replace(first, frame=first.frame[:30])}
+    assert len(noise_market(short, seed=1)["SHORT"]) == 30
     noise = noise_market(two_markets, seed=1)
     assert list(noise) == list(two_markets)
     assert not noise["FIRST"].frame["close"].equals(noise["SECOND"].frame["close"])
