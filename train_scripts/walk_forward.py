@@ -14,8 +14,8 @@ and the running one from its checkpoint. In the ledger a walk-forward is one tri
 
 As long as one run of the same model times the folds, six by default; with a small net most of it
 goes into the baselines: --baselines false --model.name mlp takes a minute on 20,000 simulated
-bars and two cores. There, where the oracle is right on 60%, that net is right on 56.5% and the verdict is an
-edge. --quick runs a small net on few bars, to see it work: its figures mean nothing.
+bars and two cores. There, where the oracle is right on 60%, that net is right on 56.5% and the
+verdict is an edge. --quick runs a small net on few bars, to see it work: its figures mean nothing.
 """
 
 from rich.console import Console
