@@ -125,10 +125,11 @@ class LeakReport:
         missing = f" Not run: {', '.join(absent)}." if absent else ""
         if self.leaks:
             return self.leaks[0].sentence + missing
+        warned = f", {len(self.findings)} warned" if self.findings else ""
         return (
             f"{len(self.checks) - len(absent)} checks over {self.rows:,} decisions and "
-            f"{self.features:,} features found nothing. None found is not none there: a leak that "
-            f"acts only at bars that were not cut at can hide.{missing}"
+            f"{self.features:,} features found no leak{warned}. None found is not none there: a "
+            f"leak that acts only at bars that were not cut at can hide.{missing}"
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The experiment's own path passes, and steps that leak are named when a user plants them in it."""
 
 import dataclasses
+import io
 import json
 
 import numpy as np
@@ -17,6 +18,7 @@ from market.splits import chronological_split
 from training.config import DataConfig, ExperimentConfig, FeatureConfig, ModelConfig
 from training.dataset import Market, load_market
 from training.fitting.fit_config import FitConfig
+from training.fitting.progress import LineProgress
 from training.leak_detection import SurrogateConfig, detect_in_experiment
 from training.leak_detection_files import free_folder, load_steps, write_leaks
 from training.scaling import fit_scaler
@@ -141,20 +143,27 @@ def _threshold_on_test(prepared, probability):
     return judge.choose_threshold(probability["test"], minimum_coverage=0.05)
 
 
-FITTED_LEAKS = {
-    "stopping": ("model", Steps(stopping=_stop_on_test)),
-    "threshold": ("threshold", Steps(threshold=_threshold_on_test)),
-}
+def test_a_threshold_chosen_on_test_is_named(config, market):
+    steps = Steps(threshold=_threshold_on_test)
+    report = _detect(config, market, steps, checks=TRAINING_CHECKS[:1])
+    assert report.verdict == "leak in threshold", report.sentence
 
 
-@pytest.mark.parametrize("name", FITTED_LEAKS)
-def test_what_is_chosen_on_test_is_named(name, config, market):
-    step, steps = FITTED_LEAKS[name]
+def test_stopping_by_test_is_named_with_the_runs_own_model(config, market):
+    said = io.StringIO()
     report = detect_in_experiment(
-        config, market, QUICK, steps=steps, checks=TRAINING_CHECKS[:1],
-        surrogate=SurrogateConfig(model="linear", epochs=4, learning_rate=0.05),
-    )  # fmt: skip
-    assert report.verdict == f"leak in {step}", report.sentence
+        config,
+        market,
+        QUICK,
+        steps=Steps(stopping=_stop_on_test),
+        surrogate=None,
+        checks=TRAINING_CHECKS[:1],
+        progress=LineProgress(said),
+    )
+    assert report.verdict == "leak in model", report.sentence
+    # Each run is announced, and its training shows its own progress.
+    assert "the opposite of every test label" in said.getvalue()
+    assert "epoch 1/1" in said.getvalue()
 
 
 def test_the_experiment_itself_passes(config, market):
