@@ -109,7 +109,7 @@ def _steps(report: LeakReport) -> str:
 
 
 def _finding(finding: LeakFinding) -> str:
-    title = f"{finding.severity.capitalize()} in {finding.step or 'an unknown step'}"
+    title = finding.severity.capitalize() + (f" in {finding.step}" if finding.step else "")
     return section(
         f"{title}, found by: {finding.check}",
         f"<p>{_coded(finding.sentence)}</p>",

@@ -135,6 +135,11 @@ class Runner:
             self._unrepeatable[until] = found[0].step if found else None
         return self._unrepeatable[until]
 
+    @property
+    def repeated(self) -> bool:
+        """Whether the bars as they are were run twice, as is done once something moved."""
+        return bool(self._unrepeatable)
+
     def repeatability(self, check: str) -> tuple[LeakFinding, ...]:
         """Return a warning where a step was found to move by itself."""
         steps = [step for step in self._unrepeatable.values() if step is not None]
