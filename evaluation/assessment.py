@@ -131,12 +131,14 @@ def assess(inputs: AssessmentInputs) -> Assessment:
     A few seconds for 10,000 rows. Tests that need more rows than there are, or a forecast that
     varies, are left out.
     """
-    known = judged_rows(inputs.decisions)
+    known, horizon = judged_rows(inputs.decisions), inputs.config.horizon_bars
     return Assessment(
         verdict=inputs.verdict,
         trials=inputs.trials,
-        sharpe=_sharpe(inputs),
-        intervals=_intervals(inputs, known),
+        sharpe=account_sharpe(inputs.account, inputs.trials, horizon_bars=horizon),
+        intervals=account_intervals(
+            inputs.account, inputs.decisions, horizon_bars=horizon, seed=inputs.seed
+        ),
         permutation=_permutation(inputs, known),
         versus=_versus(inputs, known),
         better_rival=_better_rival(inputs, known),
@@ -161,23 +163,32 @@ def judged_rows(decisions: Decisions) -> npt.NDArray[np.intp]:
     return known[np.argsort(decisions.decision_time[known], kind="stable")]
 
 
-def _sharpe(inputs: AssessmentInputs) -> SharpeSignificance:
-    """Against the spread that skill-less trials of this length have, or the recorded one where
-    that is wider."""
-    returns = inputs.account.return_net
-    spread = inputs.trials.sharpe_variance
-    by_chance = 1.0 / max(len(returns) - 1, 1)
+def account_sharpe(
+    account: BacktestResult, trials: TrialCount, *, horizon_bars: int
+) -> SharpeSignificance:
+    """An account's Sharpe ratio against chance and against everything tried on its bars.
+
+    Trials without skill spread by what chance makes of an account of this length, or by what was
+    recorded where that is wider.
+    """
+    recorded = trials.sharpe_variance
+    by_chance = 1.0 / max(len(account.return_net) - 1, 1)
     return sharpe_significance(
-        returns,
-        bars_per_year=inputs.account.bars_per_year,
-        trials=max(inputs.trials.effective_trials, 1.0),
-        trial_sharpe_variance_per_bar=by_chance if math.isnan(spread) else max(spread, by_chance),
-        horizon_bars=inputs.config.horizon_bars,
+        account.return_net,
+        bars_per_year=account.bars_per_year,
+        trials=max(trials.effective_trials, 1.0),
+        trial_sharpe_variance_per_bar=(
+            by_chance if math.isnan(recorded) else max(recorded, by_chance)
+        ),
+        horizon_bars=horizon_bars,
     )
 
 
-def _intervals(inputs: AssessmentInputs, known: npt.NDArray[np.intp]) -> dict[str, Interval]:
-    decisions, account = inputs.decisions, inputs.account
+def account_intervals(
+    account: BacktestResult, decisions: Decisions, *, horizon_bars: int, seed: int
+) -> dict[str, Interval]:
+    """Block-bootstrap intervals of the headline figures of judged decisions and their account."""
+    known = judged_rows(decisions)
     outcome = decisions.return_log[known]
     return headline_intervals(
         DecisionRows(
@@ -191,7 +202,7 @@ def _intervals(inputs: AssessmentInputs, known: npt.NDArray[np.intp]) -> dict[st
             bars_per_year=account.bars_per_year,
             trade_return_net=account.trades["return_net"].to_numpy(),
         ),
-        IntervalConfig(horizon_bars=inputs.config.horizon_bars, seed=inputs.seed),
+        IntervalConfig(horizon_bars=horizon_bars, seed=seed),
     )
 
 

@@ -22,7 +22,7 @@ from rich.console import Console
 
 from training.backend import start_up
 from training.command_line import experiment_of, experiment_parser, parse, run_main
-from training.walk_forward_config import WalkForwardConfig, quick
+from training.walking.config import WalkForwardConfig, quick
 
 
 def main() -> None:
@@ -39,8 +39,8 @@ def main() -> None:
     console = Console()
     start_up(console)
     from training.fitting.progress import make_progress
-    from training.walk_forward import finish, walk_forward
-    from training.walk_forward_report import render_walk_summary, write_walk
+    from training.walking.report import render_walk_summary, write_walk
+    from training.walking.walk_forward import finish, walk_forward
 
     walked = walk_forward(config, options.walk, make_progress(console), resume=options.resume)
     write_walk(walked)

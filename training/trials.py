@@ -22,6 +22,7 @@ from training.config import ExperimentConfig
 from training.dataset import Market
 
 LEDGER_FILE = "ledger.sqlite"
+_WITNESSES = ("metrics.json", "walk_forward.json")  # of runs, beside the ledger
 _NOT_THE_TRIAL = ("name", "artifacts", "data", "baselines")
 
 
@@ -92,7 +93,8 @@ class TrialBook:
         """
         self.ledger.verify()
         notes = []
-        for path in sorted(self.ledger.path.parent.glob("*/metrics.json")):
+        folder = self.ledger.path.parent
+        for path in sorted(path for name in _WITNESSES for path in folder.glob(f"*/{name}")):
             head = json.loads(path.read_text()).get("ledger")
             if path.parent.is_symlink() or not head:
                 continue

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from evaluation.assessment import account_sharpe
 from evaluation.json_safe import json_safe
-from training.walk_forward import Walked
-from training.walk_forward_config import TITLES
-from training.walk_forward_judging import JudgedPart, sharpe_of
+from training.walking.config import TITLES
+from training.walking.judging import JudgedPart
+from training.walking.walk_forward import Walked
 
 FIGURES = (
     "accuracy",
@@ -85,7 +86,7 @@ def walk_json(walked: Walked) -> dict[str, Any]:
             "past_only": walked.walk.past_only,
             "verdict": whole.verdict,
             "judged": whole.name,
-            "sharpe": sharpe_of(whole, walked.trials, horizon_bars=horizon),
+            "sharpe": account_sharpe(whole.judged.backtest, walked.trials, horizon_bars=horizon),
             "intervals": walked.judged.intervals,
             "contenders": contenders(walked),
             "folds": folds_table(walked),

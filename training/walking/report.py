@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from evaluation.assessment import deflated_sentence
+from evaluation.assessment import account_sharpe, deflated_sentence
 from evaluation.reporting.grid import Check, Column, at, checks, figure_of, grid
 from evaluation.reporting.headlines import headline
 from evaluation.reporting.page import (
@@ -28,14 +28,13 @@ from evaluation.reporting.sections_significance import deflated_check, trials_se
 from evaluation.reporting.tables import names_table
 from evaluation.schemes.combinatorial import CombinatorialPurged
 from evaluation.schemes.plots import plot_paths, plot_scheme
+from evaluation.significance.summary import SharpeSignificance
 from training.judge import Judgement
 from training.runs import unfinished_folder, write_json
 from training.summary import COLOURS, COLUMNS
-from training.walk_forward import Walked
-from training.walk_forward_config import TITLES
-from training.walk_forward_judging import sharpe_of
-from training.walk_forward_plots import plot_fold_accuracy, plot_walk_equity
-from training.walk_forward_tables import (
+from training.walking.config import TITLES
+from training.walking.plots import plot_fold_accuracy, plot_walk_equity
+from training.walking.tables import (
     contenders,
     folds_table,
     paths_table,
@@ -43,6 +42,7 @@ from training.walk_forward_tables import (
     spread_table,
     walk_json,
 )
+from training.walking.walk_forward import Walked
 
 NOT_A_TRADER = (
     "Training parts hold bars from after their test part: this compares models, and is not what a "
@@ -109,7 +109,9 @@ def render_walk_summary(walked: Walked) -> Group:
         Text(),
         Text(whole.verdict.sentence, style=COLOURS[whole.verdict.kind]),
     ]
-    sharpe = sharpe_of(whole, walked.trials, horizon_bars=walked.prepared.config.label.horizon_bars)
+    sharpe = account_sharpe(
+        whole.judged.backtest, walked.trials, horizon_bars=walked.prepared.config.label.horizon_bars
+    )
     said = [one.sentence for one in _cautions(walked)] + [deflated_sentence(sharpe)]
     lines += [Text(f"- {sentence}") for sentence in said if sentence]
     lines += [Text(), _screen_table(walked)]
@@ -136,6 +138,14 @@ def _cells(judged: Judgement) -> list[str]:
     return [form.format(value) if math.isfinite(value) else "-" for value, form in values]
 
 
+def _sharpe(walked: Walked) -> SharpeSignificance:
+    return account_sharpe(
+        walked.judged.whole.judged.backtest,
+        walked.trials,
+        horizon_bars=walked.prepared.config.label.horizon_bars,
+    )
+
+
 def _cautions(walked: Walked) -> list[Check]:
     """Return what a reader of the verdict should know first."""
     found = [] if walked.walk.past_only else [Check("unsure", "No account.", NOT_A_TRADER)]
@@ -154,7 +164,6 @@ def _cautions(walked: Walked) -> list[Check]:
 
 def _verdict(walked: Walked) -> str:
     verdict = walked.judged.whole.verdict
-    horizon = walked.prepared.config.label.horizon_bars
     accuracy, advantage, gain = verdict.accuracy, verdict.advantage, verdict.net_return
     level = f"{accuracy.level:.0%}:"
     cards = [
@@ -168,7 +177,7 @@ def _verdict(walked: Walked) -> str:
         card(f"{verdict.decisions:,}", "decision times judged", f"{verdict.bars:,} bars"),
     ]  # fmt: skip
     found = _cautions(walked)
-    deflated = deflated_check(sharpe_of(walked.judged.whole, walked.trials, horizon_bars=horizon))
+    deflated = deflated_check(_sharpe(walked))
     found += [deflated] if deflated is not None else []
     kind = verdict.kind
     return (

@@ -34,9 +34,9 @@ from training.runs import (
     write_json,
 )
 from training.trials import TrialBook
-from training.walk_forward_config import WalkForwardConfig, fold_split, make_scheme
-from training.walk_forward_folds import FoldResult, RetrainingBook, Trainee, run_fold
-from training.walk_forward_judging import JudgedPart, JudgedWalk, judge_walk
+from training.walking.config import WalkForwardConfig, fold_split, make_scheme
+from training.walking.folds import FoldResult, RetrainingBook, Trainee, run_fold
+from training.walking.judging import JudgedPart, JudgedWalk, judge_walk
 
 FOLDS = "folds"
 STARTED_FILE = "started.json"

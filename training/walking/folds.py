@@ -19,7 +19,7 @@ from training.fitting.checkpoint import to_numpy
 from training.fitting.compiled import CompiledFit, compile_fit
 from training.fitting.progress import Progress
 from training.trials import TrialBook, configuration_digest
-from training.walk_forward_config import WalkForwardConfig
+from training.walking.config import WalkForwardConfig
 
 MODEL = "model"
 

@@ -9,7 +9,7 @@ from matplotlib.ticker import PercentFormatter
 
 from evaluation.account import BacktestResult
 from evaluation.reporting import figures as fig
-from training.walk_forward_judging import JudgedPart, JudgedWalk
+from training.walking.judging import JudgedPart, JudgedWalk
 
 _MOST_PATHS = 40
 

@@ -7,22 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evaluation.assessment import account_intervals
 from evaluation.bootstrap import Interval
-from evaluation.ledger.trial import TrialCount
+from evaluation.robustness.trade import Decisions
 from evaluation.schemes.combinatorial import CombinatorialPurged
 from evaluation.schemes.scheme import Scheme
 from evaluation.signals import signal_from_probability
-from evaluation.significance.intervals import (
-    AccountRows,
-    DecisionRows,
-    IntervalConfig,
-    headline_intervals,
-)
-from evaluation.significance.summary import SharpeSignificance, sharpe_significance
 from evaluation.verdict import Verdict
 from training.experiment import Prepared
 from training.judge import Judge, Judgement
-from training.walk_forward_folds import MODEL, FoldResult
+from training.walking.folds import MODEL, FoldResult
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,46 +101,21 @@ def middle_path(paths: Sequence[JudgedPart]) -> JudgedPart:
     return worst_first[(len(paths) - 1) // 2]
 
 
-def sharpe_of(part: JudgedPart, trials: TrialCount, *, horizon_bars: int) -> SharpeSignificance:
-    """Return an account's Sharpe ratio against chance and against everything tried on its bars.
-
-    Trials without skill spread by at least what chance makes of an account of this length.
-    """
-    account = part.judged.backtest
-    by_chance = 1.0 / max(len(account.return_net) - 1, 1)
-    recorded = trials.sharpe_variance
-    return sharpe_significance(
-        account.return_net,
-        bars_per_year=account.bars_per_year,
-        trials=max(trials.effective_trials, 1.0),
-        trial_sharpe_variance_per_bar=(
-            by_chance if math.isnan(recorded) else max(recorded, by_chance)
-        ),
-        horizon_bars=horizon_bars,
-    )
-
-
 def _intervals(prepared: Prepared, part: JudgedPart) -> dict[str, Interval]:
     """Block-bootstrap intervals of an account's headline figures."""
-    rows, account, probability = prepared.rows, part.judged.backtest, part.judged.probability
+    rows, probability = prepared.rows, part.judged.probability
     assert probability is not None
-    label, times = rows.labels[part.rows], rows.decision_time[part.rows]
-    order = np.argsort(times, kind="stable")
-    known = order[np.isfinite(label[order])]
-    outcome = rows.return_log[part.rows][known]
-    return headline_intervals(
-        DecisionRows(
-            label=label[known],
-            probability=probability[known],
-            outcome=outcome if np.isfinite(outcome).all() else None,
-            decision_time=times[known],
-        ),
-        AccountRows(
-            return_net=account.return_net,
-            bars_per_year=account.bars_per_year,
-            trade_return_net=account.trades["return_net"].to_numpy(),
-        ),
-        IntervalConfig(horizon_bars=prepared.config.label.horizon_bars, seed=prepared.config.seed),
+    decisions = Decisions(
+        probability=probability,
+        label=rows.labels[part.rows],
+        return_log=rows.return_log[part.rows],
+        decision_time=rows.decision_time[part.rows],
+    )
+    return account_intervals(
+        part.judged.backtest,
+        decisions,
+        horizon_bars=prepared.config.label.horizon_bars,
+        seed=prepared.config.seed,
     )
 
 

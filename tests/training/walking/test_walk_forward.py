@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-import training.walk_forward as walk_module
+import training.walking.walk_forward as walk_module
+from evaluation.assessment import account_sharpe
 from evaluation.schemes.purging import Spans
 from market.bars import Bars
 from training.config import DataConfig, ExperimentConfig, FeatureConfig, ModelConfig
@@ -24,14 +25,14 @@ from training.fitting.fit_config import FitConfig
 from training.fitting.interrupts import Interrupted
 from training.fitting.progress import Progress
 from training.trials import TrialBook
-from training.walk_forward import finish, scheme_of, walk_forward
-from training.walk_forward_config import WalkForwardConfig, fold_split, make_scheme
-from training.walk_forward_folds import FoldResult, RetrainingBook, Trainee, run_fold
-from training.walk_forward_judging import judge_walk, middle_path, sharpe_of
-from training.walk_forward_report import render_walk, render_walk_summary, write_walk
+from training.walking.config import WalkForwardConfig, fold_split, make_scheme
+from training.walking.folds import FoldResult, RetrainingBook, Trainee, run_fold
+from training.walking.judging import judge_walk, middle_path
+from training.walking.report import render_walk, render_walk_summary, write_walk
+from training.walking.walk_forward import finish, scheme_of, walk_forward
 
 QUIET = Progress()
-SCRIPT = Path(__file__).parents[2] / "train_scripts" / "walk_forward.py"
+SCRIPT = Path(__file__).parents[3] / "train_scripts" / "walk_forward.py"
 TWO_FOLDS = WalkForwardConfig(train=0.5, test=0.25)
 
 
@@ -147,7 +148,7 @@ def test_a_walk_forward_is_one_trial_however_many_folds(walked):
     assert count.recorded == 7  # three by fold, and what the whole came to
     assert count.by_kind == {"training": 1, "tuning": 0, "threshold": 1, "test reading": 1}
     assert walked.judged.whole.verdict.readings == 1
-    sharpe = sharpe_of(walked.judged.whole, count, horizon_bars=1)
+    sharpe = account_sharpe(walked.judged.whole.judged.backtest, count, horizon_bars=1)
     assert sharpe.per_year == pytest.approx(walked.judged.whole.judged.metrics["sharpe"])
     with sqlite3.connect(walked.folder.parent / "ledger.sqlite") as ledger:
         last = ledger.execute("SELECT content FROM trial ORDER BY number DESC").fetchone()
