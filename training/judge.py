@@ -14,7 +14,9 @@ from evaluation.oracle import expected_accuracy, oracle_accuracy, share_of_edge
 from evaluation.signals import signal_from_probability
 from evaluation.verdict import Verdict, judge_edge
 from market.bars import Bars
+from portfolio.breakers import BreakerSpec
 from portfolio.sizing import SizingSpec
+from portfolio.stops import StopSpec
 from training.calibration import ThresholdChoice, choose_threshold
 from training.dataset import Market, Rows
 
@@ -102,8 +104,15 @@ class Judge:
         return Judgement(name, probability, threshold, choice, result, metrics)
 
     def judge_buy_and_hold(self) -> Judgement:
-        """Judge being long all the time, at the same costs."""
-        result = self.trade(np.ones(len(self.part)))
+        """Judge being long all the time, at the same costs, without sizes, stops or breakers."""
+        plain = dataclasses.replace(
+            self.config,
+            sizing=SizingSpec(),
+            stops=StopSpec(),
+            breakers=BreakerSpec(),
+            max_volume_share=None,
+        )
+        result = self.trade(np.ones(len(self.part)), config=plain)
         return Judgement("buy and hold", None, 0.5, None, result, dict(result.metrics))
 
     def labels(self) -> np.ndarray:
@@ -184,12 +193,12 @@ class Judge:
     ) -> "_Traded":
         """One symbol from its first decision until its last one has been held to its horizon.
 
-        Sizes are found on all bars, so that volatility is known from the first decision on.
+        With latency too the account ends there: the bars after it belong to the next part. Sizes
+        are found on all bars, so that volatility is known from the first decision on.
         """
         bar_row = self.rows.bar_row[self.part[chosen]]
         first = int(bar_row.min())
-        held = 1 + rules.horizon_bars + rules.latency_bars
-        last = min(int(bar_row.max()) + held, len(bars.frame) - 1)
+        last = min(int(bar_row.max()) + 1 + rules.horizon_bars, len(bars.frame) - 1)
         wanted = _at(bar_row - first, signal[chosen], last + 1 - first)
         if rules.sizing.changes_signals:
             rows = len(bars.frame)

@@ -5,14 +5,17 @@ import dataclasses
 import numpy as np
 import pytest
 
+from evaluation.backtest_config import BacktestConfig
 from features import FeatureMatrix, compute_features
 from market.simulation_spec import AssetSpec, SimulationSpec
 from portfolio.sizing import SizingSpec
 from portfolio.stops import StopSpec
+from training.calibration import ThresholdChoice
 from training.config import DataConfig, ExperimentConfig, FeatureConfig, ModelConfig
 from training.experiment import build, evaluate, prepare, train, with_split
 from training.fitting.fit_config import FitConfig
 from training.fitting.progress import Progress
+from training.judge import Judge
 from training.scaling import fit_scaler
 from training.steps import Steps
 
@@ -107,20 +110,32 @@ def test_no_label_of_an_earlier_part_reaches_a_later_one():
         assert ends.max() < rows.decision_time[getattr(split, later)].min()
 
 
-def _threshold(prepared, probability) -> float:
+def _choice(prepared, probability) -> ThresholdChoice:
     judge = prepared.judge("validation")
-    return judge.choose_threshold(probability, minimum_coverage=0.05).threshold
+    return judge.choose_threshold(probability, minimum_coverage=0.05)
 
 
-def test_threshold_does_not_depend_on_the_test_part():
-    config = _config(0.1, rows=3_000)
+@pytest.mark.parametrize(
+    "rules",
+    [
+        BacktestConfig(),
+        BacktestConfig(latency_bars=5),
+        BacktestConfig(stops=StopSpec(stop_loss=0.02)),
+        BacktestConfig(sizing=SizingSpec(method="volatility_target")),
+    ],
+    ids=["plain", "late fills", "stops", "sized"],
+)
+def test_threshold_does_not_depend_on_the_test_part(rules):
+    config = dataclasses.replace(_config(0.1, rows=3_000), backtest=rules)
     prepared = prepare(config, QUIET)
     probability = np.random.default_rng(1).uniform(0.3, 0.7, len(prepared.split.validation))
-    before = _threshold(prepared, probability)
-    boundary = prepared.rows.bar_row[prepared.split.test].min() + 2
+    before = _choice(prepared, probability)
+    boundary = prepared.rows.bar_row[prepared.split.test].min() + 1
     symbol = next(iter(prepared.market.bars))
     prepared.market.bars[symbol].frame.iloc[boundary:] *= 3.0
-    assert _threshold(prepared, probability) == before
+    after = _choice(prepared, probability)
+    np.testing.assert_array_equal(after.table["value"], before.table["value"])
+    np.testing.assert_array_equal(after.returns, before.returns)
 
 
 def test_another_split_refits_the_scaler_on_its_own_training_rows():
@@ -171,3 +186,6 @@ def test_the_judge_sizes_positions_and_takes_the_engine_that_the_options_need():
     held = judge.trade((probability >= 0.5).astype(float), probability, stopped)
     assert held.metrics["average_trade_bars"] == 1.0
     assert plain.backtest.metrics["average_trade_bars"] > 1.0
+    everything = dataclasses.replace(kelly, stops=StopSpec(stop_loss=0.001))
+    held = Judge(judge.market, judge.rows, part=judge.part, backtest=everything)
+    assert held.judge_buy_and_hold().metrics["trades"] == 1
