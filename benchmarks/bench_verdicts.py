@@ -74,23 +74,25 @@ def judge_missing(cases: list[Case], path: Path, processes: int) -> None:
     missing = missing_cases(cases, path)
     print(f"{len(cases) - len(missing)} markets are judged already, {len(missing)} to go")
     os.environ.update(ONE_THREAD)  # read by the processes when they start
-    with ProcessPoolExecutor(
-        processes, get_context("spawn"), max_tasks_per_child=MARKETS_PER_PROCESS
-    ) as pool:
-        # Imported there, not here: this process needs no Keras.
-        jobs = [pool.submit(run_in_process, case) for case in missing]
-        try:
-            for number, job in enumerate(as_completed(jobs), start=1):
-                row = job.result()
-                append_row(row, path)
-                print(
-                    f"{number}/{len(jobs)} {row['kind']}, edge {row['edge']:g}, seed "
-                    f"{row['seed']}: {row['verdict']}",
-                    flush=True,
-                )
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    done = 0
+    for start in range(0, len(missing), processes * MARKETS_PER_PROCESS):
+        batch = missing[start : start + processes * MARKETS_PER_PROCESS]
+        # New processes for each batch: those that replace worn-out ones in one pool can hang it.
+        with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+            # Imported there, not here: this process needs no Keras.
+            jobs = [pool.submit(run_in_process, case) for case in batch]
+            try:
+                for job in as_completed(jobs):
+                    row, done = job.result(), done + 1
+                    append_row(row, path)
+                    print(
+                        f"{done}/{len(missing)} {row['kind']}, edge {row['edge']:g}, seed "
+                        f"{row['seed']}: {row['verdict']}",
+                        flush=True,
+                    )
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
 
 def run_in_process(case: Case) -> dict[str, object]:
