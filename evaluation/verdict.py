@@ -10,7 +10,7 @@ Where that fails:
 - cannot tell, otherwise: the estimates point the right way, but chance explains them. Then the
   number of bars that would settle it is given, by the usual power rule: a true effect as large
   as the estimate is found with probability `power` once
-  `bars = rows * ((z(1 - error_rate) + z(power)) * standard_error / estimate) ** 2`.
+  `bars = judged bars * ((z(1 - error_rate) + z(power)) * standard_error / estimate) ** 2`.
 
 Whoever looks often enough finds something. When `readings` different models have been judged on the
 same bars, this one included, each bound is held to `error_rate / readings` (Bonferroni).
@@ -306,14 +306,11 @@ def _is_enough(evidence: _Evidence, config: VerdictConfig) -> bool:
 def _bars_needed(evidence: _Evidence, config: VerdictConfig) -> int:
     reach = float(norm.ppf(1.0 - evidence.error_rate) + norm.ppf(config.power))
     bars = [
-        float(config.minimum_decisions),
+        evidence.bars * config.minimum_decisions / evidence.decisions,
         evidence.bars * config.minimum_active_bars / evidence.active,
     ]
-    for interval, rows in (
-        (evidence.advantage, evidence.decisions),
-        (evidence.net_return, evidence.bars),
-    ):
+    for interval in (evidence.advantage, evidence.net_return):
         if interval.lower <= 0.0:
             ratio = reach * interval.standard_error / interval.estimate
-            bars.append(rows * ratio**2)
+            bars.append(evidence.bars * ratio**2)
     return math.ceil(min(max(bars), _MOST_BARS))

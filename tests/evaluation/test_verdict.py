@@ -103,6 +103,18 @@ def test_bars_needed_follow_the_power_rule():
         assert f"{verdict.bars_needed:,} bars" in verdict.sentence
 
 
+def test_bars_needed_are_bars_where_decisions_are_few():
+    label, guess, returns = predictions(3, 300, 0.05)
+    sparse = np.zeros(3000)
+    sparse[::10] = np.abs(returns)
+    verdict = judge_edge(label, guess, sparse, config=QUICK)
+    assert verdict.kind == "cannot tell"
+    assert verdict.net_return.lower > 0.0
+    reach = stats.norm.ppf(0.98) + stats.norm.ppf(0.8)
+    ratio = reach * verdict.advantage.standard_error / verdict.advantage.estimate
+    assert verdict.bars_needed == int(np.ceil(3000 * ratio**2)) > 3000
+
+
 def test_enough_bars_settle_a_small_edge():
     # Right and majority-right are nearly independent, so their difference has variance 1/2;
     # twice the bars of the rule make up for the majority's hindsight and the second condition.
