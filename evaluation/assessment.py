@@ -16,6 +16,7 @@ from evaluation.ledger.trial import TrialCount
 from evaluation.metrics import predicted_up
 from evaluation.robustness.assessment import Robustness, RobustnessInputs, assess_robustness
 from evaluation.robustness.trade import Decisions, Trade
+from evaluation.significance.decision_times import sums_per_time
 from evaluation.significance.forecast_comparison import DieboldMariano, diebold_mariano
 from evaluation.significance.intervals import (
     AccountRows,
@@ -232,15 +233,16 @@ def _versus(inputs: AssessmentInputs, known: npt.NDArray[np.intp]) -> dict[str, 
     if not _enough(decisions, known, horizon):
         return {}
     own = squared_error(decisions, decisions.probability, known)
-    tests = {}
+    times, tests = decisions.decision_time[known], {}
     for name, probability in inputs.rivals.items():
         other = squared_error(decisions, probability, known)
+        per_time = sums_per_time((own - other)[:, None], times)[:, 0]
         tests[name] = diebold_mariano(
             own,
             other,
             horizon_bars=horizon,
-            lags=default_lags(own - other, horizon_bars=horizon),
-            decision_time=decisions.decision_time[known],
+            lags=default_lags(per_time, horizon_bars=horizon),
+            decision_time=times,
         )
     return tests
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.assessment import Assessment, AssessmentInputs, assess
+from evaluation.assessment import Assessment, AssessmentInputs, _versus, assess, judged_rows
 from evaluation.backtest import BacktestConfig, run_backtest
 from evaluation.json_safe import json_safe
 from evaluation.ledger.trial import KINDS, TrialCount
@@ -124,3 +124,25 @@ def test_one_class_and_a_threshold_scan_without_trades_are_judged():
     found = assess(replace(inputs, decisions=ones, candidates=np.zeros((400, 6))))
     assert found.overfitting is None
     assert np.isnan(found.intervals["roc_auc"].estimate)
+
+
+def test_many_symbols_at_few_times_are_compared_by_time():
+    symbols, times = 60, 60
+    generator = np.random.default_rng(0)
+    common = np.repeat(generator.normal(size=times), symbols)
+    label = (common + 0.3 * generator.normal(size=symbols * times) > 0.0).astype(float)
+    stamps = pd.date_range("2020-01-01", periods=times, freq="h").to_numpy()
+    pooled = Decisions(
+        probability=np.repeat(generator.uniform(0.4, 0.6, times), symbols),
+        label=label,
+        return_log=common,
+        decision_time=np.repeat(stamps, symbols),
+        group=np.tile(np.arange(symbols), times),
+    )
+    inputs = replace(
+        _inputs(100, edge=0.0), decisions=pooled, rivals={"coin": np.full(symbols * times, 0.5)}
+    )
+    test = _versus(inputs, judged_rows(pooled))["coin"]
+    assert test.times == times
+    assert test.lags <= times // 3  # not the rows of one time, which move together
+    assert 0.0 <= test.p_value <= 1.0
