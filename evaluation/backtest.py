@@ -99,9 +99,13 @@ def run_backtest(
     return _result(index, curves, table, bars_per_year)
 
 
-def no_volume_error(index: pd.DatetimeIndex, row: int, symbol: str) -> ValueError:
+class NoVolumeError(ValueError):
+    """A fill before any volume was traded, of whose impact nothing is known."""
+
+
+def no_volume_error(index: pd.DatetimeIndex, row: int, symbol: str) -> NoVolumeError:
     """The error for a fill whose impact is undefined."""
-    return ValueError(
+    return NoVolumeError(
         f"impact needs traded volume before every fill; there was none up to row {row} "
         f"({index[row]}){f' of {symbol}' if symbol else ''}; "
         "give bars with volume, or costs with impact_coefficient=0."

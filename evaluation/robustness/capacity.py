@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from evaluation.arrays import Array1D
-from evaluation.backtest import BacktestConfig
+from evaluation.backtest import BacktestConfig, NoVolumeError
 from evaluation.robustness.trade import Trade, account_figures
 
 IMPACT_COEFFICIENT = 1.0
@@ -28,7 +28,7 @@ class Capacity:
             beyond 1e15.
         capital: the one in use.
         impact_coefficient: of the square-root law.
-        known: whether the bars have volume.
+        known: whether the bars have volume, some of it before the first fill.
         sentence: the same in words.
     """
 
@@ -66,7 +66,21 @@ def capacity(
     """
     coefficient = config.costs.impact_coefficient or IMPACT_COEFFICIENT
     if not has_volume:
-        return _unknown(coefficient, config.capital)
+        return _unknown(coefficient, config.capital, "The bars have no volume")
+    try:
+        return _known(trade, signal, config, coefficient, capitals)
+    except NoVolumeError:
+        reason = "No volume was traded before the first fills"
+        return _unknown(coefficient, config.capital, reason)
+
+
+def _known(
+    trade: Trade,
+    signal: Array1D,
+    config: BacktestConfig,
+    coefficient: float,
+    capitals: Sequence[float] | None,
+) -> Capacity:
     costs = replace(config.costs, impact_coefficient=coefficient)
 
     def account(capital: float) -> dict[str, float]:
@@ -114,7 +128,7 @@ def _round_capitals(gone: float) -> list[float]:
     ]
 
 
-def _unknown(coefficient: float, capital: float) -> Capacity:
+def _unknown(coefficient: float, capital: float, reason: str) -> Capacity:
     columns = ["capital", "net_return", "sharpe", "net_return_bps", "trades"]
     return Capacity(
         table=pd.DataFrame(columns=columns, dtype="float64"),
@@ -123,7 +137,7 @@ def _unknown(coefficient: float, capital: float) -> Capacity:
         capital=capital,
         impact_coefficient=coefficient,
         known=False,
-        sentence="The bars have no volume, so how much capital this would carry is unknown.",
+        sentence=f"{reason}, so how much capital this would carry is unknown.",
     )
 
 

@@ -24,7 +24,7 @@ class RandomEntry:
             never trades.
         quantile: share of the draws with a lower mean net return; NaN like the above.
         exposure: mean absolute signal, the same in all draws.
-        draws, seed: how many, from what.
+        draws, seed: how many, from what; never more draws than there are different ones.
         sentence: the same in words.
     """
 
@@ -54,7 +54,8 @@ def random_entry(
 
     Each draw moves every symbol's signals round in a circle by one random share of their length,
     the same for all symbols. So exposure, sides, holding times, the gaps between trades and the
-    symbols held together stay what they are; only the link to the market's moves is cut.
+    symbols held together stay what they are; only the link to the market's moves is cut. Where
+    the longest symbol has no more different moves than draws, each is taken once.
 
     Args:
         trade: see `Trade`.
@@ -71,9 +72,9 @@ def random_entry(
     codes = np.zeros(len(values), dtype=np.int64) if group is None else np.asarray(group)
     same_length(signal=values, group=codes)
     parts = rows_by_group(codes)
-    generator = np.random.default_rng(seed)
-    drawn = np.empty((draws, len(_MEASURES)))
-    for draw, share in enumerate(generator.random(draws)):
+    shares = _shares(max(len(rows) for rows in parts) - 1, draws, seed)
+    drawn = np.empty((len(shares), len(_MEASURES)))
+    for draw, share in enumerate(shares):
         metrics = trade(_shifted(values, parts, float(share)), config).metrics
         drawn[draw] = [metrics[name] for name in _MEASURES]
     metrics = trade(values, config).metrics
@@ -91,10 +92,17 @@ def random_entry(
         p_sharpe=p_sharpe,
         quantile=below,
         exposure=float(np.abs(np.nan_to_num(values)).mean()),
-        draws=draws,
+        draws=len(shares),
         seed=seed,
-        sentence=_sentence(below, p_net, draws),
+        sentence=_sentence(below, p_net, len(shares)),
     )
+
+
+def _shares(moves: int, draws: int, seed: int) -> Array1D:
+    """Shares to move by: random ones, or each of the different moves where those are fewer."""
+    if moves > draws:
+        return np.random.default_rng(seed).random(draws)
+    return (np.arange(max(moves, 1)) + 0.5) / max(moves, 1)
 
 
 def _shifted(signal: Array1D, parts: list[npt.NDArray[np.intp]], share: float) -> Array1D:

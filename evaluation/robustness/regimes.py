@@ -21,6 +21,10 @@ _LEAST_ROWS = 30  # fewer than this give no interval
 _TREND_EDGE = 0.5  # of a standard deviation of the window's return
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _ALPHA = 0.05
+_COLUMNS = [
+    "kind", "regime", "rows", "accuracy", "accuracy_lower", "accuracy_upper",
+    "bars", "net_return_bps", "net_lower_bps", "net_upper_bps", "p_value",
+]  # fmt: skip
 _MOST_NAMED = 4  # in the sentence
 RULE = VerdictConfig(resamples=600)
 
@@ -104,7 +108,7 @@ def regimes(
         | _net_return(account.return_net[bars], horizon_bars, seed)
         for kind, name, chosen, bars in _cells(account, decisions, edges)
     ]
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows, columns=_COLUMNS)
     table["p_holm"] = holm(table["p_value"].to_numpy(dtype=np.float64))
     table["survives"] = table["p_holm"] <= _ALPHA
     return Regimes(

@@ -181,7 +181,7 @@ def _accuracy_after(
     """Accuracy of each decision against its own symbol's label `delay` rows later."""
     later = np.full(len(decisions.label), math.nan)
     for rows in decisions.groups():
-        later[rows[: len(rows) - delay]] = decisions.label[rows[delay:]]
+        later[rows[: max(len(rows) - delay, 0)]] = decisions.label[rows[delay:]]
     known = np.isfinite(later) & np.isfinite(decisions.probability)
     if not known.any():
         return None

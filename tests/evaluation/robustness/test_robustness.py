@@ -136,6 +136,17 @@ def test_without_volume_the_capacity_is_unknown_and_without_gain_there_is_none(m
     assert "nothing to scale" in losing.sentence
 
 
+def test_without_volume_before_the_first_fill_the_capacity_is_unknown():
+    volume = np.full(202, 1e4)
+    volume[:2] = 0.0
+    market = Market(rows=200, volume=volume)
+    assert market.trade(market.signal(), RULE).metrics["total_return"] > 0.0
+    found = capacity(market.trade, market.signal(), RULE, has_volume=True)
+    assert not found.known
+    assert math.isnan(found.capital_half)
+    assert "No volume was traded before the first fills" in found.sentence
+
+
 def test_the_market_state_is_known_at_the_close():
     close = np.exp(np.cumsum(np.random.default_rng(0).normal(0, 0.01, 200)))
     whole = market_state(close, window_bars=20)
@@ -180,6 +191,19 @@ def test_every_bar_and_decision_is_in_one_regime_of_each_kind(coin):
     expected = 1e4 * account.return_net[mine & (np.arange(len(mine)) > 0)]
     # The last open has no decision of its own and belongs to the one before.
     assert hour["net_return_bps"] == pytest.approx(expected.mean(), abs=0.05)
+
+
+def test_one_weekday_at_one_hour_makes_no_regimes(coin):
+    weekly = pd.date_range("2024-01-01", periods=40, freq="7D").to_numpy()
+    plain = Decisions(
+        probability=np.full(40, 0.6),
+        label=np.ones(40),
+        return_log=np.zeros(40),
+        decision_time=weekly,
+    )
+    found = regimes(coin.trade(coin.signal(), RULE), plain)
+    assert found.table.empty
+    assert "Too few bars" in found.sentence
 
 
 def test_chance_alone_survives_no_correction(coin):
@@ -256,6 +280,13 @@ def test_an_edge_of_one_bar_is_gone_a_bar_later(market):
         delay_sensitivity(market.trade, market.signal(), RULE, market.decisions, delays=(1,))
 
 
+def test_a_delay_longer_than_the_part_leaves_nothing_to_judge():
+    few = Market(rows=3)
+    found = delay_sensitivity(few.trade, few.signal(), RULE, few.decisions, delays=(0, 5))
+    assert math.isnan(found.table["accuracy"].iloc[1])
+    assert found.table["trades"].iloc[1] == 0.0
+
+
 def test_a_lasting_edge_survives_a_delay():
     market = Market(edge=0.0, rows=2000, seed=5)
     side = np.sign(np.sin(np.arange(2000) / 40.0)) * 0.2  # lasts for days
@@ -296,6 +327,15 @@ def test_random_entry_keeps_exposure_and_tells_skill_from_luck(market, coin):
     idle = random_entry(market.trade, np.zeros(market.rows), RULE, draws=5)
     assert math.isnan(idle.p_net_return)
     assert "never trades" in idle.sentence
+
+
+def test_random_entry_takes_each_move_once_where_there_are_few():
+    few = Market(rows=5)
+    found = random_entry(few.trade, np.array([0.0, 1.0, 0.0, 1.0, 1.0]), RULE, draws=500)
+    assert found.draws == len(found.drawn_sharpe) == 4
+    assert found.p_net_return >= 1 / 5  # five rows cannot say more
+    single = random_entry(Market(rows=1).trade, np.ones(1), RULE, draws=500)
+    assert single.p_net_return == 1.0
 
 
 def test_symbols_are_shifted_together():
