@@ -20,6 +20,10 @@ from market.remarks import LEAST_BARS, STALE_OPEN_SHARE, stale_open_share
 
 BLOCK_BARS = 20
 _LEAST_ROWS = 30
+_TOO_FEW = (
+    f"the test part has fewer than {_LEAST_ROWS} labelled rows, or one without a prediction, so "
+    "nothing was judged; bring more bars"
+)
 _KEPT_SHARE = 0.25  # of the gain, that a bar's delay must leave to be no warning
 
 
@@ -39,7 +43,7 @@ def check_shuffled_labels(runner: Runner) -> Looked:
         traces.append(runner.run(runner.market, text, until="signals", relabel=relabel))
     test, validation = (_mean_accuracy(traces, part) for part in ("test", "validation"))
     if test is None:
-        return Looked((), "no predictions to judge")
+        raise ValueError(_TOO_FEW)
     errors = norm.isf(runner.config.error_rate)
     bound = 0.5 + errors * test.error
     if validation is not None:
@@ -88,8 +92,10 @@ def check_noise(runner: Runner) -> Looked:
         gain, spread, judged = _above_chance(trace)
         excess, variance, rows = excess + gain, variance + spread, rows + judged
         claims += trace.verdict == "edge"
+    if not rows:
+        raise ValueError(_TOO_FEW)
     score = excess / math.sqrt(variance) if variance > 0 else math.nan
-    share = excess / rows if rows else math.nan
+    share = excess / rows
     looked = (
         f"{config.noise_markets} markets, {rows:,} test rows, {100 * share:+.2f} points against "
         f"chance, {claims} claimed an edge"
@@ -136,7 +142,7 @@ def check_delay(runner: Runner) -> Looked:
     trace = runner.clean("signals")
     found = _delayed(trace)
     if not found:
-        return Looked((), "too few test rows to judge")
+        raise ValueError(_TOO_FEW)
     own, late = found["accuracy"], found["accuracy_delayed"]
     # No figure here: nothing of the test part is shown unless something is wrong.
     looked = f"{found['rows']:,.0f} test rows"

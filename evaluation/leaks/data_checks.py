@@ -38,8 +38,9 @@ def check_truncation(runner: Runner) -> Looked:
     clean = runner.clean("labels")
     times = np.unique(clean.decision_time)
     generator = np.random.default_rng(runner.config.seed + 1)
-    wanted = min(runner.config.truncations, len(times))
-    places = np.sort(generator.choice(np.arange(len(times) // 3, len(times)), wanted, False))
+    later = np.arange(len(times) // 3, len(times))
+    wanted = min(runner.config.truncations, len(later))
+    places = np.sort(generator.choice(later, wanted, False))
     moved: list[Movement] = []
     rows = 0
     for time in times[places]:

@@ -39,6 +39,28 @@ def test_a_check_that_the_pipeline_refuses_is_not_passed(toy, columns_of, one_ma
     assert "volume of a bar is too large" in leak_page(report)
 
 
+def test_a_check_that_has_nothing_to_judge_is_not_passed(toy, one_market):
+    def few(decision, end, parts):
+        return parts | {"test": parts["test"][:20]}
+
+    def silent(probability):
+        return np.full(len(probability), np.nan)
+
+    for pipeline in (toy(resplit=few), toy(smooth=silent)):
+        report = detect_leaks(pipeline, one_market, QUICK, checks=TRAINING_CHECKS[1:])
+        outcomes = {check.name: check.outcome for check in report.checks}
+        assert outcomes["shuffled labels"] == outcomes["pure noise"] == "not run"
+        assert "nothing was judged" in report.checks[0].not_run
+
+
+def test_more_cuts_than_times_are_no_reason_to_skip(toy, one_market):
+    short = {name: dataclasses.replace(bars, frame=bars.frame[:60])
+             for name, bars in one_market.items()}  # fmt: skip
+    every = dataclasses.replace(QUICK, truncations=50)
+    report = detect_leaks(toy(), short, every, checks=DATA_CHECKS[:1])
+    assert report.checks[0].outcome == "passed"
+
+
 def test_features_of_the_price_level_are_warned_of(toy, columns_of, one_market):
     def with_price(market):
         return {s: columns_of(b).assign(price=b.frame["close"]) for s, b in market.items()}
