@@ -130,7 +130,7 @@ def expected_maximum_sharpe(*, trials: float, trial_sharpe_variance: float) -> f
     `sqrt(V) ((1 - g) Z(1 - 1/N) + g Z(1 - 1/(N e)))` with `g` the Euler-Mascheroni constant and
     `Z` the normal quantile; in the unit (per bar or per year) of the variance's ratios. 0 for one
     trial: nothing was selected. The approximation is for many trials; for two it is 8% low, and
-    below 0 (fewer than 1.4 effective trials) it is cut at 0.
+    below 0 (fewer than 1.29 effective trials) it is cut at 0.
 
     Args:
         trials: how many independent trials were made, at least 1; fractions are allowed, see
