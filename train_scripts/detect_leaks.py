@@ -57,12 +57,14 @@ def main() -> None:
         detect_in_bundle,
         free_folder,
         load_steps,
+        refuse_existing,
         write_leaks,
     )
     from training.steps import Steps
 
     bundle = load_bundle(options.bundle)
     folder = Path(options.output) if options.output else free_folder(bundle.folder)
+    refuse_existing(folder)
     surrogate = SurrogateConfig(model=options.model, epochs=options.epochs)
     report = detect_in_bundle(
         bundle,

@@ -102,8 +102,7 @@ def write_leaks(report: LeakReport, folder: Path) -> Path:
     Raises:
         FileExistsError: The folder exists; it is never overwritten.
     """
-    if os.path.lexists(folder):
-        raise FileExistsError(f"{folder} exists and is never overwritten; give another --output")
+    refuse_existing(folder)
     draft = folder.with_name(f".{folder.name}-{os.getpid()}.tmp")
     draft.mkdir(parents=True)
     try:
@@ -113,6 +112,12 @@ def write_leaks(report: LeakReport, folder: Path) -> Path:
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return folder
+
+
+def refuse_existing(folder: Path) -> None:
+    """Raise `FileExistsError` where the folder is there; asked before minutes of work too."""
+    if os.path.lexists(folder):
+        raise FileExistsError(f"{folder} exists and is never overwritten; give another --output")
 
 
 def free_folder(bundle: Path) -> Path:
@@ -142,11 +147,13 @@ def _module_of(place: str) -> ModuleType:
     path = Path(place)
     if not path.is_file():
         raise ValueError(f"--steps: no file {path}; give the path of your Python file")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    # A name of its own: a user's features.py must not stand in for the package `features`.
+    name = f"steps_of_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ValueError(f"--steps: {path} cannot be imported")
     module = importlib.util.module_from_spec(spec)
     # Dataclasses and pickles look their module up by name.
-    sys.modules[path.stem] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module

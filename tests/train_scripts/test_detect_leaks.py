@@ -70,3 +70,7 @@ def test_a_run_of_this_program_passes(bundle, monkeypatch, capsys):
     folder = bundle.with_name(f"{bundle.name}-leaks")
     assert json.loads((folder / "leaks.json").read_text())["verdict"] == "no leak found"
     assert "Simulated bars" in (folder / "leaks.html").read_text()
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--output", str(folder)])
+    with pytest.raises(FileExistsError, match="give another --output"):
+        script.main()
+    assert "Leak" not in capsys.readouterr().out  # refused before anything is examined

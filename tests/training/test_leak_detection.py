@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import sys
 
 import numpy as np
 import pandas as pd
@@ -199,6 +200,15 @@ def test_steps_are_loaded_from_a_users_file(tmp_path):
     ):
         with pytest.raises(ValueError, match=rule):
             load_steps(wrong)
+
+
+def test_a_users_file_never_stands_in_for_a_package(tmp_path):
+    import features
+
+    file = tmp_path / "features.py"
+    file.write_text("from training.steps import Steps\nsteps = Steps()\n")
+    assert load_steps(f"{file}:steps") == Steps()
+    assert sys.modules["features"] is features
 
 
 def test_results_are_written_beside_the_bundle_and_never_over_others(tmp_path, config, market):
