@@ -108,7 +108,7 @@ def run_main(main: Callable[[], None]) -> None:
     """
     try:
         main()
-    except (ValueError, TypeError, FileNotFoundError, FileExistsError) as error:
+    except (ValueError, TypeError, OSError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt as stop:
         # A message comes from a run that has kept a checkpoint.

@@ -32,6 +32,7 @@ class Rejudged:
         judgement: The model's figures.
         buy_and_hold: The market's, on the same bars and costs.
         rows: Rows judged.
+        seen: How many of them lie before the run's test part.
         same_bars: Whether these are bit for bit the bars of the run.
         differing: Figures that differ from the run's although the bars and period are the same.
         notes: Sentences for people.
@@ -45,6 +46,7 @@ class Rejudged:
     judgement: Judgement
     buy_and_hold: Judgement
     rows: int
+    seen: int
     same_bars: bool
     differing: tuple[str, ...]
     notes: tuple[str, ...]
@@ -134,6 +136,7 @@ def backtest_bundle(bundle: Bundle, data: DataConfig, period: Period = "test") -
         judgement=judged,
         buy_and_hold=judge.judge_buy_and_hold(),
         rows=int(chosen.size),
+        seen=int((~unseen[chosen]).sum()),
         same_bars=same,
         differing=_differing(bundle, judged) if same and period == "test" else (),
         notes=_notes(market, rows, chosen, unseen, same),

@@ -40,7 +40,7 @@ def render_summary(run: Run) -> Group:
     if math.isfinite(share):
         lines.append(Text(f"The model found {share:.0%} of the edge that this market has."))
     lines.append(Text(f"Report: {run.folder / 'report.html'}"))
-    lines.append(Text(f"Bundle: {run.folder} (also artifacts/latest)"))
+    lines.append(Text(f"Bundle: {run.folder} (also {run.folder.parent / 'latest'})"))
     return Group(*lines)
 
 

@@ -95,11 +95,11 @@ class TrialBook:
         notes = []
         folder = self.ledger.path.parent
         for path in sorted(path for name in _WITNESSES for path in folder.glob(f"*/{name}")):
-            head = json.loads(path.read_text()).get("ledger")
-            if path.parent.is_symlink() or not head:
+            head = None if path.parent.is_symlink() else _head_in(path)
+            if head is None:
                 continue
             try:
-                self.ledger.check_witness(head["trials"], head["hash"])
+                self.ledger.check_witness(head.trials, head.hash)
             except LedgerError:
                 notes.append(
                     f"{self.ledger.path.name} does not hold the trials of {path.parent.name}: it "
@@ -137,6 +137,15 @@ class TrialBook:
             figure=figure,
             value=value,
         )
+
+
+def _head_in(path: Path) -> LedgerHead | None:
+    """Return where the ledger stood for a run; None for another program's file of that name."""
+    try:
+        head = json.loads(path.read_text())["ledger"]
+        return LedgerHead(int(head["trials"]), str(head["hash"]))
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def market_identity(market: Market) -> DataIdentity:

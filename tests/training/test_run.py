@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from training.bundle import load_bundle
+from training.command_line import run_main
 from training.config import DataConfig, ExperimentConfig, FeatureConfig, ModelConfig
 from training.fitting.fit_config import FitConfig
 from training.fitting.progress import Progress
@@ -175,6 +176,14 @@ def test_missing_file_ends_with_one_line_and_status_one(tmp_path):
     assert done.stderr.startswith("error: ")
     assert "absent.csv" in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_written_ends_with_one_line(capsys):
+    def refused():
+        raise PermissionError(13, "Permission denied", "artifacts")
+
+    with pytest.raises(SystemExit, match=r"error: .*Permission denied: 'artifacts'"):
+        run_main(refused)
 
 
 def test_printed_configuration_can_be_read_back(tmp_path):

@@ -47,6 +47,13 @@ def test_runs_on_the_same_bars_count_each_other(tmp_path, market):
     assert first.count().test_readings == 2
 
 
+@pytest.mark.parametrize("text", ["[1, 2]", "no JSON", '{"ledger": "x"}', '{"ledger": {"a": 1}}'])
+def test_another_programs_metrics_beside_the_ledger_are_left_alone(tmp_path, market, text):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "metrics.json").write_text(text)
+    assert TrialBook.opened(tmp_path / "a", market, CONFIG).check() == []
+
+
 def test_other_bars_do_not_count(tmp_path, market):
     TrialBook.opened(tmp_path / "a", market, CONFIG).training(0.69)
     other = dataclasses.replace(CONFIG.data, simulated_seed=8)

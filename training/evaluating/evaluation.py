@@ -61,14 +61,14 @@ def evaluate_bundle(
         verdict = judge.verdict(
             rejudged.judgement, readings=rejudged.trials.test_readings, seed=config.seed
         )
-        before = np.setdiff1d(np.arange(len(judge.rows.labels)), judge.part)
+        decided = judge.rows.decision_time
         assessment = assess_judged(
             judge,
             rejudged.judgement,
             verdict,
             (),
             rejudged.trials,
-            before=before[before < judge.part.min()],
+            before=np.flatnonzero(decided < decided[judge.part].min()),
             seed=config.seed,
         )
     named = dataclasses.replace(
@@ -86,8 +86,9 @@ def _report(rejudged: Rejudged, assessment: Assessment) -> ReportData:
     assert probability is not None
     # One temperature for each horizon; the first is the one that is traded.
     temperature = float(bundle.temperature[0])
+    seen = ", bars of before its test part included" if rejudged.seen else ""
     return ReportData(
-        title=f"{bundle.folder.name}: {', '.join(judge.market.bars)}",
+        title=f"{bundle.folder.name}: {', '.join(judge.market.bars)}{seen}",
         verdict=assessment.verdict,
         simulated=judge.market.simulated,
         test=Predictions(

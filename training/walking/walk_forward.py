@@ -96,13 +96,14 @@ def walk_forward(
     scheme = scheme_of(prepared, walk)
     splits = _splits(prepared, walk, scheme)  # a bad one is found before the first is trained
     started = _started(prepared, walk)
+    book = _open_book(folder, prepared, walk)
+    notes = book.check()  # a damaged ledger is found before the folder is there
     if resume:
         _check_same(unfinished_folder(folder), started)
     else:
         start_run(folder, config)
         write_json(unfinished_folder(folder) / STARTED_FILE, started)
-    book = _open_book(folder, prepared, walk)
-    for note in book.check():
+    for note in notes:
         progress.message(note)
     where = unfinished_folder(folder) / FOLDS
     where.mkdir(exist_ok=True)

@@ -9,6 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import training.evaluating.evaluation as evaluation_module
+from market.simulation_spec import AssetSpec, SimulationSpec
 from training.bundle import load_bundle
 from training.config import DataConfig, ExperimentConfig, ModelConfig
 from training.evaluating.comparing import compare_bundles
@@ -81,6 +83,27 @@ def test_an_evaluation_gives_the_runs_figures_and_its_reading_is_not_new(runs):
     assert len(trades) == done.rejudged.judgement.metrics["trades"]
     assert {path.name: path.stat().st_mtime_ns for path in runs[0].folder.iterdir()} == before
     assert not list(done.folder.parent.glob("*.unfinished"))
+
+
+def test_every_symbols_past_is_known_and_rows_of_training_are_named(runs, monkeypatch):
+    asked = []
+
+    def kept(judge, *args, before, **options):
+        asked.append((judge, before))
+        return runs[0].assessment
+
+    monkeypatch.setattr(evaluation_module, "assess_judged", kept)
+    bundle = load_bundle(runs[0].folder)
+    data = DataConfig(simulation=SimulationSpec(assets=AssetSpec(count=2)))
+    done = evaluate_bundle(bundle, data, "test", QUIET)
+    judge, before = asked[0]
+    rows = judge.rows
+    assert set(rows.symbol_code[before]) == {0, 1}
+    assert rows.decision_time[before].max() < rows.decision_time[judge.part].min()
+    assert "of before its test part" not in (done.folder / "report.html").read_text()
+    done = evaluate_bundle(bundle, data, "all", QUIET)
+    assert asked[1][1].size == 0
+    assert "bars of before its test part included" in (done.folder / "report.html").read_text()
 
 
 def test_models_are_compared_on_the_decisions_that_all_can_make(runs):

@@ -214,6 +214,13 @@ def test_a_stopped_walk_goes_on_to_the_same_end(walked, tmp_path, monkeypatch):
     assert resumed.trials.test_readings == 1
 
 
+def test_a_file_that_is_no_ledger_is_refused_before_anything_is_started(tmp_path):
+    (tmp_path / "ledger.sqlite").write_text("no database at all, but long enough to be read as one")
+    with pytest.raises(ValueError, match="no trial ledger"):
+        walk_forward(config(tmp_path), TWO_FOLDS, QUIET)
+    assert [path.name for path in tmp_path.iterdir()] == ["ledger.sqlite"]
+
+
 def test_nothing_to_resume_is_said(tmp_path):
     with pytest.raises(FileNotFoundError, match="nothing to resume"):
         walk_forward(config(tmp_path), TWO_FOLDS, QUIET, resume=True)
