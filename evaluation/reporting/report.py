@@ -36,6 +36,7 @@ from evaluation.reporting.tables import (
     comparison_table,
     confusion_table,
     names_table,
+    rule_sentence,
     trading_table,
     verdict_cards,
 )
@@ -45,11 +46,12 @@ __all__ = ["Contender", "Predictions", "ReportData", "render_report", "write_rep
 _NO_PROMISE = (
     "A backtest is one history. The intervals say how far chance alone could move its figures; "
     "they cannot say that the next years resemble this one.",
-    "Fills are assumed at the next bar's open with the stated costs, in any size. Orders move "
-    "real markets, and spreads widen when it matters most.",
-    "The verdict counts one trained model. Every further model, threshold or feature set tried "
-    "on the same test part makes a lucky result more likely than the interval says.",
-    "Financing, borrowing, taxes, outages and delisted symbols are not in these numbers.",
+    "Fills are assumed as stated under the equity curve. Orders move real markets, and spreads "
+    "widen when it matters most.",
+    "The verdict is corrected for the models whose reading of these bars is in the ledger. "
+    "Whatever was tried elsewhere makes a lucky result more likely than the interval says.",
+    "Taxes, outages and delisted symbols are not in these numbers, and financing only where a "
+    "cost of holding is stated.",
     "An accuracy above the majority's is worth nothing by itself: what counts is what is left "
     "after costs, and whether its lower bound stays above zero.",
 )
@@ -122,13 +124,10 @@ def _comparison(data: ReportData) -> str:
 
 
 def _equity(data: ReportData) -> str:
-    costs = data.costs
-    hint = (
-        f"Decided at each close, filled at the next open, {data.mode.replace('_', '/')}; "
-        f"{costs.fee_bps:g} bps fee and {costs.slippage_bps:g} bps slippage per side."
-    )
     picture = plots.plot_equity(data.backtest, data.buy_and_hold, simulated=data.simulated)
-    return section("Equity and drawdown", figure(picture), trading_table(data), hint=hint)
+    return section(
+        "Equity and drawdown", figure(picture), trading_table(data), hint=rule_sentence(data)
+    )
 
 
 def _learning(data: ReportData) -> str:

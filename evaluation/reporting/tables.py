@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from html import escape
 from typing import Any
 
@@ -12,7 +13,15 @@ from evaluation.json_safe import json_safe
 from evaluation.metrics import confusion
 from evaluation.reporting.data import Contender, ReportData
 from evaluation.reporting.grid import DASH, at, figure_card, figure_of, show
+from portfolio.breakers import BreakerSpec
+from portfolio.sizing import SizingSpec
+from portfolio.stops import StopSpec
 
+_PLAIN = {
+    "sizing": asdict(SizingSpec()),
+    "stops": asdict(StopSpec()),
+    "breakers": asdict(BreakerSpec()),
+}
 _COLUMNS = (
     ("roc_auc", "AUC", "{:.3f}"),
     ("log_loss", "log loss", "{:.4f}"),
@@ -143,6 +152,34 @@ def trading_table(data: ReportData) -> str:
         f"<caption>Test part{_on_simulated(data)}, after costs</caption>"
         f"<thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table></details>"
     )
+
+
+def rule_sentence(data: ReportData) -> str:
+    """How decisions became trades and what those paid: every option that is in use."""
+    costs, rule = data.costs, data.config.get("backtest") or {}
+    late = rule.get("latency_bars", 0)
+    fill = "the next open" + (f" and {late} bar{'s' * (late > 1)} more" if late else "")
+    paid = [f"{costs.fee_bps:g} bps fee", f"{costs.slippage_bps:g} bps slippage"]
+    paid += [f"half of {costs.spread_bps:g} bps spread"] if costs.spread_bps else []
+    further: dict[str, Any] = {
+        "impact coefficient": costs.impact_coefficient,
+        "borrowing, bps a year": costs.borrow_bps_per_year,
+        "funding, bps a year": costs.funding_bps_per_year,
+        "share of volume at most": rule.get("max_volume_share"),
+    }
+    for kind in ("sizing", "stops", "breakers"):
+        further[kind] = ", ".join(_options_in_use(kind, rule.get(kind) or {}))
+    said = "".join(f"; {name}: {value}" for name, value in further.items() if value)
+    return (
+        f"Decided at each close, filled at {fill}, {data.mode.replace('_', '/')}; "
+        f"{', '.join(paid[:-1])} and {paid[-1]} per side{said}."
+    )
+
+
+def _options_in_use(kind: str, given: Mapping[str, Any]) -> list[str]:
+    """Names and values that differ from what changes nothing."""
+    plain = _PLAIN[kind]
+    return [f"{name} {value}" for name, value in given.items() if value != plain.get(name)]
 
 
 def confusion_table(data: ReportData) -> str:

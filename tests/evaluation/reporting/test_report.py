@@ -1,5 +1,6 @@
 """The report: one valid page without network, verdict first, clean where figures are undefined."""
 
+import dataclasses
 import re
 from html.parser import HTMLParser
 
@@ -19,6 +20,9 @@ from evaluation.reporting.report import (
 )
 from evaluation.signals import signal_from_probability
 from evaluation.verdict import VerdictConfig, accuracy_interval, judge_edge
+from portfolio.costs import CostSpec
+from portfolio.sizing import SizingSpec
+from portfolio.stops import StopSpec
 
 QUICK = VerdictConfig(resamples=500)
 VOID = {"meta", "br", "path", "use", "rect", "stop", "image", "line", "circle"}
@@ -127,6 +131,26 @@ def test_the_verdict_comes_first_and_every_section_is_there(plain_page):
     assert places == sorted(places)
     for words in ("model.name", "mlp", "two gaps <big>", "run <7> & more", "about a minute"):
         assert words in page.text
+
+
+def test_the_rule_names_every_option_in_use(plain_page):
+    plain = "filled at the next open, long/flat; 1 bps fee and 1 bps slippage per side."
+    assert plain in Page(plain_page).text
+    rule = BacktestConfig(
+        mode="long_short",
+        latency_bars=2,
+        costs=CostSpec(spread_bps=3.0, borrow_bps_per_year=50.0),
+        sizing=SizingSpec(method="kelly"),
+        stops=StopSpec(stop_loss=0.02),
+    )
+    config = {"backtest": dataclasses.asdict(rule)}
+    data = make_data(mode=rule.mode, costs=rule.costs, config=config)
+    said = (
+        "filled at the next open and 2 bars more, long/short; 1 bps fee, 1 bps slippage and half "
+        "of 3 bps spread per side; borrowing, bps a year: 50.0; sizing: method kelly; stops: "
+        "stop_loss 0.02."
+    )
+    assert said in Page(render_report(data)).text
 
 
 def test_the_page_needs_no_network_and_no_script(plain_page):
