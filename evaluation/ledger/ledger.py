@@ -92,11 +92,15 @@ class TrialLedger:
         return count_trials(self.trials(identity))
 
     def head(self) -> LedgerHead:
-        """Return where the ledger stands, to be kept as a witness."""
+        """Return where the ledger stands, to be kept as a witness.
+
+        Raises:
+            LedgerError: the file is no ledger, or its head was deleted.
+        """
         with self._reading() as connection:
             if connection is None:
                 return LedgerHead(0, storage.GENESIS)
-            return LedgerHead(*connection.execute("SELECT trials, hash FROM head").fetchone())
+            return _head(connection)
 
     def check_witness(self, trials: int, hash: str) -> None:
         """Check that the ledger still holds what it held when a head was taken.
@@ -161,8 +165,19 @@ def _store_data_set(connection: sqlite3.Connection, identity: DataIdentity) -> N
     connection.executemany("INSERT INTO chunk VALUES (?, ?)", rows)
 
 
+def _head(connection: sqlite3.Connection) -> LedgerHead:
+    row = connection.execute("SELECT trials, hash FROM head").fetchone()
+    if row is None:
+        raise LedgerError(
+            "the ledger's head is missing: it was deleted outside the program. "
+            "Remedy: restore the file from a backup."
+        )
+    return LedgerHead(*row)
+
+
 def _append(connection: sqlite3.Connection, data: str, trial: Trial) -> RecordedTrial:
-    count, previous = connection.execute("SELECT trials, hash FROM head").fetchone()
+    head = _head(connection)
+    count, previous = head.trials, head.hash
     last = connection.execute("SELECT number, hash FROM trial ORDER BY number DESC LIMIT 1")
     if (last.fetchone() or (0, storage.GENESIS)) != (count, previous):
         raise LedgerError(

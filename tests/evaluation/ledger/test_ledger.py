@@ -251,6 +251,13 @@ def test_nothing_is_appended_to_a_cut_ledger(filled):
         filled.record(DATA, trial(8))
 
 
+def test_a_ledger_without_its_head_is_named(filled):
+    tamper(filled, "DELETE FROM head")
+    for use in (filled.head, lambda: filled.record(DATA, trial(9))):
+        with pytest.raises(LedgerError, match="head is missing"):
+            use()
+
+
 def test_a_witness_finds_a_perfect_rewrite(filled, tmp_path):
     witness = filled.head()
     filled.check_witness(witness.trials, witness.hash)
