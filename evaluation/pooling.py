@@ -15,7 +15,8 @@ def combine_backtests(results: Sequence[BacktestResult]) -> BacktestResult:
     Each symbol starts with `1 / symbols` of the capital and keeps what it earns, so the
     portfolio needs no rebalancing that nobody paid for. Its equity is the mean of the accounts'
     equities; before an account's first bar it holds cash, after its last it keeps its value.
-    Positions and turnover are weighted by each account's share of the whole.
+    Positions and turnover are weighted by each account's share of the whole; between an account's
+    own bars it holds what it held.
 
     The trades are those of all symbols, by time of entry, each return still a fraction of its own
     account; `entry_row` and `exit_row` count the rows of its own symbol.
@@ -87,7 +88,9 @@ def _weighted(
             own_before, before[rows], out=np.zeros(len(rows)), where=before[rows] > 0
         )
         gross[rows] += weight * result.return_gross
-        position[rows] += weight * result.position
+        invested = np.concatenate([[0.0], own_before * result.position])
+        latest = result.index.searchsorted(index, side="right")
+        position += np.divide(invested[latest], before, out=np.zeros(len(index)), where=before > 0)
         turnover[rows] += weight * result.turnover
         cost[rows] += result.cost / len(results)
     return gross, position, turnover, cost

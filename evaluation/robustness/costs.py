@@ -102,7 +102,7 @@ def _sentence(used: float, even: float) -> str:
     if math.isnan(even):
         return "The model never trades, so no cost can be named that it would bear."
     if even == 0.0:
-        return "The account does not gain even without costs, so no cost is low enough."
+        return "The account does not gain even without a cost per side, so none is low enough."
     if math.isinf(even):
         return f"The account gains at any cost up to {_LARGEST_BPS:,.0f} bps per side."
     room = f"The account breaks even at {even:.3g} bps per side; {used:g} bps are charged"

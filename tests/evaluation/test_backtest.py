@@ -293,6 +293,21 @@ def test_several_symbols_share_the_capital_equally():
     assert both.position[len(times) // 2] == pytest.approx(1.0, abs=0.01)
 
 
+def test_a_combined_position_is_held_between_an_accounts_own_bars():
+    hours = pd.date_range("2024-01-01", periods=13, freq="h", tz="UTC")
+    frames = [pd.DataFrame({"open": 100.0}, index=index) for index in (hours, hours[::4])]
+    free = BacktestConfig(costs=CostSpec(fee_bps=0.0, slippage_bps=0.0))
+    accounts = [
+        run_backtest(frame, np.ones(len(frame)), free, bars_per_year=8760.0 / step)
+        for frame, step in zip(frames, (1, 4), strict=True)
+    ]
+    both = combine_backtests(accounts)
+    # Hourly from the second hour on, every fourth hour from the fifth; the last opens close.
+    expected = [0.0] + [0.5] * 3 + [1.0] * 8 + [0.0]
+    np.testing.assert_allclose(both.position, expected)
+    assert both.metrics["exposure"] == pytest.approx(9.5 / 13)
+
+
 def test_one_account_combines_to_itself_and_equal_bars_keep_their_year():
     one = run_backtest(make_frame(gappy_prices(100, 1)), np.ones(100), bars_per_year=6240.0)
     assert combine_backtests([one]) is one
