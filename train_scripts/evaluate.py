@@ -27,6 +27,12 @@ def main() -> None:
 
     bundle = load_bundle(options.bundle)
     done = evaluate_bundle(bundle, options.data, options.period, make_progress(console))
+    if done.rejudged.seen:
+        console.print(
+            f"This is no test: {done.rejudged.seen:,} of {done.rejudged.rows:,} rows lie before "
+            "the test part, and the model was trained or its threshold chosen on them.",
+            style="bold red",
+        )
     console.print(render_verdict(done.assessment))
     console.print(f"Report: {done.folder / 'report.html'}", highlight=False)
 

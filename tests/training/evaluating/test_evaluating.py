@@ -106,6 +106,18 @@ def test_every_symbols_past_is_known_and_rows_of_training_are_named(runs, monkey
     assert "bars of before its test part included" in (done.folder / "report.html").read_text()
 
 
+def test_rows_of_training_are_named_beside_the_verdict(runs, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[3] / "train_scripts"))
+    import evaluate
+
+    monkeypatch.setattr(evaluation_module, "assess_judged", lambda *a, **k: runs[0].assessment)
+    arguments = ["evaluate.py", "--bundle", str(runs[0].folder), "--period", "all"]
+    monkeypatch.setattr(sys, "argv", arguments)
+    evaluate.main()
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.index("This is no test") < said.index(runs[0].assessment.verdict.kind.capitalize())
+
+
 def test_models_are_compared_on_the_decisions_that_all_can_make(runs):
     bundles = [load_bundle(run.folder) for run in runs]
     done = compare_bundles(bundles, DataConfig(), QUIET)
