@@ -155,7 +155,7 @@ def _cautions(walked: Walked) -> list[Check]:
         edges = sum(path.verdict.kind == "edge" for path in paths)
         sentence = (
             f"Judged is {walked.judged.whole.name}, in the middle of {len(paths)} by Sharpe ratio: "
-            f"{edges} of them show an edge, {losing} lose money. They share their bars, so they "
+            f"an edge on {edges} of them, a loss on {losing}. They share their bars, so they "
             "are not independent."
         )
         found.append(Check("unsure", "Paths.", sentence))

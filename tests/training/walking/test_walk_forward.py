@@ -262,7 +262,7 @@ def test_combinations_give_a_spread_of_paths(prepared, walked):
         dataclasses.replace(walked, walk=walk, scheme=scheme, results=results, judged=judged)
     )
     assert "this compares models" in page
-    assert "in the middle of 3 by Sharpe ratio: 3 of them show an edge, 0 lose money" in page
+    assert "in the middle of 3 by Sharpe ratio: an edge on 3 of them, a loss on 0" in page
     assert page.count("<svg") == 5
 
 
