@@ -40,7 +40,7 @@ from evaluation.significance.summary import SharpeSignificance, sharpe_significa
 from evaluation.verdict import Verdict
 
 BLOCKS = 16  # of the combinations for the probability of overfitting
-LEAST_TIMES = 50  # below these, tests of significance say nothing
+LEAST_TIMES = 50
 Array2D = npt.NDArray[np.float64]
 
 
@@ -143,7 +143,7 @@ def assess(inputs: AssessmentInputs) -> Assessment:
         permutation=_permutation(inputs, known),
         versus=_versus(inputs, known),
         better_rival=_better_rival(inputs, known),
-        overfitting=_overfitting(inputs.candidates),
+        overfitting=overfitting_of(inputs.candidates),
         robustness=assess_robustness(
             RobustnessInputs(
                 trade=inputs.trade,
@@ -276,16 +276,25 @@ def squared_error(
     return np.asarray(np.square(probability[rows] - decisions.label[rows]), dtype=np.float64)
 
 
-def _overfitting(candidates: Array2D | None) -> BacktestOverfitting | None:
+def overfitting_of(candidates: Array2D | None) -> BacktestOverfitting | None:
+    """Probability that picking the best of these is overfitting; None where fewer than two traded
+    in ways of their own, or in too few periods.
+
+    Args:
+        candidates: net return per period, shape `(periods, candidates)`.
+    """
     if candidates is None:
         return None
-    trading = candidates[:, candidates.std(axis=0) > 0.0]
-    distinct = np.unique(trading, axis=1)
+    distinct = np.unique(candidates[:, candidates.std(axis=0) > 0.0], axis=1)
     if distinct.shape[1] < 2 or len(distinct) < 2 * BLOCKS:
         return None
     return backtest_overfitting(distinct, blocks=BLOCKS)
 
 
 def _enough(decisions: Decisions, known: npt.NDArray[np.intp], horizon_bars: int) -> bool:
-    times = len(np.unique(decisions.decision_time[known]))
-    return times >= max(LEAST_TIMES, 8 * horizon_bars)
+    return len(np.unique(decisions.decision_time[known])) >= least_times(horizon_bars)
+
+
+def least_times(horizon_bars: int) -> int:
+    """Decision times below which tests of significance say nothing."""
+    return max(LEAST_TIMES, 8 * horizon_bars)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from evaluation.arrays import same_length
+from evaluation.assessment import least_times, overfitting_of
 from evaluation.significance.decision_times import sums_per_time
 from evaluation.significance.forecast_comparison import diebold_mariano
 from evaluation.significance.long_run_variance import default_lags
@@ -18,10 +19,8 @@ from evaluation.significance.multiple_comparison import (
     reality_check,
     superior_predictive_ability,
 )
-from evaluation.significance.overfitting import BacktestOverfitting, backtest_overfitting
+from evaluation.significance.overfitting import BacktestOverfitting
 
-BLOCKS = 16
-LEAST_TIMES = 50  # below these, tests of significance say nothing
 COIN = 0.25  # squared error of saying one half
 Array2D = npt.NDArray[np.float64]
 
@@ -67,7 +66,7 @@ def contest(
 
     Raises:
         ValueError: models that differ between the two, shapes that differ, fewer than
-            `LEAST_TIMES` decision times.
+            `least_times` decision times.
     """
     names = list(squared_error)
     if not names or names != list(return_net):
@@ -80,9 +79,10 @@ def contest(
     same_length(**rows)
     same_length(**bars)
     losses = _per_time(rows, decision_time)
-    if len(losses) < LEAST_TIMES:
+    least = least_times(horizon_bars)
+    if len(losses) < least:
         raise ValueError(
-            f"a comparison needs at least {LEAST_TIMES} decision times, got {len(losses)}; bring "
+            f"a comparison needs at least {least} decision times, got {len(losses)}; bring "
             "more bars."
         )
     returns = pd.DataFrame(bars)
@@ -90,7 +90,7 @@ def contest(
         confidence_set=_confidence_set(losses, horizon_bars, seed),
         superior=_superior(losses, returns, horizon_bars, seed),
         pairwise=_pairwise(losses, horizon_bars),
-        overfitting=_overfitting(returns),
+        overfitting=overfitting_of(returns.to_numpy()),
     )
 
 
@@ -143,11 +143,3 @@ def _pairwise(losses: pd.DataFrame, horizon_bars: int) -> Array2D:
             test = diebold_mariano(first, second, horizon_bars=horizon_bars, lags=lags)
             matrix[one, two] = matrix[two, one] = test.p_value
     return matrix
-
-
-def _overfitting(returns: pd.DataFrame) -> BacktestOverfitting | None:
-    trading = returns.loc[:, returns.std() > 0.0].to_numpy()
-    distinct = np.unique(trading, axis=1)
-    if distinct.shape[1] < 2 or len(distinct) < 2 * BLOCKS:
-        return None
-    return backtest_overfitting(distinct, blocks=BLOCKS)

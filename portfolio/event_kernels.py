@@ -109,10 +109,11 @@ def reason_to_leave(price: float, state: np.ndarray, rules: Rules) -> int:
 
 @_kernel
 def volatility_spikes(state: np.ndarray, rules: Rules) -> bool:
-    """Whether short volatility is out of proportion to long volatility."""
+    """Whether short volatility is out of proportion to long volatility; not where prices stood."""
     if rules.spike_ratio == np.inf or state[S.bars] <= rules.long_bars:
         return False
-    return volatility(state, V.short) >= rules.spike_ratio * volatility(state, V.long)
+    usual = volatility(state, V.long)
+    return usual > 0.0 and volatility(state, V.short) >= rules.spike_ratio * usual
 
 
 @_kernel

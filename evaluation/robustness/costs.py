@@ -45,7 +45,8 @@ def cost_sweep(
     """Trade the same signals at several costs per side.
 
     Fee, slippage and half the spread are swept together; impact, borrowing and funding are paid
-    in every row. Where the rule has no cost per side, the multiples are of 1 bps.
+    in every row. Where the rule has no cost per side, the multiples are of 1 bps. Multiples beyond
+    4,999 bps per side are left out.
 
     Args:
         trade: see `Trade`.
@@ -61,6 +62,8 @@ def cost_sweep(
         if not multiple >= 0.0:
             raise ValueError(f"multiples must not be negative, got {multiple}; costs are paid.")
         cost = multiple * (used or _ZERO_COST_UNIT_BPS)
+        if cost > _LARGEST_BPS:
+            continue
         figures = account_figures(trade(signal, at_cost(config, cost)))
         rows.append({"multiple": float(multiple), "cost_bps": cost} | figures)
     even = break_even_bps(trade, signal, config)

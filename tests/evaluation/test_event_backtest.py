@@ -490,3 +490,12 @@ def test_what_cannot_be_done_is_refused_by_name():
     for engine in (run_one, lambda *given: run_backtest(*given, bars_per_year=YEAR)):
         with pytest.raises(ValueError, match=r"impact needs traded volume.*up to row 1 "):
             engine(silent, signal, impact)
+
+
+def test_prices_that_never_moved_are_no_spike_of_volatility():
+    index = pd.date_range("2020-01-01", periods=60, freq="h", tz="UTC")
+    frame = pd.DataFrame(dict.fromkeys(("open", "high", "low", "close"), 100.0), index=index)
+    frame["volume"] = 1e6
+    calm = BacktestConfig(breakers=BreakerSpec(volatility_ratio=2.0, long_bars=10, short_bars=3))
+    result = run_event_backtest({"A": frame}, {"A": np.ones(60)}, calm, bars_per_year={"A": 8760.0})
+    assert result.metrics["trades"] == 1

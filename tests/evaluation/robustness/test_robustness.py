@@ -418,3 +418,16 @@ def test_bad_decisions_are_named(changes, message):
     }
     with pytest.raises(ValueError, match=message):
         Decisions(**(good | changes))
+
+
+def test_a_sweep_of_high_costs_leaves_out_what_no_account_could_pay():
+    def trade(signal, config):
+        return run_backtest(frame, signal, config, bars_per_year=8760.0)
+
+    frame = pd.DataFrame(
+        {"open": 100.0 + np.arange(50.0)}, index=pd.date_range("2020", periods=50, freq="h")
+    )
+    config = BacktestConfig(costs=CostSpec(fee_bps=2_000.0))
+    sweep = cost_sweep(trade, np.ones(50), config)
+    assert sweep.table["cost_bps"].max() < 5_000
+    assert sweep.cost_bps == 2_001.0
