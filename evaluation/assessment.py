@@ -120,9 +120,10 @@ def deflated_sentence(sharpe: SharpeSignificance) -> str:
         return ""
     tried = f"{sharpe.trials:,.1f}".removesuffix(".0")
     return (
-        f"Deflated Sharpe ratio {sharpe.deflated:.2f} with {tried} independent trials on these "
-        f"bars: the best of so many without skill would show {sharpe.expected_maximum_per_year:.2f}"
-        f" a year, this one shows {sharpe.per_year:.2f}."
+        f"Deflated Sharpe ratio {sharpe.deflated:.2f} with {tried} independent "
+        f"{'trial' if tried == '1' else 'trials'} on these bars: the best of so many without "
+        f"skill would show {sharpe.expected_maximum_per_year:.2f} a year, this one shows "
+        f"{sharpe.per_year:.2f}."
     )
 
 

@@ -7,6 +7,7 @@ on the judged rows, so that a model which only bets on the trend of the test par
 Where that fails:
 - no edge, when the estimate itself is not above zero (more of the same data would not help), or
   when even the upper bound of the advantage is below the smallest edge of interest;
+- cannot tell, where fewer than `minimum_decisions` were judged, whatever came of them;
 - cannot tell, otherwise: the estimates point the right way, but chance explains them. Then the
   number of bars that would settle it is given, by the usual power rule: a true effect as large
   as the estimate is found with probability `power` once
@@ -278,6 +279,11 @@ def _decide(evidence: _Evidence, config: VerdictConfig) -> tuple[Kind, str, int 
     gain = f"{1e4 * net_return.estimate:+.3f} bps per bar after costs"
     if not evidence.active:
         return "no edge", f"the model never traded ({hits}, {lead}).", None
+    if evidence.decisions < config.minimum_decisions:
+        needed = _bars_needed(evidence, config)
+        few = f"fewer than {config.minimum_decisions} decision times say nothing"
+        reason = f"{hits}, {lead}; {gain}; {few}: at least {needed:,} bars of test data are needed."
+        return "cannot tell", reason, needed
     if advantage.estimate <= 0.0:
         return "no edge", f"{hits}, {lead}, so not above it; {gain}.", None
     if net_return.estimate <= 0.0:
@@ -310,7 +316,7 @@ def _bars_needed(evidence: _Evidence, config: VerdictConfig) -> int:
         evidence.bars * config.minimum_active_bars / evidence.active,
     ]
     for interval in (evidence.advantage, evidence.net_return):
-        if interval.lower <= 0.0:
+        if interval.lower <= 0.0 < interval.estimate:
             ratio = reach * interval.standard_error / interval.estimate
             bars.append(evidence.bars * ratio**2)
     return math.ceil(min(max(bars), _MOST_BARS))

@@ -293,11 +293,21 @@ def record_trials(
     record_reading(book, model, judged)
 
 
-def record_reading(book: TrialBook, model: keras.Model, judged: Judgement) -> None:
-    """Record that a model has read these bars, with what came of it."""
+def record_reading(
+    book: TrialBook, model: keras.Model, judged: Judgement, *, unseen: bool = True
+) -> None:
+    """Record that a model has read these bars, with what came of it.
+
+    Args:
+        book: Where trials are kept.
+        model: Trained.
+        judged: Its figures.
+        unseen: Whether all bars are new to the model; else its Sharpe ratio is none to compare.
+    """
+    sharpe = judged.metrics["sharpe"] / math.sqrt(judged.backtest.bars_per_year)
     book.reading(
         weights_digest(model),
-        sharpe_per_bar=judged.metrics["sharpe"] / math.sqrt(judged.backtest.bars_per_year),
+        sharpe_per_bar=sharpe if unseen else math.nan,
         accuracy=judged.metrics["accuracy"],
     )
 

@@ -126,7 +126,8 @@ def backtest_bundle(bundle: Bundle, data: DataConfig, period: Period = "test") -
     probability = bundle.probability(rows.values[chosen])[:, 0]
     judged = judge.judge("model", probability, bundle.threshold)
     book = TrialBook.opened(bundle.folder, market, config)
-    record_reading(book, bundle.model, judged)
+    seen = int((~unseen[chosen]).sum())
+    record_reading(book, bundle.model, judged, unseen=not seen)
     same = market.fingerprint() == bundle.manifest["data_fingerprint"]
     return Rejudged(
         bundle=bundle,
@@ -136,10 +137,10 @@ def backtest_bundle(bundle: Bundle, data: DataConfig, period: Period = "test") -
         judgement=judged,
         buy_and_hold=judge.judge_buy_and_hold(),
         rows=int(chosen.size),
-        seen=int((~unseen[chosen]).sum()),
+        seen=seen,
         same_bars=same,
         differing=_differing(bundle, judged) if same and period == "test" else (),
-        notes=_notes(market, rows, chosen, unseen, same),
+        notes=(*_bar_notes(bundle, market), *_notes(market, rows, chosen, seen, same)),
         trials=book.count(),
     )
 
@@ -156,13 +157,25 @@ def _differing(bundle: Bundle, judged: Judgement) -> tuple[str, ...]:
     return tuple(lines)
 
 
+def _bar_notes(bundle: Bundle, market: Market) -> tuple[str, ...]:
+    """Say where the bars are of another length than those that the model was trained on."""
+    trained = {data["interval_seconds"] for data in bundle.metrics["data"].values()}
+    seconds = market.interval.total_seconds()
+    if seconds in trained:
+        return ()
+    lengths = ", ".join(f"{length:g} s" for length in sorted(trained))
+    return (
+        f"these bars are {seconds:g} s long and the model was trained on bars of {lengths}: its "
+        "features mean something else here",
+    )
+
+
 def _notes(
-    market: Market, rows: Rows, chosen: np.ndarray, unseen: np.ndarray, same: bool
+    market: Market, rows: Rows, chosen: np.ndarray, seen: int, same: bool
 ) -> tuple[str, ...]:
     notes = [f"{bars.symbol}: {note}" for bars in market.bars.values() for note in bars.notes]
     if market.simulated:
         notes.append("these bars are simulated")
-    seen = int((~unseen[chosen]).sum())
     if seen:
         notes.append(
             f"{seen:,} of {chosen.size:,} rows lie before the test part: the model may have been "

@@ -496,6 +496,6 @@ def test_prices_that_never_moved_are_no_spike_of_volatility():
     index = pd.date_range("2020-01-01", periods=60, freq="h", tz="UTC")
     frame = pd.DataFrame(dict.fromkeys(("open", "high", "low", "close"), 100.0), index=index)
     frame["volume"] = 1e6
-    calm = BacktestConfig(breakers=BreakerSpec(volatility_ratio=2.0, long_bars=10, short_bars=3))
+    calm = BacktestConfig(breakers=BreakerSpec(volatility_ratio=1.5, short_bars=3, long_bars=20))
     result = run_event_backtest({"A": frame}, {"A": np.ones(60)}, calm, bars_per_year={"A": 8760.0})
     assert result.metrics["trades"] == 1

@@ -193,3 +193,11 @@ def test_more_readings_of_the_same_bars_ask_for_more():
     assert "Counted" not in verdicts[0].sentence
     with pytest.raises(ValueError, match="at least 1, got 0"):
         judge_edge(label, guess, returns, readings=0)
+
+
+def test_a_few_decisions_are_no_evidence_against_an_edge_either():
+    label = np.tile([0.0, 1.0], 20)
+    wrong = judge_edge(label, 1.0 - label, np.full(40, -0.001), config=QUICK)
+    assert wrong.kind == "cannot tell"
+    assert wrong.bars_needed == 100
+    assert "fewer than 100 decision times" in wrong.sentence
