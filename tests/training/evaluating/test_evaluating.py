@@ -1,8 +1,10 @@
 """Saved models judged again and side by side: the same figures, counted, whole on disk."""
 
+import contextlib
 import dataclasses
 import json
 import shutil
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pandas as pd
 import pytest
 
 import training.evaluating.evaluation as evaluation_module
+from evaluation.ledger.ledger import LedgerError
 from market.simulation_spec import AssetSpec, SimulationSpec
 from training.bundle import load_bundle
 from training.config import DataConfig, ExperimentConfig, ModelConfig
@@ -160,6 +163,19 @@ def test_a_ledger_that_was_deleted_is_noticed_and_a_changed_one_refused(runs, tm
     assert folder.name in note
     shutil.copy(runs[1].folder.parent / LEDGER_FILE, tmp_path / LEDGER_FILE)
     assert book.check() == []
+    _lower_the_first_figure(tmp_path / LEDGER_FILE)
+    with pytest.raises(LedgerError, match="trial 1"):
+        book.check()
+
+
+def _lower_the_first_figure(path: Path) -> None:
+    """Change a row as one would who knows SQLite."""
+    with contextlib.closing(sqlite3.connect(path)) as ledger, ledger:
+        names = ledger.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for (name,) in names:
+            ledger.execute(f"DROP TRIGGER {name}")
+        changed = "replace(content, '\"candidates\":1', '\"candidates\":2')"
+        ledger.execute(f"UPDATE trial SET content = {changed} WHERE number = 1")
 
 
 def test_command_lines(runs, monkeypatch, capsys):
