@@ -24,6 +24,7 @@ from training.experiment import build, prepare
 from training.fitting.compiled import CompiledFit
 from training.fitting.interrupts import Interrupted
 from training.fitting.progress import Progress
+from training.trials import TrialBook
 
 QUIET = Progress()
 SCRIPT = Path(__file__).parents[3] / "train_scripts" / "compare_architectures.py"
@@ -83,7 +84,7 @@ def test_the_finished_folder_holds_tables_cells_and_plot(compared):
 
 
 def _fake_cell(calls, stop_after=None):
-    def fake(prepared, cell, seconds, progress):
+    def fake(prepared, cell, seconds, progress, book):
         if len(calls) == stop_after:
             raise KeyboardInterrupt
         calls.append(cell.file_name)
@@ -147,7 +148,9 @@ def test_a_net_that_diverges_is_a_result(prepared):
     (mlp,) = entries(ComparisonConfig(models=("mlp",)))
     (data,) = data_sets(dataclasses.replace(config, model=ModelConfig()), ())
     cell = comparison_module.Cell(entry=mlp, data=data, seed=0)
-    found = run_cell(dataclasses.replace(prepared, config=config), cell, 60.0, QUIET)
+    book = TrialBook.unkept(prepared.market, config)
+    found = run_cell(dataclasses.replace(prepared, config=config), cell, 60.0, QUIET, book)
+    assert book.count().recorded == 0
     assert found["status"] == "diverged"
     assert "the loss is" in found["error"] or "validation loss" in found["error"]
     summary = summarize(pd.DataFrame([found]))
