@@ -66,8 +66,9 @@ def test_growing_keeps_the_function_and_every_weight_learns(options):
     assert {**new.get_config(), "seed": 3, "blocks_per_unit": [2, 1]} == stack.get_config()
     x = data()
     difference = np.max(np.abs(grown(x) - model(x)))
-    # Only 1/sqrt(depth) multiplies anything anew: a few roundings of numbers of order one.
-    assert difference <= (1e-6 if stack.residual_scaling == "1/sqrt(depth)" else 0.0)
+    # Only 1/sqrt(depth) multiplies anything anew: a few roundings (1.2e-7) of numbers of order one
+    # in each of the layers, of which threads choose the order: 1.1e-6 has been seen.
+    assert difference <= (3e-6 if stack.residual_scaling == "1/sqrt(depth)" else 0.0)
     for weight, old in zip(new.weights, stack.weights, strict=True):
         factor = np.sqrt(2) if _is_rescaled(weight.name, stack) else 1.0
         np.testing.assert_allclose(weight.numpy()[[0, 1, 4]], old.numpy() * factor, rtol=1e-6)

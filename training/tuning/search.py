@@ -154,7 +154,6 @@ def search(
     journal = Journal(folder / "trials.jsonl")
     if journal.records:
         progress.message(f"{len(journal.records)} finished trials are taken from the journal")
-    book = book or TrialBook.unkept(prepared.market, config)
     tuner = _Tuner(prepared, tune, space, folder, journal, progress, book)
     with _known_warnings():
         tuner.search()
@@ -193,7 +192,7 @@ class _Tuner(BaseTuner):
         folder: Path,
         journal: Journal,
         progress: Progress,
-        book: TrialBook,
+        book: TrialBook | None,
     ) -> None:
         self.prepared, self.tune, self.space = prepared, tune, space
         self.checkpoints, self.journal, self.say = folder / "checkpoints", journal, progress
@@ -252,12 +251,18 @@ class _Tuner(BaseTuner):
         else:
             with self.say.busy(f"{position}: trial {request.trial}, to epoch {request.epochs}"):
                 result = run_trial(self.prepared, request, self._folder(request))
-        tried = self.book.with_config(with_values(self.prepared.config, request.values))
-        tried.tuning(self.tune.objective.replace("_", " "), getattr(result, self.tune.objective))
+        self._count(request, result)
         self.journal.append(Record(request=request, result=result))
         self._delete_checkpoints()
         self.say.message(self._sentence(request, result))
         return result
+
+    def _count(self, request: Request, result: Result) -> None:
+        """Count a configuration before the journal has it: a repeated one counts once."""
+        if self.book is not None:
+            tried = self.book.with_config(with_values(self.prepared.config, request.values))
+            name = self.tune.objective
+            tried.tuning(name.replace("_", " "), getattr(result, name))
 
     def _folder(self, request: Request) -> Path:
         """Return the trial's checkpoints, which are those of the trial that it continues."""
