@@ -65,7 +65,10 @@ def test_the_bundle_says_how_many_were_tried(tuned):
     assert list(trials["trial"]) == ["0", "1", "2"]
     assert set(trials["status"]) == {"completed"}
     assert "trials.csv" in json.loads((folder / "manifest.json").read_text())["files"]
-    told = json.loads((folder / "metrics.json").read_text())["tuning"]
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["trials"]["by_kind"]["tuning"] == 3
+    assert metrics["trials"]["test_readings"] == 1
+    told = metrics["tuning"]
     assert told["configurations"] == told["trials"] == 3
     assert told["tune"]["search"] == "random"
     assert told["best_trial"]["trial"] == found.best.request.trial
