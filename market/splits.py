@@ -83,20 +83,7 @@ def chronological_split(
         ValueError: for arrays of unequal shape, missing times, labels that end before their
             decision, and when a part would be empty.
     """
-    decided = _utc_times(decision_time, "decision_time")
-    ended = _utc_times(label_end_time, "label_end_time")
-    if decided.shape != ended.shape:
-        raise ValueError(
-            "decision_time and label_end_time must have one entry for each row, got shapes "
-            f"{decided.shape} and {ended.shape}."
-        )
-    early = ended < decided
-    if early.any():
-        row = int(np.argmax(early))
-        raise ValueError(
-            f"A label cannot end before its decision: row {row} is decided at {decided[row]} and "
-            f"ends at {ended[row]}."
-        )
+    decided, ended = checked_spans(decision_time, label_end_time)
     times = np.unique(decided)
     ordered = np.sort(decided)
     shares = (spec.train_fraction, spec.train_fraction + spec.validation_fraction)
@@ -126,6 +113,32 @@ def chronological_split(
         purged=int(purge.sum()),
         embargoed=int((late & ~purge).sum()),
     )
+
+
+def checked_spans(
+    decision_time: np.ndarray | pd.DatetimeIndex, label_end_time: np.ndarray | pd.DatetimeIndex
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return both as naive datetime64[ns] that mean UTC, `(rows,)`.
+
+    Raises:
+        ValueError: for empty arrays, unequal shapes, missing times, and labels that end before
+            their decision.
+    """
+    decided = _utc_times(decision_time, "decision_time")
+    ended = _utc_times(label_end_time, "label_end_time")
+    if decided.shape != ended.shape:
+        raise ValueError(
+            "decision_time and label_end_time must have one entry for each row, got shapes "
+            f"{decided.shape} and {ended.shape}."
+        )
+    early = ended < decided
+    if early.any():
+        row = int(np.argmax(early))
+        raise ValueError(
+            f"A label cannot end before its decision: row {row} is decided at {decided[row]} and "
+            f"ends at {ended[row]}."
+        )
+    return decided, ended
 
 
 def _embargo_limit(

@@ -125,17 +125,22 @@ def prepare(
     """
     if market is None:
         market = _load(config, progress)
-    if steps.bars is not None:
-        market = steps.bars(market)
-    names = config.features.names or None
-    compute = steps.features or (lambda frame: compute_features(frame, names))
     count = sum(len(bars.frame) for bars in market.bars.values())
     with progress.busy(f"computing features of {count:,} bars"):
-        rows = assemble_rows(market, config.label, compute, steps.labels)
+        market, rows = assemble(config, market, steps)
     if rows.dropped:
         progress.message(f"left out {len(rows.dropped)} features: {_reasons(rows.dropped)}")
     split = steps.split(rows, config.split, market.interval)
     return prepare_rows(config, market, rows, split, steps)
+
+
+def assemble(config: ExperimentConfig, market: Market, steps: Steps) -> tuple[Market, Rows]:
+    """Walk from bars to pooled rows, before any split; the market is what `steps.bars` made."""
+    if steps.bars is not None:
+        market = steps.bars(market)
+    names = config.features.names or None
+    compute = steps.features or (lambda frame: compute_features(frame, names))
+    return market, assemble_rows(market, config.label, compute, steps.labels)
 
 
 def prepare_rows(

@@ -17,10 +17,9 @@ from evaluation.leaks.runner import Busy, LeakConfig
 from evaluation.leaks.trace import Market as BarsBySymbol
 from evaluation.leaks.trace import Relabel, Step, Trace
 from evaluation.signals import signal_from_probability
-from features import compute_features
 from training.config import ExperimentConfig, ModelConfig
-from training.dataset import Market, Rows, assemble_rows
-from training.experiment import PARTS, Prepared, build, evaluate, prepare_rows, train
+from training.dataset import Market, Rows
+from training.experiment import PARTS, Prepared, assemble, build, evaluate, prepare_rows, train
 from training.fitting.progress import Progress
 from training.steps import Steps
 
@@ -79,12 +78,7 @@ class ExperimentPipeline:
             ValueError: As the experiment: too few bars, an unknown feature, an empty part.
         """
         config, steps = self.config, self.steps
-        market = Market(dict(bars))
-        if steps.bars is not None:
-            market = steps.bars(market)
-        names = config.features.names or None
-        compute = steps.features or (lambda frame: compute_features(frame, names))
-        rows = assemble_rows(market, config.label, compute, steps.labels)
+        market, rows = assemble(config, Market(dict(bars)), steps)
         trace = _data_trace(rows)
         if until == "labels":
             return trace

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from market.splits import checked_spans
+
 _Times = np.ndarray | pd.DatetimeIndex
 
 
@@ -51,22 +53,7 @@ class Spans:
             ValueError: arrays that are empty or of unequal length, missing times, a label that
                 ends before its decision, or an interval that is not positive.
         """
-        decided, ended = (
-            _utc("decision_time", decision_time),
-            _utc("label_end_time", label_end_time),
-        )
-        if decided.shape != ended.shape:
-            raise ValueError(
-                "decision_time and label_end_time must have one entry for each row, got shapes "
-                f"{decided.shape} and {ended.shape}."
-            )
-        early = ended < decided
-        if early.any():
-            row = int(np.argmax(early))
-            raise ValueError(
-                f"A label cannot end before its decision: row {row} is decided at {decided[row]} "
-                f"and ends at {ended[row]}."
-            )
+        decided, ended = checked_spans(decision_time, label_end_time)
         times, place = np.unique(decided, return_inverse=True)
         return cls(decided, ended, times, place, _interval(times, interval))
 
@@ -173,16 +160,3 @@ def _interval(times: np.ndarray, interval: pd.Timedelta | None) -> np.timedelta6
     if interval <= pd.Timedelta(0):
         raise ValueError(f"interval must be positive, got {interval}; give the bars' length.")
     return interval.to_timedelta64()
-
-
-def _utc(name: str, times: _Times) -> np.ndarray:
-    """Return naive datetime64[ns] that mean UTC."""
-    index = pd.DatetimeIndex(times)
-    if len(index) == 0:
-        raise ValueError(f"{name} is empty. Remedy: check that any row survived warm-up and ties.")
-    if index.tz is not None:
-        index = index.tz_convert("UTC").tz_localize(None)
-    if index.hasnans:
-        row = int(np.argmax(index.isna()))
-        raise ValueError(f"{name} is missing in row {row}. Remedy: leave rows without a label out.")
-    return index.as_unit("ns").to_numpy()
