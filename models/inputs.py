@@ -1,13 +1,16 @@
 """From the `inputs` argument of a builder to Keras input tensors."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
 from models.layers.clip_inputs import ClipInputs
 
 Inputs = Mapping[str, tuple[int | None, ...]]
+# What a model takes: all features of the decision's bar; one window of bars; one for each of
+# several timeframes, finest first; the numbers behind Gramian angular fields.
+Reads = Literal["features", "window", "timeframes", "gaf"]
 
 
 def make_inputs(inputs: Inputs) -> tuple[Any, list[Any]]:
@@ -58,3 +61,47 @@ def flat_features(inputs: Inputs, tensors: list[Any], *, input_clip: float, dtyp
     if len(parts) == 1:
         return parts[0]
     return keras.layers.Concatenate(dtype=dtype, name="inputs_joined")(parts)
+
+
+def one_window(inputs: Inputs) -> tuple[str, int, int]:
+    """Name, bars and features of a model's only input, `{"bars": (window_bars, features)}`.
+
+    Raises:
+        ValueError: several inputs, or a shape that is no window of fixed size.
+    """
+    windows = windows_of(inputs)
+    if len(windows) != 1:
+        raise ValueError(
+            f"this model reads one window of bars, got inputs {sorted(inputs)}: give one, or "
+            "choose a model that reads several timeframes."
+        )
+    name, (window_bars, features) = next(iter(windows.items()))
+    return name, window_bars, features
+
+
+def windows_of(inputs: Inputs) -> dict[str, tuple[int, int]]:
+    """Name to `(window_bars, features)` of every input, in order.
+
+    Raises:
+        ValueError: no inputs, or a shape that is no window of fixed size.
+    """
+    if not inputs:
+        raise ValueError('A model needs at least one input, got none: pass {"bars": (32, 220)}.')
+    windows = {}
+    for name, shape in inputs.items():
+        sizes = [size for size in shape if size is not None and size > 0]
+        if len(shape) != 2 or len(sizes) != 2:
+            raise ValueError(
+                f"Input {name!r} has shape {tuple(shape)}, but this model reads windows: give "
+                "(window_bars, features) and give every axis a size."
+            )
+        windows[name] = (sizes[0], sizes[1])
+    return windows
+
+
+def clipped(inputs: Inputs, tensors: list[Any], *, input_clip: float, dtype: Any) -> dict[str, Any]:
+    """Every input limited to `+-input_clip`, by name."""
+    return {
+        name: ClipInputs(input_clip, dtype=dtype, name=f"{name}_clip")(tensor)
+        for name, tensor in zip(inputs, tensors, strict=True)
+    }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import keras
 
 from models.checks import check_positive, check_range
-from models.heads import Heads, logits_layer
+from models.heads import Heads, prediction_heads
 from models.inputs import Inputs, flat_features, make_inputs
 from models.search_space import Choice, FloatRange, SearchSpace
 
@@ -41,5 +41,5 @@ def build_linear(
     """
     structure, tensors = make_inputs(inputs)
     x = flat_features(inputs, tensors, input_clip=config.input_clip, dtype="float32")
-    logits = logits_layer(heads, seed=config.seed, l2=config.l2)(x)
+    logits = prediction_heads(heads, x, seed=config.seed, l2=config.l2)
     return keras.Model(structure, logits, name="linear")

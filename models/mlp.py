@@ -13,7 +13,7 @@ from models.checks import (
     check_range,
     dtype_policy,
 )
-from models.heads import Heads, logits_layer
+from models.heads import Heads, prediction_heads
 from models.inputs import Inputs, flat_features, make_inputs
 from models.layers.normalization import plain_norm
 from models.search_space import Choice, FloatRange, SearchSpace
@@ -89,5 +89,5 @@ def build_mlp(
             dtype=policy,
             name=f"{name}_dropout",
         )(x)
-    logits = logits_layer(heads, seed=config.seed, l2=config.l2)(x)
+    logits = prediction_heads(heads, x, seed=config.seed, l2=config.l2)
     return keras.Model(structure, logits, name="mlp")

@@ -3,18 +3,39 @@
 import dataclasses
 import importlib
 import inspect
+from types import ModuleType
 from typing import Any
 
 import keras
 
 from models.heads import Heads
-from models.inputs import Inputs
+from models.inputs import Inputs, Reads
 from models.search_space import SearchSpace
 
 BUILDERS: dict[str, str] = {
+    "adaptive_hybrid": "models.adaptive_hybrid:build_adaptive_hybrid",
+    "attentive_lstm": "models.attentive_lstm:build_attentive_lstm",
+    "bilstm": "models.bilstm:build_bilstm",
+    "cross_timeframe_transformer": "models.cross_timeframe_transformer:build_cross_timeframe",
+    "episodic_memory": "models.episodic_memory:build_episodic_memory",
+    "gaf_cnn": "models.gaf_cnn:build_gaf_cnn",
+    "gaf_mlp": "models.gaf_mlp:build_gaf_mlp",
+    "hybrid_lstm_transformer": "models.hybrid_lstm_transformer:build_hybrid_lstm_transformer",
     "linear": "models.linear:build_linear",
+    "lstm": "models.lstm:build_lstm",
+    "memory_augmented": "models.memory_augmented:build_memory_augmented",
     "mlp": "models.mlp:build_mlp",
+    "multi_head_predictor": "models.multi_head_predictor:build_multi_head_predictor",
+    "multi_scale_hybrid": "models.multi_scale_hybrid:build_multi_scale_hybrid",
+    "nhits": "models.nhits:build_nhits",
+    "one_layer": "models.one_layer:build_one_layer",
+    "patch_transformer": "models.patch_transformer:build_patch_transformer",
+    "resnet_tabular": "models.resnet_tabular:build_resnet_tabular",
+    "sequential_deep": "models.sequential_deep:build_sequential_deep",
     "stack": "models.stack:build_stack",
+    "stacked_lstm": "models.stacked_lstm:build_stacked_lstm",
+    "tcn": "models.tcn:build_tcn",
+    "transformer": "models.transformer:build_transformer",
     "ultimate": "models.ultimate:build_ultimate",
 }
 
@@ -58,7 +79,7 @@ def config_class(name: str) -> type:
 
 def search_space(name: str) -> SearchSpace:
     """The search space that the builder's module declares: field name to range."""
-    return dict(importlib.import_module(_module_name(name)).SEARCH_SPACE)
+    return dict(_module(name).SEARCH_SPACE)
 
 
 def preset_config(name: str, preset: str = "default") -> Any:
@@ -69,7 +90,7 @@ def preset_config(name: str, preset: str = "default") -> Any:
     Raises:
         ValueError: no model or no preset has this name.
     """
-    module = importlib.import_module(_module_name(name))
+    module = _module(name)
     presets = getattr(module, "PRESETS", None)
     configs = (
         {"default": config_class(name)()}
@@ -83,8 +104,44 @@ def preset_config(name: str, preset: str = "default") -> Any:
     return configs[preset]
 
 
+def presets(name: str) -> tuple[str, ...]:
+    """The names of a model's presets."""
+    return tuple(getattr(_module(name), "PRESETS", {"default": None}))
+
+
+def reads(name: str) -> Reads:
+    """What the model takes: `features`, `window`, `timeframes` or `gaf`."""
+    return getattr(_module(name), "READS", "features")
+
+
+def sees(name: str) -> tuple[str, ...]:
+    """Simulated signals on which the model reaches 80% of the oracle's edge."""
+    return tuple(getattr(_module(name), "SEES", ()))
+
+
+def still_weights(name: str) -> tuple[str, ...]:
+    """Patterns of the weight paths that training may leave as they are."""
+    return tuple(getattr(_module(name), "STILL", ()))
+
+
+def receptive_field_bars(name: str, config: Any, window_bars: int) -> int:
+    """How many of the newest bars of the finest window can matter to a prediction.
+
+    Raises:
+        ValueError: the model does not read windows.
+    """
+    module = _module(name)
+    if not hasattr(module, "receptive_field_bars"):
+        raise ValueError(f"model {name!r} reads {reads(name)}, not windows of bars")
+    return int(module.receptive_field_bars(config, window_bars))
+
+
 def _builder(name: str) -> Any:
-    return getattr(importlib.import_module(_module_name(name)), BUILDERS[name].split(":")[1])
+    return getattr(_module(name), BUILDERS[name].split(":")[1])
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(_module_name(name))
 
 
 def _module_name(name: str) -> str:

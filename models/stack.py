@@ -22,7 +22,7 @@ from models.checks import (
     check_range,
     dtype_policy,
 )
-from models.heads import Heads, logits_layer
+from models.heads import Heads, prediction_heads
 from models.inputs import Inputs, flat_features, make_inputs
 from models.layers.attention_stack import ATTENTION_NORMS, AttentionStack
 from models.layers.block import RESIDUAL_SCALINGS
@@ -230,7 +230,7 @@ def build_stack(
     # A batch norm here would leave the last biases before it without effect.
     norm = "rms" if config.normalization == "rms" else "layer"
     x = plain_norm(norm, dtype=policy, name="head_norm")(x)
-    logits = logits_layer(heads, seed=config.seed, l2=config.l2)(x)
+    logits = prediction_heads(heads, x, seed=config.seed, l2=config.l2)
     return keras.Model(structure, logits, name="stack")
 
 

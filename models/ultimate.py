@@ -23,7 +23,7 @@ from models.checks import (
     check_range,
     dtype_policy,
 )
-from models.heads import Heads, logits_layer
+from models.heads import Heads, prediction_heads
 from models.inputs import Inputs, flat_features, make_inputs
 from models.layers.block import RESIDUAL_SCALINGS
 from models.layers.coupled_stack import MEMORIES, check_coupling
@@ -200,7 +200,7 @@ def build_ultimate(
         name="multi_scale_attention",
     )(_units(x, config, policy))
     x = plain_norm(token_normalization(config), dtype=policy, name="head_norm")(x)
-    logits = logits_layer(heads, seed=config.seed, l2=config.l2)(x)
+    logits = prediction_heads(heads, x, seed=config.seed, l2=config.l2)
     model = keras.Model(structure, logits, name="ultimate")
     return model if config.implementation == "stacked" else unrolled(model)
 

@@ -4,6 +4,7 @@ from models.layers.attention_stack import AttentionStack
 from models.layers.clip_inputs import ClipInputs
 from models.layers.dense_stack import DenseStack
 from models.layers.gaf_images import GafImages
+from models.layers.head_layers import OrderedQuantiles
 from models.layers.multi_scale_attention import MultiScaleAttention
 from models.layers.offset import Offset
 from models.layers.residual_scale import ResidualScale
@@ -17,6 +18,7 @@ __all__ = [
     "GafImages",
     "MultiScaleAttention",
     "Offset",
+    "OrderedQuantiles",
     "ResidualScale",
     "ResidualStack",
     "RoundToGrid",
