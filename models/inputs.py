@@ -9,8 +9,9 @@ from models.layers.clip_inputs import ClipInputs
 
 Inputs = Mapping[str, tuple[int | None, ...]]
 # What a model takes: all features of the decision's bar; one window of bars; one for each of
-# several timeframes, finest first; the numbers behind Gramian angular fields.
-Reads = Literal["features", "window", "timeframes", "gaf"]
+# several timeframes, finest first; the numbers behind Gramian angular fields; a window and the
+# time of the decision.
+Reads = Literal["features", "window", "timeframes", "gaf", "episodic"]
 
 
 def make_inputs(inputs: Inputs) -> tuple[Any, list[Any]]:
