@@ -10,6 +10,7 @@ from importlib.util import find_spec
 import keras
 import numpy as np
 import pytest
+from keras.backend import standardize_dtype
 
 import models
 from models import registry
@@ -274,7 +275,7 @@ def test_every_head_on_every_model(name, heads):
         assert outputs["quantiles"].shape == (ROWS, 2, 3)
         assert (np.diff(outputs["quantiles"], axis=-1) > 0).all()
     assert ("log_variance" in outputs) == heads.variance
-    assert {np.dtype(str(value.dtype)) for value in outputs.values()} == {np.dtype("float32")}
+    assert {standardize_dtype(value.dtype) for value in outputs.values()} == {"float32"}
     assert direction_logits(outputs).shape == (ROWS, 2)
 
 
