@@ -1,0 +1,94 @@
+"""One hidden layer: the control that says whether depth is worth anything."""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import keras
+
+from models.checks import (
+    ACTIVATIONS,
+    PRECISIONS,
+    check_choice,
+    check_positive,
+    check_range,
+    dtype_policy,
+)
+from models.heads import Heads, prediction_heads
+from models.inputs import Inputs, Reads, flat_features, make_inputs
+from models.presets import Preset
+from models.search_space import Choice, FloatRange, SearchSpace
+from models.seeds import derive_seed
+
+READS: Reads = "features"
+SEES: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneLayerConfig:
+    """One dense layer of `width` units, activation, dropout; `l2` penalises both kernels."""
+
+    width: int = 128
+    activation: str = "relu"
+    dropout_rate: float = 0.1
+    l2: float = 0.0
+    input_clip: float = 8.0
+    precision: str = "float32"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_range("width", self.width, 1)
+        check_choice("activation", self.activation, ACTIVATIONS)
+        check_choice("precision", self.precision, PRECISIONS)
+        check_range("dropout_rate", self.dropout_rate, 0.0, 1.0)
+        check_range("l2", self.l2, 0.0)
+        check_positive("input_clip", self.input_clip)
+
+
+PRESETS = MappingProxyType(
+    {
+        "tiny": Preset(config=OneLayerConfig(width=8)),
+        "default": Preset(config=OneLayerConfig()),
+        "wide": Preset(config=OneLayerConfig(width=1_024, dropout_rate=0.3)),
+    }
+)
+
+SEARCH_SPACE: SearchSpace = {
+    "width": Choice(values=(32, 128, 512)),
+    "activation": Choice(values=("relu", "gelu", "tanh")),
+    "dropout_rate": FloatRange(low=0.0, high=0.5),
+    "l2": FloatRange(low=1e-7, high=1e-3, log=True),
+}
+
+
+def build_one_layer(
+    inputs: Inputs,
+    heads: Heads = Heads(),
+    config: OneLayerConfig = OneLayerConfig(),
+) -> keras.Model:
+    """Build a perceptron with one hidden layer, without any norm.
+
+    Input `features` `(batch, features)` (any fixed shapes are flattened and joined), output
+    `(batch, horizons)` float32 logits.
+
+    Source: Hornik, Stinchcombe & White (1989), Neural Networks 2(5), theorem 2.4: enough of
+    these units fit any continuous function, so that depth has to prove its worth.
+    """
+    policy = dtype_policy(config.precision)
+    structure, tensors = make_inputs(inputs)
+    x = flat_features(inputs, tensors, input_clip=config.input_clip, dtype=policy)
+    x = keras.layers.Dense(
+        config.width,
+        kernel_initializer=keras.initializers.HeNormal(seed=derive_seed(config.seed, "hidden")),
+        kernel_regularizer=keras.regularizers.L2(config.l2) if config.l2 else None,
+        dtype=policy,
+        name="hidden",
+    )(x)
+    x = keras.layers.Activation(config.activation, dtype=policy, name="hidden_activation")(x)
+    x = keras.layers.Dropout(
+        config.dropout_rate,
+        seed=derive_seed(config.seed, "hidden_dropout"),
+        dtype=policy,
+        name="hidden_dropout",
+    )(x)
+    outputs = prediction_heads(heads, x, seed=config.seed, l2=config.l2)
+    return keras.Model(structure, outputs, name="one_layer")
