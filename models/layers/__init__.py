@@ -5,6 +5,7 @@ from models.layers.clip_inputs import ClipInputs
 from models.layers.dense_stack import DenseStack
 from models.layers.gaf_images import GafImages
 from models.layers.head_layers import OrderedQuantiles
+from models.layers.lagged_attention import LaggedAttention
 from models.layers.multi_scale_attention import MultiScaleAttention
 from models.layers.offset import Offset
 from models.layers.residual_scale import ResidualScale
@@ -16,6 +17,7 @@ __all__ = [
     "ClipInputs",
     "DenseStack",
     "GafImages",
+    "LaggedAttention",
     "MultiScaleAttention",
     "Offset",
     "OrderedQuantiles",
