@@ -13,10 +13,11 @@ from features.gaf import gaf_numbers
 from market.bars import Bars
 from market.labels import LabelSpec, make_labels
 from market.simulation_spec import SimulationSpec
+from market.timeframes import coarse_bars
 from market.windows import Windows
 from models.inputs import Reads
 from training.config import DataConfig
-from training.dataset import load_market, utc_times
+from training.dataset import load_market
 from training.fitting.arrays import Arrays
 from training.scaling import ArrayScaler, fit_scaler
 
@@ -194,19 +195,19 @@ def _timeframes(rows: _Rows, case: MarketCase) -> dict[str, np.ndarray]:
     fine = min(WINDOW_BARS[case.signal], 32)
     x = {"bars": Windows(table, rows.row, fine)[:]}
     for factor, window_bars in COARSE_WINDOWS.items():
-        frame, newest = _coarse(rows.bars, factor)
-        ends = newest[rows.row]
-        coarse = _scaled(frame, COARSE_FEATURES, np.unique(newest[rows.train]))
-        x[f"bars_{factor}x"] = Windows(coarse, ends, window_bars)[:]
+        coarse = coarse_bars(rows.bars.frame, rows.bars.interval, factor)
+        train = np.unique(coarse.newest[rows.train])
+        coarse_table = _scaled(coarse.frame, COARSE_FEATURES, train)
+        x[f"bars_{factor}x"] = Windows(coarse_table, coarse.newest[rows.row], window_bars)[:]
     return x
 
 
 def _gaf(rows: _Rows, case: MarketCase) -> dict[str, np.ndarray]:
     x = {}
     for factor in GAF_FACTORS:
-        frame, newest = _coarse(rows.bars, factor)
-        ends, places = np.unique(newest[rows.row], return_inverse=True)
-        closes = frame["close"].to_numpy()
+        coarse = coarse_bars(rows.bars.frame, rows.bars.interval, factor)
+        ends, places = np.unique(coarse.newest[rows.row], return_inverse=True)
+        closes = coarse.frame["close"].to_numpy()
         x[f"gaf_{factor}x"] = gaf_numbers(closes, GAF_BARS, rows=ends, dtype=np.float32)[places]
     return x
 
@@ -216,24 +217,3 @@ def _scaled(frame: pd.DataFrame, names: tuple[str, ...], train: np.ndarray) -> n
     values = compute_features(frame, names).values
     scaler = ArrayScaler.from_sklearn(fit_scaler(values, train))
     return np.nan_to_num(scaler.transform(values), nan=0.0)
-
-
-def _coarse(bars: Bars, factor: int) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return complete coarse bars by the clock, and the newest one over at each fine bar's close.
-
-    Returns:
-        Coarse bars, and their row numbers `(fine rows,)`, -1 before the first.
-    """
-    if factor == 1:
-        return bars.frame, np.arange(len(bars.frame))
-    step = bars.interval.value
-    block = utc_times(bars.frame).astype(np.int64) // (step * factor)
-    table = bars.frame.groupby(block).agg(
-        {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
-    )
-    complete = np.bincount(block - block[0]) == factor
-    table = table[complete]
-    table.index = pd.DatetimeIndex(table.index * step * factor, tz="UTC", name="timestamp")
-    last = np.append(block[1:] != block[:-1], True) & complete[block - block[0]]
-    # The last fine bar of a block may fall short of it where bars are missing; none are here.
-    return table, np.cumsum(last) - 1
