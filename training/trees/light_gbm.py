@@ -3,6 +3,7 @@
 Source: Ke et al. (2017), LightGBM: a highly efficient gradient boosting decision tree, NeurIPS 30.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,7 @@ from models.search_space import FloatRange, IntRange, SearchSpace
 from training.trees.booster import Booster, Growth, Sample, TreeError, kept_trees
 from training.trees.config import TreeConfig, check_share
 from training.trees.libraries import tree_library
-
-_OBJECTIVE = "objective=binary sigmoid:1"
+from training.trees.light_gbm_text import tree_shapes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,29 +112,18 @@ class LightGbm(Booster):
         library = tree_library("lightgbm")
         try:
             text = path.read_text(encoding="utf-8")
-            if not text.startswith("tree\n") or _OBJECTIVE not in text:
-                raise ValueError(f"no line {_OBJECTIVE!r}")
+            tree_shapes(text, features=features)
             read = cls._from_text(text, threads)
         except (OSError, ValueError, library.basic.LightGBMError) as error:
             raise TreeError(
-                f"{path} holds no LightGBM text model of two classes ({error}); train again"
+                f"{path} holds no LightGBM text model of two classes and {features} features "
+                f"({error}); train again"
             ) from error
-        if read.booster.num_feature() != features:
-            raise TreeError(
-                f"{path} holds trees of {read.booster.num_feature()} features, not of {features}; "
-                "train again"
-            )
         return read
 
     def shapes(self) -> pd.DataFrame:
         """Return leaves and depth of each tree."""
-        trees = self.booster.dump_model()["tree_info"]
-        return pd.DataFrame(
-            {
-                "leaves": [int(tree["num_leaves"]) for tree in trees],
-                "depth": [_depth(tree["tree_structure"]) for tree in trees],
-            }
-        )
+        return pd.DataFrame([dataclasses.asdict(shape) for shape in tree_shapes(self.text)])
 
     @classmethod
     def _from_text(cls, text: str, threads: int) -> Self:
@@ -162,13 +151,3 @@ def _options(config: LightGbmConfig) -> dict[str, Any]:
         "feature_pre_filter": False,
         "verbosity": -1,
     }
-
-
-def _depth(root: dict[str, Any]) -> int:
-    deepest, waiting = 0, [(root, 0)]
-    while waiting:
-        node, depth = waiting.pop()
-        deepest = max(deepest, depth)
-        children = [node[side] for side in ("left_child", "right_child") if side in node]
-        waiting += [(child, depth + 1) for child in children]
-    return deepest
