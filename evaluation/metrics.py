@@ -14,6 +14,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from evaluation.arrays import Array1D, binary, same_length, unit_interval, vector
+from evaluation.forecasts.classes import class_confusion
 from evaluation.oracle import expected_accuracy, oracle_accuracy, share_of_edge
 from evaluation.returns import (
     annual_return,
@@ -91,8 +92,7 @@ def confusion(label: npt.ArrayLike, predicted: npt.ArrayLike) -> npt.NDArray[np.
     """Counts of shape `(2, 2)`: row is the label (down, up), column the prediction."""
     truth, guess = binary("label", label), binary("predicted", predicted)
     same_length(label=truth, predicted=guess)
-    cell = (2 * truth + guess).astype(np.int64)
-    return np.bincount(cell, minlength=4).reshape(2, 2).astype(np.int64)
+    return class_confusion(truth, guess, classes=2)
 
 
 def log_loss(label: npt.ArrayLike, probability: npt.ArrayLike) -> float:

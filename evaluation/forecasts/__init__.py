@@ -1,0 +1,1 @@
+"""Forecasts of several horizons and classes judged: counts, calibration, quantiles."""
