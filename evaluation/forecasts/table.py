@@ -155,7 +155,7 @@ def forecast_table(forecasts: Forecasts, *, bins: int = 10) -> pd.DataFrame:
 def confusion_table(forecasts: Forecasts) -> pd.DataFrame:
     """Return the counts behind it: columns `horizon`, `label`, `predicted`, `rows`."""
     names = CLASS_NAMES[forecasts.classes]
-    lines = []
+    lines: list[tuple[int, str, str, int]] = []
     for horizon in range(forecasts.horizons):
         label, chances = forecasts.of_classes(horizon)
         if not len(label):
