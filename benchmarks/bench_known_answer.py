@@ -40,7 +40,7 @@ def run(model: str, rows: int, edge: float, seed: int, epochs: int) -> pd.DataFr
     keras.utils.clear_session()
     progress = LineProgress()
     prepared = prepare(config, progress)
-    net = build(config, prepared.scaled.shape[1])
+    net = build(prepared)
     outcome = evaluate(prepared, net, train(prepared, net, progress), progress)
     return _lines(prepared, outcome, {"rows": rows, "edge": edge, "seed": seed}, model)
 

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import inspect
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -122,6 +123,11 @@ def sees(name: str) -> tuple[str, ...]:
 def still_weights(name: str) -> tuple[str, ...]:
     """Patterns of the weight paths that training may leave as they are."""
     return tuple(getattr(_module(name), "STILL", ()))
+
+
+def memory_filler(name: str) -> Callable[..., None] | None:
+    """The model's `fill_memory(model, x, y, returns, known_clock)`; None where it has no index."""
+    return getattr(_module(name), "fill_memory", None)
 
 
 def receptive_field_bars(name: str, config: Any, window_bars: int) -> int:

@@ -8,8 +8,8 @@ import contextlib
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,10 @@ import features
 from training import bundle_files as files
 from training.bundle_files import FILE_PREFIX
 from training.manifest import MANIFEST_NAME, BundleError, verified_manifest, write_manifest
-from training.saved_model import (
-    compile_logits,
-    export_saved_model,
-    feature_count,
-    save_keras_files,
-)
+from training.predictors.predictor import Predictor, as_predictor
+from training.saved_model import export_saved_model, input_shapes, save_keras_files
 from training.scaling import ArrayScaler
+from training.trees.model import TreeModel, load_trees
 
 __all__ = [
     "FILE_PREFIX",
@@ -49,8 +46,8 @@ class BundleContents:
     """Everything a bundle is made of.
 
     Args:
-        model: One input of scaled features `(batch, features)`, float32 logits `(batch, horizons)`.
-        feature_names: Model inputs in order.
+        model: A net as `models.build_model` builds it, or grown trees.
+        feature_names: Features in order.
         families: Family of each feature.
         scaler: Fitted on the training rows of those features.
         temperature: Divides the logits; one for all horizons or one each, positive.
@@ -60,12 +57,13 @@ class BundleContents:
         history: One row per epoch, or lists by column.
         architecture: One row per weighted layer.
         data_fingerprint: What identifies the bars.
+        scalers: Input name to scaler, of inputs that are no features of the decision's own bars.
 
     Raises:
         BundleError: Parts do not fit each other.
     """
 
-    model: keras.Model
+    model: keras.Model | TreeModel
     feature_names: Sequence[str]
     families: Sequence[str]
     scaler: RobustScaler
@@ -76,11 +74,11 @@ class BundleContents:
     history: pd.DataFrame | Mapping[str, Sequence[float]]
     architecture: pd.DataFrame
     data_fingerprint: str | dict[str, str]
+    scalers: Mapping[str, RobustScaler] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        width = feature_count(self.model)
         counts = {
-            "model inputs": width,
+            **feature_widths(model_shapes(self.model)),
             "feature_names": len(self.feature_names),
             "families": len(self.families),
             "scaler features": ArrayScaler.from_sklearn(self.scaler).features,
@@ -92,9 +90,14 @@ class BundleContents:
         files.check_threshold(self.threshold)
 
     @property
+    def kind(self) -> str:
+        """`keras` or `trees`."""
+        return "trees" if isinstance(self.model, TreeModel) else "keras"
+
+    @property
     def horizons(self) -> int:
         """Logits per row."""
-        return int(self.model.outputs[0].shape[1])
+        return as_predictor(self.model).horizons
 
     @property
     def temperatures(self) -> np.ndarray:
@@ -123,9 +126,14 @@ class BundleDraft:
         if self.contents is not None:
             raise BundleError("a draft is saved once; open another bundle_writer")
         model, temperature = contents.model, contents.temperatures
-        save_keras_files(model, self.path / files.KERAS_FILE, self.path / files.H5_FILE)
-        export_saved_model(model, self.path / files.SAVED_MODEL_FOLDER, temperature)
-        files.write_preprocessing(self.path, contents.scaler, temperature, contents.threshold)
+        if isinstance(model, TreeModel):
+            model.save(self.path / files.TREES_FOLDER)
+        else:
+            save_keras_files(model, self.path / files.KERAS_FILE, self.path / files.H5_FILE)
+            export_saved_model(model, self.path / files.SAVED_MODEL_FOLDER, temperature)
+        files.write_preprocessing(
+            self.path, contents.scaler, temperature, contents.threshold, contents.scalers
+        )
         files.write_features(
             self.path / files.FEATURES_FILE, contents.feature_names, contents.families
         )
@@ -169,6 +177,7 @@ def bundle_writer(folder: str | Path, *, workspace: Path | None = None) -> Itera
             feature_names=tuple(draft.contents.feature_names),
             horizons=draft.contents.horizons,
             data_fingerprint=draft.contents.data_fingerprint,
+            kind=draft.contents.kind,
         )
         _refuse_existing(folder)
         os.replace(draft.path, folder)
@@ -188,10 +197,11 @@ class Bundle:
 
     Args:
         folder: Where it was loaded from.
-        model: Scaled features to logits, not compiled for training.
-        feature_names: Model inputs in order.
+        model: Scaled inputs to predictions: a net that is not compiled for training, or trees.
+        feature_names: Features in order.
         families: Family of each feature.
         scaler: From unscaled features to model inputs.
+        scalers: Input name to scaler, of inputs with tables of their own.
         temperature: Of each horizon, float64 `(horizons,)`.
         threshold: Least probability of the side taken.
         config: What the run was asked to do.
@@ -200,10 +210,11 @@ class Bundle:
     """
 
     folder: Path
-    model: keras.Model
+    model: keras.Model | TreeModel
     feature_names: tuple[str, ...]
     families: tuple[str, ...]
     scaler: ArrayScaler
+    scalers: dict[str, ArrayScaler]
     temperature: np.ndarray
     threshold: float
     config: dict[str, Any]
@@ -211,8 +222,9 @@ class Bundle:
     manifest: dict[str, Any]
 
     @cached_property
-    def _logits_of_scaled(self) -> Callable[[np.ndarray], np.ndarray]:
-        return compile_logits(self.model)
+    def predictor(self) -> Predictor:
+        """The model behind one interface, compiled once."""
+        return as_predictor(self.model)
 
     def compute_features(self, frame: pd.DataFrame) -> features.FeatureMatrix:
         """Compute this model's features, in its order, from bars.
@@ -246,8 +258,15 @@ class Bundle:
             values: Unscaled features in the order of `feature_names`, `(rows, features)`.
 
         Raises:
+            BundleError: The model reads more than the features of one bar.
             ValueError: Another number of features, or an infinite value.
         """
+        shapes = list(model_shapes(self.model).values())
+        if shapes != [(len(self.feature_names),)]:
+            raise BundleError(
+                f"the model of {self.folder} reads {model_shapes(self.model)}, not single rows of "
+                "features; use training.inference.predict_bars(bundle, market)"
+            )
         scaled = self.scaler.transform(values)
         if np.isinf(scaled).any():
             row, column = np.argwhere(np.isinf(scaled))[0]
@@ -257,7 +276,7 @@ class Bundle:
             )
         known = ~np.isnan(scaled).any(axis=1)
         out = np.full((len(scaled), len(self.temperature)), np.nan, np.float32)
-        out[known] = self._logits_of_scaled(scaled[known])
+        out[known] = self.predictor.outputs(scaled[known])["logits"]
         return out
 
     def probability(self, values: np.ndarray) -> np.ndarray:
@@ -277,7 +296,13 @@ def load_bundle(folder: str | Path) -> Bundle:
     """
     folder = Path(folder).resolve()  # `artifacts/latest` is a link
     manifest = verified_manifest(folder)
-    if absent := [name for name in files.READ_ON_LOAD if name not in manifest["files"]]:
+    kind = manifest["kind"]
+    if kind not in files.MODEL_FILES:
+        raise BundleError(
+            f"{folder} holds several models together; use training.ensembles.load_ensemble"
+        )
+    needed = (*files.MODEL_FILES[kind], *files.READ_ON_LOAD)
+    if absent := [name for name in needed if name not in manifest["files"]]:
         raise BundleError(f"{folder} lists no {', '.join(absent)}; train again")
     names, families = files.read_features(folder / files.FEATURES_FILE)
     if list(names) != manifest["feature_names"]:
@@ -286,9 +311,16 @@ def load_bundle(folder: str | Path) -> Bundle:
             "train again"
         )
     scaler, temperature, threshold = files.read_preprocessing(folder / files.PREPROCESSING_FILE)
-    model = files.read_model(folder / files.KERAS_FILE)
-    widths = {"features": len(names), "scaler": scaler.features, "model": feature_count(model)}
-    horizons = int(model.outputs[0].shape[1])
+    if kind == "trees":
+        model = load_trees(folder / files.TREES_FOLDER)
+    else:
+        model = files.read_model(folder / files.KERAS_FILE)
+    widths = {
+        "features": len(names),
+        "scaler": scaler.features,
+        **feature_widths(model_shapes(model)),
+    }
+    horizons = as_predictor(model).horizons
     if len(set(widths.values())) > 1 or horizons != manifest["horizons"]:
         raise BundleError(
             f"{folder}: parts do not fit each other: widths {widths}, horizons of the model "
@@ -303,12 +335,26 @@ def load_bundle(folder: str | Path) -> Bundle:
         feature_names=names,
         families=families,
         scaler=scaler,
+        scalers=files.read_further_scalers(folder / files.PREPROCESSING_FILE),
         temperature=temperature,
         threshold=threshold,
         config=files.read_json(folder / files.CONFIG_FILE),
         metrics=files.read_json(folder / files.METRICS_FILE),
         manifest=manifest,
     )
+
+
+def model_shapes(model: keras.Model | TreeModel) -> dict[str, tuple[int, ...]]:
+    """Return each input's name and shape without the rows."""
+    return dict(model.input_shapes) if isinstance(model, TreeModel) else input_shapes(model)
+
+
+def feature_widths(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+    """Return the width of the input that holds the bars' own features; none for pictures."""
+    if len(shapes) == 1:
+        (name, shape) = next(iter(shapes.items()))
+        return {} if name.startswith("gaf_") else {"model inputs": shape[-1]}
+    return {"model inputs": shapes["bars"][-1]} if "bars" in shapes else {}
 
 
 def _refuse_existing(folder: Path) -> None:

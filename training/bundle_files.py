@@ -8,6 +8,7 @@ import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import joblib
@@ -18,6 +19,7 @@ from sklearn.preprocessing import RobustScaler
 from evaluation.json_safe import json_safe
 from training.manifest import BundleError
 from training.scaling import ArrayScaler
+from training.trees.model import TREES_FILE
 
 FILE_PREFIX = "ultimate_deep_advanced"
 KERAS_FILE = f"{FILE_PREFIX}_model.keras"
@@ -27,6 +29,7 @@ SCALER_FILE = f"{FILE_PREFIX}_scaler.pkl"
 THRESHOLD_FILE = f"{FILE_PREFIX}_threshold.pkl"
 ARCHITECTURE_FILE = f"{FILE_PREFIX}_architecture.csv"
 SAVED_MODEL_FOLDER = "saved_model"
+TREES_FOLDER = "trees"
 PREPROCESSING_FILE = "preprocessing.npz"
 HISTORY_FILE = "history.csv"
 CONFIG_FILE = "config.json"
@@ -46,16 +49,41 @@ FILE_PURPOSES = {
     "report.json": "the figures of this page",
     "manifest.json": "versions, data fingerprint, SHA-256 of every file",
 }
-READ_ON_LOAD = (KERAS_FILE, FEATURES_FILE, PREPROCESSING_FILE, CONFIG_FILE, METRICS_FILE)
+READ_ON_LOAD = (FEATURES_FILE, PREPROCESSING_FILE, CONFIG_FILE, METRICS_FILE)
+MODEL_FILES = {"keras": (KERAS_FILE,), "trees": (f"{TREES_FOLDER}/{TREES_FILE}",)}
+_NETS_ONLY = (KERAS_FILE, H5_FILE, f"{SAVED_MODEL_FOLDER}/")
+
+
+def file_purposes(kind: str) -> dict[str, str]:
+    """Return what each file of a bundle of that kind is for."""
+    if kind == "keras":
+        return FILE_PURPOSES
+    trees = {f"{TREES_FOLDER}/": "the trees: scaled features in, log-odds out; no pickle"}
+    rest = {name: text for name, text in FILE_PURPOSES.items() if name not in _NETS_ONLY}
+    return trees | rest | {ARCHITECTURE_FILE: "every tree"}
+
 
 _ARRAYS = ("center", "scale", "temperature", "threshold")
 
 
 def write_preprocessing(
-    folder: Path, scaler: RobustScaler, temperature: np.ndarray, threshold: float
+    folder: Path,
+    scaler: RobustScaler,
+    temperature: np.ndarray,
+    threshold: float,
+    further: Mapping[str, RobustScaler] = MappingProxyType({}),
 ) -> None:
-    """Write scaler and threshold twice: pickled for users, as plain arrays for the loader."""
-    joblib.dump(scaler, folder / SCALER_FILE)
+    """Write scalers and threshold twice: pickled for users, as plain arrays for the loader.
+
+    Args:
+        folder: Of the draft.
+        scaler: Of the features.
+        temperature: Float64 `(horizons,)`.
+        threshold: Least probability of the side taken.
+        further: Input name to the scaler of its own table; users find all in one dict then, the
+            features' own under `features`.
+    """
+    joblib.dump({"features": scaler, **further} if further else scaler, folder / SCALER_FILE)
     joblib.dump(float(threshold), folder / THRESHOLD_FILE)
     plain = ArrayScaler.from_sklearn(scaler)
     np.savez(
@@ -64,7 +92,34 @@ def write_preprocessing(
         scale=plain.scale,
         temperature=temperature,
         threshold=np.float64(threshold),
+        **_further_arrays(further),
     )
+
+
+def _further_arrays(further: Mapping[str, RobustScaler]) -> dict[str, Any]:
+    plain = {name: ArrayScaler.from_sklearn(scaler) for name, scaler in further.items()}
+    centers = {f"{name}/center": scaler.center for name, scaler in plain.items()}
+    arrays: dict[str, Any] = centers
+    return arrays | {f"{name}/scale": scaler.scale for name, scaler in plain.items()}
+
+
+def read_further_scalers(path: Path) -> dict[str, ArrayScaler]:
+    """Return the scalers of further inputs by name; none where the features are all there is.
+
+    Raises:
+        BundleError: An array is absent, pickled, misshapen or out of range.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            names = [name.removesuffix("/center") for name in file.files if "/center" in name]
+            return {
+                name: ArrayScaler(center=file[f"{name}/center"], scale=file[f"{name}/scale"])
+                for name in names
+            }
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise BundleError(
+            f"{path} does not hold proper scalers of every input ({error}); train again"
+        ) from error
 
 
 def read_preprocessing(path: Path) -> tuple[ArrayScaler, np.ndarray, float]:

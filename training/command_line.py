@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from jsonargparse import ArgumentParser, Namespace
@@ -21,6 +22,37 @@ def experiment_parser(description: str | None) -> ArgumentParser:
     parser.link_arguments("seed", "fit.seed")
     parser.link_arguments("label.horizon_bars", "backtest.horizon_bars")
     return parser
+
+
+def with_model_config(arguments: Sequence[str], configs: Path) -> list[str]:
+    """Return arguments in which `--model NAME` has become the model's own `--config` file.
+
+    The file comes first, so that everything else on the command line changes what it says.
+
+    Args:
+        arguments: Of the command line.
+        configs: Folder that holds `NAME.yaml` for every model.
+
+    Raises:
+        ValueError: No model has this name.
+    """
+    rest, names = [], []
+    given = iter(arguments)
+    for argument in given:
+        if argument == "--model":
+            names.append(next(given, ""))
+        elif argument.startswith("--model="):
+            names.append(argument.removeprefix("--model="))
+        else:
+            rest.append(argument)
+    files = []
+    for name in names:
+        path = configs / f"{name}.yaml"
+        if not name or not path.is_file():
+            known = sorted(file.stem for file in configs.glob("*.yaml"))
+            raise ValueError(f"no model is called {name!r}; --model is one of {', '.join(known)}")
+        files += ["--config", str(path)]
+    return [*files, *rest]
 
 
 def script_parser(description: str | None, *, period: bool = False) -> ArgumentParser:

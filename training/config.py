@@ -9,6 +9,8 @@ from market.labels import LabelSpec
 from market.simulation_spec import SimulationSpec
 from market.splits import SplitSpec
 from training.fitting.fit_config import FitConfig
+from training.inputs.config import InputConfig
+from training.losses.loss_config import LossConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +88,25 @@ class ModelConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HeadConfig:
+    """What else is predicted beside the label's direction.
+
+    Args:
+        further_horizons: Other horizons than the label's, in bars (`4`) or as a time (`15min`);
+            the label's horizon is the one that is traded.
+        classes: 2 predicts up or down, 3 also flat (returns that the label's rule calls ties), 0
+            no direction, which needs quantiles.
+        quantiles: Levels of the return that are predicted, in units of its recent size.
+        variance: Whether the model also says how noisy its own logit is.
+    """
+
+    further_horizons: tuple[int | str, ...] = ()
+    classes: Literal[0, 2, 3] = 2
+    quantiles: tuple[float, ...] = ()
+    variance: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class ThresholdConfig:
     """How the trading threshold is chosen on validation.
 
@@ -114,6 +135,8 @@ class ExperimentConfig:
         features: Features.
         label: What is predicted.
         split: Chronological parts.
+        inputs: What the model is fed at each decision.
+        heads: What it predicts beside the label.
         model: Architecture.
         fit: Training.
         threshold: Choice of the trading threshold.
@@ -128,6 +151,8 @@ class ExperimentConfig:
     features: FeatureConfig = FeatureConfig()
     label: LabelSpec = LabelSpec()
     split: SplitSpec = SplitSpec()
+    inputs: InputConfig = InputConfig()
+    heads: HeadConfig = HeadConfig()
     model: ModelConfig = ModelConfig()
     fit: FitConfig = FitConfig()
     threshold: ThresholdConfig = ThresholdConfig()
@@ -141,7 +166,8 @@ class ExperimentConfig:
                 "use letters, digits, - and _"
             )
 
-        fit = dataclasses.replace(self.fit, seed=self.seed)
+        loss = loss_for_heads(self.fit.loss, self.heads)
+        fit = dataclasses.replace(self.fit, seed=self.seed, loss=loss)
         backtest = dataclasses.replace(self.backtest, horizon_bars=self.label.horizon_bars)
         object.__setattr__(self, "fit", fit)
         object.__setattr__(self, "backtest", backtest)
@@ -149,3 +175,23 @@ class ExperimentConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists and scalars, as written to `config.json`."""
         return dataclasses.asdict(self)
+
+
+def loss_for_heads(loss: LossConfig, heads: HeadConfig) -> LossConfig:
+    """Return the loss that learns every head: the given one, or what plain cross-entropy becomes.
+
+    Raises:
+        ValueError: Quantiles that the loss and the heads name differently.
+    """
+    plain = loss == LossConfig()
+    if heads.quantiles:
+        if plain or loss == LossConfig(name="quantile"):
+            return LossConfig(name="quantile", quantiles=heads.quantiles)
+        if "quantile" in loss.names and loss.quantiles != heads.quantiles:
+            raise ValueError(
+                f"fit.loss.quantiles {loss.quantiles} and heads.quantiles {heads.quantiles} "
+                "differ; leave fit.loss.quantiles out"
+            )
+    if heads.variance and plain:
+        return LossConfig(name="uncertainty")
+    return loss

@@ -14,6 +14,7 @@ from market.readers import read_bars
 from market.simulator import simulate_assets
 from market.splits import Split, SplitSpec, chronological_split
 from training.config import DataConfig
+from training.targets import Targets, label_end_times, pooled_targets, utc_times
 
 FeatureFunction = Callable[[pd.DataFrame], FeatureMatrix]
 
@@ -78,6 +79,7 @@ class Rows:
         families: Family of each feature.
         dropped: Features that these bars do not allow, and why.
         warmup_bars: Bars before a symbol's first row.
+        targets: What several heads learn; None where the label alone is predicted.
     """
 
     values: np.ndarray
@@ -93,6 +95,7 @@ class Rows:
     families: tuple[str, ...]
     dropped: dict[str, str]
     warmup_bars: int
+    targets: Targets | None = None
 
 
 def load_market(data: DataConfig, label: LabelSpec) -> Market:
@@ -143,6 +146,7 @@ def assemble_rows(
     label: LabelSpec,
     feature_function: FeatureFunction = compute_features,
     label_function: Callable[[pd.DataFrame, LabelSpec], Labels] = make_labels,
+    horizons_bars: tuple[int, ...] = (),
 ) -> Rows:
     """Compute features and labels of every symbol and pool the usable rows.
 
@@ -151,6 +155,8 @@ def assemble_rows(
         label: What is predicted.
         feature_function: Bars to features.
         label_function: Bars to labels.
+        horizons_bars: Every horizon that several heads learn, the label's first; empty where the
+            label alone is predicted. A row's label then ends with the longest of them.
 
     Raises:
         ValueError: Too few bars for the features' warm-up.
@@ -167,21 +173,20 @@ def assemble_rows(
     families = dict(zip(first.names, first.families, strict=True))
     pooled = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     truth = pooled.pop("probability_up")
+    targets = None
+    if horizons_bars:
+        targets, ends = pooled_targets(market, pooled, label, horizons_bars, label_function)
+        pooled["label_end_time"] = np.maximum(pooled["label_end_time"], ends)
     return Rows(
         **pooled,
         probability_up=None if market.probability_up is None else truth,
+        targets=targets,
         symbols=tuple(market.bars),
         names=shared,
         families=tuple(families[name] for name in shared),
         dropped=dropped,
         warmup_bars=max(matrix.warmup_bars for matrix in matrices.values()),
     )
-
-
-def utc_times(frame: pd.DataFrame) -> np.ndarray:
-    """Return the bars' open times, `datetime64[ns]` in UTC, shape `(rows,)`."""
-    index = pd.DatetimeIndex(frame.index).tz_convert("UTC").tz_localize(None)
-    return index.to_numpy().astype("datetime64[ns]")
 
 
 def split_rows(rows: Rows, spec: SplitSpec, interval: pd.Timedelta) -> Split:
@@ -221,10 +226,7 @@ def _symbol_rows(
         )
     opens = utc_times(bars.frame)
     interval = np.timedelta64(bars.interval.value, "ns")
-    # An undefined label ends after the last bar: its row belongs to the last part only.
-    exit_row = labels.exit_row
-    unknown_end = opens[-1] + interval * (spec.horizon_bars + 1)
-    label_end = np.where(exit_row >= 0, opens[np.maximum(exit_row, 0)], unknown_end)
+    label_end = label_end_times(bars, labels, spec.horizon_bars)
     truth = np.full(len(opens), np.nan)
     if market.probability_up is not None:
         truth = market.probability_up[symbol]

@@ -12,72 +12,43 @@ from typing import Any
 import keras
 import numpy as np
 from scipy.special import expit
-from sklearn.preprocessing import RobustScaler
 
+import models.registry
 from evaluation.ledger.trial import TrialCount
 from evaluation.verdict import Verdict
-from features import compute_features
-from market.splits import Split
 from models.heads import Heads
-from models.registry import build_model, config_class, preset_config
+from models.registry import build_model
 from training.baselines import BASELINES, BaselineInputs
 from training.calibration import TemperatureFit
 from training.config import ExperimentConfig
-from training.dataset import Market, Rows, assemble_rows, load_market
-from training.fitting.arrays import Arrays
+from training.fitting.arrays import training_weight
 from training.fitting.compiled import CompiledFit
 from training.fitting.fit import FitResult, fit
 from training.fitting.precision import resolve_precision
 from training.fitting.progress import Progress
-from training.judge import Judge, Judgement
-from training.saved_model import compile_logits
-from training.scaling import ArrayScaler
-from training.steps import ByPart, Steps, keep_features
-from training.trials import TrialBook, weights_digest
+from training.inputs.model_inputs import materialised
+from training.inputs.tables import clock_of
+from training.judge import Judgement
+from training.predictors.predictor import Predictor, as_predictor
+from training.prepared import PARTS, Prepared, assemble, prepare, prepare_rows, with_split
+from training.steps import ByPart
+from training.trees import registry as trees
+from training.trees.model import TreeModel, fit_trees
+from training.trials import TrialBook
 
-PARTS = ("train", "validation", "test")
-
-
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """All that training and judging need, before any model exists.
-
-    Args:
-        config: The experiment.
-        market: Bars by symbol.
-        rows: Pooled rows.
-        split: Row numbers of the three parts.
-        scaler: Fitted on the labelled training rows.
-        scaled: Scaled features of all rows, float32 `(rows, features)`.
-        steps: How it was done, and how the rest is to be.
-    """
-
-    config: ExperimentConfig
-    market: Market
-    rows: Rows
-    split: Split
-    scaler: RobustScaler
-    scaled: np.ndarray
-    steps: Steps = Steps()
-
-    def part(self, name: str) -> np.ndarray:
-        """Return the row numbers of `train`, `validation` or `test`."""
-        return getattr(self.split, name)
-
-    def labelled(self, name: str) -> np.ndarray:
-        """Return the row numbers of a part whose label is defined."""
-        part = self.part(name)
-        return part[np.isfinite(self.rows.labels[part])]
-
-    def arrays(self, name: str) -> Arrays:
-        """Return scaled features and labels of a part's labelled rows."""
-        chosen = self.labelled(name)
-        labels = self.rows.labels[chosen].astype(np.float32)
-        return Arrays(x=self.scaled[chosen], y=labels[:, None])
-
-    def judge(self, name: str) -> Judge:
-        """Return the judge of a part's rows."""
-        return Judge(self.market, self.rows, part=self.part(name), backtest=self.config.backtest)
+__all__ = [
+    "PARTS",
+    "Outcome",
+    "Prepared",
+    "assemble",
+    "build",
+    "evaluate",
+    "grow_trees",
+    "prepare",
+    "prepare_rows",
+    "train",
+    "with_split",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +58,8 @@ class Outcome:
     Args:
         temperature: Fitted on validation.
         logits: Logits of the validation and test rows, `(rows,)`, by part.
+        outputs: Everything that the model says of the same rows: `logits` `(rows, horizons)` and
+            further heads by name, by part.
         probability: Calibrated probability of up of the same rows.
         model: The model's judgement.
         baselines: The baselines', on the same rows and costs.
@@ -97,6 +70,7 @@ class Outcome:
 
     temperature: TemperatureFit
     logits: dict[str, np.ndarray]
+    outputs: dict[str, dict[str, np.ndarray]]
     probability: dict[str, np.ndarray]
     model: Judgement
     baselines: tuple[Judgement, ...]
@@ -105,111 +79,47 @@ class Outcome:
     trials: TrialCount
 
 
-def prepare(
-    config: ExperimentConfig,
-    progress: Progress,
-    *,
-    market: Market | None = None,
-    steps: Steps = Steps(),
-) -> Prepared:
-    """Walk from bars to scaled parts.
+def build(prepared: Prepared) -> keras.Model:
+    """Build the configured net for the prepared inputs, in the precision that will run.
 
-    Args:
-        config: The experiment.
-        progress: Told what happens.
-        market: These bars instead of the configured ones.
-        steps: What is done otherwise than usual.
+    A model that remembers the past is given the training part to remember.
 
     Raises:
-        ValueError: Bad bars, unknown features, or too few rows for the split.
+        ValueError: An unknown model, preset or option, or trees, which are grown and not built.
     """
-    if market is None:
-        market = _load(config, progress)
-    count = sum(len(bars.frame) for bars in market.bars.values())
-    with progress.busy(f"computing features of {count:,} bars"):
-        market, rows = assemble(config, market, steps)
-    if rows.dropped:
-        progress.message(f"left out {len(rows.dropped)} features: {_reasons(rows.dropped)}")
-    split = steps.split(rows, config.split, market.interval)
-    return prepare_rows(config, market, rows, split, steps)
-
-
-def assemble(config: ExperimentConfig, market: Market, steps: Steps) -> tuple[Market, Rows]:
-    """Walk from bars to pooled rows, before any split; the market is what `steps.bars` made."""
-    if steps.bars is not None:
-        market = steps.bars(market)
-    names = config.features.names or None
-    compute = steps.features or (lambda frame: compute_features(frame, names))
-    return market, assemble_rows(market, config.label, compute, steps.labels)
-
-
-def prepare_rows(
-    config: ExperimentConfig, market: Market, rows: Rows, split: Split, steps: Steps = Steps()
-) -> Prepared:
-    """Change and select rows where the steps say so, then scale: all that follows a split.
-
-    Raises:
-        ValueError: No training row has a label.
-    """
-    if steps.rows is not None:
-        rows = steps.rows(rows, split)
-    if steps.select is not None:
-        rows = keep_features(rows, steps.select(rows, split))
-    train = split.train[np.isfinite(rows.labels[split.train])]
-    if train.size == 0:
-        raise ValueError(
-            f"no training row has a label under {config.label}; narrow the cost band or change "
-            "the rule for ties"
-        )
-    scaler = steps.scale(rows.values, train)
-    scaled = ArrayScaler.from_sklearn(scaler).transform(rows.values)
-    return Prepared(config, market, rows, split, scaler, scaled, steps)
-
-
-def with_split(prepared: Prepared, split: Split) -> Prepared:
-    """Return the same rows in other parts, scaled anew on the new training part.
-
-    Raises:
-        ValueError: Rows were changed or selected for the old split, so they must be prepared anew.
-    """
-    steps = prepared.steps
-    if steps.rows is not None or steps.select is not None:
-        raise ValueError(
-            "rows that a step changed or selected for one split cannot serve another; prepare "
-            "without `rows` and `select`, then give the steps to `prepare_rows` for each split"
-        )
-    return prepare_rows(prepared.config, prepared.market, prepared.rows, split, steps)
-
-
-def _load(config: ExperimentConfig, progress: Progress) -> Market:
-    with progress.busy("reading bars" if config.data.paths else "simulating bars"):
-        market = load_market(config.data, config.label)
-    for bars in market.bars.values():
-        for note in bars.notes:
-            progress.message(f"{bars.symbol}: {note}")
-    return market
-
-
-def build(config: ExperimentConfig, features: int) -> keras.Model:
-    """Build the configured model for that many features, in the precision that will run.
-
-    Raises:
-        ValueError: An unknown model, preset or option.
-    """
+    config = prepared.config
     keras.utils.set_random_seed(config.seed)
-    return build_model(
-        config.model.name, {"features": (features,)}, Heads(), builder_config(config)
+    model = build_model(
+        config.model.name,
+        prepared.inputs.shapes,
+        model_heads(config, prepared.learnt.shape[1]),
+        builder_config(config),
+    )
+    fill_memory(prepared, model)
+    return model
+
+
+def model_heads(config: ExperimentConfig, horizons: int) -> Heads:
+    """Return what the model predicts for so many horizons."""
+    heads = config.heads
+    return Heads(
+        horizons=horizons,
+        classes=heads.classes,
+        quantiles=heads.quantiles,
+        variance=heads.variance,
     )
 
 
-def builder_config(config: ExperimentConfig) -> object:
-    """Return the builder's own configuration: preset, then options, seed and precision.
+def builder_config(config: ExperimentConfig) -> Any:
+    """Return the model's own configuration: preset, then options, seed and precision.
 
     Raises:
         ValueError: An unknown preset or option, or a value that the model refuses.
     """
     name = config.model.name
-    known = {field.name for field in dataclasses.fields(config_class(name))}
+    registry: Any = trees if name in trees.TREES else models.registry
+    preset = registry.preset_config(name, config.model.preset)
+    known = {field.name for field in dataclasses.fields(preset)}
     unknown = sorted(set(config.model.options) - known)
     if unknown:
         raise ValueError(
@@ -218,9 +128,19 @@ def builder_config(config: ExperimentConfig) -> object:
     fixed: dict[str, Any] = {"seed": config.seed}
     if "precision" in known:
         fixed["precision"] = resolve_precision(config.fit.precision).policy
-    return dataclasses.replace(
-        preset_config(name, config.model.preset), **(fixed | config.model.options)
-    )
+    return dataclasses.replace(preset, **(fixed | config.model.options))
+
+
+def fill_memory(prepared: Prepared, model: keras.Model) -> None:
+    """Give a model that retrieves past windows the labelled training rows, and nothing later."""
+    filler = models.registry.memory_filler(prepared.config.model.name)
+    if filler is None:
+        return
+    chosen = prepared.labelled("train")
+    arrays = prepared.arrays("train")
+    inputs = materialised(arrays.x)
+    known = clock_of(prepared.rows.label_end_time[chosen])
+    filler(model, inputs, arrays.y, prepared.rows.return_log[chosen], known)
 
 
 def train(
@@ -232,7 +152,7 @@ def train(
     resume: bool = False,
     compiled: CompiledFit | None = None,
 ) -> FitResult:
-    """Fit the model on train, stopping by validation; see `training.fitting.fit.fit`."""
+    """Fit the net on train, stopping by validation; see `training.fitting.fit.fit`."""
     return fit(
         model,
         prepared.arrays("train"),
@@ -245,9 +165,23 @@ def train(
     )
 
 
+def grow_trees(prepared: Prepared, progress: Progress) -> tuple[TreeModel, FitResult]:
+    """Grow the configured trees on train, stopping by validation."""
+    config, arrays = prepared.config, prepared.arrays("train")
+    weight = training_weight(arrays, class_weights=config.fit.class_weights)
+    return fit_trees(
+        config.model.name,
+        arrays,
+        prepared.steps.stopping(prepared),
+        builder_config(config),
+        weight=weight,
+        progress=progress,
+    )
+
+
 def evaluate(
     prepared: Prepared,
-    model: keras.Model,
+    model: keras.Model | Predictor,
     fitted: FitResult,
     progress: Progress,
     *,
@@ -263,22 +197,26 @@ def evaluate(
         book: Where the trials on these bars are kept and counted; None counts this one alone.
     """
     book = book or TrialBook.unkept(prepared.market, prepared.config)
-    predict = compile_logits(model)
+    predictor = as_predictor(model)
     with progress.busy("calibrating on validation, then reading the test part"):
         parts = {name: prepared.part(name) for name in ("validation", "test")}
-        logits = {name: predict(prepared.scaled[part])[:, 0] for name, part in parts.items()}
+        outputs = {
+            name: predictor.outputs(prepared.inputs.take(part)) for name, part in parts.items()
+        }
+        logits = {name: found["logits"][:, 0] for name, found in outputs.items()}
         temperature = prepared.steps.temperature(prepared, logits)
         probability = {
             name: expit(values.astype(np.float64) / temperature.temperature)
             for name, values in logits.items()
         }
         judged = judge_trained(prepared, "model", probability)
-        record_trials(book, model, fitted, judged)
+        record_trials(book, predictor, fitted, judged)
         trials = book.count()
         verdict = verdict_of(prepared, judged, readings=trials.test_readings)
     return Outcome(
         temperature=temperature,
         logits=logits,
+        outputs=outputs,
         probability=probability,
         model=judged,
         baselines=judge_baselines(prepared, progress),
@@ -288,9 +226,7 @@ def evaluate(
     )
 
 
-def record_trials(
-    book: TrialBook, model: keras.Model, fitted: FitResult, judged: Judgement
-) -> None:
+def record_trials(book: TrialBook, model: Predictor, fitted: FitResult, judged: Judgement) -> None:
     """Record a training, its scan of thresholds and its reading of the test part."""
     book.training(float(fitted.history["validation_loss"].min()))
     if judged.choice is not None:
@@ -299,7 +235,7 @@ def record_trials(
 
 
 def record_reading(
-    book: TrialBook, model: keras.Model, judged: Judgement, *, unseen: bool = True
+    book: TrialBook, model: Predictor, judged: Judgement, *, unseen: bool = True
 ) -> None:
     """Record that a model has read these bars, with what came of it.
 
@@ -311,7 +247,7 @@ def record_reading(
     """
     sharpe = judged.metrics["sharpe"] / math.sqrt(judged.backtest.bars_per_year)
     book.reading(
-        weights_digest(model),
+        model.digest(),
         sharpe_per_bar=sharpe if unseen else math.nan,
         accuracy=judged.metrics["accuracy"],
     )
@@ -367,10 +303,3 @@ def _baseline_inputs(prepared: Prepared) -> BaselineInputs:
         last_return={name: last[prepared.part(name)] for name in parts},
         seed=prepared.config.seed,
     )
-
-
-def _reasons(dropped: dict[str, str]) -> str:
-    by_reason: dict[str, list[str]] = {}
-    for name, reason in dropped.items():
-        by_reason.setdefault(reason, []).append(name)
-    return "; ".join(f"{reason} ({', '.join(names)})" for reason, names in by_reason.items())

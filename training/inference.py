@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from evaluation.ledger.trial import TrialCount
 from evaluation.signals import signal_from_probability
@@ -14,6 +15,8 @@ from training.command_line import config_from_dict
 from training.config import DataConfig, ExperimentConfig
 from training.dataset import Market, Rows, assemble_rows, load_market
 from training.experiment import record_reading
+from training.inputs.config import InputConfig
+from training.inputs.tables import RowInputs, apply_scalers, input_tables
 from training.judge import Judge, Judgement
 from training.trials import TrialBook
 
@@ -69,8 +72,47 @@ def merge_data(given: DataConfig, stored: DataConfig) -> DataConfig:
     return dataclasses.replace(stored, **changed)
 
 
+def row_outputs(bundle: Bundle, market: Market, rows: Rows) -> dict[str, np.ndarray]:
+    """Return everything that a model says of rows of these bars.
+
+    Args:
+        bundle: The model.
+        market: Bars by symbol.
+        rows: Made by `bundle.compute_features`.
+
+    Returns:
+        `logits` and `probability` of up (calibrated), `(rows, horizons)`, and further heads by
+        name, NaN in rows that lack an input, such as the first bars of a window.
+    """
+    inputs = _resolved(bundle)
+    assert inputs.kind != "auto"
+    tables = input_tables(market, rows, inputs.kind, inputs)
+    windows = apply_scalers(tables, bundle.scaler.transform(rows.values), bundle.scalers)
+    complete = np.flatnonzero(tables.complete)
+    found = bundle.predictor.outputs(RowInputs(windows, tables, {}).take(complete))
+    found["probability"] = expit(found["logits"].astype(np.float64) / bundle.temperature)
+    return {name: _spread(values, complete, len(rows.labels)) for name, values in found.items()}
+
+
+def row_probability(bundle: Bundle, market: Market, rows: Rows) -> np.ndarray:
+    """Return the calibrated probability of up of the traded horizon, float64 `(rows,)`."""
+    return row_outputs(bundle, market, rows)["probability"][:, 0]
+
+
+def _resolved(bundle: Bundle) -> InputConfig:
+    """Return what the model reads; bundles from before there were windows read features."""
+    inputs = bundle_config(bundle).inputs
+    return dataclasses.replace(inputs, kind="features") if inputs.kind == "auto" else inputs
+
+
+def _spread(values: np.ndarray, at: np.ndarray, rows: int) -> np.ndarray:
+    out = np.full((rows, *values.shape[1:]), np.nan, values.dtype)
+    out[at] = values
+    return out
+
+
 def predict_bars(bundle: Bundle, market: Market) -> pd.DataFrame:
-    """Return one row for each bar that has all features, by symbol and time.
+    """Return one row for each bar that has all inputs, by symbol and time.
 
     Columns: `symbol`, `timestamp` (the bar's open, UTC), `decision_time` (its close, when the
     prediction is known), `probability_up` (calibrated, for the run's label), `signal` (-1, 0 or 1
@@ -81,9 +123,9 @@ def predict_bars(bundle: Bundle, market: Market) -> pd.DataFrame:
     """
     config = bundle_config(bundle)
     rows = assemble_rows(market, config.label, bundle.compute_features)
-    probability = bundle.probability(rows.values)[:, 0]
+    probability = row_probability(bundle, market, rows)
     opens = rows.decision_time - np.timedelta64(market.interval.value, "ns")
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "symbol": np.array(rows.symbols, dtype=object)[rows.symbol_code],
             "timestamp": pd.DatetimeIndex(opens, tz="UTC"),
@@ -91,9 +133,11 @@ def predict_bars(bundle: Bundle, market: Market) -> pd.DataFrame:
             "probability_up": probability,
             "signal": signal_from_probability(
                 probability, bundle.threshold, mode=config.backtest.mode
-            ).astype(np.int64),
+            ),
         }
     )
+    known = table[np.isfinite(probability)].reset_index(drop=True)
+    return known.astype({"signal": np.int64})
 
 
 def backtest_bundle(bundle: Bundle, data: DataConfig, period: Period = "test") -> Rejudged:
@@ -115,7 +159,9 @@ def backtest_bundle(bundle: Bundle, data: DataConfig, period: Period = "test") -
     rows = assemble_rows(market, config.label, bundle.compute_features)
     boundary = pd.Timestamp(bundle.metrics["split"]["test_from"])
     unseen = rows.decision_time >= boundary.tz_convert(None).to_datetime64()
-    chosen = np.flatnonzero(unseen) if period == "test" else np.arange(len(unseen))
+    probability = row_probability(bundle, market, rows)
+    known = np.isfinite(probability)  # rows that lack an input are not judged
+    chosen = np.flatnonzero(known & unseen if period == "test" else known)
     if chosen.size == 0:
         raise ValueError(
             f"no bar is decided at or after {boundary}, where this model's test part begins; the "
@@ -123,11 +169,11 @@ def backtest_bundle(bundle: Bundle, data: DataConfig, period: Period = "test") -
             "use --period all to see them all the same"
         )
     judge = Judge(market, rows, part=chosen, backtest=config.backtest)
-    probability = bundle.probability(rows.values[chosen])[:, 0]
+    probability = probability[chosen]
     judged = judge.judge("model", probability, bundle.threshold)
     book = TrialBook.opened(bundle.folder, market, config)
     seen = int((~unseen[chosen]).sum())
-    record_reading(book, bundle.model, judged, unseen=not seen)
+    record_reading(book, bundle.predictor, judged, unseen=not seen)
     same = market.fingerprint() == bundle.manifest["data_fingerprint"]
     return Rejudged(
         bundle=bundle,

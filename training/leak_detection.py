@@ -96,7 +96,7 @@ class ExperimentPipeline:
     def _fit(self, trace: Trace, prepared: Prepared) -> Trace:
         """Train, calibrate, choose the threshold and judge, as the experiment does."""
         keras.utils.clear_session(free_memory=False)
-        model = build(prepared.config, prepared.scaled.shape[1])
+        model = build(prepared)
         fitted = train(prepared, model, self.progress)
         outcome = evaluate(prepared, model, fitted, self.progress)
         probability = np.full(len(trace.decision_time), np.nan)

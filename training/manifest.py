@@ -17,6 +17,7 @@ import keras
 
 SCHEMA = "ultimate-deep-bundle"
 SCHEMA_VERSION = 1
+KINDS = ("keras", "trees", "ensemble")
 MANIFEST_NAME = "manifest.json"
 
 _LIBRARIES = (
@@ -112,6 +113,7 @@ def write_manifest(
     feature_names: tuple[str, ...],
     horizons: int,
     data_fingerprint: str | dict[str, str],
+    kind: str = "keras",
 ) -> None:
     """Write `manifest.json` over all files that `folder` holds now.
 
@@ -120,6 +122,7 @@ def write_manifest(
         feature_names: Model inputs in order.
         horizons: Logits per row.
         data_fingerprint: What identifies the bars the model was trained on.
+        kind: What the model is: one of `KINDS`.
 
     Raises:
         BundleError: The folder holds a link or a special file.
@@ -127,6 +130,7 @@ def write_manifest(
     manifest = {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
+        "kind": kind,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "libraries": library_versions(),
         "git_revision": git_revision(),
@@ -203,6 +207,11 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             raise BundleError(
                 f"{path} has no proper field {field!r}; copy the folder again from its origin"
             )
+    if manifest.setdefault("kind", "keras") not in KINDS:  # older bundles are all nets
+        raise BundleError(
+            f"{path} is of kind {manifest['kind']!r} and this program reads {', '.join(KINDS)}; "
+            "install the version of ultimate-deep that wrote it"
+        )
     return manifest
 
 

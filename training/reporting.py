@@ -12,21 +12,23 @@ from evaluation.reporting.data import Contender, Predictions, ReportData
 from evaluation.verdict import accuracy_interval
 from market.labels import LabelSpec
 from models.attention_map import attention_weights, has_attention, unit_names
-from training.bundle_files import FILE_PURPOSES
+from training.bundle_files import file_purposes
 from training.dataset import Market
 from training.experiment import PARTS, Outcome, Prepared
-from training.fitting.plan import Plan, plan_lines
+from training.fitting.plan import Planlike
+from training.inputs.model_inputs import materialised
 from training.judge import Judgement
+from training.trees.model import TreeModel
 
 ATTENTION_ROWS = 2_048
 
 
 def report_data(
     prepared: Prepared,
-    model: keras.Model,
+    model: keras.Model | TreeModel,
     outcome: Outcome,
     assessment: Assessment,
-    plan: Plan,
+    plan: Planlike,
 ) -> ReportData:
     """Return what `evaluation.reporting.report.write_report` shows of this run."""
     config, judged = prepared.config, outcome.model
@@ -47,12 +49,12 @@ def report_data(
         costs=config.backtest.costs,
         history=outcome.fit.history,
         attention=attention,
-        attention_units=unit_names(model) if attention is not None else (),
+        attention_units=_units(model) if attention is not None else (),
         facts=_facts(prepared, outcome),
-        plan=[f"{name}: {text}" for name, text in plan_lines(plan).items()],
+        plan=[f"{name}: {text}" for name, text in plan.lines().items()],
         config=config.to_dict(),
         notes=_notes(prepared, outcome),
-        files=FILE_PURPOSES,
+        files=file_purposes("trees" if isinstance(model, TreeModel) else "keras"),
         assessment=assessment,
     )
 
@@ -90,12 +92,16 @@ def _accuracy_interval(prepared: Prepared, probability: np.ndarray | None) -> In
     )
 
 
-def _attention(prepared: Prepared, model: keras.Model) -> np.ndarray | None:
+def _attention(prepared: Prepared, model: keras.Model | TreeModel) -> np.ndarray | None:
     """Return mean weights over the first test rows, `(heads, units)`; None without attention."""
-    if not has_attention(model):
+    if not isinstance(model, keras.Model) or not has_attention(model):
         return None
-    rows = prepared.split.test[:ATTENTION_ROWS]
-    return attention_weights(model, prepared.scaled[rows]).mean(axis=0)
+    inputs = materialised(prepared.inputs.take(prepared.split.test[:ATTENTION_ROWS]))
+    return attention_weights(model, inputs).mean(axis=0)
+
+
+def _units(model: keras.Model | TreeModel) -> tuple[str, ...]:
+    return tuple(unit_names(model)) if isinstance(model, keras.Model) else ()
 
 
 def _facts(prepared: Prepared, outcome: Outcome) -> dict[str, str]:

@@ -15,15 +15,26 @@ from evaluation.assessment import Assessment
 from evaluation.json_safe import json_safe
 from evaluation.reporting.json_report import write_json_report
 from evaluation.reporting.report import write_report
-from models.describe import describe_architecture
 from training.bundle import BundleContents, bundle_writer
 from training.command_line import config_from_dict
 from training.config import ExperimentConfig
 from training.evaluating.assessing import assess_outcome
-from training.experiment import PARTS, Outcome, Prepared, build, evaluate, prepare, train
+from training.experiment import (
+    PARTS,
+    Outcome,
+    Prepared,
+    build,
+    builder_config,
+    evaluate,
+    grow_trees,
+    prepare,
+    train,
+)
 from training.fitting.compiled import CompiledFit, time_fit
-from training.fitting.plan import Plan, make_plan, plan_lines
+from training.fitting.fit import FitResult
+from training.fitting.plan import Planlike, make_plan
 from training.fitting.progress import Progress
+from training.predictors.predictor import as_predictor
 from training.reporting import report_data
 from training.runs import (
     UNFINISHED,
@@ -33,6 +44,9 @@ from training.runs import (
     start_run,
     unfinished_folder,
 )
+from training.trees.model import TreeModel
+from training.trees.plan import make_growth_plan
+from training.trees.registry import TREES
 from training.trials import TrialBook
 
 CHECKPOINTS = "checkpoints"
@@ -59,7 +73,7 @@ class Run:
     prepared: Prepared
     outcome: Outcome
     assessment: Assessment
-    plan: Plan
+    plan: Planlike
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,15 +82,15 @@ class Planned:
 
     Args:
         prepared: Data and split.
-        model: Built, with its initial weights.
-        compiled: The model's step and forward pass, timed.
+        model: Built, with its initial weights; None where trees are to be grown.
+        compiled: The model's step and forward pass, timed; likewise.
         plan: What training will do and cost.
     """
 
     prepared: Prepared
-    model: keras.Model
-    compiled: CompiledFit
-    plan: Plan
+    model: keras.Model | None
+    compiled: CompiledFit | None
+    plan: Planlike
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +110,7 @@ def run_experiment(
     config: ExperimentConfig,
     progress: Progress,
     *,
-    confirm: Callable[[Plan], bool] | None = None,
+    confirm: Callable[[Planlike], bool] | None = None,
     resume: bool = False,
 ) -> Run:
     """Run the experiment from bars to a bundle in a new folder of `config.artifacts`.
@@ -135,11 +149,16 @@ def run_experiment(
 
 def plan_run(prepared: Prepared, progress: Progress) -> Planned:
     """Build and compile the model and time its step; nothing is trained or written."""
-    fit = prepared.config.fit
-    model = build(prepared.config, prepared.scaled.shape[1])
+    config, fit = prepared.config, prepared.config.fit
     parts = (prepared.arrays("train"), prepared.arrays("validation"))
-    compiled = time_fit(model, *parts, fit, progress)
     tested = len(prepared.split.test)
+    if config.model.name in TREES:
+        name, grown = config.model.name, builder_config(config)
+        return Planned(
+            prepared, None, None, make_growth_plan(name, grown, *parts, test_rows=tested)
+        )
+    model = build(prepared)
+    compiled = time_fit(model, *parts, fit, progress)
     plan = make_plan(model, *parts, fit, compiled=compiled, test_rows=tested)
     return Planned(prepared=prepared, model=model, compiled=compiled, plan=plan)
 
@@ -162,27 +181,37 @@ def finish_run(
         extras: What else the bundle holds.
     """
     unfinished = unfinished_folder(folder)
-    fitted = train(
-        planned.prepared,
-        planned.model,
-        progress,
-        checkpoints=unfinished / CHECKPOINTS,
-        resume=resume,
-        compiled=planned.compiled,
-    )
     prepared = planned.prepared
+    model, fitted = _fitted(planned, progress, unfinished / CHECKPOINTS, resume=resume)
     book = TrialBook.opened(folder, prepared.market, prepared.config)
-    outcome = evaluate(prepared, planned.model, fitted, progress, book=book)
+    outcome = evaluate(prepared, model, fitted, progress, book=book)
     with progress.busy("assessing: chance, trials, costs, delay, regimes, random entry"):
         assessment = assess_outcome(prepared, outcome)
     witness = {"ledger": dataclasses.asdict(book.head())}
     extras = dataclasses.replace(extras, metrics=witness | dict(extras.metrics))
     with progress.busy("writing model, report and manifest"):
-        judged = Judged(planned, outcome, assessment)
+        judged = Judged(planned, model, outcome, assessment)
         _write(folder, judged, extras, workspace=unfinished / DRAFTS)
     shutil.rmtree(unfinished)
     point_latest(folder)
     return Run(folder, prepared, outcome, assessment, planned.plan)
+
+
+def _fitted(
+    planned: Planned, progress: Progress, checkpoints: Path, *, resume: bool
+) -> tuple[keras.Model | TreeModel, FitResult]:
+    """Train the net, or grow the trees; growing starts anew in a resumed run."""
+    if planned.model is None:
+        return grow_trees(planned.prepared, progress)
+    fitted = train(
+        planned.prepared,
+        planned.model,
+        progress,
+        checkpoints=checkpoints,
+        resume=resume,
+        compiled=planned.compiled,
+    )
+    return planned.model, fitted
 
 
 def resumed_config(folder: Path, given: ExperimentConfig) -> ExperimentConfig:
@@ -212,13 +241,14 @@ class Judged:
     """A trained run with all that was found of it, before it is written."""
 
     planned: Planned
+    model: keras.Model | TreeModel
     outcome: Outcome
     assessment: Assessment
 
 
 def _write(folder: Path, judged: Judged, extras: Extras, *, workspace: Path) -> None:
     planned, outcome = judged.planned, judged.outcome
-    prepared, model, plan = planned.prepared, planned.model, planned.plan
+    prepared, model, plan = planned.prepared, judged.model, planned.plan
     contents = BundleContents(
         model=model,
         feature_names=prepared.rows.names,
@@ -229,8 +259,9 @@ def _write(folder: Path, judged: Judged, extras: Extras, *, workspace: Path) -> 
         config=prepared.config.to_dict(),
         metrics=run_metrics(prepared, outcome, plan) | dict(extras.metrics),
         history=outcome.fit.history,
-        architecture=describe_architecture(model),
+        architecture=as_predictor(model).describe(),
         data_fingerprint=prepared.market.fingerprint(),
+        scalers=prepared.inputs.scalers,
     )
     with bundle_writer(folder, workspace=workspace) as draft:
         draft.save(contents)
@@ -241,7 +272,7 @@ def _write(folder: Path, judged: Judged, extras: Extras, *, workspace: Path) -> 
         write_json_report(draft.path / "report.json", report)
 
 
-def run_metrics(prepared: Prepared, outcome: Outcome, plan: Plan) -> dict[str, Any]:
+def run_metrics(prepared: Prepared, outcome: Outcome, plan: Planlike) -> dict[str, Any]:
     """Return everything that `metrics.json` holds."""
     first, second = prepared.split.boundaries
     test = {"model": dict(outcome.model.metrics)}
@@ -288,7 +319,7 @@ def run_metrics(prepared: Prepared, outcome: Outcome, plan: Plan) -> dict[str, A
             "first_step_seconds": outcome.fit.first_step_seconds,
             "step_seconds": outcome.fit.step_seconds,
         },
-        "plan": plan_lines(plan),
+        "plan": plan.lines(),
     }
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 import models  # noqa: F401  registers the layers that saved models name
+from market.windows import Windows
+from models.heads import direction_logits
+from training.inputs.model_inputs import ModelInputs
 from training.manifest import BundleError
 
 DEFAULT_BATCH_ROWS = 256
@@ -39,33 +42,37 @@ def quiet_saving() -> Iterator[None]:
         absl_logger.setLevel(before)
 
 
-def feature_count(model: keras.Model) -> int:
-    """Return the width of the model's single input `(batch, features)`.
+def input_shapes(model: keras.Model) -> dict[str, tuple[int, ...]]:
+    """Return each input's name and shape without the rows, in the model's order.
 
     Raises:
-        BundleError: Not exactly one input of that rank, or an output other than float32
-            `(batch, horizons)` logits.
+        BundleError: An axis of no fixed size, or an output that is not float32 with one row of
+            predictions for each row of inputs.
     """
-    shapes = [tuple(tensor.shape) for tensor in model.inputs]
-    if len(shapes) != 1 or len(shapes[0]) != 2 or shapes[0][1] is None:
-        raise BundleError(
-            f"a bundle's model has one input (batch, features), got {shapes}; "
-            "models of other inputs are saved by Keras alone"
-        )
+    shapes = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
+    if any(size is None for shape in shapes.values() for size in shape):
+        raise BundleError(f"a bundle's model has inputs of fixed shape, got {shapes}")
     outputs = [(tuple(tensor.shape), tensor.dtype) for tensor in model.outputs]
-    shape, dtype = outputs[0]
-    if len(outputs) != 1 or len(shape) != 2 or shape[1] is None or dtype != "float32":
+    horizons = {shape[1] if len(shape) in (2, 3) else None for shape, _ in outputs}
+    if len(horizons) != 1 or None in horizons or {dtype for _, dtype in outputs} != {"float32"}:
         raise BundleError(
-            f"a bundle's model has one output of float32 logits (batch, horizons), got {outputs}; "
-            "give the head dtype='float32'"
+            "a bundle's model has one output of float32 logits (batch, horizons), or a dict as "
+            f"models.heads.prediction_heads gives it, got {outputs}; give the head dtype='float32'"
         )
-    return int(shapes[0][1])
+    return shapes
 
 
-def call_on_features(model: keras.Model, features: Any) -> Any:
-    """Return the model's logits for one tensor, in inference mode, however its input is nested."""
-    nested = keras.tree.pack_sequence_as(model.input, [features])
-    return model(nested, training=False)
+def call_on_tensors(model: keras.Model, tensors: dict[str, Any]) -> dict[str, Any]:
+    """Return `logits` of up and, of several heads, every output by name, in inference mode.
+
+    Args:
+        model: Built by `models.build_model`.
+        tensors: Inputs by name, however the model's own inputs are nested.
+    """
+    flat = [tensors[tensor.name] for tensor in model.inputs]
+    outputs = model(keras.tree.pack_sequence_as(model.input, flat), training=False)
+    heads = outputs if isinstance(outputs, dict) else {}
+    return {"logits": direction_logits(outputs), **heads}
 
 
 def save_keras_files(model: keras.Model, keras_path: Path, h5_path: Path) -> None:
@@ -83,62 +90,108 @@ def save_keras_files(model: keras.Model, keras_path: Path, h5_path: Path) -> Non
 def export_saved_model(model: keras.Model, folder: Path, temperature: np.ndarray) -> None:
     """Write a TensorFlow SavedModel that needs no code of ours.
 
-    `tf.saved_model.load(folder).serve(x)` and its signature `serving_default` take scaled
-    features, float32 `(rows, features)`, and return `{"logits": (rows, horizons),
-    "probability": sigmoid(logits / temperature)}`, float32.
+    `tf.saved_model.load(folder).serve(x)` and its signature `serving_default` take scaled inputs,
+    float32 (one tensor for one input, else a dict by name), and return `{"logits": (rows,
+    horizons), "probability": sigmoid(logits / temperature)}`, float32, with the other heads.
 
     Args:
-        model: One input `(batch, features)`, one output of logits.
+        model: As `models.build_model` builds it.
         folder: Created.
         temperature: Positive, `(horizons,)`.
     """
     require_tensorflow("writing a SavedModel")
-    shape = (None, feature_count(model))
-    features = keras.Input(shape[1:], name="features", dtype="float32")
-    logits = call_on_features(model, features)
-    scaled = logits / keras.ops.convert_to_tensor(temperature, dtype="float32")
-    probability = keras.ops.sigmoid(scaled)
-    serving = keras.Model(features, {"logits": logits, "probability": probability}, name="serving")
-    signature = [keras.InputSpec(shape=shape, dtype="float32", name="features")]
+    tensors = {
+        name: keras.Input(shape, name=name, dtype="float32")
+        for name, shape in input_shapes(model).items()
+    }
+    outputs = call_on_tensors(model, tensors)
+    divisor = keras.ops.convert_to_tensor(temperature, dtype="float32")
+    outputs["probability"] = keras.ops.sigmoid(outputs["logits"] / divisor)
+    specs = {
+        name: keras.InputSpec(shape=tuple(tensor.shape), dtype="float32", name=name)
+        for name, tensor in tensors.items()
+    }
+    one = len(tensors) == 1
+    serving = keras.Model(next(iter(tensors.values())) if one else tensors, outputs, name="serving")
+    signature = [next(iter(specs.values())) if one else specs]
     with quiet_saving():
         serving.export(folder, format="tf_saved_model", verbose=False, input_signature=signature)
 
 
-def compile_logits(
+def compile_outputs(
     model: keras.Model, *, batch_rows: int = DEFAULT_BATCH_ROWS
-) -> Callable[[np.ndarray], np.ndarray]:
-    """Return a compiled function from scaled features to logits.
+) -> Callable[[ModelInputs], dict[str, np.ndarray]]:
+    """Return a compiled function from scaled inputs to `logits` and every further head.
 
     Every call of the graph has `batch_rows` rows, the last one filled up with zeros, so that
-    a row's logits do not depend on how many rows stand beside it.
+    a row's predictions do not depend on how many rows stand beside it.
 
     Args:
-        model: One input `(batch, features)`, one output of logits.
+        model: As `models.build_model` builds it.
         batch_rows: Rows per call; small for single rows, large for files.
 
     Returns:
-        A function of float32 `(rows, features)` that returns float32 `(rows, horizons)`.
+        A function of float32 inputs `(rows, ...)`, one or a dict by name, that returns float32
+        arrays: `logits` `(rows, horizons)`, and what `models.heads.prediction_heads` names.
     """
     require_tensorflow("compiled prediction")
     if batch_rows < 1:
         raise ValueError(f"batch_rows is at least 1, got {batch_rows}")
-    width = feature_count(model)
-    horizons = int(model.outputs[0].shape[1])
+    shapes = input_shapes(model)
+    names = list(shapes)
+    signature = [tf.TensorSpec((batch_rows, *shape), tf.float32) for shape in shapes.values()]
 
-    @tf.function(input_signature=[tf.TensorSpec((batch_rows, width), tf.float32)])
-    def step(batch: tf.Tensor) -> tf.Tensor:
-        return call_on_features(model, batch)
+    @tf.function(input_signature=signature)
+    def step(*batch: tf.Tensor) -> dict[str, tf.Tensor]:
+        return call_on_tensors(model, dict(zip(names, batch, strict=True)))
 
-    def logits(scaled: np.ndarray) -> np.ndarray:
-        out = np.empty((len(scaled), horizons), np.float32)
-        for start in range(0, len(scaled), batch_rows):
-            part = scaled[start : start + batch_rows]
-            batch = np.zeros((batch_rows, width), np.float32)
-            batch[: len(part)] = part
-            out[start : start + len(part)] = step(tf.constant(batch)).numpy()[: len(part)]
-        return out
+    def outputs(inputs: ModelInputs) -> dict[str, np.ndarray]:
+        given = named_inputs(inputs, shapes)
+        rows = len(next(iter(given.values())))
+        parts: list[dict[str, np.ndarray]] = []
+        for start in range(0, max(rows, 1), batch_rows):
+            stop = min(start + batch_rows, rows)
+            batch = [
+                tf.constant(_filled(given[name][start:stop], batch_rows, shape))
+                for name, shape in shapes.items()
+            ]
+            found = step(*batch)
+            parts.append({name: found[name].numpy()[: stop - start] for name in found})
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    return logits
+    return outputs
+
+
+def compile_logits(
+    model: keras.Model, *, batch_rows: int = DEFAULT_BATCH_ROWS
+) -> Callable[[ModelInputs], np.ndarray]:
+    """Return a compiled function from scaled inputs to logits of up, float32 `(rows, horizons)`.
+
+    See `compile_outputs`.
+    """
+    outputs = compile_outputs(model, batch_rows=batch_rows)
+    return lambda inputs: outputs(inputs)["logits"]
+
+
+def named_inputs(
+    inputs: ModelInputs, shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, np.ndarray | Windows]:
+    """Return inputs by name after checking their shapes.
+
+    Raises:
+        ValueError: Other names or shapes than the model's.
+    """
+    given = dict(inputs) if isinstance(inputs, Mapping) else {next(iter(shapes)): inputs}
+    found = {name: tuple(values.shape[1:]) for name, values in given.items()}
+    if found != dict(shapes):
+        raise ValueError(f"the model takes inputs {dict(shapes)}, got {found}; give exactly those")
+    return {name: given[name] for name in shapes}
+
+
+def _filled(values: np.ndarray, rows: int, shape: tuple[int, ...]) -> np.ndarray:
+    batch = np.zeros((rows, *shape), np.float32)
+    batch[: len(values)] = values
+    return batch
 
 
 def require_tensorflow(what: str) -> None:

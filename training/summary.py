@@ -10,7 +10,9 @@ from rich.text import Text
 
 from evaluation.assessment import Assessment
 from evaluation.reporting.comparison_data import ComparisonData
+from models import registry
 from training.run import Run
+from training.trees import registry as trees
 
 COLUMNS = {
     "accuracy": ("accuracy", "{:.2%}"),
@@ -42,6 +44,19 @@ def render_summary(run: Run) -> Group:
     lines.append(Text(f"Report: {run.folder / 'report.html'}"))
     lines.append(Text(f"Bundle: {run.folder} (also {run.folder.parent / 'latest'})"))
     return Group(*lines)
+
+
+def render_zoo() -> Table:
+    """Return every model's name, what it reads, its presets and the signals that it can see."""
+    table = Table(title="Models", title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
+    for name in ("model", "reads", "presets", "finds the planted signals"):
+        table.add_column(name)
+    for name in sorted(registry.BUILDERS):
+        seen = ", ".join(registry.sees(name)) or "-"
+        table.add_row(name, registry.reads(name), ", ".join(registry.presets(name)), seen)
+    for name in sorted(trees.TREES):
+        table.add_row(name, "features", ", ".join(trees.presets(name)), "trees")
+    return table
 
 
 def render_verdict(assessment: Assessment) -> Group:

@@ -33,7 +33,7 @@ def run_case(case: Case) -> dict[str, Any]:
     config = ExperimentConfig(seed=case.seed, model=MODEL, fit=FIT, baselines=False)
     quiet = Progress()
     prepared = prepare(config, quiet, market=market)
-    model = build(config, prepared.scaled.shape[1])
+    model = build(prepared)
     fitted = train(prepared, model, quiet)
     outcome = evaluate(prepared, model, fitted, quiet)
     row = case.to_dict() | _figures(outcome, prepared, simulated)

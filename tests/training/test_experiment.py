@@ -35,7 +35,7 @@ def _config(edge: float, rows: int = 12_000, **changes) -> ExperimentConfig:
 
 def _run(config: ExperimentConfig, **planted):
     prepared = prepare(config, QUIET, **planted)
-    model = build(config, prepared.scaled.shape[1])
+    model = build(prepared)
     return prepared, evaluate(prepared, model, train(prepared, model, QUIET), QUIET)
 
 

@@ -189,7 +189,7 @@ def _net_figures(
 ) -> dict[str, Any]:
     keras.utils.clear_session()  # else each net's graphs stay in memory
     began = time.monotonic()
-    model = build(prepared.config, prepared.scaled.shape[1])
+    model = build(prepared)
     build_seconds = time.monotonic() - began
     counts = count_layers(model)
     size = {

@@ -19,7 +19,7 @@ from training.dataset import Market, Rows, assemble_rows, load_market
 from training.evaluating.assessing import assess_judged
 from training.experiment import record_reading
 from training.fitting.progress import Progress
-from training.inference import bundle_config, merge_data
+from training.inference import bundle_config, merge_data, row_probability
 from training.judge import Judge, Judgement
 from training.reporting import bar_facts
 from training.runs import new_run_folder, whole_folder
@@ -84,7 +84,7 @@ def compare_bundles(
     entrants = _entrants(bundles, configs, market, progress)
     book = TrialBook.opened(bundles[0].folder, market, configs[0])
     for entrant, config in zip(entrants, configs, strict=True):
-        record_reading(book.with_config(config), entrant.bundle.model, entrant.judged)
+        record_reading(book.with_config(config), entrant.bundle.predictor, entrant.judged)
     assessed = []
     for entrant, config in zip(entrants, configs, strict=True):
         with progress.busy(f"assessing {entrant.name}"):
@@ -120,17 +120,16 @@ def _entrants(
     market: Market,
     progress: Progress,
 ) -> list[Entrant]:
-    rows = []
+    rows, probabilities = [], []
     for bundle in bundles:
-        with progress.busy(f"features of {bundle.folder.name}"):
-            rows.append(assemble_rows(market, configs[0].label, bundle.compute_features))
-    parts = _common_rows(rows, _boundary(bundles))
-    found = []
-    for bundle, own, part in zip(bundles, rows, parts, strict=True):
         with progress.busy(f"predictions of {bundle.folder.name}"):
-            judge = Judge(market, own, part=part, backtest=configs[0].backtest)
-            probability = bundle.probability(own.values[part])[:, 0]
-            judged = judge.judge(bundle.folder.name, probability, bundle.threshold)
+            rows.append(assemble_rows(market, configs[0].label, bundle.compute_features))
+            probabilities.append(row_probability(bundle, market, rows[-1]))
+    parts = _common_rows(rows, probabilities, _boundary(bundles))
+    found = []
+    for bundle, own, probability, part in zip(bundles, rows, probabilities, parts, strict=True):
+        judge = Judge(market, own, part=part, backtest=configs[0].backtest)
+        judged = judge.judge(bundle.folder.name, probability[part], bundle.threshold)
         found.append(Entrant(bundle, judge, judged))
     return found
 
@@ -141,11 +140,16 @@ def _boundary(bundles: Sequence[Bundle]) -> np.datetime64:
     return max(times).tz_convert(None).to_datetime64()
 
 
-def _common_rows(rows: Sequence[Rows], boundary: np.datetime64) -> list[np.ndarray]:
+def _common_rows(
+    rows: Sequence[Rows], probabilities: Sequence[np.ndarray], boundary: np.datetime64
+) -> list[np.ndarray]:
     """Row numbers, for each model, of the decisions that all can make, in one order."""
     keys = [pd.MultiIndex.from_arrays([own.symbol_code, own.bar_row]) for own in rows]
-    common = keys[0][rows[0].decision_time >= boundary]
-    for key in keys[1:]:
+    able = [
+        key[np.isfinite(probability)] for key, probability in zip(keys, probabilities, strict=True)
+    ]
+    common = keys[0][(rows[0].decision_time >= boundary) & np.isfinite(probabilities[0])]
+    for key in able[1:]:
         common = common.intersection(key, sort=False)
     if not len(common):
         raise ValueError(

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from typing import Literal
 
+import keras
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -19,8 +20,8 @@ from training.exploring.importance import (
 )
 from training.fitting.progress import Progress
 from training.inference import bundle_config, merge_data
-from training.saved_model import compile_logits
-from training.trials import TrialBook, weights_digest
+from training.saved_model import compile_logits, input_shapes
+from training.trials import TrialBook
 
 Part = Literal["validation", "test"]
 _BATCH_ROWS = 1024
@@ -64,6 +65,11 @@ def bundle_importance(
         symbol_code=rows.symbol_code[chosen],
         horizon_bars=label.horizon_bars,
     )
+    if not isinstance(bundle.model, keras.Model) or len(input_shapes(bundle.model)) > 1:
+        raise ValueError(
+            f"permutation importance is of nets that read the features of one bar; "
+            f"{bundle.folder} holds another model"
+        )
     compiled = compile_logits(bundle.model, batch_rows=min(_BATCH_ROWS, len(chosen)))
     temperature = float(bundle.temperature[0])
     found = permutation_importance(
@@ -76,7 +82,7 @@ def bundle_importance(
     )
     if part == "test":
         book = TrialBook.opened(bundle.folder, market, bundle_config(bundle))
-        book.reading(weights_digest(bundle.model), sharpe_per_bar=math.nan, accuracy=math.nan)
+        book.reading(bundle.predictor.digest(), sharpe_per_bar=math.nan, accuracy=math.nan)
     return replace(found, part=part, note=_NOTES[part])
 
 

@@ -2,8 +2,10 @@
 
 import math
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import keras
 import tensorflow as tf
@@ -69,6 +71,30 @@ class Plan:
     device_memory_bytes: int | None
     estimated_by: str
 
+    def lines(self) -> dict[str, str]:
+        """Return what `render_plan` shows, as plain text by heading."""
+        memory = f"{self.memory_bytes / GIB:.1f} GiB"
+        if self.device_memory_bytes is not None:
+            memory += f", and {self.device_memory_bytes / GIB:.1f} GiB on the GPU"
+        return {
+            "rows": f"{self.train_rows:,} train, {self.validation_rows:,} validation, "
+            f"{self.test_rows:,} test",
+            "features": f"{self.features:,}",
+            "layers": f"{self.weighted_layers:,} weighted, "
+            f"{self.matrix_products:,} matrix products",
+            "parameters": f"{self.parameters:,}",
+            "precision": f"{self.precision} ({self.precision_reason})",
+            "compiled": f"{'with' if self.xla else 'without'} XLA, in "
+            f"{self.first_step_seconds:.1f} s",
+            "steps": f"{self.steps_per_epoch:,} of {self.batch_size:,} rows in each of at most "
+            f"{self.epochs:,} epochs",
+            "time": f"about {duration_sentence(self.seconds)} for all epochs "
+            f"({self.step_seconds * 1e3:.1f} ms a step, validation "
+            f"{self.validation_seconds:.1f} s)",
+            "peak memory": f"about {memory}",
+            "estimated by": self.estimated_by,
+        }
+
 
 def make_plan(
     model: keras.Model,
@@ -123,36 +149,25 @@ def make_plan(
     )
 
 
-def render_plan(plan: Plan) -> Table:
+class Planlike(Protocol):
+    """Any plan: a net's, or that of trees."""
+
+    @property
+    def model(self) -> str:
+        """Whose plan it is."""
+
+    def lines(self) -> dict[str, str]:
+        """Return the plan as plain text by heading."""
+
+
+def render_plan(plan: Planlike) -> Table:
     """Return the plan as a table for a rich console."""
     table = Table(title=f"Plan: {plan.model}", show_header=False, title_justify="left")
     table.add_column(style="bold")
     table.add_column()
-    for name, value in plan_lines(plan).items():
+    for name, value in plan.lines().items():
         table.add_row(name, value)
     return table
-
-
-def plan_lines(plan: Plan) -> dict[str, str]:
-    """Return what `render_plan` shows, as plain text by heading."""
-    memory = f"{plan.memory_bytes / GIB:.1f} GiB"
-    if plan.device_memory_bytes is not None:
-        memory += f", and {plan.device_memory_bytes / GIB:.1f} GiB on the GPU"
-    return {
-        "rows": f"{plan.train_rows:,} train, {plan.validation_rows:,} validation, "
-        f"{plan.test_rows:,} test",
-        "features": f"{plan.features:,}",
-        "layers": f"{plan.weighted_layers:,} weighted, {plan.matrix_products:,} matrix products",
-        "parameters": f"{plan.parameters:,}",
-        "precision": f"{plan.precision} ({plan.precision_reason})",
-        "compiled": f"{'with' if plan.xla else 'without'} XLA, in {plan.first_step_seconds:.1f} s",
-        "steps": f"{plan.steps_per_epoch:,} of {plan.batch_size:,} rows in each of at most "
-        f"{plan.epochs:,} epochs",
-        "time": f"about {duration_sentence(plan.seconds)} for all epochs "
-        f"({plan.step_seconds * 1e3:.1f} ms a step, validation {plan.validation_seconds:.1f} s)",
-        "peak memory": f"about {memory}",
-        "estimated by": plan.estimated_by,
-    }
 
 
 def duration_sentence(seconds: float) -> str:
@@ -165,8 +180,8 @@ def duration_sentence(seconds: float) -> str:
 
 
 def _width(arrays: Arrays) -> int:
-    inputs = arrays.x if isinstance(arrays.x, dict) else {"x": arrays.x}
-    return sum(values[0].size for values in inputs.values())
+    inputs = arrays.x if isinstance(arrays.x, Mapping) else {"x": arrays.x}
+    return sum(math.prod(values.shape[1:]) for values in inputs.values())
 
 
 def _peak_memory_bytes(model: keras.Model) -> int:

@@ -201,7 +201,8 @@ def _fit_trial(prepared: Prepared, request: Request, folder: Path) -> Result:
     fit = dataclasses.replace(config.fit, checkpoint_every_epochs=request.epochs)
     config = dataclasses.replace(config, fit=fit)
     keras.utils.clear_session()  # else each trial's graphs stay in memory
-    model = build(config, prepared.scaled.shape[1])
+    prepared = dataclasses.replace(prepared, config=config)
+    model = build(prepared)
     with contextlib.suppress(_Paused):
         train(
             dataclasses.replace(prepared, config=config),

@@ -15,6 +15,7 @@ from models.search_space import SearchSpace
 from training.config import ExperimentConfig
 from training.experiment import Prepared, prepare
 from training.fitting.checkpoint import has_checkpoint
+from training.fitting.plan import Plan
 from training.fitting.progress import Progress
 from training.run import (
     CHECKPOINTS,
@@ -150,6 +151,11 @@ def plan_search(prepared: Prepared, tune: TuneConfig, progress: Progress) -> Sea
     rungs = planned_rungs(tune, config.fit.epochs)
     keras.utils.clear_session()
     one = plan_run(prepared, progress).plan
+    if not isinstance(one, Plan):
+        raise ValueError(
+            f"a search trains nets, got the trees {config.model.name!r}; choose a net, or give "
+            "the trees' settings as --model.options"
+        )
     trials = tune.iterations * sum(rung.trials for rung in rungs)
     epochs = tune.iterations * sum(r.trials * (r.epochs - r.start_epoch) for r in rungs)
     return SearchPlan(

@@ -13,8 +13,7 @@ import numpy as np
 from evaluation.json_safe import json_safe
 from evaluation.ledger.trial import Kind, Trial
 from market.splits import Split
-from training.config import ExperimentConfig
-from training.experiment import Prepared, build, evaluate, train, with_split
+from training.experiment import Prepared, build, evaluate, fill_memory, train, with_split
 from training.fitting.checkpoint import to_numpy
 from training.fitting.compiled import CompiledFit, compile_fit
 from training.fitting.progress import Progress
@@ -109,30 +108,32 @@ class Trainee:
     """The model of every fold: compiled once, and put back to its first weights for each.
 
     Args:
-        config: What to build and how to train it.
-        features: How many features there are.
+        prepared: What to build for, and how to train it.
     """
 
-    def __init__(self, config: ExperimentConfig, features: int) -> None:
-        self.model = build(config, features)
-        self._fit = config.fit
+    def __init__(self, prepared: Prepared) -> None:
+        self.model = build(prepared)
+        self._fit = prepared.config.fit
         self._first: dict[str, np.ndarray] | None = None
         self._compiled: CompiledFit | None = None
         self._rows = 0
 
-    def renewed(self, train_rows: int) -> CompiledFit:
+    def renewed(self, fold: Prepared) -> CompiledFit:
         """Return the compiled model in the state that it was built in, optimizer included.
 
+        What a model remembers of the past is that of the fold's own training part.
+
         Args:
-            train_rows: Of the fold; a step is compiled for one size of batch.
+            fold: What it is trained on next; a step is compiled for one size of batch.
         """
-        rows = min(self._fit.batch_size, train_rows)
+        rows = min(self._fit.batch_size, len(fold.labelled("train")))
         if self._compiled is None or rows != self._rows:
             self._put_back()
             self._compiled, self._rows = compile_fit(self.model, self._fit), rows
             variables = self._compiled.step.variables()
             self._first = {name: to_numpy(one) for name, one in variables.items()}
         self._put_back()
+        fill_memory(fold, self.model)
         return self._compiled
 
     def _put_back(self) -> None:
@@ -172,7 +173,7 @@ def run_fold(
         progress,
         checkpoints=checkpoints,
         resume=checkpoints.exists(),
-        compiled=trainee.renewed(len(fold.labelled("train"))),
+        compiled=trainee.renewed(fold),
     )
     outcome = evaluate(fold, model, fitted, progress, book=book)
     judged = [outcome.model, *(one for one in outcome.baselines if one.probability is not None)]

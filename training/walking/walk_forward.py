@@ -186,7 +186,7 @@ def _run_folds(
     paths = [where / f"{number}.npz" for number in range(1, len(splits) + 1)]
     left = [path for path in paths if not path.exists()]
     progress.message(f"{len(left)} of {len(paths)} folds to go")
-    trainee = Trainee(prepared.config, prepared.scaled.shape[1]) if left else None
+    trainee = Trainee(prepared) if left else None
     began = time.monotonic()
     for done, path in enumerate(left, start=1):
         number = paths.index(path) + 1

@@ -10,7 +10,7 @@ from models.registry import build_model, config_class
 from training.fitting.arrays import Arrays
 from training.fitting.compiled import time_fit
 from training.fitting.fit import FitConfig, fit
-from training.fitting.plan import duration_sentence, make_plan, plan_lines, render_plan
+from training.fitting.plan import duration_sentence, make_plan, render_plan
 
 FEATURES = 24
 
@@ -57,7 +57,7 @@ def test_a_plan_reads_well():
     compiled = time_fit(model, train, train, config)
     assert not compiled.step.jit_compile
     plan = make_plan(model, train, train, config, compiled=compiled)
-    lines = plan_lines(plan)
+    lines = plan.lines()
     assert lines["rows"] == "100 train, 100 validation, 0 test"
     assert lines["steps"] == "3 of 30 rows in each of at most 2 epochs"
     assert lines["precision"].startswith("float32 (the ")

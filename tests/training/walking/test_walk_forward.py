@@ -179,7 +179,7 @@ def test_a_fold_knows_nothing_of_what_comes_after_it(walked, tmp_path):
     fold = next(scheme_of(whole, walked.walk).folds())
     split = fold_split(walked.scheme.spans, fold, validation=0.15, embargo_bars=0)
     book = TrialBook.unkept(shorter, whole.config)
-    trainee = Trainee(whole.config, alone.scaled.shape[1])
+    trainee = Trainee(whole)
     again = run_fold(alone, split, trainee, QUIET, book, tmp_path / "checkpoints")
     np.testing.assert_array_equal(again.probability, first.probability)
     np.testing.assert_array_equal(again.thresholds, first.thresholds)
