@@ -8,16 +8,17 @@ import keras
 import numpy as np
 
 from training.backend import reuse_memory
-from training.fitting.arrays import Arrays, Inputs, check_arrays, training_weight
+from training.datasets.batches import Batch, Batches
+from training.fitting.arrays import Arrays, check_arrays
 from training.fitting.checkpoint import to_numpy
 from training.fitting.fit_config import FitConfig
 from training.fitting.progress import Progress
 from training.fitting.train_step import Forward, TrainStep
+from training.losses.loss import Loss
+from training.losses.outputs import head_shapes
 
 TRIAL_SECONDS = 3.0
 MOST_TRIAL_STEPS = 20
-
-Batch = tuple[Inputs, np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,9 +76,11 @@ def time_fit(
     check_arrays(model, train, "train")
     check_arrays(model, validation, "validation")
     compiled = compile_fit(model, config)
-    step, rows = compiled.step, slice(0, min(config.batch_size, train.rows))
-    weight = training_weight(train, class_weights=config.class_weights)[rows]
-    batch = (train.take(rows), train.y[rows], weight)
+    step = compiled.step
+    for part, arrays in (("train", train), ("validation", validation)):
+        check_targets(step.loss, arrays, part)
+    batches = training_batches(model, train, config)
+    batch = batches.take(slice(0, batches.batch_size))
     kept = _state_beside_weights(model, step)
     progress = progress or Progress()
     with progress.busy(f"tracing and compiling {size_sentence(model)}"):
@@ -98,6 +101,31 @@ def time_fit(
     )
 
 
+def training_batches(model: keras.Model, train: Arrays, config: FitConfig) -> Batches:
+    """Return the batches of a fit, in the order of its seed."""
+    return Batches(
+        arrays=train,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        class_weights=config.class_weights,
+        classes=head_shapes(model.output).classes,
+    )
+
+
+def check_targets(loss: Loss, arrays: Arrays, part: str) -> None:
+    """Refuse arrays without something that the loss compares predictions with.
+
+    Raises:
+        ValueError: Naming what is missing.
+    """
+    missing = [name for name in loss.targets if name not in arrays.targets()]
+    if missing:
+        raise ValueError(
+            f"{part}: the loss compares predictions with {' and '.join(missing)}, which these "
+            "arrays lack; give them to Arrays, or choose a loss of labels alone"
+        )
+
+
 def size_sentence(model: keras.Model) -> str:
     """Return the model's name and size, for people who wait for it."""
     return f"{model.name} ({model.count_params():,} parameters)"
@@ -105,8 +133,7 @@ def size_sentence(model: keras.Model) -> str:
 
 def _seconds_of_step(step: TrainStep, batch: Batch) -> float:
     began = time.perf_counter()
-    x, y, weight = batch
-    loss, penalty = step(x, y, weight, 0.0)
+    loss, penalty = step(batch.x, batch.targets, batch.weight, 0.0)
     total = float(loss) + float(penalty)
     seconds = time.perf_counter() - began
     if not math.isfinite(total):

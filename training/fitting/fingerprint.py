@@ -24,7 +24,7 @@ def fit_fingerprint(
     move the last bit.
     """
     fields = {
-        f"fit.{name}": value
+        f"fit.{name}": list(value) if isinstance(value, tuple) else value
         for name, value in _flat(dataclasses.asdict(config)).items()
         if name not in NOT_IN_FINGERPRINT
     }

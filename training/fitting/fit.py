@@ -2,6 +2,8 @@
 
 import math
 import time
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +11,9 @@ import keras
 import numpy as np
 import pandas as pd
 
-from training.fitting.arrays import Arrays, check_arrays, training_weight
+from training.datasets.batches import epoch_order
+from training.datasets.prefetch import prefetched
+from training.fitting.arrays import Arrays, check_arrays
 from training.fitting.checkpoint import (
     CheckpointError,
     check_fingerprint,
@@ -17,7 +21,13 @@ from training.fitting.checkpoint import (
     latest_checkpoint,
     write_checkpoint,
 )
-from training.fitting.compiled import CompiledFit, compile_fit, size_sentence
+from training.fitting.compiled import (
+    CompiledFit,
+    check_targets,
+    compile_fit,
+    size_sentence,
+    training_batches,
+)
 from training.fitting.fingerprint import compute_dtypes, fit_fingerprint
 from training.fitting.fit_config import FitConfig
 from training.fitting.fit_state import (
@@ -31,9 +41,18 @@ from training.fitting.interrupts import Interrupted, StopRequest, stop_requests
 from training.fitting.precision import check_precision
 from training.fitting.progress import Progress
 from training.fitting.schedules import Schedule
+from training.fitting.train_step import StepTensors
 from training.fitting.validation import validation_metrics
 
-__all__ = ["Arrays", "FitConfig", "FitResult", "Interrupted", "TrainingDivergedError", "fit"]
+__all__ = [
+    "Arrays",
+    "FitConfig",
+    "FitResult",
+    "Interrupted",
+    "TrainingDivergedError",
+    "epoch_order",
+    "fit",
+]
 
 CHECKPOINT_COST_SHARE = 0.05
 TIMING_COLUMNS = ("seconds",)
@@ -49,9 +68,10 @@ class FitResult:
 
     Args:
         history: One row per epoch: `epoch` (from 1), `loss` (training, mean of the epoch's
-            batches), `penalty` (what the model added, such as L2), `validation_loss` (nats),
-            `validation_accuracy`, `validation_auc` (mean over horizons; NaN where one class is
-            absent), `learning_rate` (of the last step), `seconds`.
+            batches), `penalty` (what the model added, such as L2), `validation_loss` (the
+            configured loss, without smoothing and class weights; nats for cross-entropies),
+            `validation_accuracy`, `validation_auc` (mean over horizons, without flat labels; NaN
+            where one class is absent), `learning_rate` (of the last step), `seconds`.
         best_epoch: Epoch (from 1) of the restored weights.
         epochs_run: Finished epochs.
         seconds: Time spent, all parts of an interrupted run together.
@@ -80,11 +100,12 @@ def fit(
     resume: bool = False,
     progress: Progress | None = None,
     compiled: CompiledFit | None = None,
+    on_epoch: Callable[[int, keras.Model], None] | None = None,
 ) -> FitResult:
     """Train the model in place and leave it with the weights of its best epoch.
 
     Args:
-        model: Built model, inputs as in `train.x`, output float32 logits `(batch, horizons)`.
+        model: Built model, inputs as in `train.x`, heads as `models.heads` gives them.
         train: Training rows.
         validation: Validation rows; their weights count in the loss, class weights do not.
         config: How to train.
@@ -92,9 +113,12 @@ def fit(
         resume: Go on from the newest checkpoint; from the start where there is none.
         progress: Who is told; nobody where absent.
         compiled: Compiled functions of this model and configuration, where a plan has timed them.
+        on_epoch: Called with the epoch (from 1) and the model as that epoch left it, before the
+            epoch's checkpoint is written: a run that is killed in between calls it again for the
+            same epoch with the same weights. It must leave the model as it is.
 
     Raises:
-        ValueError: Arrays, model or precision that do not fit together.
+        ValueError: Arrays, model, loss or precision that do not fit together.
         CheckpointError: Nothing sound to resume from, another run's checkpoint, or a folder that
             holds checkpoints although `resume` is off.
         TrainingDivergedError: A loss that is NaN or infinite; names epoch and step.
@@ -103,7 +127,11 @@ def fit(
     check_arrays(model, train, "train")
     check_arrays(model, validation, "validation")
     check_precision(config.precision, compute_dtypes(model))
+    compiled = compiled or compile_fit(model, config)
+    for part, arrays in (("train", train), ("validation", validation)):
+        check_targets(compiled.step.loss, arrays, part)
     loop = _Loop(model, train, validation, config, checkpoint_folder, progress, compiled)
+    loop.on_epoch = on_epoch
     if checkpoint_folder is not None:
         loop.open_checkpoints(checkpoint_folder, resume=resume)
     with stop_requests() as request:
@@ -125,24 +153,24 @@ class _Loop:
         config: FitConfig,
         folder: Path | None,
         progress: Progress | None,
-        compiled: CompiledFit | None,
+        compiled: CompiledFit,
     ) -> None:
-        compiled = compiled or compile_fit(model, config)
         self.model, self.train, self.validation = model, train, validation
         self.config, self.folder = config, folder
         self.progress = progress or Progress()
         self.take_step, self.forward = compiled.step, compiled.forward
         self.first_step_seconds = compiled.first_step_seconds
         self.state = FitState.start(config)
-        self.batch_size = min(config.batch_size, train.rows)
-        self.steps_per_epoch = train.rows // self.batch_size
+        self.batches = training_batches(model, train, config)
+        self.batch_size = self.batches.batch_size
+        self.steps_per_epoch = self.batches.steps_per_epoch
         self.schedule = Schedule(
             config=config.schedule,
             peak=config.learning_rate,
             steps_per_epoch=self.steps_per_epoch,
             epochs=config.epochs,
         )
-        self.weight = training_weight(train, class_weights=config.class_weights)
+        self.on_epoch: Callable[[int, keras.Model], None] | None = None
         self.fingerprint: dict[str, object] = {}
         self.written_at = time.monotonic()
         self.write_seconds = 0.0
@@ -210,13 +238,14 @@ class _Loop:
 
     def _run_epoch(self, request: StopRequest) -> None:
         state, began = self.state, time.monotonic() - self.state.epoch_seconds
-        order = epoch_order(self.train.rows, seed=self.config.seed, epoch=state.epoch)
-        while state.step < self.steps_per_epoch:
-            start = state.step * self.batch_size
-            self._step(order[start : start + self.batch_size])
-            state.epoch_seconds = time.monotonic() - began
-            self.progress.step(state.epoch + 1, state.step, state.loss_sum / state.step)
-            self._stop_or_write(request)
+        with closing(self._epoch_batches()) as batches:
+            asked_at = time.monotonic()
+            for batch in batches:
+                self._step(batch, asked_at)
+                state.epoch_seconds = time.monotonic() - began
+                self.progress.step(state.epoch + 1, state.step, state.loss_sum / state.step)
+                self._stop_or_write(request)
+                asked_at = time.monotonic()
         row = self._validated_row(request)
         state.epoch_seconds = time.monotonic() - began
         self._end_epoch(row | {"seconds": state.epoch_seconds})
@@ -225,18 +254,26 @@ class _Loop:
             self._write()
         self._stop_or_write(request)
 
-    def _step(self, rows: np.ndarray) -> None:
+    def _epoch_batches(self) -> Generator[StepTensors]:
+        """Yield the tensors of every step that is left of this epoch."""
+        rows = self.batches.rows(self.state.epoch)[self.state.step :]
+
+        def prepare(chosen: np.ndarray) -> StepTensors:
+            batch = self.batches.take(chosen)
+            return self.take_step.to_tensors(batch.x, batch.targets, batch.weight)
+
+        return prefetched(prepare, rows)
+
+    def _step(self, batch: StepTensors, asked_at: float) -> None:
         state = self.state
-        batch = (self.train.take(rows), self.train.y[rows], self.weight[rows])
         learning_rate = self._learning_rate(self._steps_taken())
-        began = time.monotonic()
         if math.isnan(self.first_step_seconds):
             with self.progress.busy(f"tracing and compiling {size_sentence(self.model)}"):
-                loss, penalty = map(float, self.take_step(*batch, learning_rate))
-            self.first_step_seconds = time.monotonic() - began
+                loss, penalty = map(float, self.take_step.on_tensors(*batch, learning_rate))
+            self.first_step_seconds = time.monotonic() - asked_at
         else:
-            loss, penalty = map(float, self.take_step(*batch, learning_rate))
-            self.timed_seconds += time.monotonic() - began
+            loss, penalty = map(float, self.take_step.on_tensors(*batch, learning_rate))
+            self.timed_seconds += time.monotonic() - asked_at
             self.timed_steps += 1
         state.step += 1
         if not math.isfinite(loss + penalty):
@@ -251,8 +288,8 @@ class _Loop:
     def _validated_row(self, request: StopRequest) -> dict[str, float]:
         """Return the epoch's line of the history, but for its seconds."""
         state = self.state
-        logits = self.forward(self.validation, lambda: self._stop_if(request))
-        measured = validation_metrics(logits, self.validation.y, self.validation.weight)
+        found = self.forward.predictions(self.validation, lambda: self._stop_if(request))
+        measured = validation_metrics(self.take_step.loss, found, self.validation)
         if not math.isfinite(measured["validation_loss"]):
             raise TrainingDivergedError(
                 f"the validation loss is {measured['validation_loss']} in epoch {state.epoch + 1}; "
@@ -283,6 +320,8 @@ class _Loop:
         elif state.epoch == self.config.epochs:
             state.stopped_reason = "finished"
         self.progress.epoch(row)
+        if self.on_epoch is not None:
+            self.on_epoch(state.epoch, self.model)
 
     def _steps_taken(self) -> int:
         return self.state.epoch * self.steps_per_epoch + self.state.step
@@ -316,8 +355,3 @@ class _Loop:
         self.written_at = time.monotonic()
         self.write_seconds = self.written_at - began
         return path
-
-
-def epoch_order(rows: int, *, seed: int, epoch: int) -> np.ndarray:
-    """Return the order of rows in one epoch (from 0), int64 `(rows,)`."""
-    return np.random.default_rng([seed, epoch]).permutation(rows)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from training.fitting.schedules import ScheduleConfig
+from training.losses.loss_config import LossConfig
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 OPTIMIZERS = ("adamw", "lamb")
@@ -38,11 +39,13 @@ class FitConfig:
         layer_clipnorm: `per_layer`: largest norm of a layer's slice of a gradient.
         adaptive_clip: `adaptive`: largest norm of it, as a share of the norm of its weights.
         schedule: Course of the learning rate.
-        class_weights: Whether both classes of a horizon weigh the same in the training loss.
+        loss: What training minimises, and what is measured on validation to stop by.
+        class_weights: Whether all classes of a horizon weigh the same in the training loss.
             Validation is never reweighted.
         patience_epochs: Epochs without a better validation loss before the run ends; 0 never.
         min_delta: Smallest fall of the validation loss that counts as better.
-        label_smoothing: Share by which training labels move towards one half.
+        label_smoothing: Share of a training label that goes to all classes alike; short for
+            `loss.name: smoothed_cross_entropy` with that `loss.smoothing`.
         seed: Seed of the data order.
         jit_compile: XLA for the training step and validation; `auto` uses it for models with
             stacks of blocks, where it pays.
@@ -65,6 +68,7 @@ class FitConfig:
     layer_clipnorm: float = 1.0
     adaptive_clip: float = 0.01
     schedule: ScheduleConfig = ScheduleConfig()
+    loss: LossConfig = LossConfig()
     class_weights: bool = False
     patience_epochs: int = 5
     min_delta: float = 0.0
@@ -93,9 +97,21 @@ class FitConfig:
             _require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")
         smoothing = self.label_smoothing
         _require(0 <= smoothing < 1, "label_smoothing", smoothing, "in [0, 1)")
+        if smoothing and self.loss != LossConfig():
+            raise ValueError(
+                f"fit.label_smoothing smooths plain cross_entropy, got {smoothing} with "
+                f"fit.loss.name {self.loss.name!r}; set fit.loss.smoothing under "
+                "smoothed_cross_entropy, or leave fit.label_smoothing out"
+            )
         _require(self.precision in PRECISIONS, "precision", self.precision, f"one of {PRECISIONS}")
         jit = self.jit_compile
         _require(jit == "auto" or isinstance(jit, bool), "jit_compile", jit, "auto, true or false")
+
+    def training_loss(self) -> LossConfig:
+        """Return the loss, with `label_smoothing` written out."""
+        if not self.label_smoothing:
+            return self.loss
+        return LossConfig(name="smoothed_cross_entropy", smoothing=self.label_smoothing)
 
     def _check_clipping(self) -> None:
         """Check all norms, and that none is set which the chosen way of clipping ignores."""

@@ -1,6 +1,7 @@
 """The compiled training step and the compiled forward pass, on TensorFlow."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from typing import Any
 
 import keras
@@ -8,11 +9,17 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from models.heads import direction_logits
 from models.layers import DenseStack, ResidualStack
-from training.fitting.arrays import Arrays, Inputs
+from training.datasets.prefetch import prefetched
+from training.fitting.arrays import Arrays, BatchInputs
 from training.fitting.fit_config import FitConfig
 from training.fitting.optimizers import build_optimizer
+from training.losses.outputs import LOGITS, by_head, head_shapes
+from training.losses.registry import build_loss
 
+# Inputs in the model's structure, targets by name, weights.
+StepTensors = tuple[Any, dict[str, tf.Tensor], tf.Tensor]
 LOOPED_LAYERS = (ResidualStack, DenseStack)
 
 
@@ -31,16 +38,17 @@ def uses_xla(model: keras.Model, config: FitConfig) -> bool:
 class TrainStep:
     """One optimizer step on a batch of fixed size; traced and compiled at the first call.
 
-    The loss of a batch is `mean(weight * cross_entropy(y, logits))` over rows and horizons plus
-    what the model adds (L2). Weights average one over the training part, so that this is the
-    weighted mean in expectation.
+    The loss of a batch is `mean(weight * loss)` over rows and horizons plus what the model adds
+    (L2). Weights average one over the training part, so that this is the weighted mean in
+    expectation.
 
     Args:
-        model: Built Keras model, logits `(batch, horizons)` float32.
-        config: Optimizer, label smoothing and compilation.
+        model: Built Keras model, heads as `models.heads.prediction_heads` gives them.
+        config: Optimizer, loss and compilation.
 
     Raises:
         RuntimeError: Keras runs on another backend than TensorFlow.
+        ValueError: A model whose heads do not suit the loss.
     """
 
     def __init__(self, model: keras.Model, config: FitConfig) -> None:
@@ -50,29 +58,44 @@ class TrainStep:
                 "set KERAS_BACKEND=tensorflow"
             )
         self.model = model
+        self.loss = build_loss(config.training_loss(), head_shapes(model.output))
         self.optimizer = build_optimizer(model, config)
         self.jit_compile = uses_xla(model, config)
-        self._smoothing = config.label_smoothing
         self._compiled = tf.function(self._step, autograph=False, jit_compile=self.jit_compile)
         self._concrete: Callable[..., tuple[tf.Tensor, tf.Tensor]] | None = None
 
     def __call__(
-        self, x: Inputs, y: np.ndarray, weight: np.ndarray, learning_rate: float
+        self,
+        x: BatchInputs,
+        targets: Mapping[str, np.ndarray],
+        weight: np.ndarray,
+        learning_rate: float,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Take one step and return `(loss, penalty)`, two float32 scalars, perhaps still computing.
 
         Args:
             x: Inputs of the batch.
-            y: Labels `(batch, horizons)`.
+            targets: What the loss compares with, by name, each `(batch, horizons)`.
             weight: Weights `(batch, horizons)`.
             learning_rate: Learning rate of this step.
         """
-        arguments = (
+        return self.on_tensors(*self.to_tensors(x, targets, weight), learning_rate)
+
+    def to_tensors(
+        self, x: BatchInputs, targets: Mapping[str, np.ndarray], weight: np.ndarray
+    ) -> StepTensors:
+        """Return a batch as what `on_tensors` takes; another thread may do this ahead of time."""
+        return (
             as_model_inputs(self.model, x, tf.convert_to_tensor),
-            tf.convert_to_tensor(y),
+            {name: tf.convert_to_tensor(targets[name]) for name in self.loss.targets},
             tf.convert_to_tensor(weight),
-            tf.constant(learning_rate, tf.float32),
         )
+
+    def on_tensors(
+        self, x: Any, targets: Mapping[str, tf.Tensor], weight: tf.Tensor, learning_rate: float
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Take one step on a batch from `to_tensors`."""
+        arguments = (x, targets, weight, tf.constant(learning_rate, tf.float32))
         if self._concrete is None:
             self._concrete = self._compiled.get_concrete_function(*arguments)
         # Calling the one trace directly spares looking for it among many: 1.5 ms a step.
@@ -90,16 +113,19 @@ class TrainStep:
         return named | moments
 
     def _step(
-        self, x: Any, y: tf.Tensor, weight: tf.Tensor, learning_rate: tf.Tensor
+        self,
+        x: Any,
+        targets: dict[str, tf.Tensor],
+        weight: tf.Tensor,
+        learning_rate: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         model, optimizer = self.model, self.optimizer
         inner = getattr(optimizer, "inner_optimizer", optimizer)
         inner.learning_rate.assign(learning_rate)
         variables = model.trainable_variables
-        target = y * (1.0 - self._smoothing) + 0.5 * self._smoothing
         with tf.GradientTape() as tape:
-            logits = model(x, training=True)
-            loss = ops.mean(weight * logit_cross_entropy(target, logits))
+            outputs = by_head(model(x, training=True))
+            loss = ops.mean(weight * self.loss.elements(targets, outputs))
             penalty = ops.cast(sum(model.losses), "float32") if model.losses else ops.zeros(())
             total = loss + penalty
             if optimizer is not inner:
@@ -110,7 +136,7 @@ class TrainStep:
 
 
 class Forward:
-    """Logits of any number of rows, in batches of one fixed size.
+    """Predictions for any number of rows, in batches of one fixed size.
 
     Args:
         model: The model.
@@ -121,29 +147,60 @@ class Forward:
     def __init__(self, model: keras.Model, batch_size: int, *, jit_compile: bool) -> None:
         self.model = model
         self.batch_size = batch_size
-        self._compiled = tf.function(
-            lambda x: model(x, training=False), autograph=False, jit_compile=jit_compile
-        )
+        self._compiled = tf.function(self._heads, autograph=False, jit_compile=jit_compile)
 
     def __call__(
         self, arrays: Arrays, before_batch: Callable[[], None] = lambda: None
     ) -> np.ndarray:
-        """Return the logits of all rows, float32 `(rows, horizons)`.
+        """Return the logits of "up" of all rows, float32 `(rows, horizons)`.
 
         Args:
             arrays: The rows.
             before_batch: Called before each batch; what it raises ends the pass.
         """
-        logits = np.empty((arrays.rows, arrays.horizons), np.float32)
-        for start in range(0, arrays.rows, self.batch_size):
-            before_batch()
-            stop = min(start + self.batch_size, arrays.rows)
-            logits[start:stop] = self.batch(arrays.take(slice(start, stop)))[: stop - start]
-        return logits
+        return self.predictions(arrays, before_batch)[LOGITS]
 
-    def batch(self, x: Inputs) -> np.ndarray:
-        """Return the logits of one batch, filled up to the fixed size."""
-        return self._compiled(as_model_inputs(self.model, x, self._fill)).numpy()
+    def predictions(
+        self, arrays: Arrays, before_batch: Callable[[], None] = lambda: None
+    ) -> dict[str, np.ndarray]:
+        """Return the outputs of every head for all rows, and `logits`, those of "up".
+
+        Args:
+            arrays: The rows.
+            before_batch: Called before each batch; what it raises ends the pass.
+        """
+        found: dict[str, np.ndarray] = {}
+        with closing(self._batches(arrays)) as batches:
+            for start, x in batches:
+                before_batch()
+                rows = slice(start, min(start + self.batch_size, arrays.rows))
+                for name, values in self._compiled(x).items():
+                    batch = values.numpy()[: rows.stop - start]
+                    if name not in found:
+                        found[name] = np.empty((arrays.rows, *batch.shape[1:]), np.float32)
+                    found[name][rows] = batch
+        return found
+
+    def batch(self, x: BatchInputs) -> np.ndarray:
+        """Return the logits of "up" of one batch, filled up to the fixed size."""
+        return self._compiled(self._tensors(x))[LOGITS].numpy()
+
+    def _heads(self, x: Any) -> dict[str, tf.Tensor]:
+        outputs = self.model(x, training=False)
+        return {**by_head(outputs), LOGITS: direction_logits(outputs)}
+
+    def _batches(self, arrays: Arrays) -> Generator[tuple[int, Any]]:
+        """Yield the first row and the tensors of each batch."""
+        starts = range(0, arrays.rows, self.batch_size)
+
+        def prepare(start: int) -> tuple[int, Any]:
+            stop = min(start + self.batch_size, arrays.rows)
+            return start, self._tensors(arrays.take(slice(start, stop)))
+
+        return prefetched(prepare, starts)
+
+    def _tensors(self, x: BatchInputs) -> Any:
+        return as_model_inputs(self.model, x, self._fill)
 
     def _fill(self, values: np.ndarray) -> tf.Tensor:
         missing = self.batch_size - len(values)
@@ -153,16 +210,8 @@ class Forward:
 
 
 def as_model_inputs(
-    model: keras.Model, x: Inputs, convert: Callable[[np.ndarray], tf.Tensor]
+    model: keras.Model, x: BatchInputs, convert: Callable[[np.ndarray], tf.Tensor]
 ) -> Any:
     """Return the converted arrays in the structure, tensor or dict, that the model was built on."""
     named = x if isinstance(x, dict) else {model.inputs[0].name: x}
     return tf.nest.map_structure(lambda tensor: convert(named[tensor.name]), model.input)
-
-
-def logit_cross_entropy(y: Any, logits: Any) -> Any:
-    """Return the element-wise binary cross-entropy in nats, of the shape of `logits`.
-
-    `max(l, 0) - l * y + log(1 + exp(-|l|))`, finite for every finite logit.
-    """
-    return ops.maximum(logits, 0.0) - logits * y + ops.log1p(ops.exp(-ops.abs(logits)))

@@ -16,10 +16,19 @@ from training.fitting.fit import FitConfig, Interrupted, TrainingDivergedError, 
 from training.fitting.fit_state import copy_weights
 from training.fitting.progress import Progress
 from training.fitting.schedules import ScheduleConfig
-from training.fitting.train_step import TrainStep, logit_cross_entropy
+from training.fitting.train_step import TrainStep
 from training.fitting.validation import validation_metrics
+from training.losses.cross_entropy import cross_entropy
+from training.losses.loss_config import LossConfig
+from training.losses.outputs import HeadShapes
+from training.losses.registry import build_loss
 
 CONFIG = FitConfig(epochs=3, batch_size=32, learning_rate=0.01, jit_compile=False)
+
+
+def measured(logits, arrays, loss=LossConfig()):
+    built = build_loss(loss, HeadShapes(horizons=arrays.horizons))
+    return validation_metrics(built, {"direction": logits, "logits": logits}, arrays)
 
 
 def noisy_arrays(rows=256, *, seed=1, horizons=1):
@@ -87,7 +96,7 @@ def test_a_fit_learns_and_reports_every_epoch():
     assert fitted.first_step_seconds > fitted.step_seconds > 0
     best = history["validation_loss"].min()
     validation = noisy_arrays(100, seed=2)
-    found = validation_metrics(model(validation.x).numpy(), validation.y, None)
+    found = measured(model(validation.x).numpy(), validation)
     assert found["validation_loss"] == pytest.approx(best, rel=1e-5)
 
 
@@ -218,12 +227,12 @@ def test_the_loss_is_binary_cross_entropy_with_keras_weights():
     logits = draws.normal(size=(16, 2)).astype(np.float32) * 30
     y = draws.integers(0, 2, size=(16, 2)).astype(np.float32)
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
-    found = tf.reduce_mean(logit_cross_entropy(y, logits)).numpy()
+    found = tf.reduce_mean(cross_entropy(y, logits)).numpy()
     assert found == pytest.approx(float(loss(y, logits)), rel=1e-6)
     weight = draws.uniform(size=16).astype(np.float32)
-    measured = validation_metrics(logits, y, weight)["validation_loss"]
+    arrays = Arrays(x=logits, y=y, weight=weight)
     expected = float(loss(y, logits, sample_weight=weight)) * 16 / weight.sum()
-    assert measured == pytest.approx(expected, rel=1e-5)
+    assert measured(logits, arrays)["validation_loss"] == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_step_is_keras_adamw():
@@ -231,7 +240,7 @@ def test_the_step_is_keras_adamw():
     ours, theirs = small_model(dropout=0.0), small_model(dropout=0.0)
     step = TrainStep(ours, config)
     for _ in range(3):
-        step(arrays.x, arrays.y, np.ones((32, 1), np.float32), 0.01)
+        step(arrays.x, arrays.targets(), np.ones((32, 1), np.float32), 0.01)
     optimizer = keras.optimizers.AdamW(0.01, weight_decay=0.1, global_clipnorm=1.0)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     theirs.compile(optimizer, keras.losses.BinaryCrossentropy(from_logits=True))
@@ -272,7 +281,7 @@ def test_class_weights_balance_and_keep_the_mean():
         training_weight(arrays, class_weights=False)[:, 0], [0.8, 0.8, 1.6, 0.8]
     )
     one_class = Arrays(x=arrays.x, y=np.ones((4, 1), np.float32))
-    with pytest.raises(ValueError, match="horizon 0 has one"):
+    with pytest.raises(ValueError, match="horizon 0 lacks one"):
         training_weight(one_class, class_weights=True)
 
 
