@@ -122,10 +122,17 @@ def build_sequential_deep(
 
     A signal gets through only where neither its size, nor the angle between two rows, nor the
     gradient runs away with depth. Kernels start with variance 2 / width, and a norm before each
-    activation holds the size. Measured at width 64 over 400 norms and dense layers: layer norm
-    and relu leave all rows parallel (correlation 1.0000), tanh multiplies the gradient by 1e14,
-    batch norm with any activation by 1e10 or more; layer norm and elu keep rows apart (0.66) and
-    the gradient near 1e2, hence the defaults.
+    activation holds the size. Measured on new nets of width 64 with layer norm, as correlation of
+    rows and growth of the gradient (ranges over seeds):
+
+        activation   75 layers             800 to 1,000 layers
+        elu          0.3 to 0.8, 2 to 3    0.6 to 0.999, 3 to 2e4
+        selu         0.0 to 0.1, 5 to 7    0.1 to 0.4, 1e5 to 1e8
+        relu         0.98, 2               1.000, 0.003 to 0.5
+        tanh         0.0, 20 to 40         0.0, 1e13 to 1e14
+
+    Batch norm lets the gradient grow by 1e10 or more with each of them. Hence elu, whose
+    gradients survive a clipped norm; try selu where the net is deep and not clipped.
 
     Source: Ioffe & Szegedy (2015), arXiv:1502.03167, sec. 3.2, for norm before activation; He et
     al. (2015), arXiv:1502.01852, eq. 10, for the kernels; Clevert et al. (2015),

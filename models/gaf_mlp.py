@@ -1,0 +1,67 @@
+"""The control of `gaf_cnn`: a perceptron on the numbers that its pictures are made of."""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import keras
+
+from models.heads import Heads
+from models.inputs import Inputs, Reads
+from models.mlp import MlpConfig, build_mlp
+from models.presets import Preset
+from models.search_space import Choice, FloatRange, SearchSpace
+
+READS: Reads = "gaf"
+SEES: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class GafMlpConfig(MlpConfig):
+    """As `MlpConfig`; a number beyond `input_clip` is cut."""
+
+
+PRESETS = MappingProxyType(
+    {
+        "tiny": Preset(config=GafMlpConfig(hidden_widths=(8, 4))),
+        "default": Preset(config=GafMlpConfig()),
+        "wide": Preset(config=GafMlpConfig(hidden_widths=(512, 256, 128), dropout_rate=0.3)),
+    }
+)
+
+SEARCH_SPACE: SearchSpace = {
+    "hidden_widths": Choice(values=((64,), (128, 64), (512, 128))),
+    "activation": Choice(values=("relu", "gelu", "tanh")),
+    "dropout_rate": FloatRange(low=0.0, high=0.5),
+    "l2": FloatRange(low=1e-7, high=1e-3, log=True),
+}
+
+
+def build_gaf_mlp(
+    inputs: Inputs,
+    heads: Heads = Heads(),
+    config: GafMlpConfig = GafMlpConfig(),
+) -> keras.Model:
+    """Build a perceptron on the numbers of all timeframes, joined; no picture is made.
+
+    Inputs `gaf_1x`, ... `(batch, size)` in [-1, 1], one or more, from `features.gaf.gaf_numbers`;
+    output `(batch, horizons)` float32 logits. A picture holds nothing that its numbers do not
+    (`models.layers.GafImages`), so what `gaf_cnn` is worth is what it finds beyond this.
+
+    Source: `models.mlp`.
+
+    Raises:
+        ValueError: an input that is not `(size,)`.
+    """
+    check_numbers(inputs)
+    mlp = build_mlp(inputs, heads, config)
+    return keras.Model(mlp.input, mlp.output, name="gaf_mlp")
+
+
+def check_numbers(inputs: Inputs) -> None:
+    """Raise ValueError unless every input has the shape `(size,)`."""
+    for name, shape in inputs.items():
+        if len(shape) != 1 or shape[0] is None:
+            raise ValueError(
+                f"Input {name!r} has shape {tuple(shape)}, but this model reads the numbers of one "
+                "window: give (size,), such as (64,), and one input for each timeframe."
+            )
