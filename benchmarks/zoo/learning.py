@@ -22,9 +22,10 @@ import pandas as pd
 from jsonargparse import CLI
 
 from benchmarks.zoo.signals import SIGNALS, MarketCase, Task, make_task
+from evaluation.metrics import accuracy
 from evaluation.oracle import expected_accuracy, oracle_accuracy, share_of_edge
+from models.inputs import Reads
 from models.registry import BUILDERS, build_model, preset_config, presets, reads
-from training.fitting.arrays import Arrays
 from training.fitting.fit import fit
 from training.fitting.fit_config import FitConfig
 from training.fitting.train_step import Forward, uses_xla
@@ -41,6 +42,7 @@ class LearningCase:
     Args:
         model: A name of `models.BUILDERS`.
         market: The market.
+        reads: Kind of input; None takes what the model reads.
         preset: Of the model; `default` where the model has no such preset.
         options: Fields of the model's configuration that replace the preset's.
         epochs: Most passes over the training part.
@@ -53,6 +55,7 @@ class LearningCase:
 
     model: str
     market: MarketCase
+    reads: Reads | None = None
     preset: str = "tiny"
     options: dict[str, Any] = field(default_factory=dict)
     epochs: int = 12
@@ -72,25 +75,29 @@ class Learned:
             the market has none.
         expected_accuracy: Over all labels that could have come.
         oracle_accuracy: The best possible.
+        accuracy: On the labels that came.
         parameters: Of the model.
         epochs: Run.
         fit_seconds: Training, without building and without making the inputs.
         seconds: All but making the inputs.
+        cpu_seconds: Of all cores, the same; what other programs take does not count.
     """
 
     share_of_edge: float
     expected_accuracy: float
     oracle_accuracy: float
+    accuracy: float
     parameters: int
     epochs: int
     fit_seconds: float
     seconds: float
+    cpu_seconds: float
 
 
 def learn(case: LearningCase) -> Learned:
     """Train the case's model on its market and score it on the part that it has not seen."""
-    task = make_task(case.market, reads(case.model))
-    began = time.perf_counter()
+    task = make_task(case.market, case.reads or reads(case.model))
+    began, cpu_began = time.perf_counter(), time.process_time()
     keras.utils.clear_session()
     keras.utils.set_random_seed(case.seed)
     model = build_case(case, task)
@@ -104,17 +111,19 @@ def learn(case: LearningCase) -> Learned:
     )
     train, validation = task.parts["train"], task.parts["validation"]
     fitted = fit(model, train, validation, config, checkpoint_folder=None)
-    _fill_memory(case.model, model, train)
+    _fill_memory(case.model, model, task)
     forward = Forward(model, TEST_BATCH, jit_compile=uses_xla(model, config))
     up = (forward(task.parts["test"])[:, 0] >= 0).astype(np.float64)
     return Learned(
         share_of_edge=share_of_edge(task.truth, up),
         expected_accuracy=expected_accuracy(task.truth, up),
         oracle_accuracy=oracle_accuracy(task.truth),
+        accuracy=accuracy(task.parts["test"].y[:, 0], up),
         parameters=model.count_params(),
         epochs=fitted.epochs_run,
         fit_seconds=fitted.seconds,
         seconds=time.perf_counter() - began,
+        cpu_seconds=time.process_time() - cpu_began,
     )
 
 
@@ -125,11 +134,12 @@ def build_case(case: LearningCase, task: Task) -> keras.Model:
     return build_model(case.model, task.inputs, config=config)
 
 
-def _fill_memory(name: str, model: keras.Model, train: Arrays) -> None:
+def _fill_memory(name: str, model: keras.Model, task: Task) -> None:
     """Let a model with an index of past windows fill it with the training part's."""
     fill = getattr(_module(name), "fill_memory", None)
     if fill is not None:
-        fill(model, train.x, train.y)
+        train = task.parts["train"]
+        fill(model, train.x, train.y, task.returns, task.known)
 
 
 def _learning_rate(case: LearningCase) -> float:

@@ -17,7 +17,7 @@ from market.timeframes import coarse_bars
 from market.windows import Windows
 from models.inputs import Reads
 from training.config import DataConfig
-from training.dataset import load_market
+from training.dataset import load_market, utc_times
 from training.fitting.arrays import Arrays
 from training.scaling import ArrayScaler, fit_scaler
 
@@ -30,7 +30,9 @@ GAF_FACTORS = (1, 2, 4)
 GAF_BARS = 128
 FIRST_ROW = 1_100  # every kind of input is known from here: 16 * (50 + 12) bars are the longest
 SHARES = (0.70, 0.15, 0.15)
-PURGE_BARS = 2
+LABEL = LabelSpec()
+PURGE_BARS = 2  # the fill at the next open, and the horizon
+SECONDS_A_DAY = 86_400
 
 # What a window holds of each bar. What takes time, the model has to find itself: no column sums
 # up the 4 and 16 bars, the 64 shocks or the coarse trend that the planted signals depend on.
@@ -103,20 +105,26 @@ class Task:
         parts: `train`, `validation` and `test`.
         truth: True probability of up on the test part, `(rows,)`.
         inputs: Shapes without batch, as builders take them.
+        returns: Log returns of the training part, float32 `(rows, 1)`.
+        known: When each training label is known, as days since 1970 and seconds of the day,
+            float32 `(rows, 2)`.
     """
 
     parts: dict[str, Arrays]
     truth: np.ndarray
     inputs: dict[str, tuple[int, ...]]
+    returns: np.ndarray
+    known: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """The decisions of a market: bar, label and truth of each, and the parts' bounds."""
+    """The decisions of a market: bar, label, return and truth of each, and the parts' bounds."""
 
     bars: Bars
     row: np.ndarray
     label: np.ndarray
+    return_log: np.ndarray
     truth: np.ndarray
     bounds: tuple[int, int]
 
@@ -124,6 +132,13 @@ class _Rows:
     def train(self) -> np.ndarray:
         """Bars of the training part's decisions."""
         return self.row[: self.bounds[0]]
+
+    def clock(self, bars_later: int) -> np.ndarray:
+        """Days since 1970 and seconds of the day, bars after each decision, `(rows, 2)`."""
+        later = self.bars.interval.to_timedelta64() * (1 + bars_later)
+        times = utc_times(self.bars.frame)[self.row] + later
+        seconds = times.astype("datetime64[s]").astype(np.int64)
+        return np.column_stack(np.divmod(seconds, SECONDS_A_DAY)).astype(np.float32)
 
 
 @functools.lru_cache(maxsize=8)
@@ -134,7 +149,7 @@ def make_task(case: MarketCase, reads: Reads) -> Task:
 
     Args:
         case: The market.
-        reads: `features`, `window`, `timeframes` or `gaf`.
+        reads: `features`, `window`, `timeframes`, `gaf` or `episodic`.
     """
     rows = _rows_of(case)
     makers = {
@@ -142,6 +157,7 @@ def make_task(case: MarketCase, reads: Reads) -> Task:
         "window": _window,
         "timeframes": _timeframes,
         "gaf": _gaf,
+        "episodic": _episodic,
     }
     x = makers[reads](rows, case)
     label = rows.label.astype(np.float32)[:, None]
@@ -156,29 +172,42 @@ def make_task(case: MarketCase, reads: Reads) -> Task:
         for part, span in spans.items()
     }
     shapes = {name: values.shape[1:] for name, values in x.items()}
-    return Task(parts, rows.truth[spans["test"]], shapes)
+    train = spans["train"]
+    return Task(
+        parts=parts,
+        truth=rows.truth[spans["test"]],
+        inputs=shapes,
+        returns=rows.return_log[train].astype(np.float32)[:, None],
+        known=rows.clock(LABEL.horizon_bars)[train],
+    )
 
 
 @functools.lru_cache(maxsize=8)
 def _rows_of(case: MarketCase) -> _Rows:
-    label = LabelSpec()
     data = DataConfig(
         simulated_rows=case.rows,
         simulated_edge=case.edge,
         simulated_seed=case.seed,
         simulation=SimulationSpec(signal=case.signal),  # type: ignore[arg-type]
     )
-    market = load_market(data, label)
+    market = load_market(data, LABEL)
     (symbol,) = market.bars
     assert market.probability_up is not None
     bars, truth = market.bars[symbol], market.probability_up[symbol]
-    values = make_labels(bars.frame, label).values
-    known = np.isfinite(values) & np.isfinite(truth)
+    labels = make_labels(bars.frame, LABEL)
+    known = np.isfinite(labels.values) & np.isfinite(truth)
     known[:FIRST_ROW] = False
     row = np.flatnonzero(known)
     first = int(len(row) * SHARES[0])
     second = int(len(row) * (SHARES[0] + SHARES[1]))
-    return _Rows(bars, row, values[row], truth[row], (first, second))
+    return _Rows(
+        bars=bars,
+        row=row,
+        label=labels.values[row],
+        return_log=labels.return_log[row],
+        truth=truth[row],
+        bounds=(first, second),
+    )
 
 
 def _flat(rows: _Rows, case: MarketCase) -> dict[str, np.ndarray]:
@@ -188,6 +217,10 @@ def _flat(rows: _Rows, case: MarketCase) -> dict[str, np.ndarray]:
 def _window(rows: _Rows, case: MarketCase) -> dict[str, np.ndarray]:
     table = _scaled(rows.bars.frame, BAR_FEATURES, rows.train)
     return {"bars": Windows(table, rows.row, WINDOW_BARS[case.signal])[:]}
+
+
+def _episodic(rows: _Rows, case: MarketCase) -> dict[str, np.ndarray]:
+    return _window(rows, case) | {"clock": rows.clock(0)}
 
 
 def _timeframes(rows: _Rows, case: MarketCase) -> dict[str, np.ndarray]:

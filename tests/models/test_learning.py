@@ -1,0 +1,106 @@
+"""Every architecture finds a signal that it says it sees; without one, nothing is found.
+
+Simulated bars: the score is the share of the oracle's edge by the true probabilities, so that a
+small test part is enough. The full-size run is `benchmarks/bench_learning.py`.
+"""
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+import models
+from models import registry
+
+ROOT = Path(__file__).resolve().parents[2]
+ROWS, EDGE = 8_000, 0.3
+# A strong signal in few bars; what a kind of input or a model needs more of, so that the share
+# is well above 0.8 and a lucky or unlucky start does not decide.
+MARKETS = {"gaf": {"rows": 20_000, "edge": 0.3}}
+TRAINING = {"gaf": {"batch_size": 128}}
+OF_MODEL: dict[str, dict[str, object]] = {}
+
+
+@pytest.fixture
+def harness(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT))
+    return importlib.import_module("benchmarks.zoo.learning")
+
+
+def case_of(harness, name, signal, kind, **fields):
+    market = harness.MarketCase(
+        signal=signal, **({"rows": ROWS, "edge": EDGE} | MARKETS.get(kind, {}))
+    )
+    training = {"batch_size": 64} | TRAINING.get(kind, {}) | OF_MODEL.get(name, {}) | fields
+    return harness.LearningCase(model=name, market=market, **training)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(models.BUILDERS))
+def test_a_model_finds_the_first_signal_that_it_declares(name, harness):
+    declared = registry.sees(name)
+    if not declared:
+        pytest.skip(f"{name} declares no signal that it reaches 0.8 of the oracle on")
+    assert set(declared) <= set(harness.SIGNALS)
+    learned = harness.learn(case_of(harness, name, declared[0], registry.reads(name)))
+    assert learned.oracle_accuracy == pytest.approx(0.5 + EDGE, abs=0.05)
+    assert learned.share_of_edge >= harness.SEEN, learned
+
+
+@pytest.mark.parametrize("kind", ["features", "window", "timeframes", "gaf"])
+def test_without_a_signal_the_same_procedure_finds_nothing(kind, harness):
+    """Inputs that let the label through would be found here."""
+    market = harness.MarketCase(signal="linear", rows=ROWS, edge=0.0)
+    case = harness.LearningCase(
+        model="mlp", market=market, reads=kind, epochs=4, batch_size=128, preset="tiny"
+    )
+    learned = harness.learn(case)
+    assert learned.share_of_edge != learned.share_of_edge  # no edge to share: NaN
+    assert learned.oracle_accuracy == 0.5
+    # Three standard errors of about 1,000 rows.
+    assert learned.accuracy == pytest.approx(0.5, abs=0.05)
+
+
+def test_inputs_with_the_label_in_them_would_be_noticed(harness, monkeypatch):
+    signals = importlib.import_module("benchmarks.zoo.signals")
+    market = signals.MarketCase(signal="linear", rows=ROWS, edge=0.0)
+    honest = signals.make_task(market, "features")
+
+    def leaking(part):
+        values = part.x["features"].copy()
+        values[:, 0] = 2 * part.y[:, 0] - 1
+        return signals.Arrays(x={"features": values}, y=part.y)
+
+    leaked = signals.Task(
+        parts={name: leaking(part) for name, part in honest.parts.items()},
+        truth=honest.truth,
+        inputs=honest.inputs,
+        returns=honest.returns,
+        known=honest.known,
+    )
+    monkeypatch.setattr(harness, "make_task", lambda market, reads: leaked)
+    case = harness.LearningCase(model="linear", market=market, epochs=4, learning_rate=0.02)
+    assert harness.learn(case).accuracy > 0.9
+
+
+def test_tasks_of_every_kind_have_the_same_decisions_and_nothing_of_the_future(harness):
+    """The newest bar of a window, and of the flat features, is the decision's own."""
+    signals = importlib.import_module("benchmarks.zoo.signals")
+    market = signals.MarketCase(signal="linear", rows=3_000, edge=0.3)
+    tasks = {kind: signals.make_task(market, kind) for kind in ("features", "window", "timeframes")}
+    tasks["episodic"] = signals.make_task(market, "episodic")
+    flat = tasks["features"].parts["train"]
+    columns = [signals.FLAT_FEATURES.index(name) for name in signals.BAR_FEATURES]
+    for kind in ("window", "timeframes", "episodic"):
+        part = tasks[kind].parts["train"]
+        assert (part.y == flat.y).all()
+        assert (part.x["bars"][:, -1] == flat.x["features"][:, columns]).all()
+        assert (part.x["bars"][1:, -2] == part.x["bars"][:-1, -1]).all()
+    clock = tasks["episodic"].parts["train"].x["clock"]
+    known = tasks["episodic"].known
+    seconds = (known - clock) @ [86_400, 1]
+    assert (seconds == 3_600).all()  # an hour after the decision: the open that ends the label
+    with pytest.raises(ValueError, match="signal must be one of"):
+        signals.MarketCase(signal="sine")
+    with pytest.raises(ValueError, match="rows must be at least"):
+        signals.MarketCase(signal="linear", rows=100)
