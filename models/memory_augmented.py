@@ -1,0 +1,116 @@
+"""A recurrent net that reads and writes a short-term and a long-term memory along the window."""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import keras
+
+from models.checks import PRECISIONS, check_choice, check_positive, check_range, dtype_policy
+from models.heads import Heads, prediction_heads
+from models.inputs import Inputs, Reads, clipped, make_inputs, one_window
+from models.layers.memory_cell import MemoryCell
+from models.presets import Preset
+from models.search_space import Choice, FloatRange, SearchSpace
+from models.seeds import derive_seed
+from models.sequence_parts import SequenceParts
+
+READS: Reads = "window"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryAugmentedConfig:
+    """Sizes of the controller and of the two banks.
+
+    Args:
+        width: Of the controller and of the layers around it.
+        slots: Of each bank.
+        content_width: Numbers in a slot's contents.
+        long_rate: In (0, 1], share of a write that the long-term bank takes.
+        dropout_rate: After the last bar.
+        input_clip: Inputs are limited to plus and minus this.
+        precision: `float32` or `mixed_bfloat16`; the memory itself stays in float32.
+        seed: Of all weights and of dropout.
+
+    Raises:
+        ValueError: a value out of range.
+    """
+
+    width: int = 32
+    slots: int = 16
+    content_width: int = 16
+    long_rate: float = 0.1
+    dropout_rate: float = 0.1
+    input_clip: float = 8.0
+    precision: str = "float32"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for field in ("width", "slots", "content_width"):
+            check_range(field, getattr(self, field), 1)
+        check_positive("long_rate", self.long_rate)
+        check_range("1 - long_rate", 1 - self.long_rate, 0.0)
+        check_range("dropout_rate", self.dropout_rate, 0.0, 1.0)
+        check_positive("input_clip", self.input_clip)
+        check_choice("precision", self.precision, PRECISIONS)
+
+
+PRESETS = MappingProxyType(
+    {
+        "tiny": Preset(config=MemoryAugmentedConfig(width=8, slots=4, content_width=4)),
+        "default": Preset(config=MemoryAugmentedConfig()),
+        "large": Preset(
+            config=MemoryAugmentedConfig(width=128, slots=64, content_width=32),
+            learning_rate=3e-4,
+        ),
+    }
+)
+
+SEARCH_SPACE: SearchSpace = {
+    "width": Choice(values=(16, 32, 64)),
+    "slots": Choice(values=(8, 16, 32)),
+    "long_rate": FloatRange(low=0.02, high=0.5, log=True),
+    "dropout_rate": FloatRange(low=0.0, high=0.4),
+}
+
+
+def receptive_field_bars(config: MemoryAugmentedConfig, window_bars: int) -> int:
+    """The whole window: the recurrence begins at its oldest bar."""
+    return window_bars
+
+
+def build_memory_augmented(
+    inputs: Inputs,
+    heads: Heads = Heads(),
+    config: MemoryAugmentedConfig = MemoryAugmentedConfig(),
+) -> keras.Model:
+    """Build an LSTM controller with two banks of memory that it learns to use.
+
+    Input `bars` `(batch, window_bars, features)`, output `(batch, horizons)` float32 logits. The
+    memory begins each window from learnt contents and carries nothing over to another row. Under
+    bfloat16 the loop over bars stays in float32: a bank adds up small writes, which 8 bits lose.
+
+    Source: Graves, Wayne & Danihelka (2014), "Neural Turing Machines", arXiv:1410.5401, sec. 3;
+    deviations are told at `models.layers.MemoryCell`.
+    """
+    name, _, _ = one_window(inputs)
+    policy = dtype_policy(config.precision)
+    structure, tensors = make_inputs(inputs)
+    x = clipped(inputs, tensors, input_clip=config.input_clip, dtype=policy)[name]
+    parts = SequenceParts(
+        width=config.width, dropout_rate=config.dropout_rate, seed=config.seed, policy=policy
+    )
+    x = parts.dense(x, "embedding")
+    cell = MemoryCell(
+        config.width,
+        slots=config.slots,
+        content_width=config.content_width,
+        long_rate=config.long_rate,
+        seed=derive_seed(config.seed, "memory"),
+        dtype="float32",
+        name="memory_cell",
+    )
+    x = keras.layers.RNN(cell, dtype="float32", name="memory")(x)
+    x = parts.dense(parts.norm(x, "reads_norm"), "fusion", activation="gelu")
+    x = parts.dropout(x, "fusion_dropout")
+    logits = prediction_heads(heads, x, seed=config.seed)
+    return keras.Model(structure, logits, name="memory_augmented")
