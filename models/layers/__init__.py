@@ -20,6 +20,7 @@ from models.layers.round_to_grid import RoundToGrid
 from models.layers.sequence_attention import SequenceAttention
 from models.layers.temporal_attention import TemporalAttention
 from models.layers.time_pooling import TimePooling
+from models.layers.weight_norm_conv import WeightNormConv
 
 __all__ = [
     "AddPositions",
@@ -43,4 +44,5 @@ __all__ = [
     "SequenceAttention",
     "TemporalAttention",
     "TimePooling",
+    "WeightNormConv",
 ]
