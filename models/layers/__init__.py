@@ -4,6 +4,7 @@ from models.layers.attention_stack import AttentionStack
 from models.layers.clip_inputs import ClipInputs
 from models.layers.dense_stack import DenseStack
 from models.layers.episodic_index import EpisodicIndex
+from models.layers.every_nth import EveryNth
 from models.layers.experts import ExpertsFeedForward
 from models.layers.gaf_images import GafImages
 from models.layers.head_layers import OrderedQuantiles
@@ -28,6 +29,7 @@ __all__ = [
     "ClipInputs",
     "DenseStack",
     "EpisodicIndex",
+    "EveryNth",
     "ExpertsFeedForward",
     "GafImages",
     "HorizonAttention",
