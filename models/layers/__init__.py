@@ -9,6 +9,7 @@ from models.layers.experts import ExpertsFeedForward
 from models.layers.gaf_images import GafImages
 from models.layers.head_layers import OrderedQuantiles
 from models.layers.horizon_attention import HorizonAttention
+from models.layers.knot_interpolation import KnotInterpolation
 from models.layers.lagged_attention import LaggedAttention
 from models.layers.memory_cell import MemoryCell
 from models.layers.multi_scale_attention import MultiScaleAttention
@@ -34,6 +35,7 @@ __all__ = [
     "GafImages",
     "HorizonAttention",
     "JoinChannels",
+    "KnotInterpolation",
     "LaggedAttention",
     "MemoryCell",
     "MultiScaleAttention",
