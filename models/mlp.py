@@ -1,6 +1,7 @@
 """A plain multi-layer perceptron: the ordinary net beside which a deep one is judged."""
 
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import keras
 
@@ -16,6 +17,7 @@ from models.checks import (
 from models.heads import Heads, prediction_heads
 from models.inputs import Inputs, flat_features, make_inputs
 from models.layers.normalization import plain_norm
+from models.presets import Preset
 from models.search_space import Choice, FloatRange, SearchSpace
 from models.seeds import derive_seed
 
@@ -46,6 +48,13 @@ class MlpConfig:
         check_range("l2", self.l2, 0.0)
         check_positive("input_clip", self.input_clip)
 
+
+PRESETS = MappingProxyType(
+    {
+        "tiny": Preset(config=MlpConfig(hidden_widths=(8, 4))),
+        "default": Preset(config=MlpConfig()),
+    }
+)
 
 SEARCH_SPACE: SearchSpace = {
     "hidden_widths": Choice(values=((32,), (64, 32), (128, 64), (256, 128, 64))),

@@ -30,6 +30,7 @@ from models.layers.coupled_stack import MEMORIES, check_coupling
 from models.layers.dense_stack import DenseStack
 from models.layers.normalization import STACK_NORMALIZATIONS, plain_norm
 from models.layers.residual_stack import ResidualStack
+from models.presets import Preset
 from models.search_space import Choice, FloatRange, SearchSpace
 from models.seeds import derive_seed
 
@@ -172,21 +173,17 @@ def blocks_for_layers(kind: str, layers: int, *, blocks_per_transition: int = 24
     return whole * blocks_per_transition + more
 
 
-@dataclass(frozen=True, kw_only=True)
-class StackPreset:
-    """A configuration with a name."""
-
-    config: StackConfig
-
-
-def _presets() -> dict[str, StackPreset]:
-    presets = {"default": StackPreset(config=StackConfig())}
+def _presets() -> dict[str, Preset[StackConfig]]:
+    presets = {
+        "tiny": Preset(config=StackConfig(blocks=3, width=8)),
+        "default": Preset(config=StackConfig()),
+    }
     for kind in KINDS:
         # Four tokens of 16 values are as much to carry as 64 values.
         width = 16 if kind == "attention" else 64
         for layers in PRESET_LAYERS:
             config = StackConfig(kind=kind, blocks=blocks_for_layers(kind, layers), width=width)
-            presets[f"{kind}_{layers}"] = StackPreset(config=config)
+            presets[f"{kind}_{layers}"] = Preset(config=config)
     return presets
 
 

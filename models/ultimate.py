@@ -8,7 +8,7 @@
 The default has 500 residual blocks: 2,000 weighted layers, of which 1,000 matrix products.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -31,6 +31,7 @@ from models.layers.dense_stack import DenseStack
 from models.layers.multi_scale_attention import MultiScaleAttention
 from models.layers.normalization import STACK_NORMALIZATIONS, plain_norm
 from models.layers.residual_stack import ResidualStack
+from models.presets import Preset
 from models.search_space import Choice, FloatRange, SearchSpace
 from models.seeds import derive_seed
 from models.unrolled import unrolled
@@ -101,21 +102,21 @@ class UltimateConfig:
         check_choice("precision", self.precision, PRECISIONS)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Preset:
-    """A configuration with the fit values that go with it."""
-
-    config: UltimateConfig = field(default_factory=UltimateConfig)
-    learning_rate: float = 1e-3
-    batch_size: int = 128
-
-
 # `seed` holds the specification's own values. Kernels of the residual part alone:
 # 2 * blocks * width ** 2. What `store` keeps for the backward pass is 8 * blocks * batch * width
 # bytes, 0.26 GB for `wide` and 0.13 GB beside 17 GB of weights, gradients and Adam's moments for
 # `billion`, less than computing it again is worth. `million` has as many matrix products.
 PRESETS = MappingProxyType(
     {
+        "tiny": Preset(
+            config=UltimateConfig(
+                width=8,
+                res_blocks_per_unit=(3, 2),
+                dense_blocks_per_unit=(2, 1),
+                growth_rate=4,
+                attention_heads=2,
+            ),
+        ),
         "small": Preset(
             config=UltimateConfig(
                 width=32, res_blocks_per_unit=(5,) * 4, dense_blocks_per_unit=(4, 2), growth_rate=8
@@ -124,7 +125,7 @@ PRESETS = MappingProxyType(
         "medium": Preset(
             config=UltimateConfig(res_blocks_per_unit=(20,) * 5, dense_blocks_per_unit=(10, 5, 5)),
         ),
-        "default": Preset(),
+        "default": Preset(config=UltimateConfig(), batch_size=128),
         "seed": Preset(
             config=UltimateConfig(normalization="batch", dropout_rate=0.1),
             learning_rate=1e-5,

@@ -140,7 +140,9 @@ def fill_memory(prepared: Prepared, model: keras.Model) -> None:
     arrays = prepared.arrays("train")
     inputs = materialised(arrays.x)
     known = clock_of(prepared.rows.label_end_time[chosen])
-    filler(model, inputs, arrays.y, prepared.rows.return_log[chosen], known)
+    targets = prepared.rows.targets
+    returns = prepared.rows.return_log[:, None] if targets is None else targets.return_log
+    filler(model, inputs, arrays.y, returns[chosen], known)
 
 
 def train(

@@ -25,17 +25,6 @@ INPUTS = {
     "gaf": {"gaf_1x": (64,), "gaf_2x": (64,)},
     "episodic": {"bars": (16, 5), "clock": (2,)},
 }
-SMALL = {
-    "ultimate": {
-        "width": 8,
-        "res_blocks_per_unit": (3, 2),
-        "dense_blocks_per_unit": (2, 1),
-        "growth_rate": 4,
-        "attention_heads": 2,
-    },
-    "mlp": {"hidden_widths": (8, 4)},
-    "stack": {"blocks": 3, "width": 8},
-}
 NAMES = sorted(name for name in models.BUILDERS if find_spec(f"models.{name}"))  # TEMPORARY
 TABULAR = [name for name in NAMES if registry.reads(name) == "features"]
 WINDOWED = [name for name in NAMES if registry.reads(name) in ("window", "timeframes", "episodic")]
@@ -48,7 +37,7 @@ def inputs_of(name):
 def small_config(name, **fields):
     preset = "tiny" if "tiny" in registry.presets(name) else "default"
     config = registry.preset_config(name, preset)
-    return dataclasses.replace(config, **{**SMALL.get(name, {}), **fields})
+    return dataclasses.replace(config, **fields)
 
 
 def small_model(name, **fields):

@@ -60,7 +60,7 @@ def test_presets_have_the_layers_that_they_are_named_after(kind):
         counts = count_layers(build_stack(INPUTS, config=config))
         assert layers <= counts.weighted < layers + 6
         assert counts.matrix_products < counts.weighted
-    assert set(PRESETS) == {"default"} | {f"{k}_{n}" for k in KINDS for n in PRESET_LAYERS}
+    assert set(PRESETS) == {"tiny", "default"} | {f"{k}_{n}" for k in KINDS for n in PRESET_LAYERS}
 
 
 # `residual`, the default, is held to all of the models' contract.

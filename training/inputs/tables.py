@@ -204,7 +204,10 @@ def _coarse_table(market: Market, rows: Rows, factor: int, config: InputConfig) 
     window = config.coarse_window_bars
 
     def values_of(frame: pd.DataFrame) -> np.ndarray:
-        return compute_features(frame, config.coarse_features).values
+        try:
+            return compute_features(frame, config.coarse_features).values
+        except ValueError as error:
+            raise ValueError(f"inputs.timeframes, bars {factor} times as long: {error}") from error
 
     return _joined_table(market, rows, factor, values_of, window, scaled=True)
 
