@@ -1,6 +1,7 @@
 """The arrays that a fit sees, checked before anything is traced."""
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -100,6 +101,11 @@ class Arrays:
     def take_targets(self, index: np.ndarray | slice) -> dict[str, np.ndarray]:
         """Return the targets of those rows."""
         return {name: values[index] for name, values in self.targets().items()}
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of the inputs of one row."""
+        return sum(math.prod(v.shape[1:]) * v.dtype.itemsize for v in self.inputs().values())
 
     def fingerprint(self) -> str:
         """BLAKE2b over names, shapes and values; of windows, over the bars that they cover."""

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from training.datasets.batches import epoch_order
-from training.datasets.prefetch import prefetched
+from training.datasets.prefetch import ahead_for, prefetched
 from training.fitting.arrays import Arrays, check_arrays
 from training.fitting.checkpoint import (
     CheckpointError,
@@ -262,7 +262,7 @@ class _Loop:
             batch = self.batches.take(chosen)
             return self.take_step.to_tensors(batch.x, batch.targets, batch.weight)
 
-        return prefetched(prepare, rows)
+        return prefetched(prepare, rows, ahead=ahead_for(self.batch_size * self.train.row_bytes))
 
     def _step(self, batch: StepTensors, asked_at: float) -> None:
         state = self.state

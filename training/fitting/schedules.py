@@ -16,6 +16,9 @@ class ScheduleConfig:
         warmup_share: Linear warm-up as a share of all steps, where `warmup_steps` is absent.
         warmup_steps: Linear warm-up in steps; replaces `warmup_share`.
         floor_share: Smallest learning rate, as a share of the peak.
+        cycles: How often `cosine` falls from the peak, each time over the same number of epochs
+            (warm-up is part of the first); the weights at the end of each make a snapshot
+            ensemble. More than one must divide the epochs.
         step_epochs: Epochs between two falls of `step`.
         step_factor: What each fall of `step` multiplies by.
         plateau_patience_epochs: Epochs without improvement before `plateau` falls.
@@ -27,6 +30,7 @@ class ScheduleConfig:
     warmup_share: float = 0.05
     warmup_steps: int | None = None
     floor_share: float = 0.01
+    cycles: int = 1
     step_epochs: int = 10
     step_factor: float = 0.5
     plateau_patience_epochs: int = 3
@@ -42,6 +46,9 @@ class ScheduleConfig:
         _require(0 <= self.floor_share <= 1, "floor_share", self.floor_share, "in [0, 1]")
         steps = self.warmup_steps
         _require(steps is None or steps >= 0, "warmup_steps", steps, "at least 0")
+        _require(self.cycles >= 1, "cycles", self.cycles, "at least 1")
+        fits = self.cycles == 1 or self.kind == "cosine"
+        _require(fits, "cycles", self.cycles, f"1 unless the kind is cosine, not {self.kind!r}")
         _require(self.step_epochs >= 1, "step_epochs", self.step_epochs, "at least 1")
         _require(0 < self.step_factor <= 1, "step_factor", self.step_factor, "in (0, 1]")
         patience = self.plateau_patience_epochs
@@ -67,6 +74,11 @@ class Schedule:
     steps_per_epoch: int
     epochs: int
 
+    def __post_init__(self) -> None:
+        cycles = self.config.cycles
+        whole = self.epochs % cycles == 0
+        _require(whole, "cycles", cycles, f"a divisor of the {self.epochs} epochs")
+
     @property
     def total_steps(self) -> int:
         """Optimizer steps of the whole run."""
@@ -87,8 +99,9 @@ class Schedule:
             plateau_falls: How often the plateau rule has fallen so far.
 
         Source: cosine annealing without restarts, Loshchilov & Hutter (2017), arXiv:1608.03983,
-        eq. 5; linear warm-up, Goyal et al. (2017), arXiv:1706.02677, sec. 2.2. Deviation: the
-        cosine spans the steps after warm-up.
+        eq. 5; several cycles, Huang et al. (2017), arXiv:1704.00109, eq. 2; linear warm-up, Goyal
+        et al. (2017), arXiv:1706.02677, sec. 2.2. Deviation: the first cosine spans the steps
+        after warm-up.
         """
         warmup = self.warmup_steps
         if step < warmup:
@@ -100,8 +113,10 @@ class Schedule:
     def _share(self, step: int, plateau_falls: int) -> float:
         config = self.config
         if config.kind == "cosine":
-            length = max(self.total_steps - self.warmup_steps, 1)
-            progress = min((step - self.warmup_steps) / length, 1.0)
+            whole = self.total_steps // config.cycles
+            cycle = min(step // whole, config.cycles - 1)
+            warmup = max(self.warmup_steps - cycle * whole, 0)
+            progress = min((step - cycle * whole - warmup) / max(whole - warmup, 1), 1.0)
             cosine = 0.5 * (1.0 + math.cos(math.pi * progress))
             return config.floor_share + (1.0 - config.floor_share) * cosine
         if config.kind == "step":

@@ -11,7 +11,7 @@ from keras import ops
 
 from models.heads import direction_logits
 from models.layers import DenseStack, ResidualStack
-from training.datasets.prefetch import prefetched
+from training.datasets.prefetch import ahead_for, prefetched
 from training.fitting.arrays import Arrays, BatchInputs
 from training.fitting.fit_config import FitConfig
 from training.fitting.optimizers import build_optimizer
@@ -197,7 +197,8 @@ class Forward:
             stop = min(start + self.batch_size, arrays.rows)
             return start, self._tensors(arrays.take(slice(start, stop)))
 
-        return prefetched(prepare, starts)
+        ahead = ahead_for(self.batch_size * arrays.row_bytes)
+        return prefetched(prepare, starts, ahead=ahead)
 
     def _tensors(self, x: BatchInputs) -> Any:
         return as_model_inputs(self.model, x, self._fill)

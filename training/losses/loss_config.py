@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 LossName = Literal[
     "cross_entropy",
@@ -97,12 +97,12 @@ class LossConfig:
 
     def inner(self, default: LossName) -> "LossConfig":
         """Return the configuration of the loss that this one holds, `default` where absent."""
-        reset = {
+        reset: dict[str, Any] = {
             field.name: field.default
             for field in dataclasses.fields(self)
             if self.name in READ_BY.get(field.name, ())
         }
-        return dataclasses.replace(self, **(reset | {"name": self.of or default, "of": None}))
+        return dataclasses.replace(self, **{**reset, "name": self.of or default, "of": None})
 
     def _check_of(self) -> None:
         if self.of is None or self.name not in READ_BY["of"]:

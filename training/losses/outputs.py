@@ -51,10 +51,10 @@ def head_shapes(outputs: Any) -> HeadShapes:
         ValueError: Other outputs, other shapes, or outputs that are not float32.
     """
     if isinstance(outputs, (list, tuple)):
-        shapes = [tuple(tensor.shape) for tensor in outputs]
+        listed = [tuple(tensor.shape) for tensor in outputs]
         raise ValueError(
             f"the model must have one output (batch, horizons) of logits or a dict of heads, got "
-            f"a list of {shapes}; end it with models.heads.prediction_heads"
+            f"a list of {listed}; end it with models.heads.prediction_heads"
         )
     heads = by_head(outputs)
     unknown = sorted(set(heads) - set(HEADS))
@@ -64,7 +64,8 @@ def head_shapes(outputs: Any) -> HeadShapes:
             "end it with models.heads.prediction_heads"
         )
     shapes = {name: tuple(tensor.shape) for name, tensor in heads.items()}
-    horizons = next(iter(shapes.values()))[1] if len(next(iter(shapes.values()))) > 1 else None
+    first = next(iter(shapes.values()))
+    horizons = first[1] if len(first) > 1 else 0
     for name, tensor in heads.items():
         _check_head(name, shapes[name], horizons)
         dtype = str(getattr(tensor.dtype, "name", tensor.dtype))
@@ -72,10 +73,9 @@ def head_shapes(outputs: Any) -> HeadShapes:
             raise ValueError(
                 f"{name} must be float32, got {dtype}; give the last layer dtype='float32'"
             )
-    direction = shapes.get(DIRECTION, ())
     return HeadShapes(
         horizons=horizons,
-        classes={0: 0, 2: 2, 3: 3}[len(direction)],
+        classes={0: 0, 2: 2, 3: 3}[len(shapes.get(DIRECTION, ()))],
         levels=shapes[QUANTILES][2] if QUANTILES in shapes else 0,
         log_variance=LOG_VARIANCE in shapes,
     )

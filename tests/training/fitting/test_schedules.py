@@ -29,6 +29,21 @@ def test_cosine_goes_from_peak_to_floor():
     assert cosine.learning_rate(30) == pytest.approx(expected)
 
 
+def test_cycles_start_again_at_the_peak_and_end_with_an_epoch():
+    cycles = schedule(kind="cosine", cycles=5, warmup_steps=4, floor_share=0.1)
+    once = schedule(kind="cosine", warmup_steps=0, floor_share=0.1)
+    rates = [cycles.learning_rate(step) for step in range(100)]
+    assert rates[:4] == pytest.approx([0.025, 0.05, 0.075, 0.1])
+    assert [rates[start] for start in (20, 40, 60, 80)] == pytest.approx([0.1] * 4)
+    assert rates[20:40] == pytest.approx(rates[80:])
+    assert rates[20:40] == pytest.approx([once.learning_rate(5 * step) for step in range(20)])
+    assert rates[19] < 0.011
+    with pytest.raises(ValueError, match=r"cycles must be a divisor of the 10 epochs, got 3"):
+        schedule(kind="cosine", cycles=3)
+    with pytest.raises(ValueError, match="cycles must be 1 unless the kind is cosine"):
+        schedule(kind="step", cycles=5)
+
+
 def test_step_falls_every_so_many_epochs_down_to_the_floor():
     step = schedule(kind="step", warmup_steps=0, step_epochs=3, step_factor=0.1, floor_share=0.05)
     rates = [step.learning_rate(10 * epoch) for epoch in (0, 2, 3, 5, 6)]
@@ -47,6 +62,7 @@ def test_plateau_falls_as_often_as_told():
         ("kind", "linear"),
         ("warmup_share", 1.5),
         ("floor_share", -0.1),
+        ("cycles", 0),
         ("step_epochs", 0),
         ("plateau_factor", 1.0),
         ("warmup_steps", -1),
