@@ -90,6 +90,7 @@ def _forward(queries: Any, keys: Any, values: Any, plan: _Plan) -> tuple[Any, An
 
     def step(index: Any, state: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
         highest, total, context = state
+        index = _after(context, index)
         scores = plan.scores(queries, keys, index)
         higher = ops.maximum(highest, ops.max(scores, axis=-1, keepdims=True))
         shares = ops.exp(scores - higher)
@@ -109,6 +110,7 @@ def _backward(
 
     def step(index: Any, state: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
         to_queries, to_keys, to_values = state
+        index = _after(to_queries, index)
         shares = ops.exp(plan.scores(queries, keys, index) - kept.log_sum)
         chunk_keys, chunk_values = plan.cut(keys, index), plan.cut(values, index)
         to_shares = _product(kept.slope, ops.transpose(chunk_values, (0, 1, 3, 2)), values)
@@ -125,6 +127,16 @@ def _backward(
         ops.cast(part, like.dtype)
         for part, like in zip(parts, (queries, keys, values), strict=True)
     )  # type: ignore[return-value]
+
+
+def _after(state: Any, index: Any) -> Any:
+    """`index`, once `state` is there.
+
+    TensorFlow begins ten turns of a loop at once where nothing ties them, and would hold the
+    scores of ten chunks: the index is made to wait for a number of the turn before.
+    """
+    number = ops.sum(state[:1, :1, :1, :1])
+    return index * ops.cast(ops.isfinite(number), "int32")
 
 
 def _product(left: Any, right: Any, like: Any) -> Any:
