@@ -1,4 +1,4 @@
-"""Which units a model listens to: the weights of its attention over depth, read out."""
+"""What a model listens to: the weights of its attention over depth or over time, read out."""
 
 from typing import Any
 
@@ -36,6 +36,48 @@ def attention_weights(model: keras.Model, x: Any, *, batch_size: int = 1024) -> 
     return np.concatenate(parts)
 
 
+def temporal_attention(
+    model: keras.Model, x: Any, *, batch_size: int = 256
+) -> dict[str, np.ndarray]:
+    """The attention over time of every layer that has one, as it enters the layer's output.
+
+    A layer of ours has one if it has a method `attention_map`: `SequenceAttention`,
+    `HorizonAttention` (its queries are horizons) and adaptive `TimePooling` (one query).
+
+    Args:
+        model: a functional model.
+        x: what `model` is fed: an array `(rows, time, features)`, or a dict of arrays.
+        batch_size: rows computed at once.
+
+    Returns:
+        Layer name to `(rows, heads, queries, keys)` float32, adding up to 1 over keys; the newest
+        bar is the last. With `channel_independent` patches, rows are rows times channels.
+
+    Raises:
+        ValueError: the model has no such layer.
+    """
+    layers = _temporal_layers(model)
+    if not layers:
+        raise ValueError(
+            f"Model {model.name!r} has no attention over time to read: the transformers have, see "
+            "models.registry."
+        )
+    inputs = keras.Model(model.inputs, [layer.input for layer in layers])
+    arrays = [x[tensor.name] for tensor in model.inputs] if isinstance(x, dict) else [x]
+    parts: dict[str, list[np.ndarray]] = {layer.name: [] for layer in layers}
+    for start in range(0, len(arrays[0]), batch_size):
+        rows = [np.asarray(array[start : start + batch_size], np.float32) for array in arrays]
+        outputs = inputs(rows, training=False)
+        for layer, given in zip(layers, outputs, strict=True):
+            parts[layer.name].append(keras.ops.convert_to_numpy(layer.attention_map(given)))
+    return {name: np.concatenate(maps) for name, maps in parts.items()}
+
+
+def has_temporal_attention(model: keras.Model) -> bool:
+    """Whether `temporal_attention` finds anything to read."""
+    return bool(_temporal_layers(model))
+
+
 def has_attention(model: keras.Model) -> bool:
     """Whether the model has a `MultiScaleAttention` that `attention_weights` can read."""
     return any(isinstance(layer, MultiScaleAttention) for layer in model.layers)
@@ -50,6 +92,14 @@ def unit_names(model: keras.Model) -> list[str]:
         elif isinstance(layer, keras.Model):
             names += [inner.name for inner in layer.layers if isinstance(inner, keras.Model)]
     return names
+
+
+def _temporal_layers(model: keras.Model) -> list[Any]:
+    return [
+        layer
+        for layer in model.layers
+        if hasattr(layer, "attention_map") and getattr(layer, "kind", None) not in ("last", "mean")
+    ]
 
 
 def _attention_layer(model: keras.Model) -> MultiScaleAttention:
