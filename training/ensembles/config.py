@@ -1,0 +1,49 @@
+"""How members are combined, as a frozen dataclass; importable without Keras."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+METHODS = ("average", "weighted", "logistic_stack", "tree_stack")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnsembleConfig:
+    """What is made of several members.
+
+    Args:
+        name: Prefix of the ensemble's folder.
+        artifacts: Folder that it is written into.
+        method: `average` of the calibrated probabilities; `weighted` by their log loss on
+            validation; `logistic_stack` or `tree_stack`, fitted on out-of-fold predictions of the
+            training part, for which every member is trained anew on every fold.
+        pull: How strongly weights are drawn to equal ones, nats per squared unit of weight.
+        folds: Stretches of the training part that are predicted out of fold.
+        fold_kind: `walk_forward` trains on the past alone, `purged_k_fold` also on what follows.
+        stopping_share: The newest share of a fold's training rows, by which its training stops.
+
+    Raises:
+        ValueError: A value out of range.
+    """
+
+    name: str = "ensemble"
+    artifacts: str = "artifacts"
+    method: Literal["average", "weighted", "logistic_stack", "tree_stack"] = "weighted"
+    pull: float = 0.01
+    folds: int = 4
+    fold_kind: Literal["walk_forward", "purged_k_fold"] = "walk_forward"
+    stopping_share: float = 0.15
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ValueError(f"method must be one of {', '.join(METHODS)}, got {self.method!r}")
+        if not 0 <= self.pull < float("inf"):
+            raise ValueError(f"pull must be finite and not negative, got {self.pull}")
+        if self.folds < 2:
+            raise ValueError(f"folds must be at least 2, got {self.folds}")
+        if not 0 < self.stopping_share < 1:
+            raise ValueError(f"stopping_share must be between 0 and 1, got {self.stopping_share}")
+
+    @property
+    def stacks(self) -> bool:
+        """Whether members must be trained anew on folds."""
+        return self.method.endswith("_stack")

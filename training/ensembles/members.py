@@ -1,0 +1,230 @@
+"""Finished bundles brought to the same rows, parts and labels, so that they can be combined."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from evaluation.schemes.purging import Spans
+from features import compute_features
+from market.splits import Split
+from training.bundle import Bundle
+from training.config import ExperimentConfig
+from training.dataset import Market, Rows, assemble_rows, load_market
+from training.ensembles.combiner import EnsembleError
+from training.ensembles.config import EnsembleConfig
+from training.ensembles.out_of_fold import (
+    MemberFit,
+    OutOfFold,
+    Predict,
+    fold_scheme,
+    predict_out_of_fold,
+)
+from training.experiment import build, grow_trees, train
+from training.fitting.progress import Progress
+from training.inference import bundle_config, row_outputs
+from training.predictors.predictor import Predictor, as_predictor
+from training.prepared import Prepared, horizons_bars, learnt_labels, prepare_rows, with_split
+from training.steps import keep_features
+from training.trees.registry import TREES
+
+
+@dataclass(frozen=True, eq=False)
+class Members:
+    """Several models on the same rows.
+
+    Args:
+        bundles: By name.
+        config: The first member's, whose label, costs and data are the ensemble's.
+        market: The bars that all were trained on.
+        rows: Rows that have every feature of every member.
+        split: The members' own parts, without rows that a member cannot predict.
+        logits: Not calibrated, float32 `(members, rows, horizons)`, NaN in rows of no part.
+        labels: `(rows, horizons)`; NaN where undefined.
+    """
+
+    bundles: dict[str, Bundle]
+    config: ExperimentConfig
+    market: Market
+    rows: Rows
+    split: Split
+    logits: np.ndarray
+    labels: np.ndarray
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Members in order."""
+        return tuple(self.bundles)
+
+    @property
+    def temperature(self) -> np.ndarray:
+        """Each member's own, float64 `(members, horizons)`."""
+        return np.stack([bundle.temperature for bundle in self.bundles.values()])
+
+
+def open_members(bundles: Mapping[str, Bundle], progress: Progress) -> Members:
+    """Load the members' bars and let every member predict all rows.
+
+    Args:
+        bundles: Two or more by name, of the same bars, label, horizons and boundaries.
+        progress: Told what happens.
+
+    Raises:
+        EnsembleError: Members that differ in one of these, or bars that are no longer theirs.
+    """
+    if len(bundles) < 2:
+        raise EnsembleError(f"an ensemble has at least two members, got {list(bundles)}")
+    config = _shared_config(bundles)
+    first = next(iter(bundles.values()))
+    market = load_market(config.data, config.label)
+    if market.fingerprint() != first.manifest["data_fingerprint"]:
+        raise EnsembleError(
+            f"the bars of {config.data.paths or 'the simulator'} are not those that the members "
+            "were trained on; bring back the same file"
+        )
+    names = feature_union(list(bundles.values()))
+    with progress.busy(f"computing {len(names)} features of {len(bundles)} members"):
+        rows = assemble_rows(
+            market, config.label, lambda frame: compute_features(frame, names),
+            horizons_bars=horizons_bars(config, market),
+        )  # fmt: skip
+    with progress.busy("every member predicts all rows"):
+        logits = member_logits(bundles, market, rows)
+    known = np.isfinite(logits).all(axis=(0, 2))
+    labels = learnt_labels(rows, config)
+    split = _same_split(first, config, rows, market, known)
+    return Members(dict(bundles), config, market, rows, split, logits, labels)
+
+
+def member_logits(bundles: Mapping[str, Bundle], market: Market, rows: Rows) -> np.ndarray:
+    """Return logits `(members, rows, horizons)`, NaN in rows that lack an input.
+
+    Args:
+        bundles: By name.
+        market: Bars by symbol.
+        rows: With every feature of every member.
+    """
+    found = [
+        row_outputs(bundle, market, keep_features(rows, bundle.feature_names))["logits"]
+        for bundle in bundles.values()
+    ]
+    return np.stack(found)
+
+
+def feature_union(bundles: Sequence[Bundle]) -> tuple[str, ...]:
+    """Return every feature that a member reads, in the order in which they first appear."""
+    return tuple(dict.fromkeys(name for bundle in bundles for name in bundle.feature_names))
+
+
+def out_of_fold_logits(members: Members, config: EnsembleConfig, progress: Progress) -> OutOfFold:
+    """Train every member anew on folds of the training part; see `predict_out_of_fold`.
+
+    Returns:
+        Predictions whose row numbers count `stacking_rows(members)`.
+    """
+    train_rows = stacking_rows(members)
+    rows = members.rows
+    spans = Spans.from_times(rows.decision_time[train_rows], rows.label_end_time[train_rows])
+    scheme = fold_scheme(
+        spans, kind=config.fold_kind, folds=config.folds,
+        embargo_bars=members.config.split.embargo_bars,
+    )  # fmt: skip
+    fits = {
+        name: _member_fit(members, bundle, name, train_rows, progress)
+        for name, bundle in members.bundles.items()
+    }
+    return predict_out_of_fold(fits, spans, scheme, stopping_share=config.stopping_share)
+
+
+def stacking_rows(members: Members) -> np.ndarray:
+    """Return the training rows with labels and all inputs, which the folds share out."""
+    train_rows = members.split.train
+    return train_rows[np.isfinite(members.labels[train_rows]).all(axis=1)]
+
+
+def _member_fit(
+    members: Members, bundle: Bundle, name: str, train_rows: np.ndarray, progress: Progress
+) -> MemberFit:
+    own = keep_features(members.rows, bundle.feature_names)
+    prepared = prepare_rows(bundle_config(bundle), members.market, own, members.split)
+
+    def fit_member(chosen: np.ndarray, stopping: np.ndarray) -> Predict:
+        progress.message(f"{name} anew on {len(chosen):,} rows, stopping by {len(stopping):,}")
+        parts = dataclasses.replace(
+            members.split,
+            train=train_rows[chosen], validation=train_rows[stopping], test=train_rows[stopping],
+        )  # fmt: skip
+        fold = with_split(prepared, parts)
+        predictor = _trained(fold, progress)
+        return lambda rows: predictor.outputs(fold.inputs.take(train_rows[rows]))["logits"]
+
+    return fit_member
+
+
+def _trained(fold: Prepared, progress: Progress) -> Predictor:
+    if fold.config.model.name in TREES:
+        return as_predictor(grow_trees(fold, progress)[0])
+    model = build(fold)
+    train(fold, model, progress)
+    return as_predictor(model)
+
+
+def _shared_config(bundles: Mapping[str, Bundle]) -> ExperimentConfig:
+    configs = {name: bundle_config(bundle) for name, bundle in bundles.items()}
+    first = next(iter(configs.values()))
+    _check_same("bars", {name: b.manifest["data_fingerprint"] for name, b in bundles.items()})
+    _check_same("boundaries", {name: _boundaries(bundle) for name, bundle in bundles.items()})
+    rules: dict[str, Callable[[ExperimentConfig], object]] = {
+        "label": lambda config: config.label,
+        "horizons": lambda config: config.heads.further_horizons,
+        "embargo": lambda config: config.split.embargo_bars,
+    }
+    for rule, value_of in rules.items():
+        _check_same(rule, {name: value_of(config) for name, config in configs.items()})
+    return first
+
+
+def _check_same(rule: str, values: Mapping[str, object]) -> None:
+    if any(value != next(iter(values.values())) for value in values.values()):
+        listed = "; ".join(f"{name}: {value}" for name, value in values.items())
+        raise EnsembleError(
+            f"members must have the same {rule}, got {listed}; train them with the same data, "
+            "label, features and split, or combine those that agree"
+        )
+
+
+def _boundaries(bundle: Bundle) -> tuple[str, str]:
+    split = bundle.metrics["split"]
+    return split["validation_from"], split["test_from"]
+
+
+def _same_split(
+    bundle: Bundle, config: ExperimentConfig, rows: Rows, market: Market, known: np.ndarray
+) -> Split:
+    """Return the parts between the members' own boundaries, purged and embargoed as theirs."""
+    stamps = [pd.Timestamp(text) for text in _boundaries(bundle)]
+    first, second = (stamp.tz_convert(None).to_datetime64() for stamp in stamps)
+    margin = config.split.embargo_bars * market.interval.to_timedelta64()
+    decided, ended = rows.decision_time, rows.label_end_time
+    in_train, in_test = decided < first, decided >= second
+    in_validation = ~in_train & ~in_test
+    parts = {
+        "train": in_train & (ended < first - margin),
+        "validation": in_validation & (ended < second - margin),
+        "test": in_test,
+    }
+    if empty := [name for name, part in parts.items() if not (part & known).any()]:
+        raise EnsembleError(
+            f"no row of the {' and '.join(empty)} part is predicted by every member; "
+            "bring more bars"
+        )
+    purged = (in_train & (ended >= first)) | (in_validation & (ended >= second))
+    late = (in_train & ~parts["train"]) | (in_validation & ~parts["validation"])
+    return Split(
+        **{name: np.flatnonzero(part & known) for name, part in parts.items()},
+        boundaries=(stamps[0], stamps[1]),
+        purged=int(purged.sum()),
+        embargoed=int((late & ~purged).sum()),
+    )

@@ -1,0 +1,214 @@
+"""Finished bundles to one ensemble: combined, calibrated, judged like any model, and written."""
+
+import dataclasses
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+
+from evaluation.json_safe import json_safe
+from evaluation.reporting.json_report import write_json_report
+from evaluation.reporting.report import write_report
+from training import bundle_files as files
+from training.bundle import load_bundle
+from training.config import ModelConfig
+from training.ensembles.bundle import (
+    CALIBRATION_FILE,
+    FILES,
+    KIND,
+    MEMBERS_FILE,
+    MEMBERS_FOLDER,
+    EnsemblePredictor,
+)
+from training.ensembles.combiner import Combiner, EnsembleError, save_combiner
+from training.ensembles.config import EnsembleConfig
+from training.ensembles.diversity import log_loss, member_table
+from training.ensembles.members import (
+    Members,
+    feature_union,
+    open_members,
+    out_of_fold_logits,
+    stacking_rows,
+)
+from training.ensembles.pooling import average_pool, fit_pool
+from training.ensembles.stacking import fit_logistic_stack, fit_tree_stack
+from training.evaluating.assessing import assess_outcome
+from training.experiment import Outcome, evaluate
+from training.fitting.fit import FitResult
+from training.fitting.progress import Progress
+from training.inputs.tables import InputTable, InputTables, RowInputs
+from training.manifest import write_manifest
+from training.prepared import Prepared
+from training.reporting import report_data
+from training.run import Run, run_metrics
+from training.runs import new_run_folder, point_latest, whole_folder
+from training.scaling import ArrayScaler
+from training.steps import Steps
+from training.trials import TrialBook
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnsemblePlan:
+    """What was combined, and how.
+
+    Args:
+        model: The ensemble's name.
+        members: Their names.
+        method: See `EnsembleConfig`.
+        rows: Rows of each part.
+    """
+
+    model: str
+    members: tuple[str, ...]
+    method: str
+    rows: dict[str, int]
+
+    def lines(self) -> dict[str, str]:
+        """Return the plan as plain text by heading."""
+        rows = ", ".join(f"{count:,} {name}" for name, count in self.rows.items())
+        return {"members": ", ".join(self.members), "method": self.method, "rows": rows}
+
+
+def run_ensemble(folders: Sequence[str | Path], config: EnsembleConfig, progress: Progress) -> Run:
+    """Combine finished bundles into a new folder of `config.artifacts`.
+
+    Members are neither trained nor calibrated anew; stacking trains copies of them on folds of
+    the training part. Weights, temperature and threshold come from validation (a stack's weights
+    from the training part); the test part is read once, at the end.
+
+    Args:
+        folders: Two or more finished bundles of the same bars, label and split.
+        config: How they are combined.
+        progress: Told what happens.
+
+    Raises:
+        BundleError: A folder is no sound bundle.
+        EnsembleError: Members that do not fit each other.
+    """
+    started = time.monotonic()
+    bundles = {}
+    for path in folders:
+        bundle = load_bundle(path)
+        if bundle.folder.name in bundles:
+            raise EnsembleError(f"{bundle.folder.name} is named twice; give each member once")
+        bundles[bundle.folder.name] = bundle
+    members = open_members(bundles, progress)
+    combiner = fit_combiner(members, config, progress)
+    prepared = _prepared(members, config)
+    folder = new_run_folder(prepared.config)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    digests = tuple(bundle.predictor.digest() for bundle in bundles.values())
+    predictor = EnsemblePredictor(combiner, digests)
+    book = TrialBook.opened(folder, members.market, prepared.config)
+    fitted = _fitted(members, combiner, time.monotonic() - started)
+    outcome = evaluate(prepared, predictor, fitted, progress, book=book)
+    with progress.busy("assessing: chance, trials, costs, delay, regimes, random entry"):
+        assessment = assess_outcome(prepared, outcome)
+    parts = {name: len(prepared.part(name)) for name in ("train", "validation", "test")}
+    plan = EnsemblePlan(model=config.name, members=members.names, method=config.method, rows=parts)
+    run = Run(folder, prepared, outcome, assessment, plan)
+    with progress.busy("writing members, combiner, report and manifest"):
+        _write(run, members, predictor, {"ledger": dataclasses.asdict(book.head())})
+    point_latest(folder)
+    return run
+
+
+def fit_combiner(members: Members, config: EnsembleConfig, progress: Progress) -> Combiner:
+    """Return what the configured method makes of the members."""
+    if config.method == "average":
+        return average_pool(members.names, members.labels.shape[1], members.temperature)
+    if config.method == "weighted":
+        part = members.split.validation
+        return fit_pool(
+            members.names, members.logits[:, part], members.labels[part],
+            temperature=members.temperature, pull=config.pull,
+        )  # fmt: skip
+    found = out_of_fold_logits(members, config, progress)
+    labels = members.labels[stacking_rows(members)]
+    if config.method == "logistic_stack":
+        return fit_logistic_stack(found, labels, pull=config.pull)
+    return fit_tree_stack(found, labels)
+
+
+def _prepared(members: Members, config: EnsembleConfig) -> Prepared:
+    """Return the rows with the members' logits as the model's inputs."""
+    rows, steps = members.rows, Steps()
+    options: dict[str, Any] = {"members": list(members.names), **dataclasses.asdict(config)}
+    own = dataclasses.replace(
+        members.config, name=config.name, artifacts=config.artifacts,
+        model=ModelConfig(name=KIND, options=options),
+    )  # fmt: skip
+    scaler = steps.scale(rows.values, stacking_rows(members))
+    scaled = ArrayScaler.from_sklearn(scaler).transform(rows.values)
+    count = len(rows.labels)
+    side_by_side = np.moveaxis(members.logits, 0, 1).reshape(count, -1)
+    table = InputTable(None, np.arange(count), np.ones(count, bool), None, scaled=False)
+    inputs = RowInputs({"logits": side_by_side}, InputTables({"logits": table}), {})
+    return Prepared(own, members.market, rows, members.split, scaler, scaled, inputs, steps)
+
+
+def _fitted(members: Members, combiner: Combiner, seconds: float) -> FitResult:
+    """Return the ensemble's validation loss in the shape of a training's end."""
+    part = members.split.validation
+    logits = combiner.combine(members.logits[:, part]).astype(np.float64)
+    labels = members.labels[part]
+    known = np.isfinite(labels) & (labels != 0.5)
+    loss = log_loss(logits[known], labels[known])
+    return FitResult(
+        history=pd.DataFrame({"epoch": [1], "validation_loss": [loss]}),
+        best_epoch=1,
+        epochs_run=1,
+        seconds=seconds,
+        stopped_reason="members combined",
+        first_step_seconds=float("nan"),
+        step_seconds=float("nan"),
+    )
+
+
+def _write(
+    run: Run, members: Members, predictor: EnsemblePredictor, witness: dict[str, Any]
+) -> None:
+    prepared, outcome, part = run.prepared, run.outcome, members.split.validation
+    table = member_table(predictor.combiner, members.logits[:, part], members.labels[part])
+    metrics = run_metrics(prepared, outcome, run.plan)
+    metrics |= witness | {"members": json_safe(table.to_dict(orient="records"))}
+    report = _report(run, predictor)
+    with whole_folder(run.folder) as draft:
+        for name, bundle in members.bundles.items():
+            shutil.copytree(bundle.folder, draft / MEMBERS_FOLDER / name)
+        save_combiner(predictor.combiner, draft)
+        _write_calibration(draft / CALIBRATION_FILE, outcome, predictor.horizons)
+        table.to_csv(draft / MEMBERS_FILE, index=False)
+        files.write_json(draft / files.CONFIG_FILE, prepared.config.to_dict())
+        files.write_json(draft / files.METRICS_FILE, metrics)
+        write_report(draft / "report.html", report)
+        write_json_report(draft / "report.json", report)
+        write_manifest(
+            draft,
+            feature_names=feature_union(list(members.bundles.values())),
+            horizons=predictor.horizons,
+            data_fingerprint=members.market.fingerprint(),
+            kind=KIND,
+        )
+
+
+def _report(run: Run, predictor: EnsemblePredictor) -> Any:
+    # An ensemble has no learning curve: its one row of history is left out of the page.
+    quiet = dataclasses.replace(run.outcome.fit, history=pd.DataFrame())
+    outcome = dataclasses.replace(run.outcome, fit=quiet)
+    data = report_data(run.prepared, cast(Any, predictor), outcome, run.assessment, run.plan)
+    return dataclasses.replace(data, files=FILES)
+
+
+def _write_calibration(path: Path, outcome: Outcome, horizons: int) -> None:
+    content = {
+        "temperature": [outcome.temperature.temperature] * horizons,
+        "threshold": float(outcome.model.threshold),
+    }
+    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
