@@ -67,7 +67,10 @@ class AdaptiveHybridConfig:
 
 PRESETS = MappingProxyType(
     {
-        "tiny": Preset(config=AdaptiveHybridConfig(width=8, heads=2, gate_width=8)),
+        "tiny": Preset(
+            config=AdaptiveHybridConfig(width=16, heads=2, gate_width=8, dropout_rate=0.0),
+            learning_rate=3e-3,
+        ),
         "default": Preset(config=AdaptiveHybridConfig()),
         "large": Preset(
             config=AdaptiveHybridConfig(width=128, heads=8, gate_width=64), learning_rate=3e-4
@@ -144,7 +147,7 @@ def gate_weights(model: keras.Model, x: Any, *, batch_size: int = 1024) -> np.nd
             f"Model {model.name!r} has no layer called 'gate': build_adaptive_hybrid makes models "
             "that do."
         )
-    read = keras.Model(model.inputs, model.get_layer("gate").output)
+    read = keras.Model(model.input, model.get_layer("gate").output)
     parts = [
         keras.ops.convert_to_numpy(read(np.asarray(x[start : start + batch_size], np.float32)))
         for start in range(0, len(x), batch_size)

@@ -66,7 +66,12 @@ class EpisodicMemoryConfig:
 
 PRESETS = MappingProxyType(
     {
-        "tiny": Preset(config=EpisodicMemoryConfig(width=8, slots=64, nearest=4, key_width=8)),
+        "tiny": Preset(
+            config=EpisodicMemoryConfig(
+                width=16, slots=1024, nearest=8, key_width=16, dropout_rate=0.0
+            ),
+            learning_rate=5e-3,
+        ),
         "default": Preset(config=EpisodicMemoryConfig()),
         "large": Preset(
             config=EpisodicMemoryConfig(width=128, slots=32768, nearest=64, key_width=64),

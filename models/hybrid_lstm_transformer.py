@@ -54,7 +54,10 @@ class HybridLstmTransformerConfig:
 
 PRESETS = MappingProxyType(
     {
-        "tiny": Preset(config=HybridLstmTransformerConfig(width=8, heads=2, blocks=1)),
+        "tiny": Preset(
+            config=HybridLstmTransformerConfig(width=16, heads=2, blocks=1, dropout_rate=0.0),
+            learning_rate=3e-3,
+        ),
         "default": Preset(config=HybridLstmTransformerConfig()),
         "large": Preset(
             config=HybridLstmTransformerConfig(width=256, heads=8, blocks=6, exchanges=2),

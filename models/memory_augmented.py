@@ -56,7 +56,10 @@ class MemoryAugmentedConfig:
 
 PRESETS = MappingProxyType(
     {
-        "tiny": Preset(config=MemoryAugmentedConfig(width=8, slots=4, content_width=4)),
+        "tiny": Preset(
+            config=MemoryAugmentedConfig(width=16, slots=8, content_width=8, dropout_rate=0.0),
+            learning_rate=5e-3,
+        ),
         "default": Preset(config=MemoryAugmentedConfig()),
         "large": Preset(
             config=MemoryAugmentedConfig(width=128, slots=64, content_width=32),

@@ -55,7 +55,10 @@ class MultiScaleHybridConfig:
 
 PRESETS = MappingProxyType(
     {
-        "tiny": Preset(config=MultiScaleHybridConfig(pool_bars=(4,), width=8, heads=2)),
+        "tiny": Preset(
+            config=MultiScaleHybridConfig(pool_bars=(4,), width=16, heads=2, dropout_rate=0.0),
+            learning_rate=3e-3,
+        ),
         "default": Preset(config=MultiScaleHybridConfig()),
         "large": Preset(
             config=MultiScaleHybridConfig(pool_bars=(2, 4, 8, 16), width=128, heads=8),

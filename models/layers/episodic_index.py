@@ -11,6 +11,7 @@ from models.seeds import derive_seed
 
 NEVER_DAY = 1e7  # known in 29,000 years: an empty slot
 HIDDEN = -1e9
+DAY_SECONDS = 86_400.0
 TINY = 1e-12
 
 
@@ -21,8 +22,8 @@ class EpisodicIndex(keras.layers.Layer):
     `[window (batch, bars, features), clock (batch, 2)]` -> `(batch, outcomes + 2)` float32: the
     neighbours' mean outcome, their mean cosine, and the share of `nearest` that was found. The
     key of a window is a fixed random projection of its bars, newer ones weighing more. Neighbours
-    are those of largest cosine; their weights are a softmax of `sharpness * cosine - fading *
-    log(1 + age)`, age in days since the outcome was known, both factors learnt. An entry with a
+    are those of the largest `sharpness * cosine - fading * log(1 + age)`, age in days since the
+    outcome was known, and weigh as the softmax of it; both factors are learnt. An entry with a
     known time after the clock is never looked at. Where there is none, the answer is learnt.
 
     A clock is `(days since 1970-01-01, seconds of that day)` in UTC, exact in float32. All of this
@@ -90,10 +91,8 @@ class EpisodicIndex(keras.layers.Layer):
 
     def call(self, inputs: list[Any]) -> Any:
         """Return what came of the neighbours, `(batch, outcomes + 2)`."""
-        cosine, outcomes, age, found = self.neighbours(inputs)
-        scores = ops.softplus(self.sharpness) * cosine
-        scores = scores - ops.softplus(self.fading) * ops.log1p(age)
-        shares = ops.softmax(ops.where(found > 0, scores, HIDDEN), axis=-1) * found
+        score, cosine, outcomes, found = self.neighbours(inputs)
+        shares = ops.softmax(ops.where(found > 0, score, HIDDEN), axis=-1) * found
         mean = ops.sum(outcomes * shares[..., None], axis=1)
         likeness = ops.sum(cosine * shares, axis=1, keepdims=True)
         answer = ops.concatenate([mean, likeness, ops.mean(found, axis=1, keepdims=True)], axis=-1)
@@ -103,20 +102,18 @@ class EpisodicIndex(keras.layers.Layer):
         """The nearest entries that were known.
 
         Returns:
-            Cosine `(batch, nearest)`, outcomes `(batch, nearest, outcomes)`, age in days
-            `(batch, nearest)`, and 1 where there is an entry or else 0 `(batch, nearest)`.
+            Score and cosine, each `(batch, nearest)`; outcomes `(batch, nearest, outcomes)`; and
+            1 where there is an entry or else 0, `(batch, nearest)`. Zeros where there is none.
         """
         window, clock = inputs
-        likeness = ops.matmul(self.key_of(window), ops.transpose(self.keys))
-        known = self._known(clock)
-        # A cosine is at least -1, so nothing hidden comes before something known.
-        best, row = ops.top_k(ops.where(known, likeness, -2.0), self.nearest)
-        found = ops.cast(best > -1.5, "float32")
-        when = ops.take(self.known_clock, row, axis=0)
-        days = clock[:, None, 0] - when[..., 0] + (clock[:, None, 1] - when[..., 1]) / 86400.0
-        age = ops.maximum(days * found, 0.0)
+        cosine = ops.matmul(self.key_of(window), ops.transpose(self.keys))
+        days = clock[:, :1] - self.known_clock[:, 0]
+        age = ops.maximum(days + (clock[:, 1:] - self.known_clock[:, 1]) / DAY_SECONDS, 0.0)
+        score = ops.softplus(self.sharpness) * cosine - ops.softplus(self.fading) * ops.log1p(age)
+        score, row = ops.top_k(ops.where(self._known(clock), score, HIDDEN), self.nearest)
+        found = ops.cast(score > HIDDEN / 2, "float32")
         outcomes = ops.take(self.values, row, axis=0) * found[..., None]
-        return best * found, outcomes, age, found
+        return score * found, ops.take_along_axis(cosine, row, axis=1) * found, outcomes, found
 
     def key_of(self, window: Any) -> Any:
         """Keys of length 1: `(batch, bars, features)` to `(batch, key_width)`."""
