@@ -34,6 +34,8 @@ PREPROCESSING_FILE = "preprocessing.npz"
 HISTORY_FILE = "history.csv"
 CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.json"
+FORECASTS_FILE = "forecasts.csv"
+CONFUSION_FILE = "confusion.csv"
 FILE_PURPOSES = {
     KERAS_FILE: "the model: scaled features in, logits out",
     H5_FILE: "the same model in the older format",
@@ -46,6 +48,8 @@ FILE_PURPOSES = {
     HISTORY_FILE: "losses of every epoch",
     CONFIG_FILE: "what the run was asked to do",
     METRICS_FILE: "what came out",
+    FORECASTS_FILE: "accuracy, F1, MCC, ... of every horizon, class and quantile",
+    CONFUSION_FILE: "labels against predictions, of every horizon",
     "report.json": "the figures of this page",
     "manifest.json": "versions, data fingerprint, SHA-256 of every file",
 }

@@ -26,6 +26,7 @@ from training.fitting.compiled import CompiledFit
 from training.fitting.fit import FitResult, fit
 from training.fitting.precision import resolve_precision
 from training.fitting.progress import Progress
+from training.forecasts import further_temperatures
 from training.inputs.model_inputs import materialised
 from training.inputs.tables import clock_of
 from training.judge import Judgement
@@ -56,7 +57,8 @@ class Outcome:
     """What came out of an experiment.
 
     Args:
-        temperature: Fitted on validation.
+        temperature: Fitted on validation, of the horizon that is traded.
+        temperatures: Of every horizon, `(horizons,)`.
         logits: Logits of the validation and test rows, `(rows,)`, by part.
         outputs: Everything that the model says of the same rows: `logits` `(rows, horizons)` and
             further heads by name, by part.
@@ -69,6 +71,7 @@ class Outcome:
     """
 
     temperature: TemperatureFit
+    temperatures: np.ndarray
     logits: dict[str, np.ndarray]
     outputs: dict[str, dict[str, np.ndarray]]
     probability: dict[str, np.ndarray]
@@ -207,6 +210,7 @@ def evaluate(
         }
         logits = {name: found["logits"][:, 0] for name, found in outputs.items()}
         temperature = prepared.steps.temperature(prepared, logits)
+        further = further_temperatures(prepared, outputs)
         probability = {
             name: expit(values.astype(np.float64) / temperature.temperature)
             for name, values in logits.items()
@@ -217,6 +221,7 @@ def evaluate(
         verdict = verdict_of(prepared, judged, readings=trials.test_readings)
     return Outcome(
         temperature=temperature,
+        temperatures=np.array([one.temperature for one in (temperature, *further)]),
         logits=logits,
         outputs=outputs,
         probability=probability,

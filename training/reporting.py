@@ -16,6 +16,7 @@ from training.bundle_files import file_purposes
 from training.dataset import Market
 from training.experiment import PARTS, Outcome, Prepared
 from training.fitting.plan import Planlike
+from training.forecasts import horizons_summary, judged_heads
 from training.inputs.model_inputs import materialised
 from training.judge import Judgement
 from training.trees.model import TreeModel
@@ -48,6 +49,9 @@ def report_data(
         mode=config.backtest.mode,
         costs=config.backtest.costs,
         history=outcome.fit.history,
+        horizons=horizons_summary(
+            judged_heads(prepared, outcome.outputs["test"], outcome.temperatures)[0]
+        ),
         attention=attention,
         attention_units=_units(model) if attention is not None else (),
         facts=_facts(prepared, outcome),

@@ -15,6 +15,7 @@ from evaluation.assessment import Assessment
 from evaluation.json_safe import json_safe
 from evaluation.reporting.json_report import write_json_report
 from evaluation.reporting.report import write_report
+from training import bundle_files as files
 from training.bundle import BundleContents, bundle_writer
 from training.command_line import config_from_dict
 from training.config import ExperimentConfig
@@ -34,6 +35,7 @@ from training.fitting.compiled import CompiledFit, time_fit
 from training.fitting.fit import FitResult
 from training.fitting.plan import Planlike, make_plan
 from training.fitting.progress import Progress
+from training.forecasts import judged_heads
 from training.predictors.predictor import as_predictor
 from training.reporting import report_data
 from training.runs import (
@@ -188,7 +190,9 @@ def finish_run(
     with progress.busy("assessing: chance, trials, costs, delay, regimes, random entry"):
         assessment = assess_outcome(prepared, outcome)
     witness = {"ledger": dataclasses.asdict(book.head())}
-    extras = dataclasses.replace(extras, metrics=witness | dict(extras.metrics))
+    measures, confusion = judged_heads(prepared, outcome.outputs["test"], outcome.temperatures)
+    tables = {files.FORECASTS_FILE: measures, files.CONFUSION_FILE: confusion}
+    extras = Extras(witness | dict(extras.metrics), tables | dict(extras.tables))
     with progress.busy("writing model, report and manifest"):
         judged = Judged(planned, model, outcome, assessment)
         _write(folder, judged, extras, workspace=unfinished / DRAFTS)
@@ -254,7 +258,7 @@ def _write(folder: Path, judged: Judged, extras: Extras, *, workspace: Path) -> 
         feature_names=prepared.rows.names,
         families=prepared.rows.families,
         scaler=prepared.scaler,
-        temperature=outcome.temperature.temperature,
+        temperature=outcome.temperatures,
         threshold=outcome.model.threshold,
         config=prepared.config.to_dict(),
         metrics=run_metrics(prepared, outcome, plan) | dict(extras.metrics),

@@ -94,6 +94,8 @@ class ReportData:
         temperature: what the logits were divided by; 1 for none.
         mode, costs: trading rule of the backtest.
         history: one row per epoch, columns such as `loss`, `validation_loss`, `learning_rate`.
+        horizons: one row for each horizon with the measures of its forecasts, `horizon_bars` first;
+            shown where there are several.
         attention: weights `(heads, units)` or `(units,)`, not negative.
         attention_units: a name for each unit.
         facts: short facts by name (symbols, bars, dates, rows of each part, layers, ...).
@@ -122,6 +124,7 @@ class ReportData:
     mode: Mode = "long_flat"
     costs: CostSpec = DEFAULT_COSTS
     history: pd.DataFrame | None = None
+    horizons: pd.DataFrame | None = None
     attention: npt.NDArray[np.floating[Any]] | None = None
     attention_units: Sequence[str] = ()
     facts: Mapping[str, str] = field(default_factory=dict)

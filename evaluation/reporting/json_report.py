@@ -62,6 +62,7 @@ def _report(data: ReportData) -> dict[str, Any]:
             if part is not None
         },
         "history": data.history,
+        "horizons": data.horizons,
         "facts": data.facts,
         "plan": data.plan,
         "config": data.config,

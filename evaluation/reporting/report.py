@@ -19,6 +19,7 @@ from evaluation.reporting.page import (
     section,
     write_page,
 )
+from evaluation.reporting.sections_horizons import horizons_section
 from evaluation.reporting.sections_robustness import (
     costs_section,
     delay_check,
@@ -217,6 +218,7 @@ _SECTIONS: tuple[Callable[[ReportData], str], ...] = (
     regimes_section,
     _sweep,
     _forecasts,
+    horizons_section,
     _learning,
     _attention,
     _schemes,
