@@ -16,6 +16,7 @@ from models.seeds import derive_seed
 from models.sequence_parts import SequenceParts
 
 READS: Reads = "window"
+SEES: tuple[str, ...] = ("linear",)
 QUERIES = ("learned", "last")
 
 

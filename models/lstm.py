@@ -14,6 +14,7 @@ from models.search_space import Choice, FloatRange, SearchSpace
 from models.sequence_parts import SequenceParts
 
 READS: Reads = "window"
+SEES: tuple[str, ...] = ("linear",)
 QUERIES = ("learned", "last")
 
 

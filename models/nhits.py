@@ -22,6 +22,7 @@ from models.search_space import Choice, FloatRange, IntRange, SearchSpace
 from models.seeds import derive_seed
 
 READS: Reads = "window"
+SEES: tuple[str, ...] = ("linear",)
 POOLINGS = ("max", "average")
 
 

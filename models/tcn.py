@@ -18,6 +18,7 @@ from models.search_space import Choice, FloatRange, IntRange, SearchSpace
 from models.seeds import derive_seed
 
 READS: Reads = "window"
+SEES: tuple[str, ...] = ("linear", "interaction")
 NORMALIZATIONS = ("weight", "layer", "rms", "batch")
 
 
