@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 LossName = Literal[
     "cross_entropy",
@@ -15,15 +15,7 @@ LossName = Literal[
     "uncertainty",
     "quantile",
 ]
-NAMES = (
-    "cross_entropy",
-    "focal",
-    "smoothed_cross_entropy",
-    "multi_horizon",
-    "trading",
-    "uncertainty",
-    "quantile",
-)
+NAMES: tuple[LossName, ...] = get_args(LossName)
 # The losses that read each field. Those that hold another loss read its fields too.
 READ_BY = {
     "of": ("multi_horizon", "quantile"),
