@@ -12,7 +12,12 @@ from models.presets import Preset
 from models.search_space import Choice, FloatRange, SearchSpace
 
 READS: Reads = "gaf"
-SEES: tuple[str, ...] = ()
+# Shares of the oracle's edge, three timeframes, 20,000 bars, edge 0.2: linear 0.87 with `tiny`
+# and 0.81 with `default`; cross-timeframe 0.86, long memory 0.42 and interaction 0.08 with two
+# layers of 8 and 4 (no picture shows volume). A logistic regression on the numbers has 0.94 of
+# linear: neighbours are nearly equal, so that their differences are learnt slowly. Hence the
+# high learning rates.
+SEES: tuple[str, ...] = ("linear", "cross_timeframe")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +27,10 @@ class GafMlpConfig(MlpConfig):
 
 PRESETS = MappingProxyType(
     {
-        "tiny": Preset(config=GafMlpConfig(hidden_widths=(8, 4))),
-        "default": Preset(config=GafMlpConfig()),
+        "tiny": Preset(
+            config=GafMlpConfig(hidden_widths=(16,), dropout_rate=0.0), learning_rate=1e-2
+        ),
+        "default": Preset(config=GafMlpConfig(l2=1e-3), learning_rate=3e-3),
         "wide": Preset(config=GafMlpConfig(hidden_widths=(512, 256, 128), dropout_rate=0.3)),
     }
 )

@@ -20,7 +20,9 @@ from models.search_space import Choice, FloatRange, SearchSpace
 from models.seeds import derive_seed
 
 READS: Reads = "features"
-SEES: tuple[str, ...] = ()
+# Shares of the oracle's edge with `tiny`, 20,000 bars, edge 0.2: linear 0.95, long memory 0.97,
+# cross-timeframe 0.81, interaction 0.75; with `default` and all features 0.94 and, last, 0.84.
+SEES: tuple[str, ...] = ("linear", "long_memory", "cross_timeframe")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,9 @@ from models.search_space import Choice, FloatRange, IntRange, SearchSpace
 from models.seeds import derive_seed
 
 READS: Reads = "features"
-SEES: tuple[str, ...] = ()
+# Shares of the oracle's edge with `tiny`, 20,000 bars, edge 0.2: linear 0.96, long memory 0.97,
+# cross-timeframe 0.82, interaction 0.74.
+SEES: tuple[str, ...] = ("linear", "long_memory", "cross_timeframe")
 
 
 @dataclass(frozen=True, kw_only=True)
