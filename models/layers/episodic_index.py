@@ -66,7 +66,7 @@ class EpisodicIndex(keras.layers.Layer):
         self.key_width, self.half_life_bars = int(key_width), float(half_life_bars)
         self.seed = int(seed)
 
-    def build(self, input_shape: list[tuple[int | None, ...]]) -> None:
+    def build(self, input_shape: list[tuple[int, ...]]) -> None:
         """Create the projection, the empty table and the three learnt parts."""
         (_, bars, features), _ = input_shape
         age = np.repeat(np.arange(bars)[::-1], features)[:, None]

@@ -38,7 +38,7 @@ class LaggedAttention(keras.layers.Layer):
         self.heads = int(heads)
         self.seed = int(seed)
 
-    def build(self, input_shape: list[tuple[int | None, ...]]) -> None:
+    def build(self, input_shape: list[tuple[int, ...]]) -> None:
         """Create the kernels, `(in, width)`, and the bias by lag, `(heads, lags)`."""
         (_, bars, width), (_, context_bars, context_width) = input_shape
         if width % self.heads:

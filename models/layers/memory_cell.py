@@ -98,7 +98,7 @@ class MemoryCell(keras.layers.Layer):
         """Numbers given out at each bar."""
         return self.units + BANKS * self.content_width
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: tuple[int, ...]) -> None:
         """Create the controller, the interface, and the banks' beginnings."""
         features = input_shape[-1]
         given = features + self.units + BANKS * self.content_width
