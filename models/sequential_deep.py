@@ -24,7 +24,9 @@ from models.search_space import Choice, FloatRange, SearchSpace
 from models.seeds import derive_seed
 
 READS: Reads = "features"
-SEES: tuple[str, ...] = ()
+# Shares of the oracle's edge with `tiny`, 20,000 bars, edge 0.2: linear 0.95, long memory 0.94,
+# interaction 0.79.
+SEES: tuple[str, ...] = ("linear", "long_memory")
 MEMORIES = ("store", "checkpoint")
 # Stem, last norm and logits; then the weighted layers of a block.
 OUTSIDE_LAYERS = 3
