@@ -16,7 +16,7 @@ from models.seeds import derive_seed
 from models.sequence_options import SequenceOptions
 
 READS: Reads = "window"
-SEES: tuple[str, ...] = ()
+SEES: tuple[str, ...] = ("linear",)
 # An expert that no bar chose stands still, but all experts lie in one weight, which moves.
 STILL: tuple[str, ...] = ()
 
