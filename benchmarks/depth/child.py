@@ -116,8 +116,9 @@ def _largest_kib_during(work: Callable[[], Any]) -> int:
 
 
 def call(module: str, function: str, **options: Any) -> Any:
-    """Any other measurement of this folder."""
-    return getattr(importlib.import_module(f"benchmarks.depth.{module}"), function)(**options)
+    """Any other measurement of this folder, or of a module by its full name."""
+    full = module if "." in module else f"benchmarks.depth.{module}"
+    return getattr(importlib.import_module(full), function)(**options)
 
 
 MEASURES: dict[str, Callable[..., Any]] = {"train": train, "memory": memory, "call": call}
