@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import shutil
 import time
 from collections.abc import Sequence
@@ -11,6 +12,8 @@ from typing import Any, cast
 
 import numpy as np
 import pandas as pd
+from rich.box import SIMPLE
+from rich.table import Table
 
 from evaluation.json_safe import json_safe
 from evaluation.reporting.json_report import write_json_report
@@ -134,6 +137,24 @@ def fit_combiner(members: Members, config: EnsembleConfig, progress: Progress) -
     if config.method == "logistic_stack":
         return fit_logistic_stack(found, labels, pull=config.pull)
     return fit_tree_stack(found, labels)
+
+
+def render_members(run: Run) -> Table:
+    """Return what each member brings, for a rich console."""
+    table = Table(title="Members, on validation", title_justify="left", box=SIMPLE)
+    found = pd.read_csv(run.folder / MEMBERS_FILE)
+    for name in found.columns:
+        text = name == "member"
+        table.add_column(name, no_wrap=not text, justify="left" if text else "right")
+    for row in found.itertuples(index=False):
+        table.add_row(*(_cell(value) for value in row))
+    return table
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return "-" if math.isnan(value) else f"{value:.4f}"
+    return str(value)
 
 
 def _prepared(members: Members, config: EnsembleConfig) -> Prepared:

@@ -31,7 +31,7 @@ from training.steps import keep_features
 FEATURES = ("return_log_1", "close_location", "range_z_20")
 MODELS = {
     "trees": ModelConfig(name="hist_gradient_boosting", preset="tiny"),
-    "lstm": ModelConfig(name="lstm", preset="tiny"),
+    "net": ModelConfig(name="linear"),
 }
 
 
@@ -41,7 +41,7 @@ def config_of(name, artifacts, **changes):
         artifacts=str(artifacts),
         data=DataConfig(simulated_rows=1_500),
         features=FeatureConfig(names=FEATURES),
-        inputs=InputConfig(window_bars=6),
+        inputs=InputConfig(kind="window", window_bars=6),
         model=MODELS[name],
         fit=FitConfig(epochs=1),
         baselines=False,
@@ -111,7 +111,7 @@ def test_it_is_judged_like_a_model_and_its_files_say_so(weighted):
 
 def test_its_parts_are_those_of_its_members(weighted, folders):
     split = weighted.prepared.split
-    stored = load_bundle(folders["lstm"]).metrics["split"]
+    stored = load_bundle(folders["net"]).metrics["split"]
     assert [stamp.isoformat() for stamp in split.boundaries] == [
         stored["validation_from"],
         stored["test_from"],
@@ -162,10 +162,10 @@ def test_changed_and_foreign_folders_are_refused(weighted, folders, tmp_path):
 def test_members_that_do_not_belong_together_are_refused(folders, artifacts, tmp_path):
     config = EnsembleConfig(artifacts=str(tmp_path))
     with pytest.raises(EnsembleError, match="at least two"):
-        run_ensemble([folders["lstm"]], config, Progress())
+        run_ensemble([folders["net"]], config, Progress())
     with pytest.raises(EnsembleError, match="named twice"):
-        run_ensemble([folders["lstm"], folders["lstm"]], config, Progress())
-    net = load_bundle(folders["lstm"])
+        run_ensemble([folders["net"], folders["net"]], config, Progress())
+    net = load_bundle(folders["net"])
     other = dataclasses.replace(net, manifest=net.manifest | {"data_fingerprint": "0"})
     with pytest.raises(EnsembleError, match="same bars"):
         open_members({"a": net, "b": other}, Progress())

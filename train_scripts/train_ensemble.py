@@ -1,0 +1,84 @@
+"""Combine several models into one: equal, weighted or stacked, any mix of nets, trees and images.
+
+    python train_scripts/train_ensemble.py --bundles '[artifacts/a, artifacts/b]'
+    python train_scripts/train_ensemble.py --members '[lstm, hist_gradient_boosting]' [--yes]
+
+`--bundles` combines finished runs of the same bars, label, features and split as they are;
+`--members` first trains each as `train.py --model NAME` would, with whatever else is on the
+command line. `--ensemble.method` is average, weighted (by validation, the default), logistic_stack
+or tree_stack; stacks train every member anew on folds of the training part. The ensemble is
+calibrated, judged and reported like any model, and holds its members as whole bundles. An
+interrupted member goes on with `train.py --model NAME --resume`. Combining takes about a minute.
+"""
+
+import sys
+from pathlib import Path
+
+from jsonargparse import ArgumentParser
+from rich.console import Console
+
+from training.backend import start_up
+from training.command_line import (
+    asker,
+    experiment_of,
+    experiment_parser,
+    parse,
+    run_main,
+    with_model_config,
+)
+from training.config import ExperimentConfig
+from training.ensembles.config import EnsembleConfig
+
+CONFIGS = Path(__file__).resolve().parent / "configs" / "models"
+
+
+def main() -> None:
+    """Parse, train what is to be trained, combine, print the summary."""
+    parser = ensemble_parser()
+    arguments = sys.argv[1:]
+    options = parse(parser, arguments)
+    if bool(options.bundles) == bool(options.members):
+        parser.error("give --bundles or --members, one of the two, as a list: '[first, second]'")
+    members = member_configs(parser, arguments, options.members)
+    console = Console()
+    start_up(console)
+    from training.ensembles.run import render_members, run_ensemble
+    from training.fitting.plan import render_plan
+    from training.fitting.progress import make_progress
+    from training.run import DeclinedError, run_experiment
+    from training.summary import render_summary
+
+    progress = make_progress(console)
+    folders = [Path(folder) for folder in options.bundles]
+    confirm = asker(console, "Train?", render_plan, yes=options.yes)
+    try:
+        folders += [run_experiment(one, progress, confirm=confirm).folder for one in members]
+    except DeclinedError:
+        console.print("Nothing was written for this member; those before it are finished.")
+        return
+    run = run_ensemble(folders, options.ensemble, progress)
+    console.print(render_summary(run))
+    console.print(render_members(run))
+
+
+def ensemble_parser() -> ArgumentParser:
+    """Return every setting of a run, and those of the ensemble."""
+    parser = experiment_parser(__doc__)
+    parser.add_argument("--bundles", type=list[str], default=[], help="Finished runs, as a list")
+    parser.add_argument("--members", type=list[str], default=[], help="Models to train, as a list")
+    parser.add_argument("--yes", action="store_true", help="Do not ask before training")
+    parser.add_class_arguments(EnsembleConfig, "ensemble")
+    parser.link_arguments("artifacts", "ensemble.artifacts")
+    return parser
+
+
+def member_configs(
+    parser: ArgumentParser, arguments: list[str], names: list[str]
+) -> list[ExperimentConfig]:
+    """Return each member's own configuration: its file's, changed by the command line."""
+    given = [with_model_config(["--model", name, *arguments], CONFIGS) for name in names]
+    return [experiment_of(parse(parser, one)) for one in given]
+
+
+if __name__ == "__main__":
+    run_main(main)
