@@ -23,7 +23,7 @@ def part(monkeypatch):
 
 @pytest.mark.parametrize(
     "name",
-    (
+    [
         "bilstm",
         "gaf_cnn",
         "linear",
@@ -33,7 +33,7 @@ def part(monkeypatch):
         "stacked_lstm",
         "tcn",
         "transformer",
-    ),
+    ],
 )
 def test_a_plain_peer_is_the_same_net_of_plain_layers(name, part):
     measuring, peers = part("zoo.measuring"), part("zoo.peers")
