@@ -52,11 +52,11 @@ class _Plan(NamedTuple):
     size: int
 
     @property
-    def count(self) -> int:
+    def chunks(self) -> int:
         return math.ceil(self.time / self.size)
 
     def pad(self, x: Any) -> Any:
-        short = self.count * self.size - self.time
+        short = self.chunks * self.size - self.time
         return ops.pad(x, ((0, 0), (0, 0), (0, short), (0, 0))) if short else x
 
     def cut(self, x: Any, index: Any) -> Any:
@@ -69,7 +69,7 @@ class _Plan(NamedTuple):
         """`(batch, heads, time, size)` float32; places beyond the last key are hidden."""
         product = ops.matmul(queries, ops.transpose(self.cut(keys, index), (0, 1, 3, 2)))
         product = ops.cast(product, "float32")
-        if self.count * self.size == self.time:
+        if self.chunks * self.size == self.time:
             return product
         places = index * self.size + ops.arange(self.size)
         return product + ops.cast(places >= self.time, "float32") * HIDDEN
@@ -99,7 +99,7 @@ def _forward(queries: Any, keys: Any, values: Any, plan: _Plan) -> tuple[Any, An
         return higher, total, context * fade + _product(shares, plan.cut(values, index), values)
 
     start = (ops.full_like(column, HIDDEN), ops.zeros_like(column), ops.zeros_like(wide))
-    highest, total, context = ops.fori_loop(0, plan.count, step, start)
+    highest, total, context = ops.fori_loop(0, plan.chunks, step, start)
     return context / total, highest + ops.log(total)
 
 
@@ -121,12 +121,12 @@ def _backward(
         return to_queries + _product(to_scores, chunk_keys, keys), to_keys, to_values
 
     zeros = tuple(ops.zeros_like(ops.cast(part, "float32")) for part in (queries, keys, values))
-    found = ops.fori_loop(0, plan.count, step, zeros)
+    found = ops.fori_loop(0, plan.chunks, step, zeros)
     parts = (found[0], found[1][:, :, : plan.time], found[2][:, :, : plan.time])
     return tuple(
         ops.cast(part, like.dtype)
         for part, like in zip(parts, (queries, keys, values), strict=True)
-    )  # type: ignore[return-value]
+    )
 
 
 def _after(state: Any, index: Any) -> Any:

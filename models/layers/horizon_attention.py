@@ -42,10 +42,9 @@ class HorizonAttention(keras.layers.Layer):
             )
         head_width = self.width // self.heads
         self.queries = self._add_kernel("query_kernel", (self.horizons, self.heads, head_width), 1)
-        shape = (self.width, 2 * self.width)
-        self.key_value_kernel = self._add_kernel("key_value_kernel", shape, self.width)
-        shape = (self.horizons, self.width, self.width)
-        self.output_kernel = self._add_kernel("output_kernel", shape, self.width)
+        width, horizons = self.width, self.horizons
+        self.key_value_kernel = self._add_kernel("key_value_kernel", (width, 2 * width), width)
+        self.output_kernel = self._add_kernel("output_kernel", (horizons, width, width), width)
         self.output_bias = self._add("output_bias", (self.horizons, self.width), "zeros")
 
     def call(self, inputs: Any) -> Any:
