@@ -153,26 +153,24 @@ def fit_trees(
         )
     progress = progress or Progress()
     started = time.monotonic()
-    boosters, growths = [], []
     inputs = train.take(slice(None))
     shapes = _shapes(inputs)
     x = _flat(inputs, shapes, config.input_clip)
     if validation is not None:
         x_validation = _flat(validation.take(slice(None)), shapes, config.input_clip)
         _check_horizons(train, validation)
+    grown = []
     for horizon in range(train.horizons):
         sample = _sample(x, train, horizon, weight)
+        _check_classes(sample, horizon)
         watched = None
         if validation is not None:
             watched = _sample(x_validation, validation, horizon, None)
-        _check_classes(sample, horizon)
         text = f"growing trees ({name}, horizon {horizon + 1} of {train.horizons})"
         with progress.busy(text):
-            booster, growth = kind.grow(sample, watched, config)
-        boosters.append(booster)
-        growths.append(growth)
-    model = TreeModel(name, config, shapes, tuple(boosters))
-    return model, _result(growths, config, time.monotonic() - started)
+            grown.append(kind.grow(sample, watched, config))
+    model = TreeModel(name, config, shapes, tuple(booster for booster, _ in grown))
+    return model, _result([growth for _, growth in grown], config, time.monotonic() - started)
 
 
 def load_trees(folder: Path) -> TreeModel:
