@@ -30,10 +30,10 @@ def main() -> None:
     parser.add_argument("--trades", help="CSV file to write the trade list to")
     options = parse(parser)
     start_up(Console())
-    from training.bundle import load_bundle
+    from training.ensembles.bundle import load_any
     from training.inference import backtest_bundle
 
-    bundle = load_bundle(options.bundle)
+    bundle = load_any(options.bundle)
     result = backtest_bundle(bundle, options.data, options.period)
     show(result)
     if options.trades:

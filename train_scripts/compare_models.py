@@ -19,12 +19,12 @@ def main() -> None:
     options = parse(comparison_parser(__doc__))
     console = Console()
     start_up(console)
-    from training.bundle import load_bundle
+    from training.ensembles.bundle import load_any
     from training.evaluating.comparing import compare_bundles
     from training.fitting.progress import make_progress
     from training.summary import render_comparison
 
-    bundles = [load_bundle(folder) for folder in options.bundles]
+    bundles = [load_any(folder) for folder in options.bundles]
     done = compare_bundles(bundles, options.data, make_progress(console))
     console.print(render_comparison(done.data))
     console.print(f"Report: {done.folder / 'report.html'}", highlight=False)

@@ -20,12 +20,12 @@ def main() -> None:
     options = parse(script_parser(__doc__, period=True))
     console = Console()
     start_up(console)
-    from training.bundle import load_bundle
+    from training.ensembles.bundle import load_any
     from training.evaluating.evaluation import evaluate_bundle
     from training.fitting.progress import make_progress
     from training.summary import render_verdict
 
-    bundle = load_bundle(options.bundle)
+    bundle = load_any(options.bundle)
     done = evaluate_bundle(bundle, options.data, options.period, make_progress(console))
     if done.rejudged.seen:
         console.print(

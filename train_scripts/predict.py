@@ -23,11 +23,11 @@ def main() -> None:
     parser.add_argument("--output", default="predictions.csv", help="CSV file to write")
     options = parse(parser)
     start_up(Console())
-    from training.bundle import load_bundle
     from training.dataset import load_market
+    from training.ensembles.bundle import load_any
     from training.inference import bundle_config, merge_data, predict_bars
 
-    bundle = load_bundle(options.bundle)
+    bundle = load_any(options.bundle)
     config = bundle_config(bundle)
     market = load_market(merge_data(options.data, config.data), config.label)
     predictions = predict_bars(bundle, market)

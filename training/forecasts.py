@@ -107,7 +107,7 @@ def horizons_summary(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each horizon, with the measures that a reader looks at first."""
     lines = []
     for bars, part in table.groupby("horizon_bars", sort=False):
-        line: dict[str, float] = {"horizon_bars": float(bars)}
+        line: dict[str, float] = {"horizon_bars": int(str(bars))}
         for metrics, of in ((SHOWN, "all"), (UP_SHOWN, "up")):
             chosen = part[part["of"] == of].drop_duplicates("metric").set_index("metric")["value"]
             prefix = "" if of == "all" else f"{of}_"

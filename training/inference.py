@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,11 @@ from training.inputs.tables import RowInputs, apply_scalers, input_tables
 from training.judge import Judge, Judgement
 from training.trials import TrialBook
 
+if TYPE_CHECKING:
+    from training.ensembles.bundle import EnsembleBundle
+
 Period = Literal["test", "all"]
+AnyBundle: TypeAlias = "Bundle | EnsembleBundle"
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +46,7 @@ class Rejudged:
         trials: What had been tried on these bars by then, this reading included.
     """
 
-    bundle: Bundle
+    bundle: AnyBundle
     config: ExperimentConfig
     judge: Judge
     period: Period
@@ -56,7 +60,7 @@ class Rejudged:
     trials: TrialCount
 
 
-def bundle_config(bundle: Bundle) -> ExperimentConfig:
+def bundle_config(bundle: AnyBundle) -> ExperimentConfig:
     """Return the configuration of the run that wrote the bundle."""
     return config_from_dict(bundle.config)
 
@@ -72,7 +76,7 @@ def merge_data(given: DataConfig, stored: DataConfig) -> DataConfig:
     return dataclasses.replace(stored, **changed)
 
 
-def row_outputs(bundle: Bundle, market: Market, rows: Rows) -> dict[str, np.ndarray]:
+def row_outputs(bundle: AnyBundle, market: Market, rows: Rows) -> dict[str, np.ndarray]:
     """Return everything that a model says of rows of these bars.
 
     Args:
@@ -84,6 +88,8 @@ def row_outputs(bundle: Bundle, market: Market, rows: Rows) -> dict[str, np.ndar
         `logits` and `probability` of up (calibrated), `(rows, horizons)`, and further heads by
         name, NaN in rows that lack an input, such as the first bars of a window.
     """
+    if not isinstance(bundle, Bundle):
+        return bundle.row_outputs(market, rows)
     inputs = _resolved(bundle)
     assert inputs.kind != "auto"
     tables = input_tables(market, rows, inputs.kind, inputs)
@@ -94,7 +100,7 @@ def row_outputs(bundle: Bundle, market: Market, rows: Rows) -> dict[str, np.ndar
     return {name: _spread(values, complete, len(rows.labels)) for name, values in found.items()}
 
 
-def row_probability(bundle: Bundle, market: Market, rows: Rows) -> np.ndarray:
+def row_probability(bundle: AnyBundle, market: Market, rows: Rows) -> np.ndarray:
     """Return the calibrated probability of up of the traded horizon, float64 `(rows,)`."""
     return row_outputs(bundle, market, rows)["probability"][:, 0]
 
@@ -111,7 +117,7 @@ def _spread(values: np.ndarray, at: np.ndarray, rows: int) -> np.ndarray:
     return out
 
 
-def predict_bars(bundle: Bundle, market: Market) -> pd.DataFrame:
+def predict_bars(bundle: AnyBundle, market: Market) -> pd.DataFrame:
     """Return one row for each bar that has all inputs, by symbol and time.
 
     Columns: `symbol`, `timestamp` (the bar's open, UTC), `decision_time` (its close, when the
@@ -140,7 +146,7 @@ def predict_bars(bundle: Bundle, market: Market) -> pd.DataFrame:
     return known.astype({"signal": np.int64})
 
 
-def backtest_bundle(bundle: Bundle, data: DataConfig, period: Period = "test") -> Rejudged:
+def backtest_bundle(bundle: AnyBundle, data: DataConfig, period: Period = "test") -> Rejudged:
     """Judge a bundle on bars, with the run's own rules, threshold and costs.
 
     The reading is counted in the ledger beside the bundle.
@@ -191,7 +197,7 @@ def backtest_bundle(bundle: Bundle, data: DataConfig, period: Period = "test") -
     )
 
 
-def _differing(bundle: Bundle, judged: Judgement) -> tuple[str, ...]:
+def _differing(bundle: AnyBundle, judged: Judgement) -> tuple[str, ...]:
     stored = bundle.metrics["test"]["model"]
     lines = []
     for name, value in judged.metrics.items():
@@ -203,7 +209,7 @@ def _differing(bundle: Bundle, judged: Judgement) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _bar_notes(bundle: Bundle, market: Market) -> tuple[str, ...]:
+def _bar_notes(bundle: AnyBundle, market: Market) -> tuple[str, ...]:
     """Say where the bars are of another length than those that the model was trained on."""
     trained = {data["interval_seconds"] for data in bundle.metrics["data"].values()}
     seconds = market.interval.total_seconds()

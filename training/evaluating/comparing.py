@@ -13,13 +13,12 @@ from evaluation.comparing import contest
 from evaluation.reporting.comparison import write_comparison_report
 from evaluation.reporting.comparison_data import ComparedModel, ComparisonData
 from evaluation.reporting.json_report import write_json_report
-from training.bundle import Bundle
 from training.config import DataConfig, ExperimentConfig
 from training.dataset import Market, Rows, assemble_rows, load_market
 from training.evaluating.assessing import assess_judged
 from training.experiment import record_reading
 from training.fitting.progress import Progress
-from training.inference import bundle_config, merge_data, row_probability
+from training.inference import AnyBundle, bundle_config, merge_data, row_probability
 from training.judge import Judge, Judgement
 from training.reporting import bar_facts
 from training.runs import new_run_folder, whole_folder
@@ -42,7 +41,7 @@ class Entrant:
         judged: Its figures there.
     """
 
-    bundle: Bundle
+    bundle: AnyBundle
     judge: Judge
     judged: Judgement
 
@@ -66,7 +65,7 @@ class ComparedBundles:
 
 
 def compare_bundles(
-    bundles: Sequence[Bundle], data: DataConfig, progress: Progress
+    bundles: Sequence[AnyBundle], data: DataConfig, progress: Progress
 ) -> ComparedBundles:
     """Judge models on the decisions that all of them can make and none was trained on.
 
@@ -99,7 +98,7 @@ def compare_bundles(
     return ComparedBundles(folder, shown)
 
 
-def _check(bundles: Sequence[Bundle], configs: Sequence[ExperimentConfig]) -> None:
+def _check(bundles: Sequence[AnyBundle], configs: Sequence[ExperimentConfig]) -> None:
     names = [bundle.folder.name for bundle in bundles]
     if len(bundles) < 2 or len(set(names)) < len(names):
         raise ValueError(
@@ -115,7 +114,7 @@ def _check(bundles: Sequence[Bundle], configs: Sequence[ExperimentConfig]) -> No
 
 
 def _entrants(
-    bundles: Sequence[Bundle],
+    bundles: Sequence[AnyBundle],
     configs: Sequence[ExperimentConfig],
     market: Market,
     progress: Progress,
@@ -134,7 +133,7 @@ def _entrants(
     return found
 
 
-def _boundary(bundles: Sequence[Bundle]) -> np.datetime64:
+def _boundary(bundles: Sequence[AnyBundle]) -> np.datetime64:
     """The time from which bars are in no model's training or validation part."""
     times = [pd.Timestamp(bundle.metrics["split"]["test_from"]) for bundle in bundles]
     return max(times).tz_convert(None).to_datetime64()

@@ -11,7 +11,7 @@ from evaluation.assessment import Assessment
 from evaluation.reporting.data import Contender, Predictions, ReportData
 from evaluation.reporting.json_report import write_json_report
 from evaluation.reporting.report import write_report
-from training.bundle import Bundle
+from training.inference import AnyBundle
 from training.config import DataConfig
 from training.evaluating.assessing import assess_judged
 from training.fitting.progress import Progress
@@ -43,7 +43,7 @@ class Evaluated:
 
 
 def evaluate_bundle(
-    bundle: Bundle, data: DataConfig, period: Period, progress: Progress
+    bundle: AnyBundle, data: DataConfig, period: Period, progress: Progress
 ) -> Evaluated:
     """Judge a bundle on bars and write the report into a new folder beside it.
 

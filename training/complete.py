@@ -1,0 +1,80 @@
+"""The worked example: bars with a known answer, models of three kinds, an ensemble, a comparison.
+
+Every step is the function that the scripts call, so that this is also how to do it in Python.
+"""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from training.config import ExperimentConfig
+from training.ensembles.bundle import load_any
+from training.ensembles.config import EnsembleConfig
+from training.ensembles.run import run_ensemble
+from training.evaluating.comparing import ComparedBundles, compare_bundles
+from training.fitting.progress import Progress
+from training.run import Run, run_experiment
+
+PREDICT = Path(__file__).resolve().parents[1] / "train_scripts" / "predict.py"
+
+
+@dataclass(frozen=True, eq=False)
+class Completed:
+    """What the worked example has made.
+
+    Args:
+        runs: Each model's own run.
+        ensemble: All of them together.
+        compared: Who is better, who is the same.
+        predictions: The ensemble's, made in a new process.
+    """
+
+    runs: tuple[Run, ...]
+    ensemble: Run
+    compared: ComparedBundles
+    predictions: pd.DataFrame
+
+
+def run_complete(
+    configs: tuple[ExperimentConfig, ...], ensemble: EnsembleConfig, progress: Progress
+) -> Completed:
+    """Train, combine, compare, then load the ensemble in a new process and predict.
+
+    Args:
+        configs: One experiment for each member, on the same bars.
+        ensemble: How they are combined.
+        progress: Told what happens.
+
+    Raises:
+        ValueError: As the steps themselves; what is finished by then stays.
+        RuntimeError: The new process could not predict.
+    """
+    runs = []
+    for number, config in enumerate(configs, start=1):
+        progress.message(f"== {number} of {len(configs)} models: {config.name}")
+        runs.append(run_experiment(config, progress))
+    progress.message("== the ensemble")
+    combined = run_ensemble([run.folder for run in runs], ensemble, progress)
+    progress.message("== the comparison")
+    folders = [run.folder for run in (*runs, combined)]
+    compared = compare_bundles([load_any(one) for one in folders], configs[0].data, progress)
+    progress.message("== the ensemble in a new process")
+    predictions = predict_elsewhere(combined.folder)
+    return Completed(tuple(runs), combined, compared, predictions)
+
+
+def predict_elsewhere(folder: Path) -> pd.DataFrame:
+    """Return what `predict.py` writes for the run's own bars, started as a user would.
+
+    Raises:
+        RuntimeError: It failed; with what it said.
+    """
+    output = folder.parent / f"{folder.name}-predictions.csv"
+    command = [sys.executable, str(PREDICT), "--bundle", str(folder), "--output", str(output)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"predict.py could not load {folder}: {done.stderr.strip()}")
+    return pd.read_csv(output)
