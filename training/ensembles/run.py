@@ -16,10 +16,11 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from evaluation.json_safe import json_safe
+from evaluation.reporting.data import ReportData
 from evaluation.reporting.json_report import write_json_report
 from evaluation.reporting.report import write_report
 from training import bundle_files as files
-from training.bundle import load_bundle
+from training.bundle import Bundle, load_bundle
 from training.config import ModelConfig
 from training.ensembles.bundle import (
     CALIBRATION_FILE,
@@ -95,12 +96,7 @@ def run_ensemble(folders: Sequence[str | Path], config: EnsembleConfig, progress
         EnsembleError: Members that do not fit each other.
     """
     started = time.monotonic()
-    bundles = {}
-    for path in folders:
-        bundle = load_bundle(path)
-        if bundle.folder.name in bundles:
-            raise EnsembleError(f"{bundle.folder.name} is named twice; give each member once")
-        bundles[bundle.folder.name] = bundle
+    bundles = _load_each_once(folders)
     members = open_members(bundles, progress)
     combiner = fit_combiner(members, config, progress)
     prepared = _prepared(members, config)
@@ -120,6 +116,16 @@ def run_ensemble(folders: Sequence[str | Path], config: EnsembleConfig, progress
         _write(run, members, predictor, {"ledger": dataclasses.asdict(book.head())})
     point_latest(folder)
     return run
+
+
+def _load_each_once(folders: Sequence[str | Path]) -> dict[str, Bundle]:
+    bundles: dict[str, Bundle] = {}
+    for path in folders:
+        bundle = load_bundle(path)
+        if bundle.folder.name in bundles:
+            raise EnsembleError(f"{bundle.folder.name} is named twice; give each member once")
+        bundles[bundle.folder.name] = bundle
+    return bundles
 
 
 def fit_combiner(members: Members, config: EnsembleConfig, progress: Progress) -> Combiner:
@@ -199,7 +205,7 @@ def _write(
     table = member_table(predictor.combiner, members.logits[:, part], members.labels[part])
     metrics = run_metrics(prepared, outcome, run.plan)
     metrics |= witness | {"members": json_safe(table.to_dict(orient="records"))}
-    report = _report(run, predictor)
+    report = _report(run, predictor, table)
     with whole_folder(run.folder) as draft:
         for name, bundle in members.bundles.items():
             shutil.copytree(bundle.folder, draft / MEMBERS_FOLDER / name)
@@ -219,12 +225,26 @@ def _write(
         )
 
 
-def _report(run: Run, predictor: EnsemblePredictor) -> Any:
+def _report(run: Run, predictor: EnsemblePredictor, table: pd.DataFrame) -> ReportData:
     # An ensemble has no learning curve: its one row of history is left out of the page.
-    quiet = dataclasses.replace(run.outcome.fit, history=pd.DataFrame())
-    outcome = dataclasses.replace(run.outcome, fit=quiet)
+    fitted = run.outcome.fit
+    outcome = dataclasses.replace(
+        run.outcome, fit=dataclasses.replace(fitted, history=pd.DataFrame())
+    )
     data = report_data(run.prepared, cast(Any, predictor), outcome, run.assessment, run.plan)
-    return dataclasses.replace(data, files=FILES)
+    facts = dict(data.facts) | {"training": f"members combined in {fitted.seconds:.0f} s"}
+    notes = [*_member_sentences(table), *data.notes]
+    return dataclasses.replace(data, files=FILES, facts=facts, notes=notes)
+
+
+def _member_sentences(table: pd.DataFrame) -> list[str]:
+    members = table[table["member"] != "ensemble"].to_dict(orient="records")
+    return [
+        f"Member {row['member']}, horizon {row['horizon']}: weight {row['weight']:.3f}, validation "
+        f"log loss {row['log_loss']:.4f} alone, mean correlation with the others "
+        f"{row['correlation']:.2f}, gain {row['gain']:+.5f} nats."
+        for row in members
+    ]
 
 
 def _write_calibration(path: Path, outcome: Outcome, horizons: int) -> None:

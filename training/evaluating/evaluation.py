@@ -11,11 +11,10 @@ from evaluation.assessment import Assessment
 from evaluation.reporting.data import Contender, Predictions, ReportData
 from evaluation.reporting.json_report import write_json_report
 from evaluation.reporting.report import write_report
-from training.inference import AnyBundle
 from training.config import DataConfig
 from training.evaluating.assessing import assess_judged
 from training.fitting.progress import Progress
-from training.inference import Period, Rejudged, backtest_bundle
+from training.inference import AnyBundle, Period, Rejudged, backtest_bundle
 from training.judge import Judgement
 from training.reporting import bar_facts
 from training.runs import new_run_folder, whole_folder

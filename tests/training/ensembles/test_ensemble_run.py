@@ -106,6 +106,7 @@ def test_it_is_judged_like_a_model_and_its_files_say_so(weighted):
     assert table["member"].tolist() == [*ensemble.members, "ensemble"]
     page = (weighted.folder / "report.html").read_text()
     assert "every member as a whole bundle" in page
+    assert all(f"Member {name}, horizon 1: weight" in page for name in ensemble.members)
     assert (weighted.folder.parent / "latest").resolve() == weighted.folder.resolve()
 
 
