@@ -17,7 +17,7 @@ from models.search_space import Choice, FloatRange, IntRange, SearchSpace
 from models.sequence_options import SequenceOptions
 
 READS: Reads = "window"
-SEES: tuple[str, ...] = ("linear",)
+SEES: tuple[str, ...] = ("linear", "long_memory")
 # An expert that no patch chose stands still, but all experts lie in one weight, which moves.
 STILL: tuple[str, ...] = ()
 PATCH_POOLINGS = ("flatten", *POOLINGS)
