@@ -101,6 +101,7 @@ def learn(case: LearningCase) -> Learned:
     keras.utils.clear_session()
     keras.utils.set_random_seed(case.seed)
     model = build_case(case, task)
+    _fill_memory(case.model, model, task)
     config = FitConfig(
         epochs=case.epochs,
         patience_epochs=case.patience_epochs,
@@ -111,7 +112,6 @@ def learn(case: LearningCase) -> Learned:
     )
     train, validation = task.parts["train"], task.parts["validation"]
     fitted = fit(model, train, validation, config, checkpoint_folder=None)
-    _fill_memory(case.model, model, task)
     forward = Forward(model, TEST_BATCH, jit_compile=uses_xla(model, config))
     up = (forward(task.parts["test"])[:, 0] >= 0).astype(np.float64)
     return Learned(
