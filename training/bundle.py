@@ -299,7 +299,7 @@ def load_bundle(folder: str | Path) -> Bundle:
     kind = manifest["kind"]
     if kind not in files.MODEL_FILES:
         raise BundleError(
-            f"{folder} holds several models together; use training.ensembles.load_ensemble"
+            f"{folder} holds several models together; use training.ensembles.bundle.load_ensemble"
         )
     needed = (*files.MODEL_FILES[kind], *files.READ_ON_LOAD)
     if absent := [name for name in needed if name not in manifest["files"]]:

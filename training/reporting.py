@@ -19,6 +19,7 @@ from training.fitting.plan import Planlike
 from training.forecasts import horizons_summary, judged_heads
 from training.inputs.model_inputs import materialised
 from training.judge import Judgement
+from training.predictors.predictor import Predictor
 from training.trees.model import TreeModel
 
 ATTENTION_ROWS = 2_048
@@ -26,7 +27,7 @@ ATTENTION_ROWS = 2_048
 
 def report_data(
     prepared: Prepared,
-    model: keras.Model | TreeModel,
+    model: keras.Model | TreeModel | Predictor,
     outcome: Outcome,
     assessment: Assessment,
     plan: Planlike,
@@ -96,7 +97,7 @@ def _accuracy_interval(prepared: Prepared, probability: np.ndarray | None) -> In
     )
 
 
-def _attention(prepared: Prepared, model: keras.Model | TreeModel) -> np.ndarray | None:
+def _attention(prepared: Prepared, model: keras.Model | TreeModel | Predictor) -> np.ndarray | None:
     """Return mean weights over the first test rows, `(heads, units)`; None without attention."""
     if not isinstance(model, keras.Model) or not has_attention(model):
         return None
@@ -104,7 +105,7 @@ def _attention(prepared: Prepared, model: keras.Model | TreeModel) -> np.ndarray
     return attention_weights(model, inputs).mean(axis=0)
 
 
-def _units(model: keras.Model | TreeModel) -> tuple[str, ...]:
+def _units(model: keras.Model | TreeModel | Predictor) -> tuple[str, ...]:
     return tuple(unit_names(model)) if isinstance(model, keras.Model) else ()
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -231,7 +231,7 @@ def _report(run: Run, predictor: EnsemblePredictor, table: pd.DataFrame) -> Repo
     outcome = dataclasses.replace(
         run.outcome, fit=dataclasses.replace(fitted, history=pd.DataFrame())
     )
-    data = report_data(run.prepared, cast(Any, predictor), outcome, run.assessment, run.plan)
+    data = report_data(run.prepared, predictor, outcome, run.assessment, run.plan)
     facts = dict(data.facts) | {"training": f"members combined in {fitted.seconds:.0f} s"}
     notes = [*_member_sentences(table), *data.notes]
     return dataclasses.replace(data, files=FILES, facts=facts, notes=notes)
