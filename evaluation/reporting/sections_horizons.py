@@ -32,7 +32,8 @@ def horizons_section(data: ReportData) -> str:
             for name, (_, form) in columns.items()
         )
         bars = figure_of(at("horizons", place, "horizon_bars"), line["horizon_bars"], "{:.0f}")
-        lines.append(f"<tr><td>{bars} bars</td>{cells}</tr>")
+        unit = "bar" if line["horizon_bars"] == 1 else "bars"
+        lines.append(f"<tr><td>{bars} {unit}</td>{cells}</tr>")
     body = (
         f'<div class="scroll"><table><thead><tr><th></th>{head}</tr></thead>'
         f"<tbody>{''.join(lines)}</tbody></table></div>"
