@@ -11,7 +11,13 @@ from evaluation.metrics import predicted_up
 from evaluation.reporting.data import Contender, Predictions, ReportData
 from evaluation.verdict import accuracy_interval
 from market.labels import LabelSpec
-from models.attention_map import attention_weights, has_attention, unit_names
+from models.attention_map import (
+    attention_weights,
+    has_attention,
+    has_temporal_attention,
+    temporal_attention,
+    unit_names,
+)
 from training.bundle_files import file_purposes
 from training.dataset import Market
 from training.experiment import PARTS, Outcome, Prepared
@@ -23,6 +29,7 @@ from training.predictors.predictor import Predictor
 from training.trees.model import TreeModel
 
 ATTENTION_ROWS = 2_048
+MAP_ROWS = 128
 
 
 def report_data(
@@ -55,6 +62,7 @@ def report_data(
         ),
         attention=attention,
         attention_units=_units(model) if attention is not None else (),
+        attention_maps=_attention_maps(prepared, model),
         facts=_facts(prepared, outcome),
         plan=[f"{name}: {text}" for name, text in plan.lines().items()],
         config=config.to_dict(),
@@ -103,6 +111,16 @@ def _attention(prepared: Prepared, model: keras.Model | TreeModel | Predictor) -
         return None
     inputs = materialised(prepared.inputs.take(prepared.split.test[:ATTENTION_ROWS]))
     return attention_weights(model, inputs).mean(axis=0)
+
+
+def _attention_maps(
+    prepared: Prepared, model: keras.Model | TreeModel | Predictor
+) -> dict[str, np.ndarray]:
+    """Return each layer's mean weights over time, `(heads, queries, keys)`."""
+    if not isinstance(model, keras.Model) or not has_temporal_attention(model):
+        return {}
+    inputs = materialised(prepared.inputs.take(prepared.split.test[:MAP_ROWS]))
+    return {name: one.mean(axis=0) for name, one in temporal_attention(model, inputs).items()}
 
 
 def _units(model: keras.Model | TreeModel | Predictor) -> tuple[str, ...]:

@@ -98,6 +98,7 @@ class ReportData:
             shown where there are several.
         attention: weights `(heads, units)` or `(units,)`, not negative.
         attention_units: a name for each unit.
+        attention_maps: layer to mean weights over time, `(heads, queries, keys)`.
         facts: short facts by name (symbols, bars, dates, rows of each part, layers, ...).
         plan: sentences of what was planned.
         config: the experiment's configuration, nested as it is.
@@ -127,6 +128,7 @@ class ReportData:
     horizons: pd.DataFrame | None = None
     attention: npt.NDArray[np.floating[Any]] | None = None
     attention_units: Sequence[str] = ()
+    attention_maps: Mapping[str, npt.NDArray[np.floating[Any]]] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
     plan: Sequence[str] = ()
     config: Mapping[str, Any] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from evaluation.reporting.page import (
     section,
     write_page,
 )
+from evaluation.reporting.plots_attention import plot_attention_maps
 from evaluation.reporting.sections_horizons import horizons_section
 from evaluation.reporting.sections_robustness import (
     costs_section,
@@ -180,6 +181,17 @@ def _attention(data: ReportData) -> str:
     )
 
 
+def _attention_maps(data: ReportData) -> str:
+    if not data.attention_maps:
+        return ""
+    return section(
+        "When the model looks",
+        figure(plot_attention_maps(data.attention_maps, simulated=data.simulated)),
+        hint="Mean weights over the first test rows; the newest bar is on the right. It describes "
+        "the net; it is no proof of importance.",
+    )
+
+
 def _notes(data: ReportData) -> str:
     if not data.notes:
         return ""
@@ -221,6 +233,7 @@ _SECTIONS: tuple[Callable[[ReportData], str], ...] = (
     horizons_section,
     _learning,
     _attention,
+    _attention_maps,
     _schemes,
     _notes,
     _setup,

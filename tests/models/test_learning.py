@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # A strong signal in few bars, so that the share is well above 0.8 and a lucky or unlucky start does
 # not decide; the coarse trend turns slowly, so that no stronger edge can be planted.
 ROWS, EDGE = 8_000, 0.3
-OF_SIGNAL = {"cross_timeframe": {"rows": 12_000, "edge": 0.25}}
+OF_SIGNAL = {"cross_timeframe": {"rows": 20_000, "edge": 0.25}}
 MARKETS = {"gaf": {"rows": 20_000}}
 TRAINING = {"gaf": {"batch_size": 128}}
 OF_MODEL: dict[str, dict[str, object]] = {}
@@ -31,7 +31,8 @@ def harness(monkeypatch):
 def case_of(harness, name, signal, kind, **fields):
     fields_of_market = {"rows": ROWS, "edge": EDGE} | MARKETS.get(kind, {})
     market = harness.MarketCase(signal=signal, **fields_of_market | OF_SIGNAL.get(signal, {}))
-    training = {"batch_size": 64} | TRAINING.get(kind, {}) | OF_MODEL.get(name, {}) | fields
+    batch_size = 128 if signal in OF_SIGNAL else 64
+    training = {"batch_size": batch_size} | TRAINING.get(kind, {}) | OF_MODEL.get(name, {}) | fields
     return harness.LearningCase(model=name, market=market, **training)
 
 
