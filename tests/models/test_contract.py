@@ -5,7 +5,6 @@ import fnmatch
 import functools
 import json
 import warnings
-from importlib.util import find_spec
 
 import keras
 import numpy as np
@@ -25,7 +24,7 @@ INPUTS = {
     "gaf": {"gaf_1x": (64,), "gaf_2x": (64,)},
     "episodic": {"bars": (16, 5), "clock": (2,)},
 }
-NAMES = sorted(name for name in models.BUILDERS if find_spec(f"models.{name}"))  # TEMPORARY
+NAMES = sorted(models.BUILDERS)
 TABULAR = [name for name in NAMES if registry.reads(name) == "features"]
 WINDOWED = [name for name in NAMES if registry.reads(name) in ("window", "timeframes", "episodic")]
 
