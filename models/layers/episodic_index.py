@@ -96,7 +96,8 @@ class EpisodicIndex(keras.layers.Layer):
         mean = ops.sum(outcomes * shares[..., None], axis=1)
         likeness = ops.sum(cosine * shares, axis=1, keepdims=True)
         answer = ops.concatenate([mean, likeness, ops.mean(found, axis=1, keepdims=True)], axis=-1)
-        return ops.where(ops.any(found > 0, axis=1, keepdims=True), answer, self.nothing)
+        nothing = ops.convert_to_tensor(self.nothing)
+        return ops.where(ops.any(found > 0, axis=1, keepdims=True), answer, nothing)
 
     def neighbours(self, inputs: list[Any]) -> tuple[Any, Any, Any, Any]:
         """The nearest entries that were known.

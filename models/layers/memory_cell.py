@@ -184,7 +184,8 @@ class MemoryCell(keras.layers.Layer):
 
     def _written(self, contents: Any, write_at: Any, interface: Interface) -> Any:
         """The contents after this bar's writes."""
-        keep = ops.concatenate([ops.sigmoid(self.retention), ops.ones_like(self.retention)])
+        short = ops.sigmoid(ops.convert_to_tensor(self.retention))
+        keep = ops.concatenate([short, ops.ones_like(short)])
         kept = contents * ops.reshape(keep, (BANKS, 1, 1))
         rate = np.array([[1.0], [self.long_rate]], dtype="float32")
         weight = (write_at * (interface.importance * rate))[:, :, None]
