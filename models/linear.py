@@ -23,6 +23,8 @@ class LinearConfig:
         check_positive("input_clip", self.input_clip)
 
 
+SEES = ("linear", "long_memory", "cross_timeframe")
+
 SEARCH_SPACE: SearchSpace = {
     "l2": FloatRange(low=1e-7, high=1e-2, log=True),
     "input_clip": Choice(values=(3.0, 8.0)),

@@ -49,6 +49,8 @@ class MlpConfig:
         check_positive("input_clip", self.input_clip)
 
 
+SEES = ("interaction", "linear", "long_memory", "cross_timeframe")
+
 PRESETS = MappingProxyType(
     {
         "tiny": Preset(config=MlpConfig(hidden_widths=(8, 4))),

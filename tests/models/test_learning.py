@@ -19,7 +19,7 @@ ROWS, EDGE = 8_000, 0.3
 OF_SIGNAL = {"cross_timeframe": {"rows": 20_000, "edge": 0.25}}
 MARKETS = {"gaf": {"rows": 20_000}}
 TRAINING = {"gaf": {"batch_size": 128}}
-OF_MODEL: dict[str, dict[str, object]] = {}
+OF_MODEL: dict[str, dict[str, object]] = {"transformer": {"learning_rate": 4e-3}}
 
 
 @pytest.fixture
