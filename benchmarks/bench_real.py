@@ -48,7 +48,7 @@ from training.trees.registry import TREES
 RESULTS = Path(__file__).resolve().parent / "results"
 CONFIGS = Path(__file__).resolve().parents[1] / "train_scripts" / "configs" / "models"
 FILES = ("btcusd_1h", "spy_1h", "gbpusd_1h")
-DEEP = ("ultimate", "sequential_deep", "stack")  # minutes each: they come last
+DEEP = ("sequential_deep", "stack", "gaf_cnn", "ultimate")  # minutes each: they come last
 ZOO = (*(name for name in (*TREES, *models.BUILDERS) if name not in DEEP), *DEEP)
 KEYS = ["file", "model", "seed"]
 BASELINE_SEED = 0
