@@ -8,15 +8,26 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from evaluation.json_safe import json_safe
 from evaluation.ledger.trial import Kind, Trial
 from market.splits import Split
-from training.experiment import Prepared, build, evaluate, fill_memory, train, with_split
+from training.experiment import (
+    Prepared,
+    build,
+    evaluate,
+    fill_memory,
+    grow_trees,
+    train,
+    with_split,
+)
 from training.fitting.checkpoint import to_numpy
 from training.fitting.compiled import CompiledFit, compile_fit
+from training.fitting.fit import FitResult
 from training.fitting.progress import Progress
+from training.trees.model import TreeModel
 from training.trials import TrialBook, configuration_digest
 from training.walking.config import WalkForwardConfig
 
@@ -146,7 +157,7 @@ class Trainee:
 def run_fold(
     prepared: Prepared,
     split: Split,
-    trainee: Trainee,
+    trainee: Trainee | None,
     progress: Progress,
     book: TrialBook,
     checkpoints: Path,
@@ -156,7 +167,7 @@ def run_fold(
     Args:
         prepared: All rows.
         split: The fold's parts.
-        trainee: What is trained; nothing that it learned before is kept.
+        trainee: What is trained; nothing that it learned before is kept. None grows trees.
         progress: Told what happens.
         book: Where the trial is kept.
         checkpoints: Folder of this fold's checkpoints; training goes on from the newest one there
@@ -166,15 +177,8 @@ def run_fold(
         ValueError: No training row has a label, or training diverged.
         Interrupted: Ctrl-C or SIGTERM, after a checkpoint.
     """
-    fold, model = with_split(prepared, split), trainee.model
-    fitted = train(
-        fold,
-        model,
-        progress,
-        checkpoints=checkpoints,
-        resume=checkpoints.exists(),
-        compiled=trainee.renewed(fold),
-    )
+    fold = with_split(prepared, split)
+    model, fitted = _trained(fold, trainee, progress, checkpoints)
     outcome = evaluate(fold, model, fitted, progress, book=book)
     judged = [outcome.model, *(one for one in outcome.baselines if one.probability is not None)]
     result = FoldResult(
@@ -201,6 +205,22 @@ def run_fold(
     )
     shutil.rmtree(checkpoints, ignore_errors=True)
     return result
+
+
+def _trained(
+    fold: Prepared, trainee: Trainee | None, progress: Progress, checkpoints: Path
+) -> tuple[keras.Model | TreeModel, FitResult]:
+    if trainee is None:
+        return grow_trees(fold, progress)
+    fitted = train(
+        fold,
+        trainee.model,
+        progress,
+        checkpoints=checkpoints,
+        resume=checkpoints.exists(),
+        compiled=trainee.renewed(fold),
+    )
+    return trainee.model, fitted
 
 
 def _known(probability: np.ndarray | None) -> np.ndarray:

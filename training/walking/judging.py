@@ -129,7 +129,7 @@ def _join(
         _signals(prepared, result, place) for result, place in zip(results, places, strict=True)
     ]
     if isinstance(scheme, CombinatorialPurged):
-        rows = np.arange(len(scheme.spans))
+        rows = prepared.complete
         pairs = zip(scheme.join(probability), scheme.join(signal), strict=True)
         return [(rows, *pair) for pair in pairs]
     rows = np.concatenate([result.rows for result in results])

@@ -22,7 +22,7 @@ from evaluation.schemes.purging import Spans
 from evaluation.schemes.scheme import Scheme
 from market.splits import Split
 from training.config import ExperimentConfig
-from training.experiment import Prepared, prepare
+from training.experiment import PARTS, Prepared, prepare
 from training.fitting.interrupts import Interrupted
 from training.fitting.plan import duration_sentence
 from training.fitting.progress import Progress
@@ -33,6 +33,7 @@ from training.runs import (
     unfinished_folder,
     write_json,
 )
+from training.trees.registry import TREES
 from training.trials import TrialBook
 from training.walking.config import WalkForwardConfig, fold_split, make_scheme
 from training.walking.folds import FoldResult, RetrainingBook, Trainee, run_fold
@@ -140,23 +141,30 @@ def finish(walked: Walked) -> None:
 
 
 def scheme_of(prepared: Prepared, walk: WalkForwardConfig) -> Scheme:
-    """Return the scheme over an experiment's rows.
+    """Return the scheme over an experiment's rows that have all inputs, `prepared.complete`.
 
     Raises:
         ValueError: Sizes that the rows do not allow.
     """
-    rows = prepared.rows
+    rows, complete = prepared.rows, prepared.complete
     spans = Spans.from_times(
-        rows.decision_time, rows.label_end_time, interval=prepared.market.interval
+        rows.decision_time[complete],
+        rows.label_end_time[complete],
+        interval=prepared.market.interval,
     )
     return make_scheme(walk, spans, prepared.config.split.embargo_bars)
 
 
 def _splits(prepared: Prepared, walk: WalkForwardConfig, scheme: Scheme) -> list[Split]:
-    embargo = prepared.config.split.embargo_bars
-    return [
+    """Return each fold's parts, whose row numbers are those of all rows."""
+    embargo, complete = prepared.config.split.embargo_bars, prepared.complete
+    splits = [
         fold_split(scheme.spans, fold, validation=walk.validation, embargo_bars=embargo)
         for fold in scheme.folds()
+    ]
+    return [
+        dataclasses.replace(one, **{name: complete[getattr(one, name)] for name in PARTS})
+        for one in splits
     ]
 
 
@@ -186,13 +194,13 @@ def _run_folds(
     paths = [where / f"{number}.npz" for number in range(1, len(splits) + 1)]
     left = [path for path in paths if not path.exists()]
     progress.message(f"{len(left)} of {len(paths)} folds to go")
-    trainee = Trainee(prepared) if left else None
+    grown = prepared.config.model.name in TREES
+    trainee = Trainee(prepared) if left and not grown else None
     began = time.monotonic()
     for done, path in enumerate(left, start=1):
         number = paths.index(path) + 1
         split = splits[number - 1]
         progress.message(f"fold {number} of {len(paths)}: {_parts_sentence(prepared, split)}")
-        assert trainee is not None
         checkpoints = where / f"{number}-checkpoints"
         result = run_fold(prepared, split, trainee, progress, book, checkpoints)
         result.save(path)

@@ -24,6 +24,7 @@ from training.experiment import prepare
 from training.fitting.fit_config import FitConfig
 from training.fitting.interrupts import Interrupted
 from training.fitting.progress import Progress
+from training.inputs.config import InputConfig
 from training.trials import TrialBook
 from training.walking.config import WalkForwardConfig, fold_split, make_scheme
 from training.walking.folds import FoldResult, RetrainingBook, Trainee, run_fold
@@ -293,3 +294,25 @@ def test_the_script_runs_from_start_to_report(tmp_path, monkeypatch, capsys):
     assert "Purged K-fold, simulated bars, after costs" in told
     (report,) = tmp_path.glob("walk-forward-quick-*/report.html")
     assert report.is_file()
+
+
+def test_rows_without_all_of_their_window_are_left_out_of_every_part(tmp_path):
+    windows = config(tmp_path, inputs=InputConfig(kind="window", window_bars=8))
+    windows = dataclasses.replace(
+        windows, fit=FitConfig(epochs=1, jit_compile=False), data=DataConfig(simulated_rows=1_200)
+    )
+    walk = WalkForwardConfig(scheme="combinatorial", groups=3, test_groups=1)
+    done = walk_forward(windows, walk, QUIET)
+    rows = done.judged.whole.rows
+    np.testing.assert_array_equal(rows, np.arange(7, len(done.prepared.rows.labels)))
+    for result in done.results:
+        assert result.probability.shape == (1, len(result.rows))
+
+
+def test_trees_are_grown_anew_in_every_fold(tmp_path):
+    trees = dataclasses.replace(
+        config(tmp_path), model=ModelConfig(name="hist_gradient_boosting", preset="tiny")
+    )
+    done = walk_forward(trees, TWO_FOLDS, QUIET)
+    assert [len(result.rows) for result in done.results] == [664, 664]
+    assert done.trials.test_readings == 1
