@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
@@ -19,16 +19,32 @@ from evaluation.leaks.trace import Relabel, Step, Trace
 from evaluation.signals import signal_from_probability
 from training.config import ExperimentConfig, ModelConfig
 from training.dataset import Market, Rows
-from training.experiment import PARTS, Prepared, assemble, build, evaluate, prepare_rows, train
+from training.experiment import (
+    PARTS,
+    Prepared,
+    assemble,
+    build,
+    evaluate,
+    grow_trees,
+    prepare_rows,
+    train,
+)
 from training.fitting.progress import Progress
+from training.inputs.config import InputConfig
+from training.inputs.tables import InputTable, InputTables
+from training.prepared import model_tables, resolved_inputs, resolved_kind
 from training.steps import Steps
+from training.targets import FLAT
+from training.trees.model import TreeModel
+from training.trees.registry import TREES
 
 
 @dataclass(frozen=True, kw_only=True)
 class SurrogateConfig:
     """The small model that stands in for the bundle's own, which may take hours to train.
 
-    Whether a step before or after the model leaks does not depend on the model.
+    Whether a step before or after the model leaks does not depend on the model. It is fed what the
+    model is fed: windows, coarse bars and pictures, flattened, but no clock.
 
     Args:
         model: Registered name.
@@ -49,8 +65,10 @@ class SurrogateConfig:
         fit = dataclasses.replace(
             config.fit, epochs=self.epochs, learning_rate=self.learning_rate, precision="float32"
         )
+        kind = resolved_kind(config)
+        inputs = dataclasses.replace(config.inputs, kind="window" if kind == "episodic" else kind)
         model = ModelConfig(name=self.model)
-        return dataclasses.replace(config, model=model, fit=fit, baselines=False)
+        return dataclasses.replace(config, model=model, inputs=inputs, fit=fit, baselines=False)
 
 
 class ExperimentPipeline:
@@ -79,14 +97,15 @@ class ExperimentPipeline:
         """
         config, steps = self.config, self.steps
         market, rows = assemble(config, Market(dict(bars)), steps)
-        trace = _data_trace(rows)
+        inputs = resolved_inputs(config, rows)
+        tables = model_tables(dataclasses.replace(config, inputs=inputs), market, rows)
+        trace = _data_trace(rows, tables, inputs)
         if until == "labels":
             return trace
         split = steps.split(rows, config.split, market.interval)
         changed = rows if steps.rows is None else steps.rows(rows, split)
         if relabel is not None:
-            parts = {name: getattr(split, name) for name in PARTS}
-            changed = dataclasses.replace(changed, labels=relabel(changed.labels, parts))
+            changed = _relabelled(changed, relabel, {name: getattr(split, name) for name in PARTS})
         # Changing rows is done: what follows the split goes on as in the experiment.
         rest = dataclasses.replace(steps, rows=None)
         prepared = prepare_rows(config, market, changed, split, rest)
@@ -96,8 +115,14 @@ class ExperimentPipeline:
     def _fit(self, trace: Trace, prepared: Prepared) -> Trace:
         """Train, calibrate, choose the threshold and judge, as the experiment does."""
         keras.utils.clear_session(free_memory=False)
-        model = build(prepared)
-        fitted = train(prepared, model, self.progress)
+        model: keras.Model | TreeModel
+        if prepared.config.model.name in TREES:
+            model, fitted = grow_trees(prepared, self.progress)
+        else:
+            model = build(prepared)
+            fitted = train(prepared, model, self.progress)
+        # Trees are compared by what they predict.
+        weights = model.get_weights() if isinstance(model, keras.Model) else ()
         outcome = evaluate(prepared, model, fitted, self.progress)
         probability = np.full(len(trace.decision_time), np.nan)
         for name, values in outcome.probability.items():
@@ -110,7 +135,7 @@ class ExperimentPipeline:
         )
         return dataclasses.replace(
             trace,
-            weights=tuple(np.array(weight) for weight in model.get_weights()),
+            weights=tuple(np.array(weight) for weight in weights),
             watched=fitted.history["validation_loss"].to_numpy(),
             temperature=outcome.temperature.temperature,
             threshold=outcome.model.threshold,
@@ -182,20 +207,53 @@ def _many_models() -> Iterator[None]:
         logger.removeFilter(not_of_retracing)
 
 
-def _data_trace(rows: Rows) -> Trace:
+def _relabelled(rows: Rows, relabel: Relabel, parts: Mapping[str, np.ndarray]) -> Rows:
+    """Change the labels of every horizon, and the returns that are learnt so that they agree."""
+    labels = relabel(rows.labels, parts)
+    signs = np.where(np.isnan(labels), 0.0, 2.0 * labels - 1.0)
+    returns, targets = np.abs(rows.return_log) * signs, rows.targets
+    if targets is not None:
+        up = np.column_stack([relabel(one, parts) for one in targets.up.T])
+        tie = (targets.up[:, 0] == FLAT) & np.isnan(labels)
+        up[:, 0] = np.where(tie, FLAT, labels)
+        learnt = np.abs(targets.return_log) * (2.0 * up - 1.0)
+        targets = dataclasses.replace(targets, up=up, return_log=learnt)
+    return dataclasses.replace(rows, labels=labels, return_log=returns, targets=targets)
+
+
+def _data_trace(rows: Rows, tables: InputTables, inputs: InputConfig) -> Trace:
+    """Trace the rows' features, and beside them each row's newest bar of every other table.
+
+    Windows hold the newest bars of the rows before, so that these show what windows would.
+    """
+    names, columns = list(rows.names), [rows.values]
+    for name, table in tables.tables.items():
+        if table.values is not None:
+            columns.append(_newest(table.values, table))
+            width = table.values.shape[1]
+            coarse = inputs.coarse_features if table.window_bars else range(1, width + 1)
+            names += [f"{name} {column}" for column in coarse]
     return Trace(
         symbols=rows.symbols,
         symbol_code=rows.symbol_code,
         decision_time=rows.decision_time,
-        names=rows.names,
-        features=rows.values,
+        names=tuple(names),
+        features=np.column_stack(columns),
         labels=rows.labels,
         label_end_time=rows.label_end_time,
     )
 
 
+def _newest(values: np.ndarray, table: InputTable) -> np.ndarray:
+    """Return each row's newest bar, NaN in rows without all of their window."""
+    return np.where(table.complete[:, None], values[table.ends], np.float32(np.nan))
+
+
 def _scaled_trace(trace: Trace, prepared: Prepared, changed: Rows | None) -> Trace:
-    split, scaler = prepared.split, prepared.scaler
+    split, inputs = prepared.split, prepared.inputs
+    scalers = {"": prepared.scaler} | {f"{name} ": one for name, one in inputs.scalers.items()}
+    tables = inputs.tables.tables
+    own = [_newest(inputs.windows[n], t) for n, t in tables.items() if t.values is not None]
     return dataclasses.replace(
         trace,
         train=split.train,
@@ -205,6 +263,10 @@ def _scaled_trace(trace: Trace, prepared: Prepared, changed: Rows | None) -> Tra
         changed_features=None if changed is None else changed.values,
         changed_labels=None if changed is None else changed.labels,
         selected=None if prepared.steps.select is None else prepared.rows.names,
-        scaler={"center": scaler.center_, "scale": scaler.scale_},
-        scaled=prepared.scaled,
+        scaler={
+            f"{name}{what}": getattr(one, f"{what}_")
+            for name, one in scalers.items()
+            for what in ("center", "scale")
+        },
+        scaled=np.column_stack([prepared.scaled, *own]),
     )

@@ -16,9 +16,10 @@ from training.config import ExperimentConfig, HeadConfig
 from training.dataset import Market, Rows, assemble_rows, load_market
 from training.fitting.arrays import Arrays
 from training.fitting.progress import Progress
-from training.inputs.config import InputConfig
+from training.inputs.config import InputConfig, Kind
 from training.inputs.tables import InputTables, RowInputs, input_tables, scaled_inputs
 from training.judge import Judge
+from training.losses.loss_config import LossConfig
 from training.scaling import ArrayScaler
 from training.steps import Steps, keep_features
 from training.targets import horizon_bars_of
@@ -55,6 +56,11 @@ class Prepared:
     def part(self, name: str) -> np.ndarray:
         """Return the row numbers of `train`, `validation` or `test`."""
         return getattr(self.split, name)
+
+    @property
+    def complete(self) -> np.ndarray:
+        """Row numbers that have all inputs: not the first ones of a window."""
+        return np.flatnonzero(self.inputs.tables.complete)
 
     def labelled(self, name: str) -> np.ndarray:
         """Return the row numbers of a part of which everything that is learnt is known."""
@@ -100,8 +106,9 @@ def prepare(
         steps: What is done otherwise than usual.
 
     Raises:
-        ValueError: Bad bars, unknown features, or too few rows for the split.
+        ValueError: Bad bars, an unknown model or feature, or too few rows for the split.
     """
+    resolved_kind(config)  # a model that cannot be is found before the bars are read
     if market is None:
         market = _load(config, progress)
     count = sum(len(bars.frame) for bars in market.bars.values())
@@ -210,15 +217,36 @@ def learnt_labels(rows: Rows, config: ExperimentConfig) -> np.ndarray:
 
 def resolved_inputs(config: ExperimentConfig, rows: Rows) -> InputConfig:
     """Return what the model reads on these bars: its own kind, features that the bars allow."""
-    inputs, name = config.inputs, config.model.name
+    inputs = config.inputs
+    coarse = tuple(name for name in inputs.coarse_features if name not in rows.dropped)
+    return dataclasses.replace(inputs, kind=resolved_kind(config), coarse_features=coarse)
+
+
+def resolved_kind(config: ExperimentConfig) -> Kind:
+    """Return the kind of inputs that the model reads.
+
+    Raises:
+        ValueError: An unknown model, another kind than the model reads, or heads or a loss that
+            trees do not have.
+    """
+    given, name, heads = config.inputs.kind, config.model.name, config.heads
+    if name in TREES and (heads.classes != 2 or heads.quantiles or heads.variance):
+        raise ValueError(
+            f"trees predict directions alone, got {name!r} with {heads}; leave heads.classes, "
+            "heads.quantiles and heads.variance out, or choose a net"
+        )
+    if name in TREES and config.fit.loss != LossConfig():
+        raise ValueError(
+            f"trees minimise the log loss of the direction, got {name!r} with fit.loss.name="
+            f"{config.fit.loss.name!r}; leave fit.loss out, or choose a net"
+        )
     own = "features" if name in TREES else reads(name)
-    kind = own if inputs.kind == "auto" else inputs.kind
+    kind = own if given == "auto" else given
     if own not in ("features", kind):
         raise ValueError(
             f"model {name!r} reads {own}, got inputs.kind={kind!r}; leave inputs.kind at auto"
         )
-    coarse = tuple(name for name in inputs.coarse_features if name not in rows.dropped)
-    return dataclasses.replace(inputs, kind=kind, coarse_features=coarse)
+    return kind
 
 
 def model_tables(config: ExperimentConfig, market: Market, rows: Rows) -> InputTables:

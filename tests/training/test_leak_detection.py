@@ -14,13 +14,17 @@ from evaluation.leaks.detect import CHECKS, DATA_CHECKS, TRAINING_CHECKS
 from evaluation.leaks.page import leak_page
 from evaluation.leaks.runner import LeakConfig
 from features import FeatureMatrix, compute_features
+from market.labels import LabelSpec
 from market.readers import read_bars
 from market.splits import chronological_split
-from training.config import DataConfig, ExperimentConfig, FeatureConfig, ModelConfig
+from market.timeframes import coarse_bars
+from training.config import DataConfig, ExperimentConfig, FeatureConfig, HeadConfig, ModelConfig
 from training.dataset import Market, load_market
+from training.experiment import assemble
 from training.fitting.fit_config import FitConfig
 from training.fitting.progress import LineProgress
-from training.leak_detection import SurrogateConfig, detect_in_experiment
+from training.inputs.config import InputConfig
+from training.leak_detection import SurrogateConfig, _relabelled, detect_in_experiment
 from training.leak_detection_files import free_folder, load_steps, write_leaks
 from training.scaling import fit_scaler
 from training.steps import Steps
@@ -133,6 +137,60 @@ def test_planted_data_leaks_are_named(name, config, market):
     step, steps = DATA_LEAKS[name]
     report = _detect(config, market, steps)
     assert report.verdict == f"leak in {step}", report.sentence
+
+
+TWO_TIMEFRAMES = InputConfig(
+    kind="timeframes",
+    window_bars=4,
+    timeframes=(4,),
+    coarse_window_bars=3,
+    coarse_features=NAMES[:2],
+)
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_coarse_bars_seen_before_they_are_over_are_named(early, config, market, monkeypatch):
+    def coarse(frame, interval, factor):
+        found = coarse_bars(frame, interval, factor)
+        newest = np.minimum(found.newest + 1, len(found.frame) - 1)
+        return dataclasses.replace(found, newest=newest)
+
+    if early:
+        monkeypatch.setattr("training.inputs.tables.coarse_bars", coarse)
+    windows = dataclasses.replace(config, inputs=TWO_TIMEFRAMES)
+    report = _detect(windows, market, Steps(), checks=DATA_CHECKS)
+    assert report.verdict == ("leak in features" if early else "no leak found"), report.sentence
+    assert report.features == len(NAMES) + 2
+    if early:
+        assert "`bars_4x return_log_1`" in report.findings[0].sentence
+
+
+def test_the_stand_in_reads_what_the_model_reads():
+    for model, kind in (("lstm", "window"), ("episodic_memory", "window"), ("mlp", "features")):
+        config = dataclasses.replace(CONFIG, model=ModelConfig(name=model))
+        assert TINY.applied(config).inputs.kind == kind
+
+
+def test_trees_are_examined_with_all_their_heads_relabelled(config, market):
+    trees = dataclasses.replace(
+        config,
+        model=ModelConfig(name="hist_gradient_boosting", preset="tiny"),
+        heads=HeadConfig(further_horizons=(3,)),
+    )
+    report = detect_in_experiment(trees, market, QUICK, surrogate=None, checks=TRAINING_CHECKS[:2])
+    assert [check.outcome for check in report.checks] == ["passed"] * 3, report.sentence
+
+
+def test_returns_that_are_learnt_agree_with_changed_labels(config, market):
+    heads = HeadConfig(further_horizons=(3,), classes=3, quantiles=(0.1, 0.5, 0.9))
+    several = dataclasses.replace(config, heads=heads, label=LabelSpec(cost_band_bps=20))
+    _, rows = assemble(several, market, Steps())
+    changed = _relabelled(rows, lambda labels, parts: 1.0 - labels, {})
+    np.testing.assert_array_equal(changed.targets.up, 1.0 - rows.targets.up)
+    np.testing.assert_array_equal(changed.labels, 1.0 - rows.labels)
+    sided = np.isin(rows.targets.up, (0.0, 1.0))
+    turned, before = changed.targets.return_log[sided], rows.targets.return_log[sided]
+    np.testing.assert_array_equal(turned, -before)
 
 
 def _stop_on_test(prepared):
