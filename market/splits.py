@@ -88,9 +88,7 @@ def chronological_split(
     ordered = np.sort(decided)
     shares = (spec.train_fraction, spec.train_fraction + spec.validation_fraction)
     first, second = (ordered[min(int(share * len(ordered)), len(ordered) - 1)] for share in shares)
-    limits = [
-        _embargo_limit(times, bound, spec.embargo_bars, interval) for bound in (first, second)
-    ]
+    limits = [embargo_limit(times, bound, spec.embargo_bars, interval) for bound in (first, second)]
     in_train = decided < first
     in_validation = (decided >= first) & (decided < second)
     purge = (in_train & (ended >= first)) | (in_validation & (ended >= second))
@@ -141,10 +139,17 @@ def checked_spans(
     return decided, ended
 
 
-def _embargo_limit(
+def embargo_limit(
     times: np.ndarray, boundary: np.datetime64, embargo_bars: int, interval: pd.Timedelta
 ) -> np.datetime64:
-    """Return the time from which a label's end is too late for the part before a boundary."""
+    """Return the time from which a label's end is too late for the part before a boundary.
+
+    Args:
+        times: Distinct decision times, sorted.
+        boundary: The later part's first decision.
+        embargo_bars: Intervals, or as many decision times: whichever is more.
+        interval: Of the bars.
+    """
     place = int(np.searchsorted(times, boundary)) - embargo_bars
     by_count = times[max(place, 0)]
     by_clock = boundary - embargo_bars * interval.to_timedelta64()

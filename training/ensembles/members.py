@@ -9,7 +9,7 @@ import pandas as pd
 
 from evaluation.schemes.purging import Spans
 from features import compute_features
-from market.splits import Split
+from market.splits import Split, embargo_limit
 from training.bundle import Bundle
 from training.config import ExperimentConfig
 from training.dataset import Market, Rows, assemble_rows, load_market
@@ -76,7 +76,8 @@ def open_members(bundles: Mapping[str, Bundle], progress: Progress) -> Members:
     """
     if len(bundles) < 2:
         raise EnsembleError(f"an ensemble has at least two members, got {list(bundles)}")
-    config = _shared_config(bundles)
+    configs = _checked_configs(bundles)
+    config = configs[0]
     first = next(iter(bundles.values()))
     market = load_market(config.data, config.label)
     if market.fingerprint() != first.manifest["data_fingerprint"]:
@@ -88,7 +89,7 @@ def open_members(bundles: Mapping[str, Bundle], progress: Progress) -> Members:
     with progress.busy(f"computing {len(names)} features of {len(bundles)} members"):
         rows = assemble_rows(
             market, config.label, lambda frame: compute_features(frame, names),
-            horizons_bars=horizons_bars(config, market),
+            horizons_bars=max((horizons_bars(one, market) for one in configs), key=len),
         )  # fmt: skip
     with progress.busy("every member predicts all rows"):
         logits = member_logits(bundles, market, rows)
@@ -171,9 +172,8 @@ def _trained(fold: Prepared, progress: Progress) -> Predictor:
     return as_predictor(model)
 
 
-def _shared_config(bundles: Mapping[str, Bundle]) -> ExperimentConfig:
+def _checked_configs(bundles: Mapping[str, Bundle]) -> list[ExperimentConfig]:
     configs = {name: bundle_config(bundle) for name, bundle in bundles.items()}
-    first = next(iter(configs.values()))
     _check_same("bars", {name: b.manifest["data_fingerprint"] for name, b in bundles.items()})
     _check_same("boundaries", {name: _boundaries(bundle) for name, bundle in bundles.items()})
     rules: dict[str, Callable[[ExperimentConfig], object]] = {
@@ -183,7 +183,7 @@ def _shared_config(bundles: Mapping[str, Bundle]) -> ExperimentConfig:
     }
     for rule, value_of in rules.items():
         _check_same(rule, {name: value_of(config) for name, config in configs.items()})
-    return first
+    return list(configs.values())
 
 
 def _check_same(rule: str, values: Mapping[str, object]) -> None:
@@ -206,13 +206,14 @@ def _same_split(
     """Return the parts between the members' own boundaries, purged and embargoed as theirs."""
     stamps = [pd.Timestamp(text) for text in _boundaries(bundle)]
     first, second = (stamp.tz_convert(None).to_datetime64() for stamp in stamps)
-    margin = config.split.embargo_bars * market.interval.to_timedelta64()
     decided, ended = rows.decision_time, rows.label_end_time
+    times, embargo = np.unique(decided), config.split.embargo_bars
+    limits = [embargo_limit(times, bound, embargo, market.interval) for bound in (first, second)]
     in_train, in_test = decided < first, decided >= second
     in_validation = ~in_train & ~in_test
     parts = {
-        "train": in_train & (ended < first - margin),
-        "validation": in_validation & (ended < second - margin),
+        "train": in_train & (ended < limits[0]),
+        "validation": in_validation & (ended < limits[1]),
         "test": in_test,
     }
     if empty := [name for name, part in parts.items() if not (part & known).any()]:

@@ -210,7 +210,7 @@ def _write(
         for name, bundle in members.bundles.items():
             shutil.copytree(bundle.folder, draft / MEMBERS_FOLDER / name)
         save_combiner(predictor.combiner, draft)
-        _write_calibration(draft / CALIBRATION_FILE, outcome, predictor.horizons)
+        _write_calibration(draft / CALIBRATION_FILE, outcome)
         table.to_csv(draft / MEMBERS_FILE, index=False)
         files.write_json(draft / files.CONFIG_FILE, prepared.config.to_dict())
         files.write_json(draft / files.METRICS_FILE, metrics)
@@ -247,9 +247,9 @@ def _member_sentences(table: pd.DataFrame) -> list[str]:
     ]
 
 
-def _write_calibration(path: Path, outcome: Outcome, horizons: int) -> None:
+def _write_calibration(path: Path, outcome: Outcome) -> None:
     content = {
-        "temperature": [outcome.temperature.temperature] * horizons,
+        "temperature": outcome.temperatures.tolist(),
         "threshold": float(outcome.model.threshold),
     }
     path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
+from market.labels import LabelSpec
 from training.bundle import BundleError, load_bundle
-from training.config import DataConfig, ExperimentConfig, FeatureConfig, ModelConfig
+from training.config import DataConfig, ExperimentConfig, FeatureConfig, HeadConfig, ModelConfig
 from training.dataset import assemble_rows, load_market
 from training.ensembles.bundle import load_any, load_ensemble
 from training.ensembles.combiner import EnsembleError
@@ -209,3 +210,21 @@ def test_a_stack_is_fitted_on_what_its_members_have_not_seen(folders):
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(ValueError, match=next(iter(options))):
         EnsembleConfig(**options)
+
+
+@pytest.mark.slow
+def test_every_horizon_keeps_its_own_temperature_whatever_heads_the_members_have(tmp_path):
+    heads = HeadConfig(further_horizons=(4,), classes=3, quantiles=(0.1, 0.5, 0.9))
+    plain = HeadConfig(further_horizons=(4,))
+    configs = [
+        config_of("trees", tmp_path, heads=plain),
+        config_of("net", tmp_path, heads=heads, label=LabelSpec(cost_band_bps=5)),
+    ]
+    configs[0] = dataclasses.replace(configs[0], label=configs[1].label)
+    runs = [run_experiment(config, Progress()).folder for config in configs]
+    config = EnsembleConfig(artifacts=str(tmp_path), method="average")
+    for folders in (runs, runs[::-1]):
+        run = run_ensemble(folders, config, Progress())
+        loaded = load_ensemble(run.folder)
+        np.testing.assert_array_equal(loaded.temperature, run.outcome.temperatures)
+        assert loaded.temperature[0] != loaded.temperature[1]
