@@ -294,6 +294,12 @@ def verdict_of(prepared: Prepared, judged: Judgement, *, readings: int = 1) -> V
     return prepared.judge("test").verdict(judged, readings=readings, seed=prepared.config.seed)
 
 
+def directed(prepared: Prepared) -> np.ndarray:
+    """Return the training row numbers whose label has a side, which baselines are fitted on."""
+    chosen = prepared.labelled("train")
+    return chosen[np.isfinite(prepared.rows.labels[chosen])]
+
+
 def _baseline_inputs(prepared: Prepared) -> BaselineInputs:
     rows, parts = prepared.rows, ("validation", "test")
     last = np.empty(len(rows.labels))
@@ -302,7 +308,7 @@ def _baseline_inputs(prepared: Prepared) -> BaselineInputs:
         close = bars.frame["close"].to_numpy()
         change = np.concatenate([[0.0], np.diff(np.log(close))])
         last[chosen] = change[rows.bar_row[chosen]]
-    fitted_on = prepared.labelled("train")
+    fitted_on = directed(prepared)
     return BaselineInputs(
         x_train=prepared.scaled[fitted_on],
         y_train=rows.labels[fitted_on],

@@ -92,9 +92,10 @@ def _forecasts(
     bars: tuple[int, ...] = (prepared.config.label.horizon_bars,)
     if targets is not None:
         returns, bars = targets.return_log[rows], targets.horizons_bars
-        if prepared.config.heads.classes == 3:
+        direction = outputs.get("direction")  # an ensemble has the logit of up alone
+        if direction is not None and direction.ndim == 3:
             labels = 2.0 * targets.up[rows]
-            scores = outputs["direction"] / temperatures[:, None]
+            scores = direction / temperatures[:, None]
     return Forecasts(
         labels=labels[order],
         probability=probability_of_logits(scores)[order],

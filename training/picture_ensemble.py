@@ -22,7 +22,7 @@ from training.ensembles.pooling import Pool, average_pool
 from training.experiment import judge_trained, prepare, verdict_of
 from training.fitting.progress import Progress
 from training.judge import Judgement
-from training.prepared import Prepared, with_model
+from training.prepared import Prepared, resolved_kind, with_model
 from training.run import Run, finish_run, plan_run
 from training.runs import new_run_folder, start_run, unfinished_folder
 from training.summary import COLUMNS, cells
@@ -66,6 +66,11 @@ def run_picture_ensemble(config: ExperimentConfig, progress: Progress) -> Pictur
     Raises:
         ValueError: Bad bars or configuration.
     """
+    if (kind := resolved_kind(config)) != "gaf":
+        raise ValueError(
+            f"an ensemble of pictures is of a model that reads gaf, got {config.model.name!r}, "
+            f"which reads {kind}; use e.g. --model.name gaf_cnn"
+        )
     shared = prepare(config, progress)
     runs = []
     for name, one in member_configs(config).items():

@@ -1,5 +1,6 @@
 """Nets of pictures by timeframe: same rows for all, an ensemble of equal weights, a control."""
 
+import dataclasses
 import io
 import json
 
@@ -56,3 +57,9 @@ def test_members_are_averaged_on_common_rows_and_all_are_kept(tmp_path):
     text = console.export_text()
     assert "simulated bars" in text
     assert control.prepared.config.name in text
+
+
+def test_a_model_that_reads_no_pictures_is_refused(tmp_path):
+    other = dataclasses.replace(small(tmp_path), model=ModelConfig(name="lstm"))
+    with pytest.raises(ValueError, match=r"'lstm', which reads window"):
+        run_picture_ensemble(other, Progress())

@@ -16,7 +16,7 @@ from training.config import (
     HeadConfig,
     ModelConfig,
 )
-from training.experiment import build, prepare
+from training.experiment import build, directed, prepare
 from training.fitting.fit_config import FitConfig
 from training.fitting.progress import Progress
 from training.forecasts import horizon_labels, horizons_summary, judged_heads
@@ -152,3 +152,28 @@ def test_heads_that_make_no_sense_are_refused():
     ):
         with pytest.raises(ValueError, match=rule):
             Heads(**fields)
+
+
+def test_baselines_learn_from_labels_that_have_a_side():
+    three = prepared()
+    chosen = directed(three)
+    assert np.isin(three.rows.labels[chosen], (0.0, 1.0)).all()
+    assert 0 < len(chosen) < len(three.labelled("train"))
+
+
+def test_an_ensemble_of_three_classes_is_judged_by_up_against_down():
+    whole = prepared()
+    logits = np.random.default_rng(0).normal(size=(len(whole.part("test")), 3))
+    measures, _ = judged_heads(whole, {"logits": logits}, np.ones(3))
+    assert set(measures["of"]) == {"all", "down", "up"}
+
+
+def test_trees_refuse_what_they_cannot_predict():
+    trees = ModelConfig(name="hist_gradient_boosting")
+    for fields, rule in (
+        ({"heads": HeadConfig(classes=3)}, "directions alone"),
+        ({"heads": HeadConfig(quantiles=(0.1, 0.5, 0.9))}, "directions alone"),
+        ({"fit": FitConfig(loss=LossConfig(name="focal"))}, r"leave fit\.loss out"),
+    ):
+        with pytest.raises(ValueError, match=rule):
+            prepare(ExperimentConfig(model=trees, **fields), Progress())

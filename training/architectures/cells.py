@@ -21,6 +21,7 @@ from training.config import ModelConfig
 from training.experiment import (
     Prepared,
     build,
+    directed,
     evaluate,
     judge_trained,
     record_trials,
@@ -164,7 +165,7 @@ def _baseline_figures(prepared: Prepared, name: str) -> dict[str, Any]:
     if name == ALWAYS_LONG:
         judged = judge.judge(name, np.ones(len(prepared.split.test)), 0.5)
     else:
-        fitted_on = prepared.labelled("train")
+        fitted_on = directed(prepared)
         probability = BASELINES[name](
             BaselineInputs(
                 x_train=prepared.scaled[fitted_on],

@@ -34,6 +34,7 @@ from training.runs import (
     unfinished_folder,
     write_json,
 )
+from training.trees.registry import TREES
 from training.trials import TrialBook
 from training.tuning.search import (
     Found,
@@ -146,16 +147,17 @@ def plan_search(prepared: Prepared, tune: TuneConfig, progress: Progress) -> Sea
         ValueError: A field that cannot be searched, or a space too small.
     """
     config = prepared.config
+    if config.model.name in TREES:
+        raise ValueError(
+            f"a search trains nets, got the trees {config.model.name!r}; choose a net, or give "
+            "the trees' settings as --model.options"
+        )
     space = tuned_space(config, tune.fields)
     check_space(space, tune, config.fit.epochs)
     rungs = planned_rungs(tune, config.fit.epochs)
     keras.utils.clear_session()
     one = plan_run(prepared, progress).plan
-    if not isinstance(one, Plan):
-        raise ValueError(
-            f"a search trains nets, got the trees {config.model.name!r}; choose a net, or give "
-            "the trees' settings as --model.options"
-        )
+    assert isinstance(one, Plan)
     trials = tune.iterations * sum(rung.trials for rung in rungs)
     epochs = tune.iterations * sum(r.trials * (r.epochs - r.start_epoch) for r in rungs)
     return SearchPlan(

@@ -168,3 +168,10 @@ def test_the_script_refuses_bad_settings_in_one_line(arguments, said, monkeypatc
     assert said in error
     assert "Traceback" not in error
     assert ended.value.code not in (0, None)
+
+
+def test_trees_are_refused_by_name(tmp_path):
+    trees = dataclasses.replace(_config(tmp_path), model=ModelConfig(name="lightgbm"))
+    with pytest.raises(ValueError, match="a search trains nets, got the trees 'lightgbm'"):
+        tune_experiment(trees, TUNE, QUIET)
+    assert not list(tmp_path.iterdir())
