@@ -18,6 +18,7 @@ from training.experiment import record_reading
 from training.inputs.config import InputConfig
 from training.inputs.tables import RowInputs, apply_scalers, input_tables
 from training.judge import Judge, Judgement
+from training.targets import horizon_bars_of
 from training.trials import TrialBook
 
 if TYPE_CHECKING:
@@ -122,14 +123,17 @@ def predict_bars(bundle: AnyBundle, market: Market) -> pd.DataFrame:
 
     Columns: `symbol`, `timestamp` (the bar's open, UTC), `decision_time` (its close, when the
     prediction is known), `probability_up` (calibrated, for the run's label), `signal` (-1, 0 or 1
-    at the bundle's threshold and mode, to be filled at the next bar's open).
+    at the bundle's threshold and mode, to be filled at the next bar's open); and of further heads
+    `probability_up_4_bars` for each further horizon and `quantile_0.1_4_bars` for each quantile, in
+    units of the return's recent size.
 
     Raises:
         BundleError: These bars do not allow a feature that the model needs.
     """
     config = bundle_config(bundle)
     rows = assemble_rows(market, config.label, bundle.compute_features)
-    probability = row_probability(bundle, market, rows)
+    outputs = row_outputs(bundle, market, rows)
+    probability = outputs["probability"][:, 0]
     opens = rows.decision_time - np.timedelta64(market.interval.value, "ns")
     table = pd.DataFrame(
         {
@@ -140,10 +144,28 @@ def predict_bars(bundle: AnyBundle, market: Market) -> pd.DataFrame:
             "signal": signal_from_probability(
                 probability, bundle.threshold, mode=config.backtest.mode
             ),
+            **_further_columns(outputs, config, market.interval),
         }
     )
     known = table[np.isfinite(probability)].reset_index(drop=True)
     return known.astype({"signal": np.int64})
+
+
+def _further_columns(
+    outputs: dict[str, np.ndarray], config: ExperimentConfig, interval: pd.Timedelta
+) -> dict[str, np.ndarray]:
+    """Return what the heads beside the traded one say, by column."""
+    further = [horizon_bars_of(one, interval) for one in config.heads.further_horizons]
+    bars = (config.label.horizon_bars, *further)[: outputs["probability"].shape[1]]
+    columns = {
+        f"probability_up_{count}_bars": outputs["probability"][:, place]
+        for place, count in enumerate(bars)
+        if place
+    }
+    for place, count in enumerate(bars if "quantiles" in outputs else ()):
+        for number, level in enumerate(config.heads.quantiles):
+            columns[f"quantile_{level:g}_{count}_bars"] = outputs["quantiles"][:, place, number]
+    return columns
 
 
 def backtest_bundle(bundle: AnyBundle, data: DataConfig, period: Period = "test") -> Rejudged:
