@@ -17,6 +17,7 @@ from models.seeds import derive_seed
 from models.sequence_parts import SequenceParts
 
 READS: Reads = "episodic"
+SEES: tuple[str, ...] = ("linear",)
 CLOCK = "clock"
 INDEX = "episodic_index"
 # The table is filled, not trained; of the learnt parts of the index some matter only where

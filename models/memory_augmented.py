@@ -15,6 +15,7 @@ from models.seeds import derive_seed
 from models.sequence_parts import SequenceParts
 
 READS: Reads = "window"
+SEES: tuple[str, ...] = ("linear",)
 
 
 @dataclass(frozen=True, kw_only=True)

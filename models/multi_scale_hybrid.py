@@ -14,6 +14,7 @@ from models.search_space import Choice, FloatRange, SearchSpace
 from models.sequence_parts import SequenceParts, check_heads
 
 READS: Reads = "timeframes"
+SEES: tuple[str, ...] = ("linear",)
 
 
 @dataclass(frozen=True, kw_only=True)

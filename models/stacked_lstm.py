@@ -15,6 +15,7 @@ from models.search_space import Choice, FloatRange, IntRange, SearchSpace
 from models.sequence_parts import SequenceParts
 
 READS: Reads = "window"
+SEES: tuple[str, ...] = ("linear",)
 NORM_PLACES = ("pre", "post")
 
 
