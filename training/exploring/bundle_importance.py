@@ -1,15 +1,15 @@
 """Permutation importance of a saved model, on the validation part of its run."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
-import keras
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from training.bundle import Bundle
+from training.bundle import Bundle, model_shapes
 from training.dataset import Market, Rows, assemble_rows
 from training.exploring.exploration import Exploration, ExplorationConfig, explore
 from training.exploring.importance import (
@@ -20,7 +20,8 @@ from training.exploring.importance import (
 )
 from training.fitting.progress import Progress
 from training.inference import bundle_config, merge_data
-from training.saved_model import compile_logits, input_shapes
+from training.saved_model import compile_logits
+from training.trees.model import TreeModel
 from training.trials import TrialBook
 
 Part = Literal["validation", "test"]
@@ -53,8 +54,10 @@ def bundle_importance(
 
     Raises:
         BundleError: These bars do not allow a feature that the model needs.
-        ValueError: Too few rows of these bars lie between the boundaries.
+        ValueError: Too few rows of these bars lie between the boundaries, or a model that reads
+            more than the features of one bar.
     """
+    check_importance(bundle)
     label = bundle_config(bundle).label
     rows = assemble_rows(market, label, bundle.compute_features)
     chosen = _between(rows, bundle, part)
@@ -65,15 +68,10 @@ def bundle_importance(
         symbol_code=rows.symbol_code[chosen],
         horizon_bars=label.horizon_bars,
     )
-    if not isinstance(bundle.model, keras.Model) or len(input_shapes(bundle.model)) > 1:
-        raise ValueError(
-            f"permutation importance is of nets that read the features of one bar; "
-            f"{bundle.folder} holds another model"
-        )
-    compiled = compile_logits(bundle.model, batch_rows=min(_BATCH_ROWS, len(chosen)))
+    logits = _logits_of(bundle, batch_rows=min(_BATCH_ROWS, len(chosen)))
     temperature = float(bundle.temperature[0])
     found = permutation_importance(
-        lambda scaled: compiled(scaled)[:, 0] / temperature,
+        lambda scaled: logits(scaled)[:, 0] / temperature,
         judged,
         bundle.feature_names,
         config=config,
@@ -84,6 +82,26 @@ def bundle_importance(
         book = TrialBook.opened(bundle.folder, market, bundle_config(bundle))
         book.reading(bundle.predictor.digest(), sharpe_per_bar=math.nan, accuracy=math.nan)
     return replace(found, part=part, note=_NOTES[part])
+
+
+def check_importance(bundle: Bundle) -> None:
+    """Refuse a model that reads windows, timeframes or pictures.
+
+    Raises:
+        ValueError: It does.
+    """
+    shapes = model_shapes(bundle.model)
+    if list(shapes.values()) != [(len(bundle.feature_names),)]:
+        raise ValueError(
+            f"permutation importance is of models that read the features of one bar; the model of "
+            f"{bundle.folder} reads {shapes}; leave --bundle out, or name another run"
+        )
+
+
+def _logits_of(bundle: Bundle, *, batch_rows: int) -> Callable[[np.ndarray], np.ndarray]:
+    if isinstance(bundle.model, TreeModel):
+        return bundle.model.logits
+    return compile_logits(bundle.model, batch_rows=batch_rows)
 
 
 def _between(rows: Rows, bundle: Bundle, part: Part) -> npt.NDArray[np.int64]:
@@ -116,8 +134,9 @@ def explore_with_bundle(
 
     Raises:
         ValueError: `config` asks for another label or split than the run's, or names bars that the
-            model cannot be judged on.
+            model cannot be judged on; a model that reads more than the features of one bar.
     """
+    check_importance(bundle)
     explored = explore(config_of_run(bundle, config), progress)
     progress.message(f"importance on the {config.importance_part} part of {bundle.folder.name}")
     importances = bundle_importance(

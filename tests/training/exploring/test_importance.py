@@ -30,6 +30,8 @@ from training.fitting.progress import Progress
 from training.heartbeat import Heartbeat
 from training.inference import bundle_config
 from training.scaling import ArrayScaler
+from training.trees.model import fit_trees
+from training.trees.registry import preset_config
 from training.trials import TrialBook
 
 COUNT = 21
@@ -144,7 +146,7 @@ def bundle():
     first, second = prepared.split.boundaries
     return Bundle(
         folder=Path("nowhere"), model=model, feature_names=FEATURES, families=("any",) * 4,
-        scaler=ArrayScaler.from_sklearn(prepared.scaler), temperature=np.array([1.5]),
+        scaler=ArrayScaler.from_sklearn(prepared.scaler), scalers={}, temperature=np.array([1.5]),
         threshold=0.5, config=config.to_dict(), manifest={},
         metrics={"split": {
             "validation_from": first.isoformat(), "test_from": second.isoformat(),
@@ -225,3 +227,16 @@ def test_heartbeat_tells_what_is_left():
     assert [line.split(",")[0] for line in lines] == [
         "shuffled 1 of 3 features", "shuffled 2 of 3 features",
     ]  # fmt: skip
+
+
+def test_trees_are_judged_and_windows_are_refused_before_anything_is_explored(bundle):
+    loaded, prepared = bundle
+    tiny = preset_config("hist_gradient_boosting", "tiny")
+    trees, _ = fit_trees("hist_gradient_boosting", prepared.arrays("train"), None, tiny)
+    few = ImportanceConfig(repeats=2, resamples=100)
+    found = bundle_importance(replace(loaded, model=trees), prepared.market, config=few)
+    assert {name for entry in found.entries for name in entry.names} == set(FEATURES)
+    inputs = keras.Input((8, len(FEATURES)), name="bars")
+    model = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Flatten()(inputs)))
+    with pytest.raises(ValueError, match="features of one bar"):
+        explore_with_bundle(replace(loaded, model=model), ExplorationConfig(), Progress())
