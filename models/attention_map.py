@@ -62,14 +62,16 @@ def temporal_attention(
             f"Model {model.name!r} has no attention over time to read: the transformers have, see "
             "models.registry."
         )
-    inputs = keras.Model(model.inputs, [layer.input for layer in layers])
+    # By name: Keras unpacks a list of one output.
+    inputs = keras.Model(model.inputs, {layer.name: layer.input for layer in layers})
     arrays = [x[tensor.name] for tensor in model.inputs] if isinstance(x, dict) else [x]
     parts: dict[str, list[np.ndarray]] = {layer.name: [] for layer in layers}
     for start in range(0, len(arrays[0]), batch_size):
         rows = [np.asarray(array[start : start + batch_size], np.float32) for array in arrays]
         outputs = inputs(rows, training=False)
-        for layer, given in zip(layers, outputs, strict=True):
-            parts[layer.name].append(keras.ops.convert_to_numpy(layer.attention_map(given)))
+        for layer in layers:
+            shares = layer.attention_map(outputs[layer.name])
+            parts[layer.name].append(keras.ops.convert_to_numpy(shares))
     return {name: np.concatenate(maps) for name, maps in parts.items()}
 
 

@@ -13,6 +13,7 @@ from keras.backend import standardize_dtype
 
 import models
 from models import registry
+from models.attention_map import has_temporal_attention, temporal_attention
 from models.heads import direction_logits
 from models.search_space import Choice, FloatRange, IntRange
 
@@ -265,6 +266,17 @@ def test_every_head_on_every_model(name, heads):
     assert ("log_variance" in outputs) == heads.variance
     assert {standardize_dtype(value.dtype) for value in outputs.values()} == {"float32"}
     assert direction_logits(outputs).shape == (ROWS, 2)
+
+
+@pytest.mark.parametrize("name", WINDOWED)
+def test_attention_over_time_can_be_read(name):
+    model = small_model(name)
+    if not has_temporal_attention(model):
+        pytest.skip(f"{name} has no attention over time")
+    for shares in temporal_attention(model, data(name)[0]).values():
+        assert shares.ndim == 4
+        assert len(shares) == ROWS
+        np.testing.assert_allclose(shares.sum(axis=-1), 1.0, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", NAMES)
