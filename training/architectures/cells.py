@@ -30,6 +30,7 @@ from training.experiment import (
 from training.fitting.fit import TrainingDivergedError
 from training.fitting.progress import Progress
 from training.judge import Judgement
+from training.predictors.predictor import as_predictor
 from training.trials import TrialBook
 
 MAJORITY, ALWAYS_LONG = "majority", "always long"
@@ -203,7 +204,7 @@ def _net_figures(
     except TrainingDivergedError as error:
         return size | {"status": "diverged", "error": str(error)}
     outcome = evaluate(prepared, model, fitted, progress)
-    record_trials(book, model, fitted, outcome.model)
+    record_trials(book, as_predictor(model), fitted, outcome.model)
     first = build_seconds + fitted.first_step_seconds
     return (
         size

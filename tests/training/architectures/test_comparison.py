@@ -14,13 +14,14 @@ import pytest
 
 import training.architectures.comparison as comparison_module
 from models.describe import count_layers
+from models.registry import build_model
 from training.architectures.budget import _BudgetSpentError, _Deadline, fit_within
 from training.architectures.cells import entries, run_cell
 from training.architectures.comparison import compare, finish
 from training.architectures.config import ComparisonConfig, data_sets, quick
 from training.architectures.tables import findings, summarize, write_comparison
 from training.config import DataConfig, ExperimentConfig, ModelConfig
-from training.experiment import build, prepare
+from training.experiment import build, builder_config, prepare
 from training.fitting.compiled import CompiledFit
 from training.fitting.interrupts import Interrupted
 from training.fitting.progress import Progress
@@ -119,14 +120,14 @@ def prepared(tmp_path_factory):
 
 
 def test_a_budget_that_is_spent_leaves_one_whole_epoch(prepared):
-    fitted, cut = fit_within(prepared, build(prepared.config, 3), 0.0, QUIET)
+    fitted, cut = fit_within(prepared, build(prepared), 0.0, QUIET)
     assert (fitted.epochs_run, cut) == (1, True)
-    fitted, cut = fit_within(prepared, build(prepared.config, 3), 600.0, QUIET)
+    fitted, cut = fit_within(prepared, build(prepared), 600.0, QUIET)
     assert (fitted.epochs_run, cut) == (prepared.config.fit.epochs, False)
 
 
 def test_a_deadline_ends_the_fit_with_its_best_epoch(prepared):
-    model = build(prepared.config, 3)
+    model = build(prepared)
     watch = _Deadline(QUIET, model, time.monotonic() - 1.0)
     watch.step(1, 1, 0.7)  # the first epoch is always finished
     kernel = model.trainable_variables[0]
@@ -168,8 +169,9 @@ def test_the_nets_have_the_layers_that_their_names_promise():
     assert len(names) == 6 + 4 * 4 + 1
     for entry in entries(ComparisonConfig(layers=(30,), width=16)):
         if entry.name.endswith("-30"):
-            config = ExperimentConfig(model=entry.model)
-            assert 30 <= count_layers(build(config, 5)).weighted < 36
+            config = builder_config(ExperimentConfig(model=entry.model))
+            net = build_model(entry.model.name, {"features": (5,)}, config=config)
+            assert 30 <= count_layers(net).weighted < 36
     with pytest.raises(ValueError, match=r"no model is called 'residual-76'; this comparison has"):
         entries(ComparisonConfig(models=("residual-76",)))
     keras.backend.clear_session()
