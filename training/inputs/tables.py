@@ -207,7 +207,10 @@ def _coarse_table(market: Market, rows: Rows, factor: int, config: InputConfig) 
         try:
             return compute_features(frame, config.coarse_features).values
         except ValueError as error:
-            raise ValueError(f"inputs.timeframes, bars {factor} times as long: {error}") from error
+            raise ValueError(
+                f"inputs.timeframes, bars {factor} times as long: {error} (inputs.coarse_features "
+                "names the features of coarse bars)"
+            ) from error
 
     return _joined_table(market, rows, factor, values_of, window, scaled=True)
 
