@@ -15,7 +15,7 @@ from models.search_space import Choice, FloatRange, IntRange, SearchSpace
 from models.sequence_options import SequenceOptions
 
 READS: Reads = "timeframes"
-SEES: tuple[str, ...] = ("cross_timeframe",)
+SEES: tuple[str, ...] = ("linear", "cross_timeframe")
 # An expert that no bar chose stands still, but all experts lie in one weight, which moves.
 STILL: tuple[str, ...] = ()
 

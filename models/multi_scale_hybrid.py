@@ -14,7 +14,7 @@ from models.search_space import Choice, FloatRange, SearchSpace
 from models.sequence_parts import SequenceParts, check_heads
 
 READS: Reads = "timeframes"
-SEES: tuple[str, ...] = ("linear",)
+SEES: tuple[str, ...] = ("linear", "cross_timeframe")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -156,6 +156,8 @@ PRESETS = MappingProxyType(
     }
 )
 
+SEES = ("linear",)
+
 SEARCH_SPACE: SearchSpace = {
     "width": Choice(values=(32, 64, 128)),
     "res_blocks_per_unit": Choice(values=((5,) * 4, (10,) * 5, (20,) * 5, (50,) * 10)),

@@ -5,9 +5,10 @@
 Simulates 8,000 hourly bars whose answer is known (or reads yours), trains a linear model, boosted
 trees and a small LSTM, each with bundle, report and verdict, combines them by their validation
 loss, compares all four on the common test part, and predicts in a new process with what was saved.
-Every further option is that of `train.py` and holds for every member. Four minutes on two cores;
-expect 60% to 95% of the market's edge, the LSTM and the linear model ahead: the planted signal is
-linear.
+Every further option is that of `train.py` and holds for every member. Three to four minutes on two
+cores. The planted signal is linear and its oracle is right on 65% of the bars: expect 64% to 65% of
+the LSTM and the ensemble, a little less of the trees, and 60% of the linear model, which sees the
+features of one bar.
 """
 
 import sys

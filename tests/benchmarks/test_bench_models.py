@@ -108,7 +108,7 @@ def test_the_quick_mode_measures_in_a_process_of_its_own(part, tmp_path):
 def test_learning_cells_are_kept_and_failed_ones_tried_again(part, tmp_path):
     bench = part("bench_learning")
     path = tmp_path / "learning.csv"
-    cells = bench.wanted_cells(["mlp", "lstm"], ["linear", "interaction"], 40_000, 0.15, 1)
+    cells = bench.wanted_cells(["mlp", "lstm"], ["linear", "interaction"], "tiny", 9_000, 0.2, 1)
     assert bench.missing_cells(cells, path) == cells
     figures = {"share_of_edge": 0.9, "declared": True, "sees": True}
     bench.store(cells[0] | figures, path)
@@ -123,7 +123,7 @@ def test_learning_cells_are_kept_and_failed_ones_tried_again(part, tmp_path):
 @pytest.mark.slow
 def test_a_learning_cell_runs_from_market_to_share(part):
     bench = part("bench_learning")
-    (cell,) = bench.wanted_cells(["linear"], ["linear"], 6_000, 0.3, 1)
+    (cell,) = bench.wanted_cells(["linear"], ["linear"], "tiny", 6_000, 0.3, 1)
     found = bench.run_cell(cell)
     assert found["share_of_edge"] > 0.7
     assert {*bench.KEYS, *found} >= set(bench.FIGURES) - {"error"}

@@ -19,7 +19,15 @@ ROWS, EDGE = 8_000, 0.3
 OF_SIGNAL = {"cross_timeframe": {"rows": 20_000, "edge": 0.25}}
 MARKETS = {"gaf": {"rows": 20_000}}
 TRAINING = {"gaf": {"batch_size": 128}}
-OF_MODEL: dict[str, dict[str, object]] = {"transformer": {"learning_rate": 4e-3}}
+OF_MODEL: dict[str, dict[str, object]] = {
+    "transformer": {"learning_rate": 4e-3},
+    "cross_timeframe_transformer": {
+        "options": {"width": 16},
+        "learning_rate": 6e-3,
+        "batch_size": 128,
+        "epochs": 8,
+    },
+}
 
 
 @pytest.fixture
