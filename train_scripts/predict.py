@@ -3,9 +3,11 @@
     python train_scripts/predict.py --bundle artifacts/latest --data.path new_bars.csv \\
         --output predictions.csv
 
-One row for each bar that has all features: symbol, timestamp (bar open), decision_time (bar
-close), probability_up, signal. Seconds. The first bars of a file have no prediction: they are
-the warm-up of the features.
+One row for each bar that has all inputs: symbol, timestamp (bar open), decision_time (bar close),
+probability_up, signal, and what further heads say. Seconds. The first bars of a file have no
+prediction: they are the warm-up of the features and the first windows. --passes 30 adds how sure
+the model is: confidence, and in nats what is open in the data (aleatoric) and what 30 passes with
+dropout, or an ensemble's members, do not agree on (epistemic).
 """
 
 import os
@@ -21,16 +23,21 @@ def main() -> None:
     """Parse, predict, write."""
     parser = script_parser(__doc__)
     parser.add_argument("--output", default="predictions.csv", help="CSV file to write")
+    parser.add_argument("--passes", type=int, default=0, help="Of dropout, for uncertainty")
     options = parse(parser)
     start_up(Console())
     from training.dataset import load_market
     from training.ensembles.bundle import load_any
     from training.inference import bundle_config, merge_data, predict_bars
+    from training.prediction_uncertainty import uncertainty_columns
 
     bundle = load_any(options.bundle)
     config = bundle_config(bundle)
     market = load_market(merge_data(options.data, config.data), config.label)
     predictions = predict_bars(bundle, market)
+    if options.passes:
+        sure = uncertainty_columns(bundle, market, passes=options.passes)
+        predictions = predictions.merge(sure, on=["symbol", "timestamp"], validate="one_to_one")
     output = Path(options.output)
     draft = output.with_name(output.name + ".part")
     predictions.to_csv(draft, index=False)

@@ -16,6 +16,7 @@ from training.config import DataConfig, ExperimentConfig
 from training.dataset import Market, Rows, assemble_rows, load_market
 from training.experiment import record_reading
 from training.inputs.config import InputConfig
+from training.inputs.model_inputs import ModelInputs
 from training.inputs.tables import RowInputs, apply_scalers, input_tables
 from training.judge import Judge, Judgement
 from training.targets import horizon_bars_of
@@ -91,14 +92,20 @@ def row_outputs(bundle: AnyBundle, market: Market, rows: Rows) -> dict[str, np.n
     """
     if not isinstance(bundle, Bundle):
         return bundle.row_outputs(market, rows)
-    inputs = _resolved(bundle)
-    assert inputs.kind != "auto"
-    tables = input_tables(market, rows, inputs.kind, inputs)
+    inputs, complete = complete_inputs(bundle, market, rows)
+    found = bundle.predictor.outputs(inputs)
+    found["probability"] = expit(found["logits"].astype(np.float64) / bundle.temperature)
+    return {name: spread(values, complete, len(rows.labels)) for name, values in found.items()}
+
+
+def complete_inputs(bundle: Bundle, market: Market, rows: Rows) -> tuple[ModelInputs, np.ndarray]:
+    """Return a model's inputs of the rows that have all of them, and those rows' numbers."""
+    kind = _resolved(bundle)
+    assert kind.kind != "auto"
+    tables = input_tables(market, rows, kind.kind, kind)
     windows = apply_scalers(tables, bundle.scaler.transform(rows.values), bundle.scalers)
     complete = np.flatnonzero(tables.complete)
-    found = bundle.predictor.outputs(RowInputs(windows, tables, {}).take(complete))
-    found["probability"] = expit(found["logits"].astype(np.float64) / bundle.temperature)
-    return {name: _spread(values, complete, len(rows.labels)) for name, values in found.items()}
+    return RowInputs(windows, tables, {}).take(complete), complete
 
 
 def row_probability(bundle: AnyBundle, market: Market, rows: Rows) -> np.ndarray:
@@ -112,7 +119,8 @@ def _resolved(bundle: Bundle) -> InputConfig:
     return dataclasses.replace(inputs, kind="features") if inputs.kind == "auto" else inputs
 
 
-def _spread(values: np.ndarray, at: np.ndarray, rows: int) -> np.ndarray:
+def spread(values: np.ndarray, at: np.ndarray, rows: int) -> np.ndarray:
+    """Return values at their row numbers, NaN in the other rows."""
     out = np.full((rows, *values.shape[1:]), np.nan, values.dtype)
     out[at] = values
     return out

@@ -19,6 +19,7 @@ from training.dataset import load_market
 from training.fitting.fit_config import FitConfig
 from training.fitting.progress import Progress
 from training.inference import backtest_bundle, bundle_config, merge_data, predict_bars
+from training.prediction_uncertainty import uncertainty_columns
 from training.run import Run, run_experiment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,6 +65,22 @@ def test_run_leaves_a_bundle_a_link_and_nothing_unfinished(run):
         "saved_model", "history.csv", "config.json", "metrics.json", "manifest.json", "report.html",
     }  # fmt: skip
     assert "Cannot tell" in (text := (run.folder / "report.html").read_text()) or "dge" in text
+
+
+def test_dropout_passes_say_how_sure_the_model_is(run, two_files):
+    bundle = load_bundle(run.folder)
+    market = load_market(DataConfig(path=two_files), bundle_config(bundle).label)
+    sure = uncertainty_columns(bundle, market, passes=4)
+    said = predict_bars(bundle, market)
+    assert (sure["timestamp"] == said["timestamp"]).all()
+    assert (sure["symbol"] == said["symbol"]).all()
+    assert sure["confidence"].between(0.5, 1.0).all()
+    assert (sure["epistemic"] > 0).any()
+    # The mean probability's entropy is the sum of both.
+    p = sure["confidence"]
+    total = -p * np.log(p) - (1 - p) * np.log1p(-p)
+    np.testing.assert_allclose(sure["aleatoric"] + sure["epistemic"], total, atol=1e-9)
+    pd.testing.assert_frame_equal(sure, uncertainty_columns(bundle, market, passes=4))
 
 
 def test_configuration_survives_the_bundle(run):
