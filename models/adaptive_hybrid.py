@@ -16,7 +16,7 @@ from models.seeds import derive_seed
 from models.sequence_parts import SequenceParts, check_heads
 
 READS: Reads = "window"
-SEES: tuple[str, ...] = ("linear",)
+SEES: tuple[str, ...] = ("linear", "interaction")
 EXPERTS = ("lstm", "attention", "convolution", "linear")
 DILATIONS = (1, 2, 4)
 

@@ -49,11 +49,11 @@ class MlpConfig:
         check_positive("input_clip", self.input_clip)
 
 
-SEES = ("interaction", "linear", "long_memory", "cross_timeframe")
+SEES = ("linear", "interaction", "long_memory", "cross_timeframe")
 
 PRESETS = MappingProxyType(
     {
-        "tiny": Preset(config=MlpConfig(hidden_widths=(8, 4))),
+        "tiny": Preset(config=MlpConfig(hidden_widths=(64, 32))),
         "default": Preset(config=MlpConfig()),
     }
 )

@@ -187,6 +187,8 @@ def _presets() -> dict[str, Preset[StackConfig]]:
     return presets
 
 
+SEES = ("linear", "long_memory")
+
 # `sequential_75` to `attention_2000`: each kind with at least so many weighted layers.
 PRESETS = MappingProxyType(_presets())
 

@@ -156,7 +156,7 @@ PRESETS = MappingProxyType(
     }
 )
 
-SEES = ("linear",)
+SEES = ("linear", "long_memory")
 
 SEARCH_SPACE: SearchSpace = {
     "width": Choice(values=(32, 64, 128)),
