@@ -18,6 +18,7 @@ from training.config import ExperimentConfig, ModelConfig
 from training.experiment import Prepared, builder_config
 from training.fitting.fit_config import FitConfig
 from training.fitting.progress import Progress
+from training.inputs.tables import InputTable, InputTables, RowInputs
 from training.tuning import trials as tuner_trials
 from training.tuning.search import (
     configurations_needed,
@@ -56,7 +57,10 @@ def _prepared(seed: int = 3, epochs: int = 2, test_values: float = math.nan) -> 
         model=ModelConfig(name="mlp", options={"normalization": "layer"}),
         fit=FitConfig(epochs=epochs, batch_size=128, jit_compile=False),
     )
-    return Prepared(config, None, SimpleNamespace(labels=labels), split, None, x)
+    table = InputTable(None, np.arange(rows), np.ones(rows, bool), None)
+    inputs = RowInputs({"features": x}, InputTables({"features": table}), {})
+    known = SimpleNamespace(labels=labels, targets=None)
+    return Prepared(config, None, known, split, None, x, inputs)
 
 
 def _table(prepared: Prepared, tune: TuneConfig, folder: Path) -> pd.DataFrame:
