@@ -66,7 +66,7 @@ def receptive_field_bars(config: CrossTimeframeConfig, window_bars: int) -> int:
     return config.lookback_bars(window_bars)
 
 
-def build_cross_timeframe(
+def build_cross_timeframe_transformer(
     inputs: Inputs,
     heads: Heads = Heads(),
     config: CrossTimeframeConfig = CrossTimeframeConfig(),

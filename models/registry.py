@@ -17,7 +17,7 @@ BUILDERS: dict[str, str] = {
     "adaptive_hybrid": "models.adaptive_hybrid:build_adaptive_hybrid",
     "attentive_lstm": "models.attentive_lstm:build_attentive_lstm",
     "bilstm": "models.bilstm:build_bilstm",
-    "cross_timeframe_transformer": "models.cross_timeframe_transformer:build_cross_timeframe",
+    "cross_timeframe_transformer": "models.cross_timeframe_transformer:build_cross_timeframe_transformer",  # noqa: E501
     "episodic_memory": "models.episodic_memory:build_episodic_memory",
     "gaf_cnn": "models.gaf_cnn:build_gaf_cnn",
     "gaf_mlp": "models.gaf_mlp:build_gaf_mlp",

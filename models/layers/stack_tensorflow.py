@@ -43,12 +43,17 @@ def run_stack(
     """
     stack = StackPass(block, units, batch_moments, memory, BACKEND)
     # Op by op, a thousand blocks would take seconds: as one function, they do not.
-    run = _compiled(stack) if tf.executing_eagerly() else functools.partial(_run, stack)
+    eager = tf.executing_eagerly()
+    run = _compiled(stack, tuple(x.shape[1:])) if eager else functools.partial(_run, stack)
     return run(x, weights, moving, seed)
 
 
 @functools.cache
-def _compiled(stack: StackPass) -> Any:
+def _compiled(stack: StackPass, shape: tuple[int, ...]) -> Any:
+    """One function for each shape of a row: two stacks of one depth may differ in width.
+
+    A function that has seen both would be traced anew for rows of no known width.
+    """
     return tf.function(functools.partial(_run, stack), reduce_retracing=True)
 
 

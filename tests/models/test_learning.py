@@ -21,6 +21,7 @@ MARKETS = {"gaf": {"rows": 20_000}}
 TRAINING = {"gaf": {"batch_size": 128}}
 OF_MODEL: dict[str, dict[str, object]] = {
     "transformer": {"learning_rate": 4e-3},
+    "multi_head_predictor": {"options": {"width": 16}, "learning_rate": 6e-3, "batch_size": 128},
     "cross_timeframe_transformer": {
         "options": {"width": 16},
         "learning_rate": 6e-3,

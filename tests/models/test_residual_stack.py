@@ -409,3 +409,10 @@ def test_another_backend_is_refused_with_the_remedy(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
     with pytest.raises(NotImplementedError, match="unrolled"):
         layer(random_input())
+
+
+def test_stacks_of_one_depth_and_several_widths_live_in_one_process():
+    for width in (4, 24, 40, 16):
+        layer = ResidualStack((3,))
+        for rows in (5, 7):
+            assert layer(np.ones((rows, width), "float32")).shape == (rows, 1, width)
