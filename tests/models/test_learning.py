@@ -18,10 +18,11 @@ ROOT = Path(__file__).resolve().parents[2]
 ROWS, EDGE = 8_000, 0.3
 OF_SIGNAL = {"cross_timeframe": {"rows": 20_000, "edge": 0.25}}
 MARKETS = {"gaf": {"rows": 20_000}}
+ROWS_OF_MODEL = {"multi_head_predictor": {"rows": 14_000}}
 TRAINING = {"gaf": {"batch_size": 128}}
 OF_MODEL: dict[str, dict[str, object]] = {
     "transformer": {"learning_rate": 4e-3},
-    "multi_head_predictor": {"options": {"width": 16}, "learning_rate": 6e-3, "batch_size": 128},
+    "multi_head_predictor": {"options": {"width": 32}, "learning_rate": 4e-3, "epochs": 10},
     "cross_timeframe_transformer": {
         "options": {"width": 16},
         "learning_rate": 6e-3,
@@ -39,7 +40,8 @@ def harness(monkeypatch):
 
 def case_of(harness, name, signal, kind, **fields):
     fields_of_market = {"rows": ROWS, "edge": EDGE} | MARKETS.get(kind, {})
-    market = harness.MarketCase(signal=signal, **fields_of_market | OF_SIGNAL.get(signal, {}))
+    fields_of_market |= ROWS_OF_MODEL.get(name, {}) | OF_SIGNAL.get(signal, {})
+    market = harness.MarketCase(signal=signal, **fields_of_market)
     batch_size = 128 if signal in OF_SIGNAL else 64
     training = {"batch_size": batch_size} | TRAINING.get(kind, {}) | OF_MODEL.get(name, {}) | fields
     return harness.LearningCase(model=name, market=market, **training)
