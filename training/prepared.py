@@ -144,6 +144,18 @@ def prepare_rows(
         rows = keep_features(rows, steps.select(rows, split))
     config = dataclasses.replace(config, inputs=resolved_inputs(config, rows))
     tables = model_tables(config, market, rows)
+    return _scaled(config, market, rows, split, steps, tables)
+
+
+def _scaled(
+    config: ExperimentConfig,
+    market: Market,
+    rows: Rows,
+    split: Split,
+    steps: Steps,
+    tables: InputTables,
+) -> Prepared:
+    """Leave out rows without all inputs, then scale on the training part alone."""
     split = _complete(split, tables.complete)
     learnt = learnt_labels(rows, config)
     train = split.train[np.isfinite(learnt[split.train]).all(axis=1)]
@@ -170,7 +182,9 @@ def with_split(prepared: Prepared, split: Split) -> Prepared:
             "rows that a step changed or selected for one split cannot serve another; prepare "
             "without `rows` and `select`, then give the steps to `prepare_rows` for each split"
         )
-    return prepare_rows(prepared.config, prepared.market, prepared.rows, split, steps)
+    # What the model reads of the bars does not depend on the split.
+    tables = prepared.inputs.tables
+    return _scaled(prepared.config, prepared.market, prepared.rows, split, steps, tables)
 
 
 def with_model(prepared: Prepared, config: ExperimentConfig) -> Prepared:

@@ -22,7 +22,7 @@ from training.bundle_files import file_purposes
 from training.dataset import Market
 from training.experiment import PARTS, Outcome, Prepared
 from training.fitting.plan import Planlike
-from training.forecasts import horizons_summary, judged_heads
+from training.forecasts import horizons_summary
 from training.inputs.model_inputs import materialised
 from training.judge import Judgement
 from training.predictors.predictor import Predictor
@@ -38,8 +38,18 @@ def report_data(
     outcome: Outcome,
     assessment: Assessment,
     plan: Planlike,
+    measures: pd.DataFrame,
 ) -> ReportData:
-    """Return what `evaluation.reporting.report.write_report` shows of this run."""
+    """Return what `evaluation.reporting.report.write_report` shows of this run.
+
+    Args:
+        prepared: Data and split.
+        model: Trained.
+        outcome: Figures and verdict.
+        assessment: What the verdict rests on.
+        plan: What had been planned.
+        measures: Of every head on the test part, from `training.forecasts.judged_heads`.
+    """
     config, judged = prepared.config, outcome.model
     held = [one.backtest for one in outcome.baselines if one.name == "buy and hold"]
     attention = _attention(prepared, model)
@@ -57,9 +67,7 @@ def report_data(
         mode=config.backtest.mode,
         costs=config.backtest.costs,
         history=outcome.fit.history,
-        horizons=horizons_summary(
-            judged_heads(prepared, outcome.outputs["test"], outcome.temperatures)[0]
-        ),
+        horizons=horizons_summary(measures),
         attention=attention,
         attention_units=_units(model) if attention is not None else (),
         attention_maps=_attention_maps(prepared, model),

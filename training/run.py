@@ -194,7 +194,7 @@ def finish_run(
     tables = {files.FORECASTS_FILE: measures, files.CONFUSION_FILE: confusion}
     extras = Extras(witness | dict(extras.metrics), tables | dict(extras.tables))
     with progress.busy("writing model, report and manifest"):
-        judged = Judged(planned, model, outcome, assessment)
+        judged = Judged(planned, model, outcome, assessment, measures)
         _write(folder, judged, extras, workspace=unfinished / DRAFTS)
     shutil.rmtree(unfinished)
     point_latest(folder)
@@ -248,6 +248,7 @@ class Judged:
     model: keras.Model | TreeModel
     outcome: Outcome
     assessment: Assessment
+    measures: pd.DataFrame
 
 
 def _write(folder: Path, judged: Judged, extras: Extras, *, workspace: Path) -> None:
@@ -271,7 +272,7 @@ def _write(folder: Path, judged: Judged, extras: Extras, *, workspace: Path) -> 
         draft.save(contents)
         for name, table in extras.tables.items():
             table.to_csv(draft.path / name, index=False)
-        report = report_data(prepared, model, outcome, judged.assessment, plan)
+        report = report_data(prepared, model, outcome, judged.assessment, plan, judged.measures)
         write_report(draft.path / "report.html", report)
         write_json_report(draft.path / "report.json", report)
 

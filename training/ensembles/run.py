@@ -46,6 +46,7 @@ from training.evaluating.assessing import assess_outcome
 from training.experiment import Outcome, evaluate
 from training.fitting.fit import FitResult
 from training.fitting.progress import Progress
+from training.forecasts import judged_heads
 from training.inputs.tables import InputTable, InputTables, RowInputs
 from training.manifest import write_manifest
 from training.prepared import Prepared
@@ -231,7 +232,8 @@ def _report(run: Run, predictor: EnsemblePredictor, table: pd.DataFrame) -> Repo
     outcome = dataclasses.replace(
         run.outcome, fit=dataclasses.replace(fitted, history=pd.DataFrame())
     )
-    data = report_data(run.prepared, predictor, outcome, run.assessment, run.plan)
+    measures, _ = judged_heads(run.prepared, outcome.outputs["test"], outcome.temperatures)
+    data = report_data(run.prepared, predictor, outcome, run.assessment, run.plan, measures)
     facts = dict(data.facts) | {"training": f"members combined in {fitted.seconds:.0f} s"}
     notes = [*_member_sentences(table), *data.notes]
     return dataclasses.replace(data, files=FILES, facts=facts, notes=notes)
