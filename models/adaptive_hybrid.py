@@ -7,9 +7,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from models.checks import PRECISIONS, check_choice, check_positive, check_range, dtype_policy
+from models.checks import check_choice, check_range, dtype_policy
 from models.heads import Heads, prediction_heads
 from models.inputs import Inputs, Reads, clipped, make_inputs, one_window
+from models.net_options import NetOptions
 from models.presets import Preset
 from models.search_space import Choice, FloatRange, SearchSpace
 from models.seeds import derive_seed
@@ -22,7 +23,7 @@ DILATIONS = (1, 2, 4)
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdaptiveHybridConfig:
+class AdaptiveHybridConfig(NetOptions):
     """Which experts there are, how wide they are, and the gate's hidden width.
 
     Args:
@@ -45,12 +46,9 @@ class AdaptiveHybridConfig:
     heads: int = 4
     kernel_bars: int = 3
     gate_width: int = 16
-    dropout_rate: float = 0.1
-    input_clip: float = 8.0
-    precision: str = "float32"
-    seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for expert in self.experts:
             check_choice("experts", expert, EXPERTS)
         if len(set(self.experts)) != len(self.experts) or len(self.experts) < 2:
@@ -61,9 +59,6 @@ class AdaptiveHybridConfig:
         check_heads(self.heads, self.width)
         check_range("kernel_bars", self.kernel_bars, 1)
         check_range("gate_width", self.gate_width, 1)
-        check_range("dropout_rate", self.dropout_rate, 0.0, 1.0)
-        check_positive("input_clip", self.input_clip)
-        check_choice("precision", self.precision, PRECISIONS)
 
 
 PRESETS = MappingProxyType(

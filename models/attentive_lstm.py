@@ -6,9 +6,10 @@ from typing import Any
 
 import keras
 
-from models.checks import PRECISIONS, check_choice, check_positive, check_range, dtype_policy
+from models.checks import check_choice, check_range, dtype_policy
 from models.heads import Heads, prediction_heads
 from models.inputs import Inputs, Reads, clipped, make_inputs, windows_of
+from models.net_options import NetOptions
 from models.presets import Preset
 from models.recurrent_parts import attend_and_join, attention_over, check_window_bars
 from models.search_space import Choice, FloatRange, SearchSpace
@@ -20,7 +21,7 @@ QUERIES = ("learned", "last")
 
 
 @dataclass(frozen=True, kw_only=True)
-class AttentiveLstmConfig:
+class AttentiveLstmConfig(NetOptions):
     """An LSTM of `width` units for each timeframe.
 
     Args:
@@ -37,17 +38,11 @@ class AttentiveLstmConfig:
 
     width: int = 48
     query: str = "last"
-    dropout_rate: float = 0.1
-    input_clip: float = 8.0
-    precision: str = "float32"
-    seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_range("width", self.width, 1)
         check_choice("query", self.query, QUERIES)
-        check_range("dropout_rate", self.dropout_rate, 0.0, 1.0)
-        check_positive("input_clip", self.input_clip)
-        check_choice("precision", self.precision, PRECISIONS)
 
 
 PRESETS = MappingProxyType(

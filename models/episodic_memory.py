@@ -7,10 +7,11 @@ from types import MappingProxyType
 import keras
 import numpy as np
 
-from models.checks import PRECISIONS, check_choice, check_positive, check_range, dtype_policy
+from models.checks import check_range, dtype_policy
 from models.heads import Heads, prediction_heads
 from models.inputs import Inputs, Reads, clipped, make_inputs, one_window
 from models.layers.episodic_index import EpisodicIndex
+from models.net_options import NetOptions
 from models.presets import Preset
 from models.search_space import Choice, FloatRange, IntRange, SearchSpace
 from models.seeds import derive_seed
@@ -27,7 +28,7 @@ RETURN_CLIP = 8.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class EpisodicMemoryConfig:
+class EpisodicMemoryConfig(NetOptions):
     """The index, and the LSTM beside it.
 
     Args:
@@ -50,19 +51,13 @@ class EpisodicMemoryConfig:
     nearest: int = 32
     key_width: int = 32
     half_life_bars: float = 8.0
-    dropout_rate: float = 0.1
-    input_clip: float = 8.0
-    precision: str = "float32"
-    seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for field in ("width", "slots", "key_width"):
             check_range(field, getattr(self, field), 1)
         check_range("nearest", self.nearest, 1, self.slots + 1)
         check_range("half_life_bars", self.half_life_bars, 1e-3)
-        check_range("dropout_rate", self.dropout_rate, 0.0, 1.0)
-        check_positive("input_clip", self.input_clip)
-        check_choice("precision", self.precision, PRECISIONS)
 
 
 PRESETS = MappingProxyType(

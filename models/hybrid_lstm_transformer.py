@@ -6,9 +6,10 @@ from typing import Any
 
 import keras
 
-from models.checks import PRECISIONS, check_choice, check_positive, check_range, dtype_policy
+from models.checks import check_range, dtype_policy
 from models.heads import Heads, prediction_heads
 from models.inputs import Inputs, Reads, clipped, make_inputs, one_window
+from models.net_options import NetOptions
 from models.presets import Preset
 from models.search_space import Choice, FloatRange, IntRange, SearchSpace
 from models.sequence_parts import SequenceParts, check_heads
@@ -18,7 +19,7 @@ SEES: tuple[str, ...] = ("linear",)
 
 
 @dataclass(frozen=True, kw_only=True)
-class HybridLstmTransformerConfig:
+class HybridLstmTransformerConfig(NetOptions):
     """Both branches are `width` wide; `blocks` counts the encoder's blocks.
 
     Args:
@@ -39,18 +40,12 @@ class HybridLstmTransformerConfig:
     heads: int = 4
     blocks: int = 2
     exchanges: int = 1
-    dropout_rate: float = 0.1
-    input_clip: float = 8.0
-    precision: str = "float32"
-    seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_heads(self.heads, self.width)
         check_range("blocks", self.blocks, 1)
         check_range("exchanges", self.exchanges, 1)
-        check_range("dropout_rate", self.dropout_rate, 0.0, 1.0)
-        check_positive("input_clip", self.input_clip)
-        check_choice("precision", self.precision, PRECISIONS)
 
 
 PRESETS = MappingProxyType(

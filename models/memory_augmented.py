@@ -5,10 +5,11 @@ from types import MappingProxyType
 
 import keras
 
-from models.checks import PRECISIONS, check_choice, check_positive, check_range, dtype_policy
+from models.checks import check_positive, check_range, dtype_policy
 from models.heads import Heads, prediction_heads
 from models.inputs import Inputs, Reads, clipped, make_inputs, one_window
 from models.layers.memory_cell import MemoryCell
+from models.net_options import NetOptions
 from models.presets import Preset
 from models.search_space import Choice, FloatRange, SearchSpace
 from models.seeds import derive_seed
@@ -19,7 +20,7 @@ SEES: tuple[str, ...] = ("linear",)
 
 
 @dataclass(frozen=True, kw_only=True)
-class MemoryAugmentedConfig:
+class MemoryAugmentedConfig(NetOptions):
     """Sizes of the controller and of the two banks.
 
     Args:
@@ -40,19 +41,13 @@ class MemoryAugmentedConfig:
     slots: int = 16
     content_width: int = 16
     long_rate: float = 0.1
-    dropout_rate: float = 0.1
-    input_clip: float = 8.0
-    precision: str = "float32"
-    seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for field in ("width", "slots", "content_width"):
             check_range(field, getattr(self, field), 1)
         check_positive("long_rate", self.long_rate)
         check_range("1 - long_rate", 1 - self.long_rate, 0.0)
-        check_range("dropout_rate", self.dropout_rate, 0.0, 1.0)
-        check_positive("input_clip", self.input_clip)
-        check_choice("precision", self.precision, PRECISIONS)
 
 
 PRESETS = MappingProxyType(

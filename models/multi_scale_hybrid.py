@@ -6,9 +6,10 @@ from typing import Any
 
 import keras
 
-from models.checks import PRECISIONS, check_choice, check_positive, check_range, dtype_policy
+from models.checks import dtype_policy
 from models.heads import Heads, prediction_heads
 from models.inputs import Inputs, Reads, clipped, make_inputs, windows_of
+from models.net_options import NetOptions
 from models.presets import Preset
 from models.search_space import Choice, FloatRange, SearchSpace
 from models.sequence_parts import SequenceParts, check_heads
@@ -18,7 +19,7 @@ SEES: tuple[str, ...] = ("linear", "cross_timeframe")
 
 
 @dataclass(frozen=True, kw_only=True)
-class MultiScaleHybridConfig:
+class MultiScaleHybridConfig(NetOptions):
     """Which resolutions the finest window gives besides itself.
 
     Args:
@@ -39,19 +40,13 @@ class MultiScaleHybridConfig:
     pool_bars: tuple[int, ...] = (4, 16)
     width: int = 32
     heads: int = 4
-    dropout_rate: float = 0.1
-    input_clip: float = 8.0
-    precision: str = "float32"
-    seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         rising = all(a < b for a, b in zip((1, *self.pool_bars), self.pool_bars, strict=False))
         if not rising:
             raise ValueError(f"pool_bars must rise from 2 or more, got {self.pool_bars}.")
         check_heads(self.heads, self.width)
-        check_range("dropout_rate", self.dropout_rate, 0.0, 1.0)
-        check_positive("input_clip", self.input_clip)
-        check_choice("precision", self.precision, PRECISIONS)
 
 
 PRESETS = MappingProxyType(

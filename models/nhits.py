@@ -8,15 +8,14 @@ import keras
 
 from models.checks import (
     ACTIVATIONS,
-    PRECISIONS,
     check_choice,
-    check_positive,
     check_range,
     dtype_policy,
 )
 from models.heads import Heads, prediction_heads
 from models.inputs import Inputs, Reads, clipped, make_inputs, one_window
 from models.layers.knot_interpolation import INTERPOLATIONS, KnotInterpolation
+from models.net_options import NetOptions
 from models.presets import Preset
 from models.search_space import Choice, FloatRange, IntRange, SearchSpace
 from models.seeds import derive_seed
@@ -27,7 +26,7 @@ POOLINGS = ("max", "average")
 
 
 @dataclass(frozen=True, kw_only=True)
-class NhitsConfig:
+class NhitsConfig(NetOptions):
     """One stack of blocks for each rate.
 
     Args:
@@ -60,12 +59,9 @@ class NhitsConfig:
     path_channels: int = 4
     pooling: str = "average"
     interpolation: str = "linear"
-    dropout_rate: float = 0.1
-    input_clip: float = 8.0
-    precision: str = "float32"
-    seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for field in ("rates", "hidden_widths"):
             values = getattr(self, field)
             if not values or min(values) < 1:
@@ -77,9 +73,6 @@ class NhitsConfig:
         check_choice("activation", self.activation, ACTIVATIONS)
         check_choice("pooling", self.pooling, POOLINGS)
         check_choice("interpolation", self.interpolation, INTERPOLATIONS)
-        check_range("dropout_rate", self.dropout_rate, 0.0, 1.0)
-        check_positive("input_clip", self.input_clip)
-        check_choice("precision", self.precision, PRECISIONS)
 
 
 PRESETS = MappingProxyType(

@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass
 
-from models.checks import ACTIVATIONS, PRECISIONS, check_choice, check_positive, check_range
+from models.checks import ACTIVATIONS, check_choice, check_positive, check_range
 from models.layers.sequence_attention import ATTENTIONS, FLASH, WHOLE_WINDOW
+from models.net_options import NetOptions
 
 POSITIONS = ("rotary", "sinusoidal", "learned", "none")
 FEED_FORWARDS = ("dense", "experts")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SequenceOptions:
+class SequenceOptions(NetOptions):
     """An encoder of pre-norm transformer blocks.
 
     Args:
@@ -51,12 +52,9 @@ class SequenceOptions:
     experts_per_bar: int = 2
     capacity_factor: float = 1.25
     balance_weight: float = 0.01
-    dropout_rate: float = 0.1
-    input_clip: float = 8.0
-    precision: str = "float32"
-    seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_range("layers", self.layers, 1)
         check_range("attention_heads", self.attention_heads, 1)
         check_choice("attention", self.attention, ATTENTIONS)
@@ -64,7 +62,6 @@ class SequenceOptions:
         check_choice("positions", self.positions, POSITIONS)
         check_choice("feed_forward", self.feed_forward, FEED_FORWARDS)
         check_choice("activation", self.activation, ACTIVATIONS)
-        check_choice("precision", self.precision, PRECISIONS)
         self._check_widths()
         check_range("chunk_bars", self.chunk_bars, 1)
         check_range("feed_forward_ratio", self.feed_forward_ratio, 1)
@@ -72,8 +69,6 @@ class SequenceOptions:
         check_range("experts_per_bar", self.experts_per_bar, 1, self.experts + 1)
         check_positive("capacity_factor", self.capacity_factor)
         check_range("balance_weight", self.balance_weight, 0.0)
-        check_range("dropout_rate", self.dropout_rate, 0.0, 1.0)
-        check_positive("input_clip", self.input_clip)
 
     def _check_widths(self) -> None:
         if not self.spans_bars or min(self.spans_bars) < 0:

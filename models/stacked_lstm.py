@@ -6,9 +6,10 @@ from typing import Any
 
 import keras
 
-from models.checks import PRECISIONS, check_choice, check_positive, check_range, dtype_policy
+from models.checks import check_choice, check_range, dtype_policy
 from models.heads import Heads, prediction_heads
 from models.inputs import Inputs, Reads, clipped, make_inputs, one_window
+from models.net_options import NetOptions
 from models.presets import Preset
 from models.recurrent_parts import check_window_bars
 from models.search_space import Choice, FloatRange, IntRange, SearchSpace
@@ -20,7 +21,7 @@ NORM_PLACES = ("pre", "post")
 
 
 @dataclass(frozen=True, kw_only=True)
-class StackedLstmConfig:
+class StackedLstmConfig(NetOptions):
     """`layers` LSTMs of `width` units, one upon the other.
 
     Args:
@@ -40,18 +41,12 @@ class StackedLstmConfig:
     layers: int = 3
     width: int = 48
     norm_place: str = "pre"
-    dropout_rate: float = 0.1
-    input_clip: float = 8.0
-    precision: str = "float32"
-    seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_range("layers", self.layers, 1)
         check_range("width", self.width, 1)
         check_choice("norm_place", self.norm_place, NORM_PLACES)
-        check_range("dropout_rate", self.dropout_rate, 0.0, 1.0)
-        check_positive("input_clip", self.input_clip)
-        check_choice("precision", self.precision, PRECISIONS)
 
 
 PRESETS = MappingProxyType(

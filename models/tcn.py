@@ -7,12 +7,13 @@ from typing import Any
 
 import keras
 
-from models.checks import PRECISIONS, check_choice, check_positive, check_range, dtype_policy
+from models.checks import check_choice, check_range, dtype_policy
 from models.heads import Heads, prediction_heads
 from models.inputs import Inputs, Reads, clipped, make_inputs, one_window
 from models.layers.every_nth import EveryNth
 from models.layers.normalization import plain_norm
 from models.layers.weight_norm_conv import WeightNormConv
+from models.net_options import NetOptions
 from models.presets import Preset
 from models.search_space import Choice, FloatRange, IntRange, SearchSpace
 from models.seeds import derive_seed
@@ -23,7 +24,7 @@ NORMALIZATIONS = ("weight", "layer", "rms", "batch")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TcnConfig:
+class TcnConfig(NetOptions):
     """One residual block of two convolutions for each dilation.
 
     Args:
@@ -45,12 +46,9 @@ class TcnConfig:
     kernel_size: int = 3
     dilations: tuple[int, ...] = (1, 2, 4, 8, 16)
     normalization: str = "weight"
-    dropout_rate: float = 0.1
-    input_clip: float = 8.0
-    precision: str = "float32"
-    seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_range("channels", self.channels, 1)
         check_range("kernel_size", self.kernel_size, 2)
         positive = bool(self.dilations) and min(self.dilations) >= 1
@@ -60,9 +58,6 @@ class TcnConfig:
                 f"{self.dilations}: use e.g. (1, 2, 4, 8)."
             )
         check_choice("normalization", self.normalization, NORMALIZATIONS)
-        check_range("dropout_rate", self.dropout_rate, 0.0, 1.0)
-        check_positive("input_clip", self.input_clip)
-        check_choice("precision", self.precision, PRECISIONS)
 
 
 PRESETS = MappingProxyType(
