@@ -8,34 +8,30 @@ import keras
 from models.checks import (
     ACTIVATIONS,
     NORMALIZATIONS,
-    PRECISIONS,
     check_choice,
-    check_positive,
     check_range,
     dtype_policy,
 )
 from models.heads import Heads, prediction_heads
 from models.inputs import Inputs, flat_features, make_inputs
 from models.layers.normalization import plain_norm
+from models.net_options import NetOptions
 from models.presets import Preset
 from models.search_space import Choice, FloatRange, SearchSpace
 from models.seeds import derive_seed
 
 
 @dataclass(frozen=True, kw_only=True)
-class MlpConfig:
+class MlpConfig(NetOptions):
     """Hidden layers `norm(dense)`, activation, dropout; widths in `hidden_widths`."""
 
     hidden_widths: tuple[int, ...] = (128, 64)
     activation: str = "relu"
     normalization: str = "layer"
-    dropout_rate: float = 0.1
     l2: float = 0.0
-    input_clip: float = 8.0
-    precision: str = "float32"
-    seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.hidden_widths or min(self.hidden_widths) < 1:
             raise ValueError(
                 f"hidden_widths must hold at least one width of 1 or more, got "
@@ -43,10 +39,7 @@ class MlpConfig:
             )
         check_choice("activation", self.activation, ACTIVATIONS)
         check_choice("normalization", self.normalization, NORMALIZATIONS)
-        check_choice("precision", self.precision, PRECISIONS)
-        check_range("dropout_rate", self.dropout_rate, 0.0, 1.0)
         check_range("l2", self.l2, 0.0)
-        check_positive("input_clip", self.input_clip)
 
 
 SEES = ("linear", "interaction", "long_memory", "cross_timeframe")

@@ -7,14 +7,13 @@ import keras
 
 from models.checks import (
     ACTIVATIONS,
-    PRECISIONS,
     check_choice,
-    check_positive,
     check_range,
     dtype_policy,
 )
 from models.heads import Heads, prediction_heads
 from models.inputs import Inputs, Reads, flat_features, make_inputs
+from models.net_options import NetOptions
 from models.presets import Preset
 from models.search_space import Choice, FloatRange, SearchSpace
 from models.seeds import derive_seed
@@ -26,24 +25,18 @@ SEES: tuple[str, ...] = ("linear", "long_memory", "cross_timeframe")
 
 
 @dataclass(frozen=True, kw_only=True)
-class OneLayerConfig:
+class OneLayerConfig(NetOptions):
     """One dense layer of `width` units, activation, dropout; `l2` penalises both kernels."""
 
     width: int = 128
     activation: str = "relu"
-    dropout_rate: float = 0.1
     l2: float = 0.0
-    input_clip: float = 8.0
-    precision: str = "float32"
-    seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_range("width", self.width, 1)
         check_choice("activation", self.activation, ACTIVATIONS)
-        check_choice("precision", self.precision, PRECISIONS)
-        check_range("dropout_rate", self.dropout_rate, 0.0, 1.0)
         check_range("l2", self.l2, 0.0)
-        check_positive("input_clip", self.input_clip)
 
 
 PRESETS = MappingProxyType(

@@ -9,9 +9,7 @@ import keras
 from models.checks import (
     ACTIVATIONS,
     NORMALIZATIONS,
-    PRECISIONS,
     check_choice,
-    check_positive,
     check_range,
     dtype_policy,
 )
@@ -19,6 +17,7 @@ from models.heads import Heads, prediction_heads
 from models.inputs import Inputs, Reads, flat_features, make_inputs
 from models.layers.normalization import plain_norm
 from models.layers.residual_stack import ResidualStack
+from models.net_options import NetOptions
 from models.presets import Preset
 from models.search_space import Choice, FloatRange, SearchSpace
 from models.seeds import derive_seed
@@ -34,7 +33,7 @@ BLOCK_LAYERS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class SequentialDeepConfig:
+class SequentialDeepConfig(NetOptions):
     """What `build_sequential_deep` builds.
 
     Args:
@@ -61,20 +60,15 @@ class SequentialDeepConfig:
     dropout_rate: float = 0.0
     l2: float = 0.0
     memory: str = "store"
-    input_clip: float = 8.0
-    precision: str = "float32"
-    seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_range("layers", self.layers, OUTSIDE_LAYERS + BLOCK_LAYERS)
         check_range("width", self.width, 1)
         check_choice("normalization", self.normalization, NORMALIZATIONS)
         check_choice("activation", self.activation, ACTIVATIONS)
-        check_range("dropout_rate", self.dropout_rate, 0.0, 1.0)
         check_range("l2", self.l2, 0.0)
         check_choice("memory", self.memory, MEMORIES)
-        check_positive("input_clip", self.input_clip)
-        check_choice("precision", self.precision, PRECISIONS)
 
     @property
     def blocks(self) -> int:
