@@ -94,8 +94,8 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> TemperatureFit:
         inverse = brentq(slope, low, high, xtol=1e-12)
     return TemperatureFit(
         temperature=1.0 / inverse,
-        log_loss_before=_log_loss(logit, label),
-        log_loss_after=_log_loss(logit * inverse, label),
+        log_loss_before=log_loss_of_logits(logit, label),
+        log_loss_after=log_loss_of_logits(logit * inverse, label),
         rows=len(logit),
         note=note,
     )
@@ -207,6 +207,7 @@ def _labelled(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nd
     return logits, labels
 
 
-def _log_loss(logit: np.ndarray, label: np.ndarray) -> float:
+def log_loss_of_logits(logit: np.ndarray, label: np.ndarray) -> float:
+    """Return the mean log loss in nats of logits of up, `(rows,)` each."""
     # -log sigmoid(z) for label 1, -log(1 - sigmoid(z)) for label 0, without overflow
     return float(np.mean(np.logaddexp(0.0, logit) - label * logit))

@@ -1,5 +1,6 @@
 """The same batches as a `tf.data` pipeline, gathered by TensorFlow's own threads."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ def batch_pipeline(
     inputs = batches.arrays.inputs()
     sources = {name: _source(values) for name, values in inputs.items()}
     labels, weights = tf.constant(batches.arrays.y), tf.constant(batches.weight)
-    single = not isinstance(batches.arrays.x, dict)
+    single = not isinstance(batches.arrays.x, Mapping)
 
     def rows_of(epoch: Any) -> np.ndarray:
         return batches.rows(int(epoch))[first_step if epoch == first_epoch else 0 :]

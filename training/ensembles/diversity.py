@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from training.calibration import log_loss_of_logits
 from training.ensembles.combiner import Combiner, check_logits, labelled
 
 
@@ -28,7 +29,7 @@ def member_table(combiner: Combiner, logits: np.ndarray, labels: np.ndarray) -> 
     for horizon in range(weight.shape[1]):
         chosen, up = labelled(logits, labels, horizon)
         ensemble = labelled(together, labels, horizon)[0][0]
-        best = log_loss(ensemble, up)
+        best = log_loss_of_logits(ensemble, up)
         correlation = mean_correlation(chosen)
         for member, name in enumerate(combiner.names):
             lone = labelled(without[member][None], labels, horizon)[0][0]
@@ -37,7 +38,7 @@ def member_table(combiner: Combiner, logits: np.ndarray, labels: np.ndarray) -> 
                 | {
                     "weight": weight[member, horizon],
                     "correlation": correlation[member],
-                    "gain": log_loss(lone, up) - best if len(weight) > 1 else np.nan,
+                    "gain": log_loss_of_logits(lone, up) - best if len(weight) > 1 else np.nan,
                 }
             )
         rows.append(_row(horizon, "ensemble", ensemble, up))
@@ -63,16 +64,11 @@ def mean_correlation(logits: np.ndarray) -> np.ndarray:
     return full.sum(axis=1) / (members - 1)
 
 
-def log_loss(logits: np.ndarray, up: np.ndarray) -> float:
-    """Return the mean log loss in nats, `(rows,)` each."""
-    return float(np.mean(np.logaddexp(0.0, logits) - up * logits))
-
-
 def _row(horizon: int, name: str, logits: np.ndarray, up: np.ndarray) -> dict[str, object]:
     return {
         "horizon": horizon + 1,
         "member": name,
-        "log_loss": log_loss(logits, up),
+        "log_loss": log_loss_of_logits(logits, up),
         "accuracy": float(np.mean((logits > 0) == up)),
     }
 

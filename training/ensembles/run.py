@@ -21,6 +21,7 @@ from evaluation.reporting.json_report import write_json_report
 from evaluation.reporting.report import write_report
 from training import bundle_files as files
 from training.bundle import Bundle, load_bundle
+from training.calibration import log_loss_of_logits
 from training.config import ModelConfig
 from training.ensembles.bundle import (
     CALIBRATION_FILE,
@@ -32,7 +33,7 @@ from training.ensembles.bundle import (
 )
 from training.ensembles.combiner import Combiner, EnsembleError, save_combiner
 from training.ensembles.config import EnsembleConfig
-from training.ensembles.diversity import log_loss, member_table
+from training.ensembles.diversity import member_table
 from training.ensembles.members import (
     Members,
     feature_union,
@@ -187,7 +188,7 @@ def _fitted(members: Members, combiner: Combiner, seconds: float) -> FitResult:
     logits = combiner.combine(members.logits[:, part]).astype(np.float64)
     labels = members.labels[part]
     known = np.isfinite(labels) & (labels != 0.5)
-    loss = log_loss(logits[known], labels[known])
+    loss = log_loss_of_logits(logits[known], labels[known])
     return FitResult(
         history=pd.DataFrame({"epoch": [1], "validation_loss": [loss]}),
         best_epoch=1,

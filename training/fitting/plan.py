@@ -2,7 +2,6 @@
 
 import math
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -125,7 +124,7 @@ def make_plan(
         train_rows=train.rows,
         validation_rows=validation.rows,
         test_rows=test_rows,
-        features=_width(train),
+        features=numbers_per_row(train),
         weighted_layers=layers.weighted,
         matrix_products=layers.matrix_products,
         parameters=int(model.count_params()),
@@ -179,9 +178,9 @@ def duration_sentence(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-def _width(arrays: Arrays) -> int:
-    inputs = arrays.x if isinstance(arrays.x, Mapping) else {"x": arrays.x}
-    return sum(math.prod(values.shape[1:]) for values in inputs.values())
+def numbers_per_row(arrays: Arrays) -> int:
+    """Return how many numbers one row feeds to a model, over all inputs."""
+    return sum(math.prod(values.shape[1:]) for values in arrays.inputs().values())
 
 
 def _peak_memory_bytes(model: keras.Model) -> int:

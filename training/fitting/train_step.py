@@ -214,5 +214,5 @@ def as_model_inputs(
     model: keras.Model, x: BatchInputs, convert: Callable[[np.ndarray], tf.Tensor]
 ) -> Any:
     """Return the converted arrays in the structure, tensor or dict, that the model was built on."""
-    named = x if isinstance(x, dict) else {model.inputs[0].name: x}
+    named = x if isinstance(x, Mapping) else {model.inputs[0].name: x}
     return tf.nest.map_structure(lambda tensor: convert(named[tensor.name]), model.input)

@@ -9,11 +9,6 @@ from market.windows import Windows
 ModelInputs = np.ndarray | Windows | Mapping[str, np.ndarray | Windows]
 
 
-def input_rows(inputs: ModelInputs) -> int:
-    """Return how many rows the inputs have."""
-    return len(next(iter(inputs.values())) if isinstance(inputs, Mapping) else inputs)
-
-
 def materialised(inputs: ModelInputs) -> np.ndarray | dict[str, np.ndarray]:
     """Return plain arrays, with windows copied out."""
     if isinstance(inputs, Mapping):

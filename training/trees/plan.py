@@ -1,10 +1,9 @@
 """What growing trees is going to do, shown before it is confirmed."""
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from training.fitting.arrays import Arrays
+from training.fitting.plan import numbers_per_row
 from training.trees.config import TreeConfig
 
 
@@ -47,14 +46,12 @@ def make_growth_plan(
     name: str, config: TreeConfig, train: Arrays, validation: Arrays, *, test_rows: int
 ) -> GrowthPlan:
     """Return the plan of growing the trees called `name` on these parts."""
-    inputs = train.x if isinstance(train.x, Mapping) else {"x": train.x}
-    features = sum(math.prod(values.shape[1:]) for values in inputs.values())
     return GrowthPlan(
         model=name,
         train_rows=train.rows,
         validation_rows=validation.rows,
         test_rows=test_rows,
-        features=features,
+        features=numbers_per_row(train),
         horizons=train.horizons,
         config=config,
     )

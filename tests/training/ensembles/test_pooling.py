@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
+from training.calibration import log_loss_of_logits
 from training.ensembles.combiner import (
     COMBINER_FILE,
     EnsembleError,
     load_combiner,
     save_combiner,
 )
-from training.ensembles.diversity import log_loss, mean_correlation, member_table
+from training.ensembles.diversity import mean_correlation, member_table
 from training.ensembles.pooling import Pool, average_pool, fit_pool, pooled_logits
 
 NAMES = ("net", "trees", "noise")
@@ -91,10 +92,10 @@ def test_weights_of_validation_pay_on_fresh_rows():
     logits, labels = members(4000, 4)
     up = labels[:, 0] > 0.5
     weighted, equal = (
-        log_loss(one.combine(logits)[:, 0], up) for one in (pool, average_pool(NAMES, 1))
+        log_loss_of_logits(one.combine(logits)[:, 0], up) for one in (pool, average_pool(NAMES, 1))
     )
     assert weighted < equal - 0.005
-    assert equal < log_loss(logits[2, :, 0], up)
+    assert equal < log_loss_of_logits(logits[2, :, 0], up)
 
 
 def test_rows_without_a_side_are_left_out():
@@ -165,7 +166,9 @@ def test_the_table_says_what_each_member_brings():
     assert list(table["horizon"]) == [1] * 4 + [2] * 4
     first = table[table["horizon"] == 1].set_index("member")
     up = labels[:, 0] > 0.5
-    np.testing.assert_allclose(first.loc["net", "log_loss"], log_loss(logits[0, :, 0], up))
+    np.testing.assert_allclose(
+        first.loc["net", "log_loss"], log_loss_of_logits(logits[0, :, 0], up)
+    )
     np.testing.assert_array_equal(first["weight"].iloc[:3], pool.weight[:, 0])
     assert first["log_loss"].idxmin() == "ensemble"
     assert first["gain"].iloc[:3].idxmax() == "net"

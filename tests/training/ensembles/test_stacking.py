@@ -6,8 +6,8 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from evaluation.schemes.purging import Spans
+from training.calibration import log_loss_of_logits
 from training.ensembles.combiner import EnsembleError, load_combiner, save_combiner
-from training.ensembles.diversity import log_loss
 from training.ensembles.out_of_fold import (
     FoldPrediction,
     OutOfFold,
@@ -123,7 +123,12 @@ def test_a_memoriser_gets_nothing_out_of_fold_and_all_in_sample(out_of_fold):
     up = LABELS[out_of_fold.rows(), 0] > 0.5
     # Had its own training rows been asked, the memoriser would have looked perfect.
     whole = memoriser(np.arange(ROWS), None)(out_of_fold.rows())[:, 0]
-    assert log_loss(whole, up) < 0.01 < log_loss(logits[0], up) < log_loss(logits[1], up)
+    assert (
+        log_loss_of_logits(whole, up)
+        < 0.01
+        < log_loss_of_logits(logits[0], up)
+        < log_loss_of_logits(logits[1], up)
+    )
     stack = fit_logistic_stack(out_of_fold, LABELS, pull=1e-4)
     weight = dict(zip(stack.names, stack.weight[:, 0], strict=True))
     assert weight["honest"] > 0.7
@@ -156,8 +161,8 @@ def test_stacks_predict_fresh_rows_and_come_back_from_disk(fit_stack, out_of_fol
     truth = rng.normal(size=4000)
     up = rng.random(4000) < expit(truth)
     fresh = np.stack([0.5 * (truth + rng.normal(size=4000)), rng.normal(size=4000)])[..., None]
-    average = log_loss(fresh.mean(axis=0)[:, 0], up)
-    assert log_loss(stack.combine(fresh)[:, 0], up) < average - 0.01
+    average = log_loss_of_logits(fresh.mean(axis=0)[:, 0], up)
+    assert log_loss_of_logits(stack.combine(fresh)[:, 0], up) < average - 0.01
     fresh[0, 7] = np.nan
     found = stack.combine(fresh)
     assert found.dtype == np.float32
