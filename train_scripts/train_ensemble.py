@@ -1,14 +1,15 @@
 """Combine several models into one: equal, weighted or stacked, any mix of nets, trees and images.
 
     python train_scripts/train_ensemble.py --bundles '[artifacts/a, artifacts/b]'
-    python train_scripts/train_ensemble.py --members '[lstm, hist_gradient_boosting]' [--yes]
+    python train_scripts/train_ensemble.py --members '[lstm, lightgbm]' [--yes] [--resume]
 
 `--bundles` combines finished runs of the same bars, label, features and split as they are;
 `--members` first trains each as `train.py --model NAME` would, with whatever else is on the
 command line. `--ensemble.method` is average, weighted (by validation, the default), logistic_stack
 or tree_stack; stacks train every member anew on folds of the training part. The ensemble is
-calibrated, judged and reported like any model, and holds its members as whole bundles. An
-interrupted member goes on with `train.py --model NAME --resume`. Combining takes about a minute.
+calibrated, judged and reported like any model, and holds its members as whole bundles. With
+`--resume` the same command goes on with the member that was interrupted. Combining takes about a
+minute, stacking as long as training all members again for each fold.
 """
 
 import sys
@@ -39,24 +40,33 @@ def main() -> None:
     options = parse(parser, arguments)
     if bool(options.bundles) == bool(options.members):
         parser.error("give --bundles or --members, one of the two, as a list: '[first, second]'")
+    if options.bundles and options.resume:
+        parser.error("--resume goes on with the training of --members; --bundles are finished")
     members = member_configs(parser, arguments, options.members)
     console = Console()
     start_up(console)
     from training.ensembles.run import render_members, run_ensemble
     from training.fitting.plan import render_plan
     from training.fitting.progress import make_progress
-    from training.run import DeclinedError, run_experiment
+    from training.run import DeclinedError
+    from training.series import open_series
     from training.summary import render_summary
 
     progress = make_progress(console)
-    folders = [Path(folder) for folder in options.bundles]
-    confirm = asker(console, "Train?", render_plan, yes=options.yes)
-    try:
-        folders += [run_experiment(one, progress, confirm=confirm).folder for one in members]
-    except DeclinedError:
-        console.print("Nothing was written for this member; those before it are finished.")
-        return
-    run = run_ensemble(folders, options.ensemble, progress)
+    if options.bundles:
+        run = run_ensemble(options.bundles, options.ensemble, progress)
+    else:
+        name = options.ensemble.name
+        series = open_series(name, options.artifacts, members, resume=options.resume)
+        try:
+            folders = series.run(
+                progress, confirm=asker(console, "Train?", render_plan, yes=options.yes)
+            )
+        except DeclinedError:
+            console.print("Nothing was written for this member; --resume goes on after the others.")
+            return
+        run = run_ensemble(folders, options.ensemble, progress)
+        series.close()
     console.print(render_summary(run))
     console.print(render_members(run))
 
@@ -67,6 +77,7 @@ def ensemble_parser() -> ArgumentParser:
     parser.add_argument("--bundles", type=list[str], default=[], help="Finished runs, as a list")
     parser.add_argument("--members", type=list[str], default=[], help="Models to train, as a list")
     parser.add_argument("--yes", action="store_true", help="Do not ask before training")
+    parser.add_argument("--resume", action="store_true", help="Go on where it was interrupted")
     parser.add_class_arguments(EnsembleConfig, "ensemble")
     parser.link_arguments("artifacts", "ensemble.artifacts")
     return parser

@@ -1,11 +1,11 @@
 """Train a net on pictures of 15, 30 and 60-minute bars each, their ensemble, and the control.
 
-    python train_scripts/train_gaf_cnn.py [--data.path bars.csv] [--inputs.gaf_timeframes '[1,2,4]']
+    python train_scripts/train_gaf_cnn.py [--data.path bars.csv] [--yes] [--resume]
 
 Bars are 15 minutes long if simulated; of any length if read, and the timeframes are multiples of
-it. Each net is a run of its own, with bundle and report, on the same rows; the ensemble is their
-mean probability; the control reads the same numbers without a picture. Prints one table and keeps
-it, with the ensemble's weights, in `gaf_cnn_ensemble-<time>/`.
+it (`--inputs.gaf_timeframes '[1, 2, 4]'`). Each net is a run of its own, with bundle and report;
+the ensemble is their mean probability, a bundle too; the control reads the same numbers without a
+picture. Prints one table and keeps it in the ensemble's folder as `models.csv`.
 
 Minutes for each net on two cores and 20,000 bars; `--model.preset tiny` for a first look. A picture
 shows prices alone, and the default simulated signal also needs volume, so that none of them finds
@@ -19,6 +19,7 @@ from rich.console import Console
 
 from training.backend import start_up
 from training.command_line import (
+    asker,
     experiment_of,
     experiment_parser,
     parse,
@@ -32,14 +33,27 @@ CONFIGS = Path(__file__).resolve().parent / "configs" / "models"
 def main() -> None:
     """Parse, run, print the table."""
     parser = experiment_parser(__doc__)
+    parser.add_argument("--yes", action="store_true", help="Do not ask before training")
+    parser.add_argument("--resume", action="store_true", help="Go on where it was interrupted")
     parser.set_defaults({"data.simulated_interval": "15min"})
     options = parse(parser, with_model_config(["--model", "gaf_cnn", *sys.argv[1:]], CONFIGS))
     console = Console()
     start_up(console)
+    from training.fitting.plan import render_plan
     from training.fitting.progress import make_progress
     from training.picture_ensemble import render_ensemble, run_picture_ensemble
+    from training.run import DeclinedError
 
-    done = run_picture_ensemble(experiment_of(options), make_progress(console))
+    try:
+        done = run_picture_ensemble(
+            experiment_of(options),
+            make_progress(console),
+            confirm=asker(console, "Train?", render_plan, yes=options.yes),
+            resume=options.resume,
+        )
+    except DeclinedError:
+        console.print("Nothing was written for this net; --resume goes on after those before it.")
+        return
     console.print(render_ensemble(done))
 
 

@@ -16,7 +16,8 @@ from training.ensembles.config import EnsembleConfig
 from training.ensembles.run import run_ensemble
 from training.evaluating.comparing import ComparedBundles, compare_bundles
 from training.fitting.progress import Progress
-from training.run import Run, run_experiment
+from training.run import Run
+from training.series import open_series
 
 PREDICT = Path(__file__).resolve().parents[1] / "train_scripts" / "predict.py"
 
@@ -26,20 +27,24 @@ class Completed:
     """What the worked example has made.
 
     Args:
-        runs: Each model's own run.
+        folders: Each model's own bundle.
         ensemble: All of them together.
         compared: Who is better, who is the same.
         predictions: The ensemble's, made in a new process.
     """
 
-    runs: tuple[Run, ...]
+    folders: tuple[Path, ...]
     ensemble: Run
     compared: ComparedBundles
     predictions: pd.DataFrame
 
 
 def run_complete(
-    configs: tuple[ExperimentConfig, ...], ensemble: EnsembleConfig, progress: Progress
+    configs: tuple[ExperimentConfig, ...],
+    ensemble: EnsembleConfig,
+    progress: Progress,
+    *,
+    resume: bool = False,
 ) -> Completed:
     """Train, combine, compare, then load the ensemble in a new process and predict.
 
@@ -47,23 +52,25 @@ def run_complete(
         configs: One experiment for each member, on the same bars.
         ensemble: How they are combined.
         progress: Told what happens.
+        resume: Go on with the newest series of that name.
 
     Raises:
         ValueError: As the steps themselves; what is finished by then stays.
+        FileNotFoundError: Nothing to resume.
+        Interrupted: Ctrl-C or SIGTERM; resume.
         RuntimeError: The new process could not predict.
     """
-    runs = []
-    for number, config in enumerate(configs, start=1):
-        progress.message(f"== {number} of {len(configs)} models: {config.name}")
-        runs.append(run_experiment(config, progress))
+    series = open_series(ensemble.name, ensemble.artifacts, configs, resume=resume)
+    folders = series.run(progress)
     progress.message("== the ensemble")
-    combined = run_ensemble([run.folder for run in runs], ensemble, progress)
+    combined = run_ensemble(folders, ensemble, progress)
+    series.close()
     progress.message("== the comparison")
-    folders = [run.folder for run in (*runs, combined)]
-    compared = compare_bundles([load_any(one) for one in folders], configs[0].data, progress)
+    bundles = [load_any(one) for one in (*folders, combined.folder)]
+    compared = compare_bundles(bundles, configs[0].data, progress)
     progress.message("== the ensemble in a new process")
     predictions = predict_elsewhere(combined.folder)
-    return Completed(tuple(runs), combined, compared, predictions)
+    return Completed(tuple(folders), combined, compared, predictions)
 
 
 def predict_elsewhere(folder: Path) -> pd.DataFrame:

@@ -1,35 +1,33 @@
 """One net of pictures for each timeframe, their ensemble, and the control without pictures."""
 
 import dataclasses
-import hashlib
+import json
 import math
-import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
 from rich.box import SIMPLE
 from rich.console import Group
 from rich.table import Table
-from rich.text import Text
-from scipy.special import expit
 
-from evaluation.verdict import Verdict
+from training import bundle_files as files
 from training.config import ExperimentConfig, ModelConfig
-from training.ensembles.combiner import save_combiner
-from training.ensembles.pooling import Pool, average_pool
-from training.experiment import judge_trained, prepare, verdict_of
+from training.ensembles.config import EnsembleConfig
+from training.ensembles.run import run_ensemble
+from training.experiment import Outcome
+from training.fitting.plan import Planlike
 from training.fitting.progress import Progress
-from training.judge import Judgement
-from training.prepared import Prepared, resolved_kind, with_model
-from training.run import Run, finish_run, plan_run
-from training.runs import new_run_folder, start_run, unfinished_folder
-from training.summary import COLUMNS, cells
-from training.trials import TrialBook
+from training.prepared import resolved_kind
+from training.run import Run
+from training.series import open_series
+from training.summary import COLUMNS, cells, render_summary
 
-PARTS = ("validation", "test")
-FIGURES = ("accuracy", "roc_auc", "total_return", "sharpe", "max_drawdown", "share_of_edge")
+TABLE_FILE = "models.csv"
+CONTROL = "gaf_mlp"
+FIGURES = (*(name for name, _ in COLUMNS.values()), "share_of_edge")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,132 +35,109 @@ class PictureEnsemble:
     """What came of it.
 
     Args:
-        folder: Holds `combiner.json` and `models.csv`.
-        runs: Of the members, then of the control; each is a bundle of its own.
-        ensemble: The members' mean probability, judged on the same rows.
-        verdict: Whether the ensemble has an edge.
+        folders: Bundles of the nets and, last, of the control.
+        ensemble: The nets' mean probability, judged like any model; its bundle also holds
+            `models.csv`, the table.
         table: One row for each model and the ensemble: `model`, figures of the test part,
             `verdict` and `fit_seconds`.
     """
 
-    folder: Path
-    runs: tuple[Run, ...]
-    ensemble: Judgement
-    verdict: Verdict
+    folders: tuple[Path, ...]
+    ensemble: Run
     table: pd.DataFrame
 
 
-def run_picture_ensemble(config: ExperimentConfig, progress: Progress) -> PictureEnsemble:
+def run_picture_ensemble(
+    config: ExperimentConfig,
+    progress: Progress,
+    *,
+    confirm: Callable[[Planlike], bool] | None = None,
+    resume: bool = False,
+) -> PictureEnsemble:
     """Train a net for each of `config.inputs.gaf_timeframes`, and the control on all of them.
 
-    All see the same rows in the same parts: those that have every timeframe's window. Members are
-    averaged with equal weights after each one's own temperature, so that the ensemble chooses
-    nothing but its threshold, on validation.
+    All have the same validation and test rows. Members are averaged with equal weights after each
+    one's own temperature, so that the ensemble chooses nothing but its threshold, on validation.
 
     Args:
         config: Of a model that reads pictures, such as `gaf_cnn`.
         progress: Told what happens.
+        confirm: Shown the plan of each before it trains.
+        resume: Go on with the newest series of that name.
 
     Raises:
         ValueError: Bad bars or configuration.
+        DeclinedError: `confirm` returned false.
+        FileNotFoundError: Nothing to resume.
+        Interrupted: Ctrl-C or SIGTERM; resume.
     """
     if (kind := resolved_kind(config)) != "gaf":
         raise ValueError(
             f"an ensemble of pictures is of a model that reads gaf, got {config.model.name!r}, "
             f"which reads {kind}; use e.g. --model.name gaf_cnn"
         )
-    shared = prepare(config, progress)
-    runs = []
-    for name, one in member_configs(config).items():
-        progress.message(f"{name}: training")
-        runs.append(_run(with_model(shared, one), progress))
-    members = runs[:-1]
-    pool, probability = _pooled(members)
-    judged = judge_trained(shared, "ensemble", probability)
-    folder = new_run_folder(dataclasses.replace(config, name=f"{config.name}_ensemble"))
-    verdict = _judged(folder, shared, judged, probability["test"])
-    seconds = sum(run.outcome.fit.seconds for run in members)
-    last = _figures("ensemble", judged, verdict) | {"fit_seconds": seconds}
-    table = pd.DataFrame([*(_row(run) for run in runs), last])
-    _write(folder, pool, table)
-    return PictureEnsemble(folder, tuple(runs), judged, verdict, table)
+    name = f"{config.name}_ensemble"
+    series = open_series(name, config.artifacts, member_configs(config), resume=resume)
+    folders = series.run(progress, confirm=confirm)
+    progress.message("== the ensemble")
+    average = EnsembleConfig(name=name, artifacts=config.artifacts, method="average")
+    ensemble = run_ensemble(
+        folders[:-1],
+        average,
+        progress,
+        tables=lambda outcome: {TABLE_FILE: _table(folders, outcome)},
+    )
+    series.close()
+    return PictureEnsemble(tuple(folders), ensemble, pd.read_csv(ensemble.folder / TABLE_FILE))
 
 
-def member_configs(config: ExperimentConfig) -> dict[str, ExperimentConfig]:
-    """Return the experiment of each timeframe's net, and last that of the control, by name."""
-    found = {}
+def member_configs(config: ExperimentConfig) -> list[ExperimentConfig]:
+    """Return the experiment of each timeframe's net, and last that of the control."""
+    found = []
     for factor in config.inputs.gaf_timeframes:
-        name = f"{config.name}_{factor}x"
         inputs = dataclasses.replace(config.inputs, gaf_timeframes=(factor,))
-        found[name] = dataclasses.replace(config, name=name, inputs=inputs, baselines=False)
-    control = ModelConfig(name="gaf_mlp")
-    found["gaf_mlp"] = dataclasses.replace(config, name="gaf_mlp", model=control, baselines=False)
-    return found
+        name = f"{config.name}_{factor}x"
+        found.append(dataclasses.replace(config, name=name, inputs=inputs, baselines=False))
+    control = ModelConfig(name=CONTROL)
+    name = f"{config.name}_control"
+    return [*found, dataclasses.replace(config, name=name, model=control, baselines=False)]
 
 
 def render_ensemble(done: PictureEnsemble) -> Group:
-    """Return the verdict on the ensemble and everybody's figures."""
-    where = (
-        "simulated bars, after costs" if done.runs[0].prepared.market.simulated else "after costs"
-    )
+    """Return the ensemble's summary and everybody's figures."""
+    simulated = done.ensemble.prepared.market.simulated
+    where = "simulated bars, after costs" if simulated else "after costs"
     table = Table(title=f"Test part, {where}", title_justify="left", box=SIMPLE)
     table.add_column("", no_wrap=True)
     for name in (*COLUMNS, "share of edge", "verdict", "fit"):
         table.add_column(name, justify="right", no_wrap=True)
-    judged = [*(run.outcome.model for run in done.runs), done.ensemble]
-    for one, row in zip(judged, done.table.to_dict("records"), strict=True):
+    for row in done.table.to_dict("records"):
         share = f"{row['share_of_edge']:.0%}" if math.isfinite(row["share_of_edge"]) else "-"
         seconds = f"{row['fit_seconds']:,.0f} s"
-        table.add_row(row["model"], *cells(one.metrics), share, row["verdict"], seconds)
-    kept = Text(f"Kept: {done.folder / 'models.csv'}")
-    return Group(Text(f"Ensemble: {done.verdict.sentence}"), table, kept)
+        figures = cells({str(name): row[name] for name in FIGURES})
+        table.add_row(row["model"], *figures, share, row["verdict"], seconds)
+    return Group(render_summary(done.ensemble), table)
 
 
-def _run(prepared: Prepared, progress: Progress) -> Run:
-    folder = new_run_folder(prepared.config)
-    planned = plan_run(prepared, progress)
-    start_run(folder, prepared.config)
-    return finish_run(folder, planned, progress, resume=False)
-
-
-def _pooled(members: list[Run]) -> tuple[Pool, dict[str, np.ndarray]]:
-    """The pool of equal weights and its probability of up, by part."""
-    names = tuple(run.prepared.config.name for run in members)
-    temperature = np.array([[run.outcome.temperature.temperature] for run in members])
-    pool = average_pool(names, 1, temperature)
-    logits = {
-        part: np.stack([run.outcome.logits[part][:, None] for run in members]) for part in PARTS
+def _table(folders: list[Path], ensemble: Outcome) -> pd.DataFrame:
+    """What the bundles say of the test part, and the ensemble."""
+    rows = [_row(json.loads((folder / files.METRICS_FILE).read_text())) for folder in folders]
+    names = [json.loads((folder / files.CONFIG_FILE).read_text())["name"] for folder in folders]
+    last = _figures(ensemble.model.metrics) | {
+        "verdict": ensemble.verdict.kind,
+        "fit_seconds": sum(row["fit_seconds"] for row in rows[:-1]),
     }
-    combined = {part: pool.combine(values)[:, 0] for part, values in logits.items()}
-    return pool, {part: expit(values.astype(np.float64)) for part, values in combined.items()}
+    table = pd.DataFrame([*rows, last])
+    table.insert(0, "model", [*names, "ensemble"])
+    return table
 
 
-def _judged(folder: Path, shared: Prepared, judged: Judgement, probability: np.ndarray) -> Verdict:
-    """Record the ensemble's reading of the test part beside its members', then judge its edge."""
-    book = TrialBook.opened(folder, shared.market, shared.config)
-    if judged.choice is not None:
-        book.threshold(judged.choice)
-    book.reading(
-        hashlib.sha256(probability.tobytes()).hexdigest(),
-        sharpe_per_bar=judged.metrics["sharpe"] / math.sqrt(judged.backtest.bars_per_year),
-        accuracy=judged.metrics["accuracy"],
-    )
-    return verdict_of(shared, judged, readings=book.count().test_readings)
+def _row(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    return _figures(metrics["test"]["model"]) | {
+        "verdict": metrics["verdict"]["kind"],
+        "fit_seconds": metrics["fit"]["seconds"],
+    }
 
 
-def _row(run: Run) -> dict[str, object]:
-    outcome = run.outcome
-    row = _figures(run.prepared.config.name, outcome.model, outcome.verdict)
-    return row | {"fit_seconds": outcome.fit.seconds}
-
-
-def _figures(name: str, judged: Judgement, verdict: Verdict) -> dict[str, object]:
-    figures = {key: judged.metrics.get(key, math.nan) for key in FIGURES}
-    return {"model": name, **figures, "verdict": verdict.kind}
-
-
-def _write(folder: Path, pool: Pool, table: pd.DataFrame) -> None:
-    unfinished = unfinished_folder(folder)
-    save_combiner(pool, unfinished)
-    table.to_csv(unfinished / "models.csv", index=False)
-    os.replace(unfinished, folder)
+def _figures(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: metrics.get(name, math.nan) for name in FIGURES}

@@ -114,6 +114,7 @@ def run_experiment(
     *,
     confirm: Callable[[Planlike], bool] | None = None,
     resume: bool = False,
+    folder: Path | None = None,
 ) -> Run:
     """Run the experiment from bars to a bundle in a new folder of `config.artifacts`.
 
@@ -126,6 +127,7 @@ def run_experiment(
         progress: Told what happens.
         confirm: Shown the plan before training; training starts where it returns true.
         resume: Go on with the newest unfinished run of that name.
+        folder: Which one to make, or with `resume` to go on with, instead.
 
     Raises:
         DeclinedError: `confirm` returned false.
@@ -133,11 +135,11 @@ def run_experiment(
         ValueError: Bad bars or configuration, or another run's checkpoint.
         Interrupted: Ctrl-C or SIGTERM, after a checkpoint.
     """
-    folder = new_run_folder(config)
     if resume:
-        folder = newest_unfinished(Path(config.artifacts), config.name)
-        config = resumed_config(folder, config)
+        folder = folder or newest_unfinished(Path(config.artifacts), config.name)
+        config = resumed_config(unfinished_folder(folder), config)
         progress.message(f"resuming {folder}{UNFINISHED}")
+    folder = folder or new_run_folder(config)
     prepared = prepare(config, progress)
     for note in TrialBook.opened(folder, prepared.market, config).check():
         progress.message(note)
@@ -219,12 +221,16 @@ def _fitted(
 
 
 def resumed_config(folder: Path, given: ExperimentConfig) -> ExperimentConfig:
-    """Return the configuration of an unfinished run, refusing what contradicts it.
+    """Return the configuration that a run's folder keeps, refusing what contradicts it.
+
+    Args:
+        folder: Of a finished or unfinished run.
+        given: Fields that differ from their defaults must be the run's.
 
     Raises:
         ValueError: A field was given that differs from the run's, by name.
     """
-    stored = config_from_dict(json.loads((unfinished_folder(folder) / "config.json").read_text()))
+    stored = config_from_dict(json.loads((folder / "config.json").read_text()))
     defaults = _flat(ExperimentConfig().to_dict())
     before, now = _flat(stored.to_dict()), _flat(given.to_dict())
     differing = [

@@ -5,13 +5,16 @@ import io
 import json
 
 import numpy as np
-import pandas as pd
 import pytest
 from rich.console import Console
+from scipy.special import expit
 
 from training.config import DataConfig, ExperimentConfig, FeatureConfig, ModelConfig
+from training.dataset import assemble_rows, load_market
+from training.ensembles.bundle import load_any
 from training.fitting.fit_config import FitConfig
 from training.fitting.progress import Progress
+from training.inference import bundle_config, row_outputs
 from training.inputs.config import InputConfig
 from training.picture_ensemble import member_configs, render_ensemble, run_picture_ensemble
 
@@ -31,32 +34,38 @@ def small(tmp_path):
 
 def test_every_timeframe_has_its_net_and_the_control_sees_all_of_them(tmp_path):
     found = member_configs(small(tmp_path))
-    assert list(found) == ["gaf_cnn_1x", "gaf_cnn_2x", "gaf_mlp"]
-    assert [one.inputs.gaf_timeframes for one in found.values()] == [(1,), (2,), (1, 2)]
-    assert [one.model.preset for one in found.values()] == ["tiny", "tiny", "default"]
+    assert [one.name for one in found] == ["gaf_cnn_1x", "gaf_cnn_2x", "gaf_cnn_control"]
+    assert [one.inputs.gaf_timeframes for one in found] == [(1,), (2,), (1, 2)]
+    assert [one.model.preset for one in found] == ["tiny", "tiny", "default"]
 
 
 @pytest.mark.slow
-def test_members_are_averaged_on_common_rows_and_all_are_kept(tmp_path):
+def test_members_are_averaged_and_all_are_kept(tmp_path):
     done = run_picture_ensemble(small(tmp_path), Progress())
-    first, second, control = done.runs
-    for run in done.runs:
-        np.testing.assert_array_equal(run.prepared.split.test, first.prepared.split.test)
-        assert (run.folder / "manifest.json").is_file()
-    mean = np.mean([run.outcome.probability["test"] for run in (first, second)], axis=0)
-    np.testing.assert_allclose(done.ensemble.probability, mean, atol=1e-6)
-    assert list(done.table["model"]) == ["gaf_cnn_1x", "gaf_cnn_2x", "gaf_mlp", "ensemble"]
-    accuracies = [run.outcome.model.metrics["accuracy"] for run in done.runs]
-    np.testing.assert_allclose(done.table["accuracy"][:3], accuracies)
-    kept = pd.read_csv(done.folder / "models.csv")
-    np.testing.assert_allclose(kept["share_of_edge"], done.table["share_of_edge"])
-    combiner = json.loads((done.folder / "combiner.json").read_text())
-    assert combiner["weight"] == [[0.5], [0.5]]
+    bundles = [load_any(folder) for folder in done.folders]
+    ensemble = load_any(done.ensemble.folder)
+    config = bundle_config(ensemble)
+    market = load_market(config.data, config.label)
+    rows = assemble_rows(market, config.label, ensemble.compute_features)
+    test = done.ensemble.prepared.part("test")
+    assert len(test) > 100
+    first, second = (row_outputs(one, market, rows)["probability"][test, 0] for one in bundles[:2])
+    logits = row_outputs(ensemble, market, rows)["logits"][test, 0]
+    np.testing.assert_allclose(expit(logits), (first + second) / 2, atol=1e-6)
+    assert json.loads((done.ensemble.folder / "combiner.json").read_text())["weight"] == [
+        [0.5],
+        [0.5],
+    ]
+    names = [one.name for one in member_configs(small(tmp_path))]
+    assert list(done.table["model"]) == [*names, "ensemble"]
+    accuracies = [one.metrics["test"]["model"]["accuracy"] for one in (*bundles, ensemble)]
+    np.testing.assert_allclose(done.table["accuracy"], accuracies)
+    assert not list(tmp_path.glob("*.series.json"))
     console = Console(width=160, record=True, file=io.StringIO())
     console.print(render_ensemble(done))
     text = console.export_text()
     assert "simulated bars" in text
-    assert control.prepared.config.name in text
+    assert "gaf_cnn_control" in text
 
 
 def test_a_model_that_reads_no_pictures_is_refused(tmp_path):

@@ -17,7 +17,13 @@ from training.config import DataConfig, ExperimentConfig, FeatureConfig, ModelCo
 from training.fitting.fit_config import FitConfig
 from training.fitting.progress import Progress
 from training.run import DeclinedError, resumed_config, run_experiment
-from training.runs import new_run_folder, newest_unfinished, point_latest, start_run
+from training.runs import (
+    new_run_folder,
+    newest_unfinished,
+    point_latest,
+    start_run,
+    unfinished_folder,
+)
 
 SCRIPT = Path(__file__).resolve().parents[2] / "train_scripts" / "run_ultimate_deep.py"
 FEATURES = ("return_log_1", "rsi_14", "momentum_z_20", "volume_surprise_z_20")
@@ -86,9 +92,9 @@ def test_resume_with_other_settings_is_refused_by_name(tmp_path):
     assert newest_unfinished(tmp_path, "tiny") == folder
     other = ExperimentConfig(name="tiny", artifacts=str(tmp_path), fit=FitConfig(batch_size=64))
     with pytest.raises(ValueError, match=r"fit\.batch_size is 256 in the run and 64 now"):
-        resumed_config(folder, other)
+        resumed_config(unfinished_folder(folder), other)
     plain = ExperimentConfig(name="tiny", artifacts=str(tmp_path))
-    assert resumed_config(folder, plain).to_dict() == config.to_dict()
+    assert resumed_config(unfinished_folder(folder), plain).to_dict() == config.to_dict()
 
 
 def test_latest_moves_to_the_newest(tmp_path):

@@ -5,7 +5,7 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,13 @@ class EnsemblePlan:
         return {"members": ", ".join(self.members), "method": self.method, "rows": rows}
 
 
-def run_ensemble(folders: Sequence[str | Path], config: EnsembleConfig, progress: Progress) -> Run:
+def run_ensemble(
+    folders: Sequence[str | Path],
+    config: EnsembleConfig,
+    progress: Progress,
+    *,
+    tables: Callable[[Outcome], Mapping[str, pd.DataFrame]] = lambda outcome: {},
+) -> Run:
     """Combine finished bundles into a new folder of `config.artifacts`.
 
     Members are neither trained nor calibrated anew; stacking trains copies of them on folds of
@@ -92,6 +98,7 @@ def run_ensemble(folders: Sequence[str | Path], config: EnsembleConfig, progress
         folders: Two or more finished bundles of the same bars, label and split.
         config: How they are combined.
         progress: Told what happens.
+        tables: What else the folder holds as CSV files, by name.
 
     Raises:
         BundleError: A folder is no sound bundle.
@@ -115,7 +122,8 @@ def run_ensemble(folders: Sequence[str | Path], config: EnsembleConfig, progress
     plan = EnsemblePlan(model=config.name, members=members.names, method=config.method, rows=parts)
     run = Run(folder, prepared, outcome, assessment, plan)
     with progress.busy("writing members, combiner, report and manifest"):
-        _write(run, members, predictor, {"ledger": dataclasses.asdict(book.head())})
+        witness = {"ledger": dataclasses.asdict(book.head())}
+        _write(run, members, predictor, witness, tables(outcome))
     point_latest(folder)
     return run
 
@@ -201,7 +209,11 @@ def _fitted(members: Members, combiner: Combiner, seconds: float) -> FitResult:
 
 
 def _write(
-    run: Run, members: Members, predictor: EnsemblePredictor, witness: dict[str, Any]
+    run: Run,
+    members: Members,
+    predictor: EnsemblePredictor,
+    witness: dict[str, Any],
+    tables: Mapping[str, pd.DataFrame],
 ) -> None:
     prepared, outcome, part = run.prepared, run.outcome, members.split.validation
     table = member_table(predictor.combiner, members.logits[:, part], members.labels[part])
@@ -213,7 +225,8 @@ def _write(
             shutil.copytree(bundle.folder, draft / MEMBERS_FOLDER / name)
         save_combiner(predictor.combiner, draft)
         _write_calibration(draft / CALIBRATION_FILE, outcome)
-        table.to_csv(draft / MEMBERS_FILE, index=False)
+        for name, one in {MEMBERS_FILE: table, **tables}.items():
+            one.to_csv(draft / name, index=False)
         files.write_json(draft / files.CONFIG_FILE, prepared.config.to_dict())
         files.write_json(draft / files.METRICS_FILE, metrics)
         write_report(draft / "report.html", report)

@@ -124,7 +124,7 @@ def tune_experiment(
     folder = new_run_folder(config)
     if resume:
         folder = newest_unfinished(Path(config.artifacts), config.name)
-        config = resumed_config(folder, config)
+        config = resumed_config(unfinished_folder(folder), config)
         tune = resumed_tune(folder, tune)
         progress.message(f"resuming {folder}{UNFINISHED}")
     prepared = prepare(_with_epochs(config, tune), progress)
