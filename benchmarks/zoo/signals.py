@@ -26,8 +26,6 @@ SIGNALS = ("interaction", "linear", "long_memory", "cross_timeframe")
 # have a correlation of 0.95 with the drift of long memory, the others need 16, 20 and 80 bars.
 WINDOW_BARS = {"interaction": 24, "linear": 24, "long_memory": 64, "cross_timeframe": 96}
 COARSE_WINDOWS = {4: 24, 16: 12}
-GAF_FACTORS = (1, 2, 4)
-GAF_BARS = 128
 FIRST_ROW = 1_100  # every kind of input is known from here: 16 * (50 + 12) bars are the longest
 SHARES = (0.70, 0.15, 0.15)
 LABEL = LabelSpec()
@@ -80,12 +78,18 @@ class MarketCase:
         rows: Bars.
         edge: The oracle's accuracy minus one half; 0 plants nothing.
         seed: Of the market.
+        gaf_factors: How many bars make one of each series that is drawn as pictures.
+        gaf_bars: Of that series in a picture.
+        gaf_size: Height and width of a picture.
     """
 
     signal: str
     rows: int = 20_000
     edge: float = 0.2
     seed: int = 11
+    gaf_factors: tuple[int, ...] = (1, 2, 4)
+    gaf_bars: int = 128
+    gaf_size: int = 64
 
     def __post_init__(self) -> None:
         if self.signal not in SIGNALS:
@@ -237,11 +241,13 @@ def _timeframes(rows: _Rows, case: MarketCase) -> dict[str, np.ndarray]:
 
 def _gaf(rows: _Rows, case: MarketCase) -> dict[str, np.ndarray]:
     x = {}
-    for factor in GAF_FACTORS:
+    size = {"window": case.gaf_bars, "size": case.gaf_size}
+    for factor in case.gaf_factors:
         coarse = coarse_bars(rows.bars.frame, rows.bars.interval, factor)
         ends, places = np.unique(coarse.newest[rows.row], return_inverse=True)
         closes = coarse.frame["close"].to_numpy()
-        x[f"gaf_{factor}x"] = gaf_numbers(closes, GAF_BARS, rows=ends, dtype=np.float32)[places]
+        numbers = gaf_numbers(closes, **size, rows=ends, dtype=np.float32)
+        x[f"gaf_{factor}x"] = numbers[places]
     return x
 
 
