@@ -20,7 +20,7 @@ from training import bundle_files as files
 from training.bundle import Bundle, BundleError, load_bundle
 from training.dataset import Market, Rows
 from training.ensembles.combiner import COMBINER_FILE, Combiner, EnsembleError, load_combiner
-from training.ensembles.members import feature_union, member_logits
+from training.ensembles.members import feature_columns, feature_union, member_logits
 from training.inputs.model_inputs import ModelInputs, materialised
 from training.manifest import verified_manifest
 
@@ -41,7 +41,8 @@ FILES = {
 
 
 class EnsemblePredictor:
-    """A combiner as a predictor; what it is fed are the members' logits, side by side.
+    """A combiner as a predictor; what it is fed are the members' logits and, where the combiner
+    reads some, features, side by side.
 
     Args:
         combiner: Fitted.
@@ -58,18 +59,23 @@ class EnsemblePredictor:
         return int(self.combiner.weights().shape[1])
 
     def outputs(self, inputs: ModelInputs) -> dict[str, np.ndarray]:
-        """Return `logits`; `inputs` are `(rows, members * horizons)`, members first."""
+        """Return `logits`; `inputs` are `(rows, members * horizons + features)`, members first."""
         values = materialised(inputs)
         if not isinstance(values, np.ndarray):
             raise EnsembleError(f"a combiner reads one array of logits, got {sorted(values)}")
-        shape = (len(values), len(self.combiner.names), self.horizons)
-        return {"logits": self.combiner.combine(np.moveaxis(values.reshape(shape), 1, 0))}
+        members = len(self.combiner.names)
+        said = values[:, : members * self.horizons].reshape(len(values), members, self.horizons)
+        features = values[:, members * self.horizons :]
+        return {"logits": self.combiner.combine(np.moveaxis(said, 1, 0), features)}
 
     def digest(self) -> str:
         """SHA-256 over the members and what it makes of 64 rows of drawn logits."""
         digest = hashlib.sha256("".join(self.digests).encode())
         shape = (len(self.combiner.names), 64, self.horizons)
-        digest.update(self.combiner.combine(np.random.default_rng(0).normal(size=shape)).tobytes())
+        rng = np.random.default_rng(0)
+        logits = rng.normal(size=shape)
+        features = rng.normal(size=(64, len(self.combiner.feature_names)))
+        digest.update(self.combiner.combine(logits, features).tobytes())
         return digest.hexdigest()
 
     def describe(self) -> pd.DataFrame:
@@ -145,7 +151,8 @@ class EnsembleBundle:
         Returns:
             NaN in rows that lack an input of any member, such as the first bars of a window.
         """
-        logits = self.combiner.combine(member_logits(self.members, market, rows))
+        features = feature_columns(rows, self.combiner.feature_names)
+        logits = self.combiner.combine(member_logits(self.members, market, rows), features)
         return {
             "logits": logits,
             "probability": expit(logits.astype(np.float64) / self.temperature),

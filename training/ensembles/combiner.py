@@ -16,6 +16,7 @@ COMBINERS: dict[str, str] = {
     "logistic_stack": "training.ensembles.stacking:LogisticStack",
     "pool": "training.ensembles.pooling:Pool",
     "tree_stack": "training.ensembles.stacking:TreeStack",
+    "two_stage": "training.ensembles.two_stage:TwoStage",
 }
 
 
@@ -24,17 +25,23 @@ class EnsembleError(ValueError):
 
 
 class Combiner(ABC):
-    """Members' logits to the ensemble's, always in the order of `names`."""
+    """Members' logits to the ensemble's, always in the order of `names`.
+
+    Some also read features of the decision's bar, `feature_names`; most read none.
+    """
 
     KIND: ClassVar[str]
     names: tuple[str, ...]
+    feature_names: tuple[str, ...] = ()
 
     @abstractmethod
-    def combine(self, logits: np.ndarray) -> np.ndarray:
+    def combine(self, logits: np.ndarray, features: np.ndarray | None = None) -> np.ndarray:
         """Return the ensemble's logits.
 
         Args:
             logits: Of each member, not calibrated, `(members, rows, horizons)`.
+            features: Those of `feature_names`, not scaled, `(rows, features)`; what reads none
+                does not look at them.
 
         Returns:
             float32 `(rows, horizons)`; NaN where any member is NaN.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-METHODS = ("average", "weighted", "logistic_stack", "tree_stack")
+METHODS = ("average", "weighted", "logistic_stack", "tree_stack", "two_stage")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +15,8 @@ class EnsembleConfig:
         artifacts: Folder that it is written into.
         method: `average` of the calibrated probabilities; `weighted` by their log loss on
             validation; `logistic_stack` or `tree_stack`, fitted on out-of-fold predictions of the
-            training part, for which every member is trained anew on every fold.
+            training part, for which every member is trained anew on every fold; `two_stage`, a
+            tree stack that also reads every feature of the decision's bar.
         pull: How strongly weights are drawn to equal ones, nats per squared unit of weight.
         folds: Stretches of the training part that are predicted out of fold.
         fold_kind: `walk_forward` trains on the past alone, `purged_k_fold` also on what follows.
@@ -27,7 +28,7 @@ class EnsembleConfig:
 
     name: str = "ensemble"
     artifacts: str = "artifacts"
-    method: Literal["average", "weighted", "logistic_stack", "tree_stack"] = "weighted"
+    method: Literal["average", "weighted", "logistic_stack", "tree_stack", "two_stage"] = "weighted"
     pull: float = 0.01
     folds: int = 4
     fold_kind: Literal["walk_forward", "purged_k_fold"] = "walk_forward"
@@ -46,4 +47,4 @@ class EnsembleConfig:
     @property
     def stacks(self) -> bool:
         """Whether members must be trained anew on folds."""
-        return self.method.endswith("_stack")
+        return self.method not in ("average", "weighted")

@@ -7,13 +7,19 @@ from training.calibration import log_loss_of_logits
 from training.ensembles.combiner import Combiner, check_logits, labelled
 
 
-def member_table(combiner: Combiner, logits: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
+def member_table(
+    combiner: Combiner,
+    logits: np.ndarray,
+    labels: np.ndarray,
+    features: np.ndarray | None = None,
+) -> pd.DataFrame:
     """Return one row per horizon and member, and one for the ensemble.
 
     Args:
         combiner: Fitted.
         logits: Of the members on validation, not calibrated, `(members, rows, horizons)`.
         labels: 0, 1, or NaN or one half (left out), `(rows, horizons)`.
+        features: What else the combiner reads, `(rows, features)`.
 
     Returns:
         `horizon` (from 1), `member`, `weight`, `log_loss` (nats, alone), `accuracy`,
@@ -23,8 +29,10 @@ def member_table(combiner: Combiner, logits: np.ndarray, labels: np.ndarray) -> 
     """
     weight = combiner.weights()
     logits = check_logits(logits, *weight.shape)
-    together = combiner.combine(logits)[None].astype(np.float64)
-    without = [combiner.combine(_replaced(logits, member)) for member in range(len(weight))]
+    together = combiner.combine(logits, features)[None].astype(np.float64)
+    without = [
+        combiner.combine(_replaced(logits, member), features) for member in range(len(weight))
+    ]
     rows: list[dict[str, object]] = []
     for horizon in range(weight.shape[1]):
         chosen, up = labelled(logits, labels, horizon)

@@ -114,6 +114,11 @@ def member_logits(bundles: Mapping[str, Bundle], market: Market, rows: Rows) -> 
     return np.stack(found)
 
 
+def feature_columns(rows: Rows, names: Sequence[str]) -> np.ndarray:
+    """Return some features, float32 `(rows, names)`; no column where none is named."""
+    return rows.values[:, [rows.names.index(name) for name in names]]
+
+
 def feature_union(bundles: Sequence[Bundle]) -> tuple[str, ...]:
     """Return every feature that a member reads, in the order in which they first appear."""
     return tuple(dict.fromkeys(name for bundle in bundles for name in bundle.feature_names))

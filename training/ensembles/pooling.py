@@ -52,7 +52,7 @@ class Pool(Combiner):
         if not (np.isfinite(self.temperature).all() and (self.temperature > 0).all()):
             raise EnsembleError(f"temperatures are positive, got {self.temperature.tolist()}")
 
-    def combine(self, logits: np.ndarray) -> np.ndarray:
+    def combine(self, logits: np.ndarray, features: np.ndarray | None = None) -> np.ndarray:
         """Return the logit of the weighted mean probability, float32 `(rows, horizons)`."""
         logits = check_logits(logits, *self.weight.shape)
         scaled = logits / self.temperature[:, None, :]

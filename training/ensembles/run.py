@@ -36,6 +36,7 @@ from training.ensembles.config import EnsembleConfig
 from training.ensembles.diversity import member_table
 from training.ensembles.members import (
     Members,
+    feature_columns,
     feature_union,
     open_members,
     out_of_fold_logits,
@@ -43,6 +44,7 @@ from training.ensembles.members import (
 )
 from training.ensembles.pooling import average_pool, fit_pool
 from training.ensembles.stacking import fit_logistic_stack, fit_tree_stack
+from training.ensembles.two_stage import StoppingRows, fit_two_stage
 from training.evaluating.assessing import assess_outcome
 from training.experiment import Outcome, evaluate
 from training.fitting.fit import FitResult
@@ -108,7 +110,7 @@ def run_ensemble(
     bundles = _load_each_once(folders)
     members = open_members(bundles, progress)
     combiner = fit_combiner(members, config, progress)
-    prepared = _prepared(members, config)
+    prepared = _prepared(members, combiner, config)
     folder = new_run_folder(prepared.config)
     folder.parent.mkdir(parents=True, exist_ok=True)
     digests = tuple(bundle.predictor.digest() for bundle in bundles.values())
@@ -152,7 +154,14 @@ def fit_combiner(members: Members, config: EnsembleConfig, progress: Progress) -
     labels = members.labels[stacking_rows(members)]
     if config.method == "logistic_stack":
         return fit_logistic_stack(found, labels, pull=config.pull)
-    return fit_tree_stack(found, labels)
+    if config.method == "tree_stack":
+        return fit_tree_stack(found, labels)
+    values, part = members.rows.values, members.split.validation
+    stopping = StoppingRows(
+        logits=members.logits[:, part], features=values[part], labels=members.labels[part]
+    )
+    features = values[stacking_rows(members)]
+    return fit_two_stage(found, labels, features, members.rows.names, stopping)
 
 
 def render_members(run: Run) -> Table:
@@ -173,8 +182,8 @@ def _cell(value: object) -> str:
     return str(value)
 
 
-def _prepared(members: Members, config: EnsembleConfig) -> Prepared:
-    """Return the rows with the members' logits as the model's inputs."""
+def _prepared(members: Members, combiner: Combiner, config: EnsembleConfig) -> Prepared:
+    """Return the rows with all that the combiner reads as the model's inputs."""
     rows, steps = members.rows, Steps()
     options: dict[str, Any] = {"members": list(members.names), **dataclasses.asdict(config)}
     own = dataclasses.replace(
@@ -184,7 +193,8 @@ def _prepared(members: Members, config: EnsembleConfig) -> Prepared:
     scaler = steps.scale(rows.values, stacking_rows(members))
     scaled = ArrayScaler.from_sklearn(scaler).transform(rows.values)
     count = len(rows.labels)
-    side_by_side = np.moveaxis(members.logits, 0, 1).reshape(count, -1)
+    logits = np.moveaxis(members.logits, 0, 1).reshape(count, -1)
+    side_by_side = np.hstack([logits, feature_columns(members.rows, combiner.feature_names)])
     table = InputTable(None, np.arange(count), np.ones(count, bool), None, scaled=False)
     inputs = RowInputs({"logits": side_by_side}, InputTables({"logits": table}), {})
     return Prepared(own, members.market, rows, members.split, scaler, scaled, inputs, steps)
@@ -193,7 +203,8 @@ def _prepared(members: Members, config: EnsembleConfig) -> Prepared:
 def _fitted(members: Members, combiner: Combiner, seconds: float) -> FitResult:
     """Return the ensemble's validation loss in the shape of a training's end."""
     part = members.split.validation
-    logits = combiner.combine(members.logits[:, part]).astype(np.float64)
+    features = feature_columns(members.rows, combiner.feature_names)[part]
+    logits = combiner.combine(members.logits[:, part], features).astype(np.float64)
     labels = members.labels[part]
     known = np.isfinite(labels) & (labels != 0.5)
     loss = log_loss_of_logits(logits[known], labels[known])
@@ -216,14 +227,16 @@ def _write(
     tables: Mapping[str, pd.DataFrame],
 ) -> None:
     prepared, outcome, part = run.prepared, run.outcome, members.split.validation
-    table = member_table(predictor.combiner, members.logits[:, part], members.labels[part])
+    combiner = predictor.combiner
+    features = feature_columns(members.rows, combiner.feature_names)[part]
+    table = member_table(combiner, members.logits[:, part], members.labels[part], features)
     metrics = run_metrics(prepared, outcome, run.plan)
     metrics |= witness | {"members": json_safe(table.to_dict(orient="records"))}
     report = _report(run, predictor, table)
     with whole_folder(run.folder) as draft:
         for name, bundle in members.bundles.items():
             shutil.copytree(bundle.folder, draft / MEMBERS_FOLDER / name)
-        save_combiner(predictor.combiner, draft)
+        save_combiner(combiner, draft)
         _write_calibration(draft / CALIBRATION_FILE, outcome)
         for name, one in {MEMBERS_FILE: table, **tables}.items():
             one.to_csv(draft / name, index=False)

@@ -62,7 +62,7 @@ class LogisticStack(Combiner):
         if not (np.isfinite(self.weight).all() and np.isfinite(self.intercept).all()):
             raise EnsembleError("weights and intercepts are finite, got others; fit again")
 
-    def combine(self, logits: np.ndarray) -> np.ndarray:
+    def combine(self, logits: np.ndarray, features: np.ndarray | None = None) -> np.ndarray:
         """Return the weighted sum, float32 `(rows, horizons)`."""
         logits = np.clip(check_logits(logits, *self.weight.shape), -_CLIP, _CLIP)
         total = np.einsum("mrh,mh->rh", logits, self.weight) + self.intercept
@@ -114,23 +114,18 @@ class TreeStack(Combiner):
                 f"their product, got {self.trees.features} features"
             )
 
-    def combine(self, logits: np.ndarray) -> np.ndarray:
+    def combine(self, logits: np.ndarray, features: np.ndarray | None = None) -> np.ndarray:
         """Return the trees' log-odds, float32 `(rows, horizons)`."""
         logits = check_logits(logits, len(self.names), self.trees.horizons)
         known = np.isfinite(logits).all(axis=(0, 2))
         out = np.full(logits.shape[1:], np.nan, np.float32)
         if known.any():
-            out[known] = self.trees.logits(_side_by_side(logits[:, known]))
+            out[known] = self.trees.logits(side_by_side(logits[:, known]))
         return out
 
     def weights(self) -> np.ndarray:
         """Return how often each member is asked, as a share, the same for all horizons."""
-        asked = np.zeros(len(self.names) * self.trees.horizons)
-        for booster in self.trees.boosters:
-            assert isinstance(booster, HistGradientBoosting)
-            inner = booster.feature[booster.feature >= 0]
-            asked += np.bincount(inner, minlength=len(asked))
-        each = asked.reshape(len(self.names), -1).sum(axis=1) / max(asked.sum(), 1.0)
+        each = asked_share(self.trees).reshape(len(self.names), -1).sum(axis=1)
         return np.repeat(each[:, None], self.trees.horizons, axis=1)
 
     def to_json(self, folder: Path) -> dict[str, Any]:
@@ -162,7 +157,7 @@ def fit_logistic_stack(
     """
     if not 0 <= pull < np.inf:
         raise EnsembleError(f"pull is a finite number not below zero, got {pull}")
-    logits, labels = _stacked_rows(out_of_fold, labels)
+    _, logits, labels = stacked_rows(out_of_fold, labels)
     fitted = []
     for horizon in range(logits.shape[2]):
         chosen, up = labelled(logits, labels, horizon)
@@ -184,16 +179,23 @@ def fit_tree_stack(
         config: How the trees are grown; by default 40 trees of four leaves.
     """
     default = HistGradientBoostingConfig(trees=40, leaves=4, min_leaf_rows=50, patience=0)
-    logits, labels = _stacked_rows(out_of_fold, labels)
+    _, logits, labels = stacked_rows(out_of_fold, labels)
     known = np.isfinite(labels).all(axis=1)
     arrays = Arrays(
-        x=_side_by_side(logits[:, known]), y=np.ascontiguousarray(labels[known], np.float32)
+        x=side_by_side(logits[:, known]), y=np.ascontiguousarray(labels[known], np.float32)
     )
     trees, _ = fit_trees("hist_gradient_boosting", arrays, None, config or default)
     return TreeStack(names=out_of_fold.names, trees=trees)
 
 
-def _stacked_rows(out_of_fold: OutOfFold, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def stacked_rows(
+    out_of_fold: OutOfFold, labels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the rows that every member predicts, their logits and their labels.
+
+    Raises:
+        EnsembleError: Labels of other rows, or no such row.
+    """
     logits, labels = out_of_fold.logits(), np.asarray(labels, np.float64)
     if labels.shape != logits.shape[1:]:
         raise EnsembleError(
@@ -203,11 +205,21 @@ def _stacked_rows(out_of_fold: OutOfFold, labels: np.ndarray) -> tuple[np.ndarra
     rows = out_of_fold.rows()
     if not len(rows):
         raise EnsembleError("no row is predicted by every member; use the same folds for all")
-    return logits[:, rows], labels[rows]
+    return rows, logits[:, rows], labels[rows]
 
 
-def _side_by_side(logits: np.ndarray) -> np.ndarray:
-    """`(members, rows, horizons)` to float32 `(rows, members * horizons)`, members first."""
+def asked_share(trees: TreeModel) -> np.ndarray:
+    """Return how often trees ask for each number they read, as shares, float64 `(features,)`."""
+    asked = np.zeros(trees.features)
+    for booster in trees.boosters:
+        assert isinstance(booster, HistGradientBoosting)
+        inner = booster.feature[booster.feature >= 0]
+        asked += np.bincount(inner, minlength=len(asked))
+    return asked / max(asked.sum(), 1.0)
+
+
+def side_by_side(logits: np.ndarray) -> np.ndarray:
+    """Turn `(members, rows, horizons)` to float32 `(rows, members * horizons)`, members first."""
     joined = np.moveaxis(logits, 0, 1).reshape(logits.shape[1], -1)
     return np.ascontiguousarray(np.clip(joined, -_CLIP, _CLIP), np.float32)
 

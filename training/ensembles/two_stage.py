@@ -1,99 +1,145 @@
-"""A first model's logits as features of a second, such as pictures for trees; leak-proof.
+"""Trees that read the members' logits beside the features, such as what nets see in pictures.
 
-A model that is asked about its own training rows repeats what it has memorised, and a second
-model would learn to trust it. So each training row gets the logits of a fold's model that has
-seen neither that row nor a label overlapping it, and only later rows get those of the model of
-the whole training part. The first model is fitted in here, so that nobody can hand in others.
+A member that is asked about its own training rows repeats what it has memorised, and the trees
+would learn to trust it: like any stack, they are fitted on out-of-fold logits alone.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from evaluation.schemes.purging import Spans
-from training.ensembles.combiner import EnsembleError
-from training.ensembles.out_of_fold import (
-    FoldKind,
-    MemberFit,
-    OutOfFold,
-    fold_scheme,
-    inner_split,
-    overlapping,
-    predict_out_of_fold,
-)
+from training.ensembles.combiner import Combiner, EnsembleError, check_logits, check_names
+from training.ensembles.out_of_fold import OutOfFold
+from training.ensembles.stacking import TREES_FOLDER, asked_share, side_by_side, stacked_rows
+from training.fitting.arrays import Arrays
+from training.trees.hist_gradient_boosting import HistGradientBoostingConfig
+from training.trees.model import TreeModel, fit_trees, load_trees
+
+# Features come as they are: trees ask for their order alone, so that nothing need be cut off.
+DEFAULT = HistGradientBoostingConfig(min_leaf_rows=50, input_clip=1e30)
 
 
-@dataclass(frozen=True, eq=False)
-class TwoStage:
-    """The first model's logits, for every row that it has not seen.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TwoStage(Combiner):
+    """Boosted trees over the members' logits of all horizons, then the features.
 
     Args:
-        features: float32 `(rows, horizons)`; NaN for training rows that no fold predicts (the
-            oldest ones when walking forward) and for rows of no part.
-        train: Training rows that have features, the only ones the second model may learn from.
-        out_of_fold: The folds' predictions, checked; its row numbers count training rows.
-        predict: The first model, fitted on the whole training part.
-    """
-
-    features: np.ndarray
-    train: np.ndarray
-    out_of_fold: OutOfFold
-    predict: Callable[[np.ndarray], np.ndarray]
-
-
-def two_stage_features(
-    fit_member: MemberFit,
-    spans: Spans,
-    train: np.ndarray,
-    later: np.ndarray,
-    *,
-    kind: FoldKind = "walk_forward",
-    folds: int = 5,
-    embargo_bars: int = 0,
-    stopping_share: float = 0.15,
-) -> TwoStage:
-    """Fit the first model on folds and on the whole training part, and collect its logits.
-
-    The newest `stopping_share` of what a model is fitted on decides when it stops; validation and
-    test rows are never touched, so that both stay what they are for the second model.
-
-    Args:
-        fit_member: Row numbers to train on and to stop by, to a function from row numbers to
-            logits.
-        spans: Of all rows, whose numbers `fit_member` is handed.
-        train: Row numbers of the training part, labels known.
-        later: Row numbers of the validation and test parts.
-        kind: See `fold_scheme`.
-        folds: How many stretches of the training part are predicted.
-        embargo_bars: Bars beside each stretch from which no row trains.
-        stopping_share: See above.
+        names: Of the members.
+        feature_names: Of what the trees read beside them.
+        trees: Their input is `members * horizons + features` wide, members first.
 
     Raises:
-        EnsembleError: A later row's label overlaps a training row's, or logits that are not
-            finite.
+        EnsembleError: Trees of another width.
     """
-    touching = overlapping(spans, later, train)
-    if touching.any():
-        raise EnsembleError(
-            f"{touching.sum()} later rows share a moment of their labels with training rows, row "
-            f"{later[touching][0]} first; take the parts of a purged split"
+
+    KIND: ClassVar[str] = "two_stage"
+
+    names: tuple[str, ...]
+    feature_names: tuple[str, ...]
+    trees: TreeModel
+
+    def __post_init__(self) -> None:
+        check_names(self.names)
+        width = len(self.names) * self.trees.horizons + len(self.feature_names)
+        if self.trees.features != width or not self.feature_names:
+            raise EnsembleError(
+                f"trees over {len(self.names)} members, {self.trees.horizons} horizons and "
+                f"{len(self.feature_names)} features read {width} numbers, got trees that read "
+                f"{self.trees.features}; two stages need one feature or more"
+            )
+
+    def combine(self, logits: np.ndarray, features: np.ndarray | None = None) -> np.ndarray:
+        """Return the trees' log-odds, float32 `(rows, horizons)`."""
+        logits = check_logits(logits, len(self.names), self.trees.horizons)
+        if features is None or features.shape != (logits.shape[1], len(self.feature_names)):
+            raise EnsembleError(
+                f"the second stage reads features (rows, features) = ({logits.shape[1]}, "
+                f"{len(self.feature_names)}), got {None if features is None else features.shape}"
+            )
+        known = np.isfinite(logits).all(axis=(0, 2)) & np.isfinite(features).all(axis=1)
+        out = np.full(logits.shape[1:], np.nan, np.float32)
+        if known.any():
+            out[known] = self.trees.logits(_joined(logits[:, known], features[known]))
+        return out
+
+    def weights(self) -> np.ndarray:
+        """Return how often each member is asked, as a share of all questions of the trees."""
+        each = asked_share(self.trees)[: len(self.names) * self.trees.horizons]
+        members = each.reshape(len(self.names), -1).sum(axis=1)
+        return np.repeat(members[:, None], self.trees.horizons, axis=1)
+
+    def to_json(self, folder: Path) -> dict[str, Any]:
+        """Write the trees into a folder of their own and return the names."""
+        self.trees.save(folder / TREES_FOLDER)
+        return {"names": list(self.names), "feature_names": list(self.feature_names)}
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any], folder: Path) -> Self:
+        """Build the second stage anew."""
+        return cls(
+            names=tuple(content["names"]),
+            feature_names=tuple(content["feature_names"]),
+            trees=load_trees(folder / TREES_FOLDER),
         )
-    inner = Spans.from_times(spans.decided[train], spans.ended[train])
-    scheme = fold_scheme(inner, kind=kind, folds=folds, embargo_bars=embargo_bars)
 
-    def fit_inside(chosen: np.ndarray, stopping: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-        predict = fit_member(train[chosen], train[stopping])
-        return lambda rows: predict(train[rows])
 
-    found = predict_out_of_fold({"first": fit_inside}, inner, scheme, stopping_share=stopping_share)
-    predict = fit_member(*inner_split(spans, train, stopping_share))
-    known = found.rows()
-    inside = found.logits()[0]
-    features = np.full((len(spans), inside.shape[1]), np.nan, np.float32)
-    features[train[known]] = inside[known]
-    features[later] = predict(later)
-    wrong = np.flatnonzero(~np.isfinite(features[later]).all(axis=1))
-    if len(wrong):
-        raise EnsembleError(f"the first model's logits of row {later[wrong[0]]} are not finite")
-    return TwoStage(features, train[known], found, predict)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StoppingRows:
+    """Rows by which the trees stop growing, after the training part.
+
+    Args:
+        logits: Of the members, `(members, rows, horizons)`.
+        features: `(rows, features)`.
+        labels: `(rows, horizons)`.
+    """
+
+    logits: np.ndarray
+    features: np.ndarray
+    labels: np.ndarray
+
+
+def fit_two_stage(
+    out_of_fold: OutOfFold,
+    labels: np.ndarray,
+    features: np.ndarray,
+    feature_names: tuple[str, ...],
+    stopping: StoppingRows,
+    config: HistGradientBoostingConfig = DEFAULT,
+) -> TwoStage:
+    """Grow trees on out-of-fold logits and features of the same rows.
+
+    Args:
+        out_of_fold: Members' predictions of rows they have not seen.
+        labels: Of all rows that the folds share out, `(rows, horizons)`.
+        features: Of the same rows, `(rows, features)`.
+        feature_names: Of its columns.
+        stopping: Of the validation part.
+        config: How the trees are grown.
+
+    Raises:
+        EnsembleError: Labels or features of other rows, or no feature.
+    """
+    rows, logits, known_labels = stacked_rows(out_of_fold, labels)
+    if features.shape != (len(labels), len(feature_names)) or not feature_names:
+        raise EnsembleError(
+            f"features have shape (rows, features) = ({len(labels)}, {len(feature_names)}), got "
+            f"{features.shape}; two stages need one feature or more"
+        )
+    train = _arrays(logits, features[rows], known_labels)
+    watched = _arrays(stopping.logits, stopping.features, stopping.labels)
+    trees, _ = fit_trees("hist_gradient_boosting", train, watched, config)
+    return TwoStage(names=out_of_fold.names, feature_names=feature_names, trees=trees)
+
+
+def _arrays(logits: np.ndarray, features: np.ndarray, labels: np.ndarray) -> Arrays:
+    known = np.isfinite(labels).all(axis=1)
+    return Arrays(
+        x=_joined(logits[:, known], features[known]),
+        y=np.ascontiguousarray(labels[known], np.float32),
+    )
+
+
+def _joined(logits: np.ndarray, features: np.ndarray) -> np.ndarray:
+    return np.hstack([side_by_side(logits), np.asarray(features, np.float32)])

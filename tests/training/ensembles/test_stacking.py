@@ -17,7 +17,8 @@ from training.ensembles.out_of_fold import (
     predict_out_of_fold,
 )
 from training.ensembles.stacking import fit_logistic_stack, fit_tree_stack
-from training.ensembles.two_stage import two_stage_features
+from training.ensembles.two_stage import StoppingRows, TwoStage, fit_two_stage
+from training.trees.hist_gradient_boosting import HistGradientBoostingConfig
 
 ROWS, HORIZON = 1200, 5
 HOUR = np.timedelta64(1, "h")
@@ -27,6 +28,7 @@ RNG = np.random.default_rng(0)
 TRUTH = RNG.normal(size=ROWS)
 LABELS = (RNG.random(ROWS) < expit(TRUTH)).astype(np.float64)[:, None]
 HINT = TRUTH + RNG.normal(size=ROWS)
+TREES = HistGradientBoostingConfig(trees=40, leaves=4, min_leaf_rows=50, patience=0)
 
 
 def honest(train, stopping):
@@ -194,28 +196,52 @@ def test_unknown_labels_are_left_out_of_the_stack(out_of_fold):
     np.testing.assert_allclose(found.weight, fit_logistic_stack(kept, LABELS).weight, atol=1e-6)
 
 
-def test_two_stages_hand_on_only_what_was_not_memorised():
-    train, later = np.arange(800), np.arange(820, ROWS)
-    stage = two_stage_features(memoriser, SPANS, train, later, folds=4)
-    known = stage.features[stage.train, 0]
-    assert np.isfinite(known).all()
-    assert np.isnan(stage.features[:160]).all()
-    assert np.isfinite(stage.features[later]).all()
-    # A leak would make the feature equal to the label: 6 up, -6 down, AUC 1.
-    up = LABELS[stage.train, 0] > 0.5
-    difference = known[up].mean() - known[~up].mean()
-    assert abs(difference) < 0.3
-    leaked = memoriser(train, None)(stage.train)[:, 0]
-    assert leaked[up].mean() - leaked[~up].mean() == 12.0
-    again = two_stage_features(honest, SPANS, train, later, kind="purged_k_fold", folds=4)
-    np.testing.assert_array_equal(again.train, train)
-    up = LABELS[again.train, 0] > 0.5
-    assert again.features[again.train[up]].mean() > again.features[again.train[~up]].mean() + 0.1
+FEATURES = np.column_stack([RNG.normal(size=ROWS), TRUTH + 2.0 * RNG.normal(size=ROWS)])
+NAMES = ("noise", "second_hint")
 
 
-def test_two_stages_refuse_parts_that_were_not_purged():
-    with pytest.raises(EnsembleError, match="later rows share a moment"):
-        two_stage_features(honest, SPANS, np.arange(800), np.arange(803, ROWS), folds=4)
+def two_stage(found, labels=LABELS, features=FEATURES, names=NAMES):
+    """Stopped by the same rows, of which the trees are far too few to profit."""
+    rows = found.rows()
+    stopping = StoppingRows(
+        logits=found.logits()[:, rows], features=features[rows], labels=labels[rows]
+    )
+    return fit_two_stage(found, labels, features, names, stopping, TREES)
+
+
+def test_the_second_stage_asks_who_is_honest_and_the_features_that_help(out_of_fold):
+    stage = two_stage(out_of_fold)
+    honest_share, memoriser_share = stage.weights()[:, 0]
+    assert honest_share > 2 * memoriser_share
+    assert 0.1 < 1.0 - honest_share - memoriser_share < 0.8  # of the features
+    rng = np.random.default_rng(3)
+    truth = rng.normal(size=4000)
+    up = rng.random(4000) < expit(truth)
+    logits = np.stack([0.5 * (truth + rng.normal(size=4000)), rng.normal(size=4000)])[..., None]
+    features = np.column_stack([rng.normal(size=4000), truth + 2.0 * rng.normal(size=4000)])
+    alone = log_loss_of_logits(fit_tree_stack(out_of_fold, LABELS).combine(logits)[:, 0], up)
+    assert log_loss_of_logits(stage.combine(logits, features)[:, 0], up) < alone
+
+
+def test_a_second_stage_comes_back_from_disk_and_refuses_other_features(out_of_fold, tmp_path):
+    stage = two_stage(out_of_fold)
+    logits = out_of_fold.logits()
+    found = stage.combine(logits, FEATURES)
+    np.testing.assert_array_equal(np.isfinite(found[:, 0]), np.isfinite(logits).all(axis=(0, 2)))
+    unknown = FEATURES.copy()
+    unknown[-1, 0] = np.nan
+    assert np.isnan(stage.combine(logits, unknown)[-1, 0])
+    save_combiner(stage, tmp_path)
+    read = load_combiner(tmp_path)
+    assert read.feature_names == NAMES
+    np.testing.assert_array_equal(read.combine(logits, FEATURES), found)
+    for wrong in (None, FEATURES[:, :1], FEATURES[:5]):
+        with pytest.raises(EnsembleError, match="the second stage reads features"):
+            read.combine(logits, wrong)
+    with pytest.raises(EnsembleError, match="one feature or more"):
+        two_stage(out_of_fold, features=FEATURES[:, :0], names=())
+    with pytest.raises(EnsembleError, match="got trees that read 4"):
+        TwoStage(names=stage.names, feature_names=("noise",), trees=stage.trees)
 
 
 def test_impossible_questions_are_refused(out_of_fold):
