@@ -45,6 +45,6 @@ class EnsembleConfig:
             raise ValueError(f"stopping_share must be between 0 and 1, got {self.stopping_share}")
 
     @property
-    def stacks(self) -> bool:
-        """Whether members must be trained anew on folds."""
-        return self.method not in ("average", "weighted")
+    def fewest(self) -> int:
+        """How many members there must be; trees over features can do with one."""
+        return 1 if self.method == "two_stage" else 2

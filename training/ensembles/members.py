@@ -64,18 +64,24 @@ class Members:
         return np.stack([bundle.temperature for bundle in self.bundles.values()])
 
 
-def open_members(bundles: Mapping[str, Bundle], progress: Progress) -> Members:
+def open_members(bundles: Mapping[str, Bundle], progress: Progress, *, fewest: int = 2) -> Members:
     """Load the members' bars and let every member predict all rows.
 
     Args:
-        bundles: Two or more by name, of the same bars, label, horizons and boundaries.
+        bundles: By name, of the same bars, label, horizons and boundaries.
         progress: Told what happens.
+        fewest: How many there must be.
 
     Raises:
-        EnsembleError: Members that differ in one of these, or bars that are no longer theirs.
+        EnsembleError: Members that differ in one of these, too few of them, or bars that are no
+            longer theirs.
     """
-    if len(bundles) < 2:
-        raise EnsembleError(f"an ensemble has at least two members, got {list(bundles)}")
+    if len(bundles) < fewest:
+        raise EnsembleError(
+            f"this kind of ensemble has at least {fewest} members, got {len(bundles)}: "
+            f"{', '.join(bundles) or 'none'}; name more, or let trees read one member and the "
+            "features (two_stage)"
+        )
     configs = _checked_configs(bundles)
     config = configs[0]
     first = next(iter(bundles.values()))

@@ -97,7 +97,8 @@ def run_ensemble(
     from the training part); the test part is read once, at the end.
 
     Args:
-        folders: Two or more finished bundles of the same bars, label and split.
+        folders: Finished bundles of the same bars, label and split; two or more but for
+            `two_stage`.
         config: How they are combined.
         progress: Told what happens.
         tables: What else the folder holds as CSV files, by name.
@@ -108,7 +109,7 @@ def run_ensemble(
     """
     started = time.monotonic()
     bundles = _load_each_once(folders)
-    members = open_members(bundles, progress)
+    members = open_members(bundles, progress, fewest=config.fewest)
     combiner = fit_combiner(members, config, progress)
     prepared = _prepared(members, combiner, config)
     folder = new_run_folder(prepared.config)

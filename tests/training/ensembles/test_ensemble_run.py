@@ -163,7 +163,7 @@ def test_changed_and_foreign_folders_are_refused(weighted, folders, tmp_path):
 
 def test_members_that_do_not_belong_together_are_refused(folders, artifacts, tmp_path):
     config = EnsembleConfig(artifacts=str(tmp_path))
-    with pytest.raises(EnsembleError, match="at least two"):
+    with pytest.raises(EnsembleError, match="at least 2 members, got 1"):
         run_ensemble([folders["net"]], config, Progress())
     with pytest.raises(EnsembleError, match="named twice"):
         run_ensemble([folders["net"], folders["net"]], config, Progress())
@@ -201,6 +201,21 @@ def test_a_stack_is_fitted_on_what_its_members_have_not_seen(folders):
     stack = fit_combiner(members, config, Progress())
     expected = fit_logistic_stack(found, members.labels[rows], pull=config.pull)
     np.testing.assert_array_equal(stack.weights(), expected.weights())
+
+
+@pytest.mark.slow
+def test_trees_read_one_member_and_the_features_in_two_stages(folders, tmp_path):
+    config = EnsembleConfig(artifacts=str(tmp_path), method="two_stage", folds=2)
+    run = run_ensemble([folders["net"]], config, Progress())
+    ensemble = load_any(run.folder)
+    assert ensemble.combiner.feature_names == FEATURES
+    assert 0 < ensemble.combiner.weights()[0, 0] < 1
+    market, rows = rows_of(ensemble)
+    found = row_outputs(ensemble, market, rows)["probability"][run.prepared.part("test"), 0]
+    np.testing.assert_allclose(found, run.outcome.probability["test"], atol=1e-12)
+    table = pd.read_csv(run.folder / "members.csv")
+    assert len(table) == 2
+    assert table["gain"].isna().all()
 
 
 @pytest.mark.parametrize(
