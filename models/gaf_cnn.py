@@ -117,8 +117,10 @@ PRESETS = MappingProxyType(
             learning_rate=4e-3,
             batch_size=64,
         ),
-        "default": Preset(config=GafCnnConfig(), batch_size=64),
-        "shared": Preset(config=GafCnnConfig(shared_backbone=True), batch_size=64),
+        "default": Preset(config=GafCnnConfig(), learning_rate=3e-3, batch_size=64),
+        "shared": Preset(
+            config=GafCnnConfig(shared_backbone=True), learning_rate=3e-3, batch_size=64
+        ),
         "resnet18": Preset(config=GafCnnConfig(base_width=FULL_WIDTH), batch_size=64),
     }
 )

@@ -5,11 +5,13 @@
 
 `--bundles` combines finished runs of the same bars, label, features and split as they are;
 `--members` first trains each as `train.py --model NAME` would, with whatever else is on the
-command line. `--ensemble.method` is average, weighted (by validation, the default), logistic_stack
-or tree_stack; stacks train every member anew on folds of the training part. The ensemble is
-calibrated, judged and reported like any model, and holds its members as whole bundles. With
-`--resume` the same command goes on with the member that was interrupted. Combining takes about a
-minute, stacking as long as training all members again for each fold.
+command line. `--ensemble.method` is average, weighted (by validation, the default), logistic_stack,
+tree_stack or two_stage: trees over logits and features, for which one member, such as gaf_cnn, is
+enough. These three train every member anew on folds of the training part. `--ensemble.snapshots 5`
+trains each net in five cycles and makes every cycle's end a member. The ensemble is calibrated,
+judged and reported like any model, and holds its members as whole bundles. With `--resume` the same
+command goes on with the member that was interrupted. Combining takes about a minute, methods with
+folds as long as training all members again for each fold.
 """
 
 import sys
@@ -46,6 +48,7 @@ def main() -> None:
     console = Console()
     start_up(console)
     from training.ensembles.run import render_members, run_ensemble
+    from training.ensembles.snapshot import with_snapshots
     from training.fitting.plan import render_plan
     from training.fitting.progress import make_progress
     from training.run import DeclinedError
@@ -57,7 +60,8 @@ def main() -> None:
         run = run_ensemble(options.bundles, options.ensemble, progress)
     else:
         name = options.ensemble.name
-        series = open_series(name, options.artifacts, members, resume=options.resume)
+        runs, follows = with_snapshots(members, options.ensemble.snapshots)
+        series = open_series(name, options.artifacts, runs, follows=follows, resume=options.resume)
         try:
             folders = series.run(
                 progress, confirm=asker(console, "Train?", render_plan, yes=options.yes)

@@ -72,11 +72,14 @@ class ModelConfig:
         name: Name in `models.registry`.
         preset: Named preset of that model, or `default`.
         options: Fields of the model's own configuration that replace the preset's.
+        start_from: Folder of a finished run of the same architecture whose weights training
+            starts from; None starts from random ones.
     """
 
     name: str = "ultimate"
     preset: str = "default"
     options: dict[str, Any] = field(default_factory=dict)
+    start_from: str | None = None
 
     def __post_init__(self) -> None:
         # JSON and YAML have lists where the builders' configurations have tuples.

@@ -36,6 +36,7 @@ from training.steps import ByPart
 from training.trees import registry as trees
 from training.trees.model import TreeModel, fit_trees
 from training.trials import TrialBook
+from training.warm_start import start_from
 
 __all__ = [
     "PARTS",
@@ -88,7 +89,8 @@ def build(prepared: Prepared) -> keras.Model:
     A model that remembers the past is given the training part to remember.
 
     Raises:
-        ValueError: An unknown model, preset or option, or trees, which are grown and not built.
+        ValueError: An unknown model, preset or option, trees, which are grown and not built, or
+            weights to start from that do not fit or have seen too much.
     """
     config = prepared.config
     keras.utils.set_random_seed(config.seed)
@@ -98,6 +100,7 @@ def build(prepared: Prepared) -> keras.Model:
         model_heads(config, prepared.learnt.shape[1]),
         builder_config(config),
     )
+    start_from(prepared, model)
     fill_memory(prepared, model)
     return model
 

@@ -2,9 +2,10 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from training.config import ExperimentConfig
 from training.fitting.plan import Planlike
@@ -23,11 +24,13 @@ class Series:
         file: Tells which folder each run has or will have, until `close`.
         configs: Of the runs, in order.
         folders: Of the runs that have been started, by name.
+        follows: Name of the run from whose weights another starts, by that one's name.
     """
 
     file: Path
     configs: tuple[ExperimentConfig, ...]
     folders: dict[str, Path]
+    follows: Mapping[str, str]
 
     def run(
         self, progress: Progress, *, confirm: Callable[[Planlike], bool] | None = None
@@ -46,7 +49,7 @@ class Series:
         for number, config in enumerate(self.configs, start=1):
             progress.message(f"== {number} of {len(self.configs)}: {config.name}")
             try:
-                self._run(config, progress, confirm)
+                self._run(self._following(config), progress, confirm)
             except DeclinedError:
                 if number == 1:
                     self.close()
@@ -56,6 +59,14 @@ class Series:
     def close(self) -> None:
         """Forget the series: what its runs were made for is there."""
         self.file.unlink()
+
+    def _following(self, config: ExperimentConfig) -> ExperimentConfig:
+        if config.name not in self.follows:
+            return config
+        before = str(self.folders[self.follows[config.name]])
+        return dataclasses.replace(
+            config, model=dataclasses.replace(config.model, start_from=before)
+        )
 
     def _run(
         self,
@@ -82,14 +93,21 @@ class Series:
 
 
 def open_series(
-    name: str, artifacts: str, configs: Sequence[ExperimentConfig], *, resume: bool = False
+    name: str,
+    artifacts: str,
+    configs: Sequence[ExperimentConfig],
+    *,
+    follows: Mapping[str, str] = MappingProxyType({}),
+    resume: bool = False,
 ) -> Series:
     """Begin a series of runs, or go on with the newest unfinished one of that name.
 
     Args:
         name: Of what the runs are made for.
         artifacts: Folder of the runs, the same as in `configs`.
-        configs: Two or more, each of another name.
+        configs: Each of another name.
+        follows: Name of the run, earlier in `configs`, from whose weights another starts, by
+            that one's name.
         resume: Go on; the names must be those of the series.
 
     Raises:
@@ -101,7 +119,7 @@ def open_series(
         raise ValueError(f"{', '.join(twice)} is named twice; give each member once")
     if not resume:
         stem = new_run_folder(dataclasses.replace(configs[0], name=name))
-        return Series(stem.with_name(stem.name + SUFFIX), tuple(configs), {})
+        return Series(stem.with_name(stem.name + SUFFIX), tuple(configs), {}, follows)
     found = list(Path(artifacts).glob(f"{name}-*{SUFFIX}"))
     if not found:
         raise FileNotFoundError(
@@ -115,4 +133,4 @@ def open_series(
             "members, or start anew without --resume"
         )
     folders = {one: file.parent / folder for one, folder in kept["folders"].items()}
-    return Series(file, tuple(configs), folders)
+    return Series(file, tuple(configs), folders, follows)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+POOLS = ("average", "weighted")
 METHODS = ("average", "weighted", "logistic_stack", "tree_stack", "two_stage")
 
 
@@ -21,6 +22,8 @@ class EnsembleConfig:
         folds: Stretches of the training part that are predicted out of fold.
         fold_kind: `walk_forward` trains on the past alone, `purged_k_fold` also on what follows.
         stopping_share: The newest share of a fold's training rows, by which its training stops.
+        snapshots: Cycles of the learning rate that each net to be trained goes through, every
+            one's end a member; 0 trains each once. Not for methods that train on folds.
 
     Raises:
         ValueError: A value out of range.
@@ -33,6 +36,7 @@ class EnsembleConfig:
     folds: int = 4
     fold_kind: Literal["walk_forward", "purged_k_fold"] = "walk_forward"
     stopping_share: float = 0.15
+    snapshots: int = 0
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -43,6 +47,13 @@ class EnsembleConfig:
             raise ValueError(f"folds must be at least 2, got {self.folds}")
         if not 0 < self.stopping_share < 1:
             raise ValueError(f"stopping_share must be between 0 and 1, got {self.stopping_share}")
+        if self.snapshots < 0 or self.snapshots == 1:
+            raise ValueError(f"snapshots must be 0 or at least 2, got {self.snapshots}")
+        if self.snapshots and self.method not in POOLS:
+            raise ValueError(
+                f"snapshots know what the folds of {self.method} leave out; choose a method of "
+                f"{', '.join(POOLS)}"
+            )
 
     @property
     def fewest(self) -> int:

@@ -176,6 +176,11 @@ def _member_fit(
 
 
 def _trained(fold: Prepared, progress: Progress) -> Predictor:
+    if fold.config.model.start_from is not None:
+        raise EnsembleError(
+            f"{fold.config.name} started from the weights of {fold.config.model.start_from}, which "
+            "know the rows that the folds leave out; combine it by average or weighted"
+        )
     if fold.config.model.name in TREES:
         return as_predictor(grow_trees(fold, progress)[0])
     model = build(fold)

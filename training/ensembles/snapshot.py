@@ -1,22 +1,45 @@
-"""One net trained in cycles, whose weights at each cycle's end vote together."""
+"""One net trained in cycles, each a run that starts from the last one's weights; they all vote."""
 
 import dataclasses
-from pathlib import Path
+from collections.abc import Sequence
+from itertools import pairwise
 
-import keras
-import numpy as np
-import pandas as pd
-
+from training.config import ExperimentConfig
 from training.ensembles.combiner import EnsembleError
-from training.fitting.arrays import Arrays
-from training.fitting.fit import FitResult, fit
-from training.fitting.fit_config import FitConfig
-from training.fitting.progress import Progress
 from training.fitting.schedules import ScheduleConfig
+from training.trees.registry import TREES
 
 
-def snapshot_configs(config: FitConfig, cycles: int) -> tuple[FitConfig, ...]:
-    """Return how each cycle is trained: the learning rate falls from its peak to zero and restarts.
+def with_snapshots(
+    configs: Sequence[ExperimentConfig], cycles: int
+) -> tuple[list[ExperimentConfig], dict[str, str]]:
+    """Return the runs that members become, and from whose weights each starts, by name.
+
+    Trees have no weights to go on with and stay one run.
+
+    Args:
+        configs: Of the members.
+        cycles: Of each net; 0 leaves all members as they are.
+    """
+    if not cycles:
+        return list(configs), {}
+    runs: list[ExperimentConfig] = []
+    follows: dict[str, str] = {}
+    for config in configs:
+        if config.model.name in TREES:
+            runs.append(config)
+            continue
+        chain = snapshot_configs(config, cycles)
+        follows |= {later.name: one.name for one, later in pairwise(chain)}
+        runs += chain
+    return runs, follows
+
+
+def snapshot_configs(config: ExperimentConfig, cycles: int) -> tuple[ExperimentConfig, ...]:
+    """Return the run of each cycle: the learning rate falls from its peak to zero and restarts.
+
+    Each keeps its best epoch by validation, not its last one, and starts its optimizer afresh;
+    in both this deviates from the source. A series lets each start from the one before.
 
     Args:
         config: Of the whole training; its epochs are shared out, its schedule is not used.
@@ -27,85 +50,25 @@ def snapshot_configs(config: FitConfig, cycles: int) -> tuple[FitConfig, ...]:
 
     Source: Huang, Li, Pleiss, Liu, Hopcroft & Weinberger (2017), arXiv:1704.00109, eq. 2.
     """
-    if cycles < 2 or config.epochs < cycles:
+    fit = config.fit
+    if cycles < 2 or fit.epochs < cycles:
         raise EnsembleError(
             f"snapshots need at least 2 cycles and one epoch each, got {cycles} cycles and "
-            f"{config.epochs} epochs"
+            f"{fit.epochs} epochs"
         )
     schedule = ScheduleConfig(kind="cosine", warmup_share=0.0, floor_share=0.0)
-    shared, more = divmod(config.epochs, cycles)
+    shared, more = divmod(fit.epochs, cycles)
     return tuple(
         dataclasses.replace(
             config,
-            epochs=shared + (cycle < more),
-            schedule=schedule,
-            patience_epochs=0,
+            name=f"{config.name}_cycle_{cycle + 1}",
             seed=config.seed + cycle,
+            fit=dataclasses.replace(
+                fit,
+                epochs=shared + (cycle < more),
+                schedule=schedule,
+                patience_epochs=0,
+            ),
         )
         for cycle in range(cycles)
-    )
-
-
-def fit_snapshots(
-    model: keras.Model,
-    train: Arrays,
-    validation: Arrays,
-    config: FitConfig,
-    *,
-    cycles: int = 5,
-    checkpoint_folder: Path | None = None,
-    resume: bool = False,
-    progress: Progress | None = None,
-) -> tuple[tuple[keras.Model, ...], FitResult]:
-    """Train a net in cycles, each from the weights that the one before it left.
-
-    Deviations from the paper: `fit` leaves each cycle's best epoch by validation, not its last
-    one, and the optimizer starts each cycle afresh, which makes an interrupted run go on bit for
-    bit.
-
-    Args:
-        model: Built; left with the weights of the last cycle.
-        train: Training rows.
-        validation: Validation rows.
-        config: Of the whole training.
-        cycles: How many snapshots.
-        checkpoint_folder: Holds a folder for each cycle; None keeps no checkpoints.
-        resume: Go on where an interrupted run stopped.
-        progress: Who is told.
-
-    Returns:
-        One net for each cycle, to be combined by `average_pool`; and how it went, with a column
-        `cycle` in the history.
-    """
-    progress = progress or Progress()
-    snapshots, results = [], []
-    for number, one in enumerate(snapshot_configs(config, cycles), start=1):
-        progress.message(f"cycle {number} of {cycles}")
-        folder = None if checkpoint_folder is None else checkpoint_folder / f"cycle_{number}"
-        results.append(
-            fit(
-                model, train, validation, one,
-                checkpoint_folder=folder, resume=resume, progress=progress,
-            )
-        )  # fmt: skip
-        snapshot = keras.models.clone_model(model)
-        snapshot.set_weights(model.get_weights())
-        snapshots.append(snapshot)
-    return tuple(snapshots), _joined(results)
-
-
-def _joined(results: list[FitResult]) -> FitResult:
-    history = pd.concat(
-        [one.history.assign(cycle=number) for number, one in enumerate(results, start=1)],
-        ignore_index=True,
-    )
-    history["epoch"] = np.arange(1, len(history) + 1)
-    return FitResult(
-        history=history,
-        best_epoch=int(history["validation_loss"].argmin()) + 1,
-        epochs_run=len(history),
-        seconds=sum(one.seconds for one in results),
-        stopped_reason="finished",
-        first_step_seconds=results[0].first_step_seconds,
-        step_seconds=float(np.mean([one.step_seconds for one in results])),
     )
