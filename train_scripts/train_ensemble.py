@@ -44,7 +44,11 @@ def main() -> None:
         parser.error("give --bundles or --members, one of the two, as a list: '[first, second]'")
     if options.bundles and options.resume:
         parser.error("--resume goes on with the training of --members; --bundles are finished")
+    if options.bundles and options.ensemble.snapshots:
+        parser.error("--ensemble.snapshots trains --members in cycles; --bundles are finished")
     members = member_configs(parser, arguments, options.members)
+    if members and len(members) * max(1, options.ensemble.snapshots) < options.ensemble.fewest:
+        parser.error("name two --members or more, or choose --ensemble.method two_stage")
     console = Console()
     start_up(console)
     from training.ensembles.run import render_members, run_ensemble

@@ -4,7 +4,16 @@ import keras
 import pandas as pd
 
 from training.bundle import load_bundle
+from training.config import ExperimentConfig
 from training.prepared import Prepared
+
+
+def refuse_start(config: ExperimentConfig, why: str) -> None:
+    """Raise ValueError, with the reason, where training is to start from a run's weights."""
+    if config.model.start_from is not None:
+        raise ValueError(
+            f"{config.name} starts from the weights of {config.model.start_from}, which {why}"
+        )
 
 
 def start_from(prepared: Prepared, model: keras.Model) -> None:

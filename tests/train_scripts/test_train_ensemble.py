@@ -40,6 +40,23 @@ def test_bundles_or_members_must_be_given(arguments, script, monkeypatch, capsys
     assert "one of the two" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        (["--members", "[lstm]"], "two --members or more"),
+        (["--bundles", "[a, b]", "--resume"], "--bundles are finished"),
+        (["--bundles", "[a, b]", "--ensemble.snapshots", "3"], "--bundles are finished"),
+    ],
+)
+def test_what_cannot_go_together_is_refused_before_training(
+    arguments, remedy, script, monkeypatch, capsys
+):
+    monkeypatch.setattr(sys, "argv", [str(SCRIPT), *arguments])
+    with pytest.raises(SystemExit):
+        script.main()
+    assert remedy in capsys.readouterr().err
+
+
 def test_an_unknown_member_is_named(script, monkeypatch):
     monkeypatch.setattr(sys, "argv", [str(SCRIPT), "--members", "[linear, oracle]"])
     with pytest.raises(ValueError, match="'oracle'"):

@@ -29,6 +29,7 @@ from training.predictors.predictor import Predictor, as_predictor
 from training.prepared import Prepared, horizons_bars, learnt_labels, prepare_rows, with_split
 from training.steps import keep_features
 from training.trees.registry import TREES
+from training.warm_start import refuse_start
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,11 +177,9 @@ def _member_fit(
 
 
 def _trained(fold: Prepared, progress: Progress) -> Predictor:
-    if fold.config.model.start_from is not None:
-        raise EnsembleError(
-            f"{fold.config.name} started from the weights of {fold.config.model.start_from}, which "
-            "know the rows that the folds leave out; combine it by average or weighted"
-        )
+    refuse_start(
+        fold.config, "know the rows that the folds leave out; combine it by average or weighted"
+    )
     if fold.config.model.name in TREES:
         return as_predictor(grow_trees(fold, progress)[0])
     model = build(fold)

@@ -38,6 +38,7 @@ from training.trials import TrialBook
 from training.walking.config import WalkForwardConfig, fold_split, make_scheme
 from training.walking.folds import FoldResult, RetrainingBook, Trainee, run_fold
 from training.walking.judging import JudgedPart, JudgedWalk, judge_walk
+from training.warm_start import refuse_start
 
 FOLDS = "folds"
 STARTED_FILE = "started.json"
@@ -90,6 +91,7 @@ def walk_forward(
             diverged, or other settings or bars than those of the resumed run.
         Interrupted: Ctrl-C or SIGTERM; finished folds and the running one's checkpoint are kept.
     """
+    refuse_start(config, "may know the folds' test parts; leave model.start_from out")
     folder = new_run_folder(config)
     if resume:
         folder = newest_unfinished(Path(config.artifacts), config.name)

@@ -88,7 +88,7 @@ def test_each_cycle_goes_on_from_the_last_and_all_vote(tmp_path):
     assert len(run.plan.lines()["members"].split(", ")) == 2
 
     members = open_members({"a": first, "b": second}, Progress())
-    with pytest.raises(EnsembleError, match="know the rows that the folds leave out"):
+    with pytest.raises(ValueError, match="know the rows that the folds leave out"):
         out_of_fold_logits(members, EnsembleConfig(method="logistic_stack", folds=2), Progress())
 
     def from_first(**changes):

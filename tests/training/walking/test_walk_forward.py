@@ -222,6 +222,13 @@ def test_a_file_that_is_no_ledger_is_refused_before_anything_is_started(tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["ledger.sqlite"]
 
 
+def test_weights_that_may_know_the_test_parts_are_refused(tmp_path):
+    known = ModelConfig(name="linear", start_from="artifacts/a")
+    with pytest.raises(ValueError, match="may know the folds' test parts"):
+        walk_forward(dataclasses.replace(config(tmp_path), model=known), TWO_FOLDS, QUIET)
+    assert not list(tmp_path.iterdir())
+
+
 def test_nothing_to_resume_is_said(tmp_path):
     with pytest.raises(FileNotFoundError, match="nothing to resume"):
         walk_forward(config(tmp_path), TWO_FOLDS, QUIET, resume=True)
