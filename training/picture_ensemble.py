@@ -27,6 +27,7 @@ from training.summary import COLUMNS, cells, render_summary
 
 TABLE_FILE = "models.csv"
 CONTROL = "gaf_mlp"
+SHOWN = ("accuracy", "return", "Sharpe")  # all of them are too wide for a terminal
 FIGURES = (*(name for name, _ in COLUMNS.values()), "share_of_edge")
 
 
@@ -109,13 +110,14 @@ def render_ensemble(done: PictureEnsemble) -> Group:
     where = "simulated bars, after costs" if simulated else "after costs"
     table = Table(title=f"Test part, {where}", title_justify="left", box=SIMPLE)
     table.add_column("", no_wrap=True)
-    for name in (*COLUMNS, "share of edge", "verdict", "fit"):
+    for name in (*SHOWN, "edge", "verdict", "fit"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in done.table.to_dict("records"):
         share = f"{row['share_of_edge']:.0%}" if math.isfinite(row["share_of_edge"]) else "-"
         seconds = f"{row['fit_seconds']:,.0f} s"
-        figures = cells({str(name): row[name] for name in FIGURES})
-        table.add_row(row["model"], *figures, share, row["verdict"], seconds)
+        figures = dict(zip(COLUMNS, cells({str(name): row[name] for name in FIGURES}), strict=True))
+        shown = [figures[name] for name in SHOWN]
+        table.add_row(row["model"], *shown, share, row["verdict"], seconds)
     return Group(render_summary(done.ensemble), table)
 
 
