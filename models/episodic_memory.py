@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import keras
 import numpy as np
@@ -141,7 +142,7 @@ def build_episodic_memory(
 
 def fill_memory(
     model: keras.Model,
-    x: Mapping[str, np.ndarray],
+    x: Mapping[str, Any],
     y: np.ndarray,
     returns: np.ndarray | None,
     known_clock: np.ndarray,
@@ -156,7 +157,8 @@ def fill_memory(
 
     Args:
         model: The model; its weights other than the index stay.
-        x: Inputs by name, of which the window is used.
+        x: Inputs by name, of which the window is used: an array, or what gives one for row
+            numbers, so that only the windows that are kept are ever cut out.
         y: Labels `(rows, horizons)`.
         returns: Log returns `(rows, horizons)`; zeros if None.
         known_clock: `(rows, 2)`, when all labels of a row were known; NaN rows are refused.

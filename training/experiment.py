@@ -27,7 +27,6 @@ from training.fitting.fit import FitResult, fit
 from training.fitting.precision import resolve_precision
 from training.fitting.progress import Progress
 from training.forecasts import further_temperatures
-from training.inputs.model_inputs import materialised
 from training.inputs.tables import clock_of
 from training.judge import Judgement
 from training.predictors.predictor import Predictor, as_predictor
@@ -144,11 +143,10 @@ def fill_memory(prepared: Prepared, model: keras.Model) -> None:
         return
     chosen = prepared.labelled("train")
     arrays = prepared.arrays("train")
-    inputs = materialised(arrays.x)
     known = clock_of(prepared.rows.label_end_time[chosen])
     targets = prepared.rows.targets
     returns = prepared.rows.return_log[:, None] if targets is None else targets.return_log
-    filler(model, inputs, arrays.y, returns[chosen], known)
+    filler(model, arrays.inputs(), arrays.y, returns[chosen], known)
 
 
 def train(
