@@ -78,7 +78,9 @@ def assert_engines_agree(frame, signal, config):
         else:
             assert ours.tolist() == theirs.tolist(), name
     for name, value in fast.metrics.items():
-        assert slow.metrics[name] == pytest.approx(value, rel=1e-10, abs=1e-12, nan_ok=True), name
+        # A mean of trades that nearly cancel keeps the trades' own error, 1e-12, in basis points.
+        least = 1e-8 if name.endswith("_bps") else 1e-12
+        assert slow.metrics[name] == pytest.approx(value, rel=1e-10, abs=least, nan_ok=True), name
 
 
 costs_of_all_kinds = st.builds(
