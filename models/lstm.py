@@ -15,7 +15,7 @@ from models.search_space import Choice, FloatRange, SearchSpace
 from models.sequence_parts import SequenceParts
 
 READS: Reads = "window"
-SEES: tuple[str, ...] = ("linear",)
+SEES: tuple[str, ...] = ("linear", "interaction", "long_memory")
 QUERIES = ("learned", "last")
 
 

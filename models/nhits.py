@@ -21,7 +21,7 @@ from models.search_space import Choice, FloatRange, IntRange, SearchSpace
 from models.seeds import derive_seed
 
 READS: Reads = "window"
-SEES: tuple[str, ...] = ("linear",)
+SEES: tuple[str, ...] = ("linear", "long_memory")
 POOLINGS = ("max", "average")
 
 

@@ -19,7 +19,7 @@ from models.search_space import Choice, FloatRange, IntRange, SearchSpace
 from models.seeds import derive_seed
 
 READS: Reads = "window"
-SEES: tuple[str, ...] = ("linear", "interaction")
+SEES: tuple[str, ...] = ("linear", "interaction", "long_memory")
 NORMALIZATIONS = ("weight", "layer", "rms", "batch")
 
 
