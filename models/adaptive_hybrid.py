@@ -17,7 +17,7 @@ from models.seeds import derive_seed
 from models.sequence_parts import SequenceParts, check_heads
 
 READS: Reads = "window"
-SEES: tuple[str, ...] = ("linear", "interaction")
+SEES: tuple[str, ...] = ("linear", "interaction", "long_memory")
 EXPERTS = ("lstm", "attention", "convolution", "linear")
 DILATIONS = (1, 2, 4)
 
