@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # not decide; the coarse trend turns slowly, so that no stronger edge can be planted.
 ROWS, EDGE = 8_000, 0.3
 OF_SIGNAL = {"cross_timeframe": {"rows": 20_000, "edge": 0.25}}
-# Transformers learn slowly in their first epochs: a stronger signal and larger steps save time.
+# The slowest ones learn little in their first epochs: a stronger signal and larger steps save time.
 STRONGER = {"edge": 0.35}
 PICTURES = {"rows": 10_000, "gaf_factors": (1,), "gaf_bars": 32, "gaf_size": 32}
 MARKET_OF_MODEL: dict[str, dict[str, object]] = {
@@ -25,12 +25,14 @@ MARKET_OF_MODEL: dict[str, dict[str, object]] = {
     "gaf_mlp": {"rows": 20_000},
     "multi_head_predictor": STRONGER,
     "cross_timeframe_transformer": STRONGER,
+    "multi_scale_hybrid": STRONGER,
 }
 OF_MODEL: dict[str, dict[str, object]] = {
     "gaf_cnn": {"epochs": 3},
     "gaf_mlp": {"batch_size": 128},
     "transformer": {"learning_rate": 4e-3},
     "multi_head_predictor": {"options": {"width": 32}, "learning_rate": 6e-3, "epochs": 8},
+    "multi_scale_hybrid": {"learning_rate": 5e-3, "epochs": 4},
     "cross_timeframe_transformer": {
         "options": {"width": 16, "pooling": "last"},
         "learning_rate": 8e-3,
