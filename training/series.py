@@ -10,7 +10,7 @@ from types import MappingProxyType
 from training.config import ExperimentConfig
 from training.fitting.plan import Planlike
 from training.fitting.progress import Progress
-from training.run import DeclinedError, resumed_config, run_experiment
+from training.run import resumed_config, run_experiment
 from training.runs import new_run_folder, unfinished_folder, write_json
 
 SUFFIX = ".series.json"
@@ -50,15 +50,15 @@ class Series:
             progress.message(f"== {number} of {len(self.configs)}: {config.name}")
             try:
                 self._run(self._following(config), progress, confirm)
-            except DeclinedError:
-                if number == 1:
-                    self.close()
+            except Exception:
+                if not any(map(_is_there, self.folders.values())):
+                    self.close()  # nothing to go on with
                 raise
         return [self.folders[config.name] for config in self.configs]
 
     def close(self) -> None:
         """Forget the series: what its runs were made for is there."""
-        self.file.unlink()
+        self.file.unlink(missing_ok=True)
 
     def _following(self, config: ExperimentConfig) -> ExperimentConfig:
         if config.name not in self.follows:
@@ -90,6 +90,10 @@ class Series:
         names = [config.name for config in self.configs]
         folders = {name: folder.name for name, folder in self.folders.items()}
         write_json(self.file, {"runs": names, "folders": folders})
+
+
+def _is_there(folder: Path) -> bool:
+    return folder.exists() or unfinished_folder(folder).exists()
 
 
 def open_series(

@@ -96,6 +96,14 @@ def test_other_runs_and_other_settings_are_refused(tmp_path):
         open_series("set", str(tmp_path), configs_of(tmp_path, ("first", "first")))
 
 
+def test_bad_input_of_the_first_run_leaves_nothing_behind(tmp_path):
+    first, *others = configs_of(tmp_path)
+    wrong = dataclasses.replace(first, model=ModelConfig(name="oracle"))
+    with pytest.raises(ValueError, match="oracle"):
+        open_series("set", str(tmp_path), [wrong, *others]).run(Progress())
+    assert not list(tmp_path.glob(f"*{SUFFIX}"))
+
+
 @pytest.mark.parametrize("agreed", [0, 1])
 def test_declined_at_once_leaves_nothing_and_later_what_is_finished(agreed, tmp_path):
     answers = iter([True] * agreed + [False])
