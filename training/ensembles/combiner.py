@@ -16,7 +16,6 @@ COMBINERS: dict[str, str] = {
     "logistic_stack": "training.ensembles.stacking:LogisticStack",
     "pool": "training.ensembles.pooling:Pool",
     "tree_stack": "training.ensembles.stacking:TreeStack",
-    "two_stage": "training.ensembles.two_stage:TwoStage",
 }
 
 

@@ -92,51 +92,76 @@ class LogisticStack(Combiner):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TreeStack(Combiner):
-    """A few small trees over the members' logits of all horizons.
+    """Trees over the members' logits of all horizons and, in two stages, features.
 
     Args:
         names: Of the members.
-        trees: Their input is `members * horizons` wide, members first.
+        trees: Their input is `members * horizons + features` wide, members first.
+        feature_names: Of what the trees read beside the logits; none in a plain stack.
+
+    Raises:
+        EnsembleError: Other trees, or trees of another width.
     """
 
     KIND: ClassVar[str] = "tree_stack"
 
     names: tuple[str, ...]
     trees: TreeModel
+    feature_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_names(self.names)
         if self.trees.name != "hist_gradient_boosting":
             raise EnsembleError(f"stacks are of hist_gradient_boosting, got {self.trees.name!r}")
-        if self.trees.features != len(self.names) * self.trees.horizons:
+        width = len(self.names) * self.trees.horizons + len(self.feature_names)
+        if self.trees.features != width:
             raise EnsembleError(
-                f"trees over {len(self.names)} members and {self.trees.horizons} horizons read "
-                f"their product, got {self.trees.features} features"
+                f"trees over {len(self.names)} members, {self.trees.horizons} horizons and "
+                f"{len(self.feature_names)} features read {width} numbers, got trees that read "
+                f"{self.trees.features}"
             )
 
     def combine(self, logits: np.ndarray, features: np.ndarray | None = None) -> np.ndarray:
         """Return the trees' log-odds, float32 `(rows, horizons)`."""
         logits = check_logits(logits, len(self.names), self.trees.horizons)
-        known = np.isfinite(logits).all(axis=(0, 2))
+        shape = (logits.shape[1], len(self.feature_names))
+        if features is None and not self.feature_names:
+            features = np.empty(shape, np.float32)
+        if features is None or features.shape != shape:
+            raise EnsembleError(
+                f"the second stage reads features (rows, features) = {shape}, got "
+                f"{None if features is None else features.shape}"
+            )
+        known = np.isfinite(logits).all(axis=(0, 2)) & np.isfinite(features).all(axis=1)
         out = np.full(logits.shape[1:], np.nan, np.float32)
         if known.any():
-            out[known] = self.trees.logits(side_by_side(logits[:, known]))
+            out[known] = self.trees.logits(side_by_side(logits[:, known], features[known]))
         return out
 
     def weights(self) -> np.ndarray:
-        """Return how often each member is asked, as a share, the same for all horizons."""
-        each = asked_share(self.trees).reshape(len(self.names), -1).sum(axis=1)
+        """Return how often each member is asked, as a share of all questions of the trees."""
+        asked = np.zeros(self.trees.features)
+        for booster in self.trees.boosters:
+            assert isinstance(booster, HistGradientBoosting)
+            inner = booster.feature[booster.feature >= 0]
+            asked += np.bincount(inner, minlength=len(asked))
+        members = asked[: len(self.names) * self.trees.horizons].reshape(len(self.names), -1)
+        each = members.sum(axis=1) / max(asked.sum(), 1.0)
         return np.repeat(each[:, None], self.trees.horizons, axis=1)
 
     def to_json(self, folder: Path) -> dict[str, Any]:
         """Write the trees into a folder of their own and return the names."""
         self.trees.save(folder / TREES_FOLDER)
-        return {"names": list(self.names)}
+        return {"names": list(self.names), "feature_names": list(self.feature_names)}
 
     @classmethod
     def from_json(cls, content: dict[str, Any], folder: Path) -> Self:
-        """Build the stack anew."""
-        return cls(names=tuple(content["names"]), trees=load_trees(folder / TREES_FOLDER))
+        """Build the stack anew; one written before there were features reads none."""
+        return cls(
+            names=tuple(content["names"]),
+            trees=load_trees(folder / TREES_FOLDER),
+            feature_names=tuple(content.get("feature_names", ())),
+        )
 
 
 def fit_logistic_stack(
@@ -208,20 +233,11 @@ def stacked_rows(
     return rows, logits[:, rows], labels[rows]
 
 
-def asked_share(trees: TreeModel) -> np.ndarray:
-    """Return how often trees ask for each number they read, as shares, float64 `(features,)`."""
-    asked = np.zeros(trees.features)
-    for booster in trees.boosters:
-        assert isinstance(booster, HistGradientBoosting)
-        inner = booster.feature[booster.feature >= 0]
-        asked += np.bincount(inner, minlength=len(asked))
-    return asked / max(asked.sum(), 1.0)
-
-
-def side_by_side(logits: np.ndarray) -> np.ndarray:
-    """Turn `(members, rows, horizons)` to float32 `(rows, members * horizons)`, members first."""
-    joined = np.moveaxis(logits, 0, 1).reshape(logits.shape[1], -1)
-    return np.ascontiguousarray(np.clip(joined, -_CLIP, _CLIP), np.float32)
+def side_by_side(logits: np.ndarray, features: np.ndarray | None = None) -> np.ndarray:
+    """Turn `(members, rows, horizons)` to float32 `(rows, members * horizons + features)`."""
+    joined = np.clip(np.moveaxis(logits, 0, 1).reshape(logits.shape[1], -1), -_CLIP, _CLIP)
+    beside = [] if features is None else [np.asarray(features, np.float32)]
+    return np.hstack([joined.astype(np.float32), *beside])
 
 
 def _logistic(logits: np.ndarray, up: np.ndarray, pull: float) -> np.ndarray:

@@ -16,8 +16,8 @@ from training.ensembles.out_of_fold import (
     overlapping,
     predict_out_of_fold,
 )
-from training.ensembles.stacking import fit_logistic_stack, fit_tree_stack
-from training.ensembles.two_stage import StoppingRows, TwoStage, fit_two_stage
+from training.ensembles.stacking import TreeStack, fit_logistic_stack, fit_tree_stack
+from training.ensembles.two_stage import StoppingRows, fit_two_stage
 from training.trees.hist_gradient_boosting import HistGradientBoostingConfig
 
 ROWS, HORIZON = 1200, 5
@@ -241,7 +241,7 @@ def test_a_second_stage_comes_back_from_disk_and_refuses_other_features(out_of_f
     with pytest.raises(EnsembleError, match="one feature or more"):
         two_stage(out_of_fold, features=FEATURES[:, :0], names=())
     with pytest.raises(EnsembleError, match="got trees that read 4"):
-        TwoStage(names=stage.names, feature_names=("noise",), trees=stage.trees)
+        TreeStack(names=stage.names, feature_names=("noise",), trees=stage.trees)
 
 
 def test_impossible_questions_are_refused(out_of_fold):
