@@ -39,11 +39,11 @@ if str(ROOT) not in sys.path:
     # Run as a script, Python looks in this file's folder, not in the project's.
     sys.path.insert(0, str(ROOT))
 
-from evaluation.backtest import BacktestConfig, run_backtest  # noqa: E402
-from evaluation.event_backtest import run_event_backtest  # noqa: E402
-from portfolio.breakers import BreakerSpec  # noqa: E402
-from portfolio.costs import CostSpec  # noqa: E402
-from portfolio.stops import StopSpec  # noqa: E402
+from ultimate_deep.evaluation.backtesting.event_driven import run_event_backtest  # noqa: E402
+from ultimate_deep.evaluation.backtesting.vectorised import BacktestConfig, run_backtest  # noqa: E402
+from ultimate_deep.portfolio.breakers import BreakerSpec  # noqa: E402
+from ultimate_deep.portfolio.costs import CostSpec  # noqa: E402
+from ultimate_deep.portfolio.stops import StopSpec  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
 BARS, BARS_PER_YEAR, TARGET_SECONDS = 1_000_000, 365.0 * 24 * 60, 0.05

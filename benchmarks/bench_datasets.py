@@ -8,8 +8,8 @@ Every way makes batches of 256 windows of 100 bars x 220 features (22.5 MB) out 
 rounds, so that a busy machine slows all of them alike:
     in memory    the same batch again and again: what the step itself takes
     one thread   copy a batch, then train on it
-    prefetched   another thread copies the next batch meanwhile (what `training.fitting.fit` does)
-    tf.data      `training.datasets.pipeline`
+    prefetched   another thread copies the next batch meanwhile (what `training.loop.fit` does)
+    tf.data      `training.batches.tf_data`
     keras        the peer
 
 Columns: median milliseconds for a step; times the peer's; what feeding adds to the step itself;
@@ -40,13 +40,13 @@ if str(ROOT) not in sys.path:
     # Run as a script, Python looks in this file's folder, not in the project's.
     sys.path.insert(0, str(ROOT))
 
-from market.windows import Windows  # noqa: E402
-from training.datasets.batches import Batches  # noqa: E402
-from training.datasets.pipeline import batch_pipeline  # noqa: E402
-from training.datasets.prefetch import prefetched  # noqa: E402
-from training.fitting.arrays import Arrays  # noqa: E402
-from training.fitting.fit_config import FitConfig  # noqa: E402
-from training.fitting.train_step import StepTensors, TrainStep  # noqa: E402
+from ultimate_deep.market.windows import Windows  # noqa: E402
+from ultimate_deep.training.arrays import Arrays  # noqa: E402
+from ultimate_deep.training.batches.batches import Batches  # noqa: E402
+from ultimate_deep.training.batches.prefetch import prefetched  # noqa: E402
+from ultimate_deep.training.batches.tf_data import batch_pipeline  # noqa: E402
+from ultimate_deep.training.config import FitConfig  # noqa: E402
+from ultimate_deep.training.loop.train_step import StepTensors, TrainStep  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
 BATCH, WINDOW, FEATURES, BARS = 256, 100, 220, 20_000

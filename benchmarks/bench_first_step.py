@@ -35,7 +35,7 @@ def measure(implementation: str, jit: bool, blocks: int, batch_size: int, steps:
     import keras
     import numpy as np
 
-    from models.ultimate import UltimateConfig, build_ultimate
+    from ultimate_deep.models.nets.ultimate import UltimateConfig, build_ultimate
 
     rng = np.random.default_rng(0)
     x = rng.normal(size=(batch_size, 220)).astype("float32")

@@ -37,11 +37,10 @@ if str(ROOT) not in sys.path:
     # Run as a script, Python looks in this file's folder, not in the project's.
     sys.path.insert(0, str(ROOT))
 
-from features.gaf import gaf_images, gaf_numbers  # noqa: E402
-from market.labels import LabelSpec  # noqa: E402
-from training.config import DataConfig  # noqa: E402
-from training.dataset import Market, load_market  # noqa: E402
-from training.gaf_files import GafFilesConfig, write_gaf_files  # noqa: E402
+from ultimate_deep.features.gaf import gaf_images, gaf_numbers  # noqa: E402
+from ultimate_deep.market.labels import LabelSpec  # noqa: E402
+from ultimate_deep.market.market import DataConfig, Market, load_market  # noqa: E402
+from ultimate_deep.pipeline.gaf_files import GafFilesConfig, write_gaf_files  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
 WINDOW, SIZE, BATCH = 128, 64, 32
@@ -94,7 +93,7 @@ def pair(bars: list[str]) -> Rows:
 def precision(bars: list[str]) -> Rows:
     """Largest distances over every twentieth window with a range, on each file of bars."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from models.layers import GafImages
+    from ultimate_deep.models.layers import GafImages
 
     layer = GafImages()
     rows = []
@@ -133,7 +132,7 @@ def layer(bars: list[str]) -> Rows:
     import keras
     import tensorflow as tf
 
-    from models.layers import GafImages
+    from ultimate_deep.models.layers import GafImages
 
     numbers = gaf_numbers(_closes(bars)[1][: BATCH + WINDOW - 1], WINDOW, SIZE, dtype=np.float32)
     labels = (np.arange(BATCH) % 2).astype(np.float32)[:, None]
@@ -252,7 +251,7 @@ def resnet18(shape: tuple[int, ...]) -> Any:
     import keras
     from keras import layers
 
-    from models.layers import GafImages
+    from ultimate_deep.models.layers import GafImages
 
     def convolve(x: Any, channels: int, kernel: int, stride: int) -> Any:
         convolution = layers.Conv2D(channels, kernel, stride, padding="same", use_bias=False)
@@ -279,7 +278,7 @@ def resnet18(shape: tuple[int, ...]) -> Any:
 
 def _numbers_like(market: Market, rows: int) -> np.ndarray:
     """The float32 numbers of the same training rows as the files', in memory."""
-    from training.gaf_files import plan_gaf_files
+    from ultimate_deep.pipeline.gaf_files import plan_gaf_files
 
     plan = plan_gaf_files(market, LabelSpec(), GafFilesConfig())
     closes = next(iter(market.bars.values())).frame["close"]

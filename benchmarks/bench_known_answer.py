@@ -16,10 +16,11 @@ import keras
 import pandas as pd
 from jsonargparse import CLI
 
-from training.config import DataConfig, ExperimentConfig, ModelConfig
-from training.experiment import Outcome, Prepared, build, evaluate, prepare, train
-from training.fitting.fit_config import FitConfig
-from training.fitting.progress import LineProgress
+from ultimate_deep.experiments.experiment import Outcome, Prepared, build, evaluate, prepare, train
+from ultimate_deep.market.market import DataConfig
+from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig
+from ultimate_deep.training.config import FitConfig
+from ultimate_deep.training.progress import LineProgress
 
 RESULTS = Path(__file__).resolve().parent / "results"
 MODELS = {

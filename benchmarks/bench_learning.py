@@ -8,8 +8,8 @@
 Every registered model with its preset `tiny` on 20,000 simulated hourly bars of each of the
 four signals, whose oracle is right on 70% of the bars; the last 15% decide, scored against the
 true probabilities. A model sees a signal from a share of 0.8 on. What a model is fed is told in
-`benchmarks/zoo/signals.py`: window models have to sum up time themselves, models of plain features
-get sums over it. Each cell has a process of its own.
+`ultimate_deep/experiments/known_signals/signals.py`: window models have to sum up time themselves,
+models of plain features get sums over it. Each cell has a process of its own.
 Expected: every model at least 0.8 on the signals that its file declares (`SEES`), the columns
 `declared` and `sees` tell. Writes `benchmarks/results/learning_<machine>.csv`.
 """
@@ -93,8 +93,13 @@ def path_of(folder: Path) -> Path:
 
 def run_cell(cell: Cell) -> Cell:
     """Train and score one cell, where Keras is loaded."""
-    from benchmarks.zoo.learning import SEEN, LearningCase, MarketCase, learn
-    from models.registry import sees
+    from ultimate_deep.experiments.known_signals.learning import (
+        SEEN,
+        LearningCase,
+        MarketCase,
+        learn,
+    )
+    from ultimate_deep.models.registry import sees
 
     market = MarketCase(
         signal=cell["signal"], rows=cell["rows"], edge=cell["edge"], seed=11 + cell["seed"]
@@ -117,7 +122,7 @@ def wanted_cells(
     models: list[str], signals: list[str], preset: str, rows: int, edge: float, seeds: int
 ) -> list[Cell]:
     """Every model on every signal, one seed after the other."""
-    from models.registry import BUILDERS
+    from ultimate_deep.models.registry import BUILDERS
 
     fixed = {"rows": rows, "edge": edge}
     return [

@@ -80,7 +80,7 @@ def bench(models: list[str], preset: str, quick: bool, redraw: bool, folder: Pat
 def wanted_cases(models: list[str], preset: str) -> list[tuple[str, str, str]]:
     """Return model, preset and implementation of each process, plain Keras after ours."""
     from benchmarks.zoo.peers import PEERS
-    from models.registry import BUILDERS
+    from ultimate_deep.models.registry import BUILDERS
 
     cases = []
     for name in models or sorted(BUILDERS):

@@ -23,12 +23,10 @@ import keras
 import pandas as pd
 from jsonargparse import CLI
 
-import models
-from evaluation.metrics import majority_accuracy
-from training.command_line import experiment_of, experiment_parser
-from training.config import DataConfig, ExperimentConfig, HeadConfig
-from training.dataset import Market, load_market
-from training.experiment import (
+from ultimate_deep import models
+from ultimate_deep.evaluation.measures.metrics import majority_accuracy
+from ultimate_deep.experiments.command_line import experiment_of, experiment_parser
+from ultimate_deep.experiments.experiment import (
     Outcome,
     Prepared,
     build,
@@ -39,11 +37,13 @@ from training.experiment import (
     train,
     verdict_of,
 )
-from training.fitting.progress import Progress
-from training.forecasts import judged_heads
-from training.judge import Judgement
-from training.prepared import with_model
-from training.trees.registry import TREES
+from ultimate_deep.market.market import DataConfig, Market, load_market
+from ultimate_deep.models.trees.registry import TREES
+from ultimate_deep.pipeline.config import ExperimentConfig, HeadConfig
+from ultimate_deep.pipeline.forecasts import judged_heads
+from ultimate_deep.pipeline.judge import Judgement
+from ultimate_deep.pipeline.prepared import with_model
+from ultimate_deep.training.progress import Progress
 
 RESULTS = Path(__file__).resolve().parent / "results"
 CONFIGS = Path(__file__).resolve().parents[1] / "train_scripts" / "configs" / "models"

@@ -37,21 +37,21 @@ if str(ROOT) not in sys.path:
     # Run as a script, Python looks in this file's folder, not in the project's.
     sys.path.insert(0, str(ROOT))
 
-from evaluation import returns  # noqa: E402
-from evaluation.bootstrap import stationary_indices  # noqa: E402
-from evaluation.significance.intervals import (  # noqa: E402
+from ultimate_deep.evaluation.measures import returns  # noqa: E402
+from ultimate_deep.evaluation.significance.bootstrap import stationary_indices  # noqa: E402
+from ultimate_deep.evaluation.significance.intervals import (  # noqa: E402
     AccountRows,
     DecisionRows,
     headline_intervals,
 )
-from evaluation.significance.multiple_comparison import (  # noqa: E402
+from ultimate_deep.evaluation.significance.multiple_comparison import (  # noqa: E402
     Resampling,
     model_confidence_set,
     superior_predictive_ability,
 )
-from evaluation.significance.overfitting import backtest_overfitting  # noqa: E402
-from evaluation.significance.permutation import permute_information_coefficient  # noqa: E402
-from evaluation.significance.trials import deflate_trials  # noqa: E402
+from ultimate_deep.evaluation.significance.overfitting import backtest_overfitting  # noqa: E402
+from ultimate_deep.evaluation.significance.permutation import permute_information_coefficient  # noqa: E402
+from ultimate_deep.evaluation.significance.trials import deflate_trials  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
 Array = npt.NDArray[np.float64]

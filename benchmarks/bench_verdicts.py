@@ -33,7 +33,7 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from benchmarks.verdicts.markets import KEYS, WITH_EDGE, WITHOUT_EDGE, Case, make_cases  # noqa: E402
-from evaluation.oracle import ClaimRate, claim_rates  # noqa: E402
+from ultimate_deep.evaluation.measures.oracle import ClaimRate, claim_rates  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
 EDGE, ROWS, MARKETS = 0.14, 10_000, 200

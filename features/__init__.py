@@ -11,41 +11,46 @@ training part.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from features.catalogue import compute_indicators, standard_indicators
-from features.compute import FeatureMatrix, compute_features, iter_features
-from features.cross_asset import PeerJoin, join_peers
-from features.registry import feature_names, feature_table, timeframe_names
-from features.runner import compile_engine
-from features.stream import BarRefusedError, FeatureStream
+from ultimate_deep.features.catalogue import compute_indicators, standard_indicators
+from ultimate_deep.features.compute import FeatureMatrix, compute_features, iter_features
+from ultimate_deep.features.engine.runner import compile_engine
+from ultimate_deep.features.peers import PeerJoin, join_peers
+from ultimate_deep.features.registry import feature_names, feature_table, timeframe_names
+from ultimate_deep.features.stream import BarRefusedError, FeatureStream
 
 if TYPE_CHECKING:
-    from features.gaf import gaf_images, gaf_numbers
-    from features.outliers import RobustLimits
-    from features.scoring import Outcomes, Scores, ScoringConfig, information_coefficients
-    from features.selection import Selection, SelectionConfig, select_features
-    from features.stability import Stability, population_stability
+    from ultimate_deep.features.gaf import gaf_images, gaf_numbers
+    from ultimate_deep.features.judging.outliers import RobustLimits
+    from ultimate_deep.features.judging.scoring import (
+        Outcomes,
+        Scores,
+        ScoringConfig,
+        information_coefficients,
+    )
+    from ultimate_deep.features.judging.selection import Selection, SelectionConfig, select_features
+    from ultimate_deep.features.judging.stability import Stability, population_stability
 
 # Imported when first asked for: SciPy and scikit-learn take seconds that a live feed can spare.
 _LATER = {
     "gaf_images": "gaf",
     "gaf_numbers": "gaf",
-    "RobustLimits": "outliers",
-    "Outcomes": "scoring",
-    "Scores": "scoring",
-    "ScoringConfig": "scoring",
-    "information_coefficients": "scoring",
-    "Selection": "selection",
-    "SelectionConfig": "selection",
-    "select_features": "selection",
-    "Stability": "stability",
-    "population_stability": "stability",
+    "RobustLimits": "judging.outliers",
+    "Outcomes": "judging.scoring",
+    "Scores": "judging.scoring",
+    "ScoringConfig": "judging.scoring",
+    "information_coefficients": "judging.scoring",
+    "Selection": "judging.selection",
+    "SelectionConfig": "judging.selection",
+    "select_features": "judging.selection",
+    "Stability": "judging.stability",
+    "population_stability": "judging.stability",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"features.{_LATER[name]}"), name)
+    return getattr(importlib.import_module(f"ultimate_deep.features.{_LATER[name]}"), name)
 
 
 __all__ = [

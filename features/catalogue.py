@@ -4,13 +4,19 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from features import indicators as ind
-from features import oscillators as osc
-from features import smoothing
-from features.compute import bar_columns
-from features.graph import Node, lag, ratio
-from features.runner import evaluate
-from features.windows import absolute_deviation, deviation, mean, slope, variance
+from ultimate_deep.features.compute import bar_columns
+from ultimate_deep.features.engine.graph import Node, lag, ratio
+from ultimate_deep.features.engine.runner import evaluate
+from ultimate_deep.features.engine.windows import (
+    absolute_deviation,
+    deviation,
+    mean,
+    slope,
+    variance,
+)
+from ultimate_deep.features.indicators import classic as ind
+from ultimate_deep.features.indicators import oscillators as osc
+from ultimate_deep.features.indicators import smoothing
 
 
 def _averages_and_channels() -> dict[str, Node]:
@@ -205,8 +211,8 @@ def compute_indicators(
 
     Args:
         frame: Canonical bars, as for `compute_features`.
-        indicators: Nodes by the name of their column, from `features.indicators` and
-            `features.graph`; None for `standard_indicators()`.
+        indicators: Nodes by the name of their column, from `features.indicators.classic` and
+            `features.engine.graph`; None for `standard_indicators()`.
 
     Returns:
         float64, a column per indicator, NaN before each has settled (recursive averages: until

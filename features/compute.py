@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from features.engine import Engine
-from features.graph import COLUMNS
-from features.registry import Feature, registry
+from ultimate_deep.features.engine.graph import COLUMNS
+from ultimate_deep.features.feature_engine import Engine
+from ultimate_deep.features.registry import Feature, registry
 
 NO_VOLUME = "needs volume, and the bars have none (all zero)"
 
@@ -270,7 +270,7 @@ def _too_few(needed: int, got: int) -> ValueError:
     return ValueError(
         f"these features need at least {needed} bars (warm-up {needed - 1}); got {got}. "
         "Bring more bars or choose features of shorter windows by name "
-        "(features.feature_table() lists warm-ups)"
+        "(ultimate_deep.features.feature_table() lists warm-ups)"
     )
 
 

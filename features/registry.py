@@ -12,32 +12,32 @@ from functools import lru_cache
 
 import pandas as pd
 
-from features.graph import COLUMNS, Node
+from ultimate_deep.features.engine.graph import COLUMNS, Node
 
 # Family name -> module whose `entries()` lists its features. The order is the features' order.
 FAMILIES = {
-    "price": "features.price",
-    "moving_averages": "features.moving_averages",
-    "ranges": "features.ranges",
-    "momentum": "features.momentum",
-    "trend": "features.trend",
-    "volatility": "features.volatility",
-    "breakout": "features.breakout",
-    "volume": "features.volume",
-    "risk": "features.risk",
-    "statistics": "features.statistics",
-    "wavelets": "features.wavelets",
-    "fractional": "features.fractional",
-    "microstructure": "features.microstructure",
-    "time": "features.time",
-    "polynomial": "features.polynomial",
-    "interactions": "features.interactions",
+    "price": "ultimate_deep.features.families.price",
+    "moving_averages": "ultimate_deep.features.families.moving_averages",
+    "ranges": "ultimate_deep.features.families.ranges",
+    "momentum": "ultimate_deep.features.families.momentum",
+    "trend": "ultimate_deep.features.families.trend",
+    "volatility": "ultimate_deep.features.families.volatility",
+    "breakout": "ultimate_deep.features.families.breakout",
+    "volume": "ultimate_deep.features.families.volume",
+    "risk": "ultimate_deep.features.families.risk",
+    "statistics": "ultimate_deep.features.families.statistics",
+    "wavelets": "ultimate_deep.features.families.wavelets",
+    "fractional": "ultimate_deep.features.families.fractional",
+    "microstructure": "ultimate_deep.features.families.microstructure",
+    "time": "ultimate_deep.features.families.time",
+    "polynomial": "ultimate_deep.features.families.polynomial",
+    "interactions": "ultimate_deep.features.families.interactions",
 }
 
 # Families whose features need columns that plain bars lack; asked for by name.
 OPTIONAL_FAMILIES = {
-    "order_book": "features.order_book",
-    "cross_asset": "features.cross_asset",
+    "order_book": "ultimate_deep.features.families.order_book",
+    "cross_asset": "ultimate_deep.features.families.cross_asset",
 }
 
 # Fine bars per coarse bar: any feature may be asked for on coarser bars as `name_15x`.
@@ -169,7 +169,7 @@ class Registry:
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         return (
             f"unknown features: {'; '.join(parts)}{more}. "
-            f"features.feature_names() lists all {len(self.features)}"
+            f"ultimate_deep.features.feature_names() lists all {len(self.features)}"
         )
 
 

@@ -13,10 +13,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from features import bar_executor as bx
-from features.compute import FeatureMatrix, bar_columns, matrix_of, seconds_of_interval
-from features.engine import LIMIT, Engine
-from features.registry import registry
+from ultimate_deep.features.compute import (
+    FeatureMatrix,
+    bar_columns,
+    matrix_of,
+    seconds_of_interval,
+)
+from ultimate_deep.features.engine import bar_executor as bx
+from ultimate_deep.features.feature_engine import LIMIT, Engine
+from ultimate_deep.features.registry import registry
 
 _FORMAT = 1
 

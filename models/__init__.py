@@ -4,8 +4,8 @@
 are imported here eagerly; the builders stay lazy and are found through `models.registry`.
 """
 
-from models import layers
-from models.heads import Heads
-from models.registry import BUILDERS, build_model, config_class, search_space
+from ultimate_deep.models import layers
+from ultimate_deep.models.heads import Heads
+from ultimate_deep.models.registry import BUILDERS, build_model, config_class, search_space
 
 __all__ = ["BUILDERS", "Heads", "build_model", "config_class", "layers", "search_space"]

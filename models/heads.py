@@ -7,8 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from models.layers.head_layers import OrderedQuantiles
-from models.seeds import derive_seed
+from ultimate_deep.models.layers.head_layers import OrderedQuantiles
+from ultimate_deep.models.seeds import derive_seed
 
 CLASSES = (0, 2, 3)
 DOWN, FLAT, UP = range(3)

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import keras
 
-from models.layers.clip_inputs import ClipInputs
+from ultimate_deep.models.layers.clip_inputs import ClipInputs
 
 Inputs = Mapping[str, tuple[int | None, ...]]
 # What a model takes: all features of the decision's bar; one window of bars; one for each of

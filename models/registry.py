@@ -9,35 +9,35 @@ from typing import Any
 
 import keras
 
-from models.heads import Heads
-from models.inputs import Inputs, Reads
-from models.search_space import SearchSpace
+from ultimate_deep.models.heads import Heads
+from ultimate_deep.models.inputs import Inputs, Reads
+from ultimate_deep.models.search_space import SearchSpace
 
 BUILDERS: dict[str, str] = {
-    "adaptive_hybrid": "models.adaptive_hybrid:build_adaptive_hybrid",
-    "attentive_lstm": "models.attentive_lstm:build_attentive_lstm",
-    "bilstm": "models.bilstm:build_bilstm",
-    "cross_timeframe_transformer": "models.cross_timeframe_transformer:build_cross_timeframe_transformer",  # noqa: E501
-    "episodic_memory": "models.episodic_memory:build_episodic_memory",
-    "gaf_cnn": "models.gaf_cnn:build_gaf_cnn",
-    "gaf_mlp": "models.gaf_mlp:build_gaf_mlp",
-    "hybrid_lstm_transformer": "models.hybrid_lstm_transformer:build_hybrid_lstm_transformer",
-    "linear": "models.linear:build_linear",
-    "lstm": "models.lstm:build_lstm",
-    "memory_augmented": "models.memory_augmented:build_memory_augmented",
-    "mlp": "models.mlp:build_mlp",
-    "multi_head_predictor": "models.multi_head_predictor:build_multi_head_predictor",
-    "multi_scale_hybrid": "models.multi_scale_hybrid:build_multi_scale_hybrid",
-    "nhits": "models.nhits:build_nhits",
-    "one_layer": "models.one_layer:build_one_layer",
-    "patch_transformer": "models.patch_transformer:build_patch_transformer",
-    "resnet_tabular": "models.resnet_tabular:build_resnet_tabular",
-    "sequential_deep": "models.sequential_deep:build_sequential_deep",
-    "stack": "models.stack:build_stack",
-    "stacked_lstm": "models.stacked_lstm:build_stacked_lstm",
-    "tcn": "models.tcn:build_tcn",
-    "transformer": "models.transformer:build_transformer",
-    "ultimate": "models.ultimate:build_ultimate",
+    "adaptive_hybrid": "ultimate_deep.models.nets.adaptive_hybrid:build_adaptive_hybrid",
+    "attentive_lstm": "ultimate_deep.models.nets.attentive_lstm:build_attentive_lstm",
+    "bilstm": "ultimate_deep.models.nets.bilstm:build_bilstm",
+    "cross_timeframe_transformer": "ultimate_deep.models.nets.cross_timeframe_transformer:build_cross_timeframe_transformer",  # noqa: E501
+    "episodic_memory": "ultimate_deep.models.nets.episodic_memory:build_episodic_memory",
+    "gaf_cnn": "ultimate_deep.models.nets.gaf_cnn:build_gaf_cnn",
+    "gaf_mlp": "ultimate_deep.models.nets.gaf_mlp:build_gaf_mlp",
+    "hybrid_lstm_transformer": "ultimate_deep.models.nets.hybrid_lstm_transformer:build_hybrid_lstm_transformer",  # noqa: E501
+    "linear": "ultimate_deep.models.nets.linear:build_linear",
+    "lstm": "ultimate_deep.models.nets.lstm:build_lstm",
+    "memory_augmented": "ultimate_deep.models.nets.memory_augmented:build_memory_augmented",
+    "mlp": "ultimate_deep.models.nets.mlp:build_mlp",
+    "multi_head_predictor": "ultimate_deep.models.nets.multi_head_predictor:build_multi_head_predictor",  # noqa: E501
+    "multi_scale_hybrid": "ultimate_deep.models.nets.multi_scale_hybrid:build_multi_scale_hybrid",
+    "nhits": "ultimate_deep.models.nets.nhits:build_nhits",
+    "one_layer": "ultimate_deep.models.nets.one_layer:build_one_layer",
+    "patch_transformer": "ultimate_deep.models.nets.patch_transformer:build_patch_transformer",
+    "resnet_tabular": "ultimate_deep.models.nets.resnet_tabular:build_resnet_tabular",
+    "sequential_deep": "ultimate_deep.models.nets.sequential_deep:build_sequential_deep",
+    "stack": "ultimate_deep.models.nets.stack:build_stack",
+    "stacked_lstm": "ultimate_deep.models.nets.stacked_lstm:build_stacked_lstm",
+    "tcn": "ultimate_deep.models.nets.tcn:build_tcn",
+    "transformer": "ultimate_deep.models.nets.transformer:build_transformer",
+    "ultimate": "ultimate_deep.models.nets.ultimate:build_ultimate",
 }
 
 
@@ -65,7 +65,7 @@ def build_model(
     if not isinstance(config, expected):
         raise TypeError(
             f"Model {name!r} is configured by {expected.__name__}, got {type(config).__name__}: "
-            f"pass models.config_class({name!r})(...)."
+            f"pass ultimate_deep.models.config_class({name!r})(...)."
         )
     return _builder(name)(inputs, heads or Heads(), config)
 
@@ -154,7 +154,8 @@ def _module_name(name: str) -> str:
     if name not in BUILDERS:
         raise ValueError(
             f"No model is called {name!r}. Known models: {', '.join(sorted(BUILDERS))}. A new "
-            'one is one file in models/ and one line in models.registry.BUILDERS: "name": '
-            '"models.file:build_name".'
+            "one is one file in models/nets/ and one line in "
+            "ultimate_deep.models.registry.BUILDERS: "
+            '"name": "ultimate_deep.models.nets.name:build_name".'
         )
     return BUILDERS[name].split(":")[0]

@@ -1,6 +1,8 @@
 """The project's own files agree with one another."""
 
 import ast
+import importlib
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -8,7 +10,28 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("market", "features", "models", "training", "evaluation", "portfolio")
+PACKAGE = ROOT / "ultimate_deep"
+ROOMS = tuple(sorted(path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()))
+
+
+def _files(room: str) -> list[Path]:
+    folder = PACKAGE / room if room in ROOMS else ROOT / room
+    return sorted(folder.resolve().rglob("*.py"))
+
+
+def _whole_strings(tree: ast.AST) -> set[str]:
+    """String constants that are no part of an f-string."""
+    parts = {
+        id(part)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.JoinedStr)
+        for part in node.values
+    }
+    return {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in parts
+    }
 
 
 def _pyproject() -> dict:
@@ -27,20 +50,45 @@ def test_every_requirement_has_a_lower_and_an_upper_bound():
         assert re.search(r">=[\d.]+,<[\d.]+$", line), line
 
 
-def test_every_package_folder_is_installed():
-    folders = {
-        ".".join(path.parent.relative_to(ROOT).parts)
-        for name in PACKAGES
-        for path in (ROOT / name).rglob("__init__.py")
+def test_two_rooms_stand_at_the_root_and_are_reached_through_relative_links():
+    for name in ("models", "features"):
+        link = PACKAGE / name
+        assert link.is_symlink()
+        assert os.readlink(link) == f"../{name}"
+        assert (ROOT / name).is_dir()
+
+
+def test_every_folder_with_code_is_a_package():
+    bare = [
+        str(folder.relative_to(ROOT))
+        for room in ROOMS
+        for folder in {path.parent for path in _files(room)}
+        if not (folder / "__init__.py").is_file()
+    ]
+    assert not bare
+
+
+def test_every_module_path_in_a_registry_can_be_imported():
+    """Strings such as `ultimate_deep.models.nets.lstm:build_lstm`, wherever the code has them."""
+    pattern = re.compile(r"ultimate_deep(?:\.\w+)+(?::\w+)?")
+    named = {
+        text
+        for room in ROOMS
+        for path in _files(room)
+        for text in _whole_strings(ast.parse(path.read_text()))
+        if pattern.fullmatch(text)
     }
-    assert folders == set(_pyproject()["tool"]["setuptools"]["packages"])
+    assert len(named) > 50
+    for text in sorted(named):
+        module, _, attribute = text.partition(":")
+        found = importlib.import_module(module)
+        assert not attribute or hasattr(found, attribute), text
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_files_stay_short_enough_to_read(package):
+@pytest.mark.parametrize("room", ROOMS)
+def test_files_stay_short_enough_to_read(room):
     lengths = {
-        str(path.relative_to(ROOT)): len(path.read_text().splitlines())
-        for path in (ROOT / package).rglob("*.py")
+        str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in _files(room)
     }
     assert not {path: length for path, length in lengths.items() if length > 400}
 
@@ -50,10 +98,10 @@ def test_scripts_stay_thin():
         assert len(path.read_text().splitlines()) <= 120, path
 
 
-@pytest.mark.parametrize("package", [*PACKAGES, "train_scripts"])
-def test_public_functions_and_classes_have_docstrings(package):
+@pytest.mark.parametrize("room", [*ROOMS, "train_scripts"])
+def test_public_functions_and_classes_have_docstrings(room):
     bare = []
-    for path in (ROOT / package).rglob("*.py"):
+    for path in _files(room):
         for node in ast.parse(path.read_text()).body:
             named = isinstance(node, ast.FunctionDef | ast.ClassDef)
             if named and not node.name.startswith("_") and ast.get_docstring(node) is None:
@@ -62,5 +110,5 @@ def test_public_functions_and_classes_have_docstrings(package):
 
 
 def test_no_package_has_a_catch_all_module():
-    names = {path.stem for name in PACKAGES for path in (ROOT / name).rglob("*")}
+    names = {path.stem for room in ROOMS for path in (PACKAGE / room).resolve().rglob("*")}
     assert not names & {"utils", "common", "helpers", "core"}

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from training.backend import start_up
-from training.command_line import parse, run_main, script_parser
+from ultimate_deep.experiments.command_line import parse, run_main, script_parser
+from ultimate_deep.training.backend import start_up
 
 if TYPE_CHECKING:
-    from training.inference import Rejudged
+    from ultimate_deep.experiments.judging.rejudged import Rejudged
 
 SHOWN = (
     "accuracy", "roc_auc", "log_loss", "total_return", "annual_return", "sharpe", "sortino",
@@ -30,8 +30,8 @@ def main() -> None:
     parser.add_argument("--trades", help="CSV file to write the trade list to")
     options = parse(parser)
     start_up(Console())
-    from training.ensembles.bundle import load_any
-    from training.inference import backtest_bundle
+    from ultimate_deep.bundles.ensembles.bundle import load_any
+    from ultimate_deep.experiments.judging.rejudged import backtest_bundle
 
     bundle = load_any(options.bundle)
     result = backtest_bundle(bundle, options.data, options.period)

@@ -20,9 +20,9 @@ import dataclasses
 
 from rich.console import Console
 
-from training.architectures.config import DEFAULTS, ComparisonConfig, quick
-from training.backend import start_up
-from training.command_line import experiment_of, experiment_parser, parse, run_main
+from ultimate_deep.experiments.command_line import experiment_of, experiment_parser, parse, run_main
+from ultimate_deep.experiments.depths.config import DEFAULTS, ComparisonConfig, quick
+from ultimate_deep.training.backend import start_up
 
 WIDTH = 160  # of tables where nobody's terminal is asked
 
@@ -42,9 +42,13 @@ def main() -> None:
         experiment, comparison = quick(experiment, comparison)
     console = Console()
     start_up(console)
-    from training.architectures.comparison import compare, finish
-    from training.architectures.tables import render_comparison, render_folder, write_comparison
-    from training.fitting.progress import make_progress
+    from ultimate_deep.experiments.depths.comparison import compare, finish
+    from ultimate_deep.experiments.depths.tables import (
+        render_comparison,
+        render_folder,
+        write_comparison,
+    )
+    from ultimate_deep.training.progress import make_progress
 
     compared = compare(experiment, comparison, make_progress(console), resume=options.resume)
     write_comparison(compared)

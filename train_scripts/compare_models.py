@@ -10,8 +10,8 @@ models that were ever judged on these bars, so looking at many asks more of each
 
 from rich.console import Console
 
-from training.backend import start_up
-from training.command_line import comparison_parser, parse, run_main
+from ultimate_deep.experiments.command_line import comparison_parser, parse, run_main
+from ultimate_deep.training.backend import start_up
 
 
 def main() -> None:
@@ -19,10 +19,10 @@ def main() -> None:
     options = parse(comparison_parser(__doc__))
     console = Console()
     start_up(console)
-    from training.ensembles.bundle import load_any
-    from training.evaluating.comparing import compare_bundles
-    from training.fitting.progress import make_progress
-    from training.summary import render_comparison
+    from ultimate_deep.bundles.ensembles.bundle import load_any
+    from ultimate_deep.experiments.judging.comparing import compare_bundles
+    from ultimate_deep.experiments.summary import render_comparison
+    from ultimate_deep.training.progress import make_progress
 
     bundles = [load_any(folder) for folder in options.bundles]
     done = compare_bundles(bundles, options.data, make_progress(console))

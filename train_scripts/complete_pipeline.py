@@ -16,15 +16,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from training.backend import start_up
-from training.command_line import (
+from ultimate_deep.experiments.command_line import (
     experiment_of,
     experiment_parser,
     parse,
     run_main,
     with_model_config,
 )
-from training.ensembles.config import EnsembleConfig
+from ultimate_deep.experiments.ensembles.config import EnsembleConfig
+from ultimate_deep.training.backend import start_up
 
 CONFIGS = Path(__file__).resolve().parent / "configs"
 MEMBERS = ["linear", "hist_gradient_boosting", "lstm"]
@@ -47,9 +47,9 @@ def main() -> None:
     ]
     console = Console()
     start_up(console)
-    from training.complete import run_complete
-    from training.fitting.progress import make_progress
-    from training.summary import render_comparison
+    from ultimate_deep.experiments.example import run_complete
+    from ultimate_deep.experiments.summary import render_comparison
+    from ultimate_deep.training.progress import make_progress
 
     progress = make_progress(console)
     done = run_complete(tuple(members), options.ensemble, progress, resume=options.resume)

@@ -10,7 +10,7 @@ time. --no_training leaves out what trains. Without --data.path the run's own ba
 
 Your own steps are examined with --steps my_steps.py:steps (or module:attribute), where
 
-    from training.steps import Steps
+    from ultimate_deep.pipeline.steps import Steps
     steps = Steps(features=my_features, scale=my_scaler)   # whatever of the run you replace
 
 Writes leaks.json and leaks.html to --output, by default a new folder beside the bundle, which
@@ -26,13 +26,13 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from evaluation.leaks.detect import CHECKS, DATA_CHECKS
-from evaluation.leaks.runner import LeakConfig
-from training.backend import start_up
-from training.command_line import parse, run_main, script_parser
+from ultimate_deep.evaluation.leaks.detect import CHECKS, DATA_CHECKS
+from ultimate_deep.evaluation.leaks.runner import LeakConfig
+from ultimate_deep.experiments.command_line import parse, run_main, script_parser
+from ultimate_deep.training.backend import start_up
 
 if TYPE_CHECKING:
-    from evaluation.leaks.findings import LeakReport
+    from ultimate_deep.evaluation.leaks.findings import LeakReport
 
 STYLES = {"leak": "bold red", "warning": "yellow", "not run": "yellow", "passed": "green"}
 
@@ -50,17 +50,17 @@ def main() -> None:
     options = parse(parser)
     console = Console()
     start_up(console)
-    from training.bundle import load_bundle
-    from training.fitting.progress import make_progress
-    from training.leak_detection import SurrogateConfig
-    from training.leak_detection_files import (
+    from ultimate_deep.bundles.bundle import load_bundle
+    from ultimate_deep.experiments.leaks.detection import (
         detect_in_bundle,
         free_folder,
         load_steps,
         refuse_existing,
         write_leaks,
     )
-    from training.steps import Steps
+    from ultimate_deep.experiments.leaks.pipeline import SurrogateConfig
+    from ultimate_deep.pipeline.steps import Steps
+    from ultimate_deep.training.progress import make_progress
 
     bundle = load_bundle(options.bundle)
     folder = Path(options.output) if options.output else free_folder(bundle.folder)

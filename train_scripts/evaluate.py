@@ -11,8 +11,8 @@ run; without --data.path a simulated run is simulated again.
 
 from rich.console import Console
 
-from training.backend import start_up
-from training.command_line import parse, run_main, script_parser
+from ultimate_deep.experiments.command_line import parse, run_main, script_parser
+from ultimate_deep.training.backend import start_up
 
 
 def main() -> None:
@@ -20,10 +20,10 @@ def main() -> None:
     options = parse(script_parser(__doc__, period=True))
     console = Console()
     start_up(console)
-    from training.ensembles.bundle import load_any
-    from training.evaluating.evaluation import evaluate_bundle
-    from training.fitting.progress import make_progress
-    from training.summary import render_verdict
+    from ultimate_deep.bundles.ensembles.bundle import load_any
+    from ultimate_deep.experiments.judging.evaluation import evaluate_bundle
+    from ultimate_deep.experiments.summary import render_verdict
+    from ultimate_deep.training.progress import make_progress
 
     bundle = load_any(options.bundle)
     done = evaluate_bundle(bundle, options.data, options.period, make_progress(console))

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING
 from jsonargparse import ArgumentParser
 from rich.console import Console
 
-from training.backend import start_up
-from training.command_line import USAGE, parse, run_main
-from training.exploring.exploration import ExplorationConfig
+from ultimate_deep.experiments.command_line import USAGE, parse, run_main
+from ultimate_deep.experiments.exploring.exploration import ExplorationConfig
+from ultimate_deep.training.backend import start_up
 
 if TYPE_CHECKING:
-    from training.exploring.exploration import Exploration
-    from training.fitting.progress import Progress
+    from ultimate_deep.experiments.exploring.exploration import Exploration
+    from ultimate_deep.training.progress import Progress
 
 
 def main() -> None:
@@ -38,10 +38,10 @@ def main() -> None:
     names = ExplorationConfig.__dataclass_fields__
     config = ExplorationConfig(**{name: options[name] for name in names})
     console = Console()
-    from training.exploring.exploration import explore
-    from training.exploring.files import write_exploration
-    from training.exploring.summary import heading, sentence
-    from training.fitting.progress import make_progress
+    from ultimate_deep.experiments.exploring.exploration import explore
+    from ultimate_deep.experiments.exploring.files import write_exploration
+    from ultimate_deep.experiments.exploring.summary import heading, sentence
+    from ultimate_deep.training.progress import make_progress
 
     progress = make_progress(console)
     if options.bundle:
@@ -64,8 +64,8 @@ def main() -> None:
 
 def explore_bundle(folder: str, config: ExplorationConfig, progress: "Progress") -> "Exploration":
     """Explore a run's bars, and what its model needs."""
-    from training.bundle import load_bundle
-    from training.exploring.bundle_importance import explore_with_bundle
+    from ultimate_deep.bundles.bundle import load_bundle
+    from ultimate_deep.experiments.exploring.bundle_importance import explore_with_bundle
 
     return explore_with_bundle(load_bundle(folder), config, progress)
 

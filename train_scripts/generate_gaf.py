@@ -9,7 +9,8 @@ the oldest 90% of the rows and the newest 10%, labels purged at the boundary) an
 --resume goes on to the same bytes. Without --data.path the bars are simulated, and the metadata
 says so.
 
-A net needs no such files: models.layers.GafImages makes the same pictures from 64 numbers.
+A net needs no such files: ultimate_deep.models.layers.GafImages makes the same pictures from 64
+numbers.
 """
 
 import time
@@ -20,10 +21,10 @@ from jsonargparse import ArgumentParser
 from rich.console import Console
 from rich.progress import Progress
 
-from market.labels import LabelSpec
-from training.command_line import USAGE, parse, run_main
-from training.config import DataConfig
-from training.gaf_files import GafFilesConfig, write_gaf_files
+from ultimate_deep.experiments.command_line import USAGE, parse, run_main
+from ultimate_deep.market.labels import LabelSpec
+from ultimate_deep.market.market import DataConfig
+from ultimate_deep.pipeline.gaf_files import GafFilesConfig, write_gaf_files
 
 LINE_SECONDS = 10.0
 
@@ -38,7 +39,7 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true", help="Go on with unfinished files")
     options = parse(parser)
     config = GafFilesConfig(**{name: options[name] for name in GafFilesConfig.__dataclass_fields__})
-    from training.dataset import load_market
+    from ultimate_deep.market.market import load_market
 
     console = Console()
     market = load_market(options.data, options.label)

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from training.backend import start_up
-from training.command_line import parse, run_main, script_parser
+from ultimate_deep.experiments.command_line import parse, run_main, script_parser
+from ultimate_deep.training.backend import start_up
 
 
 def main() -> None:
@@ -26,10 +26,10 @@ def main() -> None:
     parser.add_argument("--passes", type=int, default=0, help="Of dropout, for uncertainty")
     options = parse(parser)
     start_up(Console())
-    from training.dataset import load_market
-    from training.ensembles.bundle import load_any
-    from training.inference import bundle_config, merge_data, predict_bars
-    from training.prediction_uncertainty import uncertainty_columns
+    from ultimate_deep.bundles.ensembles.bundle import load_any
+    from ultimate_deep.bundles.predicting import bundle_config, merge_data, predict_bars
+    from ultimate_deep.bundles.prediction_uncertainty import uncertainty_columns
+    from ultimate_deep.market.market import load_market
 
     bundle = load_any(options.bundle)
     config = bundle_config(bundle)

@@ -11,8 +11,14 @@ as YAML.
 
 from rich.console import Console
 
-from training.backend import start_up
-from training.command_line import asker, experiment_of, experiment_parser, parse, run_main
+from ultimate_deep.experiments.command_line import (
+    asker,
+    experiment_of,
+    experiment_parser,
+    parse,
+    run_main,
+)
+from ultimate_deep.training.backend import start_up
 
 
 def main() -> None:
@@ -23,10 +29,10 @@ def main() -> None:
     options = parse(parser)
     console = Console()
     start_up(console)
-    from training.fitting.plan import render_plan
-    from training.fitting.progress import make_progress
-    from training.run import DeclinedError, run_experiment
-    from training.summary import render_summary
+    from ultimate_deep.experiments.run import DeclinedError, run_experiment
+    from ultimate_deep.experiments.summary import render_summary
+    from ultimate_deep.training.loop.plan import render_plan
+    from ultimate_deep.training.progress import make_progress
 
     try:
         run = run_experiment(

@@ -16,8 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from training.backend import start_up
-from training.command_line import (
+from ultimate_deep.experiments.command_line import (
     asker,
     experiment_of,
     experiment_parser,
@@ -25,6 +24,7 @@ from training.command_line import (
     run_main,
     with_model_config,
 )
+from ultimate_deep.training.backend import start_up
 
 CONFIGS = Path(__file__).resolve().parent / "configs" / "models"
 
@@ -38,10 +38,10 @@ def main() -> None:
     options = parse(parser, with_model_config(sys.argv[1:], CONFIGS))
     console = Console()
     start_up(console)
-    from training.fitting.plan import render_plan
-    from training.fitting.progress import make_progress
-    from training.run import DeclinedError, run_experiment
-    from training.summary import render_summary, render_zoo
+    from ultimate_deep.experiments.run import DeclinedError, run_experiment
+    from ultimate_deep.experiments.summary import render_summary, render_zoo
+    from ultimate_deep.training.loop.plan import render_plan
+    from ultimate_deep.training.progress import make_progress
 
     if options.list:
         console.print(render_zoo())

@@ -20,8 +20,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser
 from rich.console import Console
 
-from training.backend import start_up
-from training.command_line import (
+from ultimate_deep.experiments.command_line import (
     asker,
     experiment_of,
     experiment_parser,
@@ -29,8 +28,9 @@ from training.command_line import (
     run_main,
     with_model_config,
 )
-from training.config import ExperimentConfig
-from training.ensembles.config import EnsembleConfig
+from ultimate_deep.experiments.ensembles.config import EnsembleConfig
+from ultimate_deep.pipeline.config import ExperimentConfig
+from ultimate_deep.training.backend import start_up
 
 CONFIGS = Path(__file__).resolve().parent / "configs" / "models"
 
@@ -51,13 +51,13 @@ def main() -> None:
         parser.error("name two --members or more, or choose --ensemble.method two_stage")
     console = Console()
     start_up(console)
-    from training.ensembles.run import render_members, run_ensemble
-    from training.ensembles.snapshot import with_snapshots
-    from training.fitting.plan import render_plan
-    from training.fitting.progress import make_progress
-    from training.run import DeclinedError
-    from training.series import open_series
-    from training.summary import render_summary
+    from ultimate_deep.experiments.ensembles.run import render_members, run_ensemble
+    from ultimate_deep.experiments.ensembles.snapshot import with_snapshots
+    from ultimate_deep.experiments.run import DeclinedError
+    from ultimate_deep.experiments.series import open_series
+    from ultimate_deep.experiments.summary import render_summary
+    from ultimate_deep.training.loop.plan import render_plan
+    from ultimate_deep.training.progress import make_progress
 
     progress = make_progress(console)
     if options.bundles:

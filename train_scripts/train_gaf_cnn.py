@@ -17,8 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from training.backend import start_up
-from training.command_line import (
+from ultimate_deep.experiments.command_line import (
     asker,
     experiment_of,
     experiment_parser,
@@ -26,6 +25,7 @@ from training.command_line import (
     run_main,
     with_model_config,
 )
+from ultimate_deep.training.backend import start_up
 
 CONFIGS = Path(__file__).resolve().parent / "configs" / "models"
 
@@ -39,10 +39,10 @@ def main() -> None:
     options = parse(parser, with_model_config(["--model", "gaf_cnn", *sys.argv[1:]], CONFIGS))
     console = Console()
     start_up(console)
-    from training.fitting.plan import render_plan
-    from training.fitting.progress import make_progress
-    from training.picture_ensemble import render_ensemble, run_picture_ensemble
-    from training.run import DeclinedError
+    from ultimate_deep.experiments.ensembles.pictures import render_ensemble, run_picture_ensemble
+    from ultimate_deep.experiments.run import DeclinedError
+    from ultimate_deep.training.loop.plan import render_plan
+    from ultimate_deep.training.progress import make_progress
 
     try:
         done = run_picture_ensemble(

@@ -14,9 +14,15 @@ below the median (one seed): choosing among configurations gains little, and par
 
 from rich.console import Console
 
-from training.backend import start_up
-from training.command_line import asker, experiment_of, experiment_parser, parse, run_main
-from training.tuning.tune_config import TuneConfig
+from ultimate_deep.experiments.command_line import (
+    asker,
+    experiment_of,
+    experiment_parser,
+    parse,
+    run_main,
+)
+from ultimate_deep.experiments.tuning.tune_config import TuneConfig
+from ultimate_deep.training.backend import start_up
 
 
 def main() -> None:
@@ -28,11 +34,11 @@ def main() -> None:
     options = parse(parser)
     console = Console()
     start_up(console)
-    from training.fitting.progress import make_progress
-    from training.run import DeclinedError
-    from training.summary import render_summary
-    from training.tuning.tables import render_search_plan, render_trials
-    from training.tuning.tune import tune_experiment
+    from ultimate_deep.experiments.run import DeclinedError
+    from ultimate_deep.experiments.summary import render_summary
+    from ultimate_deep.experiments.tuning.tables import render_search_plan, render_trials
+    from ultimate_deep.experiments.tuning.tune import tune_experiment
+    from ultimate_deep.training.progress import make_progress
 
     try:
         tuned = tune_experiment(

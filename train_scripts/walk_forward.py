@@ -20,9 +20,9 @@ verdict is an edge. --quick runs a small net on few bars, to see it work: its fi
 
 from rich.console import Console
 
-from training.backend import start_up
-from training.command_line import experiment_of, experiment_parser, parse, run_main
-from training.walking.config import WalkForwardConfig, quick
+from ultimate_deep.experiments.command_line import experiment_of, experiment_parser, parse, run_main
+from ultimate_deep.experiments.walk_forward.config import WalkForwardConfig, quick
+from ultimate_deep.training.backend import start_up
 
 
 def main() -> None:
@@ -38,9 +38,9 @@ def main() -> None:
         config = quick(config)
     console = Console()
     start_up(console)
-    from training.fitting.progress import make_progress
-    from training.walking.report import render_walk_summary, write_walk
-    from training.walking.walk_forward import finish, walk_forward
+    from ultimate_deep.experiments.walk_forward.report import render_walk_summary, write_walk
+    from ultimate_deep.experiments.walk_forward.walk_forward import finish, walk_forward
+    from ultimate_deep.training.progress import make_progress
 
     walked = walk_forward(config, options.walk, make_progress(console), resume=options.resume)
     write_walk(walked)

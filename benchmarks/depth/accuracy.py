@@ -121,7 +121,7 @@ def _masks(net: Net, seed: Any) -> Masks:
     """The very masks that the stack draws from this seed, as float64."""
     import tensorflow as tf
 
-    from models.layers.masks import mask_source
+    from ultimate_deep.models.layers.stacks.masks import mask_source
 
     shape, rows = (net.batch, net.width), (net.batch, 1)
     rates = net.stochastic_depth * np.arange(1, net.depth + 1) / net.depth

@@ -22,7 +22,7 @@ from typing import Any
 
 from benchmarks.depth.nets import KERAS_KINDS, Net, make_gradient, make_step
 from benchmarks.depth.process import process_kib
-from training.backend import reuse_memory
+from ultimate_deep.training.backend import reuse_memory
 
 ERROR_LENGTH = 300
 POLL_SECONDS = 0.004
@@ -138,7 +138,7 @@ def _warm_up(net: Net) -> None:
         import keras
 
         if net.kind == "stack":
-            import models.layers.residual_stack  # noqa: F401
+            import ultimate_deep.models.layers.stacks.residual_stack  # noqa: F401
         keras.ops.convert_to_numpy(keras.ops.ones(1) + 1)
     else:
         import jax

@@ -91,7 +91,7 @@ def build_model(net: Net) -> Any:
 
 def stack_layer(net: Net, seed: int = 0) -> Any:
     """The stacked layer of `net`; the options at their defaults are left out."""
-    from models.layers.residual_stack import ResidualStack
+    from ultimate_deep.models.layers.stacks.residual_stack import ResidualStack
 
     options: dict[str, Any] = {}
     if net.coupling != "residual":

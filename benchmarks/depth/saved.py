@@ -58,7 +58,7 @@ def load_and_predict(path: str) -> dict[str, Any]:
     start = time.perf_counter()
     import keras
 
-    import models.layers  # noqa: F401  registers the layers
+    import ultimate_deep.models.layers  # noqa: F401  registers the layers
 
     imported = time.perf_counter()
     model = keras.models.load_model(path)

@@ -11,10 +11,10 @@ import pandas as pd
 from benchmarks.depth.process import process_kib
 from benchmarks.features_peers.bars import make_bars
 from benchmarks.features_peers.timing import Row, Rows, least, once, say
-from features import compile_engine, compute_features, feature_names, iter_features
-from features.compute import bar_columns
-from features.engine import Engine
-from features.registry import registry
+from ultimate_deep.features import compile_engine, compute_features, feature_names, iter_features
+from ultimate_deep.features.compute import bar_columns
+from ultimate_deep.features.feature_engine import Engine
+from ultimate_deep.features.registry import registry
 
 SMALL_ROWS = 2000
 KIB_PER_GIB = 2**20

@@ -67,7 +67,7 @@ def _child(bars: int) -> dict[str, Any]:
         marks.append(time.perf_counter())
         return marks[-1] - marks[-2]
 
-    from features import FeatureStream, compile_engine, compute_features
+    from ultimate_deep.features import FeatureStream, compile_engine, compute_features
 
     imported = mark()
     compile_engine()

@@ -11,10 +11,10 @@ from benchmarks.features_peers.bars import make_bars
 from benchmarks.features_peers.libraries import Call, Library, Outputs, libraries
 from benchmarks.features_peers.shared import SHARED, Shared
 from benchmarks.features_peers.timing import Row, Rows, least, once, say
-from features import compile_engine, compute_indicators, standard_indicators
-from features.compute import bar_columns
-from features.graph import Node
-from features.runner import evaluate
+from ultimate_deep.features import compile_engine, compute_indicators, standard_indicators
+from ultimate_deep.features.compute import bar_columns
+from ultimate_deep.features.engine.graph import Node
+from ultimate_deep.features.engine.runner import evaluate
 
 Floats = npt.NDArray[np.float64]
 # A peer that is further from us, as a share of the largest value, computes something else.

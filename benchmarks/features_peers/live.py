@@ -15,9 +15,9 @@ from benchmarks.features_peers.bars import make_bars
 from benchmarks.features_peers.comparison import TOLERANCE, nodes_of
 from benchmarks.features_peers.shared import SHARED
 from benchmarks.features_peers.timing import Row, Rows, peer, say, spread
-from features import FeatureStream, feature_names
-from features.compute import bar_columns
-from features.runner import Runner, evaluate, program_of
+from ultimate_deep.features import FeatureStream, feature_names
+from ultimate_deep.features.compute import bar_columns
+from ultimate_deep.features.engine.runner import Runner, evaluate, program_of
 
 # Bars before the clock starts: enough for kama_30, the slowest to settle.
 HISTORY = 7000

@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from market.simulation_spec import JumpSpec, RegimeSpec, SimulationSpec
-from market.simulator import SimulatedMarket, simulate_bars
+from ultimate_deep.market.simulation_spec import JumpSpec, RegimeSpec, SimulationSpec
+from ultimate_deep.market.simulator import SimulatedMarket, simulate_bars
 
 JUMPS = JumpSpec(per_bar=0.01, size=5.0)
 WAVES = RegimeSpec(volatility_depth=0.7, period_bars=3_000)

@@ -7,13 +7,13 @@ import keras
 import numpy as np
 
 from benchmarks.verdicts.markets import Case
-from evaluation.oracle import oracle_signal, share_of_net_return
-from market.simulator import SimulatedMarket
-from training.config import ExperimentConfig, ModelConfig
-from training.dataset import Market
-from training.experiment import Outcome, Prepared, build, evaluate, prepare, train
-from training.fitting.fit_config import FitConfig
-from training.fitting.progress import Progress
+from ultimate_deep.evaluation.measures.oracle import oracle_signal, share_of_net_return
+from ultimate_deep.experiments.experiment import Outcome, Prepared, build, evaluate, prepare, train
+from ultimate_deep.market.market import Market
+from ultimate_deep.market.simulator import SimulatedMarket
+from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig
+from ultimate_deep.training.config import FitConfig
+from ultimate_deep.training.progress import Progress
 
 MODEL = ModelConfig(name="mlp", options={"hidden_widths": (32,), "dropout_rate": 0.3})
 FIT = FitConfig(epochs=15, patience_epochs=3, learning_rate=2e-3, weight_decay=0.1, batch_size=128)

@@ -14,10 +14,10 @@ import tensorflow as tf
 
 from benchmarks.depth.process import process_kib
 from benchmarks.zoo.peers import build_peer
-from models.registry import build_model, preset_config, presets, reads
-from training.fitting.fit_config import FitConfig
-from training.fitting.train_step import uses_xla
-from training.inputs.config import InputConfig
+from ultimate_deep.models.registry import build_model, preset_config, presets, reads
+from ultimate_deep.pipeline.inputs.config import InputConfig
+from ultimate_deep.training.config import FitConfig
+from ultimate_deep.training.loop.train_step import uses_xla
 
 OURS, PLAIN = "ours", "plain Keras"
 WINDOW_BARS, FEATURES, BATCH = 100, 220, 32

@@ -1,28 +1,28 @@
 """Every layer of ours, imported eagerly so that `keras.models.load_model` knows them all."""
 
-from models.layers.attention_stack import AttentionStack
-from models.layers.clip_inputs import ClipInputs
-from models.layers.dense_stack import DenseStack
-from models.layers.episodic_index import EpisodicIndex
-from models.layers.every_nth import EveryNth
-from models.layers.experts import ExpertsFeedForward
-from models.layers.gaf_images import GafImages
-from models.layers.head_layers import OrderedQuantiles
-from models.layers.horizon_attention import HorizonAttention
-from models.layers.knot_interpolation import KnotInterpolation
-from models.layers.lagged_attention import LaggedAttention
-from models.layers.memory_cell import MemoryCell
-from models.layers.multi_scale_attention import MultiScaleAttention
-from models.layers.offset import Offset
-from models.layers.patches import JoinChannels, Patches
-from models.layers.positions import AddPositions
-from models.layers.residual_scale import ResidualScale
-from models.layers.residual_stack import ResidualStack
-from models.layers.round_to_grid import RoundToGrid
-from models.layers.sequence_attention import SequenceAttention
-from models.layers.temporal_attention import TemporalAttention
-from models.layers.time_pooling import TimePooling
-from models.layers.weight_norm_conv import WeightNormConv
+from ultimate_deep.models.layers.attention.horizon_attention import HorizonAttention
+from ultimate_deep.models.layers.attention.lagged_attention import LaggedAttention
+from ultimate_deep.models.layers.attention.multi_scale_attention import MultiScaleAttention
+from ultimate_deep.models.layers.attention.positions import AddPositions
+from ultimate_deep.models.layers.attention.sequence_attention import SequenceAttention
+from ultimate_deep.models.layers.attention.temporal_attention import TemporalAttention
+from ultimate_deep.models.layers.clip_inputs import ClipInputs
+from ultimate_deep.models.layers.episodic_index import EpisodicIndex
+from ultimate_deep.models.layers.every_nth import EveryNth
+from ultimate_deep.models.layers.experts import ExpertsFeedForward
+from ultimate_deep.models.layers.gaf_images import GafImages
+from ultimate_deep.models.layers.head_layers import OrderedQuantiles
+from ultimate_deep.models.layers.knot_interpolation import KnotInterpolation
+from ultimate_deep.models.layers.memory_cell import MemoryCell
+from ultimate_deep.models.layers.patches import JoinChannels, Patches
+from ultimate_deep.models.layers.stacks.attention_stack import AttentionStack
+from ultimate_deep.models.layers.stacks.dense_stack import DenseStack
+from ultimate_deep.models.layers.stacks.offset import Offset
+from ultimate_deep.models.layers.stacks.residual_scale import ResidualScale
+from ultimate_deep.models.layers.stacks.residual_stack import ResidualStack
+from ultimate_deep.models.layers.stacks.round_to_grid import RoundToGrid
+from ultimate_deep.models.layers.time_pooling import TimePooling
+from ultimate_deep.models.layers.weight_norm_conv import WeightNormConv
 
 __all__ = [
     "AddPositions",

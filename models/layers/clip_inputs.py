@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from models.checks import check_positive
+from ultimate_deep.models.checks import check_positive
 
 
 @keras.saving.register_keras_serializable(package="ultimate_deep")

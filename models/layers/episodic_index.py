@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from models.checks import check_range
-from models.seeds import derive_seed
+from ultimate_deep.models.checks import check_range
+from ultimate_deep.models.seeds import derive_seed
 
 NEVER_DAY = 1e7  # known in 29,000 years: an empty slot
 HIDDEN = -1e9

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from models.checks import check_range
+from ultimate_deep.models.checks import check_range
 
 
 @keras.saving.register_keras_serializable(package="ultimate_deep")

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from models.checks import check_positive, check_range
-from models.seeds import derive_seed
+from ultimate_deep.models.checks import check_positive, check_range
+from ultimate_deep.models.seeds import derive_seed
 
 
 class Routing(NamedTuple):

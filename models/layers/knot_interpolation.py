@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from models.checks import check_choice, check_range
+from ultimate_deep.models.checks import check_choice, check_range
 
 INTERPOLATIONS = ("linear", "nearest")
 

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from models.checks import check_positive, check_range
-from models.seeds import derive_seed
+from ultimate_deep.models.checks import check_positive, check_range
+from ultimate_deep.models.seeds import derive_seed
 
 BANKS = 2  # short-term, long-term
 SHORT_RETENTION_LOGIT = 3.0  # keeps 95% a bar at first

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from models.checks import check_range
+from ultimate_deep.models.checks import check_range
 
 
 def patch_count(window_bars: int, patch_bars: int, stride_bars: int) -> int:

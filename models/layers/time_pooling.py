@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from models.checks import check_choice
+from ultimate_deep.models.checks import check_choice
 
 POOLINGS = ("adaptive", "last", "mean")
 

@@ -6,8 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from models.checks import check_range
-from models.seeds import derive_seed
+from ultimate_deep.models.checks import check_range
+from ultimate_deep.models.seeds import derive_seed
 
 
 @keras.saving.register_keras_serializable(package="ultimate_deep")

@@ -1,1 +1,0 @@
-"""Stacks as plain Keras layers: `models.unrolled.unrolled` puts these parts together."""

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.registry import BUILDERS, preset_config, presets
+from ultimate_deep.models.registry import BUILDERS, preset_config, presets
 
 ROOT = Path(__file__).resolve().parents[2]
 

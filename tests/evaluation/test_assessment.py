@@ -7,13 +7,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.assessment import Assessment, AssessmentInputs, _versus, assess, judged_rows
-from evaluation.backtest import BacktestConfig, run_backtest
-from evaluation.json_safe import json_safe
-from evaluation.ledger.trial import KINDS, TrialCount
-from evaluation.robustness.trade import Decisions
-from evaluation.signals import signal_from_probability
-from evaluation.verdict import judge_edge
+from ultimate_deep.evaluation.assessment import (
+    Assessment,
+    AssessmentInputs,
+    _versus,
+    assess,
+    judged_rows,
+)
+from ultimate_deep.evaluation.backtesting.vectorised import BacktestConfig, run_backtest
+from ultimate_deep.evaluation.json_safe import json_safe
+from ultimate_deep.evaluation.ledger.trial import KINDS, TrialCount
+from ultimate_deep.evaluation.robustness.trade import Decisions
+from ultimate_deep.evaluation.signals import signal_from_probability
+from ultimate_deep.evaluation.verdict import judge_edge
 
 BARS_PER_YEAR = 8760.0
 

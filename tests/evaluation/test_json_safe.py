@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.json_safe import json_safe
-from portfolio.costs import CostSpec
+from ultimate_deep.evaluation.json_safe import json_safe
+from ultimate_deep.portfolio.costs import CostSpec
 
 
 def test_everything_results_hold_becomes_strict_json():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evaluation.signals import signal_from_probability
+from ultimate_deep.evaluation.signals import signal_from_probability
 
 
 def test_long_flat_and_long_short():

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evaluation.json_safe import json_safe
-from evaluation.verdict import VerdictConfig, judge_edge
+from ultimate_deep.evaluation.json_safe import json_safe
+from ultimate_deep.evaluation.verdict import VerdictConfig, judge_edge
 
 QUICK = VerdictConfig(resamples=1000)
 

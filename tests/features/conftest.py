@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.engine import LIMIT
-from features.registry import MOST_WARMUP_BARS, Feature
-from features.runner import evaluate
+from ultimate_deep.features.engine.runner import evaluate
+from ultimate_deep.features.feature_engine import LIMIT
+from ultimate_deep.features.registry import MOST_WARMUP_BARS, Feature
 
 
 def bars(rows: int, *, seed: int = 0, start: str = "2020-02-27 05:00", every: str = "1h"):

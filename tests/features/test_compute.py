@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features import FeatureMatrix, compute_features, feature_names, feature_table
-from features.graph import column, cumulative
-from features.registry import MOST_WARMUP_BARS, Feature, check_features, registry
-from features.windows import mean
+from ultimate_deep.features import FeatureMatrix, compute_features, feature_names, feature_table
+from ultimate_deep.features.engine.graph import column, cumulative
+from ultimate_deep.features.engine.windows import mean
+from ultimate_deep.features.registry import MOST_WARMUP_BARS, Feature, check_features, registry
 
 
 def test_matrix_of_all_features(random_bars):

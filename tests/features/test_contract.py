@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features import FeatureStream, compute_features, feature_names, feature_table
-from features.compute import bar_columns
-from features.engine import LIMIT
-from features.graph import COLUMNS, Node
-from features.registry import FAMILIES, MOST_WARMUP_BARS, OPTIONAL_FAMILIES, registry
-from features.runner import evaluate, program_of
+from ultimate_deep.features import FeatureStream, compute_features, feature_names, feature_table
+from ultimate_deep.features.compute import bar_columns
+from ultimate_deep.features.engine.graph import COLUMNS, Node
+from ultimate_deep.features.engine.runner import evaluate, program_of
+from ultimate_deep.features.feature_engine import LIMIT
+from ultimate_deep.features.registry import FAMILIES, MOST_WARMUP_BARS, OPTIONAL_FAMILIES, registry
 
 CUTS = (437, 700, 1023, 1311)
 
@@ -151,8 +151,8 @@ def test_any_scale_of_real_prices_changes_only_rounding(real_bars_folder, name):
 
 
 def test_a_raw_price_is_caught_by_the_scale_check(random_bars):
-    from features.graph import column
-    from features.windows import mean
+    from ultimate_deep.features.engine.graph import column
+    from ultimate_deep.features.engine.windows import mean
 
     columns = bar_columns(random_bars)
     raw = [mean(column("close"), 20)]
@@ -228,7 +228,7 @@ def test_a_spike_leaves_no_trace_once_it_has_left_every_window(make_whole_bars):
 
     Recursive averages keep (1 - alpha)^k of 1e9, so they are left out here.
     """
-    from features import opcodes
+    from ultimate_deep.features.engine import opcodes
 
     @cache
     def recursive(node: Node) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.gaf import gaf_images, gaf_numbers
+from ultimate_deep.features.gaf import gaf_images, gaf_numbers
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "gaf.npz"
 SIZES = {"halved": (128, 64), "uneven": (100, 32), "whole": (16, 16)}

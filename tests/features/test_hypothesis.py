@@ -4,11 +4,11 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from features import cross_asset, order_book
-from features.engine import LIMIT
-from features.graph import COLUMNS
-from features.registry import registry
-from features.runner import evaluate
+from ultimate_deep.features.engine.graph import COLUMNS
+from ultimate_deep.features.engine.runner import evaluate
+from ultimate_deep.features.families import cross_asset, order_book
+from ultimate_deep.features.feature_engine import LIMIT
+from ultimate_deep.features.registry import registry
 
 ROWS = 600
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import talib
 
-from features import compute_indicators, standard_indicators
+from ultimate_deep.features import compute_indicators, standard_indicators
 
 # Absolute floor as a share of each series' largest value, for values near zero.
 RELATIVE = 1e-9
@@ -231,8 +231,8 @@ def test_every_standard_indicator_is_finite_after_it_settles(ours):
 
 
 def test_own_indicators_by_name(long_bars):
-    from features.graph import ratio
-    from features.indicators import atr, close, ema
+    from ultimate_deep.features.engine.graph import ratio
+    from ultimate_deep.features.indicators.classic import atr, close, ema
 
     frame = compute_indicators(long_bars, {"stretch": ratio(close() - ema(close(), 9), atr(9))})
     assert list(frame.columns) == ["stretch"]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features import compute_features
+from ultimate_deep.features import compute_features
 
 
 @pytest.fixture(scope="module")

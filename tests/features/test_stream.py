@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features import (
+from ultimate_deep.features import (
     BarRefusedError,
     FeatureStream,
     compute_features,
@@ -201,7 +201,7 @@ def test_what_load_refuses(tmp_path):
 
 def test_a_stream_of_other_definitions_is_refused(tmp_path, monkeypatch):
     path = FeatureStream(["rsi_14"]).save(tmp_path / "stream.npz")
-    monkeypatch.setattr("features.engine.Engine.digest", "another")
+    monkeypatch.setattr("ultimate_deep.features.feature_engine.Engine.digest", "another")
     with pytest.raises(ValueError, match=r"definitions have changed.*bars instead"):
         FeatureStream.load(path)
 

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from market.bars import BarsError
-from market.formats import FORMATS
-from market.readers import read_bars
+from ultimate_deep.market.bars import BarsError
+from ultimate_deep.market.formats import FORMATS
+from ultimate_deep.market.readers import read_bars
 
 ROWS = 48
 CANONICAL_HEADER = "timestamp,open,high,low,close,volume"

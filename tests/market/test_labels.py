@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market.labels import LabelSpec, make_labels
+from ultimate_deep.market.labels import LabelSpec, make_labels
 
 
 def make_frame(rows, seed, coarse=False):

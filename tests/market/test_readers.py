@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from market.bars import BarsError
-from market.readers import read_bars, write_bars
+from ultimate_deep.market.bars import BarsError
+from ultimate_deep.market.readers import read_bars, write_bars
 
 ROWS = 48
 CANONICAL_HEADER = "timestamp,open,high,low,close,volume"

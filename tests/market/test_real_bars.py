@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from market.bars import BarsError
-from market.labels import LabelSpec, make_labels
-from market.readers import read_bars
+from ultimate_deep.market.bars import BarsError
+from ultimate_deep.market.labels import LabelSpec, make_labels
+from ultimate_deep.market.readers import read_bars
 
 FILES = {
     "btcusd_1h": (20_111, "2017-07", "2019-10", "1h", "continuous", 8766),

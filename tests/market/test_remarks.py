@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from market.remarks import remarks, stale_open_share
-from market.simulator import simulate_bars
+from ultimate_deep.market.remarks import remarks, stale_open_share
+from ultimate_deep.market.simulator import simulate_bars
 
 
 def test_opens_that_repeat_the_last_close_are_remarked():
@@ -18,7 +18,7 @@ def test_opens_that_repeat_the_last_close_are_remarked():
 
 
 def test_bitcoin_hours_are_remarked_and_equities_are_not(real_bars_folder):
-    from market.readers import read_bars
+    from ultimate_deep.market.readers import read_bars
 
     bitcoin = read_bars(real_bars_folder / "btcusd_1h.parquet")["BTCUSD"]
     assert any("very print" in note for note in bitcoin.notes)

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from market.sessions import find_bars_per_year, find_gaps, find_interval, find_session
+from ultimate_deep.market.sessions import find_bars_per_year, find_gaps, find_interval, find_session
 
 HOUR = pd.Timedelta("1h")
 

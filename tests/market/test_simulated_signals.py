@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from features import compute_features, feature_names
-from market.bars import validate_bars
-from market.labels import LabelSpec, make_labels
-from market.shock_law import (
+from ultimate_deep.features import compute_features, feature_names
+from ultimate_deep.market.bars import validate_bars
+from ultimate_deep.market.labels import LabelSpec, make_labels
+from ultimate_deep.market.shock_law import (
     FREQUENCY_BOUND,
     GAP_SHARE,
     body_scales,
@@ -19,12 +19,24 @@ from market.shock_law import (
     draw_jumps,
     draw_shocks,
 )
-from market.simulated_book import BOOK_COLUMNS, BookNoise
-from market.simulation_noise import MEMORY_BARS, MEMORY_ORDER, Noise, draw_waves, memory_weights
-from market.simulation_oracle import realise
-from market.simulation_spec import SIGNALS, AssetSpec, JumpSpec, RegimeSpec, SimulationSpec
-from market.simulator import lead_lag_drift, simulate_assets, simulate_bars
-from market.simulator_kernels import (
+from ultimate_deep.market.simulated_book import BOOK_COLUMNS, BookNoise
+from ultimate_deep.market.simulation_noise import (
+    MEMORY_BARS,
+    MEMORY_ORDER,
+    Noise,
+    draw_waves,
+    memory_weights,
+)
+from ultimate_deep.market.simulation_oracle import realise
+from ultimate_deep.market.simulation_spec import (
+    SIGNALS,
+    AssetSpec,
+    JumpSpec,
+    RegimeSpec,
+    SimulationSpec,
+)
+from ultimate_deep.market.simulator import lead_lag_drift, simulate_assets, simulate_bars
+from ultimate_deep.market.simulator_kernels import (
     cross_timeframe_drift,
     linear_drift,
     long_memory_drift,

@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from market.bars import validate_bars
-from market.labels import LabelSpec, make_labels
-from market.shock_law import GAP_SHARE, draw_shocks
-from market.simulation_noise import Noise
-from market.simulation_oracle import realise
-from market.simulator import simulate_bars
-from market.simulator_kernels import planted_drift, sum_exceeds
+from ultimate_deep.market.bars import validate_bars
+from ultimate_deep.market.labels import LabelSpec, make_labels
+from ultimate_deep.market.shock_law import GAP_SHARE, draw_shocks
+from ultimate_deep.market.simulation_noise import Noise
+from ultimate_deep.market.simulation_oracle import realise
+from ultimate_deep.market.simulator import simulate_bars
+from ultimate_deep.market.simulator_kernels import planted_drift, sum_exceeds
 
 COLUMNS = ["open", "high", "low", "close", "volume"]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market.splits import SplitSpec, chronological_split
+from ultimate_deep.market.splits import SplitSpec, chronological_split
 
 HOUR = pd.Timedelta("1h")
 

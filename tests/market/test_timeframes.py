@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from market.timeframes import coarse_bars
-from market.windows import Windows
+from ultimate_deep.market.timeframes import coarse_bars
+from ultimate_deep.market.windows import Windows
 
 HOUR = pd.Timedelta("1h")
 

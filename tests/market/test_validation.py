@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from market.bars import BAR_COLUMNS, Bars, BarsError, validate_bars
+from ultimate_deep.market.bars import BAR_COLUMNS, Bars, BarsError, validate_bars
 
 
 def make_frame(rows=60, freq="1h", start="2024-01-01", seed=0):

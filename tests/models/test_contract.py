@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from keras.backend import standardize_dtype
 
-import models
-from models import registry
-from models.attention_map import has_temporal_attention, temporal_attention
-from models.heads import direction_logits
-from models.search_space import Choice, FloatRange, IntRange
+from ultimate_deep import models
+from ultimate_deep.models import registry
+from ultimate_deep.models.heads import direction_logits
+from ultimate_deep.models.search_space import Choice, FloatRange, IntRange
+from ultimate_deep.models.surgery.attention_map import has_temporal_attention, temporal_attention
 
 ROWS, HORIZONS = 16, 2
 INPUTS = {

@@ -4,14 +4,14 @@ import importlib
 
 import pytest
 
-import models
-from models.mlp import MlpConfig
-from models.search_space import Choice, FloatRange, IntRange
+from ultimate_deep import models
+from ultimate_deep.models.nets.mlp import MlpConfig
+from ultimate_deep.models.search_space import Choice, FloatRange, IntRange
 
 
 def test_unknown_name_lists_the_known_ones_and_says_how_to_add_one():
     for function in (models.config_class, models.search_space):
-        known = r"adaptive_hybrid, .*, ultimate.*one line in models.registry"
+        known = r"adaptive_hybrid, .*, ultimate.*one line in ultimate_deep.models.registry"
         with pytest.raises(ValueError, match=known):
             function("transformr")
     with pytest.raises(ValueError, match="No model is called 'transformr'"):

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import pytest
 
-import models
-from models.ultimate import UltimateConfig
+from ultimate_deep import models
+from ultimate_deep.models.nets.ultimate import UltimateConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = UltimateConfig(
@@ -22,7 +22,7 @@ import sys, warnings
 warnings.simplefilter("error")
 warnings.filterwarnings("ignore", ".*__array__.*copy keyword", DeprecationWarning)
 import numpy as np, keras
-import models
+from ultimate_deep import models
 folder = sys.argv[1]
 x = np.load(f"{folder}/x.npy")
 expected = np.load(f"{folder}/expected.npy")

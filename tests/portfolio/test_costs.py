@@ -2,7 +2,7 @@
 
 import pytest
 
-from portfolio.costs import CostSpec
+from ultimate_deep.portfolio.costs import CostSpec
 
 
 def test_costs_add_up_in_basis_points():

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
-from portfolio.breakers import BreakerSpec
-from portfolio.sizing import METHODS, SizingSpec, kelly_fraction, size_positions
-from portfolio.stops import StopSpec
-from portfolio.volatility import bar_volatility
+from ultimate_deep.portfolio.breakers import BreakerSpec
+from ultimate_deep.portfolio.sizing import METHODS, SizingSpec, kelly_fraction, size_positions
+from ultimate_deep.portfolio.stops import StopSpec
+from ultimate_deep.portfolio.volatility import bar_volatility
 
 
 @pytest.mark.parametrize(("gain", "loss"), [(1.0, 1.0), (2.0, 1.0), (0.5, 1.0), (0.03, 0.02)])

@@ -8,18 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from training.bundle import load_bundle
-from training.config import DataConfig, ExperimentConfig, FeatureConfig, ModelConfig
-from training.fitting.fit_config import FitConfig
-from training.fitting.progress import Progress
-from training.run import run_experiment
+from ultimate_deep.bundles.bundle import load_bundle
+from ultimate_deep.experiments.run import run_experiment
+from ultimate_deep.market.market import DataConfig
+from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
+from ultimate_deep.training.config import FitConfig
+from ultimate_deep.training.progress import Progress
 
 SCRIPT = Path(__file__).resolve().parents[2] / "train_scripts" / "detect_leaks.py"
 LEAKING_STEPS = """
 import numpy as np
 
-from training.scaling import fit_scaler
-from training.steps import Steps
+from ultimate_deep.pipeline.scaling import fit_scaler
+from ultimate_deep.pipeline.steps import Steps
 
 steps = Steps(scale=lambda values, train: fit_scaler(values, np.arange(len(values))))
 """

@@ -4,12 +4,17 @@ from pathlib import Path
 
 import pytest
 
-import models
-from models import registry
-from training.command_line import experiment_of, experiment_parser, parse, with_model_config
-from training.experiment import builder_config
-from training.summary import render_zoo
-from training.trees.registry import TREES
+from ultimate_deep import models
+from ultimate_deep.experiments.command_line import (
+    experiment_of,
+    experiment_parser,
+    parse,
+    with_model_config,
+)
+from ultimate_deep.experiments.experiment import builder_config
+from ultimate_deep.experiments.summary import render_zoo
+from ultimate_deep.models import registry
+from ultimate_deep.models.trees.registry import TREES
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "train_scripts"
 CONFIGS = SCRIPTS / "configs" / "models"

@@ -8,7 +8,7 @@ import pytest
 
 CODE = """
 import numpy as np
-from training.backend import reuse_memory
+from ultimate_deep.training.backend import reuse_memory
 
 def faults_of_a_second_use():
     import resource

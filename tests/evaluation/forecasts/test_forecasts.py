@@ -7,25 +7,19 @@ import pytest
 from scipy import stats
 from sklearn import metrics as reference
 
-from evaluation import metrics
-from evaluation.forecasts.classes import (
-    accuracy_of,
-    class_confusion,
-    f1_of,
-    mcc_of,
-    precision_of,
-    recall_of,
+from ultimate_deep.evaluation.forecasts.coefficients import forecast_coefficient
+from ultimate_deep.evaluation.forecasts.confidence import (
+    accuracy_by_confidence,
+    area_under_accuracy,
 )
-from evaluation.forecasts.coefficients import forecast_coefficient
-from evaluation.forecasts.confidence import accuracy_by_confidence, area_under_accuracy
-from evaluation.forecasts.quantiles import (
+from ultimate_deep.evaluation.forecasts.quantiles import (
     coverage,
     crossing_share,
     crps,
     interval_coverage,
     pinball,
 )
-from evaluation.forecasts.table import (
+from ultimate_deep.evaluation.forecasts.table import (
     Forecasts,
     called,
     confusion_table,
@@ -33,6 +27,15 @@ from evaluation.forecasts.table import (
     probability_of_logits,
     quantile_table,
     reliability_table,
+)
+from ultimate_deep.evaluation.measures import metrics
+from ultimate_deep.evaluation.measures.classes import (
+    accuracy_of,
+    class_confusion,
+    f1_of,
+    mcc_of,
+    precision_of,
+    recall_of,
 )
 
 

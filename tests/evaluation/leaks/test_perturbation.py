@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.leaks.perturbation import (
+from ultimate_deep.evaluation.leaks.perturbation import (
     POISONS,
     close_times,
     newest,
@@ -16,8 +16,8 @@ from evaluation.leaks.perturbation import (
     rescale,
     truncate,
 )
-from market.labels import LabelSpec, make_labels
-from market.validation import validate_bars
+from ultimate_deep.market.labels import LabelSpec, make_labels
+from ultimate_deep.market.validation import validate_bars
 
 
 @pytest.mark.parametrize("kind", POISONS)

@@ -6,10 +6,10 @@ import json
 import numpy as np
 import pytest
 
-from evaluation.leaks.detect import CHECKS, DATA_CHECKS, TRAINING_CHECKS, detect_leaks
-from evaluation.leaks.page import leak_page
-from evaluation.leaks.runner import LeakConfig
-from evaluation.leaks.trace import STEPS
+from ultimate_deep.evaluation.leaks.detect import CHECKS, DATA_CHECKS, TRAINING_CHECKS, detect_leaks
+from ultimate_deep.evaluation.leaks.runner import LeakConfig
+from ultimate_deep.evaluation.leaks.trace import STEPS
+from ultimate_deep.evaluation.reporting.leaks_page import leak_page
 
 QUICK = LeakConfig(cuts=4, truncations=2, noise_markets=1)
 

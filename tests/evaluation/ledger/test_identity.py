@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.ledger.identity import OHLCV, DataIdentity
+from ultimate_deep.evaluation.ledger.identity import OHLCV, DataIdentity
 
 
 def frame(bars, *, seed=0, start="2024-01-10", step="1h"):

@@ -7,10 +7,10 @@ import sqlite3
 import numpy as np
 import pytest
 
-from evaluation.ledger.identity import DataIdentity
-from evaluation.ledger.ledger import LedgerError, LedgerHead, TrialLedger
-from evaluation.ledger.storage import row_hash
-from evaluation.ledger.trial import Trial, trial_from_json, trial_to_json
+from ultimate_deep.evaluation.ledger.identity import DataIdentity
+from ultimate_deep.evaluation.ledger.ledger import LedgerError, LedgerHead, TrialLedger
+from ultimate_deep.evaluation.ledger.storage import row_hash
+from ultimate_deep.evaluation.ledger.trial import Trial, trial_from_json, trial_to_json
 
 DATA = DataIdentity(("a1", "b2", "c3"))
 LONGER = DataIdentity(("b2", "c3", "d4"))

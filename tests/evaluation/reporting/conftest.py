@@ -4,16 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.assessment import AssessmentInputs, assess
-from evaluation.backtest import BacktestConfig, run_backtest
-from evaluation.ledger.trial import TrialCount
-from evaluation.metrics import classification_metrics, predicted_up
-from evaluation.reporting.data import Contender, Predictions, ReportData
-from evaluation.robustness.regimes import market_state
-from evaluation.robustness.trade import Decisions
-from evaluation.signals import signal_from_probability
-from evaluation.verdict import accuracy_interval, judge_edge
-from portfolio.costs import CostSpec
+from ultimate_deep.evaluation.assessment import AssessmentInputs, assess
+from ultimate_deep.evaluation.backtesting.vectorised import BacktestConfig, run_backtest
+from ultimate_deep.evaluation.ledger.trial import TrialCount
+from ultimate_deep.evaluation.measures.metrics import classification_metrics, predicted_up
+from ultimate_deep.evaluation.reporting.data import Contender, Predictions, ReportData
+from ultimate_deep.evaluation.robustness.regimes import market_state
+from ultimate_deep.evaluation.robustness.trade import Decisions
+from ultimate_deep.evaluation.signals import signal_from_probability
+from ultimate_deep.evaluation.verdict import accuracy_interval, judge_edge
+from ultimate_deep.portfolio.costs import CostSpec
 
 TRIALS = TrialCount(
     recorded=5,

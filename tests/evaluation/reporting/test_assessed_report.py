@@ -9,13 +9,16 @@ from html import unescape
 import numpy as np
 import pytest
 
-from evaluation.assessment import deflated_sentence
-from evaluation.reporting.grid import Check, Column, at, checks, figure_of, grid, show
-from evaluation.reporting.headlines import headline
-from evaluation.reporting.json_report import report_json, write_json_report
-from evaluation.reporting.report import render_report
-from evaluation.reporting.sections_robustness import delay_check, robustness_checks
-from evaluation.reporting.sections_significance import deflated_check, significance_section
+from ultimate_deep.evaluation.assessment import deflated_sentence
+from ultimate_deep.evaluation.reporting.grid import Check, Column, at, checks, figure_of, grid, show
+from ultimate_deep.evaluation.reporting.headlines import headline
+from ultimate_deep.evaluation.reporting.json_report import report_json, write_json_report
+from ultimate_deep.evaluation.reporting.report import render_report
+from ultimate_deep.evaluation.reporting.sections_robustness import delay_check, robustness_checks
+from ultimate_deep.evaluation.reporting.sections_significance import (
+    deflated_check,
+    significance_section,
+)
 
 FIGURE = re.compile(r'data-figure="([^"]+)"(?: data-scale="([^"]+)")?>([^<]*)<')
 NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.(\d+))?")

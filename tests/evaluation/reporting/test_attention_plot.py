@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from evaluation.reporting.plots_attention import plot_attention_maps
+from ultimate_deep.evaluation.reporting.plots_attention import plot_attention_maps
 
 
 def shares(*shape, seed=0):

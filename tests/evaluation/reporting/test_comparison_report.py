@@ -8,19 +8,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.metrics import classification_metrics
-from evaluation.reporting.comparison import render_comparison, write_comparison_report
-from evaluation.reporting.comparison_data import ComparedModel, ComparisonData
-from evaluation.reporting.json_report import report_json
-from evaluation.significance.intervals import (
+from ultimate_deep.evaluation.measures.metrics import classification_metrics
+from ultimate_deep.evaluation.reporting.comparison import render_comparison, write_comparison_report
+from ultimate_deep.evaluation.reporting.comparison_data import ComparedModel, ComparisonData
+from ultimate_deep.evaluation.reporting.json_report import report_json
+from ultimate_deep.evaluation.significance.intervals import (
     AccountRows,
     DecisionRows,
     IntervalConfig,
     headline_intervals,
 )
-from evaluation.significance.multiple_comparison import model_confidence_set
-from evaluation.significance.overfitting import backtest_overfitting
-from evaluation.significance.summary import sharpe_significance
+from ultimate_deep.evaluation.significance.multiple_comparison import model_confidence_set
+from ultimate_deep.evaluation.significance.overfitting import backtest_overfitting
+from ultimate_deep.evaluation.significance.summary import sharpe_significance
 
 FIGURE = re.compile(r'data-figure="([^"]+)"(?: data-scale="([^"]+)")?>([^<]*)<')
 QUICK = IntervalConfig(resamples=400)

@@ -8,21 +8,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.backtest import BacktestConfig, run_backtest
-from evaluation.metrics import classification_metrics, predicted_up
-from evaluation.reporting.figures import thin
-from evaluation.reporting.report import (
+from ultimate_deep.evaluation.backtesting.vectorised import BacktestConfig, run_backtest
+from ultimate_deep.evaluation.measures.metrics import classification_metrics, predicted_up
+from ultimate_deep.evaluation.reporting.figures import thin
+from ultimate_deep.evaluation.reporting.report import (
     Contender,
     Predictions,
     ReportData,
     render_report,
     write_report,
 )
-from evaluation.signals import signal_from_probability
-from evaluation.verdict import VerdictConfig, accuracy_interval, judge_edge
-from portfolio.costs import CostSpec
-from portfolio.sizing import SizingSpec
-from portfolio.stops import StopSpec
+from ultimate_deep.evaluation.signals import signal_from_probability
+from ultimate_deep.evaluation.verdict import VerdictConfig, accuracy_interval, judge_edge
+from ultimate_deep.portfolio.costs import CostSpec
+from ultimate_deep.portfolio.sizing import SizingSpec
+from ultimate_deep.portfolio.stops import StopSpec
 
 QUICK = VerdictConfig(resamples=500)
 VOID = {"meta", "br", "path", "use", "rect", "stop", "image", "line", "circle"}
@@ -253,7 +253,9 @@ def test_writing_replaces_whole_and_leaves_no_draft(tmp_path):
 def test_a_failed_report_leaves_the_old_one(tmp_path, monkeypatch):
     path = tmp_path / "report.html"
     path.write_text("old")
-    monkeypatch.setattr("evaluation.reporting.report.render_report", lambda data: 1 / 0)
+    monkeypatch.setattr(
+        "ultimate_deep.evaluation.reporting.report.render_report", lambda data: 1 / 0
+    )
     with pytest.raises(ZeroDivisionError):
         write_report(path, make_data())
     assert path.read_text() == "old"

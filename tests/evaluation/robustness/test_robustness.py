@@ -11,18 +11,26 @@ from numpy.testing import assert_allclose
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from evaluation.backtest import BacktestConfig, combine_backtests, run_backtest
-from evaluation.json_safe import json_safe
-from evaluation.robustness.assessment import RobustnessInputs, assess_robustness, random_draws
-from evaluation.robustness.capacity import capacity
-from evaluation.robustness.costs import break_even_bps, cost_sweep
-from evaluation.robustness.random_entry import random_entry
-from evaluation.robustness.regimes import holm, market_state, regimes
-from evaluation.robustness.sensitivity import delay_sensitivity, threshold_sensitivity
-from evaluation.robustness.trade import Decisions, at_cost
-from evaluation.robustness.win_rate import wilson_interval, win_rates
-from evaluation.signals import signal_from_probability
-from portfolio.costs import CostSpec
+from ultimate_deep.evaluation.backtesting.vectorised import (
+    BacktestConfig,
+    combine_backtests,
+    run_backtest,
+)
+from ultimate_deep.evaluation.json_safe import json_safe
+from ultimate_deep.evaluation.robustness.assessment import (
+    RobustnessInputs,
+    assess_robustness,
+    random_draws,
+)
+from ultimate_deep.evaluation.robustness.capacity import capacity
+from ultimate_deep.evaluation.robustness.costs import break_even_bps, cost_sweep
+from ultimate_deep.evaluation.robustness.random_entry import random_entry
+from ultimate_deep.evaluation.robustness.regimes import holm, market_state, regimes
+from ultimate_deep.evaluation.robustness.sensitivity import delay_sensitivity, threshold_sensitivity
+from ultimate_deep.evaluation.robustness.trade import Decisions, at_cost
+from ultimate_deep.evaluation.robustness.win_rate import wilson_interval, win_rates
+from ultimate_deep.evaluation.signals import signal_from_probability
+from ultimate_deep.portfolio.costs import CostSpec
 
 RULE = BacktestConfig(mode="long_short", costs=CostSpec(fee_bps=0.1, slippage_bps=0.1))
 

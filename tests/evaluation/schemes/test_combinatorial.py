@@ -3,8 +3,8 @@ from math import comb
 import numpy as np
 import pytest
 
-from evaluation.schemes.combinatorial import CombinatorialPurged
-from evaluation.schemes.purging import Spans
+from ultimate_deep.evaluation.schemes.combinatorial import CombinatorialPurged
+from ultimate_deep.evaluation.schemes.purging import Spans
 
 START = np.datetime64("2024-01-01", "ns")
 

@@ -4,11 +4,11 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from evaluation.schemes.combinatorial import CombinatorialPurged
-from evaluation.schemes.plots import plot_paths, plot_scheme
-from evaluation.schemes.purged_k_fold import PurgedKFold
-from evaluation.schemes.purging import Spans
-from evaluation.schemes.walk_forward import WalkForward
+from ultimate_deep.evaluation.reporting.plots_schemes import plot_paths, plot_scheme
+from ultimate_deep.evaluation.schemes.combinatorial import CombinatorialPurged
+from ultimate_deep.evaluation.schemes.purged_k_fold import PurgedKFold
+from ultimate_deep.evaluation.schemes.purging import Spans
+from ultimate_deep.evaluation.schemes.walk_forward import WalkForward
 
 
 def spans(rows=400):

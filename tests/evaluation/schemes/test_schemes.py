@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.schemes.combinatorial import CombinatorialPurged
-from evaluation.schemes.purged_k_fold import PurgedKFold
-from evaluation.schemes.purging import Spans
-from evaluation.schemes.walk_forward import WalkForward
+from ultimate_deep.evaluation.schemes.combinatorial import CombinatorialPurged
+from ultimate_deep.evaluation.schemes.purged_k_fold import PurgedKFold
+from ultimate_deep.evaluation.schemes.purging import Spans
+from ultimate_deep.evaluation.schemes.walk_forward import WalkForward
 
 START = np.datetime64("2024-01-01", "ns")
 HOUR = np.timedelta64(1, "h").astype("timedelta64[ns]")

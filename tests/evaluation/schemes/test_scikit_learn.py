@@ -3,10 +3,10 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
-from evaluation.schemes.combinatorial import CombinatorialPurged
-from evaluation.schemes.purged_k_fold import PurgedKFold
-from evaluation.schemes.purging import Spans
-from evaluation.schemes.walk_forward import WalkForward
+from ultimate_deep.evaluation.schemes.combinatorial import CombinatorialPurged
+from ultimate_deep.evaluation.schemes.purged_k_fold import PurgedKFold
+from ultimate_deep.evaluation.schemes.purging import Spans
+from ultimate_deep.evaluation.schemes.walk_forward import WalkForward
 
 ROWS = 120
 

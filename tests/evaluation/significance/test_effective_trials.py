@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from evaluation.significance.effective_trials import (
+from ultimate_deep.evaluation.significance.effective_trials import (
     average_correlation,
     effective_trials_by_correlation,
     effective_trials_by_eigenvalues,

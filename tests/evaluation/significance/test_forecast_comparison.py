@@ -7,7 +7,10 @@ import pytest
 from scipy import stats
 from statsmodels.regression.linear_model import OLS
 
-from evaluation.significance.forecast_comparison import bars_to_tell_apart, diebold_mariano
+from ultimate_deep.evaluation.significance.forecast_comparison import (
+    bars_to_tell_apart,
+    diebold_mariano,
+)
 
 
 def pair(rows=60, seed=0):

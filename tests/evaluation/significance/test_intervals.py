@@ -9,10 +9,10 @@ import pytest
 from scipy import stats
 from sklearn import metrics as reference
 
-from evaluation import metrics, returns
-from evaluation.bootstrap import stationary_indices
-from evaluation.json_safe import json_safe
-from evaluation.significance.intervals import (
+from ultimate_deep.evaluation.json_safe import json_safe
+from ultimate_deep.evaluation.measures import metrics, returns
+from ultimate_deep.evaluation.significance.bootstrap import stationary_indices
+from ultimate_deep.evaluation.significance.intervals import (
     AccountRows,
     DecisionRows,
     IntervalConfig,
@@ -21,7 +21,7 @@ from evaluation.significance.intervals import (
     return_intervals,
     trade_intervals,
 )
-from evaluation.significance.rank_sums import auc_columns, rank_correlation_columns
+from ultimate_deep.evaluation.significance.rank_sums import auc_columns, rank_correlation_columns
 
 CONFIG = IntervalConfig(level=0.9, resamples=100, seed=7)
 

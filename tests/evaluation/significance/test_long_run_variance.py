@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from statsmodels.regression.linear_model import OLS
 
-from evaluation.significance.long_run_variance import (
+from ultimate_deep.evaluation.significance.long_run_variance import (
     autocovariance,
     default_lags,
     long_run_variance,

@@ -8,7 +8,7 @@ import pytest
 from arch.bootstrap import MCS, StationaryBootstrap
 from arch.bootstrap import RealityCheck as ArchRealityCheck
 
-from evaluation.significance.multiple_comparison import (
+from ultimate_deep.evaluation.significance.multiple_comparison import (
     Resampling,
     model_confidence_set,
     reality_check,

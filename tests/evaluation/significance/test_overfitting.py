@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evaluation.json_safe import json_safe
-from evaluation.significance.overfitting import backtest_overfitting, cscv_draws
+from ultimate_deep.evaluation.json_safe import json_safe
+from ultimate_deep.evaluation.significance.overfitting import backtest_overfitting, cscv_draws
 
 
 def by_hand(returns, blocks):
@@ -48,7 +48,7 @@ def test_draws_are_those_written_out(rows, trials, blocks):
 def test_chunks_change_nothing(monkeypatch):
     returns = np.random.default_rng(1).normal(size=(97, 7))
     whole = cscv_draws(returns, blocks=8)
-    monkeypatch.setattr("evaluation.significance.overfitting._CHUNK_CELLS", 30)
+    monkeypatch.setattr("ultimate_deep.evaluation.significance.overfitting._CHUNK_CELLS", 30)
     parts = cscv_draws(returns, blocks=8)
     np.testing.assert_array_equal(whole.selected, parts.selected)
     np.testing.assert_allclose(whole.logit, parts.logit)

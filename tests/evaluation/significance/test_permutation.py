@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evaluation.metrics import accuracy
-from evaluation.significance.permutation import (
+from ultimate_deep.evaluation.measures.metrics import accuracy
+from ultimate_deep.evaluation.significance.permutation import (
     PanelRows,
     information_coefficient,
     permute_accuracy,

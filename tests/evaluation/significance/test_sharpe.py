@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evaluation.returns import sharpe
-from evaluation.significance.sharpe import (
+from ultimate_deep.evaluation.measures.returns import sharpe
+from ultimate_deep.evaluation.significance.sharpe import (
     deflated_sharpe,
     dependent_sharpe_standard_error,
     expected_maximum_sharpe,

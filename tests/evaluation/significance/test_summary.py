@@ -6,10 +6,10 @@ import math
 import numpy as np
 import pytest
 
-from evaluation import returns
-from evaluation.json_safe import json_safe
-from evaluation.significance import sharpe
-from evaluation.significance.summary import sharpe_significance
+from ultimate_deep.evaluation.json_safe import json_safe
+from ultimate_deep.evaluation.measures import returns
+from ultimate_deep.evaluation.significance import sharpe
+from ultimate_deep.evaluation.significance.summary import sharpe_significance
 
 
 def test_figures_are_those_of_the_single_functions():

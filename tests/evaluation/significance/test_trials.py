@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from evaluation.significance.sharpe import deflated_sharpe, return_moments
-from evaluation.significance.trials import deflate_trials
+from ultimate_deep.evaluation.significance.sharpe import deflated_sharpe, return_moments
+from ultimate_deep.evaluation.significance.trials import deflate_trials
 
 
 def test_columns_are_those_of_the_single_function():

@@ -8,19 +8,19 @@ import pytest
 import tensorflow as tf
 from scipy.special import expit
 
-from training.losses.cross_entropy import cross_entropy, cross_entropy_numpy
-from training.losses.focal import focal_loss
-from training.losses.loss_config import NAMES, LossConfig
-from training.losses.multi_horizon import horizon_weighted, mean_one
-from training.losses.outputs import HeadShapes, head_shapes
-from training.losses.quantile import pinball_loss
-from training.losses.registry import LOSSES, build_loss
-from training.losses.smoothed_cross_entropy import (
+from ultimate_deep.training.losses.cross_entropy import cross_entropy, cross_entropy_numpy
+from ultimate_deep.training.losses.focal import focal_loss
+from ultimate_deep.training.losses.loss_config import NAMES, LossConfig
+from ultimate_deep.training.losses.multi_horizon import horizon_weighted, mean_one
+from ultimate_deep.training.losses.outputs import HeadShapes, head_shapes
+from ultimate_deep.training.losses.quantile import pinball_loss
+from ultimate_deep.training.losses.registry import LOSSES, build_loss
+from ultimate_deep.training.losses.smoothed_cross_entropy import (
     smoothed_cross_entropy,
     smoothed_cross_entropy_numpy,
 )
-from training.losses.trading import trading_loss
-from training.losses.uncertainty import uncertainty_loss
+from ultimate_deep.training.losses.trading import trading_loss
+from ultimate_deep.training.losses.uncertainty import uncertainty_loss
 
 ROWS, HORIZONS = 40, 2
 LEVELS = (0.1, 0.5, 0.9)

@@ -1,0 +1,1 @@
+"""Stacks as plain Keras layers: `models.surgery.unrolled.unrolled` puts these parts together."""

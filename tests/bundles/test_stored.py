@@ -1,0 +1,79 @@
+"""Bundles written before the rooms moved into one package load and predict what they did then.
+
+`stored/before_the_house.tar.xz` was written by revision 43d1b28, when packages were called
+`training`, `models`, ... at the root: an ensemble with a net and trees as its members, and what
+each of the three said of its own simulated bars. It is never written anew.
+"""
+
+import json
+import shutil
+import tarfile
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+
+from ultimate_deep.bundles.ensembles.bundle import load_any
+from ultimate_deep.bundles.predicting import bundle_config, predict_bars
+from ultimate_deep.experiments.judging.rejudged import backtest_bundle
+from ultimate_deep.market.market import DataConfig, load_market
+
+STORED = Path(__file__).with_name("stored") / "before_the_house.tar.xz"
+OTHER_PROCESSOR = 1e-6  # other vector units round sums of float32 otherwise
+FOLDERS = {"net": "ensemble/members/net", "trees": "ensemble/members/trees", "ensemble": "ensemble"}
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("stored")
+    with tarfile.open(STORED) as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+def _same_processor(recorded: dict[str, str]) -> bool:
+    path = Path("/proc/cpuinfo")
+    if not path.is_file():
+        return False
+    lines = path.read_text().split("\n\n")[0].splitlines()
+    here = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    return all(here.get(key) == value for key, value in recorded.items())
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_old_bundles_predict_what_they_did(stored, name):
+    bundle = load_any(stored / FOLDERS[name])
+    config = bundle_config(bundle)
+    found = predict_bars(bundle, load_market(config.data, config.label))["probability_up"]
+    with np.load(stored / "predictions.npz") as file:
+        before, processor = file[name], json.loads(str(file["processor"]))
+    assert len(found) == len(before) == 1180
+    if _same_processor(processor):
+        np.testing.assert_array_equal(found.to_numpy(), before)
+    np.testing.assert_allclose(found.to_numpy(), before, rtol=0, atol=OTHER_PROCESSOR)
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_old_bundles_are_judged_as_they_were(stored, tmp_path, name):
+    # Of its own, since the ledger of what is read lies beside a bundle.
+    bundle = load_any(shutil.copytree(stored / FOLDERS[name], tmp_path / name))
+    again = backtest_bundle(bundle, DataConfig())
+    assert again.same_bars
+    for figure, value in again.judgement.metrics.items():
+        before = bundle.metrics["test"]["model"][figure]
+        assert (before is None and not np.isfinite(value)) or value == pytest.approx(
+            before, rel=1e-6, abs=1e-9
+        ), figure
+
+
+@pytest.mark.parametrize("name", ["net", "trees"])
+def test_old_pickles_name_no_module_of_ours(stored, name):
+    """What `joblib.load` needs is scikit-learn: no path of ours can be out of date."""
+    folder = stored / FOLDERS[name]
+    scaler = joblib.load(folder / "ultimate_deep_advanced_scaler.pkl")
+    assert type(scaler).__module__ == "sklearn.preprocessing._data"
+    assert joblib.load(folder / "ultimate_deep_advanced_threshold.pkl") >= 0.5
+    for path in sorted(folder.glob("*.pkl")):
+        assert b"ultimate_deep" not in path.read_bytes()
+        assert b"training" not in path.read_bytes()

@@ -1,0 +1,79 @@
+"""Nets of pictures by timeframe: same rows for all, an ensemble of equal weights, a control."""
+
+import dataclasses
+import io
+import json
+
+import numpy as np
+import pytest
+from rich.console import Console
+from scipy.special import expit
+
+from ultimate_deep.bundles.ensembles.bundle import load_any
+from ultimate_deep.bundles.predicting import bundle_config
+from ultimate_deep.experiments.ensembles.pictures import (
+    member_configs,
+    render_ensemble,
+    run_picture_ensemble,
+)
+from ultimate_deep.market.market import DataConfig, load_market
+from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
+from ultimate_deep.pipeline.inputs.config import InputConfig
+from ultimate_deep.pipeline.rows import assemble_rows
+from ultimate_deep.training.config import FitConfig
+from ultimate_deep.training.progress import Progress
+
+
+def small(tmp_path):
+    return ExperimentConfig(
+        name="gaf_cnn",
+        artifacts=str(tmp_path),
+        data=DataConfig(simulated_rows=1_500, simulated_interval="15min"),
+        features=FeatureConfig(names=("return_log_1", "range_log")),
+        # Any model of the same inputs will do; convolutions take minutes to compile and export.
+        model=ModelConfig(name="gaf_mlp", preset="tiny"),
+        inputs=InputConfig(gaf_timeframes=(1, 2), gaf_window_bars=32, gaf_size=16),
+        fit=FitConfig(epochs=1, batch_size=64),
+    )
+
+
+def test_every_timeframe_has_its_net_and_the_control_sees_all_of_them(tmp_path):
+    found = member_configs(small(tmp_path))
+    assert [one.name for one in found] == ["gaf_cnn_1x", "gaf_cnn_2x", "gaf_cnn_control"]
+    assert [one.inputs.gaf_timeframes for one in found] == [(1,), (2,), (1, 2)]
+    assert [one.model.preset for one in found] == ["tiny", "tiny", "default"]
+
+
+@pytest.mark.slow
+def test_members_are_averaged_and_all_are_kept(tmp_path):
+    done = run_picture_ensemble(small(tmp_path), Progress())
+    bundles = [load_any(folder) for folder in done.folders]
+    ensemble = load_any(done.ensemble.folder)
+    config = bundle_config(ensemble)
+    market = load_market(config.data, config.label)
+    rows = assemble_rows(market, config.label, ensemble.compute_features)
+    test = done.ensemble.prepared.part("test")
+    assert len(test) > 100
+    first, second = (one.row_outputs(market, rows)["probability"][test, 0] for one in bundles[:2])
+    logits = ensemble.row_outputs(market, rows)["logits"][test, 0]
+    np.testing.assert_allclose(expit(logits), (first + second) / 2, atol=1e-6)
+    assert json.loads((done.ensemble.folder / "combiner.json").read_text())["weight"] == [
+        [0.5],
+        [0.5],
+    ]
+    names = [one.name for one in member_configs(small(tmp_path))]
+    assert list(done.table["model"]) == [*names, "ensemble"]
+    accuracies = [one.metrics["test"]["model"]["accuracy"] for one in (*bundles, ensemble)]
+    np.testing.assert_allclose(done.table["accuracy"], accuracies)
+    assert not list(tmp_path.glob("*.series.json"))
+    console = Console(width=160, record=True, file=io.StringIO())
+    console.print(render_ensemble(done))
+    text = console.export_text()
+    assert "simulated bars" in text
+    assert "gaf_cnn_control" in text
+
+
+def test_a_model_that_reads_no_pictures_is_refused(tmp_path):
+    other = dataclasses.replace(small(tmp_path), model=ModelConfig(name="lstm"))
+    with pytest.raises(ValueError, match=r"'lstm', which reads window"):
+        run_picture_ensemble(other, Progress())

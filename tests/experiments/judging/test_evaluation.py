@@ -1,0 +1,196 @@
+"""Saved models judged again and side by side: the same figures, counted, whole on disk."""
+
+import contextlib
+import dataclasses
+import json
+import shutil
+import sqlite3
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import ultimate_deep.experiments.judging.evaluation as evaluation_module
+from ultimate_deep.bundles.bundle import load_bundle
+from ultimate_deep.evaluation.ledger.ledger import LedgerError
+from ultimate_deep.experiments.judging.comparing import compare_bundles
+from ultimate_deep.experiments.judging.evaluation import evaluate_bundle
+from ultimate_deep.experiments.run import Run, run_experiment
+from ultimate_deep.experiments.trials import LEDGER_FILE, TrialBook
+from ultimate_deep.market.market import DataConfig
+from ultimate_deep.market.simulation_spec import AssetSpec, SimulationSpec
+from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig
+from ultimate_deep.training.config import FitConfig
+from ultimate_deep.training.progress import Progress
+
+QUIET = Progress()
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory) -> ExperimentConfig:
+    return ExperimentConfig(
+        name="one",
+        artifacts=str(tmp_path_factory.mktemp("artifacts")),
+        data=DataConfig(simulated_rows=4_000, simulated_edge=0.2),
+        model=ModelConfig(name="mlp", options={"hidden_widths": (16,)}),
+        fit=FitConfig(epochs=2, batch_size=256, learning_rate=2e-3),
+        baselines=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def runs(config) -> tuple[Run, Run]:
+    other = dataclasses.replace(config, name="two", seed=1)
+    return run_experiment(config, QUIET), run_experiment(other, QUIET)
+
+
+def _strict_json(path: Path):
+    def refuse(text: str):
+        raise ValueError(text)
+
+    return json.loads(path.read_text(), parse_constant=refuse)
+
+
+def test_runs_count_each_other(runs):
+    first, second = (_strict_json(run.folder / "metrics.json") for run in runs)
+    assert first["trials"]["test_readings"] == 1
+    assert second["trials"]["test_readings"] == 2
+    assert second["verdict"]["error_rate"] == pytest.approx(first["verdict"]["error_rate"] / 2)
+    assert second["ledger"]["trials"] > first["ledger"]["trials"]
+
+
+def test_a_run_says_what_its_verdict_rests_on(runs):
+    report = _strict_json(runs[0].folder / "report.json")
+    assessment = report["assessment"]
+    assert assessment["verdict"]["kind"] == runs[0].outcome.verdict.kind
+    assert assessment["trials"]["by_kind"]["threshold"] == 1
+    assert 0.0 <= assessment["sharpe"]["deflated"] <= 1.0
+    robust = assessment["robustness"]
+    assert {"costs", "capacity", "regimes", "delay", "random_entry"} <= set(robust)
+    page = (runs[0].folder / "report.html").read_text()
+    assert "Delay test" in page
+    assert len(runs[0].assessment.cautions) >= 3
+
+
+def test_an_evaluation_gives_the_runs_figures_and_its_reading_is_not_new(runs):
+    bundle = load_bundle(runs[0].folder)
+    before = {path.name: path.stat().st_mtime_ns for path in runs[0].folder.iterdir()}
+    done = evaluate_bundle(bundle, DataConfig(), "test", QUIET)
+    assert done.rejudged.differing == ()
+    assert done.rejudged.trials.test_readings == 2
+    report = _strict_json(done.folder / "report.json")
+    expected = _strict_json(runs[0].folder / "report.json")
+    for name, interval in expected["assessment"]["intervals"].items():
+        assert report["assessment"]["intervals"][name] == pytest.approx(interval), name
+    trades = pd.read_csv(done.folder / "trades.csv")
+    assert len(trades) == done.rejudged.judgement.metrics["trades"]
+    assert {path.name: path.stat().st_mtime_ns for path in runs[0].folder.iterdir()} == before
+    assert not list(done.folder.parent.glob("*.unfinished"))
+
+
+def test_every_symbols_past_is_known_and_rows_of_training_are_named(runs, monkeypatch):
+    asked = []
+
+    def kept(judge, *args, before, **options):
+        asked.append((judge, before))
+        return runs[0].assessment
+
+    monkeypatch.setattr(evaluation_module, "assess_judged", kept)
+    bundle = load_bundle(runs[0].folder)
+    data = DataConfig(simulation=SimulationSpec(assets=AssetSpec(count=2)))
+    done = evaluate_bundle(bundle, data, "test", QUIET)
+    judge, before = asked[0]
+    rows = judge.rows
+    assert set(rows.symbol_code[before]) == {0, 1}
+    assert rows.decision_time[before].max() < rows.decision_time[judge.part].min()
+    assert "of before its test part" not in (done.folder / "report.html").read_text()
+    done = evaluate_bundle(bundle, data, "all", QUIET)
+    assert asked[1][1].size == 0
+    assert "bars of before its test part included" in (done.folder / "report.html").read_text()
+
+
+def test_rows_of_training_are_named_beside_the_verdict(runs, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[3] / "train_scripts"))
+    import evaluate
+
+    monkeypatch.setattr(evaluation_module, "assess_judged", lambda *a, **k: runs[0].assessment)
+    arguments = ["evaluate.py", "--bundle", str(runs[0].folder), "--period", "all"]
+    monkeypatch.setattr(sys, "argv", arguments)
+    evaluate.main()
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.index("This is no test") < said.index(runs[0].assessment.verdict.kind.capitalize())
+
+
+def test_models_are_compared_on_the_decisions_that_all_can_make(runs):
+    bundles = [load_bundle(run.folder) for run in runs]
+    done = compare_bundles(bundles, DataConfig(), QUIET)
+    assert [model.name for model in done.data.models] == [run.folder.name for run in runs]
+    for model, run in zip(done.data.models, runs, strict=True):
+        for name, value in run.outcome.model.metrics.items():
+            assert model.metrics[name] == pytest.approx(value, nan_ok=True), name
+        assert model.verdict.readings == 2
+    assert done.data.pairwise.shape == (2, 2)
+    report = _strict_json(done.folder / "report.json")
+    assert report["kind"] == "comparison"
+    table = pd.read_csv(done.folder / "models.csv")
+    assert list(table["verdict"]) == [model.verdict.kind for model in done.data.models]
+
+
+def test_what_cannot_be_compared_is_named(runs, config, tmp_path):
+    bundle = load_bundle(runs[0].folder)
+    with pytest.raises(ValueError, match="at least two different models"):
+        compare_bundles([bundle, bundle], DataConfig(), QUIET)
+    label = bundle.config["label"] | {"horizon_bars": 4}
+    backtest = bundle.config["backtest"] | {"horizon_bars": 4}
+    changed = bundle.config | {"label": label, "backtest": backtest}
+    other = dataclasses.replace(bundle, folder=tmp_path / "other", config=changed)
+    with pytest.raises(ValueError, match="different labels"):
+        compare_bundles([bundle, other], DataConfig(), QUIET)
+    with pytest.raises(ValueError, match="no bar is decided"):
+        evaluate_bundle(_later(bundle), DataConfig(), "test", QUIET)
+
+
+def _later(bundle):
+    split = bundle.metrics["split"] | {"test_from": "2100-01-01T00:00:00+00:00"}
+    return dataclasses.replace(bundle, metrics=bundle.metrics | {"split": split})
+
+
+def test_a_ledger_that_was_deleted_is_noticed_and_a_changed_one_refused(runs, tmp_path):
+    folder = Path(shutil.copytree(runs[1].folder, tmp_path / runs[1].folder.name))
+    market = runs[1].prepared.market
+    book = TrialBook.opened(tmp_path / "next", market, runs[1].prepared.config)
+    (note,) = book.check()
+    assert folder.name in note
+    shutil.copy(runs[1].folder.parent / LEDGER_FILE, tmp_path / LEDGER_FILE)
+    assert book.check() == []
+    _lower_the_first_figure(tmp_path / LEDGER_FILE)
+    with pytest.raises(LedgerError, match="trial 1"):
+        book.check()
+
+
+def _lower_the_first_figure(path: Path) -> None:
+    """Change a row as one would who knows SQLite."""
+    with contextlib.closing(sqlite3.connect(path)) as ledger, ledger:
+        names = ledger.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for (name,) in names:
+            ledger.execute(f"DROP TRIGGER {name}")
+        changed = "replace(content, '\"candidates\":1', '\"candidates\":2')"
+        ledger.execute(f"UPDATE trial SET content = {changed} WHERE number = 1")
+
+
+def test_command_lines(runs, monkeypatch, capsys):
+    root = Path(__file__).parents[3]
+    monkeypatch.syspath_prepend(str(root / "train_scripts"))
+    import compare_models
+    import evaluate
+
+    monkeypatch.setattr(sys, "argv", ["evaluate.py", "--bundle", str(runs[0].folder)])
+    evaluate.main()
+    folders = ",".join(str(run.folder) for run in runs)
+    monkeypatch.setattr(sys, "argv", ["compare_models.py", "--bundles", f"[{folders}]"])
+    compare_models.main()
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Deflated Sharpe ratio" in said
+    assert "corrected for 2 models" in said
+    assert said.count("Report:") == 2

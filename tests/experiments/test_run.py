@@ -1,0 +1,208 @@
+"""A run as its user sees it: planned, killed, resumed, never overwritten."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ultimate_deep.bundles.bundle import load_bundle
+from ultimate_deep.experiments.command_line import run_main
+from ultimate_deep.experiments.run import DeclinedError, resumed_config, run_experiment
+from ultimate_deep.experiments.runs import (
+    new_run_folder,
+    newest_unfinished,
+    point_latest,
+    start_run,
+)
+from ultimate_deep.machine.files import unfinished_folder
+from ultimate_deep.market.market import DataConfig
+from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
+from ultimate_deep.training.config import FitConfig
+from ultimate_deep.training.progress import Progress
+
+SCRIPT = Path(__file__).resolve().parents[2] / "train_scripts" / "run_ultimate_deep.py"
+FEATURES = ("return_log_1", "rsi_14", "momentum_z_20", "volume_surprise_z_20")
+
+
+def _config(folder: Path, **changes) -> ExperimentConfig:
+    return ExperimentConfig(
+        name="tiny",
+        artifacts=str(folder),
+        data=DataConfig(simulated_rows=2_000),
+        features=FeatureConfig(names=FEATURES),
+        model=ModelConfig(name="linear"),
+        fit=FitConfig(epochs=2),
+        baselines=False,
+        **changes,
+    )
+
+
+def test_declined_plan_writes_nothing(tmp_path):
+    with pytest.raises(DeclinedError):
+        run_experiment(_config(tmp_path / "artifacts"), Progress(), confirm=lambda plan: False)
+    assert not (tmp_path / "artifacts").exists()
+
+
+def test_runs_are_never_overwritten(tmp_path):
+    first = run_experiment(_config(tmp_path), Progress()).folder
+    second = run_experiment(_config(tmp_path), Progress()).folder
+    assert first != second
+    assert (tmp_path / "latest").resolve() == second.resolve()
+    assert load_bundle(first).feature_names == FEATURES
+
+
+def test_a_failing_run_leaves_no_finished_folder(tmp_path):
+    with pytest.raises(ValueError, match="return_of_tomorrow"):
+        run_experiment(
+            ExperimentConfig(
+                artifacts=str(tmp_path / "artifacts"),
+                data=DataConfig(simulated_rows=2_000),
+                features=FeatureConfig(names=("return_of_tomorrow",)),
+            ),
+            Progress(),
+        )
+    assert not (tmp_path / "artifacts").exists()
+
+
+def test_unknown_model_options_are_named(tmp_path):
+    config = ExperimentConfig(
+        artifacts=str(tmp_path),
+        data=DataConfig(simulated_rows=2_000),
+        features=FeatureConfig(names=FEATURES),
+        model=ModelConfig(name="mlp", options={"hiden_widths": (3,)}),
+    )
+    with pytest.raises(ValueError, match=r"no options \['hiden_widths'\]; it has .*hidden_widths"):
+        run_experiment(config, Progress())
+
+
+def test_resume_without_an_unfinished_run_says_so(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nothing to resume"):
+        run_experiment(_config(tmp_path), Progress(), resume=True)
+
+
+def test_resume_with_other_settings_is_refused_by_name(tmp_path):
+    config = _config(tmp_path)
+    folder = new_run_folder(config)
+    start_run(folder, config)
+    assert newest_unfinished(tmp_path, "tiny") == folder
+    other = ExperimentConfig(name="tiny", artifacts=str(tmp_path), fit=FitConfig(batch_size=64))
+    with pytest.raises(ValueError, match=r"fit\.batch_size is 256 in the run and 64 now"):
+        resumed_config(unfinished_folder(folder), other)
+    plain = ExperimentConfig(name="tiny", artifacts=str(tmp_path))
+    assert resumed_config(unfinished_folder(folder), plain).to_dict() == config.to_dict()
+
+
+def test_latest_moves_to_the_newest(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        point_latest(tmp_path / name)
+    assert (tmp_path / "latest").readlink() == Path("b")
+
+
+ARGUMENTS = (
+    "--yes", "--baselines", "false", "--data.simulated_rows", "3000", "--model.preset", "small",
+    "--model.options.res_blocks_per_unit", "[2, 2]", "--fit.epochs", "60",
+    "--fit.patience_epochs", "0", "--fit.checkpoint_every_seconds", "1", "--artifacts",
+)  # fmt: skip
+
+
+def _script(folder: Path, *more: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(SCRIPT), *ARGUMENTS, str(folder), *more],
+        cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def _wait_for_checkpoint(folder: Path, script: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 240
+    while not list(folder.glob("*.unfinished/checkpoints/*.ckpt")):
+        assert script.poll() is None, script.stdout.read()
+        assert time.monotonic() < deadline, "no checkpoint within four minutes"
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_killed_main_job_resumes_to_the_same_bits(tmp_path):
+    straight, broken = tmp_path / "straight", tmp_path / "broken"
+    for folder in (straight, broken):
+        folder.mkdir()
+    whole = _script(straight)
+    said, _ = whole.communicate(timeout=400)
+    assert whole.returncode == 0, said
+    killed = _script(broken)
+    _wait_for_checkpoint(broken, killed)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate(timeout=60)
+    stopped = _script(broken, "--resume")
+    assert stopped.stdout is not None
+    heard = ""
+    while "epoch " not in heard and (line := stopped.stdout.readline()):
+        heard += line
+    stopped.send_signal(signal.SIGINT)
+    said, _ = stopped.communicate(timeout=200)
+    assert stopped.returncode == 130, heard + said
+    assert "stopped by SIGINT" in said
+    assert "--resume" in said
+    last = _script(broken, "--resume")
+    said, _ = last.communicate(timeout=400)
+    assert last.returncode == 0, said
+    runs = [load_bundle(folder / "latest") for folder in (straight, broken)]
+    for one, other in zip(*(run.model.get_weights() for run in runs), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert runs[0].metrics["test"] == runs[1].metrics["test"]
+    histories = [
+        pd.read_csv(folder / "latest" / "history.csv").drop(columns="seconds")
+        for folder in (straight, broken)
+    ]
+    pd.testing.assert_frame_equal(*histories)
+    assert not list(broken.glob("*.unfinished"))
+
+
+def test_bad_arguments_end_with_one_line_and_status_two():
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), "--split.train_fraction", "2"],
+        capture_output=True, text=True, timeout=120, env=os.environ | {"COLUMNS": "200"},
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "train_fraction must be between 0 and 1, got 2.0" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_missing_file_ends_with_one_line_and_status_one(tmp_path):
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), "--yes", "--data.path", "absent.csv"],
+        capture_output=True, text=True, timeout=120, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert "absent.csv" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_written_ends_with_one_line(capsys):
+    def refused():
+        raise PermissionError(13, "Permission denied", "artifacts")
+
+    with pytest.raises(SystemExit, match=r"error: .*Permission denied: 'artifacts'"):
+        run_main(refused)
+
+
+def test_printed_configuration_can_be_read_back(tmp_path):
+    printed = subprocess.run(
+        [sys.executable, str(SCRIPT), "--seed", "3", "--print_config"],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    path = tmp_path / "again.yaml"
+    path.write_text(printed.stdout)
+    again = subprocess.run(
+        [sys.executable, str(SCRIPT), "--config", str(path), "--print_config"],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert again.stdout == printed.stdout
+    assert "seed: 3" in printed.stdout

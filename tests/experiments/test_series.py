@@ -1,0 +1,119 @@
+"""Runs of one command: each is made once, and the interrupted one is gone on with."""
+
+import dataclasses
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from ultimate_deep.bundles.bundle import load_bundle
+from ultimate_deep.experiments.run import DeclinedError
+from ultimate_deep.experiments.series import SUFFIX, open_series
+from ultimate_deep.machine.files import UNFINISHED
+from ultimate_deep.market.market import DataConfig
+from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
+from ultimate_deep.training.config import FitConfig
+from ultimate_deep.training.loop.interrupts import Interrupted
+from ultimate_deep.training.progress import Progress
+
+NAMES = ("first", "second", "third")
+
+
+def configs_of(folder, names=NAMES):
+    return [
+        ExperimentConfig(
+            name=name,
+            artifacts=str(folder),
+            data=DataConfig(simulated_rows=1_500),
+            features=FeatureConfig(names=("return_log_1", "range_z_20")),
+            model=ModelConfig(name="linear"),
+            fit=FitConfig(epochs=2, batch_size=128),
+            baselines=False,
+        )
+        for name in names
+    ]
+
+
+class Witness(Progress):
+    """Notes what is said and, in the second epoch of one run, interrupts it as Ctrl-C does."""
+
+    def __init__(self, interrupted=""):
+        self.said, self.trained, self.interrupted = [], [], interrupted
+
+    def message(self, text):
+        self.said.append(text)
+
+    def start(self, *, epochs, steps_per_epoch, epoch, step):
+        headings = [text for text in self.said if text.startswith("== ")]
+        self.trained.append((headings[-1].split(": ")[1], epoch))
+
+    def step(self, epoch, step, loss):
+        if self.trained[-1][0] == self.interrupted and epoch == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def kernel(folder):
+    return load_bundle(folder).model.get_weights()[0]
+
+
+def test_a_resumed_series_makes_what_is_left_and_the_same_models(tmp_path):
+    whole = open_series("whole", str(tmp_path / "a"), configs_of(tmp_path / "a"))
+    expected = whole.run(Progress())
+    whole.close()
+    assert [path.name.split("-")[0] for path in expected] == list(NAMES)
+    assert not list((tmp_path / "a").glob(f"*{SUFFIX}"))
+
+    folder, configs = tmp_path / "b", configs_of(tmp_path / "b")
+    stopped = Witness("second")
+    with pytest.raises(Interrupted):
+        open_series("set", str(folder), configs).run(stopped)
+    assert stopped.trained == [("first", 0), ("second", 0)]
+    assert len(list(folder.glob(f"second-*{UNFINISHED}"))) == 1
+    resumed = Witness()
+    series = open_series("set", str(folder), configs, resume=True)
+    found = series.run(resumed)
+    assert resumed.trained == [("second", 1), ("third", 0)]
+    assert any(text.endswith("is finished") for text in resumed.said)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(kernel(one), kernel(other))
+    assert len(list(folder.glob("first-*"))) == 1
+    assert not list(folder.glob(f"*{UNFINISHED}"))
+    series.close()
+    with pytest.raises(FileNotFoundError, match="nothing to resume: no set-"):
+        open_series("set", str(folder), configs, resume=True)
+
+
+def test_other_runs_and_other_settings_are_refused(tmp_path):
+    configs = configs_of(tmp_path, NAMES[:2])
+    with pytest.raises(Interrupted):
+        open_series("set", str(tmp_path), configs).run(Witness("second"))
+    with pytest.raises(ValueError, match=r"is of first, second, got first, third; name the same"):
+        open_series("set", str(tmp_path), configs_of(tmp_path, ("first", "third")), resume=True)
+    other = [dataclasses.replace(one, fit=FitConfig(epochs=3)) for one in configs]
+    with pytest.raises(ValueError, match=r"fit\.epochs is 2 in the run and 3 now"):
+        open_series("set", str(tmp_path), other, resume=True).run(Progress())
+    with pytest.raises(ValueError, match="first is named twice"):
+        open_series("set", str(tmp_path), configs_of(tmp_path, ("first", "first")))
+
+
+def test_bad_input_of_the_first_run_leaves_nothing_behind(tmp_path):
+    first, *others = configs_of(tmp_path)
+    wrong = dataclasses.replace(first, model=ModelConfig(name="oracle"))
+    with pytest.raises(ValueError, match="oracle"):
+        open_series("set", str(tmp_path), [wrong, *others]).run(Progress())
+    assert not list(tmp_path.glob(f"*{SUFFIX}"))
+
+
+@pytest.mark.parametrize("agreed", [0, 1])
+def test_declined_at_once_leaves_nothing_and_later_what_is_finished(agreed, tmp_path):
+    answers = iter([True] * agreed + [False])
+    with pytest.raises(DeclinedError):
+        open_series("set", str(tmp_path), configs_of(tmp_path)).run(
+            Progress(), confirm=lambda plan: next(answers)
+        )
+    assert len(list(tmp_path.glob("first-*"))) == agreed
+    assert len(list(tmp_path.glob(f"*{SUFFIX}"))) == agreed
+    if agreed:
+        series = open_series("set", str(tmp_path), configs_of(tmp_path), resume=True)
+        assert len(series.run(Progress())) == len(NAMES)

@@ -1,0 +1,52 @@
+import pytest
+
+from ultimate_deep.training import precision
+from ultimate_deep.training.precision import check_precision, resolve_precision
+
+
+@pytest.fixture
+def without_gpu(monkeypatch):
+    monkeypatch.setattr(precision, "_gpu_capability", lambda: None)
+
+
+@pytest.mark.parametrize(
+    ("flags", "policy", "reason"),
+    [
+        ("fpu avx512f avx512_bf16 amx_bf16", "mixed_bfloat16", "avx512_bf16 and amx_bf16"),
+        ("fpu avx2 avx512f", "float32", "neither AVX512-BF16 nor AMX"),
+    ],
+)
+@pytest.mark.usefixtures("without_gpu")
+def test_auto_follows_the_cpu(tmp_path, flags, policy, reason):
+    info = tmp_path / "cpuinfo"
+    info.write_text(f"model name\t: x\nflags\t\t: {flags}\n")
+    found = resolve_precision("auto", cpu_info=info)
+    assert found.policy == policy
+    assert reason in found.reason
+
+
+@pytest.mark.usefixtures("without_gpu")
+def test_unknown_hardware_runs_float32(tmp_path):
+    found = resolve_precision("auto", cpu_info=tmp_path / "absent")
+    assert (found.policy, "unknown" in found.reason) == ("float32", True)
+
+
+@pytest.mark.parametrize(
+    ("capability", "policy"), [((7, 5), "float32"), ((9, 0), "mixed_bfloat16")]
+)
+def test_auto_follows_the_gpu(monkeypatch, capability, policy):
+    monkeypatch.setattr(precision, "_gpu_capability", lambda: capability)
+    assert resolve_precision("auto").policy == policy
+
+
+def test_asked_for_is_given_and_unknown_is_refused():
+    assert resolve_precision("mixed_float16").policy == "mixed_float16"
+    with pytest.raises(ValueError, match="float64"):
+        resolve_precision("float64")
+
+
+def test_a_model_in_another_precision_is_refused():
+    check_precision("auto", "bfloat16+float32")
+    check_precision("mixed_bfloat16", "bfloat16+float32")
+    with pytest.raises(ValueError, match="computes in float32"):
+        check_precision("mixed_bfloat16", "float32")

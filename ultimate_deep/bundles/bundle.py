@@ -1,0 +1,392 @@
+"""A finished run as one folder: written whole or not at all, loaded only after verification.
+
+`load_bundle` never unpickles. The `.pkl` files are for users' own `joblib.load`; what it reads
+itself are plain arrays, JSON, CSV and the `.keras` file in Keras' safe mode.
+"""
+
+import contextlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+from sklearn.preprocessing import RobustScaler
+
+from ultimate_deep import features
+from ultimate_deep.bundles import files
+from ultimate_deep.bundles.files import FILE_PREFIX
+from ultimate_deep.bundles.manifest import (
+    MANIFEST_NAME,
+    BundleError,
+    verified_manifest,
+    write_manifest,
+)
+from ultimate_deep.bundles.predictor import Predictor, as_predictor
+from ultimate_deep.bundles.row_inputs import complete_inputs, spread
+from ultimate_deep.bundles.saved_model import export_saved_model, input_shapes, save_keras_files
+from ultimate_deep.market.market import Market
+from ultimate_deep.models.trees.model import TreeModel, load_trees
+from ultimate_deep.pipeline.inputs.model_inputs import ModelInputs
+from ultimate_deep.pipeline.rows import Rows
+from ultimate_deep.pipeline.scaling import ArrayScaler
+
+__all__ = [
+    "FILE_PREFIX",
+    "Bundle",
+    "BundleContents",
+    "BundleDraft",
+    "BundleError",
+    "bundle_writer",
+    "load_bundle",
+    "save_bundle",
+]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BundleContents:
+    """Everything a bundle is made of.
+
+    Args:
+        model: A net as `models.build_model` builds it, or grown trees.
+        feature_names: Features in order.
+        families: Family of each feature.
+        scaler: Fitted on the training rows of those features.
+        temperature: Divides the logits; one for all horizons or one each, positive.
+        threshold: Least probability of the side taken, in [0.5, 1].
+        config: What the run was asked to do.
+        metrics: What came out; NaN and infinity are written as null.
+        history: One row per epoch, or lists by column.
+        architecture: One row per weighted layer.
+        data_fingerprint: What identifies the bars.
+        scalers: Input name to scaler, of inputs that are no features of the decision's own bars.
+
+    Raises:
+        BundleError: Parts do not fit each other.
+    """
+
+    model: keras.Model | TreeModel
+    feature_names: Sequence[str]
+    families: Sequence[str]
+    scaler: RobustScaler
+    temperature: float | Sequence[float] | np.ndarray
+    threshold: float
+    config: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    history: pd.DataFrame | Mapping[str, Sequence[float]]
+    architecture: pd.DataFrame
+    data_fingerprint: str | dict[str, str]
+    scalers: Mapping[str, RobustScaler] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        counts = {
+            **feature_widths(model_shapes(self.model)),
+            "feature_names": len(self.feature_names),
+            "families": len(self.families),
+            "scaler features": ArrayScaler.from_sklearn(self.scaler).features,
+        }
+        if len(set(counts.values())) > 1:
+            raise BundleError(f"model, features and scaler differ in width: {counts}")
+        files.check_names(self.feature_names)
+        files.check_temperature(self.temperatures, self.horizons)
+        files.check_threshold(self.threshold)
+
+    @property
+    def kind(self) -> str:
+        """`keras` or `trees`."""
+        return "trees" if isinstance(self.model, TreeModel) else "keras"
+
+    @property
+    def horizons(self) -> int:
+        """Logits per row."""
+        return as_predictor(self.model).horizons
+
+    @property
+    def temperatures(self) -> np.ndarray:
+        """Temperature of each horizon, float64 `(horizons,)`."""
+        given = np.asarray(self.temperature, dtype=np.float64)
+        return np.full(self.horizons, given) if given.ndim == 0 else given
+
+
+class BundleDraft:
+    """A bundle being written, in a temporary folder that nobody else knows.
+
+    Args:
+        path: The folder; callers may put further files there, which the manifest will list.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.contents: BundleContents | None = None
+
+    def save(self, contents: BundleContents) -> None:
+        """Write every file of the bundle but the manifest.
+
+        Raises:
+            BundleError: Called twice.
+        """
+        if self.contents is not None:
+            raise BundleError("a draft is saved once; open another bundle_writer")
+        model, temperature = contents.model, contents.temperatures
+        if isinstance(model, TreeModel):
+            model.save(self.path / files.TREES_FOLDER)
+        else:
+            save_keras_files(model, self.path / files.KERAS_FILE, self.path / files.H5_FILE)
+            export_saved_model(model, self.path / files.SAVED_MODEL_FOLDER, temperature)
+        files.write_preprocessing(
+            self.path, contents.scaler, temperature, contents.threshold, contents.scalers
+        )
+        files.write_features(
+            self.path / files.FEATURES_FILE, contents.feature_names, contents.families
+        )
+        contents.architecture.to_csv(self.path / files.ARCHITECTURE_FILE, index=False)
+        pd.DataFrame(contents.history).to_csv(self.path / files.HISTORY_FILE, index=False)
+        files.write_json(self.path / files.CONFIG_FILE, contents.config)
+        files.write_json(self.path / files.METRICS_FILE, contents.metrics)
+        self.contents = contents
+
+
+@contextlib.contextmanager
+def bundle_writer(folder: str | Path, *, workspace: Path | None = None) -> Iterator[BundleDraft]:
+    """Write a bundle that appears at `folder` complete or not at all.
+
+    The draft's folder is hashed, given its manifest and renamed when the block ends, and removed
+    when it raises.
+
+    Args:
+        folder: Where the bundle appears; must not exist.
+        workspace: Folder on the same file system that holds the draft meanwhile; by default the
+            parent of `folder`, where the draft is a hidden folder ending in `.draft`.
+
+    Yields:
+        The draft, whose `save` must be called.
+
+    Raises:
+        BundleError: `folder` exists, or nothing was saved.
+    """
+    folder = Path(folder)
+    _refuse_existing(folder)
+    parent = workspace or folder.parent
+    parent.mkdir(parents=True, exist_ok=True)
+    draft = BundleDraft(parent / f".{folder.name}-{secrets.token_hex(4)}.draft")
+    draft.path.mkdir()
+    try:
+        yield draft
+        if draft.contents is None:
+            raise BundleError("nothing was saved into the draft; call draft.save(contents)")
+        write_manifest(
+            draft.path,
+            feature_names=tuple(draft.contents.feature_names),
+            horizons=draft.contents.horizons,
+            data_fingerprint=draft.contents.data_fingerprint,
+            kind=draft.contents.kind,
+        )
+        _refuse_existing(folder)
+        os.replace(draft.path, folder)
+    finally:
+        shutil.rmtree(draft.path, ignore_errors=True)
+
+
+def save_bundle(folder: str | Path, contents: BundleContents) -> None:
+    """Write a bundle without further files; see `bundle_writer`."""
+    with bundle_writer(folder) as draft:
+        draft.save(contents)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Bundle:
+    """A verified bundle, ready to predict.
+
+    Args:
+        folder: Where it was loaded from.
+        model: Scaled inputs to predictions: a net that is not compiled for training, or trees.
+        feature_names: Features in order.
+        families: Family of each feature.
+        scaler: From unscaled features to model inputs.
+        scalers: Input name to scaler, of inputs with tables of their own.
+        temperature: Of each horizon, float64 `(horizons,)`.
+        threshold: Least probability of the side taken.
+        config: What the run was asked to do.
+        metrics: What came out.
+        manifest: Schema, versions, revision, fingerprint and files.
+    """
+
+    folder: Path
+    model: keras.Model | TreeModel
+    feature_names: tuple[str, ...]
+    families: tuple[str, ...]
+    scaler: ArrayScaler
+    scalers: dict[str, ArrayScaler]
+    temperature: np.ndarray
+    threshold: float
+    config: dict[str, Any]
+    metrics: dict[str, Any]
+    manifest: dict[str, Any]
+
+    @cached_property
+    def predictor(self) -> Predictor:
+        """The model behind one interface, compiled once."""
+        return as_predictor(self.model)
+
+    def compute_features(self, frame: pd.DataFrame) -> features.FeatureMatrix:
+        """Compute this model's features, in its order, from bars.
+
+        Args:
+            frame: Canonical bars of one symbol.
+
+        Raises:
+            BundleError: The installed `features` does not know a feature, or it cannot be
+                computed from these bars.
+        """
+        unknown = sorted(set(self.feature_names) - set(features.feature_names()))
+        if unknown:
+            raise BundleError(
+                f"{self.folder} needs features that the installed version does not know: "
+                f"{', '.join(unknown)}; it was written by ultimate-deep "
+                f"{self.manifest['libraries'].get('ultimate-deep')}: install that version"
+            )
+        try:
+            return features.compute_features(frame, self.feature_names)
+        except ValueError as error:
+            raise BundleError(
+                f"the features of {self.folder} cannot be computed from these bars: {error} "
+                "(The model needs all of its features: bring bars like those it was trained on.)"
+            ) from error
+
+    def complete_inputs(self, market: Market, rows: Rows) -> tuple[ModelInputs, np.ndarray]:
+        """Return the model's inputs of the rows that have all of them, and those rows' numbers."""
+        return complete_inputs(self.config, self.scaler, self.scalers, market, rows)
+
+    def row_outputs(self, market: Market, rows: Rows) -> dict[str, np.ndarray]:
+        """Return everything that the model says of rows of these bars.
+
+        Args:
+            market: Bars by symbol.
+            rows: Made by `compute_features`.
+
+        Returns:
+            `logits` and `probability` of up (calibrated), `(rows, horizons)`, and further heads by
+            name, NaN in rows that lack an input, such as the first bars of a window.
+        """
+        inputs, complete = self.complete_inputs(market, rows)
+        found = self.predictor.outputs(inputs)
+        found["probability"] = expit(found["logits"].astype(np.float64) / self.temperature)
+        return {name: spread(values, complete, len(rows.labels)) for name, values in found.items()}
+
+    def logits(self, values: np.ndarray) -> np.ndarray:
+        """Return logits, float32 `(rows, horizons)`, NaN for rows with a NaN.
+
+        Args:
+            values: Unscaled features in the order of `feature_names`, `(rows, features)`.
+
+        Raises:
+            BundleError: The model reads more than the features of one bar.
+            ValueError: Another number of features, or an infinite value.
+        """
+        shapes = list(model_shapes(self.model).values())
+        if shapes != [(len(self.feature_names),)]:
+            raise BundleError(
+                f"the model of {self.folder} reads {model_shapes(self.model)}, not single rows of "
+                "features; use ultimate_deep.bundles.predicting.predict_bars(bundle, market)"
+            )
+        scaled = self.scaler.transform(values)
+        if np.isinf(scaled).any():
+            row, column = np.argwhere(np.isinf(scaled))[0]
+            raise ValueError(
+                f"features are finite or NaN, got {values[row, column]} in row {row} of "
+                f"{self.feature_names[column]}; repair the bars"
+            )
+        known = ~np.isnan(scaled).any(axis=1)
+        out = np.full((len(scaled), len(self.temperature)), np.nan, np.float32)
+        out[known] = self.predictor.outputs(scaled[known])["logits"]
+        return out
+
+    def probability(self, values: np.ndarray) -> np.ndarray:
+        """Return the calibrated probability of up, float64 `(rows, horizons)`; see `logits`."""
+        return expit(self.logits(values).astype(np.float64) / self.temperature)
+
+
+def load_bundle(folder: str | Path) -> Bundle:
+    """Load a bundle after verifying all of it.
+
+    Args:
+        folder: What a run has written.
+
+    Raises:
+        BundleError: A file is missing, extra, changed or unreadable, the schema is unknown, or
+            the parts do not fit each other.
+    """
+    folder = Path(folder).resolve()  # `artifacts/latest` is a link
+    manifest = verified_manifest(folder)
+    kind = manifest["kind"]
+    if kind not in files.MODEL_FILES:
+        raise BundleError(
+            f"{folder} holds several models together; use "
+            "ultimate_deep.bundles.ensembles.bundle.load_ensemble"
+        )
+    needed = (*files.MODEL_FILES[kind], *files.READ_ON_LOAD)
+    if absent := [name for name in needed if name not in manifest["files"]]:
+        raise BundleError(f"{folder} lists no {', '.join(absent)}; train again")
+    names, families = files.read_features(folder / files.FEATURES_FILE)
+    if list(names) != manifest["feature_names"]:
+        raise BundleError(
+            f"{folder}: {files.FEATURES_FILE} and {MANIFEST_NAME} list different features; "
+            "train again"
+        )
+    scaler, temperature, threshold = files.read_preprocessing(folder / files.PREPROCESSING_FILE)
+    if kind == "trees":
+        model = load_trees(folder / files.TREES_FOLDER)
+    else:
+        model = files.read_model(folder / files.KERAS_FILE)
+    widths = {
+        "features": len(names),
+        "scaler": scaler.features,
+        **feature_widths(model_shapes(model)),
+    }
+    horizons = as_predictor(model).horizons
+    if len(set(widths.values())) > 1 or horizons != manifest["horizons"]:
+        raise BundleError(
+            f"{folder}: parts do not fit each other: widths {widths}, horizons of the model "
+            f"{horizons} and of the manifest {manifest['horizons']}; train again"
+        )
+    files.check_names(names)
+    files.check_temperature(temperature, horizons)
+    files.check_threshold(threshold)
+    return Bundle(
+        folder=folder,
+        model=model,
+        feature_names=names,
+        families=families,
+        scaler=scaler,
+        scalers=files.read_further_scalers(folder / files.PREPROCESSING_FILE),
+        temperature=temperature,
+        threshold=threshold,
+        config=files.read_json(folder / files.CONFIG_FILE),
+        metrics=files.read_json(folder / files.METRICS_FILE),
+        manifest=manifest,
+    )
+
+
+def model_shapes(model: keras.Model | TreeModel) -> dict[str, tuple[int, ...]]:
+    """Return each input's name and shape without the rows."""
+    return dict(model.input_shapes) if isinstance(model, TreeModel) else input_shapes(model)
+
+
+def feature_widths(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+    """Return the width of the input that holds the bars' own features; none for pictures."""
+    if len(shapes) == 1:
+        (name, shape) = next(iter(shapes.items()))
+        return {} if name.startswith("gaf_") else {"model inputs": shape[-1]}
+    return {"model inputs": shapes["bars"][-1]} if "bars" in shapes else {}
+
+
+def _refuse_existing(folder: Path) -> None:
+    if os.path.lexists(folder):
+        raise BundleError(f"{folder} exists and is never overwritten; give another name")

@@ -1,0 +1,154 @@
+"""What turns several members' logits into one, and how it is kept on disk."""
+
+import importlib
+import json
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+COMBINER_FILE = "combiner.json"
+SCHEMA = "ultimate-deep-combiner"
+SCHEMA_VERSION = 1
+# A new kind is one file and one line here.
+COMBINERS: dict[str, str] = {
+    "logistic_stack": "ultimate_deep.bundles.ensembles.stacking:LogisticStack",
+    "pool": "ultimate_deep.bundles.ensembles.pooling:Pool",
+    "tree_stack": "ultimate_deep.bundles.ensembles.stacking:TreeStack",
+}
+
+
+class EnsembleError(ValueError):
+    """Members cannot be combined, or what lies on disk is not the combiner that was written."""
+
+
+class Combiner(ABC):
+    """Members' logits to the ensemble's, always in the order of `names`.
+
+    Some also read features of the decision's bar, `feature_names`; most read none.
+    """
+
+    KIND: ClassVar[str]
+    names: tuple[str, ...]
+    feature_names: tuple[str, ...] = ()
+
+    @abstractmethod
+    def combine(self, logits: np.ndarray, features: np.ndarray | None = None) -> np.ndarray:
+        """Return the ensemble's logits.
+
+        Args:
+            logits: Of each member, not calibrated, `(members, rows, horizons)`.
+            features: Those of `feature_names`, not scaled, `(rows, features)`; what reads none
+                does not look at them.
+
+        Returns:
+            float32 `(rows, horizons)`; NaN where any member is NaN.
+
+        Raises:
+            EnsembleError: Another number of members or horizons.
+        """
+
+    @abstractmethod
+    def weights(self) -> np.ndarray:
+        """Return what each member counts, float64 `(members, horizons)`."""
+
+    @abstractmethod
+    def to_json(self, folder: Path) -> dict[str, Any]:
+        """Return all that `from_json` needs as plain JSON types; what does not fit into JSON is
+        written into the folder.
+        """
+
+    @classmethod
+    @abstractmethod
+    def from_json(cls, content: dict[str, Any], folder: Path) -> Self:
+        """Build the combiner anew from what `to_json` gave and wrote."""
+
+
+def save_combiner(combiner: Combiner, folder: Path) -> None:
+    """Write a combiner into a folder that exists or is made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, "kind": combiner.KIND}
+    text = json.dumps(content | combiner.to_json(folder), indent=2, allow_nan=False)
+    (folder / COMBINER_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def load_combiner(folder: Path) -> Combiner:
+    """Read what `save_combiner` wrote.
+
+    Raises:
+        EnsembleError: No such file, an unknown kind, or entries that are no combiner's.
+    """
+    path = folder / COMBINER_FILE
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise EnsembleError(f"{path} cannot be read as JSON ({error}); train again") from error
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        raise EnsembleError(f"{path} is not of schema {SCHEMA!r}; give an ensemble's folder")
+    if content.get("schema_version") != SCHEMA_VERSION:
+        raise EnsembleError(
+            f"{path} has schema version {content.get('schema_version')!r} and this program reads "
+            f"{SCHEMA_VERSION}; install the version of ultimate-deep that wrote it"
+        )
+    if content.get("kind") not in COMBINERS:
+        raise EnsembleError(
+            f"{path} has kind {content.get('kind')!r}; known kinds: {', '.join(COMBINERS)}"
+        )
+    module, name = COMBINERS[content["kind"]].split(":")
+    try:
+        return getattr(importlib.import_module(module), name).from_json(content, folder)
+    except (KeyError, TypeError, ValueError) as error:
+        raise EnsembleError(f"{path} holds no sound combiner ({error}); train again") from error
+
+
+def check_names(names: tuple[str, ...]) -> None:
+    """Raise `EnsembleError` unless there are members, each with a name of its own."""
+    if not names or len(set(names)) != len(names) or not all(names):
+        raise EnsembleError(f"members have names of their own, got {names}; rename or leave out")
+
+
+def check_logits(logits: np.ndarray, members: int, horizons: int) -> np.ndarray:
+    """Return logits as float64 `(members, rows, horizons)`.
+
+    Raises:
+        EnsembleError: Another shape.
+    """
+    logits = np.asarray(logits, dtype=np.float64)
+    if logits.ndim != 3 or logits.shape[0] != members or logits.shape[2] != horizons:
+        raise EnsembleError(
+            f"logits have shape (members, rows, horizons) = ({members}, rows, {horizons}), got "
+            f"{logits.shape}; stack the members' logits in the order of their names"
+        )
+    return logits
+
+
+def labelled(logits: np.ndarray, labels: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return one horizon's logits `(members, known)` and labels `(known,)`, bool.
+
+    Rows whose label is NaN or one half (flat) are left out.
+
+    Raises:
+        EnsembleError: Labels of another shape or outside [0, 1], no label known, or a logit that
+            is not finite.
+    """
+    labels = np.asarray(labels, dtype=np.float64)
+    if labels.shape != logits.shape[1:]:
+        raise EnsembleError(
+            f"labels have the shape (rows, horizons) of the logits, {logits.shape[1:]}, got "
+            f"{labels.shape}"
+        )
+    label = labels[:, horizon]
+    if not np.isin(label[~np.isnan(label)], (0.0, 0.5, 1.0)).all():
+        raise EnsembleError("labels are 0, 0.5, 1 or NaN, got others; give directions")
+    known = ~np.isnan(label) & (label != 0.5)
+    if not known.any():
+        raise EnsembleError(f"no row of horizon {horizon + 1} has a label; bring more bars")
+    chosen = logits[:, known, horizon]
+    if not np.isfinite(chosen).all():
+        member, row = np.argwhere(~np.isfinite(chosen))[0]
+        raise EnsembleError(
+            f"logits are finite where labels are known, member {member + 1} is not in known row "
+            f"{row}; leave out rows that a member cannot predict"
+        )
+    return chosen, label[known] > 0.5

@@ -1,0 +1,171 @@
+"""Averages of the members' probabilities: equal, or weighted by what validation says."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit, logsumexp
+
+from ultimate_deep.bundles.ensembles.combiner import (
+    Combiner,
+    EnsembleError,
+    check_logits,
+    check_names,
+    labelled,
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pool(Combiner):
+    """A weighted mean of the members' calibrated probabilities (a linear opinion pool).
+
+    Args:
+        names: Of the members.
+        weight: Not negative, summing to one over the members, `(members, horizons)`.
+        temperature: Divides each member's logits first, positive, `(members, horizons)`.
+
+    Raises:
+        EnsembleError: Weights that do not lie on the simplex, or other shapes.
+    """
+
+    KIND: ClassVar[str] = "pool"
+
+    names: tuple[str, ...]
+    weight: np.ndarray
+    temperature: np.ndarray
+
+    def __post_init__(self) -> None:
+        check_names(self.names)
+        shape = self.weight.shape
+        if len(shape) != 2 or shape[0] != len(self.names) or self.temperature.shape != shape:
+            raise EnsembleError(
+                f"weights and temperatures have shape ({len(self.names)} members, horizons), got "
+                f"{shape} and {self.temperature.shape}"
+            )
+        total = self.weight.sum(axis=0)
+        if not (self.weight >= 0).all() or not np.allclose(total, 1.0, rtol=0, atol=1e-9):
+            raise EnsembleError(
+                f"weights are not negative and sum to one, got {self.weight.tolist()}"
+            )
+        if not (np.isfinite(self.temperature).all() and (self.temperature > 0).all()):
+            raise EnsembleError(f"temperatures are positive, got {self.temperature.tolist()}")
+
+    def combine(self, logits: np.ndarray, features: np.ndarray | None = None) -> np.ndarray:
+        """Return the logit of the weighted mean probability, float32 `(rows, horizons)`."""
+        logits = check_logits(logits, *self.weight.shape)
+        scaled = logits / self.temperature[:, None, :]
+        known = np.isfinite(scaled).all(axis=(0, 2))
+        out = np.full(scaled.shape[1:], np.nan, np.float32)
+        out[known] = pooled_logits(scaled[:, known], self.weight[:, None, :])
+        return out
+
+    def weights(self) -> np.ndarray:
+        """Return the weights."""
+        return self.weight
+
+    def to_json(self, folder: Path) -> dict[str, Any]:
+        """Return names, weights and temperatures."""
+        return {
+            "names": list(self.names),
+            "weight": self.weight.tolist(),
+            "temperature": self.temperature.tolist(),
+        }
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any], folder: Path) -> Self:
+        """Build the pool anew."""
+        return cls(
+            names=tuple(content["names"]),
+            weight=np.array(content["weight"], np.float64),
+            temperature=np.array(content["temperature"], np.float64),
+        )
+
+
+def pooled_logits(logits: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return the logit of `sum(weight * expit(logits))` over the first axis, never overflowing.
+
+    Args:
+        logits: `(members, ...)`.
+        weight: Broadcasts against the logits.
+    """
+    weight = np.broadcast_to(weight, logits.shape)
+    up = logsumexp(-np.logaddexp(0.0, -logits), axis=0, b=weight)
+    down = logsumexp(-np.logaddexp(0.0, logits), axis=0, b=weight)
+    return up - down
+
+
+def average_pool(
+    names: tuple[str, ...], horizons: int, temperature: np.ndarray | None = None
+) -> Pool:
+    """Return the pool of equal weights.
+
+    Args:
+        names: Of the members.
+        horizons: Logits per row.
+        temperature: Of each member and horizon; one where absent.
+    """
+    shape = (len(names), horizons)
+    equal = np.full(shape, 1.0 / max(len(names), 1))
+    given = np.ones(shape) if temperature is None else np.asarray(temperature, np.float64)
+    return Pool(names=names, weight=equal, temperature=given)
+
+
+def fit_pool(
+    names: tuple[str, ...],
+    logits: np.ndarray,
+    labels: np.ndarray,
+    *,
+    temperature: np.ndarray | None = None,
+    pull: float = 0.01,
+) -> Pool:
+    """Return the pool whose weights have the least log loss on validation, near to equal ones.
+
+    For each horizon the log loss of the mean probability plus `pull` times the squared distance
+    from equal weights is minimised; it is convex in the weights.
+
+    Args:
+        names: Of the members.
+        logits: Validation logits, not calibrated, `(members, rows, horizons)`.
+        labels: 0, 1, or NaN or one half (left out), `(rows, horizons)`.
+        temperature: Of each member and horizon; one where absent.
+        pull: Nats; with zero the weights follow validation alone.
+
+    Raises:
+        EnsembleError: Shapes that do not fit, or a negative pull.
+
+    Source: Hall & Mitchell (2007), Int. J. Forecasting 23(1), optimal weights of a linear opinion
+    pool by the log score; the pull towards equal weights is ours.
+    """
+    if not 0 <= pull < np.inf:
+        raise EnsembleError(f"pull is a finite number not below zero, got {pull}")
+    equal = average_pool(names, np.shape(logits)[-1], temperature)
+    logits = check_logits(logits, *equal.weight.shape) / equal.temperature[:, None, :]
+    columns = []
+    for horizon in range(logits.shape[2]):
+        chosen, up = labelled(logits, labels, horizon)
+        columns.append(_simplex_weights(expit(np.where(up, chosen, -chosen)), pull))
+    return Pool(names=names, weight=np.column_stack(columns), temperature=equal.temperature)
+
+
+def _simplex_weights(right: np.ndarray, pull: float) -> np.ndarray:
+    """Return the best weights; `right` is the probability of what came, `(members, rows)`."""
+    members = len(right)
+    equal = np.full(members, 1.0 / members)
+    right = np.maximum(right, np.finfo(np.float64).tiny)
+
+    def loss(weight: np.ndarray) -> tuple[float, np.ndarray]:
+        pooled = np.maximum(weight @ right, np.finfo(np.float64).tiny)
+        away = weight - equal
+        value = -np.log(pooled).mean() + pull * away @ away
+        return float(value), -(right / pooled).mean(axis=1) + 2.0 * pull * away
+
+    found = minimize(
+        loss, equal, jac=True, method="SLSQP", bounds=[(0.0, 1.0)] * members,
+        constraints={"type": "eq", "fun": lambda w: w.sum() - 1.0, "jac": np.ones_like},
+        options={"ftol": 1e-12, "maxiter": 500},
+    )  # fmt: skip
+    best = found.x if loss(found.x)[0] <= loss(equal)[0] else equal
+    best = np.clip(best, 0.0, None)
+    return best / best.sum()

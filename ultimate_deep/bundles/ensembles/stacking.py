@@ -1,0 +1,258 @@
+"""A second model that learns from the members' out-of-fold predictions how to combine them.
+
+Source: Wolpert (1992), Stacked generalization, Neural Networks 5(2); van der Laan, Polley &
+Hubbard (2007), Super learner, Stat. Appl. Genet. Mol. Biol. 6(1). Our folds are purged and follow
+time.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from ultimate_deep.bundles.ensembles.combiner import (
+    Combiner,
+    EnsembleError,
+    check_logits,
+    check_names,
+    labelled,
+)
+from ultimate_deep.bundles.ensembles.out_of_fold import OutOfFold
+from ultimate_deep.models.trees.hist_gradient_boosting import (
+    HistGradientBoosting,
+    HistGradientBoostingConfig,
+)
+from ultimate_deep.models.trees.model import TreeModel, load_trees
+from ultimate_deep.training.arrays import Arrays
+from ultimate_deep.training.growing.grow import fit_trees
+
+TREES_FOLDER = "combiner_trees"
+_CLIP = 50.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LogisticStack(Combiner):
+    """A weighted sum of the members' logits and a constant.
+
+    Args:
+        names: Of the members.
+        weight: `(members, horizons)`.
+        intercept: `(horizons,)`.
+
+    Raises:
+        EnsembleError: Other shapes, or numbers that are not finite.
+    """
+
+    KIND: ClassVar[str] = "logistic_stack"
+
+    names: tuple[str, ...]
+    weight: np.ndarray
+    intercept: np.ndarray
+
+    def __post_init__(self) -> None:
+        check_names(self.names)
+        fits = self.weight.shape == (len(self.names), *self.intercept.shape)
+        if self.intercept.ndim != 1 or not fits:
+            raise EnsembleError(
+                f"weights have shape (members, horizons) and intercepts (horizons,), got "
+                f"{self.weight.shape} and {self.intercept.shape} for {len(self.names)} members"
+            )
+        if not (np.isfinite(self.weight).all() and np.isfinite(self.intercept).all()):
+            raise EnsembleError("weights and intercepts are finite, got others; fit again")
+
+    def combine(self, logits: np.ndarray, features: np.ndarray | None = None) -> np.ndarray:
+        """Return the weighted sum, float32 `(rows, horizons)`."""
+        logits = np.clip(check_logits(logits, *self.weight.shape), -_CLIP, _CLIP)
+        total = np.einsum("mrh,mh->rh", logits, self.weight) + self.intercept
+        return total.astype(np.float32)
+
+    def weights(self) -> np.ndarray:
+        """Return the weights; they need not sum to one."""
+        return self.weight
+
+    def to_json(self, folder: Path) -> dict[str, Any]:
+        """Return names, weights and intercepts."""
+        return {
+            "names": list(self.names),
+            "weight": self.weight.tolist(),
+            "intercept": self.intercept.tolist(),
+        }
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any], folder: Path) -> Self:
+        """Build the stack anew."""
+        return cls(
+            names=tuple(content["names"]),
+            weight=np.array(content["weight"], np.float64),
+            intercept=np.array(content["intercept"], np.float64),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TreeStack(Combiner):
+    """Trees over the members' logits of all horizons and, in two stages, features.
+
+    Args:
+        names: Of the members.
+        trees: Their input is `members * horizons + features` wide, members first.
+        feature_names: Of what the trees read beside the logits; none in a plain stack.
+
+    Raises:
+        EnsembleError: Other trees, or trees of another width.
+    """
+
+    KIND: ClassVar[str] = "tree_stack"
+
+    names: tuple[str, ...]
+    trees: TreeModel
+    feature_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_names(self.names)
+        if self.trees.name != "hist_gradient_boosting":
+            raise EnsembleError(f"stacks are of hist_gradient_boosting, got {self.trees.name!r}")
+        width = len(self.names) * self.trees.horizons + len(self.feature_names)
+        if self.trees.features != width:
+            raise EnsembleError(
+                f"trees over {len(self.names)} members, {self.trees.horizons} horizons and "
+                f"{len(self.feature_names)} features read {width} numbers, got trees that read "
+                f"{self.trees.features}"
+            )
+
+    def combine(self, logits: np.ndarray, features: np.ndarray | None = None) -> np.ndarray:
+        """Return the trees' log-odds, float32 `(rows, horizons)`."""
+        logits = check_logits(logits, len(self.names), self.trees.horizons)
+        shape = (logits.shape[1], len(self.feature_names))
+        if features is None and not self.feature_names:
+            features = np.empty(shape, np.float32)
+        if features is None or features.shape != shape:
+            raise EnsembleError(
+                f"the second stage reads features (rows, features) = {shape}, got "
+                f"{None if features is None else features.shape}"
+            )
+        known = np.isfinite(logits).all(axis=(0, 2)) & np.isfinite(features).all(axis=1)
+        out = np.full(logits.shape[1:], np.nan, np.float32)
+        if known.any():
+            out[known] = self.trees.logits(side_by_side(logits[:, known], features[known]))
+        return out
+
+    def weights(self) -> np.ndarray:
+        """Return how often each member is asked, as a share of all questions of the trees."""
+        asked = np.zeros(self.trees.features)
+        for booster in self.trees.boosters:
+            assert isinstance(booster, HistGradientBoosting)
+            inner = booster.feature[booster.feature >= 0]
+            asked += np.bincount(inner, minlength=len(asked))
+        members = asked[: len(self.names) * self.trees.horizons].reshape(len(self.names), -1)
+        each = members.sum(axis=1) / max(asked.sum(), 1.0)
+        return np.repeat(each[:, None], self.trees.horizons, axis=1)
+
+    def to_json(self, folder: Path) -> dict[str, Any]:
+        """Write the trees into a folder of their own and return the names."""
+        self.trees.save(folder / TREES_FOLDER)
+        return {"names": list(self.names), "feature_names": list(self.feature_names)}
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any], folder: Path) -> Self:
+        """Build the stack anew; one written before there were features reads none."""
+        return cls(
+            names=tuple(content["names"]),
+            trees=load_trees(folder / TREES_FOLDER),
+            feature_names=tuple(content.get("feature_names", ())),
+        )
+
+
+def fit_logistic_stack(
+    out_of_fold: OutOfFold, labels: np.ndarray, *, pull: float = 0.01
+) -> LogisticStack:
+    """Fit a logistic regression on out-of-fold logits, near to their equal average.
+
+    Minimises the log loss plus `pull` times the squared distance of the weights from
+    `1 / members`; the intercept is free.
+
+    Args:
+        out_of_fold: Members' predictions of rows they have not seen.
+        labels: Of all rows, 0, 1, or NaN or one half (left out), `(rows, horizons)`.
+        pull: Nats per squared unit of a weight.
+
+    Raises:
+        EnsembleError: Labels that do not fit, or a negative pull.
+    """
+    if not 0 <= pull < np.inf:
+        raise EnsembleError(f"pull is a finite number not below zero, got {pull}")
+    _, logits, labels = stacked_rows(out_of_fold, labels)
+    fitted = []
+    for horizon in range(logits.shape[2]):
+        chosen, up = labelled(logits, labels, horizon)
+        fitted.append(_logistic(np.clip(chosen, -_CLIP, _CLIP), up, pull))
+    parameters = np.column_stack(fitted)
+    return LogisticStack(names=out_of_fold.names, weight=parameters[:-1], intercept=parameters[-1])
+
+
+def fit_tree_stack(
+    out_of_fold: OutOfFold,
+    labels: np.ndarray,
+    config: HistGradientBoostingConfig | None = None,
+) -> TreeStack:
+    """Fit small trees on out-of-fold logits; see `fit_logistic_stack`.
+
+    Args:
+        out_of_fold: Members' predictions of rows they have not seen.
+        labels: Of all rows, `(rows, horizons)`.
+        config: How the trees are grown; by default 40 trees of four leaves.
+    """
+    default = HistGradientBoostingConfig(trees=40, leaves=4, min_leaf_rows=50, patience=0)
+    _, logits, labels = stacked_rows(out_of_fold, labels)
+    known = np.isfinite(labels).all(axis=1)
+    arrays = Arrays(
+        x=side_by_side(logits[:, known]), y=np.ascontiguousarray(labels[known], np.float32)
+    )
+    trees, _ = fit_trees("hist_gradient_boosting", arrays, None, config or default)
+    return TreeStack(names=out_of_fold.names, trees=trees)
+
+
+def stacked_rows(
+    out_of_fold: OutOfFold, labels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the rows that every member predicts, their logits and their labels.
+
+    Raises:
+        EnsembleError: Labels of other rows, or no such row.
+    """
+    logits, labels = out_of_fold.logits(), np.asarray(labels, np.float64)
+    if labels.shape != logits.shape[1:]:
+        raise EnsembleError(
+            f"labels have shape (rows, horizons) = {logits.shape[1:]}, got {labels.shape}; give "
+            "those of all rows that the folds share out"
+        )
+    rows = out_of_fold.rows()
+    if not len(rows):
+        raise EnsembleError("no row is predicted by every member; use the same folds for all")
+    return rows, logits[:, rows], labels[rows]
+
+
+def side_by_side(logits: np.ndarray, features: np.ndarray | None = None) -> np.ndarray:
+    """Turn `(members, rows, horizons)` to float32 `(rows, members * horizons + features)`."""
+    joined = np.clip(np.moveaxis(logits, 0, 1).reshape(logits.shape[1], -1), -_CLIP, _CLIP)
+    beside = [] if features is None else [np.asarray(features, np.float32)]
+    return np.hstack([joined.astype(np.float32), *beside])
+
+
+def _logistic(logits: np.ndarray, up: np.ndarray, pull: float) -> np.ndarray:
+    """Return weights and intercept, `(members + 1,)`; logits `(members, rows)`."""
+    members = len(logits)
+    equal = np.full(members, 1.0 / members)
+
+    def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
+        away = parameters[:-1] - equal
+        z = parameters[:-1] @ logits + parameters[-1]
+        wrong = expit(z) - up
+        value = np.mean(np.logaddexp(0.0, z) - up * z) + pull * away @ away
+        slope = logits @ wrong / len(up) + 2.0 * pull * away
+        return float(value), np.append(slope, wrong.mean())
+
+    start = np.append(equal, 0.0)
+    return minimize(loss, start, jac=True, method="BFGS", options={"gtol": 1e-9}).x

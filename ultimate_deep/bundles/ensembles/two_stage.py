@@ -1,0 +1,75 @@
+"""Trees that read the members' logits beside the features, such as what nets see in pictures.
+
+A member that is asked about its own training rows repeats what it has memorised, and the trees
+would learn to trust it: like any stack, they are fitted on out-of-fold logits alone.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ultimate_deep.bundles.ensembles.combiner import EnsembleError
+from ultimate_deep.bundles.ensembles.out_of_fold import OutOfFold
+from ultimate_deep.bundles.ensembles.stacking import TreeStack, side_by_side, stacked_rows
+from ultimate_deep.models.trees.hist_gradient_boosting import HistGradientBoostingConfig
+from ultimate_deep.training.arrays import Arrays
+from ultimate_deep.training.growing.grow import fit_trees
+
+# Features come as they are: trees ask for their order alone, so that nothing need be cut off.
+DEFAULT = HistGradientBoostingConfig(min_leaf_rows=50, input_clip=1e30)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StoppingRows:
+    """Rows by which the trees stop growing, after the training part.
+
+    Args:
+        logits: Of the members, `(members, rows, horizons)`.
+        features: `(rows, features)`.
+        labels: `(rows, horizons)`.
+    """
+
+    logits: np.ndarray
+    features: np.ndarray
+    labels: np.ndarray
+
+
+def fit_two_stage(
+    out_of_fold: OutOfFold,
+    labels: np.ndarray,
+    features: np.ndarray,
+    feature_names: tuple[str, ...],
+    stopping: StoppingRows,
+    config: HistGradientBoostingConfig = DEFAULT,
+) -> TreeStack:
+    """Grow trees on out-of-fold logits and features of the same rows.
+
+    Args:
+        out_of_fold: Members' predictions of rows they have not seen.
+        labels: Of all rows that the folds share out, `(rows, horizons)`.
+        features: Of the same rows, `(rows, features)`.
+        feature_names: Of its columns.
+        stopping: Of the validation part.
+        config: How the trees are grown.
+
+    Raises:
+        EnsembleError: Labels or features of other rows, or no feature.
+    """
+    rows, logits, known_labels = stacked_rows(out_of_fold, labels)
+    if features.shape != (len(labels), len(feature_names)) or not feature_names:
+        raise EnsembleError(
+            f"features have shape (rows, features) = ({len(labels)}, {len(feature_names)}), got "
+            f"{features.shape}; two stages need one feature or more"
+        )
+    train = _arrays(logits, features[rows], known_labels)
+    watched = _arrays(stopping.logits, stopping.features, stopping.labels)
+    trees, _ = fit_trees("hist_gradient_boosting", train, watched, config)
+    return TreeStack(names=out_of_fold.names, feature_names=feature_names, trees=trees)
+
+
+def _arrays(logits: np.ndarray, features: np.ndarray, labels: np.ndarray) -> Arrays:
+    known = np.isfinite(labels).all(axis=1)
+    return Arrays(
+        x=side_by_side(logits[:, known], features[known]),
+        y=np.ascontiguousarray(labels[known], np.float32),
+    )

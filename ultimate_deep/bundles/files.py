@@ -1,0 +1,234 @@
+"""The files of a bundle: their names, how each is written, and how the loader reads its own.
+
+Nothing here unpickles: the `.pkl` files are written for users and never read.
+"""
+
+import csv
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import joblib
+import keras
+import numpy as np
+from sklearn.preprocessing import RobustScaler
+
+from ultimate_deep.bundles.manifest import BundleError
+from ultimate_deep.evaluation.json_safe import json_safe
+from ultimate_deep.models.trees.model import TREES_FILE
+from ultimate_deep.pipeline.scaling import ArrayScaler
+
+FILE_PREFIX = "ultimate_deep_advanced"
+KERAS_FILE = f"{FILE_PREFIX}_model.keras"
+H5_FILE = f"{FILE_PREFIX}_model.h5"
+FEATURES_FILE = f"{FILE_PREFIX}_features.csv"
+SCALER_FILE = f"{FILE_PREFIX}_scaler.pkl"
+THRESHOLD_FILE = f"{FILE_PREFIX}_threshold.pkl"
+ARCHITECTURE_FILE = f"{FILE_PREFIX}_architecture.csv"
+SAVED_MODEL_FOLDER = "saved_model"
+TREES_FOLDER = "trees"
+PREPROCESSING_FILE = "preprocessing.npz"
+HISTORY_FILE = "history.csv"
+CONFIG_FILE = "config.json"
+METRICS_FILE = "metrics.json"
+FORECASTS_FILE = "forecasts.csv"
+CONFUSION_FILE = "confusion.csv"
+FILE_PURPOSES = {
+    KERAS_FILE: "the model: scaled features in, logits out",
+    H5_FILE: "the same model in the older format",
+    f"{SAVED_MODEL_FOLDER}/": "the same model for TensorFlow alone, with calibrated probabilities",
+    FEATURES_FILE: "features in the model's order, with their families",
+    SCALER_FILE: "scikit-learn's RobustScaler, fitted on the training part",
+    THRESHOLD_FILE: "least probability of the side taken, a float",
+    PREPROCESSING_FILE: "scaler, temperature and threshold as plain arrays",
+    ARCHITECTURE_FILE: "every weighted layer",
+    HISTORY_FILE: "losses of every epoch",
+    CONFIG_FILE: "what the run was asked to do",
+    METRICS_FILE: "what came out",
+    FORECASTS_FILE: "accuracy, F1, MCC, ... of every horizon, class and quantile",
+    CONFUSION_FILE: "labels against predictions, of every horizon",
+    "report.json": "the figures of this page",
+    "manifest.json": "versions, data fingerprint, SHA-256 of every file",
+}
+READ_ON_LOAD = (FEATURES_FILE, PREPROCESSING_FILE, CONFIG_FILE, METRICS_FILE)
+MODEL_FILES = {"keras": (KERAS_FILE,), "trees": (f"{TREES_FOLDER}/{TREES_FILE}",)}
+_NETS_ONLY = (KERAS_FILE, H5_FILE, f"{SAVED_MODEL_FOLDER}/")
+
+
+def file_purposes(kind: str) -> dict[str, str]:
+    """Return what each file of a bundle of that kind is for."""
+    if kind == "keras":
+        return FILE_PURPOSES
+    trees = {f"{TREES_FOLDER}/": "the trees: scaled features in, log-odds out; no pickle"}
+    rest = {name: text for name, text in FILE_PURPOSES.items() if name not in _NETS_ONLY}
+    return trees | rest | {ARCHITECTURE_FILE: "every tree"}
+
+
+_ARRAYS = ("center", "scale", "temperature", "threshold")
+
+
+def write_preprocessing(
+    folder: Path,
+    scaler: RobustScaler,
+    temperature: np.ndarray,
+    threshold: float,
+    further: Mapping[str, RobustScaler] = MappingProxyType({}),
+) -> None:
+    """Write scalers and threshold twice: pickled for users, as plain arrays for the loader.
+
+    Args:
+        folder: Of the draft.
+        scaler: Of the features.
+        temperature: Float64 `(horizons,)`.
+        threshold: Least probability of the side taken.
+        further: Input name to the scaler of its own table; users find all in one dict then, the
+            features' own under `features`.
+    """
+    joblib.dump({"features": scaler, **further} if further else scaler, folder / SCALER_FILE)
+    joblib.dump(float(threshold), folder / THRESHOLD_FILE)
+    plain = ArrayScaler.from_sklearn(scaler)
+    np.savez(
+        folder / PREPROCESSING_FILE,
+        center=plain.center,
+        scale=plain.scale,
+        temperature=temperature,
+        threshold=np.float64(threshold),
+        **_further_arrays(further),
+    )
+
+
+def _further_arrays(further: Mapping[str, RobustScaler]) -> dict[str, Any]:
+    plain = {name: ArrayScaler.from_sklearn(scaler) for name, scaler in further.items()}
+    centers = {f"{name}/center": scaler.center for name, scaler in plain.items()}
+    arrays: dict[str, Any] = centers
+    return arrays | {f"{name}/scale": scaler.scale for name, scaler in plain.items()}
+
+
+def read_further_scalers(path: Path) -> dict[str, ArrayScaler]:
+    """Return the scalers of further inputs by name; none where the features are all there is.
+
+    Raises:
+        BundleError: An array is absent, pickled, misshapen or out of range.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            names = [name.removesuffix("/center") for name in file.files if "/center" in name]
+            return {
+                name: ArrayScaler(center=file[f"{name}/center"], scale=file[f"{name}/scale"])
+                for name in names
+            }
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise BundleError(
+            f"{path} does not hold proper scalers of every input ({error}); train again"
+        ) from error
+
+
+def read_preprocessing(path: Path) -> tuple[ArrayScaler, np.ndarray, float]:
+    """Return scaler, temperature float64 `(horizons,)` and threshold from plain arrays.
+
+    Raises:
+        BundleError: An array is absent, pickled, misshapen or out of range.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: np.asarray(file[name], dtype=np.float64) for name in _ARRAYS}
+        scaler = ArrayScaler(center=arrays["center"], scale=arrays["scale"])
+        return scaler, arrays["temperature"], float(arrays["threshold"])
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise BundleError(
+            f"{path} does not hold the plain arrays {', '.join(_ARRAYS)} ({error}); train again"
+        ) from error
+
+
+def write_features(path: Path, names: Sequence[str], families: Sequence[str]) -> None:
+    """Write the table of position, name and family."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("position", "name", "family"))
+        pairs = zip(names, families, strict=True)
+        writer.writerows((i, name, family) for i, (name, family) in enumerate(pairs))
+
+
+def read_features(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return names and families in order.
+
+    Raises:
+        BundleError: A column is absent, or positions do not count from zero.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        if [row["position"] for row in rows] != [str(i) for i in range(len(rows))]:
+            raise ValueError("positions do not count from zero")
+        return tuple(row["name"] for row in rows), tuple(row["family"] for row in rows)
+    except (KeyError, ValueError, csv.Error) as error:
+        raise BundleError(
+            f"{path} is no table of position, name, family ({error}); train again"
+        ) from error
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write strict JSON; NaN and infinity become null."""
+    text = json.dumps(json_safe(values), indent=2, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object that a JSON file holds.
+
+    Raises:
+        BundleError: Not JSON, or not an object.
+    """
+    try:
+        values = json.loads(path.read_bytes())
+    except ValueError as error:  # undecodable bytes and bad JSON alike
+        raise BundleError(f"{path} is not JSON ({error}); train again") from error
+    if not isinstance(values, dict):
+        raise BundleError(f"{path} is not a JSON object; train again")
+    return values
+
+
+def read_model(path: Path) -> keras.Model:
+    """Return the model of a `.keras` file, read in safe mode and not compiled.
+
+    Raises:
+        BundleError: Keras refuses the file.
+    """
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises what its layers raise; the cause is chained
+        raise BundleError(
+            f"{path} does not load in Keras {keras.__version__} ({error}); install the versions "
+            "that its manifest names"
+        ) from error
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise `BundleError` unless names are unique and not empty."""
+    repeated = sorted({name for name in names if list(names).count(name) > 1})
+    if repeated or not all(names):
+        raise BundleError(
+            f"feature names are unique and not empty, got {repeated or 'an empty name'}; "
+            "use the names of one FeatureMatrix"
+        )
+
+
+def check_temperature(temperature: np.ndarray, horizons: int) -> None:
+    """Raise `BundleError` unless there is one finite, positive temperature per horizon."""
+    proper = temperature.shape == (horizons,) and np.isfinite(temperature).all()
+    if not proper or (temperature <= 0).any():
+        raise BundleError(
+            f"temperature is positive, one for each of {horizons} horizons, got "
+            f"{temperature.tolist()}; use what fit_temperature returns"
+        )
+
+
+def check_threshold(threshold: float) -> None:
+    """Raise `BundleError` unless the threshold is one that signals accept."""
+    if not 0.5 <= threshold <= 1:  # NaN fails too
+        raise BundleError(
+            f"threshold lies in [0.5, 1], got {threshold}; use what choose_threshold returns"
+        )

@@ -1,0 +1,125 @@
+"""What a saved bundle says about bars: a prediction for each."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from ultimate_deep.bundles.predictor import Predictor
+from ultimate_deep.evaluation.signals import signal_from_probability
+from ultimate_deep.features import FeatureMatrix
+from ultimate_deep.market.labels import horizon_bars_of
+from ultimate_deep.market.market import DataConfig, Market
+from ultimate_deep.pipeline.config import ExperimentConfig, config_from_dict
+from ultimate_deep.pipeline.rows import Rows, assemble_rows
+
+
+class AnyBundle(Protocol):
+    """What a bundle of any kind holds and answers: one model's, or an ensemble's."""
+
+    @property
+    def folder(self) -> Path:
+        """Where it was loaded from."""
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What the run was asked to do."""
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What came out."""
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """Schema, versions, revision, fingerprint and files."""
+
+    @property
+    def temperature(self) -> np.ndarray:
+        """Of each horizon, float64 `(horizons,)`."""
+
+    @property
+    def threshold(self) -> float:
+        """Least probability of the side taken."""
+
+    @property
+    def predictor(self) -> Predictor:
+        """The model behind one interface."""
+
+    def compute_features(self, frame: pd.DataFrame) -> FeatureMatrix:
+        """Compute the features that it reads from bars of one symbol."""
+
+    def row_outputs(self, market: Market, rows: Rows) -> dict[str, np.ndarray]:
+        """Return everything that it says of rows of these bars."""
+
+
+def bundle_config(bundle: AnyBundle) -> ExperimentConfig:
+    """Return the configuration of the run that wrote the bundle."""
+    return config_from_dict(bundle.config)
+
+
+def merge_data(given: DataConfig, stored: DataConfig) -> DataConfig:
+    """Return the data options: those given, and the run's own where nothing was given."""
+    default = DataConfig()
+    changed = {
+        field.name: getattr(given, field.name)
+        for field in dataclasses.fields(DataConfig)
+        if getattr(given, field.name) != getattr(default, field.name)
+    }
+    return dataclasses.replace(stored, **changed)
+
+
+def row_probability(bundle: AnyBundle, market: Market, rows: Rows) -> np.ndarray:
+    """Return the calibrated probability of up of the traded horizon, float64 `(rows,)`."""
+    return bundle.row_outputs(market, rows)["probability"][:, 0]
+
+
+def predict_bars(bundle: AnyBundle, market: Market) -> pd.DataFrame:
+    """Return one row for each bar that has all inputs, by symbol and time.
+
+    Columns: `symbol`, `timestamp` (the bar's open, UTC), `decision_time` (its close, when the
+    prediction is known), `probability_up` (calibrated, for the run's label), `signal` (-1, 0 or 1
+    at the bundle's threshold and mode, to be filled at the next bar's open); and of further heads
+    `probability_up_4_bars` for each further horizon and `quantile_0.1_4_bars` for each quantile, in
+    units of the return's recent size.
+
+    Raises:
+        BundleError: These bars do not allow a feature that the model needs.
+    """
+    config = bundle_config(bundle)
+    rows = assemble_rows(market, config.label, bundle.compute_features)
+    outputs = bundle.row_outputs(market, rows)
+    probability = outputs["probability"][:, 0]
+    opens = rows.decision_time - np.timedelta64(market.interval.value, "ns")
+    table = pd.DataFrame(
+        {
+            "symbol": np.array(rows.symbols, dtype=object)[rows.symbol_code],
+            "timestamp": pd.DatetimeIndex(opens, tz="UTC"),
+            "decision_time": pd.DatetimeIndex(rows.decision_time, tz="UTC"),
+            "probability_up": probability,
+            "signal": signal_from_probability(
+                probability, bundle.threshold, mode=config.backtest.mode
+            ),
+            **_further_columns(outputs, config, market.interval),
+        }
+    )
+    known = table[np.isfinite(probability)].reset_index(drop=True)
+    return known.astype({"signal": np.int64})
+
+
+def _further_columns(
+    outputs: dict[str, np.ndarray], config: ExperimentConfig, interval: pd.Timedelta
+) -> dict[str, np.ndarray]:
+    """Return what the heads beside the traded one say, by column."""
+    further = [horizon_bars_of(one, interval) for one in config.heads.further_horizons]
+    bars = (config.label.horizon_bars, *further)[: outputs["probability"].shape[1]]
+    columns = {
+        f"probability_up_{count}_bars": outputs["probability"][:, place]
+        for place, count in enumerate(bars)
+        if place
+    }
+    for place, count in enumerate(bars if "quantiles" in outputs else ()):
+        for number, level in enumerate(config.heads.quantiles):
+            columns[f"quantile_{level:g}_{count}_bars"] = outputs["quantiles"][:, place, number]
+    return columns

@@ -1,0 +1,52 @@
+"""From rows of any bars to what a saved model is fed, and its answers back at their rows."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ultimate_deep.market.market import Market
+from ultimate_deep.pipeline.config import config_from_dict
+from ultimate_deep.pipeline.inputs.config import InputConfig
+from ultimate_deep.pipeline.inputs.model_inputs import ModelInputs
+from ultimate_deep.pipeline.inputs.tables import RowInputs, apply_scalers, input_tables
+from ultimate_deep.pipeline.rows import Rows
+from ultimate_deep.pipeline.scaling import ArrayScaler
+
+
+def complete_inputs(
+    config: Mapping[str, Any],
+    scaler: ArrayScaler,
+    scalers: dict[str, ArrayScaler],
+    market: Market,
+    rows: Rows,
+) -> tuple[ModelInputs, np.ndarray]:
+    """Return a model's inputs of the rows that have all of them, and those rows' numbers.
+
+    Args:
+        config: Of the run that trained the model, as its bundle keeps it.
+        scaler: From unscaled features to the model's.
+        scalers: Input name to scaler, of inputs with tables of their own.
+        market: Bars by symbol.
+        rows: With the model's features, in its order.
+    """
+    kind = _resolved(config)
+    assert kind.kind != "auto"
+    tables = input_tables(market, rows, kind.kind, kind)
+    windows = apply_scalers(tables, scaler.transform(rows.values), scalers)
+    complete = np.flatnonzero(tables.complete)
+    return RowInputs(windows, tables, {}).take(complete), complete
+
+
+def spread(values: np.ndarray, at: np.ndarray, rows: int) -> np.ndarray:
+    """Return values at their row numbers, NaN in the other rows."""
+    out = np.full((rows, *values.shape[1:]), np.nan, values.dtype)
+    out[at] = values
+    return out
+
+
+def _resolved(config: Mapping[str, Any]) -> InputConfig:
+    """Return what the model reads; bundles from before there were windows read features."""
+    inputs = config_from_dict(dict(config)).inputs
+    return dataclasses.replace(inputs, kind="features") if inputs.kind == "auto" else inputs

@@ -1,0 +1,204 @@
+"""A model's files for other people: `.keras`, `.h5` and a SavedModel for TensorFlow alone."""
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ultimate_deep import models  # noqa: F401  registers the layers that saved models name
+from ultimate_deep.bundles.manifest import BundleError
+from ultimate_deep.market.windows import Windows
+from ultimate_deep.models.heads import direction_logits
+from ultimate_deep.pipeline.inputs.model_inputs import ModelInputs
+
+DEFAULT_BATCH_ROWS = 256
+
+
+@contextlib.contextmanager
+def quiet_saving() -> Iterator[None]:
+    """Let Keras save under `-W error`, and without its advice against `.h5`.
+
+    NumPy 2.4 deprecates the signature through which Keras 3.15 copies variables. Raised as an
+    error in the middle of saving, it leaves a broken file.
+    """
+    absl_logger = logging.getLogger("absl")
+    before = absl_logger.level
+    absl_logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore",
+                message=".*__array__ implementation doesn't accept a copy keyword.*",
+                category=DeprecationWarning,
+            )
+            yield
+    finally:
+        absl_logger.setLevel(before)
+
+
+def input_shapes(model: keras.Model) -> dict[str, tuple[int, ...]]:
+    """Return each input's name and shape without the rows, in the model's order.
+
+    Raises:
+        BundleError: An axis of no fixed size, or an output that is not float32 with one row of
+            predictions for each row of inputs.
+    """
+    shapes = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
+    if any(size is None for shape in shapes.values() for size in shape):
+        raise BundleError(f"a bundle's model has inputs of fixed shape, got {shapes}")
+    outputs = [(tuple(tensor.shape), tensor.dtype) for tensor in model.outputs]
+    horizons = {shape[1] if len(shape) in (2, 3) else None for shape, _ in outputs}
+    if len(horizons) != 1 or None in horizons or {dtype for _, dtype in outputs} != {"float32"}:
+        raise BundleError(
+            "a bundle's model has one output of float32 logits (batch, horizons), or a dict as "
+            f"ultimate_deep.models.heads.prediction_heads gives it, got {outputs}; give the head "
+            "dtype='float32'"
+        )
+    return shapes
+
+
+def call_on_tensors(model: keras.Model, tensors: dict[str, Any]) -> dict[str, Any]:
+    """Return `logits` of up and, of several heads, every output by name, in inference mode.
+
+    Args:
+        model: Built by `models.build_model`.
+        tensors: Inputs by name, however the model's own inputs are nested.
+    """
+    flat = [tensors[tensor.name] for tensor in model.inputs]
+    outputs = model(keras.tree.pack_sequence_as(model.input, flat), training=False)
+    heads = outputs if isinstance(outputs, dict) else {}
+    return {"logits": direction_logits(outputs), **heads}
+
+
+def save_keras_files(model: keras.Model, keras_path: Path, h5_path: Path) -> None:
+    """Write the model without its optimizer as `.keras` and as `.h5`.
+
+    What trains on compiles it again: the loss and optimizer of a run are in its configuration.
+    """
+    # The same layers and weights in a model that was never compiled.
+    plain = keras.Model(model.input, model.output, name=model.name)
+    with quiet_saving():
+        plain.save(keras_path)
+        plain.save(h5_path)
+
+
+def export_saved_model(model: keras.Model, folder: Path, temperature: np.ndarray) -> None:
+    """Write a TensorFlow SavedModel that needs no code of ours.
+
+    `tf.saved_model.load(folder).serve(x)` and its signature `serving_default` take scaled inputs,
+    float32 (one tensor for one input, else a dict by name), and return `{"logits": (rows,
+    horizons), "probability": sigmoid(logits / temperature)}`, float32, with the other heads.
+
+    Args:
+        model: As `models.build_model` builds it.
+        folder: Created.
+        temperature: Positive, `(horizons,)`.
+    """
+    require_tensorflow("writing a SavedModel")
+    tensors = {
+        name: keras.Input(shape, name=name, dtype="float32")
+        for name, shape in input_shapes(model).items()
+    }
+    outputs = call_on_tensors(model, tensors)
+    divisor = keras.ops.convert_to_tensor(temperature, dtype="float32")
+    outputs["probability"] = keras.ops.sigmoid(outputs["logits"] / divisor)
+    specs = {
+        name: keras.InputSpec(shape=tuple(tensor.shape), dtype="float32", name=name)
+        for name, tensor in tensors.items()
+    }
+    one = len(tensors) == 1
+    serving = keras.Model(next(iter(tensors.values())) if one else tensors, outputs, name="serving")
+    signature = [next(iter(specs.values())) if one else specs]
+    with quiet_saving():
+        serving.export(folder, format="tf_saved_model", verbose=False, input_signature=signature)
+
+
+def compile_outputs(
+    model: keras.Model, *, batch_rows: int = DEFAULT_BATCH_ROWS
+) -> Callable[[ModelInputs], dict[str, np.ndarray]]:
+    """Return a compiled function from scaled inputs to `logits` and every further head.
+
+    Every call of the graph has `batch_rows` rows, the last one filled up with zeros, so that
+    a row's predictions do not depend on how many rows stand beside it.
+
+    Args:
+        model: As `models.build_model` builds it.
+        batch_rows: Rows per call; small for single rows, large for files.
+
+    Returns:
+        A function of float32 inputs `(rows, ...)`, one or a dict by name, that returns float32
+        arrays: `logits` `(rows, horizons)`, and what `models.heads.prediction_heads` names.
+    """
+    require_tensorflow("compiled prediction")
+    if batch_rows < 1:
+        raise ValueError(f"batch_rows is at least 1, got {batch_rows}")
+    shapes = input_shapes(model)
+    names = list(shapes)
+    signature = [tf.TensorSpec((batch_rows, *shape), tf.float32) for shape in shapes.values()]
+
+    @tf.function(input_signature=signature)
+    def step(*batch: tf.Tensor) -> dict[str, tf.Tensor]:
+        return call_on_tensors(model, dict(zip(names, batch, strict=True)))
+
+    def outputs(inputs: ModelInputs) -> dict[str, np.ndarray]:
+        given = named_inputs(inputs, shapes)
+        rows = len(next(iter(given.values())))
+        parts: list[dict[str, np.ndarray]] = []
+        for start in range(0, max(rows, 1), batch_rows):
+            stop = min(start + batch_rows, rows)
+            batch = [
+                tf.constant(_filled(given[name][start:stop], batch_rows, shape))
+                for name, shape in shapes.items()
+            ]
+            found = step(*batch)
+            parts.append({name: found[name].numpy()[: stop - start] for name in found})
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    return outputs
+
+
+def compile_logits(
+    model: keras.Model, *, batch_rows: int = DEFAULT_BATCH_ROWS
+) -> Callable[[ModelInputs], np.ndarray]:
+    """Return a compiled function from scaled inputs to logits of up, float32 `(rows, horizons)`.
+
+    See `compile_outputs`.
+    """
+    outputs = compile_outputs(model, batch_rows=batch_rows)
+    return lambda inputs: outputs(inputs)["logits"]
+
+
+def named_inputs(
+    inputs: ModelInputs, shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, np.ndarray | Windows]:
+    """Return inputs by name after checking their shapes.
+
+    Raises:
+        ValueError: Other names or shapes than the model's.
+    """
+    given = dict(inputs) if isinstance(inputs, Mapping) else {next(iter(shapes)): inputs}
+    found = {name: tuple(values.shape[1:]) for name, values in given.items()}
+    if found != dict(shapes):
+        raise ValueError(f"the model takes inputs {dict(shapes)}, got {found}; give exactly those")
+    return {name: given[name] for name in shapes}
+
+
+def _filled(values: np.ndarray, rows: int, shape: tuple[int, ...]) -> np.ndarray:
+    batch = np.zeros((rows, *shape), np.float32)
+    batch[: len(values)] = values
+    return batch
+
+
+def require_tensorflow(what: str) -> None:
+    """Raise `RuntimeError` where Keras runs on another backend."""
+    if keras.backend.backend() != "tensorflow":
+        raise RuntimeError(
+            f"{what} needs the TensorFlow backend, got {keras.backend.backend()!r}; "
+            "set KERAS_BACKEND=tensorflow"
+        )

@@ -1,0 +1,122 @@
+"""Which data a trial was made on: the same bars are the same data, under any name or cut."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Times = np.ndarray | pd.Index
+OHLCV = ("open", "high", "low", "close", "volume")
+# A stretch holds tens to hundreds of bars: short beside any file that a model is trained on.
+_STRETCHES = (
+    (np.timedelta64(30, "m"), "datetime64[D]"),
+    (np.timedelta64(24, "h"), "datetime64[W]"),
+)
+_LONGEST = "datetime64[M]"
+_HASH_BYTES = 16
+_VERSION = b"bars-chunk-1"
+
+
+@dataclass(frozen=True)
+class DataIdentity:
+    """Fingerprints of the bars by stretches of the UTC calendar.
+
+    A stretch is one symbol's bars of a month, of a week where bars are shorter than a day, and of
+    a day where they are shorter than half an hour. Two data sets count as the same where they
+    share any whole stretch: a file that was renamed, appended to, cut at its ends, or joined by
+    further symbols is still the same data. Bars of another length, adjusted prices and repaired
+    rows are other data wherever they differ.
+
+    Attributes:
+        chunks: sorted hexadecimal fingerprints, each once.
+    """
+
+    chunks: tuple[str, ...]
+
+    @classmethod
+    def from_arrays(cls, bars: Mapping[str, tuple[Times, npt.ArrayLike]]) -> "DataIdentity":
+        """Identify bars given as arrays.
+
+        Args:
+            bars: symbol to open times, `(bars,)` datetime64 in UTC, strictly increasing, and
+                open, high, low, close and volume, `(bars, 5)`, where NaN equals NaN. The names
+                do not matter.
+
+        Raises:
+            ValueError: no bars, shapes that do not fit, or times that do not increase.
+        """
+        if not bars:
+            raise ValueError("a data set needs bars of at least one symbol, got none.")
+        chunks: set[str] = set()
+        for symbol, (open_time, values) in bars.items():
+            chunks.update(_chunks(*_checked(symbol, open_time, values)))
+        return cls(tuple(sorted(chunks)))
+
+    @classmethod
+    def from_frames(cls, frames: Mapping[str, pd.DataFrame]) -> "DataIdentity":
+        """Identify frames of bars (index: open times in UTC); further columns do not matter.
+
+        Raises:
+            ValueError: as `from_arrays`, or a frame that lacks one of the five columns.
+        """
+        arrays = {}
+        for symbol, frame in frames.items():
+            if missing := [name for name in OHLCV if name not in frame.columns]:
+                raise ValueError(
+                    f"bars have the columns {', '.join(OHLCV)}; {symbol} lacks {missing}. "
+                    "Remedy: read them with ultimate_deep.market.readers."
+                )
+            arrays[symbol] = (frame.index, frame[list(OHLCV)].to_numpy(np.float64))
+        return cls.from_arrays(arrays)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all chunks: equal for the same bars, under any name and order of symbols."""
+        return hashlib.sha256("\n".join(self.chunks).encode()).hexdigest()
+
+    def overlaps(self, other: "DataIdentity") -> bool:
+        """Whether both count as the same data: they share a whole stretch."""
+        return not set(self.chunks).isdisjoint(other.chunks)
+
+
+def _checked(symbol: str, open_time: Times, values: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    index = pd.DatetimeIndex(open_time)
+    if index.tz is not None:
+        index = index.tz_convert("UTC").tz_localize(None)
+    times = index.as_unit("ns").to_numpy()
+    prices = np.asarray(values, np.float64)
+    if len(times) == 0 or prices.shape != (len(times), len(OHLCV)):
+        raise ValueError(
+            f"{symbol} needs at least one bar and values of shape (bars, {len(OHLCV)}), got "
+            f"{len(times)} times and values of shape {prices.shape}."
+        )
+    wrong = np.flatnonzero(~(np.diff(times) > np.timedelta64(0, "ns")))
+    if wrong.size or index.hasnans:
+        row = int(wrong[0]) + 1 if wrong.size else 0
+        raise ValueError(
+            f"open times must increase strictly, got {times[row]} at row {row} of {symbol}. "
+            "Remedy: sort the bars and drop repeated ones."
+        )
+    return times, prices
+
+
+def _chunks(times: np.ndarray, values: np.ndarray) -> list[str]:
+    """Fingerprint the bars of each stretch."""
+    step = np.median(np.diff(times)) if len(times) > 1 else np.timedelta64(24, "h")
+    unit = next((unit for limit, unit in _STRETCHES if step < limit), _LONGEST)
+    stretch = times.astype(unit)
+    starts = np.flatnonzero(np.concatenate([[True], stretch[1:] != stretch[:-1]]))
+    ends = np.append(starts[1:], len(times))
+    stamps = times.astype("<i8")
+    # One bit pattern for each value: no negative zero, one NaN.
+    plain = np.where(np.isnan(values), np.nan, values + 0.0).astype("<f8")
+    found = []
+    for start, end in zip(starts, ends, strict=True):
+        digest = hashlib.blake2b(_VERSION, digest_size=_HASH_BYTES)
+        digest.update(stamps[start:end].tobytes())
+        digest.update(plain[start:end].tobytes())
+        found.append(digest.hexdigest())
+    return found

@@ -1,0 +1,229 @@
+"""One self-contained HTML page about many models: what is claimed first, then what it rests on."""
+
+import math
+from html import escape
+from pathlib import Path
+
+from ultimate_deep.evaluation.reporting.comparison_data import ComparedModel, ComparisonData
+from ultimate_deep.evaluation.reporting.grid import DASH, at, figure_card, figure_of
+from ultimate_deep.evaluation.reporting.page import (
+    bullets,
+    details,
+    figure,
+    page_header,
+    render_page,
+    section,
+    write_page,
+)
+from ultimate_deep.evaluation.reporting.plots_comparison import drawable, plot_equities
+from ultimate_deep.evaluation.reporting.plots_significance import plot_intervals
+from ultimate_deep.evaluation.reporting.sections_significance import trials_section
+from ultimate_deep.evaluation.reporting.tables import names_table
+
+_METRICS = (
+    ("accuracy", "accuracy", "{:.1%}"),
+    ("total_return", "net return", "{:+.1%}"),
+    ("sharpe", "net Sharpe", "{:.2f}"),
+    ("max_drawdown", "max drawdown", "{:.1%}"),
+)
+_WITH_BOUNDS = ("accuracy", "total_return", "sharpe")
+_NO_PROMISE = (
+    "The best of many models looks good by chance alone; the corrected figures count the models "
+    "and trials that the ledger knows of, not those that were tried elsewhere.",
+    "All models were judged on one history. It cannot say that the next years resemble it.",
+    "A model that is in the confidence set is not shown to be good: it only cannot be told from "
+    "the best.",
+)
+
+
+def write_comparison_report(path: str | Path, data: ComparisonData) -> Path:
+    """Write the report to an `.html` file, whole or not at all, and return the path."""
+    return write_page(path, render_comparison(data))
+
+
+def render_comparison(data: ComparisonData) -> str:
+    """Return the page as one HTML string."""
+    makers = (_header, _verdict, _table, _intervals, _equity, _pairwise, _trials, _setup, _promise)
+    return render_page(
+        data.title, "\n".join(make(data) for make in makers), simulated=data.simulated
+    )
+
+
+def _header(data: ComparisonData) -> str:
+    count = len(data.judged)
+    subtitle = f"{count} model{'s' if count != 1 else ''} on one test part"
+    accounts = [model.backtest for model in data.models if model.backtest is not None]
+    if accounts:
+        first = min(account.index[0] for account in accounts)
+        last = max(account.index[-1] for account in accounts)
+        subtitle += f", {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+    return page_header(data.title, subtitle, simulated=data.simulated)
+
+
+def _verdict(data: ComparisonData) -> str:
+    kind = data.kind
+    cards = [
+        figure_card(
+            figure_of("looks", data.looks, "{:,}"), "models that each bound is corrected for"
+        ),
+        *(
+            figure_card(figure_of(at("superior", name), value, "p = {:.4f}"), escape(name))
+            for name, value in data.superior.items()
+        ),
+    ]
+    if data.overfitting is not None:
+        chance, name = data.overfitting.probability, "chance that the best of them is overfitted"
+        cards.append(figure_card(figure_of("overfitting/probability", chance, "{:.0%}"), name))
+    if data.confidence_set is not None:
+        members = data.confidence_set.included
+        count = f"{len(members)} of {len(data.models)}"
+        names = escape(", ".join(members))
+        cards.append(figure_card(count, "cannot be told from the best", names))
+    heading = kind.capitalize()
+    return (
+        f'<section class="verdict {kind.replace(" ", "-")}"><div class="kind">{heading}</div>'
+        f'<p class="sentence">{escape(data.finding)}</p><div class="cards">{"".join(cards)}</div>'
+        "</section>"
+    )
+
+
+def _table(data: ComparisonData) -> str:
+    head = "".join(f"<th>{title}</th>" for _, title, _ in _METRICS)
+    rows = "".join(_row(data, place, model) for place, model in enumerate(data.models))
+    note = ", simulated bars" if data.simulated else ""
+    table = (
+        f'<div class="scroll"><table class="comparison grid"><caption>Test part{note}, net of costs'
+        f"</caption><thead><tr><th></th><th>verdict</th>{head}<th>deflated Sharpe</th>"
+        "<th>left after a bar of delay</th><th>among the best</th></tr></thead>"
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+    sentences = bullets(f"{model.name}: {model.verdict.sentence}" for model in data.models)
+    return section(
+        "Model by model",
+        table,
+        details("Every verdict in full", sentences),
+        hint="Same rows, bars and costs for all. The deflated Sharpe ratio is the chance that the "
+        "true one is above the best that as many trials without skill would show.",
+    )
+
+
+def _row(data: ComparisonData, place: int, model: ComparedModel) -> str:
+    here = at("models", place)
+    cells = ""
+    for key, _, form in _METRICS:
+        text = figure_of(at(here, "metrics", key), model.metrics.get(key), form)
+        interval = model.intervals.get(key)
+        if (
+            key in _WITH_BOUNDS
+            and interval is not None
+            and math.isfinite(interval.lower + interval.upper)
+        ):
+            spot = at(here, "intervals", key)
+            low = figure_of(at(spot, "lower"), interval.lower, form)
+            high = figure_of(at(spot, "upper"), interval.upper, form)
+            text += f"<small>{low} to {high}</small>"
+        cells += f"<td>{text}</td>"
+    deflated = DASH
+    if model.sharpe is not None:
+        deflated = figure_of(at(here, "sharpe", "deflated"), model.sharpe.deflated, "{:.1%}")
+    left = figure_of(at(here, "share_left_after_delay"), model.share_left_after_delay, "{:.0%}")
+    member = _member(data, model.name)
+    kind = "baseline" if model.baseline else model.verdict.kind
+    tone = "" if model.baseline else model.verdict.kind.replace(" ", "-")
+    mark = ' class="model"' if model.name in data.claiming else ""
+    return (
+        f"<tr{mark}><td>{escape(model.name)}</td>"
+        f'<td class="kinds {tone}"><b>{kind}</b></td>{cells}<td>{deflated}</td><td>{left}</td>'
+        f"<td>{member}</td></tr>"
+    )
+
+
+def _member(data: ComparisonData, name: str) -> str:
+    if data.confidence_set is None:
+        return DASH
+    if name not in data.confidence_set.p_values:
+        return DASH
+    path = at("confidence_set/p_values", name)
+    value = figure_of(path, data.confidence_set.p_values[name], "p = {:.3f}")
+    return ("yes" if name in data.confidence_set.included else "no") + f"<small>{value}</small>"
+
+
+def _intervals(data: ComparisonData) -> str:
+    pictures = ""
+    for metric, title, unit, scale in (
+        ("mean_return_net_bps", "Net return per bar", "bps", 1.0),
+        ("sharpe", "Net Sharpe ratio", "a year", 1.0),
+        ("advantage", "Accuracy above the majority's", "points", 100.0),
+    ):
+        if drawable(data.models, metric):
+            picture = plot_intervals(
+                [model.name for model in data.models],
+                [model.intervals.get(metric) for model in data.models],
+                name=f"models-{metric}",
+                title=title,
+                unit=unit,
+                scale=scale,
+                simulated=data.simulated,
+            )
+            pictures += figure(picture)
+    if not pictures:
+        return ""
+    return section(
+        "How far chance reaches",
+        f'<div class="pair">{pictures}</div>',
+        hint="Each model's own block-bootstrap interval, not corrected for the number of models. "
+        "Grey reaches over zero.",
+    )
+
+
+def _equity(data: ComparisonData) -> str:
+    if all(model.backtest is None for model in data.models):
+        return ""
+    return section("Equity", figure(plot_equities(data.models, simulated=data.simulated)))
+
+
+def _pairwise(data: ComparisonData) -> str:
+    if data.pairwise is None or len(data.models) < 2:
+        return ""
+    names = [escape(model.name) for model in data.models]
+    rows = ""
+    for row, name in enumerate(names):
+        cells = ""
+        for column in range(len(names)):
+            value = float(data.pairwise[row, column])
+            path = at("pairwise", "p_values", row, column)
+            tint = f' class="cell {_tone(value)}" style="--share: 22%"' if value <= 0.05 else ""
+            cells += f"<td{tint}>{figure_of(path, value, '{:.3f}')}</td>"
+        rows += f"<tr><td>{name}</td>{cells}</tr>"
+    head = "".join(f"<th>{name}</th>" for name in names)
+    note = ", simulated bars" if data.simulated else ""
+    return section(
+        "Each against each",
+        f'<div class="scroll"><table class="grid matrix"><caption>p-values{note}</caption><thead>'
+        f"<tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table></div>",
+        hint="Diebold-Mariano tests of equal squared error, two-sided, not corrected for their "
+        "number. Tinted at 5%; where no models differ, one pair in twenty is tinted all the same.",
+    )
+
+
+def _tone(p_value: float) -> str:
+    return "unsure" if p_value <= 0.05 else ""
+
+
+def _trials(data: ComparisonData) -> str:
+    return trials_section(data.trials, "trials") if data.trials is not None else ""
+
+
+def _setup(data: ComparisonData) -> str:
+    parts = [
+        names_table(data.facts),
+        bullets(data.notes),
+        details("Configuration", names_table(data.config)),
+        details("Files beside this report", names_table(data.files)),
+    ]
+    return section("What was run", *parts) if any(parts) else ""
+
+
+def _promise(data: ComparisonData) -> str:
+    first = ["These bars were simulated: no market behaves by this program."] * data.simulated
+    return section("What these numbers do not promise", bullets([*first, *_NO_PROMISE]))

@@ -1,0 +1,158 @@
+"""What a report on many models is made of."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ultimate_deep.evaluation.backtesting.account import BacktestResult
+from ultimate_deep.evaluation.ledger.trial import TrialCount
+from ultimate_deep.evaluation.significance.bootstrap import Interval
+from ultimate_deep.evaluation.significance.multiple_comparison import ModelConfidenceSet
+from ultimate_deep.evaluation.significance.overfitting import BacktestOverfitting
+from ultimate_deep.evaluation.significance.summary import SharpeSignificance
+from ultimate_deep.evaluation.verdict import Kind, Verdict
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ComparedModel:
+    """One model on the common test part.
+
+    Args:
+        name: unique among the models.
+        verdict: its own; `readings` says how many models its bounds are corrected for.
+        metrics: figures by name (`accuracy`, `total_return`, `sharpe`, `max_drawdown`, `trades`).
+        intervals: metric name to interval; `sharpe` and `mean_return_net_bps` are drawn.
+        sharpe: its net Sharpe ratio against chance and every trial.
+        backtest: its account, drawn beside the others'.
+        share_left_after_delay: of the net return per bar when fills come one bar later (see
+            `DelaySensitivity.share_left`); NaN where there is none to lose.
+        baseline: whether it is a baseline: shown and compared, but no claim of ours.
+    """
+
+    name: str
+    verdict: Verdict
+    metrics: Mapping[str, float]
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    sharpe: SharpeSignificance | None = None
+    backtest: BacktestResult | None = None
+    share_left_after_delay: float = math.nan
+    baseline: bool = False
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ComparisonData:
+    """Everything that `write_comparison_report` shows.
+
+    Args:
+        title: heading.
+        simulated: whether the bars were simulated.
+        models: at least one, in the order to show.
+        confidence_set: models that cannot be told from the best; None where not computed.
+        superior: name of a test of the best against all to its p-value.
+        overfitting: of picking the best of these models; None where not computed.
+        pairwise: p-values of Diebold-Mariano tests of equal squared error, shape
+            `(models, models)`, NaN on the diagonal; None where they were not made.
+        trials: what was tried on these bars.
+        facts, config, notes, files: as in `ReportData`.
+
+    Raises:
+        ValueError: no models, a name twice, names that no model has, a matrix of another shape.
+    """
+
+    title: str
+    simulated: bool
+    models: Sequence[ComparedModel]
+    confidence_set: ModelConfidenceSet | None = None
+    superior: Mapping[str, float] = field(default_factory=dict)
+    overfitting: BacktestOverfitting | None = None
+    pairwise: npt.NDArray[np.float64] | None = None
+    trials: TrialCount | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        names = [model.name for model in self.models]
+        if not names:
+            raise ValueError("a comparison needs at least one model, got none.")
+        if len(set(names)) != len(names):
+            raise ValueError(f"models must have names of their own, got {names}.")
+        unknown = set(self.confidence_set.included if self.confidence_set else ()) - set(names)
+        if unknown:
+            raise ValueError(f"confidence_set has models that are not compared: {sorted(unknown)}.")
+        if self.pairwise is not None:
+            matrix = np.asarray(self.pairwise, dtype=np.float64)
+            if matrix.shape != (len(names), len(names)):
+                raise ValueError(
+                    f"pairwise must have shape ({len(names)}, {len(names)}) like the models, got "
+                    f"{matrix.shape}."
+                )
+            object.__setattr__(self, "pairwise", matrix)
+
+    @property
+    def judged(self) -> list[ComparedModel]:
+        """The models that are no baselines."""
+        return [model for model in self.models if not model.baseline]
+
+    @property
+    def claiming(self) -> list[str]:
+        """Names of the models that claim an edge."""
+        return [model.name for model in self.judged if model.verdict.kind == "edge"]
+
+    @property
+    def looks(self) -> int:
+        """How many models the verdicts are corrected for: the least count among them."""
+        return min((model.verdict.readings for model in self.judged), default=1)
+
+    @property
+    def kind(self) -> Kind:
+        """The verdict on all models: "edge", "no edge" or "cannot tell"."""
+        kinds = {model.verdict.kind for model in self.judged}
+        if "edge" in kinds:
+            return "edge"
+        return "cannot tell" if "cannot tell" in kinds else "no edge"
+
+    @property
+    def bars_needed(self) -> int | None:
+        """Fewest bars of test data that would settle a model that cannot be told."""
+        needed = [m.verdict.bars_needed for m in self.judged if m.verdict.bars_needed is not None]
+        return min(needed) if needed else None
+
+    @property
+    def finding(self) -> str:
+        """The verdict on all models in words, with the looks that it is corrected for."""
+        return f"{self._claim()} {self._correction()}"
+
+    def _claim(self) -> str:
+        count, claiming = len(self.judged), self.claiming
+        if claiming:
+            of = f"{len(claiming)} of {count} models" if count > 1 else "The model"
+            verb = "claims" if len(claiming) == 1 else "claim"
+            return f"{of} {verb} an edge{f': {_names(claiming)}' if count > 1 else ''}."
+        open_ = [model.name for model in self.judged if model.verdict.kind == "cannot tell"]
+        if not open_:
+            return "No model has an edge." if count > 1 else "The model has no edge."
+        claim = f"None of {count} models claims an edge." if count > 1 else "No edge is claimed."
+        claim += f" For {_names(open_)} it cannot be told"
+        if self.bars_needed is None:
+            return f"{claim}."
+        return f"{claim}; about {self.bars_needed:,} bars of test data would settle the nearest."
+
+    def _correction(self) -> str:
+        if self.looks >= max(len(self.judged), 2):
+            return f"Each bound is corrected for {self.looks} models judged on these bars."
+        if len(self.judged) > 1:
+            return (
+                f"The bounds are not corrected for all {len(self.judged)} models: the best of them "
+                "looks better than it is."
+            )
+        return "One model was judged on these bars."
+
+
+def _names(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,149 @@
+"""Vector figures that follow the page: matplotlib's shapes, the style sheet's colours and fonts.
+
+Figures are drawn with marker colours, which are replaced by CSS variables in the SVG, so that one
+picture reads well on a light and on a dark page.
+"""
+
+import io
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal
+
+import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from ultimate_deep.evaluation.arrays import Array1D
+
+Place = Literal["best", "upper left", "lower left", "lower right", "upper right"]
+INK, MUTED, GRID, PANEL = "#0a0b01", "#0a0b02", "#0a0b03", "#0a0b04"
+MODEL, REFERENCE, VALIDATION = "#0a0b05", "#0a0b06", "#0a0b07"
+GOOD, BAD = "#0a0b08", "#0a0b09"
+SERIES = ("#0a0b11", "#0a0b12", "#0a0b13", "#0a0b14", "#0a0b15", "#0a0b16")
+_VARIABLES = {
+    INK: "var(--ink)",
+    MUTED: "var(--muted)",
+    GRID: "var(--grid)",
+    PANEL: "var(--panel)",
+    MODEL: "var(--model)",
+    REFERENCE: "var(--reference)",
+    VALIDATION: "var(--validation)",
+    GOOD: "var(--good)",
+    BAD: "var(--bad)",
+} | {colour: f"var(--series-{place})" for place, colour in enumerate(SERIES)}
+_FONT = re.compile(r"font: (?:(\w+) )?([\d.]+)px [^;\"]+")
+_LEAST_TEXT, _TITLE = 10.5, 12.5
+SIMULATED = " · simulated bars"
+
+
+def new_figure(
+    width: float, height: float, *, rows: int = 1, columns: int = 1, **grid: Sequence[float]
+) -> tuple[Figure, list[Axes]]:
+    """Return an empty figure (inches) with styled axes, in reading order."""
+    figure = Figure(figsize=(width, height), dpi=72, facecolor="none", layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, gridspec_kw=dict(grid)).ravel().tolist()
+    for axis in axes:
+        axis.set_facecolor("none")
+        axis.tick_params(colors=MUTED, labelsize=_LEAST_TEXT, length=3)
+        axis.grid(True, color=GRID, linewidth=0.8)
+        axis.set_axisbelow(True)
+        for side, spine in axis.spines.items():
+            spine.set_visible(side in ("left", "bottom"))
+            spine.set_color(GRID)
+    return figure, axes
+
+
+def label_axes(
+    axis: Axes, title: str, x: str, y: str, *, simulated: bool, size: float = _TITLE
+) -> None:
+    """Set title and axis labels; the title says when the bars are simulated."""
+    axis.set_title(
+        title + (SIMULATED if simulated else ""), loc="left", color=INK, fontsize=size, pad=10
+    )
+    label_sides(axis, x, y)
+
+
+def title_figure(figure: Figure, title: str, *, simulated: bool) -> None:
+    """Set the title over the whole figure, where long names leave the axes little room."""
+    figure.suptitle(
+        title + (SIMULATED if simulated else ""), x=0.01, ha="left", color=INK, fontsize=_TITLE
+    )
+
+
+def label_sides(axis: Axes, x: str, y: str) -> None:
+    """Set the labels of both axes."""
+    axis.set_xlabel(x, color=MUTED, fontsize=_LEAST_TEXT)
+    axis.set_ylabel(y, color=MUTED, fontsize=_LEAST_TEXT)
+
+
+def add_legend(axis: Axes, place: Place = "best") -> None:
+    """Add a legend without a box where anything is labelled."""
+    if axis.get_legend_handles_labels()[0]:
+        axis.legend(loc=place, frameon=False, labelcolor=INK, fontsize=_LEAST_TEXT)
+
+
+def say(axis: Axes, message: str) -> None:
+    """Write `message` into the middle of an empty plot."""
+    axis.text(
+        0.5, 0.5, message, transform=axis.transAxes, ha="center", va="center", color=MUTED,
+        fontsize=_TITLE,
+    )  # fmt: skip
+
+
+def thin(values: npt.NDArray[np.float64], points: int = 1500) -> npt.NDArray[np.int64]:
+    """Row numbers that keep the first, the last and both extremes of every stretch of a curve."""
+    rows = len(values)
+    if rows <= points:
+        return np.arange(rows)
+    edges = np.linspace(0, rows, points // 2 + 1).astype(np.int64)
+    chosen = [0, rows - 1]
+    for first, last in pairwise(edges):
+        stretch = values[first:last]
+        chosen += [int(first + np.argmin(stretch)), int(first + np.argmax(stretch))]
+    return np.unique(chosen)
+
+
+def to_svg(figure: Figure, name: str, description: str) -> str:
+    """Return the figure as an `<svg>` element for a page.
+
+    Args:
+        figure: drawn with the colours of this file.
+        name: unique on the page; keeps the ids of two pictures apart.
+        description: what a reader who cannot see the picture is told.
+    """
+    buffer = io.StringIO()
+    canvas = FigureCanvasSVG(figure)
+    if (layout := figure.get_layout_engine()) is not None:
+        layout.execute(figure)
+        figure.set_layout_engine("none")  # once: `savefig` would do it again for each drawing
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        canvas.print_svg(buffer, metadata={"Date": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+    used = set(re.findall(r"#([\w.-]+)[)\"]", text))
+    text = re.sub(
+        r' id="([^"]+)"', lambda match: match.group(0) if match.group(1) in used else "", text
+    )
+    for colour, variable in _VARIABLES.items():
+        text = text.replace(colour, variable)
+    text = _FONT.sub(_page_font, text)
+    text = re.sub(r' width="[\d.]+pt"| height="[\d.]+pt"', "", text, count=2)
+    label = description.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    return text.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+
+
+def _page_font(match: re.Match[str]) -> str:
+    weight = f"font-weight: {match.group(1)}; " if match.group(1) else ""
+    return f"{weight}font-size: {match.group(2)}px; font-family: var(--font)"
+
+
+def finite(values: npt.ArrayLike) -> Array1D:
+    """Return the finite entries of a vector."""
+    array = np.asarray(values, dtype=np.float64)
+    return array[np.isfinite(array)]

@@ -1,0 +1,75 @@
+"""What every report is put together from: one HTML page without network or scripts."""
+
+import os
+from collections.abc import Iterable
+from html import escape
+from pathlib import Path
+
+from ultimate_deep.evaluation.reporting.style import CSS
+
+
+def render_page(title: str, body: str, *, simulated: bool) -> str:
+    """Return a whole page around its body; the title says when bars are simulated."""
+    title = escape(title) + (" (simulated bars)" if simulated else "")
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{title}</title>\n<style>{CSS}</style>\n</head>\n"
+        f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+    )
+
+
+def write_page(path: str | Path, page: str) -> Path:
+    """Write a page to an `.html` file, whole or not at all, and return the path."""
+    target = Path(path)
+    draft = target.with_name(target.name + ".tmp")
+    try:
+        draft.write_text(page, encoding="utf-8")
+        os.replace(draft, target)
+    finally:
+        draft.unlink(missing_ok=True)
+    return target
+
+
+def page_header(title: str, subtitle: str, *, simulated: bool) -> str:
+    """Return the heading, with a banner where bars are simulated."""
+    heading = f'<header><h1>{escape(title)}</h1><p class="sub">{escape(subtitle)}</p></header>'
+    if not simulated:
+        return heading
+    return heading + (
+        '<div class="banner"><b>Simulated bars.</b> These prices were drawn by a program with '
+        "a known answer. Nothing here says anything about a real market.</div>"
+    )
+
+
+def section(title: str, *parts: str, hint: str = "") -> str:
+    """Return a titled box of HTML parts, with a line of plain text under the title."""
+    hint = f'<p class="hint">{escape(hint)}</p>' if hint else ""
+    return f"<section><h2>{escape(title)}</h2>{hint}{''.join(parts)}</section>"
+
+
+def figure(svg: str, caption: str = "") -> str:
+    """Return a picture with its caption in plain text."""
+    caption = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    return f"<figure>{svg}{caption}</figure>"
+
+
+def details(title: str, content: str) -> str:
+    """Return folded HTML; nothing where there is no content."""
+    if not content:
+        return ""
+    return f"<details><summary>{escape(title)}</summary>{content}</details>"
+
+
+def bullets(lines: Iterable[str]) -> str:
+    """Return a list of plain sentences; nothing where there are none."""
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return f"<ul>{items}</ul>" if items else ""
+
+
+def card(value: str, meaning: str, detail: str) -> str:
+    """Return one figure, what it means, and a detail, all plain text."""
+    return (
+        f'<div class="card"><b>{escape(value)}</b><span>{escape(meaning)}</span>'
+        f"<span>{escape(detail)}</span></div>"
+    )

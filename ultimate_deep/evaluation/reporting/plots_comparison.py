@@ -1,0 +1,47 @@
+"""Pictures of many models side by side."""
+
+import math
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+from ultimate_deep.evaluation.reporting import figures as fig
+from ultimate_deep.evaluation.reporting.comparison_data import ComparedModel
+
+
+def plot_equities(models: Sequence[ComparedModel], *, simulated: bool) -> str:
+    """Every account on one axis: models in colour, baselines and models past the sixth in grey."""
+    figure, (axis,) = fig.new_figure(9.2, 3.8)
+    colours = iter(fig.SERIES)
+    for model in models:
+        if model.backtest is None:
+            continue
+        colour = fig.REFERENCE if model.baseline else next(colours, fig.REFERENCE)
+        equity = model.backtest.equity
+        index = model.backtest.index
+        stamps = (index.tz_convert(None) if index.tz else index).to_numpy()
+        kept = fig.thin(equity, 1000)
+        name = f"{model.name}, {model.backtest.metrics['total_return']:+.1%}"
+        style = (0, (4, 2)) if model.baseline else "-"
+        axis.plot(stamps[kept], equity[kept], color=colour, lw=1.5, linestyle=style, label=name)
+    axis.axhline(1.0, color=fig.MUTED, linewidth=1)
+    _dates(axis)
+    fig.label_axes(
+        axis, "Equity on the test part after costs", "", "times the start", simulated=simulated
+    )
+    fig.add_legend(axis, "upper left")
+    return fig.to_svg(figure, "equities", "Equity of every model")
+
+
+def _dates(axis: Axes) -> None:
+    locator = AutoDateLocator(minticks=4, maxticks=9)
+    axis.xaxis.set_major_locator(locator)
+    axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    axis.xaxis.get_offset_text().set_color(fig.MUTED)
+
+
+def drawable(models: Sequence[ComparedModel], metric: str) -> bool:
+    """Whether any model has a finite interval of `metric`."""
+    found = (model.intervals.get(metric) for model in models)
+    return any(one is not None and math.isfinite(one.lower + one.upper) for one in found)

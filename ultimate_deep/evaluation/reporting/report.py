@@ -1,0 +1,241 @@
+"""One self-contained HTML page about one trained model: the verdict first, then what it rests on.
+
+No network, no script: style and pictures are inside the file, in light and dark.
+"""
+
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+
+from ultimate_deep.evaluation.reporting import plots
+from ultimate_deep.evaluation.reporting.data import Contender, Predictions, ReportData
+from ultimate_deep.evaluation.reporting.grid import Check, checks
+from ultimate_deep.evaluation.reporting.page import (
+    bullets,
+    details,
+    figure,
+    page_header,
+    render_page,
+    section,
+    write_page,
+)
+from ultimate_deep.evaluation.reporting.plots_attention import plot_attention_maps
+from ultimate_deep.evaluation.reporting.sections_horizons import horizons_section
+from ultimate_deep.evaluation.reporting.sections_robustness import (
+    costs_section,
+    delay_check,
+    regimes_section,
+    robustness_checks,
+    sensitivity_section,
+    timing_section,
+)
+from ultimate_deep.evaluation.reporting.sections_significance import (
+    deflated_check,
+    significance_section,
+    trials_section,
+)
+from ultimate_deep.evaluation.reporting.tables import (
+    comparison_table,
+    confusion_table,
+    names_table,
+    rule_sentence,
+    trading_table,
+    verdict_cards,
+)
+
+__all__ = ["Contender", "Predictions", "ReportData", "render_report", "write_report"]
+
+_NO_PROMISE = (
+    "A backtest is one history. The intervals say how far chance alone could move its figures; "
+    "they cannot say that the next years resemble this one.",
+    "Fills are assumed as stated under the equity curve. Orders move real markets, and spreads "
+    "widen when it matters most.",
+    "The verdict is corrected for the models whose reading of these bars is in the ledger. "
+    "Whatever was tried elsewhere makes a lucky result more likely than the interval says.",
+    "Taxes, outages and delisted symbols are not in these numbers, and financing only where a "
+    "cost of holding is stated.",
+    "An accuracy above the majority's is worth nothing by itself: what counts is what is left "
+    "after costs, and whether its lower bound stays above zero.",
+)
+
+
+def write_report(path: str | Path, data: ReportData) -> Path:
+    """Write the report to `path`, whole or not at all, and return the path.
+
+    Args:
+        path: an `.html` file in a folder that exists; replaced if it is there.
+        data: see `ReportData`.
+    """
+    return write_page(path, render_report(data))
+
+
+def render_report(data: ReportData) -> str:
+    """Return the page as one HTML string."""
+    body = "\n".join(make(data) for make in _SECTIONS)
+    return render_page(data.title, body, simulated=data.simulated)
+
+
+def _header(data: ReportData) -> str:
+    index = data.backtest.index
+    span = f"test part {index[0]:%Y-%m-%d} to {index[-1]:%Y-%m-%d}"
+    return page_header(data.title, span, simulated=data.simulated)
+
+
+def _verdict(data: ReportData) -> str:
+    kind = data.verdict.kind
+    return (
+        f'<section class="verdict {kind.replace(" ", "-")}"><div class="kind">'
+        f'{kind.capitalize()}</div><p class="sentence">{escape(data.verdict.sentence)}</p>'
+        f"{verdict_cards(data)}{checks(_beside_verdict(data))}</section>"
+    )
+
+
+def _beside_verdict(data: ReportData) -> list[Check]:
+    """The delay test and the deflated Sharpe ratio: no verdict stands without them."""
+    if data.assessment is None:
+        return []
+    found = [delay_check(data.assessment.robustness), deflated_check(data.assessment.sharpe)]
+    return [one for one in found if one is not None]
+
+
+def _rests_on(data: ReportData) -> str:
+    if data.assessment is None:
+        return ""
+    found = robustness_checks(data.assessment.robustness)
+    return section("What the verdict rests on", checks(found))
+
+
+def _trials(data: ReportData) -> str:
+    return trials_section(data.assessment.trials) if data.assessment is not None else ""
+
+
+def _schemes(data: ReportData) -> str:
+    pictures = "".join(figure(svg, title) for title, svg in data.schemes.items())
+    return section("How the bars were split", pictures) if pictures else ""
+
+
+def _comparison(data: ReportData) -> str:
+    majority = data.verdict.majority_accuracy
+    return section(
+        "Beside the baselines",
+        comparison_table(data),
+        figure(plots.plot_contenders(data.contenders, majority, simulated=data.simulated)),
+        hint="Same test part, same bars, same costs for all. An account that is always long has "
+        "no forecast to score.",
+    )
+
+
+def _equity(data: ReportData) -> str:
+    picture = plots.plot_equity(data.backtest, data.buy_and_hold, simulated=data.simulated)
+    return section(
+        "Equity and drawdown", figure(picture), trading_table(data), hint=rule_sentence(data)
+    )
+
+
+def _learning(data: ReportData) -> str:
+    if data.history is None or data.history.empty:
+        return section("Learning curves", "<p>No epochs were recorded.</p>")
+    return section(
+        "Learning curves",
+        figure(plots.plot_learning_curves(data.history, simulated=data.simulated)),
+        hint="A coin has a loss of 0.6931 per label. A validation loss "
+        "above the training loss is memory, not skill.",
+    )
+
+
+def _forecasts(data: ReportData) -> str:
+    roc = plots.plot_roc(data.test, data.validation, simulated=data.simulated)
+    calibration = plots.plot_calibration(
+        data.test, temperature=data.temperature, simulated=data.simulated
+    )
+    return section(
+        "Forecasts",
+        f'<div class="pair">{figure(roc)}{figure(calibration)}</div>',
+        figure(plots.plot_probabilities(data)),
+        confusion_table(data),
+        hint="Calibration bars span two standard errors; on the dashed diagonal a forecast "
+        "of 55% comes true 55% of the time.",
+    )
+
+
+def _sweep(data: ReportData) -> str:
+    return section(
+        "Fewer trades, more wins?",
+        figure(plots.plot_threshold_sweep(data)),
+        hint=f"Each decision as a trade of its own, round trip {data.costs.round_trip_bps:g} bps. "
+        f"Dots mark the threshold in use, {data.threshold:.3f}, chosen on validation. Where the "
+        "two curves part, the threshold's promise did not hold.",
+    )
+
+
+def _attention(data: ReportData) -> str:
+    if data.attention is None:
+        return ""
+    return section(
+        "Where the model looks",
+        figure(
+            plots.plot_attention(data.attention, data.attention_units, simulated=data.simulated)
+        ),
+        hint="How much each attention head draws from the output of each unit of blocks. "
+        "It describes the net; it is no proof of importance.",
+    )
+
+
+def _attention_maps(data: ReportData) -> str:
+    if not data.attention_maps:
+        return ""
+    return section(
+        "When the model looks",
+        figure(plot_attention_maps(data.attention_maps, simulated=data.simulated)),
+        hint="Mean weights over the first test rows; the newest bar is on the right. It describes "
+        "the net; it is no proof of importance.",
+    )
+
+
+def _notes(data: ReportData) -> str:
+    if not data.notes:
+        return ""
+    return section("Notes on the data and the run", bullets(data.notes))
+
+
+def _setup(data: ReportData) -> str:
+    parts = [
+        names_table(data.facts),
+        f"<h3>Plan</h3>{bullets(data.plan)}" if data.plan else "",
+        details("Configuration", names_table(data.config)),
+        details("Files beside this report", names_table(data.files)),
+    ]
+    return section("What was run", *parts) if any(parts) else ""
+
+
+def _no_promise(data: ReportData) -> str:
+    lines = [
+        *(["These bars were simulated: no market behaves by this program."] * data.simulated),
+        *_NO_PROMISE,
+    ]
+    return section("What these numbers do not promise", bullets(lines))
+
+
+_SECTIONS: tuple[Callable[[ReportData], str], ...] = (
+    _header,
+    _verdict,
+    _rests_on,
+    _comparison,
+    significance_section,
+    _trials,
+    _equity,
+    costs_section,
+    sensitivity_section,
+    timing_section,
+    regimes_section,
+    _sweep,
+    _forecasts,
+    horizons_section,
+    _learning,
+    _attention,
+    _attention_maps,
+    _schemes,
+    _notes,
+    _setup,
+    _no_promise,
+)

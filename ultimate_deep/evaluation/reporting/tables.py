@@ -1,0 +1,234 @@
+"""The report's tables and cards as HTML. NaN, infinities and what is absent show as a dash."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from ultimate_deep.evaluation.json_safe import json_safe
+from ultimate_deep.evaluation.measures.metrics import confusion
+from ultimate_deep.evaluation.reporting.data import Contender, ReportData
+from ultimate_deep.evaluation.reporting.grid import DASH, at, figure_card, figure_of, show
+from ultimate_deep.evaluation.significance.bootstrap import Interval
+from ultimate_deep.portfolio.breakers import BreakerSpec
+from ultimate_deep.portfolio.sizing import SizingSpec
+from ultimate_deep.portfolio.stops import StopSpec
+
+_PLAIN = {
+    "sizing": asdict(SizingSpec()),
+    "stops": asdict(StopSpec()),
+    "breakers": asdict(BreakerSpec()),
+}
+_COLUMNS = (
+    ("roc_auc", "AUC", "{:.3f}"),
+    ("log_loss", "log loss", "{:.4f}"),
+    ("total_return", "net return", "{:+.1%}"),
+    ("sharpe", "net Sharpe", "{:.2f}"),
+    ("max_drawdown", "max drawdown", "{:.1%}"),
+    ("trades", "trades", "{:,.0f}"),
+    ("win_rate", "win rate", "{:.1%}"),
+)
+_TRADING = (
+    ("total_return", "net return", "{:+.2%}"),
+    ("total_return_gross", "before costs", "{:+.2%}"),
+    ("annual_return", "a year", "{:+.1%}"),
+    ("annual_volatility", "volatility a year", "{:.1%}"),
+    ("sharpe", "Sharpe", "{:.2f}"),
+    ("sortino", "Sortino", "{:.2f}"),
+    ("max_drawdown", "max drawdown", "{:.1%}"),
+    ("exposure", "exposure", "{:.0%}"),
+    ("trades", "trades", "{:,.0f}"),
+    ("win_rate", "win rate", "{:.1%}"),
+    ("profit_factor", "profit factor", "{:.2f}"),
+    ("average_trade_bps", "average trade, bps", "{:+.2f}"),
+    ("average_trade_bars", "bars per trade", "{:,.1f}"),
+    ("turnover", "turnover, times equity", "{:,.1f}"),
+    ("cost_paid", "costs, of starting capital", "{:.2%}"),
+)
+
+
+def verdict_cards(data: ReportData) -> str:
+    """The three figures that decide, each with its interval, and what would settle it."""
+    verdict = data.verdict
+    majority = figure_of("verdict/majority_accuracy", verdict.majority_accuracy, "{:.2%}")
+    cards = [
+        figure_card(
+            figure_of("verdict/accuracy/estimate", verdict.accuracy.estimate, "{:.2%}"),
+            "accuracy on the test part",
+            _bounds("verdict/accuracy", verdict.accuracy, "{:.2%}"),
+        ),
+        figure_card(
+            figure_of(
+                "verdict/advantage/estimate",
+                verdict.advantage.estimate,
+                "{:+.2f} points",
+                scale=100,
+            ),
+            f"above the majority's {majority}",
+            _bounds("verdict/advantage", verdict.advantage, "{:+.2f}", scale=100),
+        ),
+        figure_card(
+            figure_of(
+                "verdict/net_return/estimate", verdict.net_return.estimate, "{:+.3f} bps", scale=1e4
+            ),
+            "net return per bar",
+            _bounds("verdict/net_return", verdict.net_return, "{:+.3f}", scale=1e4),
+        ),
+        figure_card(
+            figure_of("verdict/decisions", verdict.decisions, "{:,}"),
+            "decision times judged",
+            f"{figure_of('verdict/bars', verdict.bars, '{:,}')} bars of net returns",
+        ),
+    ]
+    if verdict.bars_needed is not None:
+        number = figure_of("verdict/bars_needed", verdict.bars_needed, "≈ {:,}")
+        cards.append(figure_card(number, "bars of test data would settle it"))
+    share = data.contenders[0].metrics.get("share_of_edge", math.nan)
+    if math.isfinite(share):
+        number = figure_of("contenders/0/metrics/share_of_edge", share, "{:.0%}")
+        cards.append(figure_card(number, "of this market's possible edge found"))
+    return f'<div class="cards">{"".join(cards)}</div>'
+
+
+def _bounds(path: str, interval: Interval, form: str, *, scale: float = 1.0) -> str:
+    lower = figure_of(at(path, "lower"), interval.lower, form, scale=scale)
+    upper = figure_of(at(path, "upper"), interval.upper, form, scale=scale)
+    return f"{100 * interval.level:.3g}%: {lower} to {upper}"
+
+
+def comparison_table(data: ReportData) -> str:
+    """Model and baselines, one row each."""
+    columns = list(_COLUMNS)
+    if any(math.isfinite(c.metrics.get("share_of_edge", math.nan)) for c in data.contenders):
+        columns.insert(2, ("share_of_edge", "share of edge", "{:.0%}"))
+    head = "".join(f"<th>{escape(title)}</th>" for _, title, _ in columns)
+    rows = "".join(
+        _comparison_row(place, contender, columns)
+        for place, contender in enumerate(data.contenders)
+    )
+    return (
+        f'<div class="scroll"><table class="comparison">'
+        f"<caption>Test part{_on_simulated(data)}, net of costs</caption>"
+        f"<thead><tr><th></th><th>accuracy</th>{head}</tr></thead>"
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _comparison_row(place: int, contender: Contender, columns: list[tuple[str, str, str]]) -> str:
+    here, metrics = at("contenders", place), contender.metrics
+    accuracy = figure_of(at(here, "metrics", "accuracy"), metrics.get("accuracy"), "{:.2%}")
+    if contender.accuracy is not None:
+        lower, upper = (
+            figure_of(at(here, "accuracy", side), getattr(contender.accuracy, side), "{:.1%}")
+            for side in ("lower", "upper")
+        )
+        accuracy += f"<small>{lower} to {upper}</small>"
+    cells = "".join(
+        f"<td>{figure_of(at(here, 'metrics', name), metrics.get(name), form)}</td>"
+        for name, _, form in columns
+    )
+    mark = ' class="model"' if place == 0 else ""
+    return f"<tr{mark}><td>{escape(contender.name)}</td><td>{accuracy}</td>{cells}</tr>"
+
+
+def trading_table(data: ReportData) -> str:
+    """Every figure of the account, model beside buy and hold."""
+    accounts = [("model", data.backtest)]
+    if data.buy_and_hold is not None:
+        accounts.append(("buy and hold", data.buy_and_hold))
+    head = "".join(f"<th>{name}</th>" for name, _ in accounts)
+    rows = ""
+    for key, title, form in _TRADING:
+        cells = "".join(
+            f"<td>{figure_of(at('backtest', name, key), account.metrics.get(key), form)}</td>"
+            for name, account in accounts
+        )
+        rows += f"<tr><td>{title}</td>{cells}</tr>"
+    return (
+        "<details><summary>All trading figures</summary><table>"
+        f"<caption>Test part{_on_simulated(data)}, after costs</caption>"
+        f"<thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table></details>"
+    )
+
+
+def rule_sentence(data: ReportData) -> str:
+    """How decisions became trades and what those paid: every option that is in use."""
+    costs, rule = data.costs, data.config.get("backtest") or {}
+    late = rule.get("latency_bars", 0)
+    fill = "the next open" + (f" and {late} bar{'s' * (late > 1)} more" if late else "")
+    paid = [f"{costs.fee_bps:g} bps fee", f"{costs.slippage_bps:g} bps slippage"]
+    paid += [f"half of {costs.spread_bps:g} bps spread"] if costs.spread_bps else []
+    further: dict[str, Any] = {
+        "impact coefficient": costs.impact_coefficient,
+        "borrowing, bps a year": costs.borrow_bps_per_year,
+        "funding, bps a year": costs.funding_bps_per_year,
+        "share of volume at most": rule.get("max_volume_share"),
+    }
+    for kind in ("sizing", "stops", "breakers"):
+        further[kind] = ", ".join(_options_in_use(kind, rule.get(kind) or {}))
+    said = "".join(f"; {name}: {value}" for name, value in further.items() if value)
+    return (
+        f"Decided at each close, filled at {fill}, {data.mode.replace('_', '/')}; "
+        f"{', '.join(paid[:-1])} and {paid[-1]} per side{said}."
+    )
+
+
+def _options_in_use(kind: str, given: Mapping[str, Any]) -> list[str]:
+    """Names and values that differ from what changes nothing."""
+    plain = _PLAIN[kind]
+    return [f"{name} {value}" for name, value in given.items() if value != plain.get(name)]
+
+
+def confusion_table(data: ReportData) -> str:
+    """Labels against predictions at one half, with the share of each label's rows."""
+    rows = data.test.judged
+    if not rows.any():
+        return "<p>No judged rows for a confusion matrix.</p>"
+    guess = (data.test.probability[rows] >= 0.5).astype(np.float64)
+    counts = confusion(data.test.label[rows], guess)
+    body = ""
+    for label, name in enumerate(("down", "up")):
+        total = int(counts[label].sum())
+        cells = ""
+        for call in (0, 1):
+            share = counts[label, call] / total if total else math.nan
+            tone = "right" if label == call else "wrong"
+            strength = 0.0 if math.isnan(share) else 6.0 + 44.0 * float(share)
+            number = figure_of(at("confusion", label, call), counts[label, call], "{:,}")
+            cells += (
+                f'<td class="cell {tone}" style="--share: {strength:.0f}%">{number}'
+                f"<small>{show(share, '{:.1%}')} of {name} bars</small></td>"
+            )
+        body += f"<tr><th>went {name}</th>{cells}</tr>"
+    return (
+        f'<table class="confusion"><caption>Confusion matrix at one half, test part'
+        f"{_on_simulated(data)}</caption><thead><tr><th></th><th>called down</th>"
+        f"<th>called up</th></tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def names_table(values: Mapping[str, Any]) -> str:
+    """Names and values in two columns; nested mappings become dotted names. Empty gives ''."""
+    rows = "".join(
+        f"<tr><td>{escape(name)}</td><td>{escape(text)}</td></tr>"
+        for name, text in _flat(json_safe(values), "")
+    )
+    return f'<table class="names"><tbody>{rows}</tbody></table>' if rows else ""
+
+
+def _flat(value: Any, name: str) -> list[tuple[str, str]]:
+    if isinstance(value, dict) and value:
+        prefix = f"{name}." if name else ""
+        return [row for key, item in value.items() for row in _flat(item, prefix + key)]
+    if not name:
+        return []
+    if isinstance(value, list):
+        return [(name, ", ".join(DASH if item is None else str(item) for item in value) or DASH)]
+    return [(name, DASH if value is None or value in ("", {}) else str(value))]
+
+
+def _on_simulated(data: ReportData) -> str:
+    return ", simulated bars" if data.simulated else ""

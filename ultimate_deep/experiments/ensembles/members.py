@@ -1,0 +1,229 @@
+"""Finished bundles brought to the same rows, parts and labels, so that they can be combined."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ultimate_deep.bundles.bundle import Bundle
+from ultimate_deep.bundles.ensembles.combiner import EnsembleError
+from ultimate_deep.bundles.ensembles.out_of_fold import (
+    MemberFit,
+    OutOfFold,
+    Predict,
+    fold_scheme,
+    predict_out_of_fold,
+)
+from ultimate_deep.bundles.ensembles.outputs import feature_union, member_logits
+from ultimate_deep.bundles.predicting import bundle_config
+from ultimate_deep.bundles.predictor import Predictor, as_predictor
+from ultimate_deep.evaluation.schemes.purging import Spans
+from ultimate_deep.experiments.ensembles.config import EnsembleConfig
+from ultimate_deep.experiments.experiment import build, grow_trees, train
+from ultimate_deep.experiments.warm_start import refuse_start
+from ultimate_deep.features import compute_features
+from ultimate_deep.market.market import Market, load_market
+from ultimate_deep.market.splits import Split, embargo_limit
+from ultimate_deep.models.trees.registry import TREES
+from ultimate_deep.pipeline.config import ExperimentConfig
+from ultimate_deep.pipeline.prepared import (
+    Prepared,
+    horizons_bars,
+    learnt_labels,
+    prepare_rows,
+    with_split,
+)
+from ultimate_deep.pipeline.rows import Rows, assemble_rows
+from ultimate_deep.pipeline.steps import keep_features
+from ultimate_deep.training.progress import Progress
+
+
+@dataclass(frozen=True, eq=False)
+class Members:
+    """Several models on the same rows.
+
+    Args:
+        bundles: By name.
+        config: The first member's, whose label, costs and data are the ensemble's.
+        market: The bars that all were trained on.
+        rows: Rows that have every feature of every member.
+        split: The members' own parts, without rows that a member cannot predict.
+        logits: Not calibrated, float32 `(members, rows, horizons)`, NaN in rows of no part.
+        labels: `(rows, horizons)`; NaN where undefined.
+    """
+
+    bundles: dict[str, Bundle]
+    config: ExperimentConfig
+    market: Market
+    rows: Rows
+    split: Split
+    logits: np.ndarray
+    labels: np.ndarray
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Members in order."""
+        return tuple(self.bundles)
+
+    @property
+    def temperature(self) -> np.ndarray:
+        """Each member's own, float64 `(members, horizons)`."""
+        return np.stack([bundle.temperature for bundle in self.bundles.values()])
+
+
+def open_members(bundles: Mapping[str, Bundle], progress: Progress, *, fewest: int = 2) -> Members:
+    """Load the members' bars and let every member predict all rows.
+
+    Args:
+        bundles: By name, of the same bars, label, horizons and boundaries.
+        progress: Told what happens.
+        fewest: How many there must be.
+
+    Raises:
+        EnsembleError: Members that differ in one of these, too few of them, or bars that are no
+            longer theirs.
+    """
+    if len(bundles) < fewest:
+        raise EnsembleError(
+            f"this kind of ensemble has at least {fewest} members, got {len(bundles)}: "
+            f"{', '.join(bundles) or 'none'}; name more, or let trees read one member and the "
+            "features (two_stage)"
+        )
+    configs = _checked_configs(bundles)
+    config = configs[0]
+    first = next(iter(bundles.values()))
+    market = load_market(config.data, config.label)
+    if market.fingerprint() != first.manifest["data_fingerprint"]:
+        raise EnsembleError(
+            f"the bars of {config.data.paths or 'the simulator'} are not those that the members "
+            "were trained on; bring back the same file"
+        )
+    names = feature_union(list(bundles.values()))
+    with progress.busy(f"computing {len(names)} features of {len(bundles)} members"):
+        rows = assemble_rows(
+            market, config.label, lambda frame: compute_features(frame, names),
+            horizons_bars=max((horizons_bars(one, market) for one in configs), key=len),
+        )  # fmt: skip
+    with progress.busy("every member predicts all rows"):
+        logits = member_logits(bundles, market, rows)
+    known = np.isfinite(logits).all(axis=(0, 2))
+    labels = learnt_labels(rows, config)
+    split = _same_split(first, config, rows, market, known)
+    return Members(dict(bundles), config, market, rows, split, logits, labels)
+
+
+def out_of_fold_logits(members: Members, config: EnsembleConfig, progress: Progress) -> OutOfFold:
+    """Train every member anew on folds of the training part; see `predict_out_of_fold`.
+
+    Returns:
+        Predictions whose row numbers count `stacking_rows(members)`.
+    """
+    train_rows = stacking_rows(members)
+    rows = members.rows
+    spans = Spans.from_times(rows.decision_time[train_rows], rows.label_end_time[train_rows])
+    scheme = fold_scheme(
+        spans, kind=config.fold_kind, folds=config.folds,
+        embargo_bars=members.config.split.embargo_bars,
+    )  # fmt: skip
+    fits = {
+        name: _member_fit(members, bundle, name, train_rows, progress)
+        for name, bundle in members.bundles.items()
+    }
+    return predict_out_of_fold(fits, spans, scheme, stopping_share=config.stopping_share)
+
+
+def stacking_rows(members: Members) -> np.ndarray:
+    """Return the training rows with labels and all inputs, which the folds share out."""
+    train_rows = members.split.train
+    return train_rows[np.isfinite(members.labels[train_rows]).all(axis=1)]
+
+
+def _member_fit(
+    members: Members, bundle: Bundle, name: str, train_rows: np.ndarray, progress: Progress
+) -> MemberFit:
+    own = keep_features(members.rows, bundle.feature_names)
+    prepared = prepare_rows(bundle_config(bundle), members.market, own, members.split)
+
+    def fit_member(chosen: np.ndarray, stopping: np.ndarray) -> Predict:
+        progress.message(f"{name} anew on {len(chosen):,} rows, stopping by {len(stopping):,}")
+        parts = dataclasses.replace(
+            members.split,
+            train=train_rows[chosen], validation=train_rows[stopping], test=train_rows[stopping],
+        )  # fmt: skip
+        fold = with_split(prepared, parts)
+        predictor = _trained(fold, progress)
+        return lambda rows: predictor.outputs(fold.inputs.take(train_rows[rows]))["logits"]
+
+    return fit_member
+
+
+def _trained(fold: Prepared, progress: Progress) -> Predictor:
+    refuse_start(
+        fold.config, "know the rows that the folds leave out; combine it by average or weighted"
+    )
+    if fold.config.model.name in TREES:
+        return as_predictor(grow_trees(fold, progress)[0])
+    model = build(fold)
+    train(fold, model, progress)
+    return as_predictor(model)
+
+
+def _checked_configs(bundles: Mapping[str, Bundle]) -> list[ExperimentConfig]:
+    configs = {name: bundle_config(bundle) for name, bundle in bundles.items()}
+    _check_same("bars", {name: b.manifest["data_fingerprint"] for name, b in bundles.items()})
+    _check_same("boundaries", {name: _boundaries(bundle) for name, bundle in bundles.items()})
+    rules: dict[str, Callable[[ExperimentConfig], object]] = {
+        "label": lambda config: config.label,
+        "horizons": lambda config: config.heads.further_horizons,
+        "embargo": lambda config: config.split.embargo_bars,
+    }
+    for rule, value_of in rules.items():
+        _check_same(rule, {name: value_of(config) for name, config in configs.items()})
+    return list(configs.values())
+
+
+def _check_same(rule: str, values: Mapping[str, object]) -> None:
+    if any(value != next(iter(values.values())) for value in values.values()):
+        listed = "; ".join(f"{name}: {value}" for name, value in values.items())
+        raise EnsembleError(
+            f"members must have the same {rule}, got {listed}; train them with the same data, "
+            "label, features and split, or combine those that agree"
+        )
+
+
+def _boundaries(bundle: Bundle) -> tuple[str, str]:
+    split = bundle.metrics["split"]
+    return split["validation_from"], split["test_from"]
+
+
+def _same_split(
+    bundle: Bundle, config: ExperimentConfig, rows: Rows, market: Market, known: np.ndarray
+) -> Split:
+    """Return the parts between the members' own boundaries, purged and embargoed as theirs."""
+    stamps = [pd.Timestamp(text) for text in _boundaries(bundle)]
+    first, second = (stamp.tz_convert(None).to_datetime64() for stamp in stamps)
+    decided, ended = rows.decision_time, rows.label_end_time
+    times, embargo = np.unique(decided), config.split.embargo_bars
+    limits = [embargo_limit(times, bound, embargo, market.interval) for bound in (first, second)]
+    in_train, in_test = decided < first, decided >= second
+    in_validation = ~in_train & ~in_test
+    parts = {
+        "train": in_train & (ended < limits[0]),
+        "validation": in_validation & (ended < limits[1]),
+        "test": in_test,
+    }
+    if empty := [name for name, part in parts.items() if not (part & known).any()]:
+        raise EnsembleError(
+            f"no row of the {' and '.join(empty)} part is predicted by every member; "
+            "bring more bars"
+        )
+    purged = (in_train & (ended >= first)) | (in_validation & (ended >= second))
+    late = (in_train & ~parts["train"]) | (in_validation & ~parts["validation"])
+    return Split(
+        **{name: np.flatnonzero(part & known) for name, part in parts.items()},
+        boundaries=(stamps[0], stamps[1]),
+        purged=int(purged.sum()),
+        embargoed=int((late & ~purged).sum()),
+    )

@@ -1,0 +1,285 @@
+"""Finished bundles to one ensemble: combined, calibrated, judged like any model, and written."""
+
+import dataclasses
+import json
+import math
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.box import SIMPLE
+from rich.table import Table
+
+from ultimate_deep.bundles import files
+from ultimate_deep.bundles.bundle import Bundle, load_bundle
+from ultimate_deep.bundles.ensembles.bundle import (
+    CALIBRATION_FILE,
+    FILES,
+    KIND,
+    MEMBERS_FILE,
+    MEMBERS_FOLDER,
+    EnsemblePredictor,
+)
+from ultimate_deep.bundles.ensembles.combiner import Combiner, EnsembleError, save_combiner
+from ultimate_deep.bundles.ensembles.diversity import member_table
+from ultimate_deep.bundles.ensembles.outputs import feature_columns, feature_union
+from ultimate_deep.bundles.ensembles.pooling import average_pool, fit_pool
+from ultimate_deep.bundles.ensembles.stacking import fit_logistic_stack, fit_tree_stack
+from ultimate_deep.bundles.ensembles.two_stage import StoppingRows, fit_two_stage
+from ultimate_deep.bundles.manifest import write_manifest
+from ultimate_deep.evaluation.json_safe import json_safe
+from ultimate_deep.evaluation.reporting.data import ReportData
+from ultimate_deep.evaluation.reporting.json_report import write_json_report
+from ultimate_deep.evaluation.reporting.report import write_report
+from ultimate_deep.experiments.ensembles.config import EnsembleConfig
+from ultimate_deep.experiments.ensembles.members import (
+    Members,
+    open_members,
+    out_of_fold_logits,
+    stacking_rows,
+)
+from ultimate_deep.experiments.experiment import Outcome, evaluate
+from ultimate_deep.experiments.judging.assessing import assess_outcome
+from ultimate_deep.experiments.reporting import report_data
+from ultimate_deep.experiments.run import Run, run_metrics
+from ultimate_deep.experiments.runs import new_run_folder, point_latest
+from ultimate_deep.experiments.trials import TrialBook
+from ultimate_deep.machine.files import whole_folder
+from ultimate_deep.pipeline.calibration import log_loss_of_logits
+from ultimate_deep.pipeline.config import ModelConfig
+from ultimate_deep.pipeline.forecasts import judged_heads
+from ultimate_deep.pipeline.inputs.tables import InputTable, InputTables, RowInputs
+from ultimate_deep.pipeline.prepared import Prepared
+from ultimate_deep.pipeline.scaling import ArrayScaler
+from ultimate_deep.pipeline.steps import Steps
+from ultimate_deep.training.progress import Progress
+from ultimate_deep.training.result import FitResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnsemblePlan:
+    """What was combined, and how.
+
+    Args:
+        model: The ensemble's name.
+        members: Their names.
+        method: See `EnsembleConfig`.
+        rows: Rows of each part.
+    """
+
+    model: str
+    members: tuple[str, ...]
+    method: str
+    rows: dict[str, int]
+
+    def lines(self) -> dict[str, str]:
+        """Return the plan as plain text by heading."""
+        rows = ", ".join(f"{count:,} {name}" for name, count in self.rows.items())
+        return {"members": ", ".join(self.members), "method": self.method, "rows": rows}
+
+
+def run_ensemble(
+    folders: Sequence[str | Path],
+    config: EnsembleConfig,
+    progress: Progress,
+    *,
+    tables: Callable[[Outcome], Mapping[str, pd.DataFrame]] = lambda outcome: {},
+) -> Run:
+    """Combine finished bundles into a new folder of `config.artifacts`.
+
+    Members are neither trained nor calibrated anew; stacking trains copies of them on folds of
+    the training part. Weights, temperature and threshold come from validation (a stack's weights
+    from the training part); the test part is read once, at the end.
+
+    Args:
+        folders: Finished bundles of the same bars, label and split; two or more but for
+            `two_stage`.
+        config: How they are combined.
+        progress: Told what happens.
+        tables: What else the folder holds as CSV files, by name.
+
+    Raises:
+        BundleError: A folder is no sound bundle.
+        EnsembleError: Members that do not fit each other.
+    """
+    started = time.monotonic()
+    bundles = _load_each_once(folders)
+    members = open_members(bundles, progress, fewest=config.fewest)
+    combiner = fit_combiner(members, config, progress)
+    prepared = _prepared(members, combiner, config)
+    folder = new_run_folder(prepared.config)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    digests = tuple(bundle.predictor.digest() for bundle in bundles.values())
+    predictor = EnsemblePredictor(combiner, digests)
+    book = TrialBook.opened(folder, members.market, prepared.config)
+    fitted = _fitted(members, combiner, time.monotonic() - started)
+    outcome = evaluate(prepared, predictor, fitted, progress, book=book)
+    with progress.busy("assessing: chance, trials, costs, delay, regimes, random entry"):
+        assessment = assess_outcome(prepared, outcome)
+    parts = {name: len(prepared.part(name)) for name in ("train", "validation", "test")}
+    plan = EnsemblePlan(model=config.name, members=members.names, method=config.method, rows=parts)
+    run = Run(folder, prepared, outcome, assessment, plan)
+    with progress.busy("writing members, combiner, report and manifest"):
+        witness = {"ledger": dataclasses.asdict(book.head())}
+        _write(run, members, predictor, witness, tables(outcome))
+    point_latest(folder)
+    return run
+
+
+def _load_each_once(folders: Sequence[str | Path]) -> dict[str, Bundle]:
+    bundles: dict[str, Bundle] = {}
+    for path in folders:
+        bundle = load_bundle(path)
+        if bundle.folder.name in bundles:
+            raise EnsembleError(f"{bundle.folder.name} is named twice; give each member once")
+        bundles[bundle.folder.name] = bundle
+    return bundles
+
+
+def fit_combiner(members: Members, config: EnsembleConfig, progress: Progress) -> Combiner:
+    """Return what the configured method makes of the members."""
+    if config.method == "average":
+        return average_pool(members.names, members.labels.shape[1], members.temperature)
+    if config.method == "weighted":
+        part = members.split.validation
+        return fit_pool(
+            members.names, members.logits[:, part], members.labels[part],
+            temperature=members.temperature, pull=config.pull,
+        )  # fmt: skip
+    found = out_of_fold_logits(members, config, progress)
+    labels = members.labels[stacking_rows(members)]
+    if config.method == "logistic_stack":
+        return fit_logistic_stack(found, labels, pull=config.pull)
+    if config.method == "tree_stack":
+        return fit_tree_stack(found, labels)
+    values, part = members.rows.values, members.split.validation
+    stopping = StoppingRows(
+        logits=members.logits[:, part], features=values[part], labels=members.labels[part]
+    )
+    features = values[stacking_rows(members)]
+    return fit_two_stage(found, labels, features, members.rows.names, stopping)
+
+
+def render_members(run: Run) -> Table:
+    """Return what each member brings, for a rich console."""
+    table = Table(title="Members, on validation", title_justify="left", box=SIMPLE)
+    found = pd.read_csv(run.folder / MEMBERS_FILE)
+    for name in found.columns:
+        text = name == "member"
+        table.add_column(name, no_wrap=not text, justify="left" if text else "right")
+    for row in found.itertuples(index=False):
+        table.add_row(*(_cell(value) for value in row))
+    return table
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return "-" if math.isnan(value) else f"{value:.4f}"
+    return str(value)
+
+
+def _prepared(members: Members, combiner: Combiner, config: EnsembleConfig) -> Prepared:
+    """Return the rows with all that the combiner reads as the model's inputs."""
+    rows, steps = members.rows, Steps()
+    options: dict[str, Any] = {"members": list(members.names), **dataclasses.asdict(config)}
+    own = dataclasses.replace(
+        members.config, name=config.name, artifacts=config.artifacts,
+        model=ModelConfig(name=KIND, options=options),
+    )  # fmt: skip
+    scaler = steps.scale(rows.values, stacking_rows(members))
+    scaled = ArrayScaler.from_sklearn(scaler).transform(rows.values)
+    count = len(rows.labels)
+    logits = np.moveaxis(members.logits, 0, 1).reshape(count, -1)
+    side_by_side = np.hstack([logits, feature_columns(members.rows, combiner.feature_names)])
+    table = InputTable(None, np.arange(count), np.ones(count, bool), None, scaled=False)
+    inputs = RowInputs({"logits": side_by_side}, InputTables({"logits": table}), {})
+    return Prepared(own, members.market, rows, members.split, scaler, scaled, inputs, steps)
+
+
+def _fitted(members: Members, combiner: Combiner, seconds: float) -> FitResult:
+    """Return the ensemble's validation loss in the shape of a training's end."""
+    part = members.split.validation
+    features = feature_columns(members.rows, combiner.feature_names)[part]
+    logits = combiner.combine(members.logits[:, part], features).astype(np.float64)
+    labels = members.labels[part]
+    known = np.isfinite(labels) & (labels != 0.5)
+    loss = log_loss_of_logits(logits[known], labels[known])
+    return FitResult(
+        history=pd.DataFrame({"epoch": [1], "validation_loss": [loss]}),
+        best_epoch=1,
+        epochs_run=1,
+        seconds=seconds,
+        stopped_reason="members combined",
+        first_step_seconds=float("nan"),
+        step_seconds=float("nan"),
+    )
+
+
+def _write(
+    run: Run,
+    members: Members,
+    predictor: EnsemblePredictor,
+    witness: dict[str, Any],
+    tables: Mapping[str, pd.DataFrame],
+) -> None:
+    prepared, outcome, part = run.prepared, run.outcome, members.split.validation
+    combiner = predictor.combiner
+    features = feature_columns(members.rows, combiner.feature_names)[part]
+    table = member_table(combiner, members.logits[:, part], members.labels[part], features)
+    metrics = run_metrics(prepared, outcome, run.plan)
+    metrics |= witness | {"members": json_safe(table.to_dict(orient="records"))}
+    report = _report(run, predictor, table)
+    with whole_folder(run.folder) as draft:
+        for name, bundle in members.bundles.items():
+            shutil.copytree(bundle.folder, draft / MEMBERS_FOLDER / name)
+        save_combiner(combiner, draft)
+        _write_calibration(draft / CALIBRATION_FILE, outcome)
+        for name, one in {MEMBERS_FILE: table, **tables}.items():
+            one.to_csv(draft / name, index=False)
+        files.write_json(draft / files.CONFIG_FILE, prepared.config.to_dict())
+        files.write_json(draft / files.METRICS_FILE, metrics)
+        write_report(draft / "report.html", report)
+        write_json_report(draft / "report.json", report)
+        write_manifest(
+            draft,
+            feature_names=feature_union(list(members.bundles.values())),
+            horizons=predictor.horizons,
+            data_fingerprint=members.market.fingerprint(),
+            kind=KIND,
+        )
+
+
+def _report(run: Run, predictor: EnsemblePredictor, table: pd.DataFrame) -> ReportData:
+    # An ensemble has no learning curve: its one row of history is left out of the page.
+    fitted = run.outcome.fit
+    outcome = dataclasses.replace(
+        run.outcome, fit=dataclasses.replace(fitted, history=pd.DataFrame())
+    )
+    measures, _ = judged_heads(run.prepared, outcome.outputs["test"], outcome.temperatures)
+    data = report_data(run.prepared, predictor, outcome, run.assessment, run.plan, measures)
+    facts = dict(data.facts) | {"training": f"members combined in {fitted.seconds:.0f} s"}
+    notes = [*_member_sentences(table), *data.notes]
+    return dataclasses.replace(data, files=FILES, facts=facts, notes=notes)
+
+
+def _member_sentences(table: pd.DataFrame) -> list[str]:
+    members = table[table["member"] != "ensemble"].to_dict(orient="records")
+    return [
+        f"Member {row['member']}, horizon {row['horizon']}: weight {row['weight']:.3f}, validation "
+        f"log loss {row['log_loss']:.4f} alone, mean correlation with the others "
+        f"{row['correlation']:.2f}, gain {row['gain']:+.5f} nats."
+        for row in members
+    ]
+
+
+def _write_calibration(path: Path, outcome: Outcome) -> None:
+    content = {
+        "temperature": outcome.temperatures.tolist(),
+        "threshold": float(outcome.model.threshold),
+    }
+    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,0 +1,74 @@
+"""One net trained in cycles, each a run that starts from the last one's weights; they all vote."""
+
+import dataclasses
+from collections.abc import Sequence
+from itertools import pairwise
+
+from ultimate_deep.bundles.ensembles.combiner import EnsembleError
+from ultimate_deep.models.trees.registry import TREES
+from ultimate_deep.pipeline.config import ExperimentConfig
+from ultimate_deep.training.schedules.schedules import ScheduleConfig
+
+
+def with_snapshots(
+    configs: Sequence[ExperimentConfig], cycles: int
+) -> tuple[list[ExperimentConfig], dict[str, str]]:
+    """Return the runs that members become, and from whose weights each starts, by name.
+
+    Trees have no weights to go on with and stay one run.
+
+    Args:
+        configs: Of the members.
+        cycles: Of each net; 0 leaves all members as they are.
+    """
+    if not cycles:
+        return list(configs), {}
+    runs: list[ExperimentConfig] = []
+    follows: dict[str, str] = {}
+    for config in configs:
+        if config.model.name in TREES:
+            runs.append(config)
+            continue
+        chain = snapshot_configs(config, cycles)
+        follows |= {later.name: one.name for one, later in pairwise(chain)}
+        runs += chain
+    return runs, follows
+
+
+def snapshot_configs(config: ExperimentConfig, cycles: int) -> tuple[ExperimentConfig, ...]:
+    """Return the run of each cycle: the learning rate falls from its peak to zero and restarts.
+
+    Each keeps its best epoch by validation, not its last one, and starts its optimizer afresh;
+    in both this deviates from the source. A series lets each start from the one before.
+
+    Args:
+        config: Of the whole training; its epochs are shared out, its schedule is not used.
+        cycles: How many, at most the epochs.
+
+    Raises:
+        EnsembleError: Fewer than two cycles, or fewer epochs than cycles.
+
+    Source: Huang, Li, Pleiss, Liu, Hopcroft & Weinberger (2017), arXiv:1704.00109, eq. 2.
+    """
+    fit = config.fit
+    if cycles < 2 or fit.epochs < cycles:
+        raise EnsembleError(
+            f"snapshots need at least 2 cycles and one epoch each, got {cycles} cycles and "
+            f"{fit.epochs} epochs"
+        )
+    schedule = ScheduleConfig(kind="cosine", warmup_share=0.0, floor_share=0.0)
+    shared, more = divmod(fit.epochs, cycles)
+    return tuple(
+        dataclasses.replace(
+            config,
+            name=f"{config.name}_cycle_{cycle + 1}",
+            seed=config.seed + cycle,
+            fit=dataclasses.replace(
+                fit,
+                epochs=shared + (cycle < more),
+                schedule=schedule,
+                patience_epochs=0,
+            ),
+        )
+        for cycle in range(cycles)
+    )

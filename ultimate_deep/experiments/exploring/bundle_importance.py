@@ -1,0 +1,168 @@
+"""Permutation importance of a saved model, on the validation part of its run."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ultimate_deep.bundles.bundle import Bundle, model_shapes
+from ultimate_deep.bundles.predicting import bundle_config, merge_data
+from ultimate_deep.bundles.saved_model import compile_logits
+from ultimate_deep.experiments.exploring.exploration import Exploration, ExplorationConfig, explore
+from ultimate_deep.experiments.exploring.importance import (
+    ImportanceConfig,
+    Importances,
+    Judged,
+    permutation_importance,
+)
+from ultimate_deep.experiments.trials import TrialBook
+from ultimate_deep.market.market import Market
+from ultimate_deep.models.trees.model import TreeModel
+from ultimate_deep.pipeline.rows import Rows, assemble_rows
+from ultimate_deep.training.progress import Progress
+
+Part = Literal["validation", "test"]
+_BATCH_ROWS = 1024
+_NOTES = {
+    "validation": "Training stopped, and temperature and threshold were chosen, on these rows; "
+    "the test part was not read.",
+    "test": "This reads the test part of the run again: choose nothing by it.",
+}
+
+
+def bundle_importance(
+    bundle: Bundle,
+    market: Market,
+    *,
+    part: Part = "validation",
+    config: ImportanceConfig = ImportanceConfig(),
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Importances:
+    """Return what a saved model needs, on the validation part of its run.
+
+    Args:
+        bundle: The model, with its scaler, temperature and boundaries.
+        market: Bars like those of the run; rows are taken between the run's own boundaries.
+        part: `validation`, or `test`, which then is read once more, and counted.
+        config: How.
+        seed: Same seed, same shuffles.
+        progress: Told how long it will take.
+
+    Raises:
+        BundleError: These bars do not allow a feature that the model needs.
+        ValueError: Too few rows of these bars lie between the boundaries, or a model that reads
+            more than the features of one bar.
+    """
+    check_importance(bundle)
+    label = bundle_config(bundle).label
+    rows = assemble_rows(market, label, bundle.compute_features)
+    chosen = _between(rows, bundle, part)
+    judged = Judged(
+        scaled=bundle.scaler.transform(rows.values[chosen]),
+        labels=rows.labels[chosen],
+        decision_time=rows.decision_time[chosen],
+        symbol_code=rows.symbol_code[chosen],
+        horizon_bars=label.horizon_bars,
+    )
+    logits = _logits_of(bundle, batch_rows=min(_BATCH_ROWS, len(chosen)))
+    temperature = float(bundle.temperature[0])
+    found = permutation_importance(
+        lambda scaled: logits(scaled)[:, 0] / temperature,
+        judged,
+        bundle.feature_names,
+        config=config,
+        seed=seed,
+        progress=progress,
+    )
+    if part == "test":
+        book = TrialBook.opened(bundle.folder, market, bundle_config(bundle))
+        book.reading(bundle.predictor.digest(), sharpe_per_bar=math.nan, accuracy=math.nan)
+    return replace(found, part=part, note=_NOTES[part])
+
+
+def check_importance(bundle: Bundle) -> None:
+    """Refuse a model that reads windows, timeframes or pictures.
+
+    Raises:
+        ValueError: It does.
+    """
+    shapes = model_shapes(bundle.model)
+    if list(shapes.values()) != [(len(bundle.feature_names),)]:
+        raise ValueError(
+            f"permutation importance is of models that read the features of one bar; the model of "
+            f"{bundle.folder} reads {shapes}; leave --bundle out, or name another run"
+        )
+
+
+def _logits_of(bundle: Bundle, *, batch_rows: int) -> Callable[[np.ndarray], np.ndarray]:
+    if isinstance(bundle.model, TreeModel):
+        return bundle.model.logits
+    return compile_logits(bundle.model, batch_rows=batch_rows)
+
+
+def _between(rows: Rows, bundle: Bundle, part: Part) -> npt.NDArray[np.int64]:
+    """Numbers of the labelled rows of one part of the bundle's run, by symbol and time."""
+    first, second = (
+        pd.Timestamp(bundle.metrics["split"][name]).tz_convert(None).to_datetime64()
+        for name in ("validation_from", "test_from")
+    )
+    inside = rows.decision_time >= second
+    if part == "validation":
+        inside = (rows.decision_time >= first) & (rows.label_end_time < second)
+    chosen = np.flatnonzero(inside & np.isfinite(rows.labels))
+    if len(chosen) == 0:
+        raise ValueError(
+            f"no labelled row lies in the {part} part of {bundle.folder}, which begins at "
+            f"{first if part == 'validation' else second} UTC; give the bars of that run"
+        )
+    return chosen[np.lexsort((rows.decision_time[chosen], rows.symbol_code[chosen]))]
+
+
+def explore_with_bundle(
+    bundle: Bundle, config: ExplorationConfig, progress: Progress
+) -> Exploration:
+    """Explore the bars of a bundle's run, then shuffle its model's features.
+
+    Args:
+        bundle: The model; bars, label and split are those of its run where `config` has defaults.
+        config: What and how.
+        progress: Told what happens.
+
+    Raises:
+        ValueError: `config` asks for another label or split than the run's, or names bars that the
+            model cannot be judged on; a model that reads more than the features of one bar.
+    """
+    check_importance(bundle)
+    explored = explore(config_of_run(bundle, config), progress)
+    progress.message(f"importance on the {config.importance_part} part of {bundle.folder.name}")
+    importances = bundle_importance(
+        bundle,
+        explored.market,
+        part=config.importance_part,
+        config=config.importance,
+        seed=config.seed,
+        progress=progress,
+    )
+    return replace(explored, importances=importances)
+
+
+def config_of_run(bundle: Bundle, config: ExplorationConfig) -> ExplorationConfig:
+    """Return the exploration with the bars, label and split of the bundle's run.
+
+    Raises:
+        ValueError: Another label or split was asked for.
+    """
+    run, default = bundle_config(bundle), ExplorationConfig()
+    for name in ("label", "split"):
+        given = getattr(config, name)
+        if given not in (getattr(default, name), getattr(run, name)):
+            raise ValueError(
+                f"with a bundle the {name} is that of its run, {getattr(run, name)}, got {given}; "
+                f"leave out --{name}"
+            )
+    return replace(config, data=merge_data(config.data, run.data), label=run.label, split=run.split)

@@ -1,0 +1,107 @@
+"""From a judged part to its assessment: hands bars, rows and accounts to `evaluation`."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ultimate_deep.evaluation.assessment import Assessment, AssessmentInputs, assess
+from ultimate_deep.evaluation.backtesting.account import BacktestResult
+from ultimate_deep.evaluation.backtesting.config import BacktestConfig
+from ultimate_deep.evaluation.ledger.trial import TrialCount
+from ultimate_deep.evaluation.robustness.regimes import market_state
+from ultimate_deep.evaluation.robustness.trade import Decisions
+from ultimate_deep.evaluation.verdict import Verdict
+from ultimate_deep.experiments.experiment import Outcome, Prepared
+from ultimate_deep.pipeline.judge import Judge, Judgement
+
+STATE_BARS = 50  # over which trend and volatility of the regimes are measured
+
+
+def assess_outcome(prepared: Prepared, outcome: Outcome) -> Assessment:
+    """Ask everything of a trained model's test part."""
+    return assess_judged(
+        prepared.judge("test"),
+        outcome.model,
+        outcome.verdict,
+        outcome.baselines,
+        outcome.trials,
+        before=prepared.split.train,
+        seed=prepared.config.seed,
+    )
+
+
+def assess_judged(
+    judge: Judge,
+    judged: Judgement,
+    verdict: Verdict,
+    rivals: Sequence[Judgement],
+    trials: TrialCount,
+    *,
+    before: np.ndarray | None = None,
+    seed: int = 0,
+) -> Assessment:
+    """Ask everything of one model's part of the rows.
+
+    Args:
+        judge: Who judged it.
+        judged: The model.
+        verdict: What it was found to be.
+        rivals: Others on the same rows; those without probabilities are left out.
+        trials: What had been tried on these bars, this model included.
+        before: Row numbers from before the part, for the volatility regimes' bounds.
+        seed: Of every draw.
+    """
+    assert judged.probability is not None
+    probability = judged.probability
+
+    def trade(signal: np.ndarray, rules: BacktestConfig) -> BacktestResult:
+        return judge.trade(signal, probability, rules)
+
+    trend, volatility = _market_state(judge)
+    part = judge.part
+    earlier = volatility[before] if before is not None else np.zeros(0)
+    earlier = earlier[np.isfinite(earlier)]
+    edges = np.quantile(earlier, [1.0 / 3.0, 2.0 / 3.0]) if len(earlier) else None
+    return assess(
+        AssessmentInputs(
+            verdict=verdict,
+            decisions=Decisions(
+                probability=probability,
+                label=judge.labels(),
+                return_log=judge.rows.return_log[part],
+                decision_time=judge.rows.decision_time[part],
+                group=judge.rows.symbol_code[part],
+                trend=trend[part],
+                volatility=volatility[part],
+            ),
+            threshold=judged.threshold,
+            trade=trade,
+            config=judge.config,
+            account=judged.backtest,
+            trials=trials,
+            rivals={r.name: r.probability for r in rivals if r.probability is not None},
+            candidates=judged.choice.returns if judged.choice is not None else None,
+            has_volume=_has_volume(judge),
+            volatility_edges=None if edges is None else (float(edges[0]), float(edges[1])),
+            seed=seed,
+        )
+    )
+
+
+def _market_state(judge: Judge) -> tuple[np.ndarray, np.ndarray]:
+    """Trend and volatility known at each row's decision, both `(rows,)`."""
+    rows = judge.rows
+    trend, volatility = np.full((2, len(rows.labels)), np.nan)
+    for code, bars in enumerate(judge.market.bars.values()):
+        chosen = rows.symbol_code == code
+        state = market_state(bars.frame["close"].to_numpy(), window_bars=STATE_BARS)
+        trend[chosen] = state["trend"].to_numpy()[rows.bar_row[chosen]]
+        volatility[chosen] = state["volatility"].to_numpy()[rows.bar_row[chosen]]
+    return trend, volatility
+
+
+def _has_volume(judge: Judge) -> bool:
+    """Whether every symbol was traded in most of its bars."""
+    return all(
+        float((bars.frame["volume"] > 0).mean()) > 0.5 for bars in judge.market.bars.values()
+    )

@@ -1,0 +1,251 @@
+"""Saved models side by side: the same bars, decisions and costs for all."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ultimate_deep.bundles.predicting import AnyBundle, bundle_config, merge_data, row_probability
+from ultimate_deep.evaluation.assessment import Assessment
+from ultimate_deep.evaluation.contest import contest
+from ultimate_deep.evaluation.reporting.comparison import write_comparison_report
+from ultimate_deep.evaluation.reporting.comparison_data import ComparedModel, ComparisonData
+from ultimate_deep.evaluation.reporting.json_report import write_json_report
+from ultimate_deep.experiments.judging.assessing import assess_judged
+from ultimate_deep.experiments.reporting import bar_facts
+from ultimate_deep.experiments.runs import new_run_folder
+from ultimate_deep.experiments.trials import TrialBook, record_reading
+from ultimate_deep.machine.files import whole_folder
+from ultimate_deep.market.market import DataConfig, Market, load_market
+from ultimate_deep.pipeline.config import ExperimentConfig
+from ultimate_deep.pipeline.judge import Judge, Judgement
+from ultimate_deep.pipeline.rows import Rows, assemble_rows
+from ultimate_deep.training.progress import Progress
+
+FILES = {
+    "report.html": "this page",
+    "report.json": "the same figures",
+    "models.csv": "one row for each model",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Entrant:
+    """One model on the common decisions.
+
+    Args:
+        bundle: The model.
+        judge: Its judge, on its own rows of the common decisions.
+        judged: Its figures there.
+    """
+
+    bundle: AnyBundle
+    judge: Judge
+    judged: Judgement
+
+    @property
+    def name(self) -> str:
+        """The bundle's folder."""
+        return self.bundle.folder.name
+
+
+@dataclass(frozen=True, eq=False)
+class ComparedBundles:
+    """A finished comparison.
+
+    Args:
+        folder: Where it was written.
+        data: What its report shows.
+    """
+
+    folder: Path
+    data: ComparisonData
+
+
+def compare_bundles(
+    bundles: Sequence[AnyBundle], data: DataConfig, progress: Progress
+) -> ComparedBundles:
+    """Judge models on the decisions that all of them can make and none was trained on.
+
+    The first bundle's trading rule and costs hold for all, and its bars where none are given. Every
+    reading is counted, and each verdict is corrected for all models read on these bars.
+
+    Raises:
+        ValueError: Fewer than two models, one twice, models that predict different labels, or no
+            bar that is new to all.
+    """
+    configs = [bundle_config(bundle) for bundle in bundles]
+    _check(bundles, configs)
+    with progress.busy("reading bars" if data.paths or configs[0].data.paths else "simulating"):
+        market = load_market(merge_data(data, configs[0].data), configs[0].label)
+    entrants = _entrants(bundles, configs, market, progress)
+    book = TrialBook.opened(bundles[0].folder, market, configs[0])
+    for entrant, config in zip(entrants, configs, strict=True):
+        record_reading(book.with_config(config), entrant.bundle.predictor, entrant.judged)
+    assessed = []
+    for entrant, config in zip(entrants, configs, strict=True):
+        with progress.busy(f"assessing {entrant.name}"):
+            assessed.append(_assess(entrant, book, config.seed))
+    with progress.busy("comparing"):
+        shown = _comparison(entrants, assessed, configs, book)
+    named = dataclasses.replace(
+        configs[0], name="comparison", artifacts=str(bundles[0].folder.parent)
+    )
+    folder = new_run_folder(named)
+    _write(folder, shown)
+    return ComparedBundles(folder, shown)
+
+
+def _check(bundles: Sequence[AnyBundle], configs: Sequence[ExperimentConfig]) -> None:
+    names = [bundle.folder.name for bundle in bundles]
+    if len(bundles) < 2 or len(set(names)) < len(names):
+        raise ValueError(
+            f"a comparison needs at least two different models, got {names}; name two or more "
+            "folders, each once"
+        )
+    labels = {name: config.label for name, config in zip(names, configs, strict=True)}
+    if len(set(labels.values())) > 1:
+        raise ValueError(
+            f"models that predict different labels cannot be compared: {labels}; choose models "
+            "of one label"
+        )
+
+
+def _entrants(
+    bundles: Sequence[AnyBundle],
+    configs: Sequence[ExperimentConfig],
+    market: Market,
+    progress: Progress,
+) -> list[Entrant]:
+    rows, probabilities = [], []
+    for bundle in bundles:
+        with progress.busy(f"predictions of {bundle.folder.name}"):
+            rows.append(assemble_rows(market, configs[0].label, bundle.compute_features))
+            probabilities.append(row_probability(bundle, market, rows[-1]))
+    parts = _common_rows(rows, probabilities, _boundary(bundles))
+    found = []
+    for bundle, own, probability, part in zip(bundles, rows, probabilities, parts, strict=True):
+        judge = Judge(market, own, part=part, backtest=configs[0].backtest)
+        judged = judge.judge(bundle.folder.name, probability[part], bundle.threshold)
+        found.append(Entrant(bundle, judge, judged))
+    return found
+
+
+def _boundary(bundles: Sequence[AnyBundle]) -> np.datetime64:
+    """The time from which bars are in no model's training or validation part."""
+    times = [pd.Timestamp(bundle.metrics["split"]["test_from"]) for bundle in bundles]
+    return max(times).tz_convert(None).to_datetime64()
+
+
+def _common_rows(
+    rows: Sequence[Rows], probabilities: Sequence[np.ndarray], boundary: np.datetime64
+) -> list[np.ndarray]:
+    """Row numbers, for each model, of the decisions that all can make, in one order."""
+    keys = [pd.MultiIndex.from_arrays([own.symbol_code, own.bar_row]) for own in rows]
+    able = [
+        key[np.isfinite(probability)] for key, probability in zip(keys, probabilities, strict=True)
+    ]
+    common = keys[0][(rows[0].decision_time >= boundary) & np.isfinite(probabilities[0])]
+    for key in able[1:]:
+        common = common.intersection(key, sort=False)
+    if not len(common):
+        raise ValueError(
+            f"no bar is decided at or after {boundary}, where the last model's test part begins, "
+            f"by all {len(rows)} models; bring later bars"
+        )
+    return [key.get_indexer(common) for key in keys]
+
+
+def _assess(entrant: Entrant, book: TrialBook, seed: int) -> Assessment:
+    trials = book.count()
+    judge, judged = entrant.judge, entrant.judged
+    verdict = judge.verdict(judged, readings=trials.test_readings, seed=seed)
+    return assess_judged(judge, judged, verdict, (), trials, seed=seed)
+
+
+def _comparison(
+    entrants: Sequence[Entrant],
+    assessed: Sequence[Assessment],
+    configs: Sequence[ExperimentConfig],
+    book: TrialBook,
+) -> ComparisonData:
+    first = entrants[0].judge
+    labels, times = first.labels(), first.rows.decision_time[first.part]
+    known = np.flatnonzero(np.isfinite(labels))
+    known = known[np.argsort(times[known], kind="stable")]
+    result = contest(
+        {e.name: np.square(_probability(e)[known] - labels[known]) for e in entrants},
+        {e.name: e.judged.backtest.return_net for e in entrants},
+        decision_time=times[known],
+        horizon_bars=configs[0].label.horizon_bars,
+        seed=configs[0].seed,
+    )
+    return ComparisonData(
+        title=f"{len(entrants)} models: {', '.join(first.market.bars)}",
+        simulated=first.market.simulated,
+        models=[_model(e, a) for e, a in zip(entrants, assessed, strict=True)],
+        confidence_set=result.confidence_set,
+        superior=result.superior,
+        overfitting=result.overfitting,
+        pairwise=result.pairwise,
+        trials=book.count(),
+        facts=_facts(first),
+        config={
+            "label": configs[0].to_dict()["label"],
+            "backtest": configs[0].to_dict()["backtest"],
+        },
+        notes=_notes(first, entrants, configs),
+        files=FILES,
+    )
+
+
+def _probability(entrant: Entrant) -> np.ndarray:
+    assert entrant.judged.probability is not None
+    return entrant.judged.probability
+
+
+def _model(entrant: Entrant, assessment: Assessment) -> ComparedModel:
+    return ComparedModel(
+        name=entrant.name,
+        verdict=assessment.verdict,
+        metrics=entrant.judged.metrics,
+        intervals=assessment.intervals,
+        sharpe=assessment.sharpe,
+        backtest=entrant.judged.backtest,
+        share_left_after_delay=assessment.robustness.delay.share_left,
+    )
+
+
+def _facts(judge: Judge) -> dict[str, str]:
+    facts = {"decisions in common": f"{len(judge.part):,}"} | bar_facts(judge.market)
+    held = judge.judge_buy_and_hold().metrics
+    facts["buy and hold"] = f"net return {held['total_return']:+.1%}, Sharpe {held['sharpe']:.2f}"
+    return facts
+
+
+def _notes(
+    judge: Judge, entrants: Sequence[Entrant], configs: Sequence[ExperimentConfig]
+) -> list[str]:
+    notes = [f"{bars.symbol}: {note}" for bars in judge.market.bars.values() for note in bars.notes]
+    others = [
+        entrant.name
+        for entrant, config in zip(entrants, configs, strict=True)
+        if config.backtest != configs[0].backtest
+    ]
+    if others:
+        notes.append(
+            f"Traded by the rule and costs of {entrants[0].name}; those of {', '.join(others)} "
+            "were others."
+        )
+    return notes
+
+
+def _write(folder: Path, shown: ComparisonData) -> None:
+    with whole_folder(folder) as draft:
+        write_comparison_report(draft / "report.html", shown)
+        write_json_report(draft / "report.json", shown)
+        table = [{"model": m.name, "verdict": m.verdict.kind, **m.metrics} for m in shown.models]
+        pd.DataFrame(table).to_csv(draft / "models.csv", index=False)

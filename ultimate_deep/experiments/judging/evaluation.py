@@ -1,0 +1,137 @@
+"""A saved model judged with everything that a run is judged with, on any bars."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.special import expit, logit
+
+from ultimate_deep.bundles.predicting import AnyBundle
+from ultimate_deep.evaluation.assessment import Assessment
+from ultimate_deep.evaluation.reporting.data import Contender, Predictions, ReportData
+from ultimate_deep.evaluation.reporting.json_report import write_json_report
+from ultimate_deep.evaluation.reporting.report import write_report
+from ultimate_deep.experiments.judging.assessing import assess_judged
+from ultimate_deep.experiments.judging.rejudged import Period, Rejudged, backtest_bundle
+from ultimate_deep.experiments.reporting import bar_facts
+from ultimate_deep.experiments.runs import new_run_folder
+from ultimate_deep.machine.files import whole_folder
+from ultimate_deep.market.market import DataConfig
+from ultimate_deep.pipeline.judge import Judgement
+from ultimate_deep.training.progress import Progress
+
+FILES = {
+    "report.html": "this page",
+    "report.json": "the same figures",
+    "trades.csv": "every trade of the model",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluated:
+    """A model's evaluation and where it was written.
+
+    Args:
+        folder: Report, figures and trades.
+        rejudged: The model on these bars.
+        assessment: Verdict and what it rests on.
+    """
+
+    folder: Path
+    rejudged: Rejudged
+    assessment: Assessment
+
+
+def evaluate_bundle(
+    bundle: AnyBundle, data: DataConfig, period: Period, progress: Progress
+) -> Evaluated:
+    """Judge a bundle on bars and write the report into a new folder beside it.
+
+    The reading is counted in the ledger beside the bundle.
+
+    Raises:
+        ValueError: No bar lies in the period, or bad bars.
+    """
+    with progress.busy("features, predictions and backtest"):
+        rejudged = backtest_bundle(bundle, data, period)
+    for note in rejudged.notes:
+        progress.message(note)
+    judge, config = rejudged.judge, rejudged.config
+    with progress.busy("assessing: chance, trials, costs, delay, regimes, random entry"):
+        verdict = judge.verdict(
+            rejudged.judgement, readings=rejudged.trials.test_readings, seed=config.seed
+        )
+        decided = judge.rows.decision_time
+        assessment = assess_judged(
+            judge,
+            rejudged.judgement,
+            verdict,
+            (),
+            rejudged.trials,
+            before=np.flatnonzero(decided < decided[judge.part].min()),
+            seed=config.seed,
+        )
+    named = dataclasses.replace(
+        config, name=f"evaluation-{bundle.folder.name}", artifacts=str(bundle.folder.parent)
+    )
+    folder = new_run_folder(named)
+    with progress.busy("writing the report"):
+        _write(folder, rejudged, _report(rejudged, assessment))
+    return Evaluated(folder, rejudged, assessment)
+
+
+def _report(rejudged: Rejudged, assessment: Assessment) -> ReportData:
+    judge, judged, bundle = rejudged.judge, rejudged.judgement, rejudged.bundle
+    probability = judged.probability
+    assert probability is not None
+    # One temperature for each horizon; the first is the one that is traded.
+    temperature = float(bundle.temperature[0])
+    seen = ", bars of before its test part included" if rejudged.seen else ""
+    return ReportData(
+        title=f"{bundle.folder.name}: {', '.join(judge.market.bars)}{seen}",
+        verdict=assessment.verdict,
+        simulated=judge.market.simulated,
+        test=Predictions(
+            label=judge.labels(),
+            probability=probability,
+            probability_raw=expit(logit(probability) * temperature),
+            return_log=judge.rows.return_log[judge.part],
+        ),
+        threshold=judged.threshold,
+        temperature=temperature,
+        contenders=_contenders(rejudged, assessment),
+        backtest=judged.backtest,
+        buy_and_hold=rejudged.buy_and_hold.backtest,
+        mode=judge.config.mode,
+        costs=judge.config.costs,
+        facts={"decisions": f"{rejudged.rows:,}"} | bar_facts(judge.market),
+        config=rejudged.config.to_dict(),
+        notes=[f"{note}." for note in rejudged.notes],
+        files=FILES,
+        assessment=assessment,
+    )
+
+
+def _contenders(rejudged: Rejudged, assessment: Assessment) -> list[Contender]:
+    """The model, buy and hold, and on the run's own bars the baselines of the run."""
+    model: Judgement = rejudged.judgement
+    found = [
+        Contender(name="model", metrics=model.metrics, accuracy=assessment.verdict.accuracy),
+        Contender(name="buy and hold", metrics=rejudged.buy_and_hold.metrics),
+    ]
+    if not (rejudged.same_bars and rejudged.period == "test"):
+        return found
+    stored = rejudged.bundle.metrics["test"]
+    for name, figures in stored.items():
+        if name not in ("model", "buy and hold"):
+            known = {key: value for key, value in figures.items() if value is not None}
+            found.append(Contender(name=f"{name} (the run's)", metrics=known))
+    return found
+
+
+def _write(folder: Path, rejudged: Rejudged, report: ReportData) -> None:
+    with whole_folder(folder) as draft:
+        write_report(draft / "report.html", report)
+        write_json_report(draft / "report.json", report)
+        rejudged.judgement.backtest.trades.to_csv(draft / "trades.csv", index=False)

@@ -1,0 +1,149 @@
+"""A saved bundle's backtest over again, on its own bars or on others."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from ultimate_deep.bundles.predicting import (
+    AnyBundle,
+    bundle_config,
+    merge_data,
+    row_probability,
+)
+from ultimate_deep.evaluation.ledger.trial import TrialCount
+from ultimate_deep.experiments.trials import TrialBook, record_reading
+from ultimate_deep.market.market import DataConfig, Market, load_market
+from ultimate_deep.pipeline.config import ExperimentConfig
+from ultimate_deep.pipeline.judge import Judge, Judgement
+from ultimate_deep.pipeline.rows import Rows, assemble_rows
+
+Period = Literal["test", "all"]
+
+
+@dataclass(frozen=True, eq=False)
+class Rejudged:
+    """A bundle's backtest on bars that it was given later.
+
+    Args:
+        bundle: The model.
+        config: The run's configuration.
+        judge: Who judged, on which bars and rows.
+        period: Which bars were judged.
+        judgement: The model's figures.
+        buy_and_hold: The market's, on the same bars and costs.
+        rows: Rows judged.
+        seen: How many of them lie before the run's test part.
+        same_bars: Whether these are bit for bit the bars of the run.
+        differing: Figures that differ from the run's although the bars and period are the same.
+        notes: Sentences for people.
+        trials: What had been tried on these bars by then, this reading included.
+    """
+
+    bundle: AnyBundle
+    config: ExperimentConfig
+    judge: Judge
+    period: Period
+    judgement: Judgement
+    buy_and_hold: Judgement
+    rows: int
+    seen: int
+    same_bars: bool
+    differing: tuple[str, ...]
+    notes: tuple[str, ...]
+    trials: TrialCount
+
+
+def backtest_bundle(bundle: AnyBundle, data: DataConfig, period: Period = "test") -> Rejudged:
+    """Judge a bundle on bars, with the run's own rules, threshold and costs.
+
+    The reading is counted in the ledger beside the bundle.
+
+    Args:
+        bundle: The model.
+        data: The bars; options that are not given are the run's.
+        period: `test` takes the bars from the run's test boundary on, `all` takes every bar,
+            those that the model was trained on included.
+
+    Raises:
+        ValueError: No bar lies in the period.
+    """
+    config = bundle_config(bundle)
+    market = load_market(merge_data(data, config.data), config.label)
+    rows = assemble_rows(market, config.label, bundle.compute_features)
+    boundary = pd.Timestamp(bundle.metrics["split"]["test_from"])
+    unseen = rows.decision_time >= boundary.tz_convert(None).to_datetime64()
+    probability = row_probability(bundle, market, rows)
+    known = np.isfinite(probability)  # rows that lack an input are not judged
+    chosen = np.flatnonzero(known & unseen if period == "test" else known)
+    if chosen.size == 0:
+        raise ValueError(
+            f"no bar is decided at or after {boundary}, where this model's test part begins; the "
+            f"last one is {rows.decision_time.max()}. Earlier bars may be ones it was trained on: "
+            "use --period all to see them all the same"
+        )
+    judge = Judge(market, rows, part=chosen, backtest=config.backtest)
+    probability = probability[chosen]
+    judged = judge.judge("model", probability, bundle.threshold)
+    book = TrialBook.opened(bundle.folder, market, config)
+    seen = int((~unseen[chosen]).sum())
+    record_reading(book, bundle.predictor, judged, unseen=not seen)
+    same = market.fingerprint() == bundle.manifest["data_fingerprint"]
+    return Rejudged(
+        bundle=bundle,
+        config=config,
+        judge=judge,
+        period=period,
+        judgement=judged,
+        buy_and_hold=judge.judge_buy_and_hold(),
+        rows=int(chosen.size),
+        seen=seen,
+        same_bars=same,
+        differing=_differing(bundle, judged) if same and period == "test" else (),
+        notes=(*_bar_notes(bundle, market), *_notes(market, rows, chosen, seen, same)),
+        trials=book.count(),
+    )
+
+
+def _differing(bundle: AnyBundle, judged: Judgement) -> tuple[str, ...]:
+    stored = bundle.metrics["test"]["model"]
+    lines = []
+    for name, value in judged.metrics.items():
+        before = stored.get(name)
+        if before is None and not np.isfinite(value):
+            continue  # written as null
+        if before != value:
+            lines.append(f"{name}: {before} in the run, {value} now")
+    return tuple(lines)
+
+
+def _bar_notes(bundle: AnyBundle, market: Market) -> tuple[str, ...]:
+    """Say where the bars are of another length than those that the model was trained on."""
+    trained = {data["interval_seconds"] for data in bundle.metrics["data"].values()}
+    seconds = market.interval.total_seconds()
+    if seconds in trained:
+        return ()
+    lengths = ", ".join(f"{length:g} s" for length in sorted(trained))
+    return (
+        f"these bars are {seconds:g} s long and the model was trained on bars of {lengths}: its "
+        "features mean something else here",
+    )
+
+
+def _notes(
+    market: Market, rows: Rows, chosen: np.ndarray, seen: int, same: bool
+) -> tuple[str, ...]:
+    notes = [f"{bars.symbol}: {note}" for bars in market.bars.values() for note in bars.notes]
+    if market.simulated:
+        notes.append("these bars are simulated")
+    if seen:
+        notes.append(
+            f"{seen:,} of {chosen.size:,} rows lie before the test part: the model may have been "
+            "trained or its threshold chosen on them, so these figures flatter it"
+        )
+    if same:
+        notes.append("the bars are those of the run: this reads its test part again")
+    if len(rows.symbols) > 1:
+        notes.append("several symbols share the capital equally")
+    return tuple(notes)

@@ -1,0 +1,273 @@
+"""The experiment as a pipeline that the leak detector runs on other bars and labels."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from ultimate_deep.evaluation.leaks.detect import CHECKS, Check, detect_leaks
+from ultimate_deep.evaluation.leaks.findings import LeakReport
+from ultimate_deep.evaluation.leaks.runner import Busy, LeakConfig
+from ultimate_deep.evaluation.leaks.trace import Market as BarsBySymbol
+from ultimate_deep.evaluation.leaks.trace import Relabel, Step, Trace
+from ultimate_deep.evaluation.signals import signal_from_probability
+from ultimate_deep.experiments.experiment import (
+    PARTS,
+    Prepared,
+    assemble,
+    build,
+    evaluate,
+    grow_trees,
+    prepare_rows,
+    train,
+)
+from ultimate_deep.market.market import Market
+from ultimate_deep.models.trees.model import TreeModel
+from ultimate_deep.models.trees.registry import TREES
+from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig
+from ultimate_deep.pipeline.inputs.config import InputConfig
+from ultimate_deep.pipeline.inputs.tables import InputTable, InputTables
+from ultimate_deep.pipeline.prepared import model_tables, resolved_inputs, resolved_kind
+from ultimate_deep.pipeline.rows import Rows
+from ultimate_deep.pipeline.steps import Steps
+from ultimate_deep.pipeline.targets import FLAT
+from ultimate_deep.training.progress import Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurrogateConfig:
+    """The small model that stands in for the bundle's own, which may take hours to train.
+
+    Whether a step before or after the model leaks does not depend on the model. It is fed what the
+    model is fed: windows, coarse bars and pictures, flattened, but no clock.
+
+    Args:
+        model: Registered name.
+        epochs: Passes over the training part.
+        learning_rate: Peak learning rate; high, since passes are few.
+    """
+
+    model: str = "mlp"
+    epochs: int = 3
+    learning_rate: float = 2e-3
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise ValueError(f"surrogate epochs are at least 1, got {self.epochs}")
+
+    def applied(self, config: ExperimentConfig) -> ExperimentConfig:
+        """Return the experiment with this model, and without baselines."""
+        fit = dataclasses.replace(
+            config.fit, epochs=self.epochs, learning_rate=self.learning_rate, precision="float32"
+        )
+        kind = resolved_kind(config)
+        inputs = dataclasses.replace(config.inputs, kind="window" if kind == "episodic" else kind)
+        model = ModelConfig(name=self.model)
+        return dataclasses.replace(config, model=model, inputs=inputs, fit=fit, baselines=False)
+
+
+class ExperimentPipeline:
+    """The experiment's own path from bars to signals, any step of which may be a user's.
+
+    Args:
+        config: The experiment; its data are not read.
+        steps: What is done otherwise than usual.
+        progress: Told how training goes.
+    """
+
+    def __init__(
+        self, config: ExperimentConfig, steps: Steps = Steps(), progress: Progress = Progress()
+    ) -> None:
+        self.config = config
+        self.steps = steps
+        self.progress = progress
+
+    def __call__(
+        self, bars: BarsBySymbol, *, until: Step = "signals", relabel: Relabel | None = None
+    ) -> Trace:
+        """Walk the steps; see `evaluation.leaks.trace.Pipeline`.
+
+        Raises:
+            ValueError: As the experiment: too few bars, an unknown feature, an empty part.
+        """
+        config, steps = self.config, self.steps
+        market, rows = assemble(config, Market(dict(bars)), steps)
+        inputs = resolved_inputs(config, rows)
+        tables = model_tables(dataclasses.replace(config, inputs=inputs), market, rows)
+        trace = _data_trace(rows, tables, inputs)
+        if until == "labels":
+            return trace
+        split = steps.split(rows, config.split, market.interval)
+        changed = rows if steps.rows is None else steps.rows(rows, split)
+        if relabel is not None:
+            changed = _relabelled(changed, relabel, {name: getattr(split, name) for name in PARTS})
+        # Changing rows is done: what follows the split goes on as in the experiment.
+        rest = dataclasses.replace(steps, rows=None)
+        prepared = prepare_rows(config, market, changed, split, rest)
+        trace = _scaled_trace(trace, prepared, None if steps.rows is None else changed)
+        return trace if until == "scaling" else self._fit(trace, prepared)
+
+    def _fit(self, trace: Trace, prepared: Prepared) -> Trace:
+        """Train, calibrate, choose the threshold and judge, as the experiment does."""
+        keras.utils.clear_session(free_memory=False)
+        model: keras.Model | TreeModel
+        if prepared.config.model.name in TREES:
+            model, fitted = grow_trees(prepared, self.progress)
+        else:
+            model = build(prepared)
+            fitted = train(prepared, model, self.progress)
+        # Trees are compared by what they predict.
+        weights = model.get_weights() if isinstance(model, keras.Model) else ()
+        outcome = evaluate(prepared, model, fitted, self.progress)
+        probability = np.full(len(trace.decision_time), np.nan)
+        for name, values in outcome.probability.items():
+            probability[prepared.part(name)] = values
+        signal = np.full(len(probability), np.nan)
+        signal[prepared.split.test] = signal_from_probability(
+            outcome.probability["test"],
+            outcome.model.threshold,
+            mode=prepared.config.backtest.mode,
+        )
+        return dataclasses.replace(
+            trace,
+            weights=tuple(np.array(weight) for weight in weights),
+            watched=fitted.history["validation_loss"].to_numpy(),
+            temperature=outcome.temperature.temperature,
+            threshold=outcome.model.threshold,
+            probability=probability,
+            signal=signal,
+            verdict=outcome.verdict.kind,
+        )
+
+
+def detect_in_experiment(
+    config: ExperimentConfig,
+    market: Market,
+    leak_config: LeakConfig = LeakConfig(),
+    *,
+    steps: Steps = Steps(),
+    surrogate: SurrogateConfig | None = SurrogateConfig(),
+    checks: Sequence[Check] = CHECKS,
+    progress: Progress = Progress(),
+    subject: str = "",
+) -> LeakReport:
+    """Examine an experiment for leaks, on its own path and with its own options.
+
+    Args:
+        config: The experiment.
+        market: Bars to run it on.
+        leak_config: How thoroughly.
+        steps: The steps of a user that are to be examined.
+        surrogate: Stands in for the model; None trains the experiment's own, many times.
+        checks: Which checks; `evaluation.leaks.detect.DATA_CHECKS` train nothing.
+        progress: Told of every run.
+        subject: What is examined, for people.
+
+    Raises:
+        ValueError: The experiment cannot run on these bars.
+    """
+    if surrogate is None:
+        # Two live displays cannot be nested: the long trainings of an own model show theirs.
+        examined, inner = dataclasses.replace(config, baselines=False), progress
+        busy = _announced(progress)
+    else:
+        examined, inner, busy = surrogate.applied(config), Progress(), progress.busy
+    pipeline = ExperimentPipeline(examined, steps, inner)
+    with _many_models():
+        return detect_leaks(
+            pipeline, market.bars, leak_config, checks=checks, busy=busy, subject=subject
+        )
+
+
+def _announced(progress: Progress) -> Busy:
+    def busy(text: str) -> AbstractContextManager[None]:
+        progress.message(text)
+        return nullcontext()
+
+    return busy
+
+
+@contextmanager
+def _many_models() -> Iterator[None]:
+    """Let pass what TensorFlow warns of where one program trains several nets."""
+
+    def not_of_retracing(record: logging.LogRecord) -> bool:
+        return "triggered tf.function retracing" not in record.getMessage()
+
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(not_of_retracing)
+    try:
+        yield
+    finally:
+        logger.removeFilter(not_of_retracing)
+
+
+def _relabelled(rows: Rows, relabel: Relabel, parts: Mapping[str, np.ndarray]) -> Rows:
+    """Change the labels of every horizon, and the returns that are learnt so that they agree."""
+    labels = relabel(rows.labels, parts)
+    signs = np.where(np.isnan(labels), 0.0, 2.0 * labels - 1.0)
+    returns, targets = np.abs(rows.return_log) * signs, rows.targets
+    if targets is not None:
+        up = np.column_stack([relabel(one, parts) for one in targets.up.T])
+        tie = (targets.up[:, 0] == FLAT) & np.isnan(labels)
+        up[:, 0] = np.where(tie, FLAT, labels)
+        learnt = np.abs(targets.return_log) * (2.0 * up - 1.0)
+        targets = dataclasses.replace(targets, up=up, return_log=learnt)
+    return dataclasses.replace(rows, labels=labels, return_log=returns, targets=targets)
+
+
+def _data_trace(rows: Rows, tables: InputTables, inputs: InputConfig) -> Trace:
+    """Trace the rows' features, and beside them each row's newest bar of every other table.
+
+    Windows hold the newest bars of the rows before, so that these show what windows would.
+    """
+    names, columns = list(rows.names), [rows.values]
+    for name, table in tables.tables.items():
+        if table.values is not None:
+            columns.append(_newest(table.values, table))
+            width = table.values.shape[1]
+            coarse = inputs.coarse_features if table.window_bars else range(1, width + 1)
+            names += [f"{name} {column}" for column in coarse]
+    return Trace(
+        symbols=rows.symbols,
+        symbol_code=rows.symbol_code,
+        decision_time=rows.decision_time,
+        names=tuple(names),
+        features=np.column_stack(columns),
+        labels=rows.labels,
+        label_end_time=rows.label_end_time,
+    )
+
+
+def _newest(values: np.ndarray, table: InputTable) -> np.ndarray:
+    """Return each row's newest bar, NaN in rows without all of their window."""
+    return np.where(table.complete[:, None], values[table.ends], np.float32(np.nan))
+
+
+def _scaled_trace(trace: Trace, prepared: Prepared, changed: Rows | None) -> Trace:
+    split, inputs = prepared.split, prepared.inputs
+    scalers = {"": prepared.scaler} | {f"{name} ": one for name, one in inputs.scalers.items()}
+    tables = inputs.tables.tables
+    own = [_newest(inputs.windows[n], t) for n, t in tables.items() if t.values is not None]
+    return dataclasses.replace(
+        trace,
+        train=split.train,
+        validation=split.validation,
+        test=split.test,
+        embargo_bars=prepared.config.split.embargo_bars,
+        changed_features=None if changed is None else changed.values,
+        changed_labels=None if changed is None else changed.labels,
+        selected=None if prepared.steps.select is None else prepared.rows.names,
+        scaler={
+            f"{name}{what}": getattr(one, f"{what}_")
+            for name, one in scalers.items()
+            for what in ("center", "scale")
+        },
+        scaled=np.column_stack([prepared.scaled, *own]),
+    )

@@ -1,0 +1,206 @@
+"""From an experiment's outcome to the report's plain arrays and tables."""
+
+import keras
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from ultimate_deep.bundles.files import file_purposes
+from ultimate_deep.bundles.predictor import Predictor
+from ultimate_deep.evaluation.assessment import Assessment
+from ultimate_deep.evaluation.measures.metrics import predicted_up
+from ultimate_deep.evaluation.reporting.data import Contender, Predictions, ReportData
+from ultimate_deep.evaluation.significance.bootstrap import Interval
+from ultimate_deep.evaluation.verdict import accuracy_interval
+from ultimate_deep.experiments.experiment import PARTS, Outcome, Prepared
+from ultimate_deep.market.labels import LabelSpec
+from ultimate_deep.market.market import Market
+from ultimate_deep.models.surgery.attention_map import (
+    attention_weights,
+    has_attention,
+    has_temporal_attention,
+    temporal_attention,
+    unit_names,
+)
+from ultimate_deep.models.trees.model import TreeModel
+from ultimate_deep.pipeline.forecasts import horizons_summary
+from ultimate_deep.pipeline.inputs.model_inputs import materialised
+from ultimate_deep.pipeline.judge import Judgement
+from ultimate_deep.training.loop.plan import Planlike
+
+ATTENTION_ROWS = 2_048
+MAP_ROWS = 128
+
+
+def report_data(
+    prepared: Prepared,
+    model: keras.Model | TreeModel | Predictor,
+    outcome: Outcome,
+    assessment: Assessment,
+    plan: Planlike,
+    measures: pd.DataFrame,
+) -> ReportData:
+    """Return what `evaluation.reporting.report.write_report` shows of this run.
+
+    Args:
+        prepared: Data and split.
+        model: Trained.
+        outcome: Figures and verdict.
+        assessment: What the verdict rests on.
+        plan: What had been planned.
+        measures: Of every head on the test part, from `pipeline.forecasts.judged_heads`.
+    """
+    config, judged = prepared.config, outcome.model
+    held = [one.backtest for one in outcome.baselines if one.name == "buy and hold"]
+    attention = _attention(prepared, model)
+    return ReportData(
+        title=f"{config.name}: {', '.join(prepared.market.bars)}",
+        verdict=outcome.verdict,
+        simulated=prepared.market.simulated,
+        test=_predictions(prepared, outcome, "test"),
+        validation=_predictions(prepared, outcome, "validation"),
+        threshold=judged.threshold,
+        temperature=outcome.temperature.temperature,
+        contenders=[_contender(prepared, one) for one in (judged, *outcome.baselines)],
+        backtest=judged.backtest,
+        buy_and_hold=held[0] if held else None,
+        mode=config.backtest.mode,
+        costs=config.backtest.costs,
+        history=outcome.fit.history,
+        horizons=horizons_summary(measures),
+        attention=attention,
+        attention_units=_units(model) if attention is not None else (),
+        attention_maps=_attention_maps(prepared, model),
+        facts=_facts(prepared, outcome),
+        plan=[f"{name}: {text}" for name, text in plan.lines().items()],
+        config=config.to_dict(),
+        notes=_notes(prepared, outcome),
+        files=file_purposes("trees" if isinstance(model, TreeModel) else "keras"),
+        assessment=assessment,
+    )
+
+
+def _predictions(prepared: Prepared, outcome: Outcome, name: str) -> Predictions:
+    part = prepared.part(name)
+    return Predictions(
+        label=prepared.rows.labels[part],
+        probability=outcome.probability[name],
+        probability_raw=expit(outcome.logits[name].astype(np.float64)),
+        return_log=prepared.rows.return_log[part],
+    )
+
+
+def _contender(prepared: Prepared, judged: Judgement) -> Contender:
+    return Contender(
+        name=judged.name,
+        metrics=judged.metrics,
+        accuracy=_accuracy_interval(prepared, judged.probability),
+    )
+
+
+def _accuracy_interval(prepared: Prepared, probability: np.ndarray | None) -> Interval | None:
+    if probability is None:
+        return None
+    test = prepared.split.test
+    labels = prepared.rows.labels[test]
+    known = np.isfinite(labels)
+    return accuracy_interval(
+        labels[known],
+        predicted_up(probability[known]),
+        decision_time=prepared.rows.decision_time[test][known],
+        horizon_bars=prepared.config.label.horizon_bars,
+        seed=prepared.config.seed,
+    )
+
+
+def _attention(prepared: Prepared, model: keras.Model | TreeModel | Predictor) -> np.ndarray | None:
+    """Return mean weights over the first test rows, `(heads, units)`; None without attention."""
+    if not isinstance(model, keras.Model) or not has_attention(model):
+        return None
+    inputs = materialised(prepared.inputs.take(prepared.split.test[:ATTENTION_ROWS]))
+    return attention_weights(model, inputs).mean(axis=0)
+
+
+def _attention_maps(
+    prepared: Prepared, model: keras.Model | TreeModel | Predictor
+) -> dict[str, np.ndarray]:
+    """Return each layer's mean weights over time, `(heads, queries, keys)`."""
+    if not isinstance(model, keras.Model) or not has_temporal_attention(model):
+        return {}
+    inputs = materialised(prepared.inputs.take(prepared.split.test[:MAP_ROWS]))
+    return {name: one.mean(axis=0) for name, one in temporal_attention(model, inputs).items()}
+
+
+def _units(model: keras.Model | TreeModel | Predictor) -> tuple[str, ...]:
+    return tuple(unit_names(model)) if isinstance(model, keras.Model) else ()
+
+
+def _facts(prepared: Prepared, outcome: Outcome) -> dict[str, str]:
+    facts = bar_facts(prepared.market)
+    for name in PARTS:
+        count, labelled = len(prepared.part(name)), len(prepared.labelled(name))
+        facts[f"{name} rows"] = f"{count:,}, of which {labelled:,} have a label"
+    first, second = prepared.split.boundaries
+    facts["boundaries"] = (
+        f"validation from {first:%Y-%m-%d %H:%M}, test from {second:%Y-%m-%d %H:%M} UTC"
+    )
+    facts["features"] = f"{len(prepared.rows.names)}, warm-up {prepared.rows.warmup_bars} bars"
+    facts["label"] = _label_sentence(prepared.config.label)
+    fitted = outcome.fit
+    facts["training"] = (
+        f"{fitted.epochs_run} epochs in {fitted.seconds:.0f} s ({fitted.stopped_reason}), "
+        f"weights of epoch {fitted.best_epoch}"
+    )
+    return facts
+
+
+def bar_facts(market: Market) -> dict[str, str]:
+    """Return what bars each symbol has, in words."""
+    facts = {}
+    for symbol, bars in market.bars.items():
+        first, last = bars.frame.index[0], bars.frame.index[-1]
+        length = _length(bars.interval)
+        facts[symbol] = f"{len(bars.frame):,} bars of {length}, {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+    return facts
+
+
+def _length(interval: pd.Timedelta) -> str:
+    """Return a bar's length in the largest unit that divides it."""
+    seconds = int(interval.total_seconds())
+    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds // size} {unit}" + ("s" if seconds > size else "")
+    return f"{seconds} s"
+
+
+def _label_sentence(label: LabelSpec) -> str:
+    bars = f"{label.horizon_bars} bar" + ("s" if label.horizon_bars > 1 else "")
+    if label.kind == "triple_barrier":
+        return (
+            f"which barrier is met first within {bars}: {label.barrier_up:g} times the volatility "
+            f"above the entry or {label.barrier_down:g} times below"
+        )
+    ties = {"drop": "are left out", "down": "count as down", "up": "count as up"}[label.ties]
+    band = f"within {label.cost_band_bps:g} bps" if label.cost_band_bps else "of zero"
+    return f"direction over {bars} from the next open; returns {band} {ties}"
+
+
+def _notes(prepared: Prepared, outcome: Outcome) -> list[str]:
+    notes = [
+        f"{symbol}: {note}" for symbol, bars in prepared.market.bars.items() for note in bars.notes
+    ]
+    if prepared.rows.dropped:
+        notes.append(f"Features left out: {', '.join(prepared.rows.dropped)}.")
+    temperature = outcome.temperature
+    notes.append(
+        f"Temperature {temperature.temperature:.3g}: validation log loss "
+        f"{temperature.log_loss_before:.4f} before, {temperature.log_loss_after:.4f} after."
+    )
+    choice = outcome.model.choice
+    if choice is not None:
+        notes.append(
+            f"Threshold {choice.threshold:.4f} is the best of {len(choice.table)} by mean net "
+            f"return per bar on validation; it trades {choice.coverage:.1%} of the validation rows."
+        )
+    notes += [text + "." for text in (temperature.note, choice.note if choice else "") if text]
+    return notes

@@ -1,0 +1,342 @@
+"""A named run of the experiment: plan, confirmation, training, bundle, report."""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import pandas as pd
+
+from ultimate_deep.bundles import files
+from ultimate_deep.bundles.bundle import BundleContents, bundle_writer
+from ultimate_deep.bundles.predictor import as_predictor
+from ultimate_deep.evaluation.assessment import Assessment
+from ultimate_deep.evaluation.json_safe import json_safe
+from ultimate_deep.evaluation.reporting.json_report import write_json_report
+from ultimate_deep.evaluation.reporting.report import write_report
+from ultimate_deep.experiments.experiment import (
+    PARTS,
+    Outcome,
+    Prepared,
+    build,
+    builder_config,
+    evaluate,
+    grow_trees,
+    prepare,
+    train,
+)
+from ultimate_deep.experiments.judging.assessing import assess_outcome
+from ultimate_deep.experiments.reporting import report_data
+from ultimate_deep.experiments.runs import (
+    new_run_folder,
+    newest_unfinished,
+    point_latest,
+    start_run,
+)
+from ultimate_deep.experiments.trials import TrialBook
+from ultimate_deep.machine.files import UNFINISHED, unfinished_folder
+from ultimate_deep.models.trees.model import TreeModel
+from ultimate_deep.models.trees.registry import TREES
+from ultimate_deep.pipeline.config import ExperimentConfig, config_from_dict
+from ultimate_deep.pipeline.forecasts import judged_heads
+from ultimate_deep.training.growing.plan import make_growth_plan
+from ultimate_deep.training.loop.compiled import CompiledFit, time_fit
+from ultimate_deep.training.loop.plan import Planlike, make_plan
+from ultimate_deep.training.progress import Progress
+from ultimate_deep.training.result import FitResult
+
+CHECKPOINTS = "checkpoints"
+DRAFTS = "drafts"
+
+
+class DeclinedError(Exception):
+    """The plan was shown and not confirmed; nothing was written."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A finished run.
+
+    Args:
+        folder: The bundle.
+        prepared: Data and split.
+        outcome: Figures and verdict.
+        assessment: What the verdict rests on.
+        plan: What had been planned.
+    """
+
+    folder: Path
+    prepared: Prepared
+    outcome: Outcome
+    assessment: Assessment
+    plan: Planlike
+
+
+@dataclass(frozen=True, eq=False)
+class Planned:
+    """A run that is ready to train.
+
+    Args:
+        prepared: Data and split.
+        model: Built, with its initial weights; None where trees are to be grown.
+        compiled: The model's step and forward pass, timed; likewise.
+        plan: What training will do and cost.
+    """
+
+    prepared: Prepared
+    model: keras.Model | None
+    compiled: CompiledFit | None
+    plan: Planlike
+
+
+@dataclass(frozen=True, eq=False)
+class Extras:
+    """What a bundle holds beside an ordinary run's files.
+
+    Args:
+        metrics: Further entries of `metrics.json`.
+        tables: Further CSV files by name.
+    """
+
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+
+def run_experiment(
+    config: ExperimentConfig,
+    progress: Progress,
+    *,
+    confirm: Callable[[Planlike], bool] | None = None,
+    resume: bool = False,
+    folder: Path | None = None,
+) -> Run:
+    """Run the experiment from bars to a bundle in a new folder of `config.artifacts`.
+
+    Until it is finished the run lives in `<folder>.unfinished/`, with its configuration and
+    checkpoints; the finished folder appears at once and complete.
+
+    Args:
+        config: The experiment. With `resume`, fields that differ from their defaults must be those
+            of the run that is resumed.
+        progress: Told what happens.
+        confirm: Shown the plan before training; training starts where it returns true.
+        resume: Go on with the newest unfinished run of that name.
+        folder: Which one to make, or with `resume` to go on with, instead.
+
+    Raises:
+        DeclinedError: `confirm` returned false.
+        FileNotFoundError: Nothing to resume.
+        ValueError: Bad bars or configuration, or another run's checkpoint.
+        Interrupted: Ctrl-C or SIGTERM, after a checkpoint.
+    """
+    if resume:
+        folder = folder or newest_unfinished(Path(config.artifacts), config.name)
+        config = resumed_config(unfinished_folder(folder), config)
+        progress.message(f"resuming {folder}{UNFINISHED}")
+    folder = folder or new_run_folder(config)
+    prepared = prepare(config, progress)
+    for note in TrialBook.opened(folder, prepared.market, config).check():
+        progress.message(note)
+    planned = plan_run(prepared, progress)
+    if confirm is not None and not confirm(planned.plan):
+        raise DeclinedError
+    if not resume:
+        start_run(folder, config)
+    return finish_run(folder, planned, progress, resume=resume)
+
+
+def plan_run(prepared: Prepared, progress: Progress) -> Planned:
+    """Build and compile the model and time its step; nothing is trained or written."""
+    config, fit = prepared.config, prepared.config.fit
+    parts = (prepared.arrays("train"), prepared.arrays("validation"))
+    tested = len(prepared.split.test)
+    if config.model.name in TREES:
+        name, grown = config.model.name, builder_config(config)
+        return Planned(
+            prepared, None, None, make_growth_plan(name, grown, *parts, test_rows=tested)
+        )
+    model = build(prepared)
+    compiled = time_fit(model, *parts, fit, progress)
+    plan = make_plan(model, *parts, fit, compiled=compiled, test_rows=tested)
+    return Planned(prepared=prepared, model=model, compiled=compiled, plan=plan)
+
+
+def finish_run(
+    folder: Path,
+    planned: Planned,
+    progress: Progress,
+    *,
+    resume: bool,
+    extras: Extras = Extras(),
+) -> Run:
+    """Train, judge and write a planned run whose unfinished folder has been started.
+
+    Args:
+        folder: Where the bundle appears.
+        planned: What to train.
+        progress: Told what happens.
+        resume: Go on from the newest checkpoint, where there is one.
+        extras: What else the bundle holds.
+    """
+    unfinished = unfinished_folder(folder)
+    prepared = planned.prepared
+    model, fitted = _fitted(planned, progress, unfinished / CHECKPOINTS, resume=resume)
+    book = TrialBook.opened(folder, prepared.market, prepared.config)
+    outcome = evaluate(prepared, model, fitted, progress, book=book)
+    with progress.busy("assessing: chance, trials, costs, delay, regimes, random entry"):
+        assessment = assess_outcome(prepared, outcome)
+    witness = {"ledger": dataclasses.asdict(book.head())}
+    measures, confusion = judged_heads(prepared, outcome.outputs["test"], outcome.temperatures)
+    tables = {files.FORECASTS_FILE: measures, files.CONFUSION_FILE: confusion}
+    extras = Extras(witness | dict(extras.metrics), tables | dict(extras.tables))
+    with progress.busy("writing model, report and manifest"):
+        judged = Judged(planned, model, outcome, assessment, measures)
+        _write(folder, judged, extras, workspace=unfinished / DRAFTS)
+    shutil.rmtree(unfinished)
+    point_latest(folder)
+    return Run(folder, prepared, outcome, assessment, planned.plan)
+
+
+def _fitted(
+    planned: Planned, progress: Progress, checkpoints: Path, *, resume: bool
+) -> tuple[keras.Model | TreeModel, FitResult]:
+    """Train the net, or grow the trees; growing starts anew in a resumed run."""
+    if planned.model is None:
+        return grow_trees(planned.prepared, progress)
+    fitted = train(
+        planned.prepared,
+        planned.model,
+        progress,
+        checkpoints=checkpoints,
+        resume=resume,
+        compiled=planned.compiled,
+    )
+    return planned.model, fitted
+
+
+def resumed_config(folder: Path, given: ExperimentConfig) -> ExperimentConfig:
+    """Return the configuration that a run's folder keeps, refusing what contradicts it.
+
+    Args:
+        folder: Of a finished or unfinished run.
+        given: Fields that differ from their defaults must be the run's.
+
+    Raises:
+        ValueError: A field was given that differs from the run's, by name.
+    """
+    stored = config_from_dict(json.loads((folder / "config.json").read_text()))
+    defaults = _flat(ExperimentConfig().to_dict())
+    before, now = _flat(stored.to_dict()), _flat(given.to_dict())
+    differing = [
+        f"{name} is {before.get(name)!r} in the run and {value!r} now"
+        for name, value in now.items()
+        if value != defaults.get(name) and value != before.get(name) and name != "artifacts"
+    ]
+    if differing:
+        raise ValueError(
+            f"{folder} cannot be resumed with other settings: {'; '.join(differing)}; "
+            "leave them out, or start a new run without --resume"
+        )
+    return dataclasses.replace(stored, artifacts=given.artifacts)
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """A trained run with all that was found of it, before it is written."""
+
+    planned: Planned
+    model: keras.Model | TreeModel
+    outcome: Outcome
+    assessment: Assessment
+    measures: pd.DataFrame
+
+
+def _write(folder: Path, judged: Judged, extras: Extras, *, workspace: Path) -> None:
+    planned, outcome = judged.planned, judged.outcome
+    prepared, model, plan = planned.prepared, judged.model, planned.plan
+    contents = BundleContents(
+        model=model,
+        feature_names=prepared.rows.names,
+        families=prepared.rows.families,
+        scaler=prepared.scaler,
+        temperature=outcome.temperatures,
+        threshold=outcome.model.threshold,
+        config=prepared.config.to_dict(),
+        metrics=run_metrics(prepared, outcome, plan) | dict(extras.metrics),
+        history=outcome.fit.history,
+        architecture=as_predictor(model).describe(),
+        data_fingerprint=prepared.market.fingerprint(),
+        scalers=prepared.inputs.scalers,
+    )
+    with bundle_writer(folder, workspace=workspace) as draft:
+        draft.save(contents)
+        for name, table in extras.tables.items():
+            table.to_csv(draft.path / name, index=False)
+        report = report_data(prepared, model, outcome, judged.assessment, plan, judged.measures)
+        write_report(draft.path / "report.html", report)
+        write_json_report(draft.path / "report.json", report)
+
+
+def run_metrics(prepared: Prepared, outcome: Outcome, plan: Planlike) -> dict[str, Any]:
+    """Return everything that `metrics.json` holds."""
+    first, second = prepared.split.boundaries
+    test = {"model": dict(outcome.model.metrics)}
+    test |= {judged.name: dict(judged.metrics) for judged in outcome.baselines}
+    choice = outcome.model.choice
+    return {
+        "simulated": prepared.market.simulated,
+        "verdict": json_safe(outcome.verdict),
+        "trials": json_safe(outcome.trials),
+        "test": test,
+        "temperature": dataclasses.asdict(outcome.temperature),
+        "threshold": {
+            "threshold": outcome.model.threshold,
+            "validation_mean_net_return": choice.value if choice else None,
+            "validation_coverage": choice.coverage if choice else None,
+            "note": choice.note if choice else "",
+        },
+        "split": {
+            "validation_from": first.isoformat(),
+            "test_from": second.isoformat(),
+            "rows": {name: len(prepared.part(name)) for name in PARTS},
+            "labelled_rows": {name: len(prepared.labelled(name)) for name in PARTS},
+            "purged": prepared.split.purged,
+            "embargoed": prepared.split.embargoed,
+        },
+        "data": {
+            symbol: {
+                "bars": len(bars.frame),
+                "from": bars.frame.index[0].isoformat(),
+                "to": bars.frame.index[-1].isoformat(),
+                "interval_seconds": bars.interval.total_seconds(),
+                "session": bars.session,
+                "bars_per_year": bars.bars_per_year,
+                "notes": list(bars.notes),
+            }
+            for symbol, bars in prepared.market.bars.items()
+        },
+        "dropped_features": dict(prepared.rows.dropped),
+        "fit": {
+            "best_epoch": outcome.fit.best_epoch,
+            "epochs_run": outcome.fit.epochs_run,
+            "seconds": outcome.fit.seconds,
+            "stopped_reason": outcome.fit.stopped_reason,
+            "first_step_seconds": outcome.fit.first_step_seconds,
+            "step_seconds": outcome.fit.step_seconds,
+        },
+        "plan": plan.lines(),
+    }
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = list(value) if isinstance(value, tuple) else value
+    return flat

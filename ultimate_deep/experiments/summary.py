@@ -1,0 +1,90 @@
+"""What a run says at its end, on screen."""
+
+import math
+from collections.abc import Mapping
+
+from rich.box import SIMPLE
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from ultimate_deep.evaluation.assessment import Assessment
+from ultimate_deep.evaluation.reporting.comparison_data import ComparisonData
+from ultimate_deep.experiments.run import Run
+from ultimate_deep.models import registry
+from ultimate_deep.models.trees import registry as trees
+
+COLUMNS = {
+    "accuracy": ("accuracy", "{:.2%}"),
+    "AUC": ("roc_auc", "{:.3f}"),
+    "return": ("total_return", "{:+.1%}"),
+    "Sharpe": ("sharpe", "{:.2f}"),
+    "drawdown": ("max_drawdown", "{:.1%}"),
+    "trades": ("trades", "{:,.0f}"),
+}
+COLOURS = {"edge": "bold green", "no edge": "bold red", "cannot tell": "bold yellow"}
+
+
+def render_summary(run: Run) -> Group:
+    """Return verdict, figures beside the baselines', and where the files are."""
+    outcome = run.outcome
+    where = "simulated bars, after costs" if run.prepared.market.simulated else "after costs"
+    table = Table(
+        title=f"Test part, {where}", title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0)
+    )
+    table.add_column("", no_wrap=True)
+    for name in COLUMNS:
+        table.add_column(name, justify="right", no_wrap=True)
+    for judged in (outcome.model, *outcome.baselines):
+        table.add_row(judged.name, *cells(judged.metrics))
+    share = outcome.model.metrics.get("share_of_edge", math.nan)
+    lines: list[Text | Table | Group] = [Text(), render_verdict(run.assessment), table]
+    if math.isfinite(share):
+        lines.append(Text(f"The model found {share:.0%} of the edge that this market has."))
+    lines.append(Text(f"Report: {run.folder / 'report.html'}"))
+    lines.append(Text(f"Bundle: {run.folder} (also {run.folder.parent / 'latest'})"))
+    return Group(*lines)
+
+
+def render_zoo() -> Table:
+    """Return every model's name, what it reads, its presets and the signals that it can see."""
+    table = Table(title="Models", title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
+    for name in ("model", "reads", "presets", "finds the planted signals"):
+        table.add_column(name)
+    for name in sorted(registry.BUILDERS):
+        seen = ", ".join(registry.sees(name)) or "-"
+        table.add_row(name, registry.reads(name), ", ".join(registry.presets(name)), seen)
+    for name in sorted(trees.TREES):
+        table.add_row(name, "features", ", ".join(trees.presets(name)), "trees")
+    return table
+
+
+def render_verdict(assessment: Assessment) -> Group:
+    """Return the verdict, and beside it what it says of delay, costs and the number of trials."""
+    verdict = assessment.verdict
+    lines = [Text(verdict.sentence, style=COLOURS[verdict.kind])]
+    return Group(*lines, *(Text(f"- {caution}") for caution in assessment.cautions))
+
+
+def render_comparison(data: ComparisonData) -> Group:
+    """Return what is claimed of several models, and their figures."""
+    where = "simulated bars, after costs" if data.simulated else "after costs"
+    table = Table(
+        title=f"Common test part, {where}", title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0)
+    )
+    table.add_column("")
+    for name in (*COLUMNS, "verdict"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for model in data.models:
+        table.add_row(model.name, *cells(model.metrics), model.verdict.kind)
+    lines: list[Text | Table] = [Text(data.finding, style=COLOURS[data.kind])]
+    if data.confidence_set is not None:
+        lines.append(Text(f"- Not told from the best: {', '.join(data.confidence_set.included)}."))
+    lines += [Text(f"- {name}: p = {p:.3f}") for name, p in data.superior.items()]
+    return Group(*lines, table)
+
+
+def cells(metrics: Mapping[str, float]) -> list[str]:
+    """Return the figures of `COLUMNS`, a dash where one is undefined."""
+    values = [(metrics.get(name, math.nan), form) for name, form in COLUMNS.values()]
+    return [form.format(value) if math.isfinite(value) else "-" for value, form in values]

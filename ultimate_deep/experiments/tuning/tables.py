@@ -1,0 +1,74 @@
+"""A search's plan and its trials, for a console."""
+
+import pandas as pd
+from rich.table import Table
+
+from ultimate_deep.experiments.tuning.search import OBJECTIVES, Found, Rung
+from ultimate_deep.experiments.tuning.spaces import range_sentence, value_sentence
+from ultimate_deep.experiments.tuning.tune import SearchPlan
+from ultimate_deep.experiments.tuning.tune_config import TuneConfig
+from ultimate_deep.training.loop.plan import duration_sentence
+
+SHOWN_TRIALS = 10
+
+
+def render_search_plan(plan: SearchPlan) -> Table:
+    """Return the plan as a table."""
+    table = Table(
+        title=f"Plan: {plan.tune.search} search over {plan.model}",
+        show_header=False,
+        title_justify="left",
+    )
+    table.add_column(style="bold")
+    table.add_column()
+    for name, entry in plan.space.items():
+        table.add_row(name, range_sentence(entry))
+    times = f", {plan.tune.iterations} times" if plan.tune.iterations > 1 else ""
+    table.add_row("rungs", "; ".join(map(_rung_sentence, plan.rungs)) + times)
+    table.add_row(
+        "trials",
+        f"{plan.trials:,} of {plan.configurations:,} configurations, at most {plan.epochs:,} "
+        "epochs in all",
+    )
+    table.add_row("compared by", plan.tune.objective.replace("_", " "))
+    table.add_row(
+        "time",
+        f"about {duration_sentence(plan.seconds)}, were all configurations as fast as the one "
+        "given; early stopping makes it less",
+    )
+    return table
+
+
+def render_trials(found: Found, tune: TuneConfig) -> Table:
+    """Return the best trials, the winner first."""
+    names = list(found.best.request.values)
+    ascending = OBJECTIVES[tune.objective] == "min"
+    ranked = found.trials.sort_values(
+        tune.objective, ascending=ascending, na_position="last", kind="stable"
+    )
+    shown = ranked.head(SHOWN_TRIALS)
+    table = Table(
+        title=f"{len(shown)} best of {len(ranked)} trials ({found.configurations} configurations)",
+        title_justify="left",
+    )
+    for heading in ("trial", tune.objective.replace("_", " "), "epochs"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("values")
+    for row in shown.to_dict("records"):
+        values = ", ".join(f"{name.split('.')[1]} {value_sentence(row[name])}" for name in names)
+        told = row[tune.objective]
+        missing = row["status"] if row["status"] != "completed" else "undefined"
+        epochs = row["epochs_run"]
+        table.add_row(
+            row["trial"],
+            missing if pd.isna(told) else f"{told:.5f}",
+            "-" if pd.isna(epochs) else f"{epochs:.0f}",
+            values,
+        )
+    return table
+
+
+def _rung_sentence(rung: Rung) -> str:
+    first = rung.start_epoch + 1
+    span = f"epoch {first}" if first == rung.epochs else f"epochs {first} to {rung.epochs}"
+    return f"{rung.trials} x {span}"

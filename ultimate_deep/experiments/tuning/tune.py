@@ -1,0 +1,243 @@
+"""A search and its winner's run: data prepared once, the test part read once, one bundle."""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import pandas as pd
+
+from ultimate_deep.experiments.experiment import Prepared, prepare
+from ultimate_deep.experiments.run import (
+    CHECKPOINTS,
+    DeclinedError,
+    Extras,
+    Run,
+    finish_run,
+    plan_run,
+    resumed_config,
+)
+from ultimate_deep.experiments.runs import new_run_folder, newest_unfinished, start_run
+from ultimate_deep.experiments.trials import TrialBook
+from ultimate_deep.experiments.tuning.search import (
+    Found,
+    Rung,
+    check_space,
+    configurations_needed,
+    planned_rungs,
+    search,
+)
+from ultimate_deep.experiments.tuning.spaces import tuned_space
+from ultimate_deep.experiments.tuning.tune_config import TuneConfig
+from ultimate_deep.machine.files import UNFINISHED, unfinished_folder, write_json
+from ultimate_deep.models.search_space import SearchSpace
+from ultimate_deep.models.trees.registry import TREES
+from ultimate_deep.pipeline.config import ExperimentConfig
+from ultimate_deep.training.loop.checkpoint import has_checkpoint
+from ultimate_deep.training.loop.plan import Plan
+from ultimate_deep.training.progress import Progress
+
+NAME_PREFIX = "tuned-"
+SEARCH_FILE = "search.json"
+SEARCH_FOLDER = "search"
+TRIALS_FILE = "trials.csv"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SearchPlan:
+    """What a search is going to do and cost, shown before it is confirmed.
+
+    Args:
+        model: The model's name.
+        tune: How to search.
+        space: What is searched.
+        rungs: The rungs of one iteration.
+        configurations: Different configurations.
+        trials: Fits and continued fits.
+        epochs: Epochs of all trials together, at most.
+        seconds: Estimate of all trials, from the configuration that is not searched over.
+    """
+
+    model: str
+    tune: TuneConfig
+    space: SearchSpace
+    rungs: tuple[Rung, ...]
+    configurations: int
+    trials: int
+    epochs: int
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Tuned:
+    """A finished search.
+
+    Args:
+        run: The winner's ordinary run.
+        found: The search.
+        tune: How it was searched.
+    """
+
+    run: Run
+    found: Found
+    tune: TuneConfig
+
+
+def tune_experiment(
+    config: ExperimentConfig,
+    tune: TuneConfig,
+    progress: Progress,
+    *,
+    confirm: Callable[[SearchPlan], bool] | None = None,
+    resume: bool = False,
+) -> Tuned:
+    """Search, then finish the winner's training and save it as an ordinary bundle.
+
+    The run's name is the experiment's with `tuned-` before it. Until it is finished, everything
+    is in `<run>.unfinished/`.
+
+    Args:
+        config: The experiment whose fields are searched.
+        tune: How to search. With `resume`, what differs from the defaults must be as it was.
+        progress: Told what happens.
+        confirm: Shown the plan before the search, which starts where it returns true.
+        resume: Go on with the newest unfinished search of that name.
+
+    Raises:
+        DeclinedError: `confirm` returned false.
+        FileNotFoundError: Nothing to resume.
+        ValueError: Bad bars or configuration, a failed trial, or another search's files.
+        Interrupted: Ctrl-C or SIGTERM, after a checkpoint.
+    """
+    name = NAME_PREFIX + config.name.removeprefix(NAME_PREFIX)
+    config = dataclasses.replace(config, name=name)
+    folder = new_run_folder(config)
+    if resume:
+        folder = newest_unfinished(Path(config.artifacts), config.name)
+        config = resumed_config(unfinished_folder(folder), config)
+        tune = resumed_tune(folder, tune)
+        progress.message(f"resuming {folder}{UNFINISHED}")
+    prepared = prepare(_with_epochs(config, tune), progress)
+    book = TrialBook.opened(folder, prepared.market, prepared.config)
+    for note in book.check():
+        progress.message(note)
+    plan = plan_search(prepared, tune, progress)
+    if confirm is not None and not confirm(plan):
+        raise DeclinedError
+    unfinished = unfinished_folder(folder) if resume else start_run(folder, config)
+    _check_same_data(unfinished, tune, prepared)
+    found = search(prepared, tune, unfinished / SEARCH_FOLDER, progress, book)
+    return Tuned(run=_finish(folder, prepared, found, tune, progress), found=found, tune=tune)
+
+
+def plan_search(prepared: Prepared, tune: TuneConfig, progress: Progress) -> SearchPlan:
+    """Return the plan, timed on the experiment's own configuration.
+
+    Raises:
+        ValueError: A field that cannot be searched, or a space too small.
+    """
+    config = prepared.config
+    if config.model.name in TREES:
+        raise ValueError(
+            f"a search trains nets, got the trees {config.model.name!r}; choose a net, or give "
+            "the trees' settings as --model.options"
+        )
+    space = tuned_space(config, tune.fields)
+    check_space(space, tune, config.fit.epochs)
+    rungs = planned_rungs(tune, config.fit.epochs)
+    keras.utils.clear_session()
+    one = plan_run(prepared, progress).plan
+    assert isinstance(one, Plan)
+    trials = tune.iterations * sum(rung.trials for rung in rungs)
+    epochs = tune.iterations * sum(r.trials * (r.epochs - r.start_epoch) for r in rungs)
+    return SearchPlan(
+        model=config.model.name,
+        tune=tune,
+        space=space,
+        rungs=rungs,
+        configurations=configurations_needed(tune, config.fit.epochs),
+        trials=trials,
+        epochs=epochs,
+        seconds=trials * one.first_step_seconds + epochs * one.seconds / one.epochs,
+    )
+
+
+def resumed_tune(folder: Path, given: TuneConfig) -> TuneConfig:
+    """Return how an unfinished search was started, refusing what contradicts it.
+
+    Raises:
+        ValueError: A field was given that differs from the search's, by name.
+    """
+    path = unfinished_folder(folder) / SEARCH_FILE
+    if not path.exists():
+        return given
+    values = json.loads(path.read_text())["tune"]
+    stored = TuneConfig(**(values | {"fields": tuple(values["fields"])}))
+    default = TuneConfig()
+    differing = [
+        f"tune.{field.name} is {before!r} in the search and {now!r} now"
+        for field in dataclasses.fields(TuneConfig)
+        if (now := getattr(given, field.name)) != getattr(default, field.name)
+        and now != (before := getattr(stored, field.name))
+    ]
+    if differing:
+        raise ValueError(
+            f"{folder} cannot be resumed with other settings: {'; '.join(differing)}; "
+            "leave them out, or start a new search without --resume"
+        )
+    return stored
+
+
+def _with_epochs(config: ExperimentConfig, tune: TuneConfig) -> ExperimentConfig:
+    if tune.epochs is None:
+        return config
+    return dataclasses.replace(config, fit=dataclasses.replace(config.fit, epochs=tune.epochs))
+
+
+def _check_same_data(unfinished: Path, tune: TuneConfig, prepared: Prepared) -> None:
+    """Write what the search is on its first start; refuse to go on with other bars later."""
+    path, bars = unfinished / SEARCH_FILE, prepared.market.fingerprint()
+    if not path.exists():
+        write_json(path, {"tune": dataclasses.asdict(tune), "data_fingerprint": bars})
+        return
+    before = json.loads(path.read_text())["data_fingerprint"]
+    if before != bars:
+        raise ValueError(
+            f"the bars have changed since the search began (fingerprint {before[:12]}, now "
+            f"{bars[:12]}); bring back the same bars or start a new search"
+        )
+
+
+def _finish(
+    folder: Path, prepared: Prepared, found: Found, tune: TuneConfig, progress: Progress
+) -> Run:
+    """Train the winner to the end from where its trial stopped, judge and save it."""
+    checkpoints = unfinished_folder(folder) / CHECKPOINTS
+    if found.checkpoints.exists() and not has_checkpoint(checkpoints):
+        shutil.rmtree(checkpoints, ignore_errors=True)
+        found.checkpoints.rename(checkpoints)
+    progress.message(f"the best is {found.best.request.sentence()}; finishing its training")
+    keras.utils.clear_session()
+    planned = plan_run(dataclasses.replace(prepared, config=found.config), progress)
+    extras = Extras(
+        metrics={"tuning": search_metrics(found, tune)}, tables={TRIALS_FILE: found.trials}
+    )
+    return finish_run(folder, planned, progress, resume=True, extras=extras)
+
+
+def search_metrics(found: Found, tune: TuneConfig) -> dict[str, Any]:
+    """Return what `metrics.json` says of the search."""
+    status: pd.Series = found.trials["status"]
+    return {
+        "tune": dataclasses.asdict(tune),
+        "configurations": found.configurations,
+        "trials": len(found.trials),
+        "diverged": int((status == "diverged").sum()),
+        "best_trial": found.best.row(),
+        "note": f"the validation figures are the best of {found.configurations} configurations "
+        "and flattered by that choice; the test part was read once, after it",
+    }

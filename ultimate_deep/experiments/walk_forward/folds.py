@@ -1,0 +1,228 @@
+"""One fold of a walk-forward: trained anew, its test part predicted, kept in a file of its own."""
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from ultimate_deep.evaluation.json_safe import json_safe
+from ultimate_deep.evaluation.ledger.trial import Kind, Trial
+from ultimate_deep.experiments.experiment import (
+    Prepared,
+    build,
+    evaluate,
+    fill_memory,
+    grow_trees,
+    train,
+    with_split,
+)
+from ultimate_deep.experiments.trials import TrialBook, configuration_digest
+from ultimate_deep.experiments.walk_forward.config import WalkForwardConfig
+from ultimate_deep.market.splits import Split
+from ultimate_deep.models.trees.model import TreeModel
+from ultimate_deep.training.loop.checkpoint import to_numpy
+from ultimate_deep.training.loop.compiled import CompiledFit, compile_fit
+from ultimate_deep.training.progress import Progress
+from ultimate_deep.training.result import FitResult
+
+MODEL = "model"
+
+
+@dataclass(frozen=True, eq=False)
+class RetrainingBook(TrialBook):
+    """Counts a whole walk-forward as one trial: one way to train, and one reading.
+
+    Every fold is another model, but none was picked: they are one strategy. It is known by its
+    configuration, so that a walk-forward that was stopped after some folds is counted too.
+
+    Args:
+        walk: Which parts are trained and tested on.
+    """
+
+    walk: WalkForwardConfig = field(default_factory=WalkForwardConfig)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the experiment and the scheme."""
+        text = configuration_digest(self.config) + json.dumps(asdict(self.walk), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _trial(
+        self,
+        kind: Kind,
+        figure: str,
+        value: float | None,
+        weights: str = "",
+        sharpe_per_bar: float | None = None,
+    ) -> Trial:
+        trial = super()._trial(kind, figure, value, weights, sharpe_per_bar)
+        return replace(
+            trial,
+            configuration=self.digest,
+            weights=self.digest if weights else "",
+            note=f"walk-forward, {self.walk.scheme}",
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class FoldResult:
+    """What a fold's predictors said of its test part.
+
+    Args:
+        rows: Row numbers of the test part, `(rows,)`.
+        names: The model first, then the baselines that have probabilities.
+        probability: Of up, calibrated, `(predictors, rows)`.
+        thresholds: Least probability of the side taken, chosen on validation, `(predictors,)`.
+        facts: JSON-able figures of the training.
+    """
+
+    rows: np.ndarray
+    names: tuple[str, ...]
+    probability: np.ndarray
+    thresholds: np.ndarray
+    facts: dict[str, Any]
+
+    def save(self, path: Path) -> None:
+        """Write the file whole or not at all."""
+        draft = path.with_name(path.name + ".part")
+        with draft.open("wb") as file:
+            np.savez_compressed(
+                file,
+                rows=self.rows,
+                names=np.array(self.names),
+                probability=self.probability,
+                thresholds=self.thresholds,
+                facts=np.array(json.dumps(self.facts)),
+            )
+        os.replace(draft, path)
+
+    @classmethod
+    def load(cls, path: Path) -> "FoldResult":
+        """Read what `save` wrote."""
+        with np.load(path) as stored:
+            return cls(
+                rows=stored["rows"],
+                names=tuple(str(name) for name in stored["names"]),
+                probability=stored["probability"],
+                thresholds=stored["thresholds"],
+                facts=json.loads(str(stored["facts"])),
+            )
+
+
+class Trainee:
+    """The model of every fold: compiled once, and put back to its first weights for each.
+
+    Args:
+        prepared: What to build for, and how to train it.
+    """
+
+    def __init__(self, prepared: Prepared) -> None:
+        self.model = build(prepared)
+        self._fit = prepared.config.fit
+        self._first: dict[str, np.ndarray] | None = None
+        self._compiled: CompiledFit | None = None
+        self._rows = 0
+
+    def renewed(self, fold: Prepared) -> CompiledFit:
+        """Return the compiled model in the state that it was built in, optimizer included.
+
+        What a model remembers of the past is that of the fold's own training part.
+
+        Args:
+            fold: What it is trained on next; a step is compiled for one size of batch.
+        """
+        rows = min(self._fit.batch_size, len(fold.labelled("train")))
+        if self._compiled is None or rows != self._rows:
+            self._put_back()
+            self._compiled, self._rows = compile_fit(self.model, self._fit), rows
+            variables = self._compiled.step.variables()
+            self._first = {name: to_numpy(one) for name, one in variables.items()}
+        self._put_back()
+        fill_memory(fold, self.model)
+        return self._compiled
+
+    def _put_back(self) -> None:
+        if self._compiled is None or self._first is None:
+            return
+        for name, variable in self._compiled.step.variables().items():
+            variable.assign(self._first[name])
+
+
+def run_fold(
+    prepared: Prepared,
+    split: Split,
+    trainee: Trainee | None,
+    progress: Progress,
+    book: TrialBook,
+    checkpoints: Path,
+) -> FoldResult:
+    """Train anew on a fold's training part and predict its test part.
+
+    Args:
+        prepared: All rows.
+        split: The fold's parts.
+        trainee: What is trained; nothing that it learned before is kept. None grows trees.
+        progress: Told what happens.
+        book: Where the trial is kept.
+        checkpoints: Folder of this fold's checkpoints; training goes on from the newest one there
+            and the folder is removed at the end.
+
+    Raises:
+        ValueError: No training row has a label, or training diverged.
+        Interrupted: Ctrl-C or SIGTERM, after a checkpoint.
+    """
+    fold = with_split(prepared, split)
+    model, fitted = _trained(fold, trainee, progress, checkpoints)
+    outcome = evaluate(fold, model, fitted, progress, book=book)
+    judged = [outcome.model, *(one for one in outcome.baselines if one.probability is not None)]
+    result = FoldResult(
+        rows=split.test,
+        names=tuple(one.name for one in judged),
+        probability=np.stack([_known(one.probability) for one in judged]),
+        thresholds=np.array([one.threshold for one in judged]),
+        facts=json_safe(
+            {
+                "train_rows": len(fold.labelled("train")),
+                "validation_rows": len(fold.labelled("validation")),
+                "purged": split.purged,
+                "embargoed": split.embargoed,
+                "validation_from": split.boundaries[0],
+                "epochs": fitted.epochs_run,
+                "best_epoch": fitted.best_epoch,
+                "seconds": fitted.seconds,
+                "validation_loss": float(fitted.history["validation_loss"].min()),
+                "temperature": outcome.temperature.temperature,
+                "accuracy": outcome.model.metrics["accuracy"],
+                "total_return": outcome.model.metrics["total_return"],
+            }
+        ),
+    )
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return result
+
+
+def _trained(
+    fold: Prepared, trainee: Trainee | None, progress: Progress, checkpoints: Path
+) -> tuple[keras.Model | TreeModel, FitResult]:
+    if trainee is None:
+        return grow_trees(fold, progress)
+    fitted = train(
+        fold,
+        trainee.model,
+        progress,
+        checkpoints=checkpoints,
+        resume=checkpoints.exists(),
+        compiled=trainee.renewed(fold),
+    )
+    return trainee.model, fitted
+
+
+def _known(probability: np.ndarray | None) -> np.ndarray:
+    assert probability is not None
+    return np.asarray(probability, np.float64)

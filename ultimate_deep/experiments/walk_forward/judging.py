@@ -1,0 +1,172 @@
+"""From the folds' predictions to judged accounts: of each fold, of the whole, of every path."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ultimate_deep.evaluation.assessment import account_intervals
+from ultimate_deep.evaluation.robustness.trade import Decisions
+from ultimate_deep.evaluation.schemes.combinatorial import CombinatorialPurged
+from ultimate_deep.evaluation.schemes.scheme import Scheme
+from ultimate_deep.evaluation.signals import signal_from_probability
+from ultimate_deep.evaluation.significance.bootstrap import Interval
+from ultimate_deep.evaluation.verdict import Verdict
+from ultimate_deep.experiments.experiment import Prepared
+from ultimate_deep.experiments.walk_forward.folds import MODEL, FoldResult
+from ultimate_deep.pipeline.judge import Judge, Judgement
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedPart:
+    """One account with its verdict.
+
+    Args:
+        name: Of the fold or path.
+        rows: Row numbers judged, `(rows,)`.
+        signal: Wanted positions of the rows, `(rows,)`.
+        judged: The account and its figures; its threshold is NaN where the folds' differ.
+        verdict: Whether it shows an edge.
+    """
+
+    name: str
+    rows: np.ndarray
+    signal: np.ndarray
+    judged: Judgement
+    verdict: Verdict
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedWalk:
+    """All accounts of a walk-forward.
+
+    Args:
+        whole: The account of all test parts in a row; with several paths, the path in the middle
+            by Sharpe ratio.
+        rivals: The baselines over the same rows, and buy and hold.
+        folds: Each fold's own account.
+        paths: The accounts of all paths; one where each row is tested once.
+        intervals: Of the whole's headline figures.
+    """
+
+    whole: JudgedPart
+    rivals: tuple[Judgement, ...]
+    folds: tuple[JudgedPart, ...]
+    paths: tuple[JudgedPart, ...]
+    intervals: dict[str, Interval]
+
+
+def judge_walk(
+    prepared: Prepared, scheme: Scheme, results: Sequence[FoldResult], *, readings: int
+) -> JudgedWalk:
+    """Judge every fold, and all of them joined.
+
+    Args:
+        prepared: Bars, rows and costs.
+        scheme: That made the folds.
+        results: One for each of its folds, in order.
+        readings: Different strategies that have read these bars, this one included.
+    """
+    folds = tuple(
+        _judge_part(
+            prepared, f"fold {number}", result.rows, result.probability[0],
+            _signals(prepared, result, 0), readings,
+        )
+        for number, result in enumerate(results, start=1)
+    )  # fmt: skip
+    joined = _join(prepared, scheme, results, MODEL)
+    several = len(joined) > 1
+    paths = tuple(
+        _judge_part(prepared, f"path {number}" if several else "whole", *part, readings)
+        for number, part in enumerate(joined, start=1)
+    )
+    whole = middle_path(paths)
+    number = paths.index(whole)
+    rivals = [
+        _judgement(_judge_of(prepared, part[0]), name, *part[1:])
+        for name in results[0].names[1:]
+        for part in [_join(prepared, scheme, results, name)[number]]
+    ]
+    held = _judge_of(prepared, whole.rows).judge_buy_and_hold()
+    return JudgedWalk(whole, (*rivals, held), folds, paths, _intervals(prepared, whole))
+
+
+def middle_path(paths: Sequence[JudgedPart]) -> JudgedPart:
+    """Return the path with the median Sharpe ratio, the lower one of two; undefined ones last."""
+    worst_first = sorted(
+        paths, key=lambda path: np.nan_to_num(path.judged.metrics["sharpe"], nan=-np.inf)
+    )
+    return worst_first[(len(paths) - 1) // 2]
+
+
+def _intervals(prepared: Prepared, part: JudgedPart) -> dict[str, Interval]:
+    """Block-bootstrap intervals of an account's headline figures."""
+    rows, probability = prepared.rows, part.judged.probability
+    assert probability is not None
+    decisions = Decisions(
+        probability=probability,
+        label=rows.labels[part.rows],
+        return_log=rows.return_log[part.rows],
+        decision_time=rows.decision_time[part.rows],
+    )
+    return account_intervals(
+        part.judged.backtest,
+        decisions,
+        horizon_bars=prepared.config.label.horizon_bars,
+        seed=prepared.config.seed,
+    )
+
+
+def _join(
+    prepared: Prepared, scheme: Scheme, results: Sequence[FoldResult], name: str
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Return rows, probability and signal of each path of one predictor."""
+    places = [result.names.index(name) for result in results]
+    probability = [result.probability[place] for result, place in zip(results, places, strict=True)]
+    signal = [
+        _signals(prepared, result, place) for result, place in zip(results, places, strict=True)
+    ]
+    if isinstance(scheme, CombinatorialPurged):
+        rows = prepared.complete
+        pairs = zip(scheme.join(probability), scheme.join(signal), strict=True)
+        return [(rows, *pair) for pair in pairs]
+    rows = np.concatenate([result.rows for result in results])
+    order = np.argsort(rows)
+    return [(rows[order], np.concatenate(probability)[order], np.concatenate(signal)[order])]
+
+
+def _signals(prepared: Prepared, result: FoldResult, place: int) -> np.ndarray:
+    return signal_from_probability(
+        result.probability[place],
+        float(result.thresholds[place]),
+        mode=prepared.config.backtest.mode,
+    )
+
+
+def _judge_part(
+    prepared: Prepared,
+    name: str,
+    rows: np.ndarray,
+    probability: np.ndarray,
+    signal: np.ndarray,
+    readings: int,
+) -> JudgedPart:
+    judge = _judge_of(prepared, rows)
+    judged = _judgement(judge, MODEL, probability, signal)
+    verdict = judge.verdict(judged, readings=readings, seed=prepared.config.seed)
+    return JudgedPart(name, rows, signal, judged, verdict)
+
+
+def _judge_of(prepared: Prepared, rows: np.ndarray) -> Judge:
+    return Judge(prepared.market, prepared.rows, part=rows, backtest=prepared.config.backtest)
+
+
+def _judgement(judge: Judge, name: str, probability: np.ndarray, signal: np.ndarray) -> Judgement:
+    """Judge signals whose thresholds differ by fold."""
+    at_one_half = judge.judge(name, probability, 0.5)  # for the figures of the probabilities
+    account = judge.trade(signal, probability)
+    metrics = at_one_half.metrics | dict(account.metrics)
+    metrics |= {"threshold": math.nan, "coverage": float(np.mean(signal != 0))}
+    return dataclasses.replace(at_one_half, threshold=math.nan, backtest=account, metrics=metrics)

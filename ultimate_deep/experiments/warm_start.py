@@ -1,0 +1,61 @@
+"""Training that starts from a finished run's weights, unless that run has seen too much."""
+
+import keras
+import pandas as pd
+
+from ultimate_deep.bundles.bundle import load_bundle
+from ultimate_deep.pipeline.config import ExperimentConfig
+from ultimate_deep.pipeline.prepared import Prepared
+
+
+def refuse_start(config: ExperimentConfig, why: str) -> None:
+    """Raise ValueError, with the reason, where training is to start from a run's weights."""
+    if config.model.start_from is not None:
+        raise ValueError(
+            f"{config.name} starts from the weights of {config.model.start_from}, which {why}"
+        )
+
+
+def start_from(prepared: Prepared, model: keras.Model) -> None:
+    """Give a new net the weights of the bundle that `model.start_from` names.
+
+    Weights know the bars that they were trained on. A run that was trained or stopped on bars of
+    this one's validation or test part would hand them on, so that it is refused.
+
+    Args:
+        prepared: Of the new run.
+        model: Built; its weights are replaced.
+
+    Raises:
+        BundleError: No sound bundle.
+        ValueError: Trees, another architecture, or a run whose parts end later than this one's.
+    """
+    folder = prepared.config.model.start_from
+    if folder is None:
+        return
+    bundle = load_bundle(folder)
+    parts = ("validation_from", "test_from")
+    for part, here in zip(parts, prepared.split.boundaries, strict=True):
+        there = pd.Timestamp(bundle.metrics["split"][part])
+        if there > here:
+            raise ValueError(
+                f"model.start_from: the {part.split('_')[0]} part of {folder} begins at {there}, "
+                f"after this run's at {here}: its weights know bars that this run is judged on; "
+                "start from a run that ended earlier, or from random weights"
+            )
+    if not isinstance(bundle.model, keras.Model):
+        raise ValueError(f"model.start_from: {folder} holds trees, which have no weights to go on")
+    before, now = (
+        [(variable.name, tuple(variable.shape)) for variable in one.weights]
+        for one in (bundle.model, model)
+    )
+    if before != now:
+        other = next(
+            (f"{a} and {b}" for a, b in zip(before, now, strict=False) if a != b),
+            f"{len(before)} and {len(now)} weights",
+        )
+        raise ValueError(
+            f"model.start_from: {folder} is of another architecture ({other}); give it the same "
+            "model, options, features and heads"
+        )
+    model.set_weights(bundle.model.get_weights())

@@ -1,0 +1,1 @@
+"""This computer: atomic files, thread pools, memory, tasks side by side."""

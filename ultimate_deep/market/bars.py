@@ -1,0 +1,118 @@
+"""Bars: the canonical frame of one symbol, with what annualisation and features need to know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+
+from ultimate_deep.market.sessions import Gaps, Session, find_bars_per_year, find_gaps
+from ultimate_deep.market.validation import (
+    BAR_COLUMNS,
+    MINIMUM_ROWS,
+    BarsError,
+    Repair,
+    validate_bars,
+)
+
+__all__ = [
+    "BAR_COLUMNS",
+    "MINIMUM_ROWS",
+    "Bars",
+    "BarsError",
+    "Gaps",
+    "Repair",
+    "Session",
+    "validate_bars",
+]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Bars:
+    """The bars of one symbol.
+
+    Attributes:
+        frame: float64 columns `open high low close volume`, all finite; index `timestamp` is the
+            bar's *open* time, UTC, strictly increasing. A bar is known at its close.
+        symbol: the market's name.
+        interval: from a bar's open to its close.
+        session: when the market trades.
+        simulated: true for bars that no market ever printed; every result must say so.
+        notes: sentences for people: what a repair dropped, gaps, absent volume.
+
+    Raises:
+        BarsError: when the frame is not canonical; `validate_bars` makes it so.
+    """
+
+    frame: pd.DataFrame
+    symbol: str
+    interval: pd.Timedelta
+    session: Session
+    simulated: bool = False
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.symbol:
+            raise BarsError("Bars need a symbol, got an empty one.")
+        if self.session not in get_args(Session):
+            raise BarsError(
+                f"{self.symbol}: session must be one of {', '.join(get_args(Session))}, "
+                f"got {self.session!r}."
+            )
+        if not self.interval > pd.Timedelta(0):
+            raise BarsError(f"{self.symbol}: interval must be above zero, got {self.interval}.")
+        problem = _structure_problem(self.frame)
+        if problem:
+            raise BarsError(
+                f"{self.symbol}: the frame is not canonical: {problem}. Remedy: pass it through "
+                "validate_bars first."
+            )
+
+    @property
+    def has_volume(self) -> bool:
+        """Whether any bar has volume; vendors without it write zeros."""
+        return bool((self.frame["volume"].to_numpy() > 0).any())
+
+    @property
+    def bars_per_year(self) -> float:
+        """Bars of an average year, for annualisation."""
+        return find_bars_per_year(self.index, self.interval, self.session)
+
+    @property
+    def gaps(self) -> Gaps:
+        """Bars that are missing at the market's usual hours."""
+        return find_gaps(self.index, self.interval, self.session)
+
+    @property
+    def index(self) -> pd.DatetimeIndex:
+        """The bars' open times, UTC."""
+        return pd.DatetimeIndex(self.frame.index)
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+
+def _structure_problem(frame: pd.DataFrame) -> str:
+    """Return what is wrong with a frame's structure, or an empty string."""
+    if tuple(frame.columns) != BAR_COLUMNS:
+        return f"the columns are {', '.join(map(str, frame.columns))}"
+    if not all(dtype == np.float64 for dtype in frame.dtypes):
+        return f"the columns hold {', '.join(str(dtype) for dtype in frame.dtypes)}"
+    index = frame.index
+    if not isinstance(index, pd.DatetimeIndex) or str(index.tz) != "UTC":
+        return f"the index holds {index.dtype}, not times in UTC"
+    if len(index) < 2:
+        return f"it has {len(index)} rows, at least 2 are needed"
+    if not (index.is_monotonic_increasing and index.is_unique):
+        return "its times do not increase strictly"
+    if not np.isfinite(frame.to_numpy()).all():
+        return "it holds NaN or infinity"
+    return ""
+
+
+def utc_times(frame: pd.DataFrame) -> np.ndarray:
+    """Return the bars' open times, `datetime64[ns]` in UTC, shape `(rows,)`."""
+    index = pd.DatetimeIndex(frame.index).tz_convert("UTC").tz_localize(None)
+    return index.to_numpy().astype("datetime64[ns]")

@@ -1,0 +1,200 @@
+"""Labels: what a decision at a bar's close turned into, with the rows that it needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+from ultimate_deep.market.bars import Bars, utc_times
+
+LabelKind = Literal["direction", "triple_barrier"]
+Ties = Literal["drop", "down", "up"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelSpec:
+    """What is to be predicted.
+
+    A decision at bar t's close is filled at the open of bar t+1; the horizon ends at the open of
+    bar t+1+horizon_bars.
+
+    Attributes:
+        kind: `"direction"`: is the return from open to open above zero? `"triple_barrier"`: which
+            barrier does the price meet first, the upper (1) or the lower (0)? Without a touch
+            inside the horizon, the direction decides.
+        horizon_bars: bars from entry to exit.
+        ties: the label of a return that is zero, or not beyond the cost band: `"drop"` gives NaN,
+            `"down"` 0, `"up"` 1.
+        cost_band_bps: returns of at most this size, either way, count as ties (simple return).
+        barrier_up: distance of the upper barrier in multiples of the volatility of one bar.
+        barrier_down: distance of the lower barrier, likewise.
+        barrier_window_bars: bars over which that volatility (root mean square of log returns from
+            close to close, up to the decision's bar) is measured.
+    """
+
+    kind: LabelKind = "direction"
+    horizon_bars: int = 1
+    ties: Ties = "drop"
+    cost_band_bps: float = 0.0
+    barrier_up: float = 2.0
+    barrier_down: float = 2.0
+    barrier_window_bars: int = 50
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(LabelKind):
+            raise ValueError(f"kind must be one of {get_args(LabelKind)}, got {self.kind!r}.")
+        if self.ties not in get_args(Ties):
+            raise ValueError(f"ties must be one of {get_args(Ties)}, got {self.ties!r}.")
+        if self.horizon_bars < 1:
+            raise ValueError(f"horizon_bars must be at least 1, got {self.horizon_bars}.")
+        if not 0 <= self.cost_band_bps < 10_000:
+            raise ValueError(f"cost_band_bps must be in [0, 10000), got {self.cost_band_bps}.")
+        for name in ("barrier_up", "barrier_down"):
+            if not 0 < getattr(self, name) < np.inf:
+                raise ValueError(f"{name} must be above zero, got {getattr(self, name)}.")
+        if self.barrier_window_bars < 2:
+            raise ValueError(
+                f"barrier_window_bars must be at least 2, got {self.barrier_window_bars}."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """One entry for each bar; row t is the decision at bar t's close. All arrays `(rows,)`.
+
+    Attributes:
+        values: float64 in {0, 1}; NaN where undefined or dropped by the rule for ties.
+        return_log: float64 log return from open[entry_row] to open[exit_row]; NaN where undefined.
+        entry_row: int64 row of the fill, t+1; -1 where undefined.
+        exit_row: int64 row whose open ends the label; -1 where undefined. At that time all that
+            the label depends on is known.
+    """
+
+    values: np.ndarray
+    return_log: np.ndarray
+    entry_row: np.ndarray
+    exit_row: np.ndarray
+
+
+def make_labels(frame: pd.DataFrame, spec: LabelSpec) -> Labels:
+    """Return the labels of canonical bars.
+
+    A label is defined where its whole horizon lies inside the frame and, for barriers, where the
+    volatility is known and above zero. Triple barrier: a touch inside bar j ends the label at the
+    open of bar j+1, the first at which one can act on it; an open beyond a barrier touches it
+    first; a bar that reaches both barriers otherwise counts as the lower one.
+
+    Source: Lopez de Prado (2018), Advances in Financial Machine Learning, ch. 3.4; deviations: the
+    fill at the next open, the rule for double touches, no touch gives the direction.
+
+    Raises:
+        ValueError: when the frame is not longer than the horizon and the entry need.
+    """
+    rows, horizon = len(frame), spec.horizon_bars
+    if rows < horizon + 2:
+        raise ValueError(
+            f"Labels of horizon_bars={horizon} need at least {horizon + 2} bars, got {rows}. "
+            "Remedy: more bars or a shorter horizon."
+        )
+    opens = frame["open"].to_numpy(dtype=np.float64)
+    decisions = np.arange(rows - 1 - horizon)
+    if spec.kind == "direction":
+        exits = decisions + 1 + horizon
+        touched = np.full(len(decisions), np.nan)
+    else:
+        exits, touched = _touch_barriers(frame, spec, decisions)
+        known = exits >= 0
+        decisions, exits, touched = decisions[known], exits[known], touched[known]
+    entry = decisions + 1
+    direction = _direction(opens[exits] / opens[entry] - 1.0, spec)
+    values = np.full(rows, np.nan)
+    values[decisions] = np.where(np.isnan(touched), direction, touched)
+    return_log = np.full(rows, np.nan)
+    return_log[decisions] = np.log(opens[exits] / opens[entry])
+    entry_row = np.full(rows, -1, dtype=np.int64)
+    entry_row[decisions] = entry
+    exit_row = np.full(rows, -1, dtype=np.int64)
+    exit_row[decisions] = exits
+    return Labels(values=values, return_log=return_log, entry_row=entry_row, exit_row=exit_row)
+
+
+def _direction(return_simple: np.ndarray, spec: LabelSpec) -> np.ndarray:
+    band = spec.cost_band_bps * 1e-4
+    tie = {"drop": np.nan, "down": 0.0, "up": 1.0}[spec.ties]
+    return np.where(return_simple > band, 1.0, np.where(return_simple < -band, 0.0, tie))
+
+
+def _touch_barriers(
+    frame: pd.DataFrame, spec: LabelSpec, decisions: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return exit rows (-1 without a known volatility) and the barrier met: 1, 0 or NaN."""
+    opens, highs, lows = (
+        frame[name].to_numpy(dtype=np.float64) for name in ("open", "high", "low")
+    )
+    volatility = _volatility(frame["close"].to_numpy(dtype=np.float64), spec.barrier_window_bars)
+    volatility = volatility[decisions]
+    known = volatility > 0
+    entry = opens[decisions + 1]
+    upper = entry * np.exp(spec.barrier_up * np.where(known, volatility, 1.0))
+    lower = entry * np.exp(-spec.barrier_down * np.where(known, volatility, 1.0))
+    exits = decisions + 1 + spec.horizon_bars
+    touched = np.full(len(decisions), np.nan)
+    open_to_touch = np.ones(len(decisions), dtype=bool)
+    for step in range(spec.horizon_bars):
+        bar = decisions + 1 + step
+        opens_above = opens[bar] >= upper
+        down = open_to_touch & ~opens_above & (lows[bar] <= lower)
+        up = open_to_touch & ~down & (highs[bar] >= upper)
+        touched[down], touched[up] = 0.0, 1.0
+        now = down | up
+        exits[now] = bar[now] + 1
+        open_to_touch &= ~now
+    return np.where(known, exits, -1), touched
+
+
+def _volatility(close: np.ndarray, window_bars: int) -> np.ndarray:
+    """Root mean square of the last log returns, `(rows,)`; NaN in the first `window_bars` rows."""
+    squares = np.diff(np.log(close)) ** 2
+    out = np.full(len(close), np.nan)
+    if len(squares) >= window_bars:
+        windows = np.lib.stride_tricks.sliding_window_view(squares, window_bars)
+        out[window_bars:] = np.sqrt(windows.mean(axis=1))
+    return out
+
+
+def label_end_times(bars: Bars, labels: Labels, horizon_bars: int) -> np.ndarray:
+    """Return when each bar's label is known, `datetime64[ns]` `(bars,)`.
+
+    An undefined label ends after the last bar: its row belongs to the last part only.
+    """
+    opens = utc_times(bars.frame)
+    interval = np.timedelta64(bars.interval.value, "ns")
+    unknown_end = opens[-1] + interval * (horizon_bars + 1)
+    return np.where(labels.exit_row >= 0, opens[np.maximum(labels.exit_row, 0)], unknown_end)
+
+
+def horizon_bars_of(horizon: int | str, interval: pd.Timedelta) -> int:
+    """Return the bars of a horizon that is given in bars or as a time such as `15min`.
+
+    Raises:
+        ValueError: no whole number of bars, or none at all.
+    """
+    text = str(horizon)
+    if text.isdigit():
+        bars = float(text)
+    else:
+        try:
+            bars = pd.Timedelta(text) / interval
+        except ValueError as error:
+            raise ValueError(
+                f"a horizon is a number of bars or a time, got {horizon!r}; use e.g. 4 or 15min"
+            ) from error
+    if bars < 1 or bars != int(bars):
+        raise ValueError(
+            f"a horizon is a whole number of bars, got {horizon!r}, which is {bars:g} bars of "
+            f"{interval}; use a multiple of the bars' length"
+        )
+    return int(bars)

@@ -1,0 +1,136 @@
+"""Several symbols' bars: where they come from, and the truth where they are simulated."""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from ultimate_deep.market.bars import Bars, utc_times
+from ultimate_deep.market.labels import LabelSpec
+from ultimate_deep.market.readers import read_bars
+from ultimate_deep.market.simulation_spec import SimulationSpec
+from ultimate_deep.market.simulator import simulate_assets
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Which bars to use.
+
+    Args:
+        path: A file, a folder, or several files; empty means simulated bars.
+        format: Named file format, or `auto`.
+        symbol: Symbol of a single file; found from the file name where absent.
+        interval: Bar length such as `1h` or `5min`; found where absent.
+        session: `continuous`, `weekdays` or `exchange`; found where absent.
+        timezone: Time zone of naive stamps, such as `UTC` or `America/New_York`.
+        price_scale: What one price unit of the file is divided by.
+        repair: `raise` refuses bad rows, `drop` drops and reports them.
+        simulated_rows: Bars to simulate.
+        simulated_edge: Accuracy of the simulated market's oracle minus one half.
+        simulated_interval: Bar length of the simulated market.
+        simulated_seed: Seed of the simulated market.
+        simulation: What the simulated market is made of.
+    """
+
+    path: str | tuple[str, ...] = ()
+    format: str = "auto"
+    symbol: str | None = None
+    interval: str | None = None
+    session: Literal["continuous", "weekdays", "exchange"] | None = None
+    timezone: str | None = None
+    price_scale: float | None = None
+    repair: Literal["raise", "drop"] = "raise"
+    simulated_rows: int = 20_000
+    simulated_edge: float = 0.10
+    simulated_interval: str = "1h"
+    simulated_seed: int = 7
+    simulation: SimulationSpec = SimulationSpec()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The named files or folders; empty for simulated bars."""
+        return (self.path,) if isinstance(self.path, str) else self.path
+
+
+@dataclass(frozen=True, eq=False)
+class Market:
+    """Bars by symbol, and the truth where they are simulated.
+
+    Args:
+        bars: Symbol to bars, in order.
+        probability_up: True probability of an up label for each bar, by symbol; None on real bars.
+        further: Further columns for features, such as the order book at each close, by symbol.
+    """
+
+    bars: dict[str, Bars]
+    probability_up: dict[str, np.ndarray] | None = None
+    further: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    def frame(self, symbol: str) -> pd.DataFrame:
+        """Return a symbol's bars with its further columns."""
+        frame = self.bars[symbol].frame
+        return frame.join(self.further[symbol]) if symbol in self.further else frame
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the bars come from the simulator."""
+        return any(bars.simulated for bars in self.bars.values())
+
+    @property
+    def interval(self) -> pd.Timedelta:
+        """The bar length that all symbols share."""
+        return next(iter(self.bars.values())).interval
+
+    def fingerprint(self) -> str:
+        """SHA-256 over every symbol's name, stamps and values."""
+        digest = hashlib.sha256()
+        for symbol, bars in self.bars.items():
+            stamps = utc_times(bars.frame).astype(np.int64)
+            digest.update(symbol.encode() + b"\0" + stamps.tobytes())
+            digest.update(np.ascontiguousarray(bars.frame.to_numpy(np.float64)).tobytes())
+        return digest.hexdigest()
+
+
+def load_market(data: DataConfig, label: LabelSpec) -> Market:
+    """Read the named bars, or simulate them where no path is named.
+
+    Raises:
+        ValueError: A rule of `market` is broken, or the symbols' intervals differ.
+    """
+    if not data.paths:
+        markets = simulate_assets(
+            data.simulated_rows,
+            seed=data.simulated_seed,
+            edge=data.simulated_edge,
+            interval=data.simulated_interval,
+            label=label,
+            spec=data.simulation,
+        )
+        return Market(
+            {symbol: one.bars for symbol, one in markets.items()},
+            {symbol: one.probability_up for symbol, one in markets.items()},
+            {
+                symbol: one.order_book
+                for symbol, one in markets.items()
+                if one.order_book is not None
+            },
+        )
+    bars = read_bars(
+        data.path,
+        format=data.format,
+        symbol=data.symbol,
+        interval=data.interval,
+        session=data.session,
+        timezone=data.timezone,
+        price_scale=data.price_scale,
+        repair=data.repair,
+    )
+    intervals = {symbol: one.interval for symbol, one in bars.items()}
+    if len(set(intervals.values())) > 1:
+        raise ValueError(
+            f"all symbols of one run share one interval, got {intervals}; "
+            "run them apart or resample the finer ones first"
+        )
+    return Market(bars)

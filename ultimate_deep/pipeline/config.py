@@ -1,0 +1,177 @@
+"""What one experiment is: every choice from price file to verdict, as frozen dataclasses."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from jsonargparse import ArgumentParser
+
+from ultimate_deep.evaluation.backtesting.vectorised import BacktestConfig
+from ultimate_deep.market.labels import LabelSpec
+from ultimate_deep.market.market import DataConfig
+from ultimate_deep.market.splits import SplitSpec
+from ultimate_deep.pipeline.inputs.config import InputConfig
+from ultimate_deep.training.config import FitConfig
+from ultimate_deep.training.losses.loss_config import LossConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureConfig:
+    """Which features the model sees.
+
+    Args:
+        names: Ordered feature names; empty means every feature that the bars allow.
+    """
+
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Which registered model to build.
+
+    Args:
+        name: Name in `models.registry`.
+        preset: Named preset of that model, or `default`.
+        options: Fields of the model's own configuration that replace the preset's.
+        start_from: Folder of a finished run of the same architecture whose weights training
+            starts from; None starts from random ones.
+    """
+
+    name: str = "ultimate"
+    preset: str = "default"
+    options: dict[str, Any] = field(default_factory=dict)
+    start_from: str | None = None
+
+    def __post_init__(self) -> None:
+        # JSON and YAML have lists where the builders' configurations have tuples.
+        options = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in self.options.items()
+        }
+        object.__setattr__(self, "options", options)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadConfig:
+    """What else is predicted beside the label's direction.
+
+    Args:
+        further_horizons: Other horizons than the label's, in bars (`4`) or as a time (`15min`);
+            the label's horizon is the one that is traded.
+        classes: 2 predicts up or down, 3 also flat (returns that the label's rule calls ties), 0
+            no direction, which needs quantiles.
+        quantiles: Levels of the return that are predicted, in units of its recent size.
+        variance: Whether the model also says how noisy its own logit is.
+    """
+
+    further_horizons: tuple[int | str, ...] = ()
+    classes: Literal[0, 2, 3] = 2
+    quantiles: tuple[float, ...] = ()
+    variance: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThresholdConfig:
+    """How the trading threshold is chosen on validation.
+
+    Args:
+        minimum_coverage: Smallest share of validation bars that must be traded.
+    """
+
+    minimum_coverage: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not 0 < self.minimum_coverage <= 1:
+            raise ValueError(
+                f"minimum_coverage is a share in (0, 1], got {self.minimum_coverage}; use e.g. 0.05"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentConfig:
+    """One experiment, from price file to verdict.
+
+    Args:
+        name: Prefix of the run's folder.
+        artifacts: Folder that runs are written into.
+        seed: Seed of weights, dropout, data order and bootstraps; replaces `fit.seed`.
+        data: Bars.
+        features: Features.
+        label: What is predicted.
+        split: Chronological parts.
+        inputs: What the model is fed at each decision.
+        heads: What it predicts beside the label.
+        model: Architecture.
+        fit: Training.
+        threshold: Choice of the trading threshold.
+        backtest: Trading rule and costs; its horizon is always the label's.
+        baselines: Whether the baselines are fitted beside the model.
+    """
+
+    name: str = "ultimate"
+    artifacts: str = "artifacts"
+    seed: int = 0
+    data: DataConfig = DataConfig()
+    features: FeatureConfig = FeatureConfig()
+    label: LabelSpec = LabelSpec()
+    split: SplitSpec = SplitSpec()
+    inputs: InputConfig = InputConfig()
+    heads: HeadConfig = HeadConfig()
+    model: ModelConfig = ModelConfig()
+    fit: FitConfig = FitConfig()
+    threshold: ThresholdConfig = ThresholdConfig()
+    backtest: BacktestConfig = BacktestConfig()
+    baselines: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.name or any(c in self.name for c in "/\\. "):
+            raise ValueError(
+                f"name becomes part of a folder's name, got {self.name!r}; "
+                "use letters, digits, - and _"
+            )
+
+        loss = loss_for_heads(self.fit.loss, self.heads)
+        fit = dataclasses.replace(self.fit, seed=self.seed, loss=loss)
+        backtest = dataclasses.replace(self.backtest, horizon_bars=self.label.horizon_bars)
+        object.__setattr__(self, "fit", fit)
+        object.__setattr__(self, "backtest", backtest)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain dicts, lists and scalars, as written to `config.json`."""
+        return dataclasses.asdict(self)
+
+
+def loss_for_heads(loss: LossConfig, heads: HeadConfig) -> LossConfig:
+    """Return the loss that learns every head: the given one, or what plain cross-entropy becomes.
+
+    Raises:
+        ValueError: Quantiles that the loss and the heads name differently.
+    """
+    plain = loss == LossConfig()
+    if heads.quantiles:
+        if plain or loss == LossConfig(name="quantile"):
+            return LossConfig(name="quantile", quantiles=heads.quantiles)
+        if "quantile" in loss.names and loss.quantiles != heads.quantiles:
+            raise ValueError(
+                f"fit.loss.quantiles {loss.quantiles} and heads.quantiles {heads.quantiles} "
+                "differ; leave fit.loss.quantiles out"
+            )
+    if heads.variance and plain:
+        return LossConfig(name="uncertainty")
+    return loss
+
+
+def config_from_dict(values: dict[str, Any]) -> ExperimentConfig:
+    """Return the configuration that `ExperimentConfig.to_dict` described.
+
+    Raises:
+        ValueError: An unknown field, or a value that a field refuses.
+    """
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--experiment", type=ExperimentConfig)
+    try:
+        parsed = parser.parse_object({"experiment": values})
+    except Exception as error:
+        raise ValueError(f"the stored configuration does not fit this version: {error}") from error
+    return parser.instantiate(parsed).experiment

@@ -1,0 +1,266 @@
+"""From bars and rows to the tables that a model's inputs are cut from; nothing is copied by row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.preprocessing import RobustScaler
+
+from ultimate_deep.features import compute_features
+from ultimate_deep.features.gaf import gaf_numbers
+from ultimate_deep.market.market import Market
+from ultimate_deep.market.timeframes import coarse_bars
+from ultimate_deep.market.windows import Windows
+from ultimate_deep.pipeline.inputs.config import InputConfig, Kind
+from ultimate_deep.pipeline.inputs.model_inputs import ModelInputs
+from ultimate_deep.pipeline.rows import Rows
+from ultimate_deep.pipeline.scaling import ArrayScaler, fit_scaler
+
+SECONDS_A_DAY = 86_400
+BARS, CLOCK, FEATURES = "bars", "clock", "features"
+
+
+@dataclass(frozen=True, eq=False)
+class InputTable:
+    """One table of bars, not yet scaled, and where each row's newest bar stands in it.
+
+    Args:
+        values: float32 `(bars, columns)`, symbols one after another; None is the rows' own
+            features, which are scaled elsewhere.
+        ends: Position of each row's newest bar, int64 `(rows,)`.
+        complete: Whether a row has all of its window, bool `(rows,)`.
+        window_bars: Bars in a window; None takes the newest bar alone.
+        scaled: Whether the columns are to be scaled robustly on the training rows.
+    """
+
+    values: np.ndarray | None
+    ends: np.ndarray
+    complete: np.ndarray
+    window_bars: int | None
+    scaled: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class InputTables:
+    """Everything that a model is fed, before scaling.
+
+    Args:
+        tables: Input name to table, in the model's order.
+    """
+
+    tables: dict[str, InputTable]
+
+    @property
+    def complete(self) -> np.ndarray:
+        """Whether a row has all its inputs, bool `(rows,)`."""
+        return np.logical_and.reduce([table.complete for table in self.tables.values()])
+
+
+@dataclass(frozen=True, eq=False)
+class RowInputs:
+    """Scaled inputs of all rows, cut out when they are asked for.
+
+    Args:
+        windows: Input name to windows, of which only complete rows may be taken.
+        tables: Where they came from.
+        scalers: Input name to its own scaler; the features' is the experiment's.
+    """
+
+    windows: dict[str, np.ndarray]
+    tables: InputTables
+    scalers: dict[str, RobustScaler]
+
+    @property
+    def shapes(self) -> dict[str, tuple[int | None, ...]]:
+        """Input name to shape without the rows, as `models.build_model` takes it."""
+        return {
+            name: (*(() if table.window_bars is None else (table.window_bars,)), values.shape[1])
+            for (name, table), values in zip(
+                self.tables.tables.items(), self.windows.values(), strict=True
+            )
+        }
+
+    def take(self, rows: np.ndarray) -> ModelInputs:
+        """Return the inputs of those rows by number: one for one input, else by name."""
+        taken = {
+            name: _cut(self.windows[name], table, rows)
+            for name, table in self.tables.tables.items()
+        }
+        return next(iter(taken.values())) if len(taken) == 1 else taken
+
+
+def input_tables(market: Market, rows: Rows, kind: Kind, config: InputConfig) -> InputTables:
+    """Return the tables of a kind of inputs.
+
+    Windows never cross symbols, and hold consecutive bars only. Coarse bars are those that are
+    over at the decision.
+
+    Args:
+        market: Bars by symbol.
+        rows: The decisions.
+        kind: What is read.
+        config: Sizes and timeframes.
+
+    Raises:
+        ValueError: an unknown feature, or too few bars for any complete row.
+    """
+    if kind == "features":
+        found = {FEATURES: _own(rows, None)}
+    elif kind == "gaf":
+        found = {
+            f"gaf_{factor}x": _gaf_table(market, rows, factor, config)
+            for factor in config.gaf_timeframes
+        }
+    else:
+        found = {BARS: _own(rows, config.window_bars)}
+        if kind == "timeframes":
+            for factor in config.timeframes:
+                found[f"bars_{factor}x"] = _coarse_table(market, rows, factor, config)
+        elif kind == "episodic":
+            found[CLOCK] = _clock_table(rows)
+    tables = InputTables(found)
+    if not tables.complete.any():
+        needed = {name: int(table.complete.sum()) for name, table in found.items()}
+        raise ValueError(
+            f"no row has all of its inputs; rows that have each: {needed}; bring more bars, or "
+            "shorter windows (inputs.window_bars, inputs.timeframes, inputs.gaf_timeframes)"
+        )
+    return tables
+
+
+def scaled_inputs(tables: InputTables, scaled: np.ndarray, train: np.ndarray) -> RowInputs:
+    """Scale every table on what the training rows see of it, and nothing else.
+
+    Args:
+        tables: What is read.
+        scaled: The rows' own features, already scaled, float32 `(rows, features)`.
+        train: Training row numbers with complete inputs.
+    """
+    scalers = {
+        name: fit_scaler(table.values, np.unique(table.ends[train]))
+        for name, table in tables.tables.items()
+        if table.values is not None and table.scaled
+    }
+    plain = {name: ArrayScaler.from_sklearn(scaler) for name, scaler in scalers.items()}
+    return RowInputs(apply_scalers(tables, scaled, plain), tables, scalers)
+
+
+def apply_scalers(
+    tables: InputTables, scaled: np.ndarray, scalers: dict[str, ArrayScaler]
+) -> dict[str, np.ndarray]:
+    """Return every table as the model reads it, float32 `(bars, columns)`, by input name."""
+    windows = {}
+    for name, table in tables.tables.items():
+        if table.values is None:
+            windows[name] = scaled
+        elif table.scaled:
+            windows[name] = scalers[name].transform(table.values)
+        else:
+            windows[name] = table.values
+    return windows
+
+
+def _cut(values: np.ndarray, table: InputTable, rows: np.ndarray) -> np.ndarray | Windows:
+    if table.window_bars is None and table.values is None:
+        return values[rows]
+    return Windows(values, table.ends[rows], table.window_bars)
+
+
+def _own(rows: Rows, window_bars: int | None) -> InputTable:
+    """The rows' own features; a window is complete where its bars follow one another."""
+    count = len(rows.labels)
+    ends = np.arange(count, dtype=np.int64)
+    complete = np.ones(count, dtype=bool)
+    if window_bars is not None and window_bars > 1:
+        first = ends - (window_bars - 1)
+        earliest = np.maximum(first, 0)
+        same = rows.symbol_code[earliest] == rows.symbol_code
+        span = rows.bar_row - rows.bar_row[earliest]
+        complete = (first >= 0) & same & (span == window_bars - 1)
+    return InputTable(None, ends, complete, window_bars)
+
+
+def _clock_table(rows: Rows) -> InputTable:
+    """Days since 1970 and seconds of the day of each decision, both exact in float32."""
+    count = len(rows.labels)
+    return InputTable(
+        clock_of(rows.decision_time),
+        np.arange(count, dtype=np.int64),
+        np.ones(count, dtype=bool),
+        None,
+        scaled=False,
+    )
+
+
+def clock_of(times: np.ndarray) -> np.ndarray:
+    """Return days since 1970-01-01 UTC and seconds of that day, float32 `(rows, 2)`."""
+    seconds = times.astype("datetime64[s]").astype(np.int64)
+    return np.column_stack(np.divmod(seconds, SECONDS_A_DAY)).astype(np.float32)
+
+
+def _coarse_table(market: Market, rows: Rows, factor: int, config: InputConfig) -> InputTable:
+    window = config.coarse_window_bars
+
+    def values_of(frame: pd.DataFrame) -> np.ndarray:
+        try:
+            return compute_features(frame, config.coarse_features).values
+        except ValueError as error:
+            raise ValueError(
+                f"inputs.timeframes, bars {factor} times as long: {error} (inputs.coarse_features "
+                "names the features of coarse bars)"
+            ) from error
+
+    return _joined_table(market, rows, factor, values_of, window, scaled=True)
+
+
+def _gaf_table(market: Market, rows: Rows, factor: int, config: InputConfig) -> InputTable:
+    def values_of(frame: pd.DataFrame) -> np.ndarray:
+        out = np.full((len(frame), config.gaf_size), np.nan, np.float32)
+        window = config.gaf_window_bars
+        if len(frame) >= window:
+            closes = frame["close"].to_numpy()
+            out[window - 1 :] = gaf_numbers(closes, window, config.gaf_size, dtype=np.float32)
+        return out
+
+    return _joined_table(market, rows, factor, values_of, None, scaled=False)
+
+
+def _joined_table(
+    market: Market,
+    rows: Rows,
+    factor: int,
+    values_of: Callable[[pd.DataFrame], np.ndarray],
+    window_bars: int | None,
+    *,
+    scaled: bool,
+) -> InputTable:
+    """Compute each symbol's coarse table and point every row at its newest coarse bar."""
+    parts: list[np.ndarray] = []
+    ends = np.zeros(len(rows.labels), dtype=np.int64)
+    complete = np.zeros(len(rows.labels), dtype=bool)
+    before = 0
+    for code, bars in enumerate(market.bars.values()):
+        coarse = coarse_bars(bars.frame, bars.interval, factor)
+        values = values_of(coarse.frame)
+        chosen = np.flatnonzero(rows.symbol_code == code)
+        newest = coarse.newest[rows.bar_row[chosen]]
+        usable = _usable(values, window_bars)
+        known = newest >= 0
+        complete[chosen[known]] = usable[newest[known]]
+        ends[chosen] = before + np.maximum(newest, 0)
+        parts.append(np.where(np.isfinite(values), values, 0.0).astype(np.float32))
+        before += len(values)
+    return InputTable(np.concatenate(parts), ends, complete, window_bars, scaled=scaled)
+
+
+def _usable(values: np.ndarray, window_bars: int | None) -> np.ndarray:
+    """Whether the window that ends at each bar is finite, bool `(bars,)`."""
+    finite = np.isfinite(values).all(axis=1)
+    window = window_bars or 1
+    count = np.concatenate([[0], np.cumsum(finite)])
+    usable = np.zeros(len(values), dtype=bool)
+    usable[window - 1 :] = count[window:] - count[:-window] == window
+    return usable

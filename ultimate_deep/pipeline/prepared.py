@@ -1,0 +1,300 @@
+"""From bars to what training and judging need, before any model exists."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from sklearn.preprocessing import RobustScaler
+
+from ultimate_deep.features import compute_features
+from ultimate_deep.market.labels import horizon_bars_of
+from ultimate_deep.market.market import Market, load_market
+from ultimate_deep.market.splits import Split
+from ultimate_deep.models.registry import reads
+from ultimate_deep.models.trees.registry import TREES
+from ultimate_deep.pipeline.config import ExperimentConfig, HeadConfig
+from ultimate_deep.pipeline.inputs.config import InputConfig, Kind
+from ultimate_deep.pipeline.inputs.tables import InputTables, RowInputs, input_tables, scaled_inputs
+from ultimate_deep.pipeline.judge import Judge
+from ultimate_deep.pipeline.rows import Rows, assemble_rows
+from ultimate_deep.pipeline.scaling import ArrayScaler
+from ultimate_deep.pipeline.steps import Steps, keep_features
+from ultimate_deep.training.arrays import Arrays
+from ultimate_deep.training.losses.loss_config import LossConfig
+from ultimate_deep.training.progress import Progress
+
+RETURN_LOSSES = frozenset({"trading", "quantile"})
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """All that training and judging need, before any model exists.
+
+    Args:
+        config: The experiment; `inputs` is resolved to what the model reads on these bars.
+        market: Bars by symbol.
+        rows: Pooled rows.
+        split: Row numbers of the three parts, of rows that have all inputs.
+        scaler: Fitted on the labelled training rows.
+        scaled: Scaled features of all rows, float32 `(rows, features)`.
+        inputs: What the model is fed, of all rows.
+        steps: How it was done, and how the rest is to be.
+    """
+
+    config: ExperimentConfig
+    market: Market
+    rows: Rows
+    split: Split
+    scaler: RobustScaler
+    scaled: np.ndarray
+    inputs: RowInputs
+    steps: Steps = Steps()
+
+    def part(self, name: str) -> np.ndarray:
+        """Return the row numbers of `train`, `validation` or `test`."""
+        return getattr(self.split, name)
+
+    @property
+    def complete(self) -> np.ndarray:
+        """Row numbers that have all inputs: not the first ones of a window."""
+        return np.flatnonzero(self.inputs.tables.complete)
+
+    def labelled(self, name: str) -> np.ndarray:
+        """Return the row numbers of a part of which everything that is learnt is known."""
+        part = self.part(name)
+        return part[np.isfinite(self.learnt[part]).all(axis=1)]
+
+    @cached_property
+    def learnt(self) -> np.ndarray:
+        """Labels of every horizon, `(rows, horizons)`; NaN in rows that nothing is learnt from."""
+        return learnt_labels(self.rows, self.config)
+
+    def arrays(self, name: str) -> Arrays:
+        """Return inputs and labels of a part's labelled rows."""
+        chosen = self.labelled(name)
+        labels = self.learnt[chosen].astype(np.float32)
+        targets = self.rows.targets
+        if targets is None:
+            return Arrays(x=self.inputs.take(chosen), y=labels)
+        returns = targets.return_log[chosen].astype(np.float32)
+        scale = targets.return_scale[chosen].astype(np.float32)
+        if not learns_returns(self.config):
+            return Arrays(x=self.inputs.take(chosen), y=labels)
+        return Arrays(x=self.inputs.take(chosen), y=labels, returns=returns, return_scale=scale)
+
+    def judge(self, name: str) -> Judge:
+        """Return the judge of a part's rows."""
+        return Judge(self.market, self.rows, part=self.part(name), backtest=self.config.backtest)
+
+
+def prepare(
+    config: ExperimentConfig,
+    progress: Progress,
+    *,
+    market: Market | None = None,
+    steps: Steps = Steps(),
+) -> Prepared:
+    """Walk from bars to scaled parts.
+
+    Args:
+        config: The experiment.
+        progress: Told what happens.
+        market: These bars instead of the configured ones.
+        steps: What is done otherwise than usual.
+
+    Raises:
+        ValueError: Bad bars, an unknown model or feature, or too few rows for the split.
+    """
+    resolved_kind(config)  # a model that cannot be is found before the bars are read
+    if market is None:
+        market = _load(config, progress)
+    count = sum(len(bars.frame) for bars in market.bars.values())
+    with progress.busy(f"computing features of {count:,} bars"):
+        market, rows = assemble(config, market, steps)
+    if rows.dropped:
+        progress.message(f"left out {len(rows.dropped)} features: {_reasons(rows.dropped)}")
+    split = steps.split(rows, config.split, market.interval)
+    return prepare_rows(config, market, rows, split, steps)
+
+
+def assemble(config: ExperimentConfig, market: Market, steps: Steps) -> tuple[Market, Rows]:
+    """Walk from bars to pooled rows, before any split; the market is what `steps.bars` made."""
+    if steps.bars is not None:
+        market = steps.bars(market)
+    names = config.features.names or None
+    compute = steps.features or (lambda frame: compute_features(frame, names))
+    horizons = horizons_bars(config, market)
+    return market, assemble_rows(market, config.label, compute, steps.labels, horizons)
+
+
+def prepare_rows(
+    config: ExperimentConfig, market: Market, rows: Rows, split: Split, steps: Steps = Steps()
+) -> Prepared:
+    """Change and select rows where the steps say so, then scale: all that follows a split.
+
+    Raises:
+        ValueError: No training row has a label and all inputs.
+    """
+    if steps.rows is not None:
+        rows = steps.rows(rows, split)
+    if steps.select is not None:
+        rows = keep_features(rows, steps.select(rows, split))
+    config = dataclasses.replace(config, inputs=resolved_inputs(config, rows))
+    tables = model_tables(config, market, rows)
+    return _scaled(config, market, rows, split, steps, tables)
+
+
+def _scaled(
+    config: ExperimentConfig,
+    market: Market,
+    rows: Rows,
+    split: Split,
+    steps: Steps,
+    tables: InputTables,
+) -> Prepared:
+    """Leave out rows without all inputs, then scale on the training part alone."""
+    split = _complete(split, tables.complete)
+    learnt = learnt_labels(rows, config)
+    train = split.train[np.isfinite(learnt[split.train]).all(axis=1)]
+    if train.size == 0:
+        raise ValueError(
+            f"no training row has all inputs and a label under {config.label}; narrow the cost "
+            "band, change the rule for ties, or shorten the windows"
+        )
+    scaler = steps.scale(rows.values, train)
+    scaled = ArrayScaler.from_sklearn(scaler).transform(rows.values)
+    inputs = scaled_inputs(tables, scaled, train)
+    return Prepared(config, market, rows, split, scaler, scaled, inputs, steps)
+
+
+def with_split(prepared: Prepared, split: Split) -> Prepared:
+    """Return the same rows in other parts, scaled anew on the new training part.
+
+    Raises:
+        ValueError: Rows were changed or selected for the old split, so they must be prepared anew.
+    """
+    steps = prepared.steps
+    if steps.rows is not None or steps.select is not None:
+        raise ValueError(
+            "rows that a step changed or selected for one split cannot serve another; prepare "
+            "without `rows` and `select`, then give the steps to `prepare_rows` for each split"
+        )
+    # What the model reads of the bars does not depend on the split.
+    tables = prepared.inputs.tables
+    return _scaled(prepared.config, prepared.market, prepared.rows, split, steps, tables)
+
+
+def with_model(prepared: Prepared, config: ExperimentConfig) -> Prepared:
+    """Return the same rows and split for another model, label and bars being the same.
+
+    Args:
+        prepared: For another model.
+        config: Differs in model, inputs and training alone.
+    """
+    return prepare_rows(config, prepared.market, prepared.rows, prepared.split, prepared.steps)
+
+
+def horizons_bars(config: ExperimentConfig, market: Market) -> tuple[int, ...]:
+    """Return every horizon in bars, the label's first; empty where the label alone is learnt.
+
+    Raises:
+        ValueError: A horizon that is no whole number of bars, or one that comes twice.
+    """
+    heads = config.heads
+    if heads == HeadConfig() and not learns_returns(config):
+        return ()
+    further = tuple(horizon_bars_of(one, market.interval) for one in heads.further_horizons)
+    bars = (config.label.horizon_bars, *further)
+    if len(set(bars)) < len(bars):
+        raise ValueError(
+            f"horizons differ from each other, got {bars} bars, the label's first; leave out the "
+            "label's own horizon"
+        )
+    return bars
+
+
+def learns_returns(config: ExperimentConfig) -> bool:
+    """Whether returns are learnt beside directions."""
+    return bool(config.heads.quantiles) or not RETURN_LOSSES.isdisjoint(config.fit.loss.names)
+
+
+def learnt_labels(rows: Rows, config: ExperimentConfig) -> np.ndarray:
+    """Return the labels of every horizon, NaN in rows that are left out, `(rows, horizons)`."""
+    if rows.targets is None:
+        return rows.labels[:, None]
+    flat = config.heads.classes == 3
+    return rows.targets.learnable(rows.labels, flat=flat, scaled=learns_returns(config))
+
+
+def resolved_inputs(config: ExperimentConfig, rows: Rows) -> InputConfig:
+    """Return what the model reads on these bars: its own kind, features that the bars allow."""
+    inputs = config.inputs
+    coarse = tuple(name for name in inputs.coarse_features if name not in rows.dropped)
+    return dataclasses.replace(inputs, kind=resolved_kind(config), coarse_features=coarse)
+
+
+def resolved_kind(config: ExperimentConfig) -> Kind:
+    """Return the kind of inputs that the model reads.
+
+    Raises:
+        ValueError: An unknown model, another kind than the model reads, or heads or a loss that
+            trees do not have.
+    """
+    given, name, heads = config.inputs.kind, config.model.name, config.heads
+    if name in TREES and (heads.classes != 2 or heads.quantiles or heads.variance):
+        raise ValueError(
+            f"trees predict directions alone, got {name!r} with {heads}; leave heads.classes, "
+            "heads.quantiles and heads.variance out, or choose a net"
+        )
+    if name in TREES and config.fit.loss != LossConfig():
+        raise ValueError(
+            f"trees minimise the log loss of the direction, got {name!r} with fit.loss.name="
+            f"{config.fit.loss.name!r}; leave fit.loss out, or choose a net"
+        )
+    own = "features" if name in TREES else reads(name)
+    kind = own if given == "auto" else given
+    if own not in ("features", kind):
+        raise ValueError(
+            f"model {name!r} reads {own}, got inputs.kind={kind!r}; leave inputs.kind at auto"
+        )
+    return kind
+
+
+def model_tables(config: ExperimentConfig, market: Market, rows: Rows) -> InputTables:
+    """Return the tables of what the configured model reads; `config.inputs` is resolved."""
+    assert config.inputs.kind != "auto"
+    return input_tables(market, rows, config.inputs.kind, config.inputs)
+
+
+def _complete(split: Split, complete: np.ndarray) -> Split:
+    """Leave out rows without all inputs, such as a training part's first windows."""
+    if complete.all():
+        return split
+    parts = {name: getattr(split, name) for name in PARTS}
+    kept = {name: part[complete[part]] for name, part in parts.items()}
+    if empty := [name for name, part in kept.items() if not len(part)]:
+        raise ValueError(
+            f"no row of the {' and '.join(empty)} part has all inputs; bring more bars, or "
+            "shorten the windows"
+        )
+    return dataclasses.replace(split, **kept)
+
+
+def _load(config: ExperimentConfig, progress: Progress) -> Market:
+    with progress.busy("reading bars" if config.data.paths else "simulating bars"):
+        market = load_market(config.data, config.label)
+    for bars in market.bars.values():
+        for note in bars.notes:
+            progress.message(f"{bars.symbol}: {note}")
+    return market
+
+
+def _reasons(dropped: dict[str, str]) -> str:
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in dropped.items():
+        by_reason.setdefault(reason, []).append(name)
+    return "; ".join(f"{reason} ({', '.join(names)})" for reason, names in by_reason.items())

@@ -1,0 +1,157 @@
+"""From bars to rows that a model can be fitted on: features, labels and split, pooled by symbol."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ultimate_deep.features import FeatureMatrix, compute_features
+from ultimate_deep.market.bars import utc_times
+from ultimate_deep.market.labels import Labels, LabelSpec, label_end_times, make_labels
+from ultimate_deep.market.market import Market
+from ultimate_deep.market.splits import Split, SplitSpec, chronological_split
+from ultimate_deep.pipeline.targets import Targets, pooled_targets
+
+FeatureFunction = Callable[[pd.DataFrame], FeatureMatrix]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """One row for each bar whose features are finite, pooled over symbols.
+
+    Every array has `rows` entries. Row `i` is the decision at the close of bar `bar_row[i]` of
+    symbol number `symbol_code[i]`.
+
+    Args:
+        values: Unscaled features, float32 `(rows, features)`.
+        labels: 1.0 up, 0.0 down, NaN where a tie or the end of the bars leaves it undefined.
+        return_log: Log return from entry open to exit open; NaN where undefined.
+        decision_time: UTC time of the decision, the bar's close, `datetime64[ns]`.
+        label_end_time: UTC time at which the label is known, `datetime64[ns]`.
+        symbol_code: Position of the row's symbol in `symbols`.
+        bar_row: Position of the row's bar in its symbol's frame.
+        probability_up: True probability of an up label; None on real bars.
+        symbols: Symbols in order.
+        names: Feature names in order.
+        families: Family of each feature.
+        dropped: Features that these bars do not allow, and why.
+        warmup_bars: Bars before a symbol's first row.
+        targets: What several heads learn; None where the label alone is predicted.
+    """
+
+    values: np.ndarray
+    labels: np.ndarray
+    return_log: np.ndarray
+    decision_time: np.ndarray
+    label_end_time: np.ndarray
+    symbol_code: np.ndarray
+    bar_row: np.ndarray
+    probability_up: np.ndarray | None
+    symbols: tuple[str, ...]
+    names: tuple[str, ...]
+    families: tuple[str, ...]
+    dropped: dict[str, str]
+    warmup_bars: int
+    targets: Targets | None = None
+
+
+def assemble_rows(
+    market: Market,
+    label: LabelSpec,
+    feature_function: FeatureFunction = compute_features,
+    label_function: Callable[[pd.DataFrame, LabelSpec], Labels] = make_labels,
+    horizons_bars: tuple[int, ...] = (),
+) -> Rows:
+    """Compute features and labels of every symbol and pool the usable rows.
+
+    Args:
+        market: The bars.
+        label: What is predicted.
+        feature_function: Bars to features.
+        label_function: Bars to labels.
+        horizons_bars: Every horizon that several heads learn, the label's first; empty where the
+            label alone is predicted. A row's label then ends with the longest of them.
+
+    Raises:
+        ValueError: Too few bars for the features' warm-up.
+    """
+    matrices = {symbol: feature_function(market.frame(symbol)) for symbol in market.bars}
+    shared, dropped = _shared_features(matrices)
+    parts = [
+        _symbol_rows(
+            market, code, matrices[symbol], shared, label_function(bars.frame, label), label
+        )
+        for code, (symbol, bars) in enumerate(market.bars.items())
+    ]
+    first = next(iter(matrices.values()))
+    families = dict(zip(first.names, first.families, strict=True))
+    pooled = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    truth = pooled.pop("probability_up")
+    targets = None
+    if horizons_bars:
+        targets, ends = pooled_targets(market, pooled, label, horizons_bars, label_function)
+        pooled["label_end_time"] = np.maximum(pooled["label_end_time"], ends)
+    return Rows(
+        **pooled,
+        probability_up=None if market.probability_up is None else truth,
+        targets=targets,
+        symbols=tuple(market.bars),
+        names=shared,
+        families=tuple(families[name] for name in shared),
+        dropped=dropped,
+        warmup_bars=max(matrix.warmup_bars for matrix in matrices.values()),
+    )
+
+
+def split_rows(rows: Rows, spec: SplitSpec, interval: pd.Timedelta) -> Split:
+    """Split pooled rows by time, the same two boundaries for every symbol."""
+    return chronological_split(rows.decision_time, rows.label_end_time, spec, interval=interval)
+
+
+def _shared_features(
+    matrices: dict[str, FeatureMatrix],
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return the features that every symbol has, and the others with the reason."""
+    dropped: dict[str, str] = {}
+    for symbol, matrix in matrices.items():
+        for name, reason in matrix.dropped.items():
+            dropped.setdefault(name, f"{symbol}: {reason}")
+    first = next(iter(matrices.values()))
+    return tuple(name for name in first.names if name not in dropped), dropped
+
+
+def _symbol_rows(
+    market: Market,
+    code: int,
+    matrix: FeatureMatrix,
+    names: tuple[str, ...],
+    labels: Labels,
+    spec: LabelSpec,
+) -> dict[str, np.ndarray]:
+    symbol = list(market.bars)[code]
+    bars = market.bars[symbol]
+    columns = [matrix.names.index(name) for name in names]
+    values = matrix.values[:, columns]
+    usable = np.flatnonzero(np.isfinite(values).all(axis=1))
+    if usable.size == 0:
+        raise ValueError(
+            f"{symbol}: no bar has all {len(names)} features; {len(bars.frame)} bars are fewer "
+            f"than the warm-up of {matrix.warmup_bars}; bring more bars or name fewer features"
+        )
+    opens = utc_times(bars.frame)
+    interval = np.timedelta64(bars.interval.value, "ns")
+    label_end = label_end_times(bars, labels, spec.horizon_bars)
+    truth = np.full(len(opens), np.nan)
+    if market.probability_up is not None:
+        truth = market.probability_up[symbol]
+    return {
+        "values": np.ascontiguousarray(values[usable]),
+        "labels": labels.values[usable],
+        "return_log": labels.return_log[usable],
+        "decision_time": (opens + interval)[usable],
+        "label_end_time": label_end[usable],
+        "symbol_code": np.full(usable.size, code, np.int64),
+        "bar_row": usable.astype(np.int64),
+        "probability_up": truth[usable],
+    }

@@ -1,0 +1,123 @@
+"""The steps of the experiment that a user's own code may replace, each with its default.
+
+The pipeline itself stays the same: what a step is handed and what its result is used for. That is
+how other features, scalers or selections are tried, and how the leak detector is itself tested:
+each planted leak replaces one step.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from sklearn.preprocessing import RobustScaler
+
+from ultimate_deep.market.labels import Labels, LabelSpec, make_labels
+from ultimate_deep.market.market import Market
+from ultimate_deep.market.splits import Split, SplitSpec
+from ultimate_deep.pipeline.calibration import TemperatureFit, ThresholdChoice, fit_temperature
+from ultimate_deep.pipeline.config import ExperimentConfig
+from ultimate_deep.pipeline.judge import Judge
+from ultimate_deep.pipeline.rows import FeatureFunction, Rows, split_rows
+from ultimate_deep.pipeline.scaling import fit_scaler
+from ultimate_deep.training.arrays import Arrays
+
+LabelFunction = Callable[[pd.DataFrame, LabelSpec], Labels]
+SplitFunction = Callable[[Rows, SplitSpec, pd.Timedelta], Split]
+RowsFunction = Callable[[Rows, Split], Rows]
+ByPart = dict[str, np.ndarray]
+
+
+class SplitRows(Protocol):
+    """What a step after the split is handed: see `pipeline.prepared.Prepared`."""
+
+    @property
+    def config(self) -> ExperimentConfig:
+        """The experiment."""
+
+    @property
+    def rows(self) -> Rows:
+        """Pooled rows."""
+
+    @property
+    def split(self) -> Split:
+        """Row numbers of the three parts."""
+
+    def arrays(self, name: str) -> Arrays:
+        """Return inputs and labels of a part's labelled rows."""
+
+    def judge(self, name: str) -> Judge:
+        """Return the judge of a part's rows."""
+
+
+def stopping_arrays(prepared: SplitRows) -> Arrays:
+    """Return the labelled validation rows: training stops by them."""
+    return prepared.arrays("validation")
+
+
+def validation_temperature(prepared: SplitRows, logits: ByPart) -> TemperatureFit:
+    """Return the temperature that fits the validation labels best."""
+    labels = prepared.rows.labels[prepared.split.validation]
+    return fit_temperature(logits["validation"], labels)
+
+
+def validation_threshold(prepared: SplitRows, probability: ByPart) -> ThresholdChoice:
+    """Return the threshold whose validation account earned most a bar, net."""
+    judge = prepared.judge("validation")
+    return judge.choose_threshold(
+        probability["validation"], minimum_coverage=prepared.config.threshold.minimum_coverage
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steps:
+    """What happens between bars and test part. Every default is the experiment's own.
+
+    Args:
+        bars: Market to market, before features: joining other markets' columns, repairs.
+        features: One symbol's bars to its features; None computes the configured ones.
+        labels: One symbol's bars to its labels.
+        split: Pooled rows to the three parts.
+        rows: Changes the pooled rows once the split is known, such as shuffling labels.
+        select: Names of the features to keep, from the rows and the split; None keeps all.
+        scale: `(values, training row numbers)` to a fitted scaler.
+        stopping: The arrays that decide when training stops.
+        temperature: `(prepared, logits by part)` to the temperature.
+        threshold: `(prepared, probability by part)` to the threshold.
+    """
+
+    bars: Callable[[Market], Market] | None = None
+    features: FeatureFunction | None = None
+    labels: LabelFunction = make_labels
+    split: SplitFunction = split_rows
+    rows: RowsFunction | None = None
+    select: Callable[[Rows, Split], Sequence[str]] | None = None
+    scale: Callable[[np.ndarray, np.ndarray], RobustScaler] = fit_scaler
+    stopping: Callable[[SplitRows], Arrays] = stopping_arrays
+    temperature: Callable[[SplitRows, ByPart], TemperatureFit] = validation_temperature
+    threshold: Callable[[SplitRows, ByPart], ThresholdChoice] = validation_threshold
+
+
+def keep_features(rows: Rows, names: Sequence[str]) -> Rows:
+    """Return the rows with these features alone, in the order given.
+
+    Raises:
+        ValueError: A name that the rows do not have, or none at all.
+    """
+    missing = [name for name in names if name not in rows.names]
+    if missing or not names:
+        raise ValueError(
+            f"a selection names at least one of the {len(rows.names)} features, got "
+            f"{len(names)} names, unknown: {missing}; return names from `rows.names`"
+        )
+    columns = [rows.names.index(name) for name in names]
+    return dataclasses.replace(
+        rows,
+        values=np.ascontiguousarray(rows.values[:, columns]),
+        names=tuple(names),
+        families=tuple(rows.families[column] for column in columns),
+    )

@@ -1,0 +1,134 @@
+"""Configuration of one fit; importable without Keras."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from ultimate_deep.training.losses.loss_config import LossConfig
+from ultimate_deep.training.schedules.schedules import ScheduleConfig
+
+PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
+OPTIMIZERS = ("adamw", "lamb")
+CLIPPINGS = ("global", "per_layer", "adaptive", "none")
+# The field that each way of clipping reads, with its default.
+CLIPPING_NORMS = {
+    "global": ("global_clipnorm", 1.0),
+    "per_layer": ("layer_clipnorm", 1.0),
+    "adaptive": ("adaptive_clip", 0.01),
+}
+NOT_IN_FINGERPRINT = ("checkpoint_every_epochs", "checkpoint_every_seconds")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitConfig:
+    """How a model is trained.
+
+    Args:
+        epochs: Most passes over the training part.
+        batch_size: Rows of one step; the rows of an epoch that fill no batch are left out of it
+            (each epoch is shuffled anew, so they differ).
+        optimizer: `adamw`, or `lamb`, whose learning rate is a relative step: it moves the kernel
+            of every layer by that share of its norm, however deep the net.
+        learning_rate: Peak learning rate, after warm-up.
+        weight_decay: Decoupled decay of kernels per unit of learning rate; never on norms and
+            biases.
+        clipping: `global` clips all gradients together; `per_layer` each layer's slice of each
+            weight by itself, so that one layer's burst does not shrink the others' steps;
+            `adaptive` likewise, in proportion to the norm of the slice's weights; `none`.
+        global_clipnorm: `global`: largest norm of all gradients together; None does not clip.
+        layer_clipnorm: `per_layer`: largest norm of a layer's slice of a gradient.
+        adaptive_clip: `adaptive`: largest norm of it, as a share of the norm of its weights.
+        schedule: Course of the learning rate.
+        loss: What training minimises, and what is measured on validation to stop by.
+        class_weights: Whether all classes of a horizon weigh the same in the training loss.
+            Validation is never reweighted.
+        patience_epochs: Epochs without a better validation loss before the run ends; 0 never.
+        min_delta: Smallest fall of the validation loss that counts as better.
+        label_smoothing: Share of a training label that goes to all classes alike; short for
+            `loss.name: smoothed_cross_entropy` with that `loss.smoothing`.
+        seed: Seed of the data order.
+        jit_compile: XLA for the training step and validation; `auto` uses it for models with
+            stacks of blocks, where it pays.
+        precision: What the model is to be built with; `fit` refuses a model built otherwise,
+            unless it is `auto`.
+        evaluation_batch_size: Rows of one validation batch.
+        checkpoint_every_epochs: Write a checkpoint at the end of every so many epochs; 0 leaves
+            it to the clock.
+        checkpoint_every_seconds: Least seconds between checkpoints by the clock, stretched so
+            that writing stays under 5% of the time; 0 writes after every step.
+    """
+
+    epochs: int = 12
+    batch_size: int = 256
+    optimizer: Literal["adamw", "lamb"] = "adamw"
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    clipping: Literal["global", "per_layer", "adaptive", "none"] = "global"
+    global_clipnorm: float | None = 1.0
+    layer_clipnorm: float = 1.0
+    adaptive_clip: float = 0.01
+    schedule: ScheduleConfig = ScheduleConfig()
+    loss: LossConfig = LossConfig()
+    class_weights: bool = False
+    patience_epochs: int = 5
+    min_delta: float = 0.0
+    label_smoothing: float = 0.0
+    seed: int = 0
+    jit_compile: Literal["auto"] | bool = "auto"
+    precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
+    evaluation_batch_size: int = 1024
+    checkpoint_every_epochs: int = 0
+    checkpoint_every_seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "evaluation_batch_size"):
+            _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
+        _require(self.optimizer in OPTIMIZERS, "optimizer", self.optimizer, f"one of {OPTIMIZERS}")
+        self._check_clipping()
+        for name in (
+            "weight_decay",
+            "patience_epochs",
+            "min_delta",
+            "seed",
+            "checkpoint_every_epochs",
+            "checkpoint_every_seconds",
+        ):
+            _require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")
+        smoothing = self.label_smoothing
+        _require(0 <= smoothing < 1, "label_smoothing", smoothing, "in [0, 1)")
+        if smoothing and self.loss != LossConfig():
+            raise ValueError(
+                f"fit.label_smoothing smooths plain cross_entropy, got {smoothing} with "
+                f"fit.loss.name {self.loss.name!r}; set fit.loss.smoothing under "
+                "smoothed_cross_entropy, or leave fit.label_smoothing out"
+            )
+        _require(self.precision in PRECISIONS, "precision", self.precision, f"one of {PRECISIONS}")
+        jit = self.jit_compile
+        _require(jit == "auto" or isinstance(jit, bool), "jit_compile", jit, "auto, true or false")
+
+    def training_loss(self) -> LossConfig:
+        """Return the loss, with `label_smoothing` written out."""
+        if not self.label_smoothing:
+            return self.loss
+        return LossConfig(name="smoothed_cross_entropy", smoothing=self.label_smoothing)
+
+    def _check_clipping(self) -> None:
+        """Check all norms, and that none is set which the chosen way of clipping ignores."""
+        _require(self.clipping in CLIPPINGS, "clipping", self.clipping, f"one of {CLIPPINGS}")
+        for clipping, (name, default) in CLIPPING_NORMS.items():
+            norm = getattr(self, name)
+            if name == "global_clipnorm" and norm is None:
+                continue
+            or_null = ", or null" if name == "global_clipnorm" else ""
+            _require(0 < norm < math.inf, name, norm, f"above 0 and finite{or_null}")
+            if clipping != self.clipping and norm != default:
+                raise ValueError(
+                    f"fit.{name} is {norm!r} but fit.clipping is {self.clipping!r} and does not "
+                    f"read it; set fit.clipping to {clipping!r}, or leave fit.{name} out"
+                )
+
+
+def _require(holds: bool, name: str, value: object, rule: str) -> None:
+    if not holds:
+        raise ValueError(f"fit.{name} must be {rule}, got {value!r}; change it or leave it out")

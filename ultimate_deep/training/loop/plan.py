@@ -1,0 +1,208 @@
+"""What a fit is going to do and cost, shown before it is confirmed."""
+
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import keras
+import tensorflow as tf
+from rich.table import Table
+
+from ultimate_deep.models.surgery.describe import count_layers
+from ultimate_deep.training.arrays import Arrays
+from ultimate_deep.training.config import FitConfig
+from ultimate_deep.training.loop.compiled import CompiledFit
+from ultimate_deep.training.loop.fingerprint import compute_dtypes
+from ultimate_deep.training.precision import hardware_sentence
+
+GIB = 2**30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Size, precision and estimated cost of one fit.
+
+    Args:
+        model: The model's name.
+        train_rows: Rows to train on.
+        validation_rows: Rows to validate on.
+        test_rows: Rows of the test part; 0 where there is none.
+        features: Values in a row, over all inputs.
+        weighted_layers: Dense and norm layers.
+        matrix_products: Matrix products of one forward pass.
+        parameters: All weights, moving statistics included.
+        precision: Dtypes that the layers compute in.
+        precision_reason: What the hardware can do.
+        xla: Whether the step is compiled with XLA.
+        batch_size: Rows of a step.
+        steps_per_epoch: Steps of an epoch.
+        epochs: Most epochs.
+        first_step_seconds: Tracing and compiling, already spent.
+        step_seconds: One training step.
+        validation_seconds: Validation after each epoch.
+        seconds: Estimate for all epochs; early stopping makes it less.
+        memory_bytes: Estimated peak of the process's resident memory.
+        device_memory_bytes: Peak of the GPU's memory so far; None without one.
+        estimated_by: How time and memory were estimated.
+    """
+
+    model: str
+    train_rows: int
+    validation_rows: int
+    test_rows: int
+    features: int
+    weighted_layers: int
+    matrix_products: int
+    parameters: int
+    precision: str
+    precision_reason: str
+    xla: bool
+    batch_size: int
+    steps_per_epoch: int
+    epochs: int
+    first_step_seconds: float
+    step_seconds: float
+    validation_seconds: float
+    seconds: float
+    memory_bytes: int
+    device_memory_bytes: int | None
+    estimated_by: str
+
+    def lines(self) -> dict[str, str]:
+        """Return what `render_plan` shows, as plain text by heading."""
+        memory = f"{self.memory_bytes / GIB:.1f} GiB"
+        if self.device_memory_bytes is not None:
+            memory += f", and {self.device_memory_bytes / GIB:.1f} GiB on the GPU"
+        return {
+            "rows": f"{self.train_rows:,} train, {self.validation_rows:,} validation, "
+            f"{self.test_rows:,} test",
+            "features": f"{self.features:,}",
+            "layers": f"{self.weighted_layers:,} weighted, "
+            f"{self.matrix_products:,} matrix products",
+            "parameters": f"{self.parameters:,}",
+            "precision": f"{self.precision} ({self.precision_reason})",
+            "compiled": f"{'with' if self.xla else 'without'} XLA, in "
+            f"{self.first_step_seconds:.1f} s",
+            "steps": f"{self.steps_per_epoch:,} of {self.batch_size:,} rows in each of at most "
+            f"{self.epochs:,} epochs",
+            "time": f"about {duration_sentence(self.seconds)} for all epochs "
+            f"({self.step_seconds * 1e3:.1f} ms a step, validation "
+            f"{self.validation_seconds:.1f} s)",
+            "peak memory": f"about {memory}",
+            "estimated by": self.estimated_by,
+        }
+
+
+def make_plan(
+    model: keras.Model,
+    train: Arrays,
+    validation: Arrays,
+    config: FitConfig,
+    *,
+    compiled: CompiledFit,
+    test_rows: int = 0,
+) -> Plan:
+    """Return the plan of a fit whose step has been timed.
+
+    Args:
+        model: Built model.
+        train: Training rows.
+        validation: Validation rows.
+        config: The fit.
+        compiled: What `time_fit` returned for exactly these; hand it to `fit` too.
+        test_rows: Rows of the test part.
+    """
+    layers = count_layers(model)
+    batch_size = min(config.batch_size, train.rows)
+    steps = train.rows // batch_size
+    batches = -(-validation.rows // config.evaluation_batch_size)
+    validation_seconds = batches * compiled.forward_seconds
+    return Plan(
+        model=model.name,
+        train_rows=train.rows,
+        validation_rows=validation.rows,
+        test_rows=test_rows,
+        features=numbers_per_row(train),
+        weighted_layers=layers.weighted,
+        matrix_products=layers.matrix_products,
+        parameters=int(model.count_params()),
+        precision=compute_dtypes(model),
+        precision_reason=hardware_sentence(),
+        xla=compiled.step.jit_compile,
+        batch_size=batch_size,
+        steps_per_epoch=steps,
+        epochs=config.epochs,
+        first_step_seconds=compiled.first_step_seconds,
+        step_seconds=compiled.step_seconds,
+        validation_seconds=validation_seconds,
+        seconds=config.epochs * (steps * compiled.step_seconds + validation_seconds),
+        memory_bytes=_peak_memory_bytes(model),
+        device_memory_bytes=_device_memory_bytes(),
+        estimated_by=(
+            f"time: {compiled.trial_steps} steps and one validation batch of this very model; "
+            "memory: the process's peak in those steps plus two copies of the weights (the best "
+            "epoch's, and the one that replaces it)"
+        ),
+    )
+
+
+class Planlike(Protocol):
+    """Any plan: a net's, or that of trees."""
+
+    @property
+    def model(self) -> str:
+        """Whose plan it is."""
+
+    def lines(self) -> dict[str, str]:
+        """Return the plan as plain text by heading."""
+
+
+def render_plan(plan: Planlike) -> Table:
+    """Return the plan as a table for a rich console."""
+    table = Table(title=f"Plan: {plan.model}", show_header=False, title_justify="left")
+    table.add_column(style="bold")
+    table.add_column()
+    for name, value in plan.lines().items():
+        table.add_row(name, value)
+    return table
+
+
+def duration_sentence(seconds: float) -> str:
+    """Return seconds in the unit that people would use."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def numbers_per_row(arrays: Arrays) -> int:
+    """Return how many numbers one row feeds to a model, over all inputs."""
+    return sum(math.prod(values.shape[1:]) for values in arrays.inputs().values())
+
+
+def _peak_memory_bytes(model: keras.Model) -> int:
+    weights = sum(math.prod(v.shape) * tf.as_dtype(v.dtype).size for v in model.weights)
+    return peak_resident_bytes() + 2 * weights
+
+
+def peak_resident_bytes() -> int:
+    """Return the largest resident memory of this process so far; 0 where it is not told."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    if sys.platform == "darwin":
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return 0
+
+
+def _device_memory_bytes() -> int | None:
+    if not tf.config.list_physical_devices("GPU"):
+        return None
+    return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
