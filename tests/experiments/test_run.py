@@ -26,6 +26,8 @@ from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, Model
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.progress import Progress
 
+pytestmark = pytest.mark.usefixtures("plain_figures")
+
 SCRIPT = Path(__file__).resolve().parents[2] / "train_scripts" / "run_ultimate_deep.py"
 FEATURES = ("return_log_1", "rsi_14", "momentum_z_20", "volume_surprise_z_20")
 

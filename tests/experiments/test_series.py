@@ -17,6 +17,8 @@ from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.loop.interrupts import Interrupted
 from ultimate_deep.training.progress import Progress
 
+pytestmark = pytest.mark.usefixtures("plain_figures")
+
 NAMES = ("first", "second", "third")
 
 

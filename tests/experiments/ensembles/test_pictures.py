@@ -23,6 +23,8 @@ from ultimate_deep.pipeline.rows import assemble_rows
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.progress import Progress
 
+pytestmark = pytest.mark.usefixtures("plain_figures")
+
 
 def small(tmp_path):
     return ExperimentConfig(

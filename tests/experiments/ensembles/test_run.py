@@ -34,6 +34,8 @@ from ultimate_deep.pipeline.steps import keep_features
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.progress import Progress
 
+pytestmark = pytest.mark.usefixtures("plain_figures")
+
 FEATURES = ("return_log_1", "close_location", "range_z_20")
 MODELS = {
     "trees": ModelConfig(name="hist_gradient_boosting", preset="tiny"),

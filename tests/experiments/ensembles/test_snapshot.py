@@ -20,6 +20,8 @@ from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.progress import Progress
 from ultimate_deep.training.schedules.schedules import Schedule
 
+pytestmark = pytest.mark.usefixtures("plain_figures")
+
 
 def config_of(folder="artifacts", **changes):
     fields = {

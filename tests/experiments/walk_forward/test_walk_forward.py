@@ -41,6 +41,8 @@ from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.loop.interrupts import Interrupted
 from ultimate_deep.training.progress import Progress
 
+pytestmark = pytest.mark.usefixtures("plain_figures")
+
 QUIET = Progress()
 SCRIPT = Path(__file__).parents[3] / "train_scripts" / "walk_forward.py"
 TWO_FOLDS = WalkForwardConfig(train=0.5, test=0.25)
