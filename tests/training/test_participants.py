@@ -192,8 +192,12 @@ class Net:
         for name, variable in self.compiled.step.variables().items():
             variable.assign(self.first[name])
 
-    def fit(self, folder=None, *, resume=False, progress=None, compiled=None):
-        """Fit from the start and return all that may not differ, as arrays by name."""
+    def fit(self, folder, *, resume=False, progress=None, compiled=None):
+        """Fit from the start and return all that may not differ, as arrays by name.
+
+        The model's and the optimizer's variables and the participants' state are those of the last
+        checkpoint; `left/` is what the fit leaves behind.
+        """
         self.put_back()
         fitted = fit(
             self.model,
@@ -206,9 +210,10 @@ class Net:
             compiled=compiled or self.compiled,
         )
         ends = [fitted.best_epoch, fitted.epochs_run, fitted.stopped_reason]
+        left = self.variables()
         return {
-            **self.variables(),
-            **{name: to_numpy(values) for name, values in self.participants.state().items()},
+            **newest(folder).arrays,
+            **{f"left/{name}": values for name, values in left.items()},
             "history": fitted.history.drop(columns="seconds").to_numpy(),
             "ends": np.array([str(end) for end in ends]),
         }
@@ -240,6 +245,16 @@ def net(request):
         yield Net(request.param, PARTICIPANTS[request.param])
 
 
+def state_of(participant):
+    state = participant.state()
+    assert all(isinstance(one, np.ndarray | keras.Variable) for one in state.values())
+    return {name: to_numpy(one) for name, one in state.items()}
+
+
+def newest(folder):
+    return latest_checkpoint(folder)[0]
+
+
 def assert_same(found, expected):
     assert list(found) == list(expected)
     for name, values in expected.items():
@@ -253,7 +268,7 @@ def test_its_example_asks_for_it(net):
 
 def test_cut_at_any_point_of_two_epochs_it_resumes_to_the_same_bits(net, tmp_path):
     whole = Cut()
-    expected = net.fit(progress=whole)
+    expected = net.fit(tmp_path / "whole", progress=whole)
     cuts = [(Cut(at), net.compiled) for at in whole.seen if at[0] < EPOCHS]
     cut_forward = CutForward(net.compiled.forward)
     cuts.append((None, dataclasses.replace(net.compiled, forward=cut_forward)))
@@ -262,32 +277,32 @@ def test_cut_at_any_point_of_two_epochs_it_resumes_to_the_same_bits(net, tmp_pat
         with pytest.raises(Interrupted):
             net.fit(tmp_path / str(number), progress=progress, compiled=compiled)
     # All are cut first, so that what was in memory at a cut is gone when it is resumed.
-    assert_same(net.fit(), expected)
+    assert_same(net.fit(tmp_path / "again"), expected)
     for number in range(len(cuts)):
         assert_same(net.fit(tmp_path / str(number), resume=True), expected)
-    restored = net.fit(tmp_path / "0", resume=True, progress=(silent := Cut()))
+    restored = net.fit(tmp_path / "whole", resume=True, progress=(silent := Cut()))
     assert_same(restored, expected)
     assert not silent.seen
 
 
-def test_its_state_is_arrays_that_another_one_goes_on_from(net):
-    net.fit()
-    state = net.participants.state()
-    assert all(isinstance(one, np.ndarray | keras.Variable) for one in state.values())
-    arrays = {name: to_numpy(one) for name, one in state.items()}
-    assert all(one.dtype.kind in "biufV" for one in arrays.values())
+def test_its_state_is_arrays_that_another_one_goes_on_from(net, tmp_path):
+    net.fit(tmp_path)
+    prefix = "participant/"
+    stored = newest(tmp_path).arrays.items()
+    kept = {name.removeprefix(prefix): one for name, one in stored if name.startswith(prefix)}
+    assert all(one.dtype.kind in "biufV" for one in kept.values())
     other = net.anew()
-    begun = {name: to_numpy(one) for name, one in other.state().items()}
-    other.restore(arrays)
-    assert_same({name: to_numpy(one) for name, one in other.state().items()}, arrays)
+    begun = state_of(other)
+    other.restore(kept)
+    assert_same(state_of(other), kept)
     net.put_back()
     net.participants.begin(net.outline())
-    assert_same({name: to_numpy(one) for name, one in net.participants.state().items()}, begun)
+    assert_same(state_of(net.participants), begun)
 
 
 def test_unknown_and_missing_state_is_refused(net, tmp_path):
     net.fit(tmp_path)
-    checkpoint, _ = latest_checkpoint(tmp_path)
+    checkpoint = newest(tmp_path)
     variables = net.compiled.step.variables()
 
     def refused(arrays, match):

@@ -27,9 +27,9 @@ The course of a fit; epochs and steps count from 1 but where said:
             wants_to_stop()
     after_fit()                          the weights that the fit leaves behind
 
-`state` is asked for between any two of these steps, during validation too, but never within
-`validating`, and never before `begin`. A run that goes on from what it returned must end bit for
-bit like one that was never cut.
+`state` is asked for after `begin` and before `after_fit`: after any step, in mid-validation (but
+`validating` has been left by then), and after any epoch. A run that goes on from what it returned
+must end bit for bit like one that was never cut.
 
 Several participants form a chain in the order of the registry: each is given what the one before
 returned. In `gradients` a later one encloses the earlier ones.
@@ -225,7 +225,8 @@ class Participant:
         """Put in place the weights that the fit leaves behind, and return the epoch they are of.
 
         Also called where a run that had already finished is restored. None leaves weights, and
-        the epoch that the fit reports, as they are; the last participant to answer counts.
+        the epoch that the fit reports, as they are; the last participant to answer counts. No
+        other hook is called until a fit begins anew, so copies of weights can be let go.
         """
         return None
 

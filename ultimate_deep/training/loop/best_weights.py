@@ -54,6 +54,7 @@ class BestWeights(Participant):
         if not self._best:
             return None
         assign_weights(self._model, self._best)
+        self._best = {}  # a compiled step may outlive its fit by far
         return self._watch.best_epoch
 
     def _check(self, best: Mapping[str, np.ndarray], *, kept_any: bool) -> None:
