@@ -46,7 +46,8 @@ from ultimate_deep.training.batches.batches import Batches  # noqa: E402
 from ultimate_deep.training.batches.prefetch import prefetched  # noqa: E402
 from ultimate_deep.training.batches.tf_data import batch_pipeline  # noqa: E402
 from ultimate_deep.training.config import FitConfig  # noqa: E402
-from ultimate_deep.training.loop.train_step import StepTensors, TrainStep  # noqa: E402
+from ultimate_deep.training.loop.train_step import TrainStep  # noqa: E402
+from ultimate_deep.training.participant import StepTensors  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
 BATCH, WINDOW, FEATURES, BARS = 256, 100, 220, 20_000
@@ -95,7 +96,7 @@ def ways(batches: Batches, step: TrainStep) -> dict[str, Iterator[StepTensors]]:
         "in memory": iter(lambda: first, None),
         "one thread": prefetched(copied, endless_rows(batches), ahead=0),
         "prefetched": prefetched(copied, endless_rows(batches)),
-        "tf.data": ((x, {"y": y}, weight) for x, y, weight in pipeline),
+        "tf.data": (StepTensors(x, {"y": y}, weight) for x, y, weight in pipeline),
         PEER: peer(batches, first[2]),
     }
 
@@ -108,7 +109,7 @@ def peer(batches: Batches, weight: Any) -> Iterator[StepTensors]:
         arrays.x.table, arrays.y, WINDOW, batch_size=BATCH, shuffle=True, seed=0
     )
     whole = dataset.filter(lambda x, y: len(y) == BATCH)
-    return ((x, {"y": y}, weight) for x, y in whole.repeat().prefetch(2))
+    return (StepTensors(x, {"y": y}, weight) for x, y in whole.repeat().prefetch(2))
 
 
 def measure(rounds: int, steps: int) -> pd.DataFrame:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from ultimate_deep.experiments.experiment import Prepared, build, train
 from ultimate_deep.experiments.tuning.spaces import value_sentence, with_values
+from ultimate_deep.training.loop.best_weights import best_epoch
 from ultimate_deep.training.loop.checkpoint import latest_checkpoint
 from ultimate_deep.training.loop.fit import TrainingDivergedError
 from ultimate_deep.training.progress import Progress
@@ -215,7 +216,8 @@ def _fit_trial(prepared: Prepared, request: Request, folder: Path) -> Result:
     if checkpoint is None:
         raise FileNotFoundError(f"{folder} has no checkpoint after {request.epochs} epochs")
     state = checkpoint.state
-    best = state["history"][state["stopping"]["best_epoch"] - 1]
+    losses = [row["validation_loss"] for row in state["history"]]
+    best = state["history"][best_epoch(losses, config.fit.min_delta) - 1]
     return Result(
         status="completed",
         validation_loss=best["validation_loss"],

@@ -13,6 +13,7 @@ from ultimate_deep.training.batches.batches import Batch, Batches
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.loop.array_fit import check_arrays
 from ultimate_deep.training.loop.checkpoint import to_numpy
+from ultimate_deep.training.loop.participants import build_participants
 from ultimate_deep.training.loop.train_step import Forward, TrainStep
 from ultimate_deep.training.losses.loss import Loss
 from ultimate_deep.training.losses.outputs import head_shapes
@@ -27,7 +28,7 @@ class CompiledFit:
     """What `fit` runs, with its timings where they have been taken (NaN where not).
 
     Args:
-        step: The training step.
+        step: The training step, and who takes part in the fit.
         forward: The forward pass for validation.
         first_step_seconds: Tracing, compiling and taking the first step.
         step_seconds: Median of the trial steps after it.
@@ -44,9 +45,9 @@ class CompiledFit:
 
 
 def compile_fit(model: keras.Model, config: FitConfig) -> CompiledFit:
-    """Return step and forward pass of the model, not yet traced."""
+    """Return step, with those who take part in it, and forward pass, not yet traced."""
     reuse_memory(model.count_params())
-    step = TrainStep(model, config)
+    step = TrainStep(model, config, build_participants(config, model))
     forward = Forward(model, config.evaluation_batch_size, jit_compile=step.jit_compile)
     return CompiledFit(step=step, forward=forward)
 

@@ -1,8 +1,17 @@
-"""What follows from each epoch's validation loss: best epoch, early stop, plateau falls."""
+"""The end of a fit whose validation loss no longer falls."""
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from typing import Any
+
+import keras
+import numpy as np
+
+from ultimate_deep.training.config import FitConfig
+from ultimate_deep.training.participant import FitOutline, Participant, State, require_names
+
+EXAMPLE = FitConfig(patience_epochs=2, min_delta=10.0)
 
 
 @dataclass
@@ -48,3 +57,52 @@ class LossWatch:
     def restore(cls, state: dict[str, Any]) -> "LossWatch":
         """Return the watch that gave `state`."""
         return cls(**state)
+
+    def arrays(self) -> State:
+        """Return the state as a participant gives it."""
+        return {name: np.asarray(value) for name, value in self.state().items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "LossWatch":
+        """Return the watch that gave `arrays`.
+
+        Raises:
+            StateError: Other names.
+        """
+        require_names(arrays, [field.name for field in fields(cls)])
+        return cls.restore({name: value.item() for name, value in arrays.items()})
+
+
+class EarlyStopping(Participant):
+    """Ends the fit after so many epochs without a better validation loss.
+
+    Args:
+        patience_epochs: How many.
+        min_delta: Smallest fall of the validation loss that counts as better.
+    """
+
+    def __init__(self, patience_epochs: int, min_delta: float) -> None:
+        self._fresh = (patience_epochs, min_delta)
+        self._watch = LossWatch(*self._fresh)
+
+    def begin(self, outline: FitOutline) -> None:
+        self._watch = LossWatch(*self._fresh)
+
+    def state(self) -> State:
+        return self._watch.arrays()
+
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        self._watch = LossWatch.from_arrays(arrays)
+
+    def after_epoch(self, epoch: int, row: Mapping[str, float]) -> None:
+        self._watch.update(epoch, row["validation_loss"])
+
+    def wants_to_stop(self) -> str:
+        return "early stopping" if self._watch.exhausted else ""
+
+
+def build_early_stopping(config: FitConfig, model: keras.Model) -> EarlyStopping | None:
+    """Return it where `fit.patience_epochs` asks for it."""
+    if not config.patience_epochs:
+        return None
+    return EarlyStopping(config.patience_epochs, config.min_delta)

@@ -32,14 +32,12 @@ from ultimate_deep.training.loop.compiled import (
 from ultimate_deep.training.loop.fingerprint import compute_dtypes, fit_fingerprint
 from ultimate_deep.training.loop.fit_state import (
     FitState,
-    assign_weights,
-    copy_weights,
     restore_state,
     save_state,
 )
 from ultimate_deep.training.loop.interrupts import Interrupted, StopRequest, stop_requests
-from ultimate_deep.training.loop.train_step import StepTensors
 from ultimate_deep.training.loop.validation import validation_metrics
+from ultimate_deep.training.participant import FitOutline, StepTensors
 from ultimate_deep.training.precision import check_precision
 from ultimate_deep.training.progress import Progress
 from ultimate_deep.training.result import FitResult
@@ -76,6 +74,9 @@ def fit(
     on_epoch: Callable[[int, keras.Model], None] | None = None,
 ) -> FitResult:
     """Train the model in place and leave it with the weights of its best epoch.
+
+    Early stopping, the best epoch's weights and whatever else takes part is a participant, see
+    `training.participant`.
 
     Args:
         model: Built model, inputs as in `train.x`, heads as `models.heads` gives them.
@@ -115,6 +116,10 @@ def fit(
     return loop.result()
 
 
+class _ValidationCutError(Exception):
+    """A signal came while the model was validated."""
+
+
 class _Loop:
     """One fit under way."""
 
@@ -132,11 +137,14 @@ class _Loop:
         self.config, self.folder = config, folder
         self.progress = progress or Progress()
         self.take_step, self.forward = compiled.step, compiled.forward
+        self.participant = compiled.step.participant
         self.first_step_seconds = compiled.first_step_seconds
-        self.state = FitState.start(config)
+        self.state = FitState()
         self.batches = training_batches(model, train, config)
         self.batch_size = self.batches.batch_size
         self.steps_per_epoch = self.batches.steps_per_epoch
+        self.epoch_steps = self.steps_per_epoch
+        self.best_epoch = 0
         self.schedule = Schedule(
             config=config.schedule,
             peak=config.learning_rate,
@@ -148,6 +156,7 @@ class _Loop:
         self.written_at = time.monotonic()
         self.write_seconds = 0.0
         self.timed_steps, self.timed_seconds = 0, 0.0
+        self.participant.begin(self._outline())
 
     def open_checkpoints(self, folder: Path, *, resume: bool) -> None:
         """Restore the newest checkpoint, or make sure that there is none."""
@@ -171,10 +180,11 @@ class _Loop:
             self.progress.message("no checkpoint yet: starting from the first step")
             return
         check_fingerprint(checkpoint.fingerprint, self.fingerprint)
-        self.state = restore_state(checkpoint, self.take_step.variables())
+        variables = self.take_step.variables()
+        self.state = restore_state(checkpoint, variables, self.participant)
 
     def run(self, request: StopRequest) -> None:
-        """Train until the last epoch or early stopping, then restore the best weights."""
+        """Train until the last epoch or an early stop, then put the final weights in place."""
         state = self.state
         if not state.stopped_reason:
             self._first_message()
@@ -186,7 +196,7 @@ class _Loop:
             )
         while not state.stopped_reason:
             self._run_epoch(request)
-        assign_weights(self.model, state.best)
+        self.best_epoch = self.participant.after_fit() or state.epoch
 
     def result(self) -> FitResult:
         """Return the outcome of a finished run."""
@@ -194,7 +204,7 @@ class _Loop:
         steps = self.timed_steps
         return FitResult(
             history=pd.DataFrame(state.history),
-            best_epoch=state.stopping.best_epoch,
+            best_epoch=self.best_epoch,
             epochs_run=state.epoch,
             seconds=state.seconds,
             stopped_reason=state.stopped_reason,
@@ -219,31 +229,41 @@ class _Loop:
                 self.progress.step(state.epoch + 1, state.step, state.loss_sum / state.step)
                 self._stop_or_write(request)
                 asked_at = time.monotonic()
-        row = self._validated_row(request)
-        state.epoch_seconds = time.monotonic() - began
-        self._end_epoch(row | {"seconds": state.epoch_seconds})
-        every = self.config.checkpoint_every_epochs
-        if state.stopped_reason or (every and state.epoch % every == 0):
+        with self.participant.validating():
+            row = self._validated_row(request)
+            state.epoch_seconds = time.monotonic() - began
+            if row is not None:
+                self._end_epoch(row | {"seconds": state.epoch_seconds})
+        if row is not None and self._epoch_is_kept():
             self._write()
         self._stop_or_write(request)
 
+    def _epoch_is_kept(self) -> bool:
+        every = self.config.checkpoint_every_epochs
+        return bool(self.state.stopped_reason or (every and self.state.epoch % every == 0))
+
     def _epoch_batches(self) -> Generator[StepTensors]:
         """Yield the tensors of every step that is left of this epoch."""
-        rows = self.batches.rows(self.state.epoch)[self.state.step :]
+        shuffled = self.batches.rows(self.state.epoch)
+        rows = self.participant.order(self.state.epoch + 1, shuffled)
+        self.epoch_steps, size = rows.shape
 
         def prepare(chosen: np.ndarray) -> StepTensors:
             batch = self.batches.take(chosen)
             return self.take_step.to_tensors(batch.x, batch.targets, batch.weight)
 
-        return prefetched(prepare, rows, ahead=ahead_for(self.batch_size * self.train.row_bytes))
+        ahead = ahead_for(size * self.train.row_bytes)
+        return prefetched(prepare, rows[self.state.step :], ahead=ahead)
 
     def _step(self, batch: StepTensors, asked_at: float) -> None:
         state = self.state
-        learning_rate = self._learning_rate(self._steps_taken())
-        if math.isnan(self.first_step_seconds):
+        learning_rate = self._learning_rate(state.step)
+        new_size = not self.take_step.has_traced(batch.weight.shape[0])
+        if new_size or math.isnan(self.first_step_seconds):
             with self.progress.busy(f"tracing and compiling {size_sentence(self.model)}"):
                 loss, penalty = map(float, self.take_step.on_tensors(*batch, learning_rate))
-            self.first_step_seconds = time.monotonic() - asked_at
+            if math.isnan(self.first_step_seconds):
+                self.first_step_seconds = time.monotonic() - asked_at
         else:
             loss, penalty = map(float, self.take_step.on_tensors(*batch, learning_rate))
             self.timed_seconds += time.monotonic() - asked_at
@@ -257,11 +277,20 @@ class _Loop:
             )
         state.loss_sum += loss
         state.penalty_sum += penalty
+        self.participant.after_step(state.epoch + 1, state.step, loss)
 
-    def _validated_row(self, request: StopRequest) -> dict[str, float]:
-        """Return the epoch's line of the history, but for its seconds."""
+    def _validated_row(self, request: StopRequest) -> dict[str, float] | None:
+        """Return the epoch's line of the history but for its seconds, None where a signal came."""
         state = self.state
-        found = self.forward.predictions(self.validation, lambda: self._stop_if(request))
+
+        def go_on() -> None:
+            if request.received is not None:
+                raise _ValidationCutError
+
+        try:
+            found = self.forward.predictions(self.validation, go_on)
+        except _ValidationCutError:
+            return None
         measured = validation_metrics(self.take_step.loss, found, self.validation)
         if not math.isfinite(measured["validation_loss"]):
             raise TrainingDivergedError(
@@ -270,37 +299,44 @@ class _Loop:
             )
         return {
             "epoch": state.epoch + 1,
-            "loss": state.loss_sum / self.steps_per_epoch,
-            "penalty": state.penalty_sum / self.steps_per_epoch,
+            "loss": state.loss_sum / state.step,
+            "penalty": state.penalty_sum / state.step,
             **measured,
-            "learning_rate": self._learning_rate(self._steps_taken() - 1),
+            "learning_rate": self._learning_rate(state.step - 1),
         }
 
     def _end_epoch(self, row: dict[str, float]) -> None:
-        state, loss = self.state, row["validation_loss"]
+        state = self.state
         state.history.append(row)
         state.epoch += 1
         state.seconds += row["seconds"]
         state.step, state.loss_sum, state.penalty_sum, state.epoch_seconds = 0, 0.0, 0.0, 0.0
-        if state.stopping.update(state.epoch, loss):
-            state.best = copy_weights(self.model)
-        state.plateau.update(state.epoch, loss)
-        if state.plateau.exhausted:
-            state.plateau_falls += 1
-            state.plateau.restart()
-        if state.stopping.exhausted:
-            state.stopped_reason = "early stopping"
-        elif state.epoch == self.config.epochs:
-            state.stopped_reason = "finished"
+        self.participant.after_epoch(state.epoch, row)
+        last = "finished" if state.epoch == self.config.epochs else ""
+        state.stopped_reason = self.participant.wants_to_stop() or last
         self.progress.epoch(row)
         if self.on_epoch is not None:
             self.on_epoch(state.epoch, self.model)
 
-    def _steps_taken(self) -> int:
-        return self.state.epoch * self.steps_per_epoch + self.state.step
+    def _outline(self) -> FitOutline:
+        return FitOutline(
+            model=self.model,
+            inputs=self.train.inputs(),
+            targets=self.train.targets(),
+            rows=self.train.rows,
+            batch_size=self.batch_size,
+            steps_per_epoch=self.steps_per_epoch,
+            epochs=self.config.epochs,
+        )
+
+    def _schedule_steps(self, step: int) -> int:
+        """Return the schedule's steps before `step` (from 0) of this epoch, however long it is."""
+        share = step * self.steps_per_epoch // self.epoch_steps
+        return self.state.epoch * self.steps_per_epoch + share
 
     def _learning_rate(self, step: int) -> float:
-        return self.schedule.learning_rate(step, self.state.plateau_falls)
+        taken = self._schedule_steps(step)
+        return self.participant.learning_rate(taken, self.schedule.learning_rate(taken))
 
     def _stop_or_write(self, request: StopRequest) -> None:
         self._stop_if(request)
@@ -323,8 +359,10 @@ class _Loop:
         if self.folder is None:
             return None
         began = time.monotonic()
-        checkpoint = save_state(self.state, self.take_step.variables(), self.fingerprint)
-        path = write_checkpoint(self.folder, checkpoint, step=self._steps_taken())
+        variables = self.take_step.variables()
+        checkpoint = save_state(self.state, variables, self.participant, self.fingerprint)
+        steps = self._schedule_steps(self.state.step)
+        path = write_checkpoint(self.folder, checkpoint, step=steps)
         self.written_at = time.monotonic()
         self.write_seconds = self.written_at - began
         return path

@@ -17,9 +17,8 @@ from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.losses.outputs import LOGITS, by_head, head_shapes
 from ultimate_deep.training.losses.registry import build_loss
 from ultimate_deep.training.optimizers.build import build_optimizer
+from ultimate_deep.training.participant import Participant, StepGradients, StepTensors
 
-# Inputs in the model's structure, targets by name, weights.
-StepTensors = tuple[Any, dict[str, tf.Tensor], tf.Tensor]
 LOOPED_LAYERS = (ResidualStack, DenseStack)
 
 
@@ -36,7 +35,7 @@ def uses_xla(model: keras.Model, config: FitConfig) -> bool:
 
 
 class TrainStep:
-    """One optimizer step on a batch of fixed size; traced and compiled at the first call.
+    """One optimizer step on a batch; traced and compiled at the first call with its size.
 
     The loss of a batch is `mean(weight * loss)` over rows and horizons plus what the model adds
     (L2). Weights average one over the training part, so that this is the weighted mean in
@@ -45,24 +44,28 @@ class TrainStep:
     Args:
         model: Built Keras model, heads as `models.heads.prediction_heads` gives them.
         config: Optimizer, loss and compilation.
+        participant: Whose hooks `batch` and `gradients` are compiled into the step.
 
     Raises:
         RuntimeError: Keras runs on another backend than TensorFlow.
         ValueError: A model whose heads do not suit the loss.
     """
 
-    def __init__(self, model: keras.Model, config: FitConfig) -> None:
+    def __init__(
+        self, model: keras.Model, config: FitConfig, participant: Participant | None = None
+    ) -> None:
         if keras.backend.backend() != "tensorflow":
             raise RuntimeError(
                 f"fit runs on the TensorFlow backend, got {keras.backend.backend()}; "
                 "set KERAS_BACKEND=tensorflow"
             )
         self.model = model
+        self.participant = participant or Participant()
         self.loss = build_loss(config.training_loss(), head_shapes(model.output))
         self.optimizer = build_optimizer(model, config)
         self.jit_compile = uses_xla(model, config)
         self._compiled = tf.function(self._step, autograph=False, jit_compile=self.jit_compile)
-        self._concrete: Callable[..., tuple[tf.Tensor, tf.Tensor]] | None = None
+        self._traced: dict[int, Callable[..., tuple[tf.Tensor, tf.Tensor]]] = {}
 
     def __call__(
         self,
@@ -85,10 +88,10 @@ class TrainStep:
         self, x: BatchInputs, targets: Mapping[str, np.ndarray], weight: np.ndarray
     ) -> StepTensors:
         """Return a batch as what `on_tensors` takes; another thread may do this ahead of time."""
-        return (
-            as_model_inputs(self.model, x, tf.convert_to_tensor),
-            {name: tf.convert_to_tensor(targets[name]) for name in self.loss.targets},
-            tf.convert_to_tensor(weight),
+        return StepTensors(
+            x=as_model_inputs(self.model, x, tf.convert_to_tensor),
+            targets={name: tf.convert_to_tensor(targets[name]) for name in self.loss.targets},
+            weight=tf.convert_to_tensor(weight),
         )
 
     def on_tensors(
@@ -96,11 +99,16 @@ class TrainStep:
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Take one step on a batch from `to_tensors`."""
         arguments = (x, targets, weight, tf.constant(learning_rate, tf.float32))
-        if self._concrete is None:
-            self._concrete = self._compiled.get_concrete_function(*arguments)
-        # Calling the one trace directly spares looking for it among many: 1.5 ms a step.
-        loss, penalty = self._concrete(*arguments)
+        rows = weight.shape[0]
+        if rows not in self._traced:
+            self._traced[rows] = self._compiled.get_concrete_function(*arguments)
+        # Calling a trace directly spares TensorFlow's own way of finding it: 1.5 ms a step.
+        loss, penalty = self._traced[rows](*arguments)
         return loss, penalty
+
+    def has_traced(self, rows: int) -> bool:
+        """Return whether a batch of so many rows has been stepped on before."""
+        return rows in self._traced
 
     def variables(self) -> dict[str, keras.Variable]:
         """Return everything that a step reads or writes, by a name unique in this model.
@@ -119,20 +127,29 @@ class TrainStep:
         weight: tf.Tensor,
         learning_rate: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        model, optimizer = self.model, self.optimizer
-        inner = getattr(optimizer, "inner_optimizer", optimizer)
-        inner.learning_rate.assign(learning_rate)
+        self._inner_optimizer().learning_rate.assign(learning_rate)
+        tensors = self.participant.batch(StepTensors(x, targets, weight))
+        found = self.participant.gradients(tensors, self._gradients)
+        self.optimizer.apply(found.gradients, self.model.trainable_variables)
+        return found.loss, found.penalty
+
+    def _gradients(self, tensors: StepTensors) -> StepGradients:
+        """Pass forward and back once."""
+        model = self.model
         variables = model.trainable_variables
         with tf.GradientTape() as tape:
-            outputs = by_head(model(x, training=True))
-            loss = ops.mean(weight * self.loss.elements(targets, outputs))
+            outputs = by_head(model(tensors.x, training=True))
+            loss = ops.mean(tensors.weight * self.loss.elements(tensors.targets, outputs))
             penalty = ops.cast(sum(model.losses), "float32") if model.losses else ops.zeros(())
             total = loss + penalty
-            if optimizer is not inner:
-                total = optimizer.scale_loss(total)
+            if self.optimizer is not self._inner_optimizer():
+                total = self.optimizer.scale_loss(total)
         gradients = tape.gradient(total, [variable.value for variable in variables])
-        optimizer.apply(gradients, variables)
-        return loss, penalty
+        return StepGradients(loss, penalty, gradients)
+
+    def _inner_optimizer(self) -> keras.optimizers.Optimizer:
+        """Return the optimizer itself, without the loss scale around it."""
+        return getattr(self.optimizer, "inner_optimizer", self.optimizer)
 
 
 class Forward:
