@@ -13,10 +13,11 @@ from rich.console import Console
 
 from ultimate_deep.bundles.bundle import load_bundle
 from ultimate_deep.experiments.run import DeclinedError
-from ultimate_deep.experiments.tuning.search import TuneConfig, search
+from ultimate_deep.experiments.tuning.search import search
 from ultimate_deep.experiments.tuning.tables import render_search_plan, render_trials
 from ultimate_deep.experiments.tuning.trials import run_trial
 from ultimate_deep.experiments.tuning.tune import Tuned, tune_experiment
+from ultimate_deep.experiments.tuning.tune_config import TuneConfig
 from ultimate_deep.market.market import DataConfig
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
 from ultimate_deep.training.config import FitConfig
