@@ -13,10 +13,11 @@ from rich.console import Console
 
 from ultimate_deep.bundles.bundle import load_bundle
 from ultimate_deep.experiments.run import DeclinedError
-from ultimate_deep.experiments.tuning.search import TuneConfig, search
+from ultimate_deep.experiments.tuning.search import search
 from ultimate_deep.experiments.tuning.tables import render_search_plan, render_trials
 from ultimate_deep.experiments.tuning.trials import run_trial
 from ultimate_deep.experiments.tuning.tune import Tuned, tune_experiment
+from ultimate_deep.experiments.tuning.tune_config import TuneConfig
 from ultimate_deep.market.market import DataConfig
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
 from ultimate_deep.training.config import FitConfig
@@ -108,7 +109,7 @@ def test_tables_show_plan_and_trials(tuned, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_dead_search_ends_with_the_same_bundle(tuned, tmp_path, monkeypatch):
+def test_a_dead_search_ends_with_the_same_bundle(tuned, tmp_path, monkeypatch, without_charts):
     begun = []
 
     class KilledError(BaseException):
@@ -134,8 +135,8 @@ def test_a_dead_search_ends_with_the_same_bundle(tuned, tmp_path, monkeypatch):
     assert load_bundle(again.run.folder).threshold == load_bundle(tuned.run.folder).threshold
 
 
-@pytest.mark.slow
 def test_a_search_does_not_go_on_with_other_bars(tmp_path, monkeypatch):
+    monkeypatch.setattr("ultimate_deep.experiments.tuning.tune.plan_search", lambda *_: None)
     monkeypatch.setattr("ultimate_deep.experiments.tuning.tune.search", lambda *_: 1 / 0)
     config = _config(tmp_path)
     with pytest.raises(ZeroDivisionError):

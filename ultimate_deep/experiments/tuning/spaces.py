@@ -1,11 +1,9 @@
-"""What a tuner may search: a builder's declared space and a few fit fields, for KerasTuner."""
+"""What a tuner may search: a builder's declared space and a few fit fields."""
 
 import dataclasses
-import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-import keras_tuner
 
 from ultimate_deep.models.registry import search_space
 from ultimate_deep.models.search_space import Choice, FloatRange, IntRange, SearchSpace
@@ -18,7 +16,6 @@ FIT_SPACE: SearchSpace = {
     "weight_decay": FloatRange(low=1e-4, high=1e-1, log=True),
     "batch_size": Choice(values=(128, 256, 512)),
 }
-_SCALARS = (str, int, float)
 
 
 def tuned_space(config: ExperimentConfig, fields: Sequence[str] = ()) -> SearchSpace:
@@ -48,27 +45,17 @@ def tuned_space(config: ExperimentConfig, fields: Sequence[str] = ()) -> SearchS
     }
 
 
-def to_hyperparameters(space: SearchSpace) -> keras_tuner.HyperParameters:
-    """Declare a space to KerasTuner; choices that are no plain scalars of one type as JSON."""
-    hyperparameters = keras_tuner.HyperParameters()
-    for name, entry in space.items():
+def distinct_configurations(space: SearchSpace) -> float:
+    """Return how many configurations a space holds; infinity where a range is continuous."""
+    sizes = []
+    for entry in space.values():
         if isinstance(entry, Choice):
-            hyperparameters.Choice(name, list(_encoded(entry)))
+            sizes.append(len(entry.values))
         elif isinstance(entry, IntRange):
-            hyperparameters.Int(name, entry.low, entry.high, step=entry.step)
+            sizes.append((entry.high - entry.low) // entry.step + 1)
         else:
-            sampling = "log" if entry.log else "linear"
-            hyperparameters.Float(name, entry.low, entry.high, sampling=sampling)
-    return hyperparameters
-
-
-def from_hyperparameters(space: SearchSpace, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of a space's own names, decoded; the tuner's further entries are left."""
-    decoded = {}
-    for name, entry in space.items():
-        value = values[name]
-        decoded[name] = _encoded(entry)[value] if isinstance(entry, Choice) else value
-    return decoded
+            return math.inf
+    return math.prod(sizes)
 
 
 def with_values(config: ExperimentConfig, values: Mapping[str, Any]) -> ExperimentConfig:
@@ -107,11 +94,3 @@ def value_sentence(value: Any) -> str:
     if isinstance(value, tuple | list) and len(value) > 1 and len(set(value)) == 1:
         return f"{len(value)} x {value[0]}"
     return str(value)
-
-
-def _encoded(entry: Choice) -> dict[Any, Any]:
-    """Return what KerasTuner is told, each with the value that it stands for, in order."""
-    kinds = {type(value) for value in entry.values}
-    if len(kinds) == 1 and kinds < set(_SCALARS):
-        return {value: value for value in entry.values}
-    return {json.dumps(value): value for value in entry.values}

@@ -3,7 +3,8 @@
 import pandas as pd
 from rich.table import Table
 
-from ultimate_deep.experiments.tuning.search import OBJECTIVES, Found, Rung
+from ultimate_deep.experiments.tuning.search import Found
+from ultimate_deep.experiments.tuning.searcher import OBJECTIVES, Rung
 from ultimate_deep.experiments.tuning.spaces import range_sentence, value_sentence
 from ultimate_deep.experiments.tuning.tune import SearchPlan
 from ultimate_deep.experiments.tuning.tune_config import TuneConfig

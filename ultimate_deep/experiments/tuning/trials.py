@@ -6,75 +6,18 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import keras
-import keras_tuner
 import pandas as pd
 
 from ultimate_deep.experiments.experiment import Prepared, build, train
-from ultimate_deep.experiments.tuning.spaces import value_sentence, with_values
+from ultimate_deep.experiments.tuning.searcher import Request, Result, TrialFailedError
+from ultimate_deep.experiments.tuning.spaces import with_values
 from ultimate_deep.training.loop.best_weights import best_epoch
 from ultimate_deep.training.loop.checkpoint import latest_checkpoint
 from ultimate_deep.training.loop.fit import TrainingDivergedError
 from ultimate_deep.training.progress import Progress
-
-
-class TrialFailedError(keras_tuner.errors.FatalError, ValueError):
-    """A trial ended with an error; KerasTuner is not allowed to swallow it."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Request:
-    """What a search asks of one trial.
-
-    Args:
-        trial: The trial's name.
-        values: Searched values by name, as JSON gives them back.
-        epochs: Epochs after which the trial ends, those of the trial that it continues included.
-        configuration: The first trial with these values.
-        continues: Trial whose training goes on in this one; empty for a new configuration.
-        bracket: Hyperband's bracket; None in a random search.
-        rung: Position in the bracket, from 0; None in a random search.
-    """
-
-    trial: str
-    values: dict[str, Any]
-    epochs: int
-    configuration: str
-    continues: str = ""
-    bracket: int | None = None
-    rung: int | None = None
-
-    def sentence(self) -> str:
-        """Return name and values for people."""
-        values = ", ".join(f"{name} {value_sentence(v)}" for name, v in self.values.items())
-        return f"trial {self.trial} ({values})"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """How a trial ended; its figures are those of the best epoch so far by validation loss.
-
-    Args:
-        status: `completed`, or `diverged` where the loss became NaN or infinite.
-        validation_loss: Log loss in nats; None where diverged, as the next three.
-        validation_accuracy: Share of right calls at one half.
-        validation_auc: Area under the ROC curve; None where validation has one class.
-        best_epoch: That epoch, from 1.
-        epochs_run: Finished epochs, those of continued trials included.
-        seconds: Seconds of those epochs.
-        error: What diverged.
-    """
-
-    status: Literal["completed", "diverged"]
-    validation_loss: float | None = None
-    validation_accuracy: float | None = None
-    validation_auc: float | None = None
-    best_epoch: int | None = None
-    epochs_run: int | None = None
-    seconds: float | None = None
-    error: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -128,7 +71,7 @@ class Journal:
         if then != now:
             raise ValueError(
                 f"{self.path}: trial {request.trial} was {then} and would now be {now}; the search "
-                "space, the seed or keras-tuner has changed: start a new search"
+                "space, the seed or what proposes its trials has changed: start a new search"
             )
         return record.result
 

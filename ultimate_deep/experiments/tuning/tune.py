@@ -23,15 +23,8 @@ from ultimate_deep.experiments.run import (
 )
 from ultimate_deep.experiments.runs import new_run_folder, newest_unfinished, start_run
 from ultimate_deep.experiments.trials import TrialBook
-from ultimate_deep.experiments.tuning.search import (
-    Found,
-    Rung,
-    check_space,
-    configurations_needed,
-    planned_rungs,
-    search,
-)
-from ultimate_deep.experiments.tuning.spaces import tuned_space
+from ultimate_deep.experiments.tuning.search import Found, search
+from ultimate_deep.experiments.tuning.searcher import Rung, build_searcher, search_task
 from ultimate_deep.experiments.tuning.tune_config import TuneConfig
 from ultimate_deep.machine.files import UNFINISHED, unfinished_folder, write_json
 from ultimate_deep.models.search_space import SearchSpace
@@ -146,23 +139,21 @@ def plan_search(prepared: Prepared, tune: TuneConfig, progress: Progress) -> Sea
             f"a search trains nets, got the trees {config.model.name!r}; choose a net, or give "
             "the trees' settings as --model.options"
         )
-    space = tuned_space(config, tune.fields)
-    check_space(space, tune, config.fit.epochs)
-    rungs = planned_rungs(tune, config.fit.epochs)
+    task = search_task(config, tune)
+    planned = build_searcher(task).plan
     keras.utils.clear_session()
     one = plan_run(prepared, progress).plan
     assert isinstance(one, Plan)
-    trials = tune.iterations * sum(rung.trials for rung in rungs)
-    epochs = tune.iterations * sum(r.trials * (r.epochs - r.start_epoch) for r in rungs)
+    seconds = planned.trials * one.first_step_seconds + planned.epochs * one.seconds / one.epochs
     return SearchPlan(
         model=config.model.name,
         tune=tune,
-        space=space,
-        rungs=rungs,
-        configurations=configurations_needed(tune, config.fit.epochs),
-        trials=trials,
-        epochs=epochs,
-        seconds=trials * one.first_step_seconds + epochs * one.seconds / one.epochs,
+        space=task.space,
+        rungs=planned.rungs,
+        configurations=planned.configurations,
+        trials=planned.trials,
+        epochs=planned.epochs,
+        seconds=seconds,
     )
 
 

@@ -1,7 +1,15 @@
 """How to search; importable without Keras."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+from ultimate_deep.experiments.tuning.registry import SEARCHERS, check_searcher
+
+if TYPE_CHECKING:
+    SearcherName = str
+else:
+    # The command line offers what is registered.
+    SearcherName = Literal[tuple(SEARCHERS)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +32,7 @@ class TuneConfig:
             model declares and is not given in `model.options`, and all searched fields of `fit`.
     """
 
-    search: Literal["random", "hyperband"] = "random"
+    search: SearcherName = "random"
     trials: int | None = None
     epochs: int | None = None
     factor: int = 3
@@ -35,6 +43,7 @@ class TuneConfig:
     fields: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        check_searcher(self.search)
         for name in ("trials", "epochs", "iterations"):
             value = getattr(self, name)
             if value is not None and value < 1:
