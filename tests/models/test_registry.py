@@ -23,6 +23,7 @@ def test_another_models_config_is_refused():
         models.build_model("linear", {"features": (3,)}, config=MlpConfig())
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("name", sorted(models.BUILDERS))
 def test_an_entry_names_a_builder_in_a_file_of_the_models_folder(name):
     module, function = models.BUILDERS[name].split(":")
