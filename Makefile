@@ -1,19 +1,31 @@
-# Two commands: `make ultimate` runs the main job, `make test` runs every check.
-# Both create .venv on first use, need Python 3.11 to 3.13, and can be repeated at will.
+# Two commands: `make ultimate` runs the main job, `make test` runs every check; while you work on
+# one thing, `make check K=lstm` runs those of that thing in a minute.
+# All create .venv on first use, need Python 3.11 to 3.13, and can be repeated at will.
 
-PYTHON ?= $(firstword $(foreach p,python3.13 python3.12 python3.11 python3,$(shell $(p) -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] <= (3,13))' 2>/dev/null && command -v $(p))))
+# The version that CI runs comes first. Each is tried: a pyenv shim may be there and not run.
+PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3,$(shell $(p) -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] <= (3,13))' 2>/dev/null && command -v $(p))))
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: ultimate test lint clean
+.PHONY: ultimate test check contracts lint clean
 
 ultimate: $(VENV)/.installed
 	$(BIN)/python train_scripts/run_ultimate_deep.py --yes $(ARGS)
 
 test: lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations=15 $(ARGS)
+
+# One process of tests beside the lint: most of either is spent on one core.
+check: $(VENV)/.installed-dev
+	@test -n "$(K)" || { echo "Say which model, trees, loss or feature: make check K=lstm"; exit 2; }
+	@$(MAKE) --no-print-directory --keep-going -j2 lint contracts
+
+# The test files that walk a registry, and of them the tests of K.
+contracts: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest --of "$(K)" --quiet $(ARGS) \
+		$$(grep -rl --include='test_*.py' 'pytest.mark.contract' tests)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

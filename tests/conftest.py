@@ -1,5 +1,6 @@
-"""Fixtures that every room's tests share."""
+"""Fixtures that every room's tests share, and the choice of one name's contract tests."""
 
+import difflib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,36 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--of NAME`."""
+    parser.addoption("--of", metavar="NAME", help="only the contract tests of this name")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `--of NAME`, leave only what is marked as a contract and holds for that name."""
+    wanted = config.getoption("of")
+    if wanted is None or not items:
+        return
+    names = {item: _names(item) for item in items}
+    config.hook.pytest_deselected(items=[item for item in items if wanted not in names[item]])
+    items[:] = [item for item in items if wanted in names[item]]
+    if not items:
+        known = sorted(set().union(*names.values()))
+        close = difflib.get_close_matches(wanted, known)
+        hint = f"Did you mean {' or '.join(close)}?" if close else f"Known: {', '.join(known)}."
+        raise pytest.UsageError(f"No contract test is about {wanted!r}. {hint}")
+
+
+def _names(item: pytest.Item) -> set[str]:
+    """Return what a contract test is about: its `name`, the words of its `case`, what it walks."""
+    found: set[str] = set()
+    for marker in item.iter_markers("contract"):
+        given = item.callspec.params if hasattr(item, "callspec") else {}
+        found.update(word for key in ("name", "case") for word in str(given.get(key, "")).split())
+        found.update(marker.kwargs.get("walks", list)())
+    return found
 
 
 @pytest.fixture(scope="session")

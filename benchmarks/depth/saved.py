@@ -63,7 +63,8 @@ def load_and_predict(path: str) -> dict[str, Any]:
     imported = time.perf_counter()
     model = keras.models.load_model(path)
     loaded = time.perf_counter()
-    batch = np.load(Path(path).parent / "batch.npz")
+    with np.load(Path(path).parent / "batch.npz") as file:
+        batch = dict(file)
     predictions = model.predict_on_batch(batch["x"])
     predicted = time.perf_counter()
     return {

@@ -62,10 +62,10 @@ def test_other_bars_do_not_count(tmp_path, market):
 
 
 def test_a_book_that_is_not_kept_starts_from_nothing(market):
-    book = TrialBook.unkept(market, CONFIG)
-    book.tuning("validation loss", 0.7)
-    assert book.count().by_kind["tuning"] == 1
-    assert TrialBook.unkept(market, CONFIG).count().recorded == 0
+    with TrialBook.unkept(market, CONFIG) as book, TrialBook.unkept(market, CONFIG) as another:
+        book.with_config(dataclasses.replace(CONFIG, seed=1)).tuning("validation loss", 0.7)
+        assert book.count().by_kind["tuning"] == 1
+        assert another.count().recorded == 0
 
 
 def test_names_do_not_make_another_trial_and_settings_do():

@@ -28,6 +28,9 @@ def all_names() -> list[str]:
     return list(registry().features)
 
 
+every_feature = pytest.mark.contract(walks=all_names)
+
+
 def all_columns() -> tuple[str, ...]:
     """The rows of `columns` in these tests: the usual six and all that some family needs."""
     return program_of(tuple(all_nodes())).columns
@@ -77,6 +80,7 @@ def leaks(compute, columns: np.ndarray, cuts=CUTS) -> set[int]:
     return found
 
 
+@every_feature
 def test_no_feature_sees_the_future(columns):
     found = leaks(lambda part: shown(part, all_nodes()), columns)
     assert not found, [all_names()[k] for k in sorted(found)]
@@ -121,6 +125,7 @@ def scaled(columns: np.ndarray, price: float, volume: float = 1.0) -> np.ndarray
     return result
 
 
+@every_feature
 @pytest.mark.parametrize("scale", [0.125, 2.0, 1024.0])
 def test_powers_of_two_in_price_and_volume_change_no_bit(columns, scale):
     before = shown(columns, all_nodes())
@@ -129,6 +134,7 @@ def test_powers_of_two_in_price_and_volume_change_no_bit(columns, scale):
     assert not found.size, [all_names()[k] for k in found]
 
 
+@every_feature
 @pytest.mark.parametrize("scale", [1.7, 0.003, 31_415.9])
 def test_any_scale_of_prices_changes_only_rounding(columns, scale):
     before = shown(columns, all_nodes())
@@ -159,6 +165,7 @@ def test_a_raw_price_is_caught_by_the_scale_check(random_bars):
     assert changed(shown(columns, raw), shown(scaled(columns, 2.0), raw)).all()
 
 
+@every_feature
 def test_warm_up_is_the_declared_one(columns):
     values = shown(columns, all_nodes())
     for k, feature in enumerate(registry().features.values()):
@@ -168,6 +175,7 @@ def test_warm_up_is_the_declared_one(columns):
         assert feature.warmup_bars <= MOST_WARMUP_BARS, feature.name
 
 
+@every_feature
 def test_no_value_after_warm_up_depends_on_where_the_bars_begin(make_whole_bars):
     """Begin later: from the declared warm-up on the values are the same within 1e-9.
 
@@ -200,6 +208,7 @@ def motionless(rows: int, volume: float) -> np.ndarray:
     return columns
 
 
+@every_feature
 @pytest.mark.parametrize("volume", [0.0, 0.7])
 def test_zero_denominators_give_the_stated_neutral_value(volume):
     values = shown(motionless(700, volume), all_nodes())
@@ -212,6 +221,7 @@ def test_zero_denominators_give_the_stated_neutral_value(volume):
         np.testing.assert_allclose(got, feature.neutral, atol=1e-6, err_msg=feature.name)
 
 
+@every_feature
 def test_bounds_hold(make_whole_bars):
     values = shown(whole(make_whole_bars(1500, seed=5, every="97min")), all_nodes())
     for k, feature in enumerate(registry().features.values()):
@@ -223,6 +233,7 @@ def test_bounds_hold(make_whole_bars):
         assert column.std() > 0.0, f"{feature.name} is constant on random bars"
 
 
+@every_feature
 def test_a_spike_leaves_no_trace_once_it_has_left_every_window(make_whole_bars):
     """A 1e9 spike, then long after it: windows exactly as without it.
 
@@ -248,6 +259,7 @@ def test_a_spike_leaves_no_trace_once_it_has_left_every_window(make_whole_bars):
     assert not found.size
 
 
+@every_feature
 def test_block_size_changes_no_bit(columns):
     """However many bars are taken at once, the bits are the same."""
     few = columns[:, :900]
@@ -257,6 +269,7 @@ def test_block_size_changes_no_bit(columns):
         assert not changed(together, other).any()
 
 
+@every_feature
 def test_stream_equals_batch_bit_for_bit(make_whole_bars):
     """One bar at a time, by the other executor, from the same start: every feature."""
     frame = make_whole_bars(1100, seed=21)
@@ -294,6 +307,7 @@ def test_stream_equals_batch_on_real_bars(real_bars_folder, name):
                 assert (np.abs(later - got) <= 1e-9 + 1.3e-7 * scale).all(), row
 
 
+@every_feature
 def test_registry_is_large_unique_and_documented():
     table = feature_table()
     assert len(table) >= 200
@@ -308,6 +322,7 @@ def test_registry_is_large_unique_and_documented():
     assert len(whole_table) > len(table)
 
 
+@every_feature
 def test_no_two_features_are_the_same(make_whole_bars):
     """Neither equal nor a straight-line function of one another on random bars."""
     values = shown(whole(make_whole_bars(1500, seed=11, every="97min")), all_nodes())

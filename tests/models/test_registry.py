@@ -23,11 +23,12 @@ def test_another_models_config_is_refused():
         models.build_model("linear", {"features": (3,)}, config=MlpConfig())
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("name", sorted(models.BUILDERS))
 def test_an_entry_names_a_builder_in_a_file_of_the_models_folder(name):
     module, function = models.BUILDERS[name].split(":")
     assert function == f"build_{name}"
-    assert module == f"models.{name}"
+    assert module == f"ultimate_deep.models.nets.{name}"
     assert callable(getattr(importlib.import_module(module), function))
 
 

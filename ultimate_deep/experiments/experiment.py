@@ -210,7 +210,9 @@ def evaluate(
         progress: Told what happens.
         book: Where the trials on these bars are kept and counted; None counts this one alone.
     """
-    book = book or TrialBook.unkept(prepared.market, prepared.config)
+    if book is None:
+        with TrialBook.unkept(prepared.market, prepared.config) as unkept:
+            return evaluate(prepared, model, fitted, progress, book=unkept)
     predictor = as_predictor(model)
     with progress.busy("calibrating on validation, then reading the test part"):
         parts = {name: prepared.part(name) for name in ("validation", "test")}

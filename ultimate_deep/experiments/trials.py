@@ -10,6 +10,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from ultimate_deep.bundles.predictor import Predictor
 from ultimate_deep.evaluation.ledger.identity import DataIdentity
@@ -51,8 +52,21 @@ class TrialBook:
 
     @classmethod
     def unkept(cls, market: Market, config: ExperimentConfig) -> "TrialBook":
-        """Return a book in memory: it counts what is tried now and knows of nothing before."""
+        """Return a book in memory: it counts what is tried now and knows of nothing before.
+
+        Its trials are held until `close`, or the end of the `with` that it was opened in.
+        """
         return cls(TrialLedger(":memory:"), market_identity(market), config.name, config)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the ledger, of every book that shares it; see `TrialLedger.close`."""
+        self.ledger.close()
 
     def with_config(self, config: ExperimentConfig) -> "TrialBook":
         """Return the same book for another configuration of the run."""

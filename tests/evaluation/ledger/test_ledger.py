@@ -1,3 +1,5 @@
+import contextlib
+import functools
 import json
 import math
 import multiprocessing
@@ -63,14 +65,52 @@ def test_what_was_recorded_is_read_back(ledger):
 
 def test_a_missing_or_empty_file_has_no_trials(ledger, tmp_path):
     (tmp_path / "empty.sqlite").touch()
-    for empty in (ledger, TrialLedger(tmp_path / "empty.sqlite"), TrialLedger(":memory:")):
-        assert empty.trials(DATA) == []
-        assert empty.verify() == 0
-        assert empty.head().trials == 0
-        count = empty.summary(DATA)
+    for path in (ledger.path, tmp_path / "empty.sqlite", ":memory:"):
+        with TrialLedger(path) as empty:
+            assert empty.trials(DATA) == []
+            assert empty.verify() == 0
+            assert empty.head().trials == 0
+            count = empty.summary(DATA)
         assert (count.recorded, count.effective_trials, count.test_readings) == (0, 0.0, 0)
         assert math.isnan(count.sharpe_variance)
     assert not ledger.path.exists()
+
+
+def test_a_ledger_in_memory_is_held_until_it_is_closed():
+    with TrialLedger(":memory:") as ledger:
+        assert ledger.record(DATA, trial(1)).number == 1
+        assert [one.number for one in ledger.trials(DATA)] == [1]
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        ledger.trials()
+    ledger.close()  # again: nothing to do
+
+
+def test_a_ledger_in_a_file_may_be_used_after_it_was_closed(filled):
+    with filled:
+        pass
+    assert filled.verify() == 5
+
+
+@pytest.mark.parametrize("path", [":memory:", "ledger.sqlite", "no database"])
+def test_no_connection_is_left_open(tmp_path, monkeypatch, path):
+    """From Python 3.13 on, an open connection that is collected is a ResourceWarning."""
+    opened = []
+
+    class Counted(sqlite3.Connection):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            opened.append(self)
+
+    monkeypatch.setattr(sqlite3, "connect", functools.partial(sqlite3.connect, factory=Counted))
+    (tmp_path / "no database").write_bytes(b"open,high,low\n" * 200)
+    refusal = pytest.raises(LedgerError) if path == "no database" else contextlib.nullcontext()
+    with TrialLedger(path if path == ":memory:" else tmp_path / path) as ledger, refusal:
+        ledger.record(DATA, trial(1))
+        ledger.verify()
+    assert opened
+    for connection in opened:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            connection.execute("SELECT 1")
 
 
 def test_overlapping_data_counts_and_other_data_does_not(ledger):

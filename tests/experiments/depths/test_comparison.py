@@ -150,9 +150,9 @@ def test_a_net_that_diverges_is_a_result(prepared):
     (mlp,) = entries(ComparisonConfig(models=("mlp",)))
     (data,) = data_sets(dataclasses.replace(config, model=ModelConfig()), ())
     cell = comparison_module.Cell(entry=mlp, data=data, seed=0)
-    book = TrialBook.unkept(prepared.market, config)
-    found = run_cell(dataclasses.replace(prepared, config=config), cell, 60.0, QUIET, book)
-    assert book.count().recorded == 0
+    with TrialBook.unkept(prepared.market, config) as book:
+        found = run_cell(dataclasses.replace(prepared, config=config), cell, 60.0, QUIET, book)
+        assert book.count().recorded == 0
     assert found["status"] == "diverged"
     assert "the loss is" in found["error"] or "validation loss" in found["error"]
     summary = summarize(pd.DataFrame([found]))

@@ -122,6 +122,7 @@ def _kill_after(monkeypatch, trials: int) -> list[str]:
     return begun
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("name", BUILDERS)
 def test_every_declared_space_becomes_hyperparameters_and_valid_configurations(name):
     config = ExperimentConfig(model=ModelConfig(name=name))

@@ -1,5 +1,6 @@
 """Retraining along time: folds that see nothing later, stopped and resumed, judged as one."""
 
+import contextlib
 import dataclasses
 import io
 import json
@@ -162,18 +163,19 @@ def test_a_walk_forward_is_one_trial_however_many_folds(walked):
     assert walked.judged.whole.verdict.readings == 1
     sharpe = account_sharpe(walked.judged.whole.judged.backtest, count, horizon_bars=1)
     assert sharpe.per_year == pytest.approx(walked.judged.whole.judged.metrics["sharpe"])
-    with sqlite3.connect(walked.folder.parent / "ledger.sqlite") as ledger:
+    path = walked.folder.parent / "ledger.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as ledger:
         last = ledger.execute("SELECT content FROM trial ORDER BY number DESC").fetchone()
     assert json.loads(last[0])["sharpe_per_bar"] == pytest.approx(sharpe.per_bar)
 
 
 def test_another_scheme_is_another_trial(walked):
-    book = TrialBook.unkept(walked.prepared.market, walked.prepared.config)
-    digests = {
-        RetrainingBook(book.ledger, book.identity, book.run, given, walk).digest
-        for walk in (TWO_FOLDS, dataclasses.replace(TWO_FOLDS, scheme="rolling"))
-        for given in (book.config, dataclasses.replace(book.config, seed=1))
-    }
+    with TrialBook.unkept(walked.prepared.market, walked.prepared.config) as book:
+        digests = {
+            RetrainingBook(book.ledger, book.identity, book.run, given, walk).digest
+            for walk in (TWO_FOLDS, dataclasses.replace(TWO_FOLDS, scheme="rolling"))
+            for given in (book.config, dataclasses.replace(book.config, seed=1))
+        }
     assert len(digests) == 4
 
 
@@ -190,9 +192,9 @@ def test_a_fold_knows_nothing_of_what_comes_after_it(walked, tmp_path):
     assert len(alone.rows.labels) == first.rows[-1] + 1
     fold = next(scheme_of(whole, walked.walk).folds())
     split = fold_split(walked.scheme.spans, fold, validation=0.15, embargo_bars=0)
-    book = TrialBook.unkept(shorter, whole.config)
     trainee = Trainee(whole)
-    again = run_fold(alone, split, trainee, QUIET, book, tmp_path / "checkpoints")
+    with TrialBook.unkept(shorter, whole.config) as book:
+        again = run_fold(alone, split, trainee, QUIET, book, tmp_path / "checkpoints")
     np.testing.assert_array_equal(again.probability, first.probability)
     np.testing.assert_array_equal(again.thresholds, first.thresholds)
 

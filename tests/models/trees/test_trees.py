@@ -40,7 +40,10 @@ def one_of(name):
     return pytest.param(name, marks=pytest.mark.skipif(absent, reason=f"{name} is not installed"))
 
 
-every_kind = pytest.mark.parametrize("name", [one_of(name) for name in TREES])
+def every_kind(test):
+    """Hold all trees to `test`."""
+    names = pytest.mark.parametrize("name", [one_of(name) for name in TREES])
+    return pytest.mark.contract(names(test))
 
 
 def market(rows, seed):

@@ -113,6 +113,7 @@ def test_a_planted_leak_is_caught():
     assert not np.array_equal(seen, other)
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("name", sorted(models.BUILDERS))
 def test_predictions_do_not_depend_on_later_bars(name):
     kind = registry.reads(name)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from ultimate_deep.evaluation.ledger import storage
 from ultimate_deep.evaluation.ledger.identity import DataIdentity
@@ -50,12 +51,24 @@ class TrialLedger:
     metrics.
 
     Args:
-        path: the file; created with the first record. `:memory:` lives as long as the object.
+        path: the file; created with the first record and opened for each use alone. `:memory:`
+            holds its trials until `close`, or the end of the `with` that it was opened in.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._memory = storage.connect(_MEMORY) if str(path) == _MEMORY else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of what is held in memory, which is then gone; a file has nothing to let go of."""
+        if self._memory is not None:
+            self._memory.close()
 
     def record(self, identity: DataIdentity, trial: Trial) -> RecordedTrial:
         """Append a trial on a data set; all or nothing, in one transaction.

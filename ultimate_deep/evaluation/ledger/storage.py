@@ -60,9 +60,16 @@ def row_hash(number: int, data: str, content: str, previous: str) -> str:
 
 
 def connect(path: str) -> sqlite3.Connection:
-    """Open a connection that begins and ends transactions only where it is told to."""
+    """Open a connection that begins and ends transactions only where it is told to.
+
+    Whoever calls closes it; a file that is no database leaves none open.
+    """
     connection = sqlite3.connect(path, timeout=_PATIENCE_SECONDS, isolation_level=None)
-    connection.execute("PRAGMA synchronous = FULL")
+    try:
+        connection.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
