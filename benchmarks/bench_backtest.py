@@ -41,6 +41,7 @@ if str(ROOT) not in sys.path:
 
 from ultimate_deep.evaluation.backtesting.event_driven import run_event_backtest  # noqa: E402
 from ultimate_deep.evaluation.backtesting.vectorised import BacktestConfig, run_backtest  # noqa: E402
+from ultimate_deep.machine.files import whole_file  # noqa: E402
 from ultimate_deep.portfolio.breakers import BreakerSpec  # noqa: E402
 from ultimate_deep.portfolio.costs import CostSpec  # noqa: E402
 from ultimate_deep.portfolio.stops import StopSpec  # noqa: E402
@@ -242,9 +243,8 @@ def _in_a_process(case: str, kind: str, bars: int) -> dict[str, Any]:
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:
-    partial = path.with_suffix(".partial")
-    table.to_csv(partial, index=False, float_format="%.6g")
-    os.replace(partial, path)
+    with whole_file(path) as draft:
+        table.to_csv(draft, index=False, float_format="%.6g")
 
 
 def main() -> None:

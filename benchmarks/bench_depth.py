@@ -29,6 +29,7 @@ from benchmarks.depth.cases import CASES, Measurement  # noqa: E402
 from benchmarks.depth.plots import draw  # noqa: E402
 from benchmarks.depth.process import free_gib, run_fresh  # noqa: E402
 from benchmarks.depth.targets import targets_of  # noqa: E402
+from ultimate_deep.machine.files import whole_file  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
 
@@ -72,6 +73,7 @@ def compare(
 def _measure(measurements: list[Measurement], path: Path) -> None:
     """Run every measurement and write the table after each, so that a stop loses little."""
     lines: list[dict[str, Any]] = []
+    partial = path.with_suffix(".partial")
     for number, measurement in enumerate(measurements, start=1):
         print(f"  {number}/{len(measurements)} {measurement.title}", end=" ... ", flush=True)
         machine = {"load_average": round(os.getloadavg()[0], 1), "free_gib": round(free_gib(), 1)}
@@ -85,10 +87,10 @@ def _measure(measurements: list[Measurement], path: Path) -> None:
         results = results if isinstance(results, list) else [results]
         lines += [{**measurement.labels, **result, **machine} for result in results]
         print(_summary(results[-1]), flush=True)
-        partial = path.with_suffix(".partial")
         pd.DataFrame(lines).to_csv(partial, index=False, float_format="%.6g")
-        if number == len(measurements):
-            os.replace(partial, path)
+    # The table of an interrupted case stays beside that of the last whole one.
+    with whole_file(path) as draft:
+        partial.rename(draft)
 
 
 def _judge(name: str, table: pd.DataFrame, path: Path) -> None:

@@ -33,6 +33,8 @@ if str(ROOT) not in sys.path:
     # Run as a script, Python looks in this file's folder, not in the project's.
     sys.path.insert(0, str(ROOT))
 
+from ultimate_deep.machine.files import whole_file  # noqa: E402
+
 RESULTS = ROOT / "benchmarks" / "results"
 # Module of `benchmarks/features_peers`, and the bars that it usually takes.
 CASES = {
@@ -105,9 +107,8 @@ def measure(name: str, bars: int) -> list[dict[str, Any]]:
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:
-    partial = path.with_suffix(".partial")
-    table.to_csv(partial, index=False, float_format="%.6g")
-    os.replace(partial, path)
+    with whole_file(path) as draft:
+        table.to_csv(draft, index=False, float_format="%.6g")
 
 
 def main() -> None:

@@ -29,6 +29,7 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from benchmarks.depth.process import run_fresh  # noqa: E402
+from ultimate_deep.machine.files import whole_file  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
 KEYS = ["model", "preset", "signal", "rows", "edge", "seed"]
@@ -148,9 +149,8 @@ def store(row: Cell, path: Path) -> None:
     if path.exists():
         table = pd.concat([pd.read_csv(path).astype(object), table.astype(object)])
     table = table.drop_duplicates(KEYS, keep="last").sort_values(KEYS)
-    beside = path.with_suffix(".part")
-    table.to_csv(beside, index=False, float_format="%.5g")
-    os.replace(beside, path)
+    with whole_file(path) as draft:
+        table.to_csv(draft, index=False, float_format="%.5g")
 
 
 def shares(table: pd.DataFrame) -> pd.DataFrame:

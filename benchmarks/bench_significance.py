@@ -52,6 +52,7 @@ from ultimate_deep.evaluation.significance.multiple_comparison import (  # noqa:
 from ultimate_deep.evaluation.significance.overfitting import backtest_overfitting  # noqa: E402
 from ultimate_deep.evaluation.significance.permutation import permute_information_coefficient  # noqa: E402
 from ultimate_deep.evaluation.significance.trials import deflate_trials  # noqa: E402
+from ultimate_deep.machine.files import whole_file  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
 Array = npt.NDArray[np.float64]
@@ -300,9 +301,8 @@ def bench(only: list[str], scale: float, folder: Path) -> pd.DataFrame:
         table = pd.concat([earlier[~earlier["case"].isin(only)], table])
     order = {case: number for number, case in enumerate(CASES)}
     table = table.sort_values("case", key=lambda names: names.map(order), kind="stable")
-    partial = path.with_suffix(".partial")
-    table.to_csv(partial, index=False, float_format="%.6g")
-    os.replace(partial, path)
+    with whole_file(path) as draft:
+        table.to_csv(draft, index=False, float_format="%.6g")
     print(f"written to {path}")
     return table
 

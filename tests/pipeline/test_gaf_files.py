@@ -25,9 +25,8 @@ NAMES = ["train_images", "train_labels", "val_images", "val_labels"]
 KILLED = """
 import os, signal, sys
 from ultimate_deep.market.labels import LabelSpec
-from ultimate_deep.training import gaf_files
-from ultimate_deep.pipeline.config import DataConfig
-from ultimate_deep.pipeline.rows import load_market
+from ultimate_deep.pipeline import gaf_files
+from ultimate_deep.market.market import DataConfig, load_market
 gaf_files.BLOCK_ROWS, gaf_files.NOTED_BLOCKS = 32, 2
 def report(done, total):
     if done >= 160:

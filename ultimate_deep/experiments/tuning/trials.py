@@ -14,6 +14,7 @@ import pandas as pd
 
 from ultimate_deep.experiments.experiment import Prepared, build, train
 from ultimate_deep.experiments.tuning.spaces import value_sentence, with_values
+from ultimate_deep.machine.files import flush_to_disk
 from ultimate_deep.training.loop.checkpoint import latest_checkpoint
 from ultimate_deep.training.loop.fit import TrainingDivergedError
 from ultimate_deep.training.progress import Progress
@@ -136,8 +137,7 @@ class Journal:
         line = json.dumps(dataclasses.asdict(record), allow_nan=False) + "\n"
         with self.path.open("a") as file:
             file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
+            flush_to_disk(file)
         self.records[record.request.trial] = record
 
     def table(self) -> pd.DataFrame:
