@@ -14,8 +14,7 @@ import numpy as np
 from ultimate_deep.evaluation.leaks.detect import CHECKS, Check, detect_leaks
 from ultimate_deep.evaluation.leaks.findings import LeakReport
 from ultimate_deep.evaluation.leaks.runner import Busy, LeakConfig
-from ultimate_deep.evaluation.leaks.trace import Market as BarsBySymbol
-from ultimate_deep.evaluation.leaks.trace import Relabel, Step, Trace
+from ultimate_deep.evaluation.leaks.trace import BarsBySymbol, Relabel, Step, Trace
 from ultimate_deep.evaluation.signals import signal_from_probability
 from ultimate_deep.experiments.experiment import (
     PARTS,
