@@ -26,7 +26,7 @@ from ultimate_deep.machine.files import (
 )
 from ultimate_deep.market.labels import LabelSpec, make_labels
 from ultimate_deep.market.market import Market
-from ultimate_deep.pipeline.rows import utc_times
+from ultimate_deep.market.times import close_times, open_times
 
 PARTS = ("train", "val")
 BLOCK_ROWS = 512
@@ -225,14 +225,14 @@ def _symbol_rows(
     """Return a symbol's labelled rows, and how many rows with a whole window have no label."""
     bars = list(market.bars.values())[code]
     labels = make_labels(bars.frame, label)
-    opens = utc_times(bars.frame)
+    opens = open_times(bars)
     whole = np.arange(len(opens)) >= config.window_bars - 1
     row = np.flatnonzero(whole & np.isfinite(labels.values))
     rows = GafRows(
         labels=labels.values[row],
         symbol_code=np.full(len(row), code),
         bar_row=row,
-        decision_time=opens[row] + np.timedelta64(bars.interval.value, "ns"),
+        decision_time=close_times(bars)[row],
         label_end_time=opens[labels.exit_row[row]],
     )
     return rows, int(whole.sum()) - len(row)

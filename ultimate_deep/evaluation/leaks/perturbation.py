@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ultimate_deep.evaluation.leaks.trace import BarsBySymbol
-from ultimate_deep.market.bars import Bars
 from ultimate_deep.market.simulator import simulate_bars
+from ultimate_deep.market.times import close_times, open_times
 
 Poison = Literal["rise", "fall", "wild", "trend"]
 POISONS: tuple[Poison, ...] = get_args(Poison)
@@ -40,16 +40,6 @@ class Cut:
     time: np.datetime64
     bars_from: np.datetime64
     market: BarsBySymbol
-
-
-def close_times(bars: Bars) -> np.ndarray:
-    """Return when each bar is known, UTC, `(bars,)` `datetime64[ns]`."""
-    return open_times(bars) + bars.interval.to_timedelta64()
-
-
-def open_times(bars: Bars) -> np.ndarray:
-    """Return the bars' open times, UTC, `(bars,)` `datetime64[ns]`."""
-    return bars.index.tz_convert("UTC").tz_localize(None).as_unit("ns").to_numpy()
 
 
 def truncate(market: BarsBySymbol, time: np.datetime64) -> Cut:
