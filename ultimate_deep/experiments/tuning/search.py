@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import logging
 import math
 import shutil
 import warnings
@@ -35,6 +34,7 @@ from ultimate_deep.experiments.tuning.trials import (
 from ultimate_deep.experiments.tuning.tune_config import TuneConfig
 from ultimate_deep.models.search_space import Choice, IntRange, SearchSpace
 from ultimate_deep.pipeline.config import ExperimentConfig
+from ultimate_deep.training.backend import many_models
 from ultimate_deep.training.progress import Progress
 
 OBJECTIVES = {"validation_loss": "min", "validation_accuracy": "max", "validation_auc": "max"}
@@ -352,16 +352,7 @@ def _last_of(journal: Journal, best: Record) -> Record:
 @contextlib.contextmanager
 def _known_warnings() -> Iterator[None]:
     """Let pass what the oracle's lock warns of at every call, and TensorFlow at every net."""
-
-    def not_of_retracing(record: logging.LogRecord) -> bool:
-        return "triggered tf.function retracing" not in record.getMessage()
-
-    logger = logging.getLogger("tensorflow")
-    logger.addFilter(not_of_retracing)
-    try:
-        with warnings.catch_warnings():
-            for name in ("currentThread", "getName"):
-                warnings.filterwarnings("ignore", rf"{name}\(\) is deprecated", DeprecationWarning)
-            yield
-    finally:
-        logger.removeFilter(not_of_retracing)
+    with many_models(), warnings.catch_warnings():
+        for name in ("currentThread", "getName"):
+            warnings.filterwarnings("ignore", rf"{name}\(\) is deprecated", DeprecationWarning)
+        yield
