@@ -1,6 +1,8 @@
 """What shows a plan, asks, runs and says what was declined."""
 
 import io
+import subprocess
+import sys
 
 import pytest
 from rich.console import Console
@@ -72,3 +74,9 @@ def test_what_runs_may_fail(console):
 
     with pytest.raises(ValueError, match="no bars"):
         run_planned(console, fails, yes=True)
+
+
+def test_help_waits_for_no_backend_and_no_statistics():
+    code = "import sys, ultimate_deep.experiments.command_line; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"tensorflow", "keras", "scipy.stats", "sklearn"} & set(done.stdout.split())

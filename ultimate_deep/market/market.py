@@ -11,7 +11,6 @@ from ultimate_deep.market.bars import Bars
 from ultimate_deep.market.labels import LabelSpec
 from ultimate_deep.market.readers import read_bars
 from ultimate_deep.market.simulation_spec import SimulationSpec
-from ultimate_deep.market.simulator import simulate_assets
 from ultimate_deep.market.times import open_times
 
 
@@ -101,6 +100,9 @@ def load_market(data: DataConfig, label: LabelSpec) -> Market:
         ValueError: A rule of `market` is broken, or the symbols' intervals differ.
     """
     if not data.paths:
+        # Not at the top: it brings SciPy's statistics, for which `--help` need not wait.
+        from ultimate_deep.market.simulator import simulate_assets
+
         markets = simulate_assets(
             data.simulated_rows,
             seed=data.simulated_seed,
