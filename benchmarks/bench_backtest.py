@@ -21,7 +21,6 @@ an idle machine. Peer: `pip install -e .[bench]`; without it its rows say so.
 import gc
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -39,13 +38,13 @@ if str(ROOT) not in sys.path:
     # Run as a script, Python looks in this file's folder, not in the project's.
     sys.path.insert(0, str(ROOT))
 
+from benchmarks.tables import RESULTS, machine_name, write_table  # noqa: E402
 from ultimate_deep.evaluation.backtesting.event_driven import run_event_backtest  # noqa: E402
 from ultimate_deep.evaluation.backtesting.vectorised import BacktestConfig, run_backtest  # noqa: E402
 from ultimate_deep.portfolio.breakers import BreakerSpec  # noqa: E402
 from ultimate_deep.portfolio.costs import CostSpec  # noqa: E402
 from ultimate_deep.portfolio.stops import StopSpec  # noqa: E402
 
-RESULTS = ROOT / "benchmarks" / "results"
 BARS, BARS_PER_YEAR, TARGET_SECONDS = 1_000_000, 365.0 * 24 * 60, 0.05
 LEAST_CALLS, BUDGET_SECONDS = 5, 3.0
 FREE = CostSpec(fee_bps=0.0, slippage_bps=0.0)
@@ -193,10 +192,10 @@ def compare(bars: int, positions: list[str], folder: Path) -> pd.DataFrame:
     fastest = table[table["what"] == VECTORISED].set_index("positions")["cpu_seconds"]
     table.insert(3, "ratio", table["cpu_seconds"] / table["positions"].map(fastest))
     targets = targets_of(table)
-    machine = f"{platform.machine()}_{os.cpu_count()}cores_{platform.node()}"
+    machine = machine_name()
     folder.mkdir(parents=True, exist_ok=True)
-    _write(table, folder / f"backtest_{machine}.csv")
-    _write(targets, folder / f"backtest_targets_{machine}.csv")
+    write_table(table, folder / f"backtest_{machine}.csv")
+    write_table(targets, folder / f"backtest_targets_{machine}.csv")
     print(table.to_string(index=False), targets.to_string(index=False), sep="\n\n")
     return table
 
@@ -239,12 +238,6 @@ def _in_a_process(case: str, kind: str, bars: int) -> dict[str, Any]:
         raise SystemExit(f"{case} ended with code {child.returncode}; see above.")
     row: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])
     return row
-
-
-def _write(table: pd.DataFrame, path: Path) -> None:
-    partial = path.with_suffix(".partial")
-    table.to_csv(partial, index=False, float_format="%.6g")
-    os.replace(partial, path)
 
 
 def main() -> None:

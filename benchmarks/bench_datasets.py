@@ -19,7 +19,6 @@ ratios hold roughly, milliseconds and cores kept busy do not (see the column `lo
 """
 
 import os
-import platform
 import statistics
 import sys
 import time
@@ -40,16 +39,16 @@ if str(ROOT) not in sys.path:
     # Run as a script, Python looks in this file's folder, not in the project's.
     sys.path.insert(0, str(ROOT))
 
+from benchmarks.tables import RESULTS, machine_name, write_table  # noqa: E402
+from ultimate_deep.machine.prefetch import prefetched  # noqa: E402
 from ultimate_deep.market.windows import Windows  # noqa: E402
 from ultimate_deep.training.arrays import Arrays  # noqa: E402
 from ultimate_deep.training.batches.batches import Batches  # noqa: E402
-from ultimate_deep.training.batches.prefetch import prefetched  # noqa: E402
 from ultimate_deep.training.batches.tf_data import batch_pipeline  # noqa: E402
 from ultimate_deep.training.config import FitConfig  # noqa: E402
 from ultimate_deep.training.loop.train_step import TrainStep  # noqa: E402
 from ultimate_deep.training.participant import StepTensors  # noqa: E402
 
-RESULTS = ROOT / "benchmarks" / "results"
 BATCH, WINDOW, FEATURES, BARS = 256, 100, 220, 20_000
 FILTERS, KERNEL = 16, 5
 EPOCHS = 1000
@@ -194,9 +193,9 @@ def main() -> None:
     table = measure(options.rounds, options.steps)
     table["cores"], table["load_average"] = len(os.sched_getaffinity(0)), load
     options.folder.mkdir(parents=True, exist_ok=True)
-    machine = f"{platform.machine()}_{os.cpu_count()}cores_{platform.node()}"
+    machine = machine_name()
     path = options.folder / f"datasets_{machine}.csv"
-    table.to_csv(path, index=False, float_format="%.4g")
+    write_table(table, path, digits=4)
     print(table.to_string(index=False), f"written to {path}", sep="\n")
 
 

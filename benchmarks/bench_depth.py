@@ -12,7 +12,6 @@ the reason. Writes per case `benchmarks/results/depth_<case>_<machine>.csv` and 
 """
 
 import os
-import platform
 import sys
 from pathlib import Path
 from typing import Any
@@ -29,8 +28,7 @@ from benchmarks.depth.cases import CASES, Measurement  # noqa: E402
 from benchmarks.depth.plots import draw  # noqa: E402
 from benchmarks.depth.process import free_gib, run_fresh  # noqa: E402
 from benchmarks.depth.targets import targets_of  # noqa: E402
-
-RESULTS = ROOT / "benchmarks" / "results"
+from benchmarks.tables import RESULTS, machine_name, write_table  # noqa: E402
 
 
 def compare(
@@ -53,7 +51,7 @@ def compare(
     if sizes and len(names) != 1:
         raise SystemExit(f"--sizes goes with exactly one case in --only, got {len(names)}.")
     folder.mkdir(parents=True, exist_ok=True)
-    machine = f"{platform.machine()}_{os.cpu_count()}cores_{platform.node()}"
+    machine = machine_name()
     ending = f"quick_{machine}" if quick else machine
     for name in names:
         path = folder / f"depth_{name}_{ending}.csv"
@@ -70,8 +68,12 @@ def compare(
 
 
 def _measure(measurements: list[Measurement], path: Path) -> None:
-    """Run every measurement and write the table after each, so that a stop loses little."""
+    """Run every measurement and write the table after each, so that a stop loses little.
+
+    The table of an interrupted case, `.partial`, stays beside that of the last whole one.
+    """
     lines: list[dict[str, Any]] = []
+    partial = path.with_suffix(".partial")
     for number, measurement in enumerate(measurements, start=1):
         print(f"  {number}/{len(measurements)} {measurement.title}", end=" ... ", flush=True)
         machine = {"load_average": round(os.getloadavg()[0], 1), "free_gib": round(free_gib(), 1)}
@@ -85,10 +87,9 @@ def _measure(measurements: list[Measurement], path: Path) -> None:
         results = results if isinstance(results, list) else [results]
         lines += [{**measurement.labels, **result, **machine} for result in results]
         print(_summary(results[-1]), flush=True)
-        partial = path.with_suffix(".partial")
-        pd.DataFrame(lines).to_csv(partial, index=False, float_format="%.6g")
-        if number == len(measurements):
-            os.replace(partial, path)
+        write_table(pd.DataFrame(lines), partial)
+    write_table(pd.DataFrame(lines), path)
+    partial.unlink()
 
 
 def _judge(name: str, table: pd.DataFrame, path: Path) -> None:
@@ -98,7 +99,7 @@ def _judge(name: str, table: pd.DataFrame, path: Path) -> None:
     if path.exists():
         earlier = pd.read_csv(path, keep_default_na=False, na_values={"figure": [""]})
         targets = pd.concat([earlier[earlier["case"] != name], targets])
-    targets.to_csv(path, index=False, float_format="%.6g")
+    write_table(targets, path)
 
 
 def _summary(result: dict[str, Any]) -> str:

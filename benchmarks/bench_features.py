@@ -19,7 +19,6 @@ Peers: `pip install -e .[bench]`; one that is absent stands in the table with th
 import importlib
 import json
 import os
-import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -33,7 +32,8 @@ if str(ROOT) not in sys.path:
     # Run as a script, Python looks in this file's folder, not in the project's.
     sys.path.insert(0, str(ROOT))
 
-RESULTS = ROOT / "benchmarks" / "results"
+from benchmarks.tables import RESULTS, machine_name, write_table  # noqa: E402
+
 # Module of `benchmarks/features_peers`, and the bars that it usually takes.
 CASES = {
     "batch": ("batch", 1_000_000),
@@ -60,7 +60,7 @@ def compare(only: list[str], bars: int | None, redraw: bool, folder: Path) -> No
     from benchmarks.features_peers.targets import targets_of
 
     folder.mkdir(parents=True, exist_ok=True)
-    machine = f"{platform.machine()}_{os.cpu_count()}cores_{platform.node()}"
+    machine = machine_name()
     path = folder / f"features_{machine}.csv"
     for name in [] if redraw else only:
         rows = measured(name, bars)
@@ -70,11 +70,11 @@ def compare(only: list[str], bars: int | None, redraw: bool, folder: Path) -> No
             rows = pd.concat([earlier[earlier["case"] != name], rows])
         order = {case: number for number, case in enumerate(CASES)}
         rows = rows.sort_values("case", key=lambda names: names.map(order), kind="stable")
-        _write(rows, path)
+        write_table(rows, path)
     table = pd.read_csv(path)
     targets = targets_of(table)
     print(targets.round(3).to_string(index=False))
-    _write(targets, folder / f"features_targets_{machine}.csv")
+    write_table(targets, folder / f"features_targets_{machine}.csv")
     draw(table, path.with_suffix(".png"))
     print(f"written to {path}")
 
@@ -102,12 +102,6 @@ def measure(name: str, bars: int) -> list[dict[str, Any]]:
     """Rows of a case, measured in this process."""
     module = importlib.import_module(f"benchmarks.features_peers.{CASES[name][0]}")
     return getattr(module, name)(bars)
-
-
-def _write(table: pd.DataFrame, path: Path) -> None:
-    partial = path.with_suffix(".partial")
-    table.to_csv(partial, index=False, float_format="%.6g")
-    os.replace(partial, path)
 
 
 def main() -> None:

@@ -18,7 +18,6 @@ Stored pictures are written to the system's temporary folder (TMPDIR names anoth
 import functools
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -37,12 +36,12 @@ if str(ROOT) not in sys.path:
     # Run as a script, Python looks in this file's folder, not in the project's.
     sys.path.insert(0, str(ROOT))
 
+from benchmarks.tables import RESULTS, machine_name, write_table  # noqa: E402
 from ultimate_deep.features.gaf import gaf_images, gaf_numbers  # noqa: E402
 from ultimate_deep.market.labels import LabelSpec  # noqa: E402
 from ultimate_deep.market.market import DataConfig, Market, load_market  # noqa: E402
 from ultimate_deep.pipeline.gaf_files import GafFilesConfig, write_gaf_files  # noqa: E402
 
-RESULTS = ROOT / "benchmarks" / "results"
 WINDOW, SIZE, BATCH = 128, 64, 32
 PAIRS, CACHED_PAIRS, PYTS_PAIRS, REPEATS = 2000, 32, 200, 15
 BLOCK, PRECISION_EVERY = 500, 20
@@ -341,7 +340,7 @@ CASES: dict[str, Callable[[list[str]], Rows]] = {
 def compare(only: list[str], bars: list[str], folder: Path) -> None:
     """Run every case in a process of its own, print and store its table."""
     folder.mkdir(parents=True, exist_ok=True)
-    machine = f"{platform.machine()}_{os.cpu_count()}cores_{platform.node()}"
+    machine = machine_name()
     for name in only:
         print(f"== {name}", flush=True)
         command = [sys.executable, __file__, "measure", name, json.dumps(bars)]
@@ -354,7 +353,7 @@ def compare(only: list[str], bars: list[str], folder: Path) -> None:
         table["cores"] = len(os.sched_getaffinity(0))
         table["load_average"] = load
         path = folder / f"gaf_{name}_{machine}.csv"
-        table.to_csv(path, index=False, float_format="%.6g")
+        write_table(table, path)
         print(table.to_string(index=False), f"written to {path}", sep="\n", flush=True)
 
 

@@ -14,8 +14,6 @@ Expected: every model at least 0.8 on the signals that its file declares (`SEES`
 `declared` and `sees` tell. Writes `benchmarks/results/learning_<machine>.csv`.
 """
 
-import os
-import platform
 import sys
 from pathlib import Path
 from typing import Any
@@ -29,8 +27,8 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from benchmarks.depth.process import run_fresh  # noqa: E402
+from benchmarks.tables import RESULTS, machine_name, store_row  # noqa: E402
 
-RESULTS = ROOT / "benchmarks" / "results"
 KEYS = ["model", "preset", "signal", "rows", "edge", "seed"]
 FIGURES = [
     "share_of_edge",
@@ -87,7 +85,7 @@ def bench(
 
 def path_of(folder: Path) -> Path:
     """The table of this machine."""
-    machine = f"{platform.machine()}_{os.cpu_count()}cores_{platform.node()}"
+    machine = machine_name()
     return folder / f"learning_{machine}.csv"
 
 
@@ -144,13 +142,7 @@ def missing_cells(cells: list[Cell], path: Path) -> list[Cell]:
 
 def store(row: Cell, path: Path) -> None:
     """Add or replace a cell's row in the table."""
-    table = pd.DataFrame([row]).reindex(columns=[*KEYS, *FIGURES])
-    if path.exists():
-        table = pd.concat([pd.read_csv(path).astype(object), table.astype(object)])
-    table = table.drop_duplicates(KEYS, keep="last").sort_values(KEYS)
-    beside = path.with_suffix(".part")
-    table.to_csv(beside, index=False, float_format="%.5g")
-    os.replace(beside, path)
+    store_row(row, path, columns=[*KEYS, *FIGURES], keys=KEYS, digits=5)
 
 
 def shares(table: pd.DataFrame) -> pd.DataFrame:

@@ -18,7 +18,6 @@ ended; delete the file to measure anew. Writes `benchmarks/results/models_<machi
 """
 
 import os
-import platform
 import sys
 from pathlib import Path
 
@@ -31,8 +30,8 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from benchmarks.depth.process import run_fresh  # noqa: E402
+from benchmarks.tables import RESULTS, machine_name, store_row, write_table  # noqa: E402
 
-RESULTS = ROOT / "benchmarks" / "results"
 OURS, PLAIN = "ours", "plain Keras"
 KEYS = ["model", "preset", "implementation"]
 FIGURES = [
@@ -66,13 +65,13 @@ def bench(models: list[str], preset: str, quick: bool, redraw: bool, folder: Pat
         The summary, one row per model.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    machine = f"{platform.machine()}_{os.cpu_count()}cores_{platform.node()}"
+    machine = machine_name()
     path = folder / f"models_{machine}.csv"
     if not redraw:
         measure_missing(missing_cases(wanted_cases(models, preset), path), path, quick=quick)
     table = pd.read_csv(path)
     summary = summarise(table[table["preset"] == preset])
-    summary.to_csv(folder / f"models_summary_{machine}.csv", index=False, float_format="%.6g")
+    write_table(summary, folder / f"models_summary_{machine}.csv")
     draw(table[table["preset"] == preset], path.with_suffix(".png"))
     return summary
 
@@ -121,14 +120,7 @@ def measure_missing(cases: list[tuple[str, str, str]], path: Path, *, quick: boo
 
 def store(row: dict[str, object], path: Path) -> None:
     """Add or replace a case's row in the table."""
-    columns = [*KEYS, *FIGURES, "load_average", "error"]
-    table = pd.DataFrame([row]).reindex(columns=columns)
-    if path.exists():
-        table = pd.concat([pd.read_csv(path).astype(object), table.astype(object)])
-    table = table.drop_duplicates(KEYS, keep="last").sort_values(KEYS)
-    beside = path.with_suffix(".part")
-    table.to_csv(beside, index=False, float_format="%.6g")
-    os.replace(beside, path)
+    store_row(row, path, columns=[*KEYS, *FIGURES, "load_average", "error"], keys=KEYS)
 
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:

@@ -37,6 +37,7 @@ from ultimate_deep.experiments.experiment import (
     train,
     verdict_of,
 )
+from ultimate_deep.machine.files import whole_file
 from ultimate_deep.market.market import DataConfig, Market, load_market
 from ultimate_deep.models.trees.registry import TREES
 from ultimate_deep.pipeline.config import ExperimentConfig, HeadConfig
@@ -196,9 +197,8 @@ def _keep(line: dict[str, Any], shard: int) -> None:
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"real_{shard}.csv"
     before = [pd.read_csv(path)] if path.exists() else []
-    draft = path.with_suffix(".part")
-    pd.concat([*before, pd.DataFrame([line])]).to_csv(draft, index=False, float_format="%.5f")
-    draft.replace(path)
+    with whole_file(path) as draft:
+        pd.concat([*before, pd.DataFrame([line])]).to_csv(draft, index=False, float_format="%.5f")
 
 
 if __name__ == "__main__":

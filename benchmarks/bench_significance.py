@@ -19,7 +19,6 @@ import os
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(_name, "1")  # before NumPy starts its threads
 
-import platform  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
 from collections.abc import Callable, Iterator  # noqa: E402
@@ -37,6 +36,7 @@ if str(ROOT) not in sys.path:
     # Run as a script, Python looks in this file's folder, not in the project's.
     sys.path.insert(0, str(ROOT))
 
+from benchmarks.tables import RESULTS, machine_name, write_table  # noqa: E402
 from ultimate_deep.evaluation.measures import returns  # noqa: E402
 from ultimate_deep.evaluation.significance.bootstrap import stationary_indices  # noqa: E402
 from ultimate_deep.evaluation.significance.intervals import (  # noqa: E402
@@ -53,7 +53,6 @@ from ultimate_deep.evaluation.significance.overfitting import backtest_overfitti
 from ultimate_deep.evaluation.significance.permutation import permute_information_coefficient  # noqa: E402
 from ultimate_deep.evaluation.significance.trials import deflate_trials  # noqa: E402
 
-RESULTS = ROOT / "benchmarks" / "results"
 Array = npt.NDArray[np.float64]
 
 
@@ -287,7 +286,7 @@ def bench(only: list[str], scale: float, folder: Path) -> pd.DataFrame:
         folder: Where the table is written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    machine = f"{platform.machine()}_{os.cpu_count()}cores_{platform.node()}"
+    machine = machine_name()
     path = folder / f"significance_{machine}.csv"
     rows = []
     for case in only:
@@ -300,9 +299,7 @@ def bench(only: list[str], scale: float, folder: Path) -> pd.DataFrame:
         table = pd.concat([earlier[~earlier["case"].isin(only)], table])
     order = {case: number for number, case in enumerate(CASES)}
     table = table.sort_values("case", key=lambda names: names.map(order), kind="stable")
-    partial = path.with_suffix(".partial")
-    table.to_csv(partial, index=False, float_format="%.6g")
-    os.replace(partial, path)
+    write_table(table, path)
     print(f"written to {path}")
     return table
 

@@ -18,7 +18,6 @@ and the plot beside them.
 """
 
 import os
-import platform
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -32,10 +31,10 @@ if str(ROOT) not in sys.path:
     # Run as a script, Python looks in this file's folder, not in the project's.
     sys.path.insert(0, str(ROOT))
 
+from benchmarks.tables import RESULTS, machine_name, write_table  # noqa: E402
 from benchmarks.verdicts.markets import KEYS, WITH_EDGE, WITHOUT_EDGE, Case, make_cases  # noqa: E402
 from ultimate_deep.evaluation.measures.oracle import ClaimRate, claim_rates  # noqa: E402
 
-RESULTS = ROOT / "benchmarks" / "results"
 EDGE, ROWS, MARKETS = 0.14, 10_000, 200
 THREADS = "TF_NUM_INTRAOP_THREADS TF_NUM_INTEROP_THREADS NUMBA_NUM_THREADS OMP_NUM_THREADS"
 ONE_THREAD = dict.fromkeys(THREADS.split(), "1") | {"TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -56,7 +55,7 @@ def bench(markets: int, first: int, processes: int, redraw: bool, folder: Path) 
         The summary, one row per group of markets.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    machine = f"{platform.machine()}_{os.cpu_count()}cores_{platform.node()}"
+    machine = machine_name()
     path = folder / f"verdicts_{machine}.csv"
     if not redraw:
         judge_missing(make_cases(markets, EDGE, ROWS, first=first), path, processes)
@@ -64,7 +63,7 @@ def bench(markets: int, first: int, processes: int, redraw: bool, folder: Path) 
     table = table[table["edge"].isin([0.0, EDGE]) & (table["rows"] == ROWS)]
     rates = group_rates(table)
     summary = pd.DataFrame([{"group": name} | rate.to_dict() for name, rate in rates])
-    summary.to_csv(folder / f"verdicts_summary_{machine}.csv", index=False, float_format="%.6g")
+    write_table(summary, folder / f"verdicts_summary_{machine}.csv")
     draw_table(table, rates, path.with_suffix(".png"))
     return summary
 

@@ -1,6 +1,5 @@
 """Features of a live feed: one bar in, one row out, to the bit what a whole file would give."""
 
-import io
 import json
 import os
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from ultimate_deep.features.compute import (
 from ultimate_deep.features.engine import bar_executor as bx
 from ultimate_deep.features.feature_engine import LIMIT, Engine
 from ultimate_deep.features.registry import registry
+from ultimate_deep.machine.files import whole_file
 
 _FORMAT = 1
 
@@ -226,15 +226,9 @@ class FeatureStream:
             "interval_seconds": self._interval,
             "digest": self._engine.digest,
         }
-        buffer = io.BytesIO()
         text = np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)
-        np.savez(buffer, about=text, **self._engine.memory())  # type: ignore[arg-type]
-        unfinished = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
-            unfinished.write_bytes(buffer.getvalue())
-            os.replace(unfinished, target)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        with whole_file(target) as draft, draft.open("wb") as file:
+            np.savez(file, about=text, **self._engine.memory())  # type: ignore[arg-type]
         return target
 
     @classmethod

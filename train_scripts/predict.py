@@ -10,12 +10,12 @@ the model is: confidence, and in nats what is open in the data (aleatoric) and w
 dropout, or an ensemble's members, do not agree on (epistemic).
 """
 
-import os
 from pathlib import Path
 
 from rich.console import Console
 
 from ultimate_deep.experiments.command_line import parse, run_main, script_parser
+from ultimate_deep.machine.files import whole_file
 from ultimate_deep.training.backend import start_up
 
 
@@ -39,9 +39,8 @@ def main() -> None:
         sure = uncertainty_columns(bundle, market, passes=options.passes)
         predictions = predictions.merge(sure, on=["symbol", "timestamp"], validate="one_to_one")
     output = Path(options.output)
-    draft = output.with_name(output.name + ".part")
-    predictions.to_csv(draft, index=False)
-    os.replace(draft, output)
+    with whole_file(output) as draft:
+        predictions.to_csv(draft, index=False)
     last = predictions.iloc[-1]
     Console().print(
         f"{len(predictions):,} predictions in {output}; the last: {last['symbol']} "

@@ -9,14 +9,16 @@ ends with the same result bit for bit. `--help` lists every setting, `--print_co
 as YAML.
 """
 
+from functools import partial
+
 from rich.console import Console
 
 from ultimate_deep.experiments.command_line import (
-    asker,
     experiment_of,
     experiment_parser,
     parse,
     run_main,
+    run_planned,
 )
 from ultimate_deep.training.backend import start_up
 
@@ -29,22 +31,13 @@ def main() -> None:
     options = parse(parser)
     console = Console()
     start_up(console)
-    from ultimate_deep.experiments.run import DeclinedError, run_experiment
+    from ultimate_deep.experiments.run import run_experiment
     from ultimate_deep.experiments.summary import render_summary
-    from ultimate_deep.training.loop.plan import render_plan
-    from ultimate_deep.training.progress import make_progress
 
-    try:
-        run = run_experiment(
-            experiment_of(options),
-            make_progress(console),
-            confirm=asker(console, "Train?", render_plan, yes=options.yes),
-            resume=options.resume,
-        )
-    except DeclinedError:
-        console.print("Nothing was written.")
-        return
-    console.print(render_summary(run))
+    train = partial(run_experiment, experiment_of(options), resume=options.resume)
+    run = run_planned(console, train, yes=options.yes)
+    if run is not None:
+        console.print(render_summary(run))
 
 
 if __name__ == "__main__":

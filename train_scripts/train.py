@@ -12,16 +12,17 @@ tabular nets, two to ten minutes for sequences and pictures on two cores.
 """
 
 import sys
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
 from ultimate_deep.experiments.command_line import (
-    asker,
     experiment_of,
     experiment_parser,
     parse,
     run_main,
+    run_planned,
     with_model_config,
 )
 from ultimate_deep.training.backend import start_up
@@ -38,25 +39,16 @@ def main() -> None:
     options = parse(parser, with_model_config(sys.argv[1:], CONFIGS))
     console = Console()
     start_up(console)
-    from ultimate_deep.experiments.run import DeclinedError, run_experiment
+    from ultimate_deep.experiments.run import run_experiment
     from ultimate_deep.experiments.summary import render_summary, render_zoo
-    from ultimate_deep.training.loop.plan import render_plan
-    from ultimate_deep.training.progress import make_progress
 
     if options.list:
         console.print(render_zoo())
         return
-    try:
-        run = run_experiment(
-            experiment_of(options),
-            make_progress(console),
-            confirm=asker(console, "Train?", render_plan, yes=options.yes),
-            resume=options.resume,
-        )
-    except DeclinedError:
-        console.print("Nothing was written.")
-        return
-    console.print(render_summary(run))
+    train = partial(run_experiment, experiment_of(options), resume=options.resume)
+    run = run_planned(console, train, yes=options.yes)
+    if run is not None:
+        console.print(render_summary(run))
 
 
 if __name__ == "__main__":

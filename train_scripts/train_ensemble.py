@@ -15,22 +15,29 @@ folds as long as training all members again for each fold.
 """
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console
 
 from ultimate_deep.experiments.command_line import (
-    asker,
     experiment_of,
     experiment_parser,
     parse,
     run_main,
+    run_planned,
     with_model_config,
 )
 from ultimate_deep.experiments.ensembles.config import EnsembleConfig
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.training.backend import start_up
+
+if TYPE_CHECKING:
+    from ultimate_deep.experiments.run import Run
+    from ultimate_deep.training.progress import Progress
 
 CONFIGS = Path(__file__).resolve().parent / "configs" / "models"
 
@@ -51,32 +58,37 @@ def main() -> None:
         parser.error("name two --members or more, or choose --ensemble.method two_stage")
     console = Console()
     start_up(console)
-    from ultimate_deep.experiments.ensembles.run import render_members, run_ensemble
-    from ultimate_deep.experiments.ensembles.snapshot import with_snapshots
-    from ultimate_deep.experiments.run import DeclinedError
-    from ultimate_deep.experiments.series import open_series
+    from ultimate_deep.experiments.ensembles.run import render_members
     from ultimate_deep.experiments.summary import render_summary
-    from ultimate_deep.training.loop.plan import render_plan
-    from ultimate_deep.training.progress import make_progress
 
-    progress = make_progress(console)
+    combine = partial(combine_all, options, members)
+    declined = "Nothing was written for this member; --resume goes on after the others."
+    run = run_planned(console, combine, yes=options.yes, declined=declined)
+    if run is not None:
+        console.print(render_summary(run))
+        console.print(render_members(run))
+
+
+def combine_all(
+    options: Namespace,
+    members: list[ExperimentConfig],
+    progress: "Progress",
+    *,
+    confirm: Callable[[Any], bool],
+) -> "Run":
+    """Train the members, where they are no bundles already, and combine them."""
+    from ultimate_deep.experiments.ensembles.run import run_ensemble
+    from ultimate_deep.experiments.ensembles.snapshot import with_snapshots
+    from ultimate_deep.experiments.series import open_series
+
     if options.bundles:
-        run = run_ensemble(options.bundles, options.ensemble, progress)
-    else:
-        name = options.ensemble.name
-        runs, follows = with_snapshots(members, options.ensemble.snapshots)
-        series = open_series(name, options.artifacts, runs, follows=follows, resume=options.resume)
-        try:
-            folders = series.run(
-                progress, confirm=asker(console, "Train?", render_plan, yes=options.yes)
-            )
-        except DeclinedError:
-            console.print("Nothing was written for this member; --resume goes on after the others.")
-            return
-        run = run_ensemble(folders, options.ensemble, progress)
-        series.close()
-    console.print(render_summary(run))
-    console.print(render_members(run))
+        return run_ensemble(options.bundles, options.ensemble, progress)
+    name = options.ensemble.name
+    runs, follows = with_snapshots(members, options.ensemble.snapshots)
+    series = open_series(name, options.artifacts, runs, follows=follows, resume=options.resume)
+    run = run_ensemble(series.run(progress, confirm=confirm), options.ensemble, progress)
+    series.close()
+    return run
 
 
 def ensemble_parser() -> ArgumentParser:

@@ -13,16 +13,17 @@ it: try --data.simulation.signal linear.
 """
 
 import sys
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
 from ultimate_deep.experiments.command_line import (
-    asker,
     experiment_of,
     experiment_parser,
     parse,
     run_main,
+    run_planned,
     with_model_config,
 )
 from ultimate_deep.training.backend import start_up
@@ -40,21 +41,12 @@ def main() -> None:
     console = Console()
     start_up(console)
     from ultimate_deep.experiments.ensembles.pictures import render_ensemble, run_picture_ensemble
-    from ultimate_deep.experiments.run import DeclinedError
-    from ultimate_deep.training.loop.plan import render_plan
-    from ultimate_deep.training.progress import make_progress
 
-    try:
-        done = run_picture_ensemble(
-            experiment_of(options),
-            make_progress(console),
-            confirm=asker(console, "Train?", render_plan, yes=options.yes),
-            resume=options.resume,
-        )
-    except DeclinedError:
-        console.print("Nothing was written for this net; --resume goes on after those before it.")
-        return
-    console.print(render_ensemble(done))
+    train = partial(run_picture_ensemble, experiment_of(options), resume=options.resume)
+    declined = "Nothing was written for this net; --resume goes on after those before it."
+    done = run_planned(console, train, yes=options.yes, declined=declined)
+    if done is not None:
+        console.print(render_ensemble(done))
 
 
 if __name__ == "__main__":

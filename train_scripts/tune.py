@@ -12,14 +12,16 @@ about 5 minutes on two shared cores. Expect validation losses of 0.674 to 0.681,
 below the median (one seed): choosing among configurations gains little, and part of it is luck.
 """
 
+from functools import partial
+
 from rich.console import Console
 
 from ultimate_deep.experiments.command_line import (
-    asker,
     experiment_of,
     experiment_parser,
     parse,
     run_main,
+    run_planned,
 )
 from ultimate_deep.experiments.tuning.tune_config import TuneConfig
 from ultimate_deep.training.backend import start_up
@@ -34,25 +36,17 @@ def main() -> None:
     options = parse(parser)
     console = Console()
     start_up(console)
-    from ultimate_deep.experiments.run import DeclinedError
     from ultimate_deep.experiments.summary import render_summary
     from ultimate_deep.experiments.tuning.tables import render_search_plan, render_trials
     from ultimate_deep.experiments.tuning.tune import tune_experiment
-    from ultimate_deep.training.progress import make_progress
 
-    try:
-        tuned = tune_experiment(
-            experiment_of(options),
-            options.tune,
-            make_progress(console),
-            confirm=asker(console, "Search?", render_search_plan, yes=options.yes),
-            resume=options.resume,
-        )
-    except DeclinedError:
-        console.print("Nothing was written.")
-        return
-    console.print(render_trials(tuned.found, tuned.tune))
-    console.print(render_summary(tuned.run))
+    search = partial(tune_experiment, experiment_of(options), options.tune, resume=options.resume)
+    tuned = run_planned(
+        console, search, yes=options.yes, question="Search?", render=render_search_plan
+    )
+    if tuned is not None:
+        console.print(render_trials(tuned.found, tuned.tune))
+        console.print(render_summary(tuned.run))
 
 
 if __name__ == "__main__":

@@ -5,8 +5,6 @@
 An exception is a result too: its text is what the table shows for a peer that does not run.
 """
 
-import ctypes
-import gc
 import importlib
 import json
 import os
@@ -21,8 +19,8 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.depth.nets import KERAS_KINDS, Net, make_gradient, make_step
-from benchmarks.depth.process import process_kib
-from ultimate_deep.training.backend import reuse_memory
+from benchmarks.depth.process import forget_peak, process_kib
+from ultimate_deep.machine.memory import reuse_memory
 
 ERROR_LENGTH = 300
 POLL_SECONDS = 0.004
@@ -75,13 +73,7 @@ def memory(net: dict[str, Any]) -> dict[str, Any]:
 
         gradient = make_scan_gradient(wanted)
     gradient()
-    gc.collect()
-    # Free pages of the heap go back, or the next pass would use them without a trace.
-    ctypes.CDLL("libc.so.6").malloc_trim(0)
-    before = process_kib("VmRSS")
-    # 5: the peak starts anew at the present size (proc(5), clear_refs).
-    with open("/proc/self/clear_refs", "w") as clear:
-        clear.write("5")
+    before = forget_peak()
     start = time.perf_counter()
     seen = _largest_kib_during(gradient)
     seconds = time.perf_counter() - start

@@ -1,5 +1,7 @@
 """Fresh processes: started with the right environment, watched, and ended when they go too far."""
 
+import ctypes
+import gc
 import json
 import os
 import signal
@@ -22,6 +24,18 @@ MALLOC = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
 def process_kib(field: str, pid: int | str = "self") -> int:
     """A size from `/proc/<pid>/status` in KiB: `VmRSS` is the present one, `VmHWM` the peak."""
     return _proc_kib(f"/proc/{pid}/status", field)
+
+
+def forget_peak() -> int:
+    """Give free memory back, let the peak begin at the present size, and return that in KiB."""
+    gc.collect()
+    # Free pages of the heap go back, or what comes next would use them without a trace.
+    ctypes.CDLL("libc.so.6").malloc_trim(0)
+    size = process_kib("VmRSS")
+    # 5: the peak starts anew at the present size (proc(5), clear_refs).
+    with open("/proc/self/clear_refs", "w") as clear:
+        clear.write("5")
+    return size
 
 
 def free_gib() -> float:

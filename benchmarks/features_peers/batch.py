@@ -1,14 +1,12 @@
 """All default features of many bars: time, memory and the bound that memory's speed sets."""
 
-import ctypes
-import gc
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.depth.process import process_kib
+from benchmarks.depth.process import forget_peak, process_kib
 from benchmarks.features_peers.bars import make_bars
 from benchmarks.features_peers.timing import Row, Rows, least, once, say
 from ultimate_deep.features import compile_engine, compute_features, feature_names, iter_features
@@ -56,7 +54,7 @@ def blocks(bars: int) -> Rows:
     frame = make_bars(bars)
     compile_engine()
     _run_through(frame.head(SMALL_ROWS))
-    before = _forget_peak()
+    before = forget_peak() / KIB_PER_GIB
     took = once(lambda: _run_through(frame))
     peak = process_kib("VmHWM") / KIB_PER_GIB
     held = int(frame.memory_usage(index=True).sum()) / 2**30
@@ -72,16 +70,6 @@ def blocks(bars: int) -> Rows:
             "growth_gib": peak - before,
         }
     ]
-
-
-def _forget_peak() -> float:
-    """Give free memory back and let the peak begin at the present size, in GiB."""
-    gc.collect()
-    ctypes.CDLL("libc.so.6").malloc_trim(0)
-    # 5: the peak starts anew at the present size (proc(5), clear_refs).
-    with open("/proc/self/clear_refs", "w") as clear:
-        clear.write("5")
-    return process_kib("VmRSS") / KIB_PER_GIB
 
 
 def bound(bars: int) -> Rows:

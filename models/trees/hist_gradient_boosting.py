@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from numba import njit
 from sklearn.ensemble import HistGradientBoostingClassifier
-from threadpoolctl import threadpool_limits
 
+from ultimate_deep.machine.threads import openmp_threads
 from ultimate_deep.models.checks import check_range
 from ultimate_deep.models.search_space import FloatRange, IntRange, SearchSpace
 from ultimate_deep.models.trees.booster import Booster, Growth, Sample, TreeError, kept_trees
@@ -236,7 +236,7 @@ def fit_classifier(
             "sample_weight_val": validation.weight,
         }
     weight = train.weight if _differ(train.weight) else None
-    with threadpool_limits(limits=config.threads, user_api="openmp"):
+    with openmp_threads(config.threads):
         return model.fit(train.x, train.y, sample_weight=weight, **watched)
 
 

@@ -13,9 +13,9 @@ import pytest
 from ultimate_deep.features.gaf import gaf_images, gaf_numbers
 from ultimate_deep.market.labels import LabelSpec, make_labels
 from ultimate_deep.market.market import DataConfig, Market, load_market
+from ultimate_deep.market.times import utc_times
 from ultimate_deep.pipeline import gaf_files
 from ultimate_deep.pipeline.gaf_files import GafFilesConfig, plan_gaf_files, write_gaf_files
-from ultimate_deep.pipeline.rows import utc_times
 
 ROOT = Path(__file__).resolve().parents[2]
 LABEL = LabelSpec(horizon_bars=3)
@@ -25,9 +25,8 @@ NAMES = ["train_images", "train_labels", "val_images", "val_labels"]
 KILLED = """
 import os, signal, sys
 from ultimate_deep.market.labels import LabelSpec
-from ultimate_deep.training import gaf_files
-from ultimate_deep.pipeline.config import DataConfig
-from ultimate_deep.pipeline.rows import load_market
+from ultimate_deep.pipeline import gaf_files
+from ultimate_deep.market.market import DataConfig, load_market
 gaf_files.BLOCK_ROWS, gaf_files.NOTED_BLOCKS = 32, 2
 def report(done, total):
     if done >= 160:
@@ -71,7 +70,7 @@ def test_pictures_labels_and_parts(market, tmp_path):
     frame = next(iter(market.bars.values())).frame
     labels = make_labels(frame, LABEL)
     usable = np.flatnonzero(np.isfinite(labels.values) & (np.arange(600) >= 31))
-    opens = utc_times(frame)
+    opens = utc_times(frame.index)
     first = usable[int(0.9 * len(usable))]
     # Decided at the close of bar t, known at the open of bar t + 1 + horizon.
     train = usable[opens[labels.exit_row[usable]] < opens[first + 1]]

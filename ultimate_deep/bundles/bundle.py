@@ -7,7 +7,6 @@ itself are plain arrays, JSON, CSV and the `.keras` file in Keras' safe mode.
 import contextlib
 import os
 import secrets
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -32,6 +31,8 @@ from ultimate_deep.bundles.manifest import (
 from ultimate_deep.bundles.predictor import Predictor, as_predictor
 from ultimate_deep.bundles.row_inputs import complete_inputs, spread
 from ultimate_deep.bundles.saved_model import export_saved_model, input_shapes, save_keras_files
+from ultimate_deep.evaluation.json_safe import json_safe
+from ultimate_deep.machine.files import whole_folder, write_json
 from ultimate_deep.market.market import Market
 from ultimate_deep.models.trees.model import TreeModel, load_trees
 from ultimate_deep.pipeline.inputs.model_inputs import ModelInputs
@@ -148,8 +149,8 @@ class BundleDraft:
         )
         contents.architecture.to_csv(self.path / files.ARCHITECTURE_FILE, index=False)
         pd.DataFrame(contents.history).to_csv(self.path / files.HISTORY_FILE, index=False)
-        files.write_json(self.path / files.CONFIG_FILE, contents.config)
-        files.write_json(self.path / files.METRICS_FILE, contents.metrics)
+        write_json(self.path / files.CONFIG_FILE, json_safe(contents.config))
+        write_json(self.path / files.METRICS_FILE, json_safe(contents.metrics))
         self.contents = contents
 
 
@@ -174,10 +175,8 @@ def bundle_writer(folder: str | Path, *, workspace: Path | None = None) -> Itera
     folder = Path(folder)
     _refuse_existing(folder)
     parent = workspace or folder.parent
-    parent.mkdir(parents=True, exist_ok=True)
-    draft = BundleDraft(parent / f".{folder.name}-{secrets.token_hex(4)}.draft")
-    draft.path.mkdir()
-    try:
+    with whole_folder(folder, parent / f".{folder.name}-{secrets.token_hex(4)}.draft") as path:
+        draft = BundleDraft(path)
         yield draft
         if draft.contents is None:
             raise BundleError("nothing was saved into the draft; call draft.save(contents)")
@@ -189,9 +188,6 @@ def bundle_writer(folder: str | Path, *, workspace: Path | None = None) -> Itera
             kind=draft.contents.kind,
         )
         _refuse_existing(folder)
-        os.replace(draft.path, folder)
-    finally:
-        shutil.rmtree(draft.path, ignore_errors=True)
 
 
 def save_bundle(folder: str | Path, contents: BundleContents) -> None:

@@ -17,7 +17,6 @@ import numpy as np
 from sklearn.preprocessing import RobustScaler
 
 from ultimate_deep.bundles.manifest import BundleError
-from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.models.trees.model import TREES_FILE
 from ultimate_deep.pipeline.scaling import ArrayScaler
 
@@ -168,12 +167,6 @@ def read_features(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
         raise BundleError(
             f"{path} is no table of position, name, family ({error}); train again"
         ) from error
-
-
-def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write strict JSON; NaN and infinity become null."""
-    text = json.dumps(json_safe(values), indent=2, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from typing import Any
 
 import keras
 
+from ultimate_deep.machine.files import write_json
+
 SCHEMA = "ultimate-deep-bundle"
 SCHEMA_VERSION = 1
 KINDS = ("keras", "trees", "ensemble")
@@ -139,7 +141,7 @@ def write_manifest(
         "horizons": horizons,
         "files": file_records(folder),
     }
-    (folder / MANIFEST_NAME).write_text(json.dumps(manifest, indent=2, allow_nan=False) + "\n")
+    write_json(folder / MANIFEST_NAME, manifest)
 
 
 def verified_manifest(folder: Path) -> dict[str, Any]:

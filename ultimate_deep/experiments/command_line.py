@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console, RenderableType
@@ -12,6 +12,7 @@ from ultimate_deep.market.market import DataConfig
 from ultimate_deep.pipeline.config import ExperimentConfig
 
 Plan = TypeVar("Plan")
+Done = TypeVar("Done")
 USAGE = "%(prog)s [options], all of them listed by --help"
 
 
@@ -117,6 +118,41 @@ def asker(
         return console.input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
     return confirm
+
+
+def run_planned(
+    console: Console,
+    run: Callable[..., Done],
+    *,
+    yes: bool,
+    question: str = "Train?",
+    render: Callable[[Any], RenderableType] | None = None,
+    declined: str = "Nothing was written.",
+) -> Done | None:
+    """Carry out what has a plan: show it, ask, and show progress until it is done.
+
+    Args:
+        console: Where to show, ask and report; the backend has been loaded.
+        run: Called with a `Progress` and `confirm`, which it calls with its plan before the work.
+        yes: Do not ask.
+        question: Answered with y or yes, anything else declines.
+        render: What a plan looks like, `training.loop.plan.render_plan` unless given.
+        declined: Said where it was declined.
+
+    Returns:
+        What `run` returns; None where it was declined.
+    """
+    # Not at the top: they load TensorFlow, and `--help` need not wait for that.
+    from ultimate_deep.experiments.run import DeclinedError
+    from ultimate_deep.training.loop.plan import render_plan
+    from ultimate_deep.training.progress import make_progress
+
+    confirm = asker(console, question, render or render_plan, yes=yes)
+    try:
+        return run(make_progress(console), confirm=confirm)
+    except DeclinedError:
+        console.print(declined)
+        return None
 
 
 def run_main(main: Callable[[], None]) -> None:

@@ -18,6 +18,7 @@ from ultimate_deep.evaluation.verdict import Verdict
 from ultimate_deep.experiments.baselines import BASELINES, BaselineInputs
 from ultimate_deep.experiments.trials import TrialBook, record_trials
 from ultimate_deep.experiments.warm_start import start_from
+from ultimate_deep.market.times import clock_of
 from ultimate_deep.models import registry as nets
 from ultimate_deep.models.heads import Heads
 from ultimate_deep.models.registry import build_model
@@ -26,7 +27,6 @@ from ultimate_deep.models.trees.model import TreeModel
 from ultimate_deep.pipeline.calibration import TemperatureFit
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.forecasts import further_temperatures
-from ultimate_deep.pipeline.inputs.tables import clock_of
 from ultimate_deep.pipeline.judge import Judgement
 from ultimate_deep.pipeline.prepared import (
     PARTS,

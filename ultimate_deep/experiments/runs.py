@@ -1,10 +1,9 @@
 """Folders of runs: named by time, never overwritten, with a link to the newest."""
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ultimate_deep.machine.files import UNFINISHED, unfinished_folder, write_json
+from ultimate_deep.machine.files import UNFINISHED, unfinished_folder, whole_file, write_json
 from ultimate_deep.pipeline.config import ExperimentConfig
 
 
@@ -51,7 +50,5 @@ def newest_unfinished(artifacts: Path, name: str) -> Path:
 
 def point_latest(folder: Path) -> None:
     """Make `latest` beside the run point at it."""
-    link = folder.parent / "latest"
-    draft = folder.parent / f".latest-{os.getpid()}"
-    draft.symlink_to(folder.name, target_is_directory=True)
-    os.replace(draft, link)
+    with whole_file(folder.parent / "latest") as link:
+        link.symlink_to(folder.name, target_is_directory=True)

@@ -110,9 +110,3 @@ def _structure_problem(frame: pd.DataFrame) -> str:
     if not np.isfinite(frame.to_numpy()).all():
         return "it holds NaN or infinity"
     return ""
-
-
-def utc_times(frame: pd.DataFrame) -> np.ndarray:
-    """Return the bars' open times, `datetime64[ns]` in UTC, shape `(rows,)`."""
-    index = pd.DatetimeIndex(frame.index).tz_convert("UTC").tz_localize(None)
-    return index.to_numpy().astype("datetime64[ns]")

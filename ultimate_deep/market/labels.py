@@ -8,7 +8,8 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from ultimate_deep.market.bars import Bars, utc_times
+from ultimate_deep.market.bars import Bars
+from ultimate_deep.market.times import open_times
 
 LabelKind = Literal["direction", "triple_barrier"]
 Ties = Literal["drop", "down", "up"]
@@ -170,8 +171,8 @@ def label_end_times(bars: Bars, labels: Labels, horizon_bars: int) -> np.ndarray
 
     An undefined label ends after the last bar: its row belongs to the last part only.
     """
-    opens = utc_times(bars.frame)
-    interval = np.timedelta64(bars.interval.value, "ns")
+    opens = open_times(bars)
+    interval = bars.interval.to_timedelta64()
     unknown_end = opens[-1] + interval * (horizon_bars + 1)
     return np.where(labels.exit_row >= 0, opens[np.maximum(labels.exit_row, 0)], unknown_end)
 

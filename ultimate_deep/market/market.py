@@ -7,11 +7,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from ultimate_deep.market.bars import Bars, utc_times
+from ultimate_deep.market.bars import Bars
 from ultimate_deep.market.labels import LabelSpec
 from ultimate_deep.market.readers import read_bars
 from ultimate_deep.market.simulation_spec import SimulationSpec
-from ultimate_deep.market.simulator import simulate_assets
+from ultimate_deep.market.times import open_times
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,7 @@ class Market:
         """SHA-256 over every symbol's name, stamps and values."""
         digest = hashlib.sha256()
         for symbol, bars in self.bars.items():
-            stamps = utc_times(bars.frame).astype(np.int64)
+            stamps = open_times(bars).astype(np.int64)
             digest.update(symbol.encode() + b"\0" + stamps.tobytes())
             digest.update(np.ascontiguousarray(bars.frame.to_numpy(np.float64)).tobytes())
         return digest.hexdigest()
@@ -100,6 +100,9 @@ def load_market(data: DataConfig, label: LabelSpec) -> Market:
         ValueError: A rule of `market` is broken, or the symbols' intervals differ.
     """
     if not data.paths:
+        # Not at the top: it brings SciPy's statistics, for which `--help` need not wait.
+        from ultimate_deep.market.simulator import simulate_assets
+
         markets = simulate_assets(
             data.simulated_rows,
             seed=data.simulated_seed,

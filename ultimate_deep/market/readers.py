@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 import pandas as pd
 
+from ultimate_deep.machine.files import whole_file
 from ultimate_deep.market.bars import Bars
 from ultimate_deep.market.clocks import CLOCKS
 from ultimate_deep.market.formats import FORMATS, column_names, find_format
@@ -118,16 +118,12 @@ def write_bars(bars: Bars, path: str | Path) -> Path:
     if not name.endswith((".parquet", ".csv", ".csv.gz")):
         raise ValueError(f"Bars are written as .parquet, .csv or .csv.gz, got {path.name!r}.")
     table = bars.frame.reset_index()
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
-    try:
+    with whole_file(path) as draft:
         if name.endswith(".parquet"):
-            table.to_parquet(unfinished, index=False)
+            table.to_parquet(draft, index=False)
         else:
             packed = name.endswith(".gz")
-            table.to_csv(unfinished, index=False, compression="gzip" if packed else None)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+            table.to_csv(draft, index=False, compression="gzip" if packed else None)
     return path
 
 

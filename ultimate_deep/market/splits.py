@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ultimate_deep.market.times import utc_times
+
 
 @dataclass(frozen=True, kw_only=True)
 class SplitSpec:
@@ -122,8 +124,8 @@ def checked_spans(
         ValueError: for empty arrays, unequal shapes, missing times, and labels that end before
             their decision.
     """
-    decided = _utc_times(decision_time, "decision_time")
-    ended = _utc_times(label_end_time, "label_end_time")
+    decided = _whole_times(decision_time, "decision_time")
+    ended = _whole_times(label_end_time, "label_end_time")
     if decided.shape != ended.shape:
         raise ValueError(
             "decision_time and label_end_time must have one entry for each row, got shapes "
@@ -156,16 +158,14 @@ def embargo_limit(
     return min(by_count, by_clock)
 
 
-def _utc_times(times: np.ndarray | pd.DatetimeIndex, name: str) -> np.ndarray:
-    """Return naive datetime64[ns] that mean UTC."""
+def _whole_times(times: np.ndarray | pd.DatetimeIndex, name: str) -> np.ndarray:
+    """Return `utc_times` that are all there."""
     index = pd.DatetimeIndex(times)
     if len(index) == 0:
         raise ValueError(f"{name} is empty. Remedy: check that any row survived warm-up and ties.")
-    if index.tz is not None:
-        index = index.tz_convert("UTC").tz_localize(None)
     if index.hasnans:
         row = int(np.argmax(index.isna()))
         raise ValueError(
             f"{name} is missing in row {row}. Remedy: leave rows without a label out of the split."
         )
-    return index.as_unit("ns").to_numpy()
+    return utc_times(index)

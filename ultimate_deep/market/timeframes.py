@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ultimate_deep.market.times import utc_times
+
 _JOINED = {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
 
 
@@ -44,8 +46,7 @@ def coarse_bars(frame: pd.DataFrame, interval: pd.Timedelta, factor: int) -> Coa
     if factor < 1:
         raise ValueError(f"factor must be at least 1 bar, got {factor}.")
     index = pd.DatetimeIndex(frame.index)
-    opens = index.tz_convert("UTC").tz_localize(None).to_numpy().astype("datetime64[ns]")
-    opens = opens.astype(np.int64)
+    opens = utc_times(index).astype(np.int64)
     span = interval.value * factor
     begins = opens // span * span
     joined = frame[list(_JOINED)].groupby(begins, sort=False).agg(_JOINED)

@@ -17,10 +17,16 @@ from typing import Any
 import numpy as np
 
 from ultimate_deep.features.gaf import gaf_images, gaf_numbers
-from ultimate_deep.machine.files import unfinished_folder, write_json
+from ultimate_deep.machine.files import (
+    finish_folder,
+    remove_drafts,
+    unfinished_folder,
+    whole_file,
+    write_json,
+)
 from ultimate_deep.market.labels import LabelSpec, make_labels
 from ultimate_deep.market.market import Market
-from ultimate_deep.pipeline.rows import utc_times
+from ultimate_deep.market.times import close_times, open_times
 
 PARTS = ("train", "val")
 BLOCK_ROWS = 512
@@ -196,7 +202,7 @@ def write_gaf_files(
             f"stopped; {draft.path} keeps {sum(draft.done.values()):,} of {plan.rows:,} pictures"
         ) from None
     write_json(draft.path / "metadata.json", _metadata(plan, market, draft.identity))
-    os.rename(draft.path, folder)
+    finish_folder(folder)
     (folder / _PROGRESS).unlink()
     return folder
 
@@ -219,14 +225,14 @@ def _symbol_rows(
     """Return a symbol's labelled rows, and how many rows with a whole window have no label."""
     bars = list(market.bars.values())[code]
     labels = make_labels(bars.frame, label)
-    opens = utc_times(bars.frame)
+    opens = open_times(bars)
     whole = np.arange(len(opens)) >= config.window_bars - 1
     row = np.flatnonzero(whole & np.isfinite(labels.values))
     rows = GafRows(
         labels=labels.values[row],
         symbol_code=np.full(len(row), code),
         bar_row=row,
-        decision_time=opens[row] + np.timedelta64(bars.interval.value, "ns"),
+        decision_time=close_times(bars)[row],
         label_end_time=opens[labels.exit_row[row]],
     )
     return rows, int(whole.sum()) - len(row)
@@ -267,6 +273,7 @@ def _open_draft(folder: Path, identity: dict[str, Any], plan: GafPlan, *, resume
             f"nothing to resume: no {path / _PROGRESS}. Remedy: start without --resume, after "
             "deleting what else lies there."
         )
+    remove_drafts(path)
     noted = json.loads((path / _PROGRESS).read_text())
     differing = [key for key in identity if noted["identity"].get(key) != identity[key]]
     if differing:
@@ -294,28 +301,25 @@ def _allocate(path: Path, shape: tuple[int, ...]) -> None:
     """Create a float32 file of zeros whose blocks the disk has promised, if it is absent."""
     if path.exists():
         return
-    part = path.with_name(path.name + ".part")
-    np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=shape)
-    if hasattr(os, "posix_fallocate"):
+    with whole_file(path) as draft:
+        np.lib.format.open_memmap(draft, mode="w+", dtype=np.float32, shape=shape)
+        if not hasattr(os, "posix_fallocate"):
+            return
         # Or a disk that fills up later would end the process (SIGBUS) without a word.
-        with open(part, "r+b") as file:
+        with draft.open("r+b") as file:
             try:
-                os.posix_fallocate(file.fileno(), 0, part.stat().st_size)
+                os.posix_fallocate(file.fileno(), 0, draft.stat().st_size)
             except OSError as error:
                 if error.errno != errno.ENOSPC:
                     raise
-                part.unlink()
                 raise ValueError(
                     f"the disk has no room for {path}. Remedy: make room and go on with --resume."
                 ) from error
-    os.replace(part, path)
 
 
 def _save(path: Path, values: np.ndarray) -> None:
-    part = path.with_name(path.name + ".part")
-    with open(part, "wb") as file:
+    with whole_file(path) as draft, draft.open("wb") as file:
         np.save(file, values)
-    os.replace(part, path)
 
 
 def _fill(

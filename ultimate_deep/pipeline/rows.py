@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from ultimate_deep.features import FeatureMatrix, compute_features
-from ultimate_deep.market.bars import utc_times
 from ultimate_deep.market.labels import Labels, LabelSpec, label_end_times, make_labels
 from ultimate_deep.market.market import Market
 from ultimate_deep.market.splits import Split, SplitSpec, chronological_split
+from ultimate_deep.market.times import close_times
 from ultimate_deep.pipeline.targets import Targets, pooled_targets
 
 FeatureFunction = Callable[[pd.DataFrame], FeatureMatrix]
@@ -139,17 +139,15 @@ def _symbol_rows(
             f"{symbol}: no bar has all {len(names)} features; {len(bars.frame)} bars are fewer "
             f"than the warm-up of {matrix.warmup_bars}; bring more bars or name fewer features"
         )
-    opens = utc_times(bars.frame)
-    interval = np.timedelta64(bars.interval.value, "ns")
     label_end = label_end_times(bars, labels, spec.horizon_bars)
-    truth = np.full(len(opens), np.nan)
+    truth = np.full(len(bars), np.nan)
     if market.probability_up is not None:
         truth = market.probability_up[symbol]
     return {
         "values": np.ascontiguousarray(values[usable]),
         "labels": labels.values[usable],
         "return_log": labels.return_log[usable],
-        "decision_time": (opens + interval)[usable],
+        "decision_time": close_times(bars)[usable],
         "label_end_time": label_end[usable],
         "symbol_code": np.full(usable.size, code, np.int64),
         "bar_row": usable.astype(np.int64),

@@ -1,12 +1,13 @@
 """Starting up: TensorFlow without its chatter, the feature engine compiled meanwhile."""
 
-import ctypes
+import contextlib
+import logging
 import os
-import platform
 import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 
 from rich.console import Console
 
@@ -15,34 +16,6 @@ _HARMLESS = re.compile(
     r"absl::InitializeLog|Could not find cuda drivers|failed call to cuInit"
     r"|optimized to use available CPU instructions|To enable the following instructions"
 )
-
-
-# `mallopt` parameters of glibc's malloc.h.
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
-_BYTES_PER_PARAMETER = 16
-
-
-def reuse_memory(parameters: int) -> bool:
-    """Keep freed memory in this process for what it allocates next, where that is safe.
-
-    A step allocates the same large arrays again and again. By default each comes fresh from the
-    system, page by page and cleared; for deep stacks that is a tenth of a step. Kept memory is
-    cut into pieces, which raises the peak by up to a third, so models whose training would fill
-    more than an eighth of the machine's memory do without.
-
-    Args:
-        parameters: Of the model; each takes 16 bytes in training: weight, gradient, two moments.
-
-    Returns:
-        Whether it was set: False for large models, and without glibc.
-    """
-    if platform.libc_ver()[0] != "glibc":
-        return False
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if _BYTES_PER_PARAMETER * parameters > machine / 8:
-        return False
-    mallopt = ctypes.CDLL(None).mallopt
-    return bool(mallopt(_M_MMAP_MAX, 0)) and bool(mallopt(_M_TRIM_THRESHOLD, -1))
 
 
 def load_backend() -> None:
@@ -69,6 +42,21 @@ def load_backend() -> None:
             for line in heard:
                 if not _HARMLESS.search(line):
                     sys.stderr.write(line)
+
+
+@contextlib.contextmanager
+def many_models() -> Iterator[None]:
+    """Let pass what TensorFlow warns of where one program trains several nets."""
+
+    def not_of_retracing(record: logging.LogRecord) -> bool:
+        return "triggered tf.function retracing" not in record.getMessage()
+
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(not_of_retracing)
+    try:
+        yield
+    finally:
+        logger.removeFilter(not_of_retracing)
 
 
 def start_up(console: Console) -> None:

@@ -146,6 +146,6 @@ def test_bad_options_are_named(options, error, message):
 
 def test_compiled_code_knows_its_types():
     # numba keeps compiled code for as long as its own file stays the same; this digest makes
-    # `event_kernels.py` change with `event_types.py`.
+    # `kernels.py` change with `types.py`.
     digest = hashlib.sha256(inspect.getsource(event_types).encode()).hexdigest()[:16]
     assert digest == event_kernels.TYPES_DIGEST, f'set TYPES_DIGEST = "{digest}"'

@@ -8,15 +8,14 @@ import pytest
 
 from ultimate_deep.evaluation.leaks.perturbation import (
     POISONS,
-    close_times,
     newest,
     noise_market,
-    open_times,
     poison,
     rescale,
     truncate,
 )
 from ultimate_deep.market.labels import LabelSpec, make_labels
+from ultimate_deep.market.times import close_times, open_times
 from ultimate_deep.market.validation import validate_bars
 
 

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from ultimate_deep.evaluation.leaks.detect import DATA_CHECKS, TRAINING_CHECKS, detect_leaks
-from ultimate_deep.evaluation.leaks.perturbation import close_times
 from ultimate_deep.evaluation.leaks.runner import LeakConfig
 from ultimate_deep.market.labels import LabelSpec, make_labels
 from ultimate_deep.market.simulator import simulate_bars
 from ultimate_deep.market.splits import SplitSpec
+from ultimate_deep.market.times import close_times
 
 QUICK = LeakConfig(cuts=6, truncations=2)
 QUICKEST = LeakConfig(cuts=2, truncations=1)

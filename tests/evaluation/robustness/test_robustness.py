@@ -35,7 +35,7 @@ from ultimate_deep.portfolio.costs import CostSpec
 RULE = BacktestConfig(mode="long_short", costs=CostSpec(fee_bps=0.1, slippage_bps=0.1))
 
 
-class Market:
+class PredictedBars:
     """Hourly bars whose next moves follow `probability` of up; one account over all symbols."""
 
     def __init__(self, *, rows=1500, seed=0, edge=0.3, symbols=1, spread=0.002, volume=1e4):
@@ -77,12 +77,12 @@ class Market:
 
 @pytest.fixture(scope="module")
 def market():
-    return Market()
+    return PredictedBars()
 
 
 @pytest.fixture(scope="module")
 def coin():
-    return Market(edge=0.0, seed=3)
+    return PredictedBars(edge=0.0, seed=3)
 
 
 def test_costs_are_swept_and_the_break_even_cost_leaves_nothing(market):
@@ -147,7 +147,7 @@ def test_without_volume_the_capacity_is_unknown_and_without_gain_there_is_none(m
 def test_without_volume_before_the_first_fill_the_capacity_is_unknown():
     volume = np.full(202, 1e4)
     volume[:2] = 0.0
-    market = Market(rows=200, volume=volume)
+    market = PredictedBars(rows=200, volume=volume)
     assert market.trade(market.signal(), RULE).metrics["total_return"] > 0.0
     found = capacity(market.trade, market.signal(), RULE, has_volume=True)
     assert not found.known
@@ -167,7 +167,7 @@ def test_the_market_state_is_known_at_the_close():
 
 
 def test_an_edge_in_one_weekday_is_found_and_only_there():
-    market = Market(rows=24 * 7 * 20, edge=0.0, seed=1)
+    market = PredictedBars(rows=24 * 7 * 20, edge=0.0, seed=1)
     decided = pd.DatetimeIndex(market.decisions.decision_time)
     known = np.where(market.decisions.label == 1.0, 0.9, 0.1)
     probability = np.where(decided.day_of_week == 2, known, market.decisions.probability)
@@ -289,14 +289,14 @@ def test_an_edge_of_one_bar_is_gone_a_bar_later(market):
 
 
 def test_a_delay_longer_than_the_part_leaves_nothing_to_judge():
-    few = Market(rows=3)
+    few = PredictedBars(rows=3)
     found = delay_sensitivity(few.trade, few.signal(), RULE, few.decisions, delays=(0, 5))
     assert math.isnan(found.table["accuracy"].iloc[1])
     assert found.table["trades"].iloc[1] == 0.0
 
 
 def test_a_lasting_edge_survives_a_delay():
-    market = Market(edge=0.0, rows=2000, seed=5)
+    market = PredictedBars(edge=0.0, rows=2000, seed=5)
     side = np.sign(np.sin(np.arange(2000) / 40.0)) * 0.2  # lasts for days
     probability = 0.5 + side
     move = side * 0.01 + np.random.default_rng(0).normal(0, 0.001, 2000)
@@ -338,16 +338,16 @@ def test_random_entry_keeps_exposure_and_tells_skill_from_luck(market, coin):
 
 
 def test_random_entry_takes_each_move_once_where_there_are_few():
-    few = Market(rows=5)
+    few = PredictedBars(rows=5)
     found = random_entry(few.trade, np.array([0.0, 1.0, 0.0, 1.0, 1.0]), RULE, draws=500)
     assert found.draws == len(found.drawn_sharpe) == 4
     assert found.p_net_return >= 1 / 5  # five rows cannot say more
-    single = random_entry(Market(rows=1).trade, np.ones(1), RULE, draws=500)
+    single = random_entry(PredictedBars(rows=1).trade, np.ones(1), RULE, draws=500)
     assert single.p_net_return == 1.0
 
 
 def test_symbols_are_shifted_together():
-    market = Market(symbols=2, rows=300)
+    market = PredictedBars(symbols=2, rows=300)
     codes = market.decisions.group
     seen = []
 
@@ -365,7 +365,7 @@ def test_symbols_are_shifted_together():
 
 @pytest.mark.parametrize("symbols", [1, 2])
 def test_everything_at_once_is_strict_json(symbols):
-    market = Market(symbols=symbols, rows=250)
+    market = PredictedBars(symbols=symbols, rows=250)
     inputs = RobustnessInputs(
         trade=market.trade,
         config=RULE,
@@ -388,7 +388,7 @@ def test_everything_at_once_is_strict_json(symbols):
 
 @pytest.mark.parametrize("case", ["no labels", "no trades", "two rows"])
 def test_empty_parts_give_dashes_not_numbers(case):
-    market = Market(rows=2 if case == "two rows" else 80)
+    market = PredictedBars(rows=2 if case == "two rows" else 80)
     decisions, threshold = market.decisions, 1.0 if case == "no trades" else 0.5
     if case == "no labels":
         nothing = np.full(80, math.nan)

@@ -11,9 +11,9 @@ from ultimate_deep.features import compute_features
 from ultimate_deep.features.gaf import gaf_numbers
 from ultimate_deep.market.market import DataConfig
 from ultimate_deep.market.timeframes import coarse_bars
+from ultimate_deep.market.times import clock_of
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
 from ultimate_deep.pipeline.inputs.config import COARSE_FEATURES, InputConfig
-from ultimate_deep.pipeline.inputs.tables import clock_of
 from ultimate_deep.training.progress import Progress
 
 NAMES = ("return_log_1", "range_log", "close_to_sma_10")

@@ -107,3 +107,9 @@ def test_another_run_is_refused_with_every_difference():
         check_fingerprint(stored, stored | {"fit.epochs": 4, "data.train": "b"})
     with pytest.raises(CheckpointError, match=r"xla was 'absent', is now True"):
         check_fingerprint(stored, stored | {"xla": True})
+
+
+def test_what_a_killed_write_left_goes_with_the_next(tmp_path):
+    (tmp_path / ".checkpoint_000000000001.ckpt.1.part").write_bytes(b"half")
+    path = write_checkpoint(tmp_path, some_checkpoint(1), step=1)
+    assert list(tmp_path.iterdir()) == [path]

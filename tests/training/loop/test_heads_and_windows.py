@@ -8,11 +8,11 @@ import keras
 import numpy as np
 import pytest
 
+from ultimate_deep.machine import prefetch
 from ultimate_deep.market.windows import Windows
 from ultimate_deep.models.heads import Heads, prediction_heads
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.training.arrays import Arrays, training_weight
-from ultimate_deep.training.batches import prefetch
 from ultimate_deep.training.loop.array_fit import check_arrays
 from ultimate_deep.training.loop.fit import FitConfig, Interrupted, fit
 from ultimate_deep.training.loop.fit_state import copy_weights

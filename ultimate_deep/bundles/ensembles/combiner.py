@@ -8,6 +8,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from ultimate_deep.machine.files import write_json
+
 COMBINER_FILE = "combiner.json"
 SCHEMA = "ultimate-deep-combiner"
 SCHEMA_VERSION = 1
@@ -69,8 +71,7 @@ def save_combiner(combiner: Combiner, folder: Path) -> None:
     """Write a combiner into a folder that exists or is made."""
     folder.mkdir(parents=True, exist_ok=True)
     content = {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, "kind": combiner.KIND}
-    text = json.dumps(content | combiner.to_json(folder), indent=2, allow_nan=False)
-    (folder / COMBINER_FILE).write_text(text + "\n", encoding="utf-8")
+    write_json(folder / COMBINER_FILE, content | combiner.to_json(folder))
 
 
 def load_combiner(folder: Path) -> Combiner:

@@ -38,7 +38,7 @@ from ultimate_deep.evaluation.backtesting.wanted import (
 )
 from ultimate_deep.portfolio.arrays import read_only
 from ultimate_deep.portfolio.event_driven.account import AccountHistory, AccountRules, run_account
-from ultimate_deep.portfolio.event_driven.types import REASONS, Market, Orders, T
+from ultimate_deep.portfolio.event_driven.types import REASONS, BarTables, Orders, T
 from ultimate_deep.portfolio.options import check_number
 
 EVENT_TRADE_COLUMNS = (*TRADE_COLUMNS, "exit_reason")
@@ -71,7 +71,7 @@ def run_event_backtest(
 
     Returns:
         One row per open time of any symbol. Its trades have `EVENT_TRADE_COLUMNS`: the usual ones,
-        in order of entry, and why each ended (`event_types.REASONS`); `entry_row` and `exit_row`
+        in order of entry, and why each ended (`types.REASONS`); `entry_row` and `exit_row`
         count the symbol's own bars, a trade that a stop ends in the bar of its entry has 0
         bars. A trade's returns are its part of the account's growth while it was open: the
         product of `1 + return_net` over all trades is the final equity.
@@ -96,7 +96,7 @@ def run_event_backtest(
         name: _aligned([own[name] for own in columns], rows, len(index), np.nan)
         for name in ("open", "high", "low", "close", "volume")
     }
-    market = Market(years=years, **tables)
+    market = BarTables(years=years, **tables)
     orders = Orders(
         target=_aligned(targets, rows, len(index), 0.0),
         last_bar=np.array([len(frame) - 1 for frame in frames.values()], np.float64),

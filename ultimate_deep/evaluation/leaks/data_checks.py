@@ -15,13 +15,13 @@ from ultimate_deep.evaluation.leaks.pair import differs
 from ultimate_deep.evaluation.leaks.perturbation import (
     POISONS,
     Poison,
-    open_times,
     poison,
     rescale,
     truncate,
 )
 from ultimate_deep.evaluation.leaks.runner import Runner
 from ultimate_deep.evaluation.leaks.trace import Floats, Integers, Step, Trace
+from ultimate_deep.market.times import open_times
 
 PRICE_FACTOR = 0.25  # a power of two, so that only rounding inside a feature can differ
 PRICE_TOLERANCE = 1e-3  # standard deviations

@@ -24,7 +24,7 @@ from ultimate_deep.evaluation.leaks.findings import CheckResult, LeakReport
 from ultimate_deep.evaluation.leaks.perturbation import newest
 from ultimate_deep.evaluation.leaks.runner import Busy, LeakConfig, Runner, silent
 from ultimate_deep.evaluation.leaks.split_checks import check_label_spans
-from ultimate_deep.evaluation.leaks.trace import Market, Pipeline
+from ultimate_deep.evaluation.leaks.trace import BarsBySymbol, Pipeline
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ CHECKS = DATA_CHECKS + TRAINING_CHECKS
 
 def detect_leaks(
     pipeline: Pipeline,
-    market: Market,
+    market: BarsBySymbol,
     config: LeakConfig = LeakConfig(),
     *,
     checks: Sequence[Check] = CHECKS,

@@ -9,9 +9,9 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from ultimate_deep.evaluation.leaks.trace import Market
-from ultimate_deep.market.bars import Bars
+from ultimate_deep.evaluation.leaks.trace import BarsBySymbol
 from ultimate_deep.market.simulator import simulate_bars
+from ultimate_deep.market.times import close_times, open_times
 
 Poison = Literal["rise", "fall", "wild", "trend"]
 POISONS: tuple[Poison, ...] = get_args(Poison)
@@ -39,20 +39,10 @@ class Cut:
 
     time: np.datetime64
     bars_from: np.datetime64
-    market: Market
+    market: BarsBySymbol
 
 
-def close_times(bars: Bars) -> np.ndarray:
-    """Return when each bar is known, UTC, `(bars,)` `datetime64[ns]`."""
-    return open_times(bars) + bars.interval.to_timedelta64()
-
-
-def open_times(bars: Bars) -> np.ndarray:
-    """Return the bars' open times, UTC, `(bars,)` `datetime64[ns]`."""
-    return bars.index.tz_convert("UTC").tz_localize(None).as_unit("ns").to_numpy()
-
-
-def truncate(market: Market, time: np.datetime64) -> Cut:
+def truncate(market: BarsBySymbol, time: np.datetime64) -> Cut:
     """Return the market as it was at `time`: bars that had not closed are gone."""
     cut = {}
     for symbol, bars in market.items():
@@ -62,7 +52,7 @@ def truncate(market: Market, time: np.datetime64) -> Cut:
     return Cut(time, _first_change(market, time), cut)
 
 
-def poison(market: Market, time: np.datetime64, kind: Poison, *, seed: int) -> Cut:
+def poison(market: BarsBySymbol, time: np.datetime64, kind: Poison, *, seed: int) -> Cut:
     """Return a market that goes on differently in every bar that closes after `time`.
 
     Times stay, and bars stay valid. `rise` and `fall` move every price up or down, most at first,
@@ -83,7 +73,7 @@ def poison(market: Market, time: np.datetime64, kind: Poison, *, seed: int) -> C
     return Cut(time, _first_change(market, time), changed)
 
 
-def rescale(market: Market, factor: float) -> Market:
+def rescale(market: BarsBySymbol, factor: float) -> BarsBySymbol:
     """Return the market with every price times `factor`."""
     out = {}
     for symbol, bars in market.items():
@@ -93,7 +83,7 @@ def rescale(market: Market, factor: float) -> Market:
     return out
 
 
-def noise_market(market: Market, *, seed: int) -> Market:
+def noise_market(market: BarsBySymbol, *, seed: int) -> BarsBySymbol:
     """Return simulated bars without any edge: as many, of the same symbols and interval."""
     out = {}
     for place, (symbol, bars) in enumerate(market.items()):
@@ -103,7 +93,7 @@ def noise_market(market: Market, *, seed: int) -> Market:
     return out
 
 
-def newest(market: Market, most_bars: int) -> Market:
+def newest(market: BarsBySymbol, most_bars: int) -> BarsBySymbol:
     """Return the newest bars of each symbol, together at most about `most_bars`.
 
     All symbols are cut at one time, so that what happened together stays together.
@@ -150,7 +140,7 @@ def _trend(rows: int, generator: np.random.Generator) -> np.ndarray:
     return np.abs((path - _TREND_BOUND) % width - width / 2.0) - _TREND_BOUND
 
 
-def _first_change(market: Market, time: np.datetime64) -> np.datetime64:
+def _first_change(market: BarsBySymbol, time: np.datetime64) -> np.datetime64:
     """Open time of the first bar that closes after `time`; past all bars where none does."""
     firsts = []
     for bars in market.values():

@@ -12,7 +12,7 @@ from ultimate_deep.evaluation.leaks.comparison import Movement, movements
 from ultimate_deep.evaluation.leaks.findings import LeakFinding
 from ultimate_deep.evaluation.leaks.pair import Pair
 from ultimate_deep.evaluation.leaks.perturbation import Cut
-from ultimate_deep.evaluation.leaks.trace import STEPS, Market, Pipeline, Relabel, Step, Trace
+from ultimate_deep.evaluation.leaks.trace import STEPS, BarsBySymbol, Pipeline, Relabel, Step, Trace
 
 Busy = Callable[[str], AbstractContextManager[None]]
 _END = np.datetime64("2262-01-01", "ns")  # the whole past is known then
@@ -68,7 +68,7 @@ class Runner:
     """
 
     def __init__(
-        self, pipeline: Pipeline, market: Market, config: LeakConfig, busy: Busy = silent
+        self, pipeline: Pipeline, market: BarsBySymbol, config: LeakConfig, busy: Busy = silent
     ) -> None:
         self.market = market
         self.config = config
@@ -79,7 +79,7 @@ class Runner:
         self._unrepeatable: dict[Step, Step | None] = {}
 
     def run(
-        self, market: Market, text: str, *, until: Step, relabel: Relabel | None = None
+        self, market: BarsBySymbol, text: str, *, until: Step, relabel: Relabel | None = None
     ) -> Trace:
         """Run the pipeline on a market."""
         self.runs += 1

@@ -39,7 +39,7 @@ _PER_ROW = (
     "signal",
 )
 
-Market = Mapping[str, Bars]
+BarsBySymbol = Mapping[str, Bars]
 Times = npt.NDArray[np.datetime64]
 Floats = npt.NDArray[np.floating]
 Integers = npt.NDArray[np.int64]
@@ -156,7 +156,7 @@ class Pipeline(Protocol):
     """From bars to a trace, the same one each time for the same bars."""
 
     def __call__(
-        self, bars: Market, *, until: Step = "signals", relabel: Relabel | None = None
+        self, bars: BarsBySymbol, *, until: Step = "signals", relabel: Relabel | None = None
     ) -> Trace:
         """Walk the steps.
 

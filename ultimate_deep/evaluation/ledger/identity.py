@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ultimate_deep.market.times import utc_times
+
 Times = np.ndarray | pd.Index
 OHLCV = ("open", "high", "low", "close", "volume")
 # A stretch holds tens to hundreds of bars: short beside any file that a model is trained on.
@@ -84,9 +86,7 @@ class DataIdentity:
 
 def _checked(symbol: str, open_time: Times, values: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     index = pd.DatetimeIndex(open_time)
-    if index.tz is not None:
-        index = index.tz_convert("UTC").tz_localize(None)
-    times = index.as_unit("ns").to_numpy()
+    times = utc_times(index)
     prices = np.asarray(values, np.float64)
     if len(times) == 0 or prices.shape != (len(times), len(OHLCV)):
         raise ValueError(

@@ -1,7 +1,6 @@
 """The report as JSON: every figure of the page, strict (NaN and infinities are null)."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.evaluation.measures.metrics import confusion, threshold_sweep
 from ultimate_deep.evaluation.reporting.comparison_data import ComparisonData
 from ultimate_deep.evaluation.reporting.data import Predictions, ReportData
+from ultimate_deep.machine.files import write_text
 
 FORMAT = 1
 
@@ -27,13 +27,8 @@ def report_json(data: ReportData | ComparisonData) -> dict[str, Any]:
 def write_json_report(path: str | Path, data: ReportData | ComparisonData) -> Path:
     """Write `report_json` to `path`, whole or not at all, and return the path."""
     target = Path(path)
-    draft = target.with_name(target.name + ".tmp")
-    try:
-        text = json.dumps(report_json(data), allow_nan=False, indent=1, ensure_ascii=False)
-        draft.write_text(text + "\n", encoding="utf-8")
-        os.replace(draft, target)
-    finally:
-        draft.unlink(missing_ok=True)
+    text = json.dumps(report_json(data), allow_nan=False, indent=1, ensure_ascii=False)
+    write_text(target, text + "\n")
     return target
 
 

@@ -1,11 +1,11 @@
 """What every report is put together from: one HTML page without network or scripts."""
 
-import os
 from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 
 from ultimate_deep.evaluation.reporting.style import CSS
+from ultimate_deep.machine.files import write_text
 
 
 def render_page(title: str, body: str, *, simulated: bool) -> str:
@@ -22,12 +22,7 @@ def render_page(title: str, body: str, *, simulated: bool) -> str:
 def write_page(path: str | Path, page: str) -> Path:
     """Write a page to an `.html` file, whole or not at all, and return the path."""
     target = Path(path)
-    draft = target.with_name(target.name + ".tmp")
-    try:
-        draft.write_text(page, encoding="utf-8")
-        os.replace(draft, target)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_text(target, page)
     return target
 
 

@@ -19,6 +19,7 @@ from ultimate_deep.evaluation.measures.metrics import (
 )
 from ultimate_deep.evaluation.reporting import figures as fig
 from ultimate_deep.evaluation.reporting.data import Contender, Predictions, ReportData
+from ultimate_deep.market.times import utc_times
 
 _LEAST_TRADES = 20  # fewer trades than this give no win rate worth drawing
 
@@ -178,8 +179,7 @@ def plot_equity(
     figure, axes = fig.new_figure(9.2, 5.0, rows=2, height_ratios=[2.4, 1.0])
     accounts = [(buy_and_hold, "buy and hold", fig.REFERENCE)] if buy_and_hold else []
     for account, name, colour in [*accounts, (backtest, "model", fig.MODEL)]:
-        times = account.index.tz_convert(None) if account.index.tz else account.index
-        stamps, fall = times.to_numpy(), -drawdown(account.equity)
+        stamps, fall = utc_times(account.index), -drawdown(account.equity)
         kept = np.union1d(fig.thin(account.equity), fig.thin(fall))
         label = f"{name}, {account.metrics['total_return']:+.1%}"
         axes[0].plot(stamps[kept], account.equity[kept], color=colour, linewidth=1.5, label=label)

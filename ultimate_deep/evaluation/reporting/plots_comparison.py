@@ -8,6 +8,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
 from ultimate_deep.evaluation.reporting import figures as fig
 from ultimate_deep.evaluation.reporting.comparison_data import ComparedModel
+from ultimate_deep.market.times import utc_times
 
 
 def plot_equities(models: Sequence[ComparedModel], *, simulated: bool) -> str:
@@ -19,8 +20,7 @@ def plot_equities(models: Sequence[ComparedModel], *, simulated: bool) -> str:
             continue
         colour = fig.REFERENCE if model.baseline else next(colours, fig.REFERENCE)
         equity = model.backtest.equity
-        index = model.backtest.index
-        stamps = (index.tz_convert(None) if index.tz else index).to_numpy()
+        stamps = utc_times(model.backtest.index)
         kept = fig.thin(equity, 1000)
         name = f"{model.name}, {model.backtest.metrics['total_return']:+.1%}"
         style = (0, (4, 2)) if model.baseline else "-"

@@ -15,6 +15,7 @@ from ultimate_deep.evaluation.measures.metrics import predicted_up
 from ultimate_deep.evaluation.robustness.trade import Decisions
 from ultimate_deep.evaluation.significance.bootstrap import mean_interval
 from ultimate_deep.evaluation.verdict import VerdictConfig, accuracy_interval
+from ultimate_deep.market.times import utc_times
 
 Mask = npt.NDArray[np.bool_]
 _LEAST_ROWS = 30  # fewer than this give no interval
@@ -150,7 +151,7 @@ def _cells(
 ) -> Iterator[tuple[str, str, Mask, Mask]]:
     """Kind, name, decisions `(rows,)` and bars `(bars,)` of each regime that occurs."""
     times, which = np.unique(decisions.decision_time, return_inverse=True)
-    stamps = _utc(account.index)
+    stamps = utc_times(account.index)
     latest = np.searchsorted(times, stamps, side="right") - 1
     states: list[tuple[str, dict[str, tuple[float, float]], Array1D, Array1D]] = []
     if decisions.trend is not None:
@@ -183,11 +184,6 @@ def _bounds(names: tuple[str, ...], edges: tuple[float, float]) -> dict[str, tup
     low, high = edges
     limits = ((-math.inf, low), (low, high), (high, math.inf))
     return dict(zip(names, limits, strict=True))
-
-
-def _utc(index: pd.DatetimeIndex) -> npt.NDArray[np.datetime64]:
-    plain = index.tz_convert("UTC").tz_localize(None) if index.tz is not None else index
-    return plain.to_numpy().astype("datetime64[ns]")
 
 
 def _mean_by(which: npt.NDArray[np.intp], values: Array1D, times: int) -> Array1D:

@@ -6,7 +6,6 @@ a comparison which was stopped goes on where it was.
 
 import dataclasses
 import json
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from ultimate_deep.experiments.depths.config import ComparisonConfig, data_sets
 from ultimate_deep.experiments.experiment import Prepared, prepare
 from ultimate_deep.experiments.runs import new_run_folder, newest_unfinished, start_run
 from ultimate_deep.experiments.trials import TrialBook
-from ultimate_deep.machine.files import unfinished_folder, write_json
+from ultimate_deep.machine.files import finish_folder, remove_drafts, unfinished_folder, write_json
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.training.loop.interrupts import Interrupted
 from ultimate_deep.training.loop.plan import duration_sentence
@@ -102,7 +101,8 @@ def compare(
 
 def finish(compared: Compared) -> None:
     """Make the finished folder appear, complete."""
-    os.replace(unfinished_folder(compared.folder), compared.folder)
+    remove_drafts(unfinished_folder(compared.folder) / CELLS)
+    finish_folder(compared.folder)
 
 
 def _run_cells(

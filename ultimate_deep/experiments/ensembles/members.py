@@ -26,6 +26,7 @@ from ultimate_deep.experiments.warm_start import refuse_start
 from ultimate_deep.features import compute_features
 from ultimate_deep.market.market import Market, load_market
 from ultimate_deep.market.splits import Split, embargo_limit
+from ultimate_deep.market.times import utc_time
 from ultimate_deep.models.trees.registry import TREES
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.prepared import (
@@ -203,7 +204,7 @@ def _same_split(
 ) -> Split:
     """Return the parts between the members' own boundaries, purged and embargoed as theirs."""
     stamps = [pd.Timestamp(text) for text in _boundaries(bundle)]
-    first, second = (stamp.tz_convert(None).to_datetime64() for stamp in stamps)
+    first, second = map(utc_time, stamps)
     decided, ended = rows.decision_time, rows.label_end_time
     times, embargo = np.unique(decided), config.split.embargo_bars
     limits = [embargo_limit(times, bound, embargo, market.interval) for bound in (first, second)]

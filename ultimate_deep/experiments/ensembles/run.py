@@ -1,7 +1,6 @@
 """Finished bundles to one ensemble: combined, calibrated, judged like any model, and written."""
 
 import dataclasses
-import json
 import math
 import shutil
 import time
@@ -49,7 +48,7 @@ from ultimate_deep.experiments.reporting import report_data
 from ultimate_deep.experiments.run import Run, run_metrics
 from ultimate_deep.experiments.runs import new_run_folder, point_latest
 from ultimate_deep.experiments.trials import TrialBook
-from ultimate_deep.machine.files import whole_folder
+from ultimate_deep.machine.files import whole_folder, write_json
 from ultimate_deep.pipeline.calibration import log_loss_of_logits
 from ultimate_deep.pipeline.config import ModelConfig
 from ultimate_deep.pipeline.forecasts import judged_heads
@@ -241,8 +240,8 @@ def _write(
         _write_calibration(draft / CALIBRATION_FILE, outcome)
         for name, one in {MEMBERS_FILE: table, **tables}.items():
             one.to_csv(draft / name, index=False)
-        files.write_json(draft / files.CONFIG_FILE, prepared.config.to_dict())
-        files.write_json(draft / files.METRICS_FILE, metrics)
+        write_json(draft / files.CONFIG_FILE, json_safe(prepared.config.to_dict()))
+        write_json(draft / files.METRICS_FILE, json_safe(metrics))
         write_report(draft / "report.html", report)
         write_json_report(draft / "report.json", report)
         write_manifest(
@@ -282,4 +281,4 @@ def _write_calibration(path: Path, outcome: Outcome) -> None:
         "temperature": outcome.temperatures.tolist(),
         "threshold": float(outcome.model.threshold),
     }
-    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    write_json(path, content)

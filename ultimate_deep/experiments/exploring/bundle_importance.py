@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from ultimate_deep.bundles.bundle import Bundle, model_shapes
 from ultimate_deep.bundles.predicting import bundle_config, merge_data
@@ -21,6 +20,7 @@ from ultimate_deep.experiments.exploring.importance import (
 )
 from ultimate_deep.experiments.trials import TrialBook
 from ultimate_deep.market.market import Market
+from ultimate_deep.market.times import utc_time
 from ultimate_deep.models.trees.model import TreeModel
 from ultimate_deep.pipeline.rows import Rows, assemble_rows
 from ultimate_deep.training.progress import Progress
@@ -108,8 +108,7 @@ def _logits_of(bundle: Bundle, *, batch_rows: int) -> Callable[[np.ndarray], np.
 def _between(rows: Rows, bundle: Bundle, part: Part) -> npt.NDArray[np.int64]:
     """Numbers of the labelled rows of one part of the bundle's run, by symbol and time."""
     first, second = (
-        pd.Timestamp(bundle.metrics["split"][name]).tz_convert(None).to_datetime64()
-        for name in ("validation_from", "test_from")
+        utc_time(bundle.metrics["split"][name]) for name in ("validation_from", "test_from")
     )
     inside = rows.decision_time >= second
     if part == "validation":

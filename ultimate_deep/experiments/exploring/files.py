@@ -1,7 +1,5 @@
 """The folder of an exploration: report, tables, and what a later run can take from it."""
 
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ from ultimate_deep.experiments.exploring.summary import (
     sorted_features,
 )
 from ultimate_deep.experiments.runs import new_run_folder
-from ultimate_deep.machine.files import unfinished_folder, write_json
+from ultimate_deep.machine.files import whole_folder, write_json, write_text
 from ultimate_deep.pipeline.config import ExperimentConfig
 
 
@@ -31,13 +29,8 @@ def write_exploration(explored: Exploration) -> Path:
     """
     config = explored.config
     folder = new_run_folder(ExperimentConfig(name=config.name, artifacts=config.artifacts))
-    draft = unfinished_folder(folder)
-    draft.mkdir(parents=True)
-    try:
+    with whole_folder(folder) as draft:
         _write_files(draft, explored)
-        os.replace(draft, folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return folder
 
 
@@ -61,7 +54,7 @@ def _write_files(folder: Path, explored: Exploration) -> None:
         "  names:",
         *(f"  - {name}" for name in explored.selection.kept),
     ]
-    (folder / "selected.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_text(folder / "selected.yaml", "\n".join(lines) + "\n")
 
 
 def exploration_dict(explored: Exploration) -> dict[str, Any]:

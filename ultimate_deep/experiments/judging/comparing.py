@@ -20,6 +20,7 @@ from ultimate_deep.experiments.runs import new_run_folder
 from ultimate_deep.experiments.trials import TrialBook, record_reading
 from ultimate_deep.machine.files import whole_folder
 from ultimate_deep.market.market import DataConfig, Market, load_market
+from ultimate_deep.market.times import utc_time
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.judge import Judge, Judgement
 from ultimate_deep.pipeline.rows import Rows, assemble_rows
@@ -137,7 +138,7 @@ def _entrants(
 def _boundary(bundles: Sequence[AnyBundle]) -> np.datetime64:
     """The time from which bars are in no model's training or validation part."""
     times = [pd.Timestamp(bundle.metrics["split"]["test_from"]) for bundle in bundles]
-    return max(times).tz_convert(None).to_datetime64()
+    return utc_time(max(times))
 
 
 def _common_rows(

@@ -15,6 +15,7 @@ from ultimate_deep.bundles.predicting import (
 from ultimate_deep.evaluation.ledger.trial import TrialCount
 from ultimate_deep.experiments.trials import TrialBook, record_reading
 from ultimate_deep.market.market import DataConfig, Market, load_market
+from ultimate_deep.market.times import utc_time
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.judge import Judge, Judgement
 from ultimate_deep.pipeline.rows import Rows, assemble_rows
@@ -73,7 +74,7 @@ def backtest_bundle(bundle: AnyBundle, data: DataConfig, period: Period = "test"
     market = load_market(merge_data(data, config.data), config.label)
     rows = assemble_rows(market, config.label, bundle.compute_features)
     boundary = pd.Timestamp(bundle.metrics["split"]["test_from"])
-    unseen = rows.decision_time >= boundary.tz_convert(None).to_datetime64()
+    unseen = rows.decision_time >= utc_time(boundary)
     probability = row_probability(bundle, market, rows)
     known = np.isfinite(probability)  # rows that lack an input are not judged
     chosen = np.flatnonzero(known & unseen if period == "test" else known)

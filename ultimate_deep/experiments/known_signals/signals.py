@@ -15,9 +15,9 @@ from ultimate_deep.market.labels import LabelSpec, make_labels
 from ultimate_deep.market.market import DataConfig, load_market
 from ultimate_deep.market.simulation_spec import SimulationSpec
 from ultimate_deep.market.timeframes import coarse_bars
+from ultimate_deep.market.times import clock_of, close_times
 from ultimate_deep.market.windows import Windows
 from ultimate_deep.models.inputs import Reads
-from ultimate_deep.pipeline.rows import utc_times
 from ultimate_deep.pipeline.scaling import ArrayScaler, fit_scaler
 from ultimate_deep.training.arrays import Arrays
 
@@ -30,7 +30,6 @@ FIRST_ROW = 1_100  # every kind of input is known from here: 16 * (50 + 12) bars
 SHARES = (0.70, 0.15, 0.15)
 LABEL = LabelSpec()
 PURGE_BARS = 2  # the fill at the next open, and the horizon
-SECONDS_A_DAY = 86_400
 
 # What a window holds of each bar. What takes time, the model has to find itself: no column sums
 # up the 4 and 16 bars, the 64 shocks or the coarse trend that the planted signals depend on.
@@ -139,10 +138,8 @@ class _Rows:
 
     def clock(self, bars_later: int) -> np.ndarray:
         """Days since 1970 and seconds of the day, bars after each decision, `(rows, 2)`."""
-        later = self.bars.interval.to_timedelta64() * (1 + bars_later)
-        times = utc_times(self.bars.frame)[self.row] + later
-        seconds = times.astype("datetime64[s]").astype(np.int64)
-        return np.column_stack(np.divmod(seconds, SECONDS_A_DAY)).astype(np.float32)
+        later = self.bars.interval.to_timedelta64() * bars_later
+        return clock_of(close_times(self.bars)[self.row] + later)
 
 
 @functools.lru_cache(maxsize=8)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from ultimate_deep.evaluation.leaks.findings import LeakReport
 from ultimate_deep.evaluation.leaks.runner import LeakConfig
 from ultimate_deep.evaluation.reporting.leaks_page import write_leak_page
 from ultimate_deep.experiments.leaks.pipeline import SurrogateConfig, detect_in_experiment
-from ultimate_deep.machine.files import write_json
+from ultimate_deep.machine.files import whole_folder, write_json
 from ultimate_deep.market.market import DataConfig, load_market
 from ultimate_deep.pipeline.steps import Steps
 from ultimate_deep.training.progress import Progress
@@ -102,14 +101,10 @@ def write_leaks(report: LeakReport, folder: Path) -> Path:
         FileExistsError: The folder exists; it is never overwritten.
     """
     refuse_existing(folder)
-    draft = folder.with_name(f".{folder.name}-{os.getpid()}.tmp")
-    draft.mkdir(parents=True)
-    try:
+    # Not `<folder>.unfinished`, which a killed process would leave in the way of the next.
+    with whole_folder(folder, folder.with_name(f".{folder.name}-{os.getpid()}.draft")) as draft:
         write_json(draft / JSON_FILE, report.to_dict())
         write_leak_page(draft / PAGE_FILE, report)
-        os.rename(draft, folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return folder
 
 

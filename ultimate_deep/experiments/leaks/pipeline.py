@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import keras
@@ -14,8 +13,7 @@ import numpy as np
 from ultimate_deep.evaluation.leaks.detect import CHECKS, Check, detect_leaks
 from ultimate_deep.evaluation.leaks.findings import LeakReport
 from ultimate_deep.evaluation.leaks.runner import Busy, LeakConfig
-from ultimate_deep.evaluation.leaks.trace import Market as BarsBySymbol
-from ultimate_deep.evaluation.leaks.trace import Relabel, Step, Trace
+from ultimate_deep.evaluation.leaks.trace import BarsBySymbol, Relabel, Step, Trace
 from ultimate_deep.evaluation.signals import signal_from_probability
 from ultimate_deep.experiments.experiment import (
     PARTS,
@@ -37,6 +35,7 @@ from ultimate_deep.pipeline.prepared import model_tables, resolved_inputs, resol
 from ultimate_deep.pipeline.rows import Rows
 from ultimate_deep.pipeline.steps import Steps
 from ultimate_deep.pipeline.targets import FLAT
+from ultimate_deep.training.backend import many_models
 from ultimate_deep.training.progress import Progress
 
 
@@ -179,7 +178,7 @@ def detect_in_experiment(
     else:
         examined, inner, busy = surrogate.applied(config), Progress(), progress.busy
     pipeline = ExperimentPipeline(examined, steps, inner)
-    with _many_models():
+    with many_models():
         return detect_leaks(
             pipeline, market.bars, leak_config, checks=checks, busy=busy, subject=subject
         )
@@ -191,21 +190,6 @@ def _announced(progress: Progress) -> Busy:
         return nullcontext()
 
     return busy
-
-
-@contextmanager
-def _many_models() -> Iterator[None]:
-    """Let pass what TensorFlow warns of where one program trains several nets."""
-
-    def not_of_retracing(record: logging.LogRecord) -> bool:
-        return "triggered tf.function retracing" not in record.getMessage()
-
-    logger = logging.getLogger("tensorflow")
-    logger.addFilter(not_of_retracing)
-    try:
-        yield
-    finally:
-        logger.removeFilter(not_of_retracing)
 
 
 def _relabelled(rows: Rows, relabel: Relabel, parts: Mapping[str, np.ndarray]) -> Rows:

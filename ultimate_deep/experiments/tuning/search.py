@@ -1,9 +1,6 @@
 """Searches over one experiment: seeded, resumable, with every trial accounted for."""
 
-import contextlib
-import logging
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +21,7 @@ from ultimate_deep.experiments.tuning.spaces import with_values
 from ultimate_deep.experiments.tuning.trials import Journal, Record, run_trial
 from ultimate_deep.experiments.tuning.tune_config import TuneConfig
 from ultimate_deep.pipeline.config import ExperimentConfig
+from ultimate_deep.training.backend import many_models
 from ultimate_deep.training.progress import Progress
 
 
@@ -82,7 +80,7 @@ def search(
     if journal.records:
         progress.message(f"{len(journal.records)} finished trials are taken from the journal")
     trials = _Trials(prepared, tune, searcher.plan, folder, journal, progress, book)
-    with _without_retracing_warnings():
+    with many_models():
         told = trials.run(searcher)
     _check_complete(told, journal, searcher.plan)
     best = best_record(journal, tune.objective)
@@ -207,18 +205,3 @@ def _last_of(journal: Journal, best: Record) -> Record:
     """Return the last trial of the best one's configuration, which holds its checkpoints."""
     same = best.request.configuration
     return [r for r in journal.records.values() if r.request.configuration == same][-1]
-
-
-@contextlib.contextmanager
-def _without_retracing_warnings() -> Iterator[None]:
-    """Let pass what TensorFlow says of every net."""
-
-    def not_of_retracing(record: logging.LogRecord) -> bool:
-        return "triggered tf.function retracing" not in record.getMessage()
-
-    logger = logging.getLogger("tensorflow")
-    logger.addFilter(not_of_retracing)
-    try:
-        yield
-    finally:
-        logger.removeFilter(not_of_retracing)

@@ -14,6 +14,7 @@ import pandas as pd
 from ultimate_deep.experiments.experiment import Prepared, build, train
 from ultimate_deep.experiments.tuning.searcher import Request, Result, TrialFailedError
 from ultimate_deep.experiments.tuning.spaces import with_values
+from ultimate_deep.machine.files import flush_to_disk
 from ultimate_deep.training.loop.best_weights import best_epoch
 from ultimate_deep.training.loop.checkpoint import latest_checkpoint
 from ultimate_deep.training.loop.fit import TrainingDivergedError
@@ -80,8 +81,7 @@ class Journal:
         line = json.dumps(dataclasses.asdict(record), allow_nan=False) + "\n"
         with self.path.open("a") as file:
             file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
+            flush_to_disk(file)
         self.records[record.request.trial] = record
 
     def table(self) -> pd.DataFrame:

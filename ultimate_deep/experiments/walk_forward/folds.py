@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from ultimate_deep.experiments.experiment import (
 )
 from ultimate_deep.experiments.trials import TrialBook, configuration_digest
 from ultimate_deep.experiments.walk_forward.config import WalkForwardConfig
+from ultimate_deep.machine.files import whole_file
 from ultimate_deep.market.splits import Split
 from ultimate_deep.models.trees.model import TreeModel
 from ultimate_deep.training.loop.checkpoint import to_numpy
@@ -90,8 +90,7 @@ class FoldResult:
 
     def save(self, path: Path) -> None:
         """Write the file whole or not at all."""
-        draft = path.with_name(path.name + ".part")
-        with draft.open("wb") as file:
+        with whole_file(path) as draft, draft.open("wb") as file:
             np.savez_compressed(
                 file,
                 rows=self.rows,
@@ -100,7 +99,6 @@ class FoldResult:
                 thresholds=self.thresholds,
                 facts=np.array(json.dumps(self.facts)),
             )
-        os.replace(draft, path)
 
     @classmethod
     def load(cls, path: Path) -> "FoldResult":

@@ -10,6 +10,7 @@ from matplotlib.ticker import PercentFormatter
 from ultimate_deep.evaluation.backtesting.account import BacktestResult
 from ultimate_deep.evaluation.reporting import figures as fig
 from ultimate_deep.experiments.walk_forward.judging import JudgedPart, JudgedWalk
+from ultimate_deep.market.times import utc_times
 
 _MOST_PATHS = 40
 
@@ -73,10 +74,10 @@ def _curve(
     alpha: float = 1.0,
     label: str | None = None,
 ) -> None:
-    times = account.index.tz_convert(None) if account.index.tz else account.index
+    times = utc_times(account.index)
     kept = fig.thin(account.equity)
     axis.plot(
-        times.to_numpy()[kept], account.equity[kept], color=colour, linewidth=width, alpha=alpha,
+        times[kept], account.equity[kept], color=colour, linewidth=width, alpha=alpha,
         label=label,
     )  # fmt: skip
 

@@ -8,7 +8,6 @@ stopped goes on where it was.
 import dataclasses
 import json
 import math
-import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -32,7 +31,7 @@ from ultimate_deep.experiments.walk_forward.folds import (
 )
 from ultimate_deep.experiments.walk_forward.judging import JudgedPart, JudgedWalk, judge_walk
 from ultimate_deep.experiments.warm_start import refuse_start
-from ultimate_deep.machine.files import unfinished_folder, write_json
+from ultimate_deep.machine.files import finish_folder, unfinished_folder, write_json
 from ultimate_deep.market.splits import Split
 from ultimate_deep.models.trees.registry import TREES
 from ultimate_deep.pipeline.config import ExperimentConfig
@@ -139,7 +138,7 @@ def finish(walked: Walked) -> None:
     unfinished = unfinished_folder(walked.folder)
     shutil.rmtree(unfinished / FOLDS)
     (unfinished / STARTED_FILE).unlink()
-    os.replace(unfinished, walked.folder)
+    finish_folder(walked.folder)
 
 
 def scheme_of(prepared: Prepared, walk: WalkForwardConfig) -> Scheme:

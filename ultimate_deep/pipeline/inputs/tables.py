@@ -13,13 +13,13 @@ from ultimate_deep.features import compute_features
 from ultimate_deep.features.gaf import gaf_numbers
 from ultimate_deep.market.market import Market
 from ultimate_deep.market.timeframes import coarse_bars
+from ultimate_deep.market.times import clock_of
 from ultimate_deep.market.windows import Windows
 from ultimate_deep.pipeline.inputs.config import InputConfig, Kind
 from ultimate_deep.pipeline.inputs.model_inputs import ModelInputs
 from ultimate_deep.pipeline.rows import Rows
 from ultimate_deep.pipeline.scaling import ArrayScaler, fit_scaler
 
-SECONDS_A_DAY = 86_400
 BARS, CLOCK, FEATURES = "bars", "clock", "features"
 
 
@@ -193,12 +193,6 @@ def _clock_table(rows: Rows) -> InputTable:
         None,
         scaled=False,
     )
-
-
-def clock_of(times: np.ndarray) -> np.ndarray:
-    """Return days since 1970-01-01 UTC and seconds of that day, float32 `(rows, 2)`."""
-    seconds = times.astype("datetime64[s]").astype(np.int64)
-    return np.column_stack(np.divmod(seconds, SECONDS_A_DAY)).astype(np.float32)
 
 
 def _coarse_table(market: Market, rows: Rows, factor: int, config: InputConfig) -> InputTable:

@@ -15,8 +15,8 @@ from ultimate_deep.portfolio.event_driven.types import (
     SYMBOL_FIELDS,
     TRADE_FIELDS,
     A,
+    BarTables,
     Books,
-    Market,
     Orders,
     Rules,
 )
@@ -93,8 +93,8 @@ class AccountHistory:
 
     Attributes:
         position, turnover, return_net, return_gross, equity, cost: `(rows,)`.
-        trades: `(trades, fields)`, columns named by `event_types.T`, in the order in which trades
-            ended; rows count the symbol's own bars, reasons index `event_types.REASONS`.
+        trades: `(trades, fields)`, columns named by `types.T`, in the order in which trades
+            ended; rows count the symbol's own bars, reasons index `types.REASONS`.
         without_volume: symbol and row of a fill whose impact is undefined, else None; what is
             after it was not traded.
     """
@@ -109,10 +109,10 @@ class AccountHistory:
     without_volume: tuple[int, int] | None
 
 
-def run_account(market: Market, orders: Orders, rules: AccountRules) -> AccountHistory:
+def run_account(market: BarTables, orders: Orders, rules: AccountRules) -> AccountHistory:
     """Run an account that starts with 1 through all rows of the market."""
     compiled = rules.compiled()
-    market, orders = Market(*map(read_only, market)), Orders(*map(read_only, orders))
+    market, orders = BarTables(*map(read_only, market)), Orders(*map(read_only, orders))
     rows, symbols = orders.target.shape
     books = new_books(symbols, _FIRST_TRADES + 2 * symbols)
     curves = np.empty((6, rows))

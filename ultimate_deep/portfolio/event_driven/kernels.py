@@ -19,10 +19,20 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from ultimate_deep.portfolio.event_driven.types import A, Books, Market, Orders, R, Rules, S, T, V
+from ultimate_deep.portfolio.event_driven.types import (
+    A,
+    BarTables,
+    Books,
+    Orders,
+    R,
+    Rules,
+    S,
+    T,
+    V,
+)
 
-# Of the source of `event_types.py`, whose constants are compiled in.
-TYPES_DIGEST = "71beb0376301ca10"
+# Of the source of `types.py`, whose constants are compiled in.
+TYPES_DIGEST = "4072cf4bef4af3e8"
 
 # Without reference counts (nothing here allocates) a bar costs a fifth of the time.
 _kernel = njit(cache=True, error_model="numpy", _nrt=False)
@@ -145,7 +155,7 @@ def wanted_at_open(
 
 
 @_kernel
-def settle_row(row: int, market: Market, rules: Rules, books: Books) -> None:
+def settle_row(row: int, market: BarTables, rules: Rules, books: Books) -> None:
     """Complete the row before: returns and holding costs from its open to this one."""
     symbols, account = books.symbols, books.account
     gross = charge = 0.0
@@ -202,7 +212,7 @@ def complete_row(gross: float, growth: float, charge: float, account: np.ndarray
 
 
 @_kernel
-def trade_at_open(row: int, market: Market, orders: Orders, rules: Rules, books: Books) -> None:
+def trade_at_open(row: int, market: BarTables, orders: Orders, rules: Rules, books: Books) -> None:
     """Fill what is wanted, as far as the volume allows, and pay for it."""
     symbols, account = books.symbols, books.account
     account[A.kept], account[A.turnover], account[A.position] = 1.0, 0.0, 0.0
@@ -239,7 +249,7 @@ def trade_at_open(row: int, market: Market, orders: Orders, rules: Rules, books:
 
 @_kernel
 def fill_at_open(
-    row: int, symbol: int, flat: bool, market: Market, orders: Orders, rules: Rules, books: Books
+    row: int, symbol: int, flat: bool, market: BarTables, orders: Orders, rules: Rules, books: Books
 ) -> float:
     """Decide one symbol's fill; return its cost as a fraction of equity."""
     state, account, price = books.symbols[symbol], books.account, market.open[row, symbol]
@@ -285,7 +295,7 @@ def book_fill(symbol: int, log_cost: float, rules: Rules, books: Books) -> None:
 
 
 @_kernel
-def stop_inside_bar(row: int, symbol: int, market: Market, rules: Rules, books: Books) -> None:
+def stop_inside_bar(row: int, symbol: int, market: BarTables, rules: Rules, books: Books) -> None:
     """Fill the stop or the take-profit that this bar touches; the stop where it touches both."""
     state, account = books.symbols[symbol], books.account
     side, start = state[S.side], market.open[row, symbol]
@@ -318,7 +328,7 @@ def stop_inside_bar(row: int, symbol: int, market: Market, rules: Rules, books: 
 
 
 @_kernel
-def learn_at_close(row: int, market: Market, rules: Rules, books: Books) -> None:
+def learn_at_close(row: int, market: BarTables, rules: Rules, books: Books) -> None:
     """Take in what the bars' closes tell: best prices, volatilities, the drawdown."""
     symbols, account = books.symbols, books.account
     gain = 0.0
@@ -355,7 +365,7 @@ def learn_bar(move: float, notional: float, rules: Rules, state: np.ndarray) -> 
 
 
 @_kernel
-def step(row: int, market: Market, orders: Orders, rules: Rules, books: Books) -> None:
+def step(row: int, market: BarTables, orders: Orders, rules: Rules, books: Books) -> None:
     """Take the account through row `row` of the market; see the top of this file."""
     settle_row(row, market, rules, books)
     trade_at_open(row, market, orders, rules, books)
@@ -379,7 +389,7 @@ def write_row(row: int, account: np.ndarray, curves: np.ndarray) -> None:
 
 @_kernel
 def run_bars(
-    first: int, market: Market, orders: Orders, rules: Rules, books: Books, curves: np.ndarray
+    first: int, market: BarTables, orders: Orders, rules: Rules, books: Books, curves: np.ndarray
 ) -> int:
     """Step through the rows from `first` on; return the row that comes next.
 

@@ -12,7 +12,7 @@ import numpy as np
 from ultimate_deep.portfolio.arrays import read_only
 from ultimate_deep.portfolio.event_driven.account import AccountRules, new_books
 from ultimate_deep.portfolio.event_driven.kernels import step
-from ultimate_deep.portfolio.event_driven.types import REASONS, A, Market, Orders, S, T
+from ultimate_deep.portfolio.event_driven.types import REASONS, A, BarTables, Orders, S, T
 from ultimate_deep.portfolio.options import check_number
 
 
@@ -99,13 +99,13 @@ class LiveAccount:
             check_number(f"target of {symbol}", target, lowest=-1.0, highest=1.0, remedy=remedy)
         fields = ("open", "high", "low", "close", "volume")
         lines = {field: self._line(bars, field) for field in fields}
-        market = Market(years=np.array([years]), **lines)
+        market = BarTables(years=np.array([years]), **lines)
         orders = Orders(
             target=np.array([[float(targets.get(symbol, 0.0)) for symbol in self.symbols]]),
             last_bar=np.full(len(self.symbols), np.inf),
         )
         self._books.account[A.trades] = 0.0
-        market, orders = Market(*map(read_only, market)), Orders(*map(read_only, orders))
+        market, orders = BarTables(*map(read_only, market)), Orders(*map(read_only, orders))
         step(0, market, orders, self._rules, self._books)
         if number := int(self._books.account[A.without_volume]):
             raise ValueError(

@@ -1,6 +1,6 @@
 """What the account's state machine takes and gives.
 
-A change here must change `event_kernels.py` too (its `TYPES_DIGEST`; a test says so): compiled code
+A change here must change `kernels.py` too (its `TYPES_DIGEST`; a test says so): compiled code
 is kept for as long as its own file stays as it is.
 """
 
@@ -126,7 +126,7 @@ class Rules(NamedTuple):
     alpha: np.ndarray  # (4,) of impact, stops, short and long volatility
 
 
-class Market(NamedTuple):
+class BarTables(NamedTuple):
     """Bars of shape `(rows, symbols)`, NaN opens where a symbol has none, and the time since the
     row before `(rows,)` in years."""
 
@@ -148,7 +148,7 @@ class Orders(NamedTuple):
 
 class Books(NamedTuple):
     """The account's whole memory: `symbols` (symbols, fields), `account` (fields,), and room for
-    `closed` trades (trades, fields), named by the fields of `event_kernels`."""
+    `closed` trades (trades, fields), named by the fields of `kernels`."""
 
     symbols: np.ndarray
     account: np.ndarray

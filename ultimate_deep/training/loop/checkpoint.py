@@ -18,6 +18,8 @@ from typing import Any, BinaryIO
 import ml_dtypes
 import numpy as np
 
+from ultimate_deep.machine.files import flush_to_disk, remove_drafts, whole_file
+
 MAGIC = b"UDCKPT01"
 SUFFIX = ".ckpt"
 KEPT = 2
@@ -57,13 +59,12 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, *, step: int) -> Path
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"checkpoint_{step:012d}{SUFFIX}"
-    draft = path.with_suffix(".part")
-    with draft.open("wb") as file:
-        _write(file, checkpoint)
-        file.flush()
-        os.fsync(file.fileno())
-    _keep_previous(path)
-    os.replace(draft, path)
+    with whole_file(path) as draft:
+        with draft.open("wb") as file:
+            _write(file, checkpoint)
+            flush_to_disk(file)
+        _keep_previous(path)
+    remove_drafts(folder)
     for old in _files(folder)[KEPT:]:
         old.unlink()
     return path
@@ -155,6 +156,7 @@ def _files(folder: Path) -> list[Path]:
 def _keep_previous(path: Path) -> None:
     """Keep the file of the same step as an older one, rather than replace the only sound one."""
     if path.exists():
+        # A whole file gets another name; nothing is written here.
         os.replace(path, path.with_name(path.name.replace(SUFFIX, f"-before{SUFFIX}")))
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from ultimate_deep.machine.memory import reuse_memory
 from ultimate_deep.training.arrays import Arrays
-from ultimate_deep.training.backend import reuse_memory
 from ultimate_deep.training.batches.batches import Batch, Batches
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.loop.array_fit import check_arrays

@@ -10,9 +10,9 @@ import keras
 import numpy as np
 import pandas as pd
 
+from ultimate_deep.machine.prefetch import ahead_for, prefetched
 from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.batches.batches import epoch_order
-from ultimate_deep.training.batches.prefetch import ahead_for, prefetched
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.loop.array_fit import check_arrays
 from ultimate_deep.training.loop.checkpoint import (

@@ -1,15 +1,14 @@
 """What a fit is going to do and cost, shown before it is confirmed."""
 
 import math
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import keras
 import tensorflow as tf
 from rich.table import Table
 
+from ultimate_deep.machine.memory import peak_resident_bytes
 from ultimate_deep.models.surgery.describe import count_layers
 from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.config import FitConfig
@@ -186,20 +185,6 @@ def numbers_per_row(arrays: Arrays) -> int:
 def _peak_memory_bytes(model: keras.Model) -> int:
     weights = sum(math.prod(v.shape) * tf.as_dtype(v.dtype).size for v in model.weights)
     return peak_resident_bytes() + 2 * weights
-
-
-def peak_resident_bytes() -> int:
-    """Return the largest resident memory of this process so far; 0 where it is not told."""
-    status = Path("/proc/self/status")
-    if status.is_file():
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    if sys.platform == "darwin":
-        import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return 0
 
 
 def _device_memory_bytes() -> int | None:

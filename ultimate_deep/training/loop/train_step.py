@@ -9,10 +9,10 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from ultimate_deep.machine.prefetch import ahead_for, prefetched
 from ultimate_deep.models.heads import direction_logits
 from ultimate_deep.models.layers import DenseStack, ResidualStack
 from ultimate_deep.training.arrays import Arrays, BatchInputs
-from ultimate_deep.training.batches.prefetch import ahead_for, prefetched
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.losses.outputs import LOGITS, by_head, head_shapes
 from ultimate_deep.training.losses.registry import build_loss

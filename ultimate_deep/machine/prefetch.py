@@ -1,4 +1,4 @@
-"""Batches made ready by another thread while the one before is being used."""
+"""Things made ready by another thread while the one before is being used: batches of a fit."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable

@@ -1,0 +1,40 @@
+"""Tables of results: where they lie, which machine they are of, and how they are written."""
+
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ultimate_deep.machine.files import whole_file
+
+RESULTS = Path(__file__).resolve().parent / "results"
+
+
+def machine_name() -> str:
+    """Return what tables of this machine are called after."""
+    return f"{platform.machine()}_{os.cpu_count()}cores_{platform.node()}"
+
+
+def write_table(table: pd.DataFrame, path: Path, *, digits: int = 6) -> None:
+    """Write a table as CSV, whole or not at all, floats with so many significant digits."""
+    with whole_file(path) as draft:
+        table.to_csv(draft, index=False, float_format=f"%.{digits}g")
+
+
+def store_row(
+    row: Mapping[str, Any],
+    path: Path,
+    *,
+    columns: list[str],
+    keys: list[str],
+    digits: int = 6,
+) -> None:
+    """Add a row to a table, or put it in the place of the one with the same keys."""
+    table = pd.DataFrame([row]).reindex(columns=columns)
+    if path.exists():
+        table = pd.concat([pd.read_csv(path).astype(object), table.astype(object)])
+    table = table.drop_duplicates(keys, keep="last").sort_values(keys)
+    write_table(table, path, digits=digits)
