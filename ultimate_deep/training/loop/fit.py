@@ -143,7 +143,7 @@ class _Loop:
         self.batches = training_batches(model, train, config)
         self.batch_size = self.batches.batch_size
         self.steps_per_epoch = self.batches.steps_per_epoch
-        self.epoch_steps = self.steps_per_epoch
+        self.epoch_steps, self.epoch_batch_size = self.steps_per_epoch, self.batch_size
         self.best_epoch = 0
         self.schedule = Schedule(
             config=config.schedule,
@@ -246,19 +246,19 @@ class _Loop:
         """Yield the tensors of every step that is left of this epoch."""
         shuffled = self.batches.rows(self.state.epoch)
         rows = self.participant.order(self.state.epoch + 1, shuffled)
-        self.epoch_steps, size = rows.shape
+        self.epoch_steps, self.epoch_batch_size = rows.shape
 
         def prepare(chosen: np.ndarray) -> StepTensors:
             batch = self.batches.take(chosen)
             return self.take_step.to_tensors(batch.x, batch.targets, batch.weight)
 
-        ahead = ahead_for(size * self.train.row_bytes)
+        ahead = ahead_for(self.epoch_batch_size * self.train.row_bytes)
         return prefetched(prepare, rows[self.state.step :], ahead=ahead)
 
     def _step(self, batch: StepTensors, asked_at: float) -> None:
         state = self.state
         learning_rate = self._learning_rate(state.step)
-        new_size = not self.take_step.has_traced(batch.weight.shape[0])
+        new_size = not self.take_step.has_traced(self.epoch_batch_size)
         if new_size or math.isnan(self.first_step_seconds):
             with self.progress.busy(f"tracing and compiling {size_sentence(self.model)}"):
                 loss, penalty = map(float, self.take_step.on_tensors(*batch, learning_rate))

@@ -6,7 +6,7 @@ A new one is one file and one line here.
 import importlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from functools import partial, reduce
+from functools import partial
 
 import keras
 import numpy as np
@@ -89,10 +89,14 @@ class Participants(Participant):
         return rows
 
     def learning_rate(self, step: int, rate: float) -> float:
-        return reduce(lambda found, one: one.learning_rate(step, found), self._all(), rate)
+        for member in self.members.values():
+            rate = member.learning_rate(step, rate)
+        return rate
 
     def batch(self, tensors: StepTensors) -> StepTensors:
-        return reduce(lambda found, one: one.batch(found), self._all(), tensors)
+        for member in self.members.values():
+            tensors = member.batch(tensors)
+        return tensors
 
     def gradients(self, tensors: StepTensors, compute: Compute) -> StepGradients:
         for member in self.members.values():
@@ -121,9 +125,6 @@ class Participants(Participant):
     def after_fit(self) -> int | None:
         epochs = [member.after_fit() for member in self.members.values()]
         return next((epoch for epoch in reversed(epochs) if epoch is not None), None)
-
-    def _all(self) -> list[Participant]:
-        return list(self.members.values())
 
 
 def _check_order(name: str, chosen: np.ndarray, rows: int) -> None:
