@@ -19,7 +19,7 @@ test: lint
 
 # One process of tests beside the lint: most of either is spent on one core.
 check: $(VENV)/.installed-dev
-	@test -n "$(K)" || { echo "Say which model, trees, loss or feature: make check K=lstm"; exit 2; }
+	@test -n "$(K)" || { echo "Say which model, trees, loss, feature, participant or searcher: make check K=lstm"; exit 2; }
 	@$(MAKE) --no-print-directory --keep-going -j2 lint contracts
 
 # The test files that walk a registry, and of them the tests of K.

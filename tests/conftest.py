@@ -32,11 +32,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _names(item: pytest.Item) -> set[str]:
-    """Return what a contract test is about: its `name`, the words of its `case`, what it walks."""
+    """Return what a contract test is about: the words of its parameter, and all that it walks."""
     found: set[str] = set()
     for marker in item.iter_markers("contract"):
         given = item.callspec.params if hasattr(item, "callspec") else {}
-        found.update(word for key in ("name", "case") for word in str(given.get(key, "")).split())
+        found.update(str(given.get(marker.kwargs.get("by", "name"), "")).split())
         found.update(marker.kwargs.get("walks", list)())
     return found
 

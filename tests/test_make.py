@@ -74,12 +74,12 @@ def test_check_without_a_name_says_how_to_use_it(tmp_path):
 CONTRACTS = """
 from pytest import mark
 
-pytestmark = mark.contract
-
+@mark.contract
 @mark.parametrize("name", ["lstm", "bilstm"])
 def test_model(name):
     pass
 
+@mark.contract(by="case")
 @mark.parametrize("case", ["focal", "focal of three", "trading"])
 def test_loss(case):
     pass

@@ -35,6 +35,7 @@ from ultimate_deep.training.participant import (
 )
 from ultimate_deep.training.progress import Progress
 
+pytestmark = pytest.mark.contract(by="net")
 EXAMPLE = FitConfig()
 HERE = {"counter": f"{__name__}:build_counter", "every_hook": f"{__name__}:build_every_hook"}
 FEATURES, BATCH, STEPS, EPOCHS = 3, 8, 2, 3

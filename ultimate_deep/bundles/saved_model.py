@@ -142,7 +142,7 @@ def compile_outputs(
     names = list(shapes)
     signature = [tf.TensorSpec((batch_rows, *shape), tf.float32) for shape in shapes.values()]
 
-    @tf.function(input_signature=signature)
+    @tf.function(input_signature=signature, autograph=False)
     def step(*batch: tf.Tensor) -> dict[str, tf.Tensor]:
         return call_on_tensors(model, dict(zip(names, batch, strict=True)))
 

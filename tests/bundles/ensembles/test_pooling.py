@@ -80,7 +80,8 @@ def test_fitted_weights_are_the_best_of_the_whole_simplex(pull):
 def test_weights_say_who_is_good_and_a_strong_pull_makes_them_equal():
     logits, labels = members(2000, 2, horizons=2)
     logits[:2, :, 1] = logits[:2, :, 1][::-1]  # at the second horizon net and trees change places
-    weight = fit_pool(NAMES, logits, labels, pull=1e-3).weight
+    # With less pull two of three are left out, and which rounds to more is the processor's choice.
+    weight = fit_pool(NAMES, logits, labels, pull=1e-2).weight
     assert weight[0, 0] > weight[1, 0] > weight[2, 0]
     assert weight[1, 1] > weight[0, 1] > weight[2, 1]
     pulled = fit_pool(NAMES, logits, labels, pull=1e4).weight

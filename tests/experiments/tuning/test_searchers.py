@@ -66,6 +66,7 @@ def _points(entry):
     return range(entry.low, entry.high + 1, entry.step)
 
 
+pytestmark = pytest.mark.contract
 # Searcher, space, settings.
 CASES = [
     *((name, FINITE, {}) for name in SEARCHERS),

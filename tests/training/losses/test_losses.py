@@ -82,7 +82,7 @@ def test_every_registered_loss_is_tested_and_configurable():
     assert set(LOSSES) == {name.split(" ")[0] for name in CASES} == set(NAMES)
 
 
-@pytest.mark.contract
+@pytest.mark.contract(by="case")
 @pytest.mark.parametrize("case", CASES)
 def test_twins_agree(case):
     config, heads = CASES[case]
@@ -103,7 +103,7 @@ def test_twins_agree(case):
     np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-6)
 
 
-@pytest.mark.contract
+@pytest.mark.contract(by="case")
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("scale", [0.0, 1e4, 1e18])
 def test_value_and_gradient_are_finite_at_extreme_outputs(case, scale):
