@@ -157,3 +157,7 @@ def test_git_revision_of_a_repository_and_of_its_surroundings(tmp_path):
     assert git_revision(tmp_path) == {"commit": commit, "modified": True}
     # Installed inside somebody else's checkout: that commit is not ours.
     assert git_revision(tmp_path / "site-packages") == unknown
+
+
+def test_the_revision_is_that_of_the_folder_that_holds_the_package():
+    assert git_revision() == git_revision(Path(__file__).resolve().parents[2])

@@ -69,7 +69,7 @@ def git_revision(folder: Path | None = None) -> dict[str, str | bool]:
         `commit` is "unknown" and `modified` false where the folder is not the root of a git
         checkout or git is absent. `modified` says whether tracked files differ from the commit.
     """
-    root = (folder or Path(__file__).resolve().parents[1]).resolve()
+    root = (folder or Path(__file__).resolve().parents[2]).resolve()
     unknown: dict[str, str | bool] = {"commit": "unknown", "modified": False}
     try:
         # An installed package may lie inside somebody else's checkout: its commit is not ours.

@@ -19,7 +19,7 @@ from ultimate_deep.experiments.series import open_series
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.training.progress import Progress
 
-PREDICT = Path(__file__).resolve().parents[1] / "train_scripts" / "predict.py"
+PREDICT = Path(__file__).resolve().parents[2] / "train_scripts" / "predict.py"
 
 
 @dataclass(frozen=True, eq=False)
