@@ -14,7 +14,7 @@ import joblib
 import numpy as np
 import pytest
 
-from ultimate_deep.bundles.ensembles.bundle import load_any
+from ultimate_deep.bundles.bundle import load_any
 from ultimate_deep.bundles.predicting import bundle_config, predict_bars
 from ultimate_deep.experiments.judging.rejudged import backtest_bundle
 from ultimate_deep.market.market import DataConfig, load_market

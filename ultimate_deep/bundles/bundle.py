@@ -4,17 +4,18 @@
 itself are plain arrays, JSON, CSV and the `.keras` file in Keras' safe mode.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 import pandas as pd
 from scipy.special import expit
@@ -23,20 +24,23 @@ from sklearn.preprocessing import RobustScaler
 from ultimate_deep import features
 from ultimate_deep.bundles import files
 from ultimate_deep.bundles.files import FILE_PREFIX
+from ultimate_deep.bundles.kinds import as_predictor, named, predictor_class
 from ultimate_deep.bundles.manifest import (
     MANIFEST_NAME,
     BundleError,
     verified_manifest,
     write_manifest,
 )
-from ultimate_deep.bundles.predictor import Predictor, as_predictor
+from ultimate_deep.bundles.predicting import AnyBundle
+from ultimate_deep.bundles.predictor import Predictor
 from ultimate_deep.bundles.row_inputs import complete_inputs, spread
-from ultimate_deep.bundles.saved_model import export_saved_model, input_shapes, save_keras_files
 from ultimate_deep.market.market import Market
-from ultimate_deep.models.trees.model import TreeModel, load_trees
 from ultimate_deep.pipeline.inputs.model_inputs import ModelInputs
 from ultimate_deep.pipeline.rows import Rows
 from ultimate_deep.pipeline.scaling import ArrayScaler
+
+if TYPE_CHECKING:  # predicting needs none of it
+    from ultimate_deep.bundles.uncertainty import Uncertainty
 
 __all__ = [
     "FILE_PREFIX",
@@ -45,6 +49,7 @@ __all__ = [
     "BundleDraft",
     "BundleError",
     "bundle_writer",
+    "load_any",
     "load_bundle",
     "save_bundle",
 ]
@@ -55,7 +60,8 @@ class BundleContents:
     """Everything a bundle is made of.
 
     Args:
-        model: A net as `models.build_model` builds it, or grown trees.
+        model: A predictor, or what becomes one: a net as `models.build_model` builds it, or grown
+            trees.
         feature_names: Features in order.
         families: Family of each feature.
         scaler: Fitted on the training rows of those features.
@@ -72,7 +78,7 @@ class BundleContents:
         BundleError: Parts do not fit each other.
     """
 
-    model: keras.Model | TreeModel
+    model: Any
     feature_names: Sequence[str]
     families: Sequence[str]
     scaler: RobustScaler
@@ -87,7 +93,7 @@ class BundleContents:
 
     def __post_init__(self) -> None:
         counts = {
-            **feature_widths(model_shapes(self.model)),
+            **feature_widths(self.predictor.shapes),
             "feature_names": len(self.feature_names),
             "families": len(self.families),
             "scaler features": ArrayScaler.from_sklearn(self.scaler).features,
@@ -98,15 +104,15 @@ class BundleContents:
         files.check_temperature(self.temperatures, self.horizons)
         files.check_threshold(self.threshold)
 
-    @property
-    def kind(self) -> str:
-        """`keras` or `trees`."""
-        return "trees" if isinstance(self.model, TreeModel) else "keras"
+    @cached_property
+    def predictor(self) -> Predictor:
+        """The model behind one interface."""
+        return as_predictor(self.model)
 
     @property
     def horizons(self) -> int:
         """Logits per row."""
-        return as_predictor(self.model).horizons
+        return self.predictor.horizons
 
     @property
     def temperatures(self) -> np.ndarray:
@@ -134,12 +140,8 @@ class BundleDraft:
         """
         if self.contents is not None:
             raise BundleError("a draft is saved once; open another bundle_writer")
-        model, temperature = contents.model, contents.temperatures
-        if isinstance(model, TreeModel):
-            model.save(self.path / files.TREES_FOLDER)
-        else:
-            save_keras_files(model, self.path / files.KERAS_FILE, self.path / files.H5_FILE)
-            export_saved_model(model, self.path / files.SAVED_MODEL_FOLDER, temperature)
+        temperature = contents.temperatures
+        contents.predictor.save(self.path, temperature=temperature)
         files.write_preprocessing(
             self.path, contents.scaler, temperature, contents.threshold, contents.scalers
         )
@@ -186,7 +188,7 @@ def bundle_writer(folder: str | Path, *, workspace: Path | None = None) -> Itera
             feature_names=tuple(draft.contents.feature_names),
             horizons=draft.contents.horizons,
             data_fingerprint=draft.contents.data_fingerprint,
-            kind=draft.contents.kind,
+            kind=draft.contents.predictor.kind,
         )
         _refuse_existing(folder)
         os.replace(draft.path, folder)
@@ -206,7 +208,8 @@ class Bundle:
 
     Args:
         folder: Where it was loaded from.
-        model: Scaled inputs to predictions: a net that is not compiled for training, or trees.
+        model: Scaled inputs to predictions: a net that is not compiled for training, trees, or
+            another predictor.
         feature_names: Features in order.
         families: Family of each feature.
         scaler: From unscaled features to model inputs.
@@ -219,7 +222,7 @@ class Bundle:
     """
 
     folder: Path
-    model: keras.Model | TreeModel
+    model: Any
     feature_names: tuple[str, ...]
     families: tuple[str, ...]
     scaler: ArrayScaler
@@ -280,6 +283,29 @@ class Bundle:
         found["probability"] = expit(found["logits"].astype(np.float64) / self.temperature)
         return {name: spread(values, complete, len(rows.labels)) for name, values in found.items()}
 
+    def row_uncertainty(
+        self, market: Market, rows: Rows, *, passes: int
+    ) -> tuple[Uncertainty, np.ndarray]:
+        """Return how unsure the model is of the rows that have all inputs, and their numbers.
+
+        Args:
+            market: Bars by symbol.
+            rows: Made by `compute_features`.
+            passes: How often the model is asked, at least 2.
+
+        Raises:
+            ValueError: A model that answers once, such as trees or a net without dropout.
+        """
+        inputs, known = self.complete_inputs(market, rows)
+        temperature = float(self.temperature[0])
+        found = self.predictor.uncertainty(inputs, passes=passes, temperature=temperature)
+        if found is None:
+            raise ValueError(
+                f"{self.predictor.kind} give one answer for each row, {self.folder} holds nothing "
+                "else; ask a net with dropout, or an ensemble with train_ensemble.py"
+            )
+        return found, known
+
     def logits(self, values: np.ndarray) -> np.ndarray:
         """Return logits, float32 `(rows, horizons)`, NaN for rows with a NaN.
 
@@ -290,10 +316,10 @@ class Bundle:
             BundleError: The model reads more than the features of one bar.
             ValueError: Another number of features, or an infinite value.
         """
-        shapes = list(model_shapes(self.model).values())
-        if shapes != [(len(self.feature_names),)]:
+        shapes = dict(self.predictor.shapes)
+        if list(shapes.values()) != [(len(self.feature_names),)]:
             raise BundleError(
-                f"the model of {self.folder} reads {model_shapes(self.model)}, not single rows of "
+                f"the model of {self.folder} reads {shapes}, not single rows of "
                 "features; use ultimate_deep.bundles.predicting.predict_bars(bundle, market)"
             )
         scaled = self.scaler.transform(values)
@@ -325,13 +351,12 @@ def load_bundle(folder: str | Path) -> Bundle:
     """
     folder = Path(folder).resolve()  # `artifacts/latest` is a link
     manifest = verified_manifest(folder)
-    kind = manifest["kind"]
-    if kind not in files.MODEL_FILES:
+    kind = predictor_class(manifest["kind"])
+    if kind.bundle_loader != Predictor.bundle_loader:
         raise BundleError(
-            f"{folder} holds several models together; use "
-            "ultimate_deep.bundles.ensembles.bundle.load_ensemble"
+            f"{folder} holds several models together; use {kind.bundle_loader.replace(':', '.')}"
         )
-    needed = (*files.MODEL_FILES[kind], *files.READ_ON_LOAD)
+    needed = (*kind.needed, *files.READ_ON_LOAD)
     if absent := [name for name in needed if name not in manifest["files"]]:
         raise BundleError(f"{folder} lists no {', '.join(absent)}; train again")
     names, families = files.read_features(folder / files.FEATURES_FILE)
@@ -341,16 +366,13 @@ def load_bundle(folder: str | Path) -> Bundle:
             "train again"
         )
     scaler, temperature, threshold = files.read_preprocessing(folder / files.PREPROCESSING_FILE)
-    if kind == "trees":
-        model = load_trees(folder / files.TREES_FOLDER)
-    else:
-        model = files.read_model(folder / files.KERAS_FILE)
+    predictor = kind.load(folder)
     widths = {
         "features": len(names),
         "scaler": scaler.features,
-        **feature_widths(model_shapes(model)),
+        **feature_widths(predictor.shapes),
     }
-    horizons = as_predictor(model).horizons
+    horizons = predictor.horizons
     if len(set(widths.values())) > 1 or horizons != manifest["horizons"]:
         raise BundleError(
             f"{folder}: parts do not fit each other: widths {widths}, horizons of the model "
@@ -361,7 +383,7 @@ def load_bundle(folder: str | Path) -> Bundle:
     files.check_threshold(threshold)
     return Bundle(
         folder=folder,
-        model=model,
+        model=predictor.model,
         feature_names=names,
         families=families,
         scaler=scaler,
@@ -374,9 +396,11 @@ def load_bundle(folder: str | Path) -> Bundle:
     )
 
 
-def model_shapes(model: keras.Model | TreeModel) -> dict[str, tuple[int, ...]]:
-    """Return each input's name and shape without the rows."""
-    return dict(model.input_shapes) if isinstance(model, TreeModel) else input_shapes(model)
+def load_any(folder: str | Path) -> AnyBundle:
+    """Load a bundle of any kind; see `load_bundle` and `bundles.ensembles.bundle.load_ensemble`."""
+    kind = predictor_class(verified_manifest(Path(folder).resolve())["kind"])
+    load: Callable[[str | Path], AnyBundle] = named(kind.bundle_loader)
+    return load(folder)
 
 
 def feature_widths(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:

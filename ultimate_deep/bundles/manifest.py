@@ -13,11 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import keras
+from ultimate_deep.bundles.kinds import PREDICTORS
 
 SCHEMA = "ultimate-deep-bundle"
 SCHEMA_VERSION = 1
-KINDS = ("keras", "trees", "ensemble")
 MANIFEST_NAME = "manifest.json"
 
 _LIBRARIES = (
@@ -48,6 +47,8 @@ class BundleError(ValueError):
 
 def library_versions() -> dict[str, str]:
     """Return the versions of Python and of the libraries a bundle depends on."""
+    import keras  # reading a manifest needs none
+
     versions = {"python": platform.python_version(), "keras_backend": keras.backend.backend()}
     for library in _LIBRARIES:
         try:
@@ -67,7 +68,7 @@ def git_revision(folder: Path | None = None) -> dict[str, str | bool]:
         `commit` is "unknown" and `modified` false where the folder is not the root of a git
         checkout or git is absent. `modified` says whether tracked files differ from the commit.
     """
-    root = (folder or Path(__file__).resolve().parents[1]).resolve()
+    root = (folder or Path(__file__).resolve().parents[2]).resolve()
     unknown: dict[str, str | bool] = {"commit": "unknown", "modified": False}
     try:
         # An installed package may lie inside somebody else's checkout: its commit is not ours.
@@ -122,7 +123,7 @@ def write_manifest(
         feature_names: Model inputs in order.
         horizons: Logits per row.
         data_fingerprint: What identifies the bars the model was trained on.
-        kind: What the model is: one of `KINDS`.
+        kind: What the model is: a key of `bundles.kinds.PREDICTORS`.
 
     Raises:
         BundleError: The folder holds a link or a special file.
@@ -207,9 +208,10 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             raise BundleError(
                 f"{path} has no proper field {field!r}; copy the folder again from its origin"
             )
-    if manifest.setdefault("kind", "keras") not in KINDS:  # older bundles are all nets
+    if manifest.setdefault("kind", "keras") not in PREDICTORS:  # older bundles are all nets
         raise BundleError(
-            f"{path} is of kind {manifest['kind']!r} and this program reads {', '.join(KINDS)}; "
+            f"{path} is of kind {manifest['kind']!r} and this program reads "
+            f"{', '.join(PREDICTORS)}; "
             "install the version of ultimate-deep that wrote it"
         )
     return manifest
