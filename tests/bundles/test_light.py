@@ -26,6 +26,7 @@ MODULES = {
         f"ultimate_deep.bundles.{name}"
         for name in (
             "bundle",
+            "contents",
             "files",
             "kinds",
             "manifest",

@@ -132,7 +132,8 @@ def test_it_predicts_in_another_process_without_its_members_folders(weighted, tm
     shutil.copytree(weighted.folder, moved)
     code = (
         "import sys, numpy as np\n"
-        "from ultimate_deep.pipeline.rows import assemble_rows, load_market\n"
+        "from ultimate_deep.market.market import load_market\n"
+        "from ultimate_deep.pipeline.rows import assemble_rows\n"
         "from ultimate_deep.bundles.bundle import load_any\n"
         "from ultimate_deep.bundles.predicting import bundle_config\n"
         "ensemble = load_any(sys.argv[1]); config = bundle_config(ensemble)\n"
