@@ -29,21 +29,19 @@ from ultimate_deep.experiments.command_line import experiment_of, experiment_par
 from ultimate_deep.experiments.experiment import (
     Outcome,
     Prepared,
-    build,
     evaluate,
-    grow_trees,
     judge_baselines,
     prepare,
-    train,
     verdict_of,
+    with_model,
 )
+from ultimate_deep.experiments.learners.registry import learner_of
 from ultimate_deep.machine.files import whole_file
 from ultimate_deep.market.market import DataConfig, Market, load_market
 from ultimate_deep.models.trees.registry import TREES
 from ultimate_deep.pipeline.config import ExperimentConfig, HeadConfig
 from ultimate_deep.pipeline.forecasts import judged_heads
 from ultimate_deep.pipeline.judge import Judgement
-from ultimate_deep.pipeline.prepared import with_model
 from ultimate_deep.training.progress import Progress
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -78,11 +76,8 @@ def newest_bars(data: DataConfig, config: ExperimentConfig, bars: int) -> Market
 def trained(prepared: Prepared, progress: Progress) -> Outcome:
     """Train the configured model and read the test part."""
     keras.utils.clear_session()
-    if prepared.config.model.name in TREES:
-        grown, fitted = grow_trees(prepared, progress)
-        return evaluate(prepared, grown, fitted, progress)
-    net = build(prepared)
-    return evaluate(prepared, net, train(prepared, net, progress), progress)
+    predictor, fitted = learner_of(prepared.config.model.name).fit(prepared, progress)
+    return evaluate(prepared, predictor, fitted, progress)
 
 
 def line_of(prepared: Prepared, judged: Judgement, readings: int) -> dict[str, Any]:

@@ -1,9 +1,12 @@
 """Fixtures that every room's tests share, and the choice of one name's contract tests."""
 
 import difflib
+import importlib.util
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -68,3 +71,21 @@ def plain_figures() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ultimate_deep.evaluation.reporting.figures.to_svg", empty)
         yield
+
+
+@pytest.fixture
+def constant_learner(monkeypatch) -> ModuleType:
+    """A family of models that one file and one line in each registry make known."""
+    from ultimate_deep.bundles.kinds import PREDICTORS
+    from ultimate_deep.experiments.learners.registry import LEARNERS
+
+    path = Path(__file__).parent / "experiments" / "constant_learner.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, path.stem, module)
+    spec.loader.exec_module(module)
+    monkeypatch.setitem(LEARNERS, *module.LEARNER_LINE)
+    monkeypatch.setitem(PREDICTORS, *module.PREDICTOR_LINE)
+    return module

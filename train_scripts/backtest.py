@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--trades", help="CSV file to write the trade list to")
     options = parse(parser)
     start_up(Console())
-    from ultimate_deep.bundles.ensembles.bundle import load_any
+    from ultimate_deep.bundles.bundle import load_any
     from ultimate_deep.experiments.judging.rejudged import backtest_bundle
 
     bundle = load_any(options.bundle)

@@ -19,7 +19,7 @@ def main() -> None:
     options = parse(comparison_parser(__doc__))
     console = Console()
     start_up(console)
-    from ultimate_deep.bundles.ensembles.bundle import load_any
+    from ultimate_deep.bundles.bundle import load_any
     from ultimate_deep.experiments.judging.comparing import compare_bundles
     from ultimate_deep.experiments.summary import render_comparison
     from ultimate_deep.training.progress import make_progress

@@ -20,7 +20,7 @@ def main() -> None:
     options = parse(script_parser(__doc__, period=True))
     console = Console()
     start_up(console)
-    from ultimate_deep.bundles.ensembles.bundle import load_any
+    from ultimate_deep.bundles.bundle import load_any
     from ultimate_deep.experiments.judging.evaluation import evaluate_bundle
     from ultimate_deep.experiments.summary import render_verdict
     from ultimate_deep.training.progress import make_progress

@@ -26,9 +26,8 @@ def main() -> None:
     parser.add_argument("--passes", type=int, default=0, help="Of dropout, for uncertainty")
     options = parse(parser)
     start_up(Console())
-    from ultimate_deep.bundles.ensembles.bundle import load_any
+    from ultimate_deep.bundles.bundle import load_any
     from ultimate_deep.bundles.predicting import bundle_config, merge_data, predict_bars
-    from ultimate_deep.bundles.prediction_uncertainty import uncertainty_columns
     from ultimate_deep.market.market import load_market
 
     bundle = load_any(options.bundle)
@@ -36,6 +35,9 @@ def main() -> None:
     market = load_market(merge_data(options.data, config.data), config.label)
     predictions = predict_bars(bundle, market)
     if options.passes:
+        # How sure it is needs what plain predictions do not.
+        from ultimate_deep.bundles.prediction_uncertainty import uncertainty_columns
+
         sure = uncertainty_columns(bundle, market, passes=options.passes)
         predictions = predictions.merge(sure, on=["symbol", "timestamp"], validate="one_to_one")
     output = Path(options.output)

@@ -23,6 +23,7 @@ from ultimate_deep.bundles.bundle import (
     load_bundle,
     save_bundle,
 )
+from ultimate_deep.bundles.executors import net
 from ultimate_deep.bundles.manifest import write_manifest
 from ultimate_deep.bundles.saved_model import compile_logits
 from ultimate_deep.market.simulator import simulate_bars
@@ -205,7 +206,8 @@ def test_nothing_is_parsed_before_every_hash_agrees(copy, monkeypatch, name):
     def parsed(*arguments, **options):
         raise AssertionError("a file was parsed")
 
-    for reader in ("read_model", "read_features", "read_preprocessing", "read_json"):
+    monkeypatch.setattr(net, "read_model", parsed)
+    for reader in ("read_features", "read_preprocessing", "read_json"):
         monkeypatch.setattr(bundle_files, reader, parsed)
     with pytest.raises(BundleError, match=f"changed .*{name}"):
         load_bundle(copy)

@@ -7,29 +7,19 @@ each of the three said of its own simulated bars. It is never written anew.
 
 import json
 import shutil
-import tarfile
 from pathlib import Path
 
 import joblib
 import numpy as np
 import pytest
 
-from ultimate_deep.bundles.ensembles.bundle import load_any
+from ultimate_deep.bundles.bundle import load_any
 from ultimate_deep.bundles.predicting import bundle_config, predict_bars
 from ultimate_deep.experiments.judging.rejudged import backtest_bundle
 from ultimate_deep.market.market import DataConfig, load_market
 
-STORED = Path(__file__).with_name("stored") / "before_the_house.tar.xz"
 OTHER_PROCESSOR = 1e-6  # other vector units round sums of float32 otherwise
 FOLDERS = {"net": "ensemble/members/net", "trees": "ensemble/members/trees", "ensemble": "ensemble"}
-
-
-@pytest.fixture(scope="module")
-def stored(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("stored")
-    with tarfile.open(STORED) as archive:
-        archive.extractall(folder, filter="data")
-    return folder
 
 
 def _same_processor(recorded: dict[str, str]) -> bool:

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from ultimate_deep.bundles.predictor import weights_digest
+from ultimate_deep.bundles.executors.net import weights_digest
 from ultimate_deep.experiments.trials import (
     LEDGER_FILE,
     TrialBook,

@@ -4,40 +4,44 @@
 itself are plain arrays, JSON, CSV and the `.keras` file in Keras' safe mode.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 import pandas as pd
 from scipy.special import expit
-from sklearn.preprocessing import RobustScaler
 
 from ultimate_deep import features
 from ultimate_deep.bundles import files
+from ultimate_deep.bundles.contents import BundleContents, feature_widths
 from ultimate_deep.bundles.files import FILE_PREFIX
+from ultimate_deep.bundles.kinds import as_predictor, named, predictor_class
 from ultimate_deep.bundles.manifest import (
     MANIFEST_NAME,
     BundleError,
     verified_manifest,
     write_manifest,
 )
-from ultimate_deep.bundles.predictor import Predictor, as_predictor
+from ultimate_deep.bundles.predicting import AnyBundle
+from ultimate_deep.bundles.predictor import Predictor
 from ultimate_deep.bundles.row_inputs import complete_inputs, spread
-from ultimate_deep.bundles.saved_model import export_saved_model, input_shapes, save_keras_files
 from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.machine.files import whole_folder, write_json
 from ultimate_deep.market.market import Market
-from ultimate_deep.models.trees.model import TreeModel, load_trees
 from ultimate_deep.pipeline.inputs.model_inputs import ModelInputs
 from ultimate_deep.pipeline.rows import Rows
 from ultimate_deep.pipeline.scaling import ArrayScaler
+
+if TYPE_CHECKING:  # predicting needs none of it
+    from ultimate_deep.bundles.uncertainty import Uncertainty
 
 __all__ = [
     "FILE_PREFIX",
@@ -46,74 +50,10 @@ __all__ = [
     "BundleDraft",
     "BundleError",
     "bundle_writer",
+    "load_any",
     "load_bundle",
     "save_bundle",
 ]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class BundleContents:
-    """Everything a bundle is made of.
-
-    Args:
-        model: A net as `models.build_model` builds it, or grown trees.
-        feature_names: Features in order.
-        families: Family of each feature.
-        scaler: Fitted on the training rows of those features.
-        temperature: Divides the logits; one for all horizons or one each, positive.
-        threshold: Least probability of the side taken, in [0.5, 1].
-        config: What the run was asked to do.
-        metrics: What came out; NaN and infinity are written as null.
-        history: One row per epoch, or lists by column.
-        architecture: One row per weighted layer.
-        data_fingerprint: What identifies the bars.
-        scalers: Input name to scaler, of inputs that are no features of the decision's own bars.
-
-    Raises:
-        BundleError: Parts do not fit each other.
-    """
-
-    model: keras.Model | TreeModel
-    feature_names: Sequence[str]
-    families: Sequence[str]
-    scaler: RobustScaler
-    temperature: float | Sequence[float] | np.ndarray
-    threshold: float
-    config: Mapping[str, Any]
-    metrics: Mapping[str, Any]
-    history: pd.DataFrame | Mapping[str, Sequence[float]]
-    architecture: pd.DataFrame
-    data_fingerprint: str | dict[str, str]
-    scalers: Mapping[str, RobustScaler] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        counts = {
-            **feature_widths(model_shapes(self.model)),
-            "feature_names": len(self.feature_names),
-            "families": len(self.families),
-            "scaler features": ArrayScaler.from_sklearn(self.scaler).features,
-        }
-        if len(set(counts.values())) > 1:
-            raise BundleError(f"model, features and scaler differ in width: {counts}")
-        files.check_names(self.feature_names)
-        files.check_temperature(self.temperatures, self.horizons)
-        files.check_threshold(self.threshold)
-
-    @property
-    def kind(self) -> str:
-        """`keras` or `trees`."""
-        return "trees" if isinstance(self.model, TreeModel) else "keras"
-
-    @property
-    def horizons(self) -> int:
-        """Logits per row."""
-        return as_predictor(self.model).horizons
-
-    @property
-    def temperatures(self) -> np.ndarray:
-        """Temperature of each horizon, float64 `(horizons,)`."""
-        given = np.asarray(self.temperature, dtype=np.float64)
-        return np.full(self.horizons, given) if given.ndim == 0 else given
 
 
 class BundleDraft:
@@ -135,12 +75,8 @@ class BundleDraft:
         """
         if self.contents is not None:
             raise BundleError("a draft is saved once; open another bundle_writer")
-        model, temperature = contents.model, contents.temperatures
-        if isinstance(model, TreeModel):
-            model.save(self.path / files.TREES_FOLDER)
-        else:
-            save_keras_files(model, self.path / files.KERAS_FILE, self.path / files.H5_FILE)
-            export_saved_model(model, self.path / files.SAVED_MODEL_FOLDER, temperature)
+        temperature = contents.temperatures
+        contents.predictor.save(self.path, temperature=temperature)
         files.write_preprocessing(
             self.path, contents.scaler, temperature, contents.threshold, contents.scalers
         )
@@ -185,7 +121,7 @@ def bundle_writer(folder: str | Path, *, workspace: Path | None = None) -> Itera
             feature_names=tuple(draft.contents.feature_names),
             horizons=draft.contents.horizons,
             data_fingerprint=draft.contents.data_fingerprint,
-            kind=draft.contents.kind,
+            kind=draft.contents.predictor.kind,
         )
         _refuse_existing(folder)
 
@@ -202,7 +138,8 @@ class Bundle:
 
     Args:
         folder: Where it was loaded from.
-        model: Scaled inputs to predictions: a net that is not compiled for training, or trees.
+        model: Scaled inputs to predictions: a net that is not compiled for training, trees, or
+            another predictor.
         feature_names: Features in order.
         families: Family of each feature.
         scaler: From unscaled features to model inputs.
@@ -215,7 +152,7 @@ class Bundle:
     """
 
     folder: Path
-    model: keras.Model | TreeModel
+    model: Any
     feature_names: tuple[str, ...]
     families: tuple[str, ...]
     scaler: ArrayScaler
@@ -276,6 +213,29 @@ class Bundle:
         found["probability"] = expit(found["logits"].astype(np.float64) / self.temperature)
         return {name: spread(values, complete, len(rows.labels)) for name, values in found.items()}
 
+    def row_uncertainty(
+        self, market: Market, rows: Rows, *, passes: int
+    ) -> tuple[Uncertainty, np.ndarray]:
+        """Return how unsure the model is of the rows that have all inputs, and their numbers.
+
+        Args:
+            market: Bars by symbol.
+            rows: Made by `compute_features`.
+            passes: How often the model is asked, at least 2.
+
+        Raises:
+            ValueError: A model that answers once, such as trees or a net without dropout.
+        """
+        inputs, known = self.complete_inputs(market, rows)
+        temperature = float(self.temperature[0])
+        found = self.predictor.uncertainty(inputs, passes=passes, temperature=temperature)
+        if found is None:
+            raise ValueError(
+                f"{self.predictor.kind} give one answer for each row, {self.folder} holds nothing "
+                "else; ask a net with dropout, or an ensemble with train_ensemble.py"
+            )
+        return found, known
+
     def logits(self, values: np.ndarray) -> np.ndarray:
         """Return logits, float32 `(rows, horizons)`, NaN for rows with a NaN.
 
@@ -286,10 +246,10 @@ class Bundle:
             BundleError: The model reads more than the features of one bar.
             ValueError: Another number of features, or an infinite value.
         """
-        shapes = list(model_shapes(self.model).values())
-        if shapes != [(len(self.feature_names),)]:
+        shapes = dict(self.predictor.shapes)
+        if list(shapes.values()) != [(len(self.feature_names),)]:
             raise BundleError(
-                f"the model of {self.folder} reads {model_shapes(self.model)}, not single rows of "
+                f"the model of {self.folder} reads {shapes}, not single rows of "
                 "features; use ultimate_deep.bundles.predicting.predict_bars(bundle, market)"
             )
         scaled = self.scaler.transform(values)
@@ -321,13 +281,12 @@ def load_bundle(folder: str | Path) -> Bundle:
     """
     folder = Path(folder).resolve()  # `artifacts/latest` is a link
     manifest = verified_manifest(folder)
-    kind = manifest["kind"]
-    if kind not in files.MODEL_FILES:
+    kind = predictor_class(manifest["kind"])
+    if kind.bundle_loader != Predictor.bundle_loader:
         raise BundleError(
-            f"{folder} holds several models together; use "
-            "ultimate_deep.bundles.ensembles.bundle.load_ensemble"
+            f"{folder} holds several models together; use {kind.bundle_loader.replace(':', '.')}"
         )
-    needed = (*files.MODEL_FILES[kind], *files.READ_ON_LOAD)
+    needed = (*kind.needed, *files.READ_ON_LOAD)
     if absent := [name for name in needed if name not in manifest["files"]]:
         raise BundleError(f"{folder} lists no {', '.join(absent)}; train again")
     names, families = files.read_features(folder / files.FEATURES_FILE)
@@ -337,16 +296,13 @@ def load_bundle(folder: str | Path) -> Bundle:
             "train again"
         )
     scaler, temperature, threshold = files.read_preprocessing(folder / files.PREPROCESSING_FILE)
-    if kind == "trees":
-        model = load_trees(folder / files.TREES_FOLDER)
-    else:
-        model = files.read_model(folder / files.KERAS_FILE)
+    predictor = kind.load(folder)
     widths = {
         "features": len(names),
         "scaler": scaler.features,
-        **feature_widths(model_shapes(model)),
+        **feature_widths(predictor.shapes),
     }
-    horizons = as_predictor(model).horizons
+    horizons = predictor.horizons
     if len(set(widths.values())) > 1 or horizons != manifest["horizons"]:
         raise BundleError(
             f"{folder}: parts do not fit each other: widths {widths}, horizons of the model "
@@ -357,7 +313,7 @@ def load_bundle(folder: str | Path) -> Bundle:
     files.check_threshold(threshold)
     return Bundle(
         folder=folder,
-        model=model,
+        model=predictor.model,
         feature_names=names,
         families=families,
         scaler=scaler,
@@ -370,17 +326,11 @@ def load_bundle(folder: str | Path) -> Bundle:
     )
 
 
-def model_shapes(model: keras.Model | TreeModel) -> dict[str, tuple[int, ...]]:
-    """Return each input's name and shape without the rows."""
-    return dict(model.input_shapes) if isinstance(model, TreeModel) else input_shapes(model)
-
-
-def feature_widths(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
-    """Return the width of the input that holds the bars' own features; none for pictures."""
-    if len(shapes) == 1:
-        (name, shape) = next(iter(shapes.items()))
-        return {} if name.startswith("gaf_") else {"model inputs": shape[-1]}
-    return {"model inputs": shapes["bars"][-1]} if "bars" in shapes else {}
+def load_any(folder: str | Path) -> AnyBundle:
+    """Load a bundle of any kind; see `load_bundle` and `bundles.ensembles.bundle.load_ensemble`."""
+    kind = predictor_class(verified_manifest(Path(folder).resolve())["kind"])
+    load: Callable[[str | Path], AnyBundle] = named(kind.bundle_loader)
+    return load(folder)
 
 
 def _refuse_existing(folder: Path) -> None:

@@ -12,38 +12,30 @@ from types import MappingProxyType
 from typing import Any
 
 import joblib
-import keras
 import numpy as np
 from sklearn.preprocessing import RobustScaler
 
 from ultimate_deep.bundles.manifest import BundleError
-from ultimate_deep.models.trees.model import TREES_FILE
 from ultimate_deep.pipeline.scaling import ArrayScaler
 
 FILE_PREFIX = "ultimate_deep_advanced"
-KERAS_FILE = f"{FILE_PREFIX}_model.keras"
-H5_FILE = f"{FILE_PREFIX}_model.h5"
 FEATURES_FILE = f"{FILE_PREFIX}_features.csv"
 SCALER_FILE = f"{FILE_PREFIX}_scaler.pkl"
 THRESHOLD_FILE = f"{FILE_PREFIX}_threshold.pkl"
 ARCHITECTURE_FILE = f"{FILE_PREFIX}_architecture.csv"
-SAVED_MODEL_FOLDER = "saved_model"
-TREES_FOLDER = "trees"
 PREPROCESSING_FILE = "preprocessing.npz"
 HISTORY_FILE = "history.csv"
 CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.json"
 FORECASTS_FILE = "forecasts.csv"
 CONFUSION_FILE = "confusion.csv"
-FILE_PURPOSES = {
-    KERAS_FILE: "the model: scaled features in, logits out",
-    H5_FILE: "the same model in the older format",
-    f"{SAVED_MODEL_FOLDER}/": "the same model for TensorFlow alone, with calibrated probabilities",
+READ_ON_LOAD = (FEATURES_FILE, PREPROCESSING_FILE, CONFIG_FILE, METRICS_FILE)
+_PURPOSES = {
     FEATURES_FILE: "features in the model's order, with their families",
     SCALER_FILE: "scikit-learn's RobustScaler, fitted on the training part",
     THRESHOLD_FILE: "least probability of the side taken, a float",
     PREPROCESSING_FILE: "scaler, temperature and threshold as plain arrays",
-    ARCHITECTURE_FILE: "every weighted layer",
+    ARCHITECTURE_FILE: "every part of the model",
     HISTORY_FILE: "losses of every epoch",
     CONFIG_FILE: "what the run was asked to do",
     METRICS_FILE: "what came out",
@@ -52,21 +44,17 @@ FILE_PURPOSES = {
     "report.json": "the figures of this page",
     "manifest.json": "versions, data fingerprint, SHA-256 of every file",
 }
-READ_ON_LOAD = (FEATURES_FILE, PREPROCESSING_FILE, CONFIG_FILE, METRICS_FILE)
-MODEL_FILES = {"keras": (KERAS_FILE,), "trees": (f"{TREES_FOLDER}/{TREES_FILE}",)}
-_NETS_ONLY = (KERAS_FILE, H5_FILE, f"{SAVED_MODEL_FOLDER}/")
-
-
-def file_purposes(kind: str) -> dict[str, str]:
-    """Return what each file of a bundle of that kind is for."""
-    if kind == "keras":
-        return FILE_PURPOSES
-    trees = {f"{TREES_FOLDER}/": "the trees: scaled features in, log-odds out; no pickle"}
-    rest = {name: text for name, text in FILE_PURPOSES.items() if name not in _NETS_ONLY}
-    return trees | rest | {ARCHITECTURE_FILE: "every tree"}
-
-
 _ARRAYS = ("center", "scale", "temperature", "threshold")
+
+
+def bundle_purposes(own: Mapping[str, str], *, parts: str) -> dict[str, str]:
+    """Return what each file of a bundle of one model is for.
+
+    Args:
+        own: The same of the files that its kind of model has.
+        parts: What the table of its architecture lists.
+    """
+    return {**own, **_PURPOSES, ARCHITECTURE_FILE: parts}
 
 
 def write_preprocessing(
@@ -182,21 +170,6 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise BundleError(f"{path} is not a JSON object; train again")
     return values
-
-
-def read_model(path: Path) -> keras.Model:
-    """Return the model of a `.keras` file, read in safe mode and not compiled.
-
-    Raises:
-        BundleError: Keras refuses the file.
-    """
-    try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises what its layers raise; the cause is chained
-        raise BundleError(
-            f"{path} does not load in Keras {keras.__version__} ({error}); install the versions "
-            "that its manifest names"
-        ) from error
 
 
 def check_names(names: Sequence[str]) -> None:

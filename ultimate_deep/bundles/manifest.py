@@ -13,13 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import keras
-
+from ultimate_deep.bundles.kinds import PREDICTORS
 from ultimate_deep.machine.files import write_json
 
 SCHEMA = "ultimate-deep-bundle"
 SCHEMA_VERSION = 1
-KINDS = ("keras", "trees", "ensemble")
 MANIFEST_NAME = "manifest.json"
 
 _LIBRARIES = (
@@ -50,6 +48,8 @@ class BundleError(ValueError):
 
 def library_versions() -> dict[str, str]:
     """Return the versions of Python and of the libraries a bundle depends on."""
+    import keras  # reading a manifest needs none
+
     versions = {"python": platform.python_version(), "keras_backend": keras.backend.backend()}
     for library in _LIBRARIES:
         try:
@@ -124,7 +124,7 @@ def write_manifest(
         feature_names: Model inputs in order.
         horizons: Logits per row.
         data_fingerprint: What identifies the bars the model was trained on.
-        kind: What the model is: one of `KINDS`.
+        kind: What the model is: a key of `bundles.kinds.PREDICTORS`.
 
     Raises:
         BundleError: The folder holds a link or a special file.
@@ -209,9 +209,10 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             raise BundleError(
                 f"{path} has no proper field {field!r}; copy the folder again from its origin"
             )
-    if manifest.setdefault("kind", "keras") not in KINDS:  # older bundles are all nets
+    if manifest.setdefault("kind", "keras") not in PREDICTORS:  # older bundles are all nets
         raise BundleError(
-            f"{path} is of kind {manifest['kind']!r} and this program reads {', '.join(KINDS)}; "
+            f"{path} is of kind {manifest['kind']!r} and this program reads "
+            f"{', '.join(PREDICTORS)}; "
             "install the version of ultimate-deep that wrote it"
         )
     return manifest

@@ -1,8 +1,10 @@
 """What a saved bundle says about bars: a prediction for each."""
 
+from __future__ import annotations
+
 import dataclasses
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,9 @@ from ultimate_deep.market.labels import horizon_bars_of
 from ultimate_deep.market.market import DataConfig, Market
 from ultimate_deep.pipeline.config import ExperimentConfig, config_from_dict
 from ultimate_deep.pipeline.rows import Rows, assemble_rows
+
+if TYPE_CHECKING:  # predicting needs none of it
+    from ultimate_deep.bundles.uncertainty import Uncertainty
 
 
 class AnyBundle(Protocol):
@@ -36,6 +41,10 @@ class AnyBundle(Protocol):
         """Schema, versions, revision, fingerprint and files."""
 
     @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Every feature that it reads."""
+
+    @property
     def temperature(self) -> np.ndarray:
         """Of each horizon, float64 `(horizons,)`."""
 
@@ -52,6 +61,11 @@ class AnyBundle(Protocol):
 
     def row_outputs(self, market: Market, rows: Rows) -> dict[str, np.ndarray]:
         """Return everything that it says of rows of these bars."""
+
+    def row_uncertainty(
+        self, market: Market, rows: Rows, *, passes: int
+    ) -> tuple[Uncertainty, np.ndarray]:
+        """Return how unsure it is of the rows that it can predict, and those rows' numbers."""
 
 
 def bundle_config(bundle: AnyBundle) -> ExperimentConfig:

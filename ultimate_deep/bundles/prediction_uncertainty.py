@@ -1,22 +1,12 @@
 """How sure a saved model is of its predictions: dropout passes of a net, members of an ensemble."""
 
-import keras
 import numpy as np
 import pandas as pd
 
-from ultimate_deep.bundles.bundle import Bundle
-from ultimate_deep.bundles.ensembles.bundle import EnsembleBundle
-from ultimate_deep.bundles.ensembles.outputs import member_logits
 from ultimate_deep.bundles.predicting import AnyBundle, bundle_config
 from ultimate_deep.bundles.row_inputs import spread
-from ultimate_deep.bundles.uncertainty import (
-    MonteCarloConfig,
-    Uncertainty,
-    ensemble_uncertainty,
-    monte_carlo_uncertainty,
-)
+from ultimate_deep.bundles.uncertainty import Uncertainty
 from ultimate_deep.market.market import Market
-from ultimate_deep.pipeline.inputs.model_inputs import materialised
 from ultimate_deep.pipeline.rows import assemble_rows
 
 
@@ -36,26 +26,7 @@ def uncertainty_columns(bundle: AnyBundle, market: Market, *, passes: int) -> pd
         ValueError: Trees, which answer once, or a net without dropout.
     """
     rows = assemble_rows(market, bundle_config(bundle).label, bundle.compute_features)
-    if isinstance(bundle, EnsembleBundle):
-        logits = member_logits(bundle.members, market, rows)
-        known = np.flatnonzero(np.isfinite(logits).all(axis=(0, 2)))
-        divided = [
-            {"logits": one[known] / member.temperature}
-            for one, member in zip(logits, bundle.members.values(), strict=True)
-        ]
-        found = ensemble_uncertainty(divided)
-    elif isinstance(bundle, Bundle) and isinstance(bundle.model, keras.Model):
-        inputs, known = bundle.complete_inputs(market, rows)
-        config = MonteCarloConfig(passes=passes)
-        temperature = float(bundle.temperature[0])
-        found = monte_carlo_uncertainty(
-            bundle.model, materialised(inputs), config, temperature=temperature
-        )
-    else:
-        raise ValueError(
-            f"trees give one answer for each row, {bundle.folder} holds nothing else; ask a net "
-            "with dropout, or an ensemble with train_ensemble.py"
-        )
+    found, known = bundle.row_uncertainty(market, rows, passes=passes)
     opens = rows.decision_time - np.timedelta64(market.interval.value, "ns")
     table = pd.DataFrame(
         {

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from ultimate_deep import models  # noqa: F401  registers the layers that saved models name
 from ultimate_deep.bundles.manifest import BundleError
-from ultimate_deep.market.windows import Windows
+from ultimate_deep.bundles.predictor import named_inputs
 from ultimate_deep.models.heads import direction_logits
 from ultimate_deep.pipeline.inputs.model_inputs import ModelInputs
 
@@ -172,21 +172,6 @@ def compile_logits(
     """
     outputs = compile_outputs(model, batch_rows=batch_rows)
     return lambda inputs: outputs(inputs)["logits"]
-
-
-def named_inputs(
-    inputs: ModelInputs, shapes: Mapping[str, tuple[int, ...]]
-) -> dict[str, np.ndarray | Windows]:
-    """Return inputs by name after checking their shapes.
-
-    Raises:
-        ValueError: Other names or shapes than the model's.
-    """
-    given = dict(inputs) if isinstance(inputs, Mapping) else {next(iter(shapes)): inputs}
-    found = {name: tuple(values.shape[1:]) for name, values in given.items()}
-    if found != dict(shapes):
-        raise ValueError(f"the model takes inputs {dict(shapes)}, got {found}; give exactly those")
-    return {name: given[name] for name in shapes}
 
 
 def _filled(values: np.ndarray, rows: int, shape: tuple[int, ...]) -> np.ndarray:

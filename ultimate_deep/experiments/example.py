@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ultimate_deep.bundles.ensembles.bundle import load_any
+from ultimate_deep.bundles.bundle import load_any
 from ultimate_deep.experiments.ensembles.config import EnsembleConfig
 from ultimate_deep.experiments.ensembles.run import run_ensemble
 from ultimate_deep.experiments.judging.comparing import ComparedBundles, compare_bundles

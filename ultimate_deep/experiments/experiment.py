@@ -3,45 +3,29 @@
 bars -> features -> labels -> split -> scale -> fit -> temperature -> threshold -> test part
 """
 
-import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from scipy.special import expit
 
-from ultimate_deep.bundles.predictor import Predictor, as_predictor
+from ultimate_deep.bundles.kinds import as_predictor
 from ultimate_deep.evaluation.ledger.trial import TrialCount
 from ultimate_deep.evaluation.verdict import Verdict
 from ultimate_deep.experiments.baselines import BASELINES, BaselineInputs
+from ultimate_deep.experiments.learners.net import build, fill_memory, train
+from ultimate_deep.experiments.learners.registry import learner_of, resolved
 from ultimate_deep.experiments.trials import TrialBook, record_trials
-from ultimate_deep.experiments.warm_start import start_from
-from ultimate_deep.market.times import clock_of
-from ultimate_deep.models import registry as nets
-from ultimate_deep.models.heads import Heads
-from ultimate_deep.models.registry import build_model
-from ultimate_deep.models.trees import registry as trees
-from ultimate_deep.models.trees.model import TreeModel
+from ultimate_deep.market.market import Market
+from ultimate_deep.market.splits import Split
+from ultimate_deep.pipeline import prepared as pipeline
 from ultimate_deep.pipeline.calibration import TemperatureFit
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.forecasts import further_temperatures
 from ultimate_deep.pipeline.judge import Judgement
-from ultimate_deep.pipeline.prepared import (
-    PARTS,
-    Prepared,
-    assemble,
-    prepare,
-    prepare_rows,
-    with_split,
-)
-from ultimate_deep.pipeline.steps import ByPart
-from ultimate_deep.training.arrays import training_weight
-from ultimate_deep.training.growing.grow import fit_trees
-from ultimate_deep.training.loop.compiled import CompiledFit
-from ultimate_deep.training.loop.fit import fit
-from ultimate_deep.training.precision import resolve_precision
+from ultimate_deep.pipeline.prepared import PARTS, Prepared, assemble, with_split
+from ultimate_deep.pipeline.rows import Rows
+from ultimate_deep.pipeline.steps import ByPart, Steps
 from ultimate_deep.training.progress import Progress
 from ultimate_deep.training.result import FitResult
 
@@ -51,11 +35,13 @@ __all__ = [
     "Prepared",
     "assemble",
     "build",
+    "builder_config",
     "evaluate",
-    "grow_trees",
+    "fill_memory",
     "prepare",
     "prepare_rows",
     "train",
+    "with_model",
     "with_split",
 ]
 
@@ -90,112 +76,46 @@ class Outcome:
     trials: TrialCount
 
 
-def build(prepared: Prepared) -> keras.Model:
-    """Build the configured net for the prepared inputs, in the precision that will run.
-
-    A model that remembers the past is given the training part to remember.
+def prepare(
+    config: ExperimentConfig,
+    progress: Progress,
+    *,
+    market: Market | None = None,
+    steps: Steps = Steps(),
+) -> Prepared:
+    """Walk from bars to what the configured model reads; see `pipeline.prepared.prepare`.
 
     Raises:
-        ValueError: An unknown model, preset or option, trees, which are grown and not built, or
-            weights to start from that do not fit or have seen too much.
+        ValueError: Bad bars, an unknown model or feature, inputs, heads or a loss that the model
+            does not have, or too few rows for the split.
     """
-    config = prepared.config
-    keras.utils.set_random_seed(config.seed)
-    model = build_model(
-        config.model.name,
-        prepared.inputs.shapes,
-        model_heads(config, prepared.learnt.shape[1]),
-        builder_config(config),
-    )
-    start_from(prepared, model)
-    fill_memory(prepared, model)
-    return model
+    return pipeline.prepare(resolved(config), progress, market=market, steps=steps)
 
 
-def model_heads(config: ExperimentConfig, horizons: int) -> Heads:
-    """Return what the model predicts for so many horizons."""
-    heads = config.heads
-    return Heads(
-        horizons=horizons,
-        classes=heads.classes,
-        quantiles=heads.quantiles,
-        variance=heads.variance,
-    )
+def prepare_rows(
+    config: ExperimentConfig, market: Market, rows: Rows, split: Split, steps: Steps = Steps()
+) -> Prepared:
+    """Change, select and scale for the configured model; see `pipeline.prepared.prepare_rows`."""
+    return pipeline.prepare_rows(resolved(config), market, rows, split, steps)
+
+
+def with_model(prepared: Prepared, config: ExperimentConfig) -> Prepared:
+    """Return the same rows and split for another model; see `pipeline.prepared.with_model`."""
+    return pipeline.with_model(prepared, resolved(config))
 
 
 def builder_config(config: ExperimentConfig) -> Any:
     """Return the model's own configuration: preset, then options, seed and precision.
 
     Raises:
-        ValueError: An unknown preset or option, or a value that the model refuses.
+        ValueError: An unknown model, preset or option, or a value that the model refuses.
     """
-    name = config.model.name
-    registry: Any = trees if name in trees.TREES else nets
-    preset = registry.preset_config(name, config.model.preset)
-    known = {field.name for field in dataclasses.fields(preset)}
-    unknown = sorted(set(config.model.options) - known)
-    if unknown:
-        raise ValueError(
-            f"model {name!r} has no options {unknown}; it has {', '.join(sorted(known))}"
-        )
-    fixed: dict[str, Any] = {"seed": config.seed}
-    if "precision" in known:
-        fixed["precision"] = resolve_precision(config.fit.precision).policy
-    return dataclasses.replace(preset, **(fixed | config.model.options))
-
-
-def fill_memory(prepared: Prepared, model: keras.Model) -> None:
-    """Give a model that retrieves past windows the labelled training rows, and nothing later."""
-    filler = nets.memory_filler(prepared.config.model.name)
-    if filler is None:
-        return
-    chosen = prepared.labelled("train")
-    arrays = prepared.arrays("train")
-    known = clock_of(prepared.rows.label_end_time[chosen])
-    targets = prepared.rows.targets
-    returns = prepared.rows.return_log[:, None] if targets is None else targets.return_log
-    filler(model, arrays.inputs(), arrays.y, returns[chosen], known)
-
-
-def train(
-    prepared: Prepared,
-    model: keras.Model,
-    progress: Progress,
-    *,
-    checkpoints: Path | None = None,
-    resume: bool = False,
-    compiled: CompiledFit | None = None,
-) -> FitResult:
-    """Fit the net on train, stopping by validation; see `training.loop.fit.fit`."""
-    return fit(
-        model,
-        prepared.arrays("train"),
-        prepared.steps.stopping(prepared),
-        prepared.config.fit,
-        checkpoint_folder=checkpoints,
-        resume=resume,
-        progress=progress,
-        compiled=compiled,
-    )
-
-
-def grow_trees(prepared: Prepared, progress: Progress) -> tuple[TreeModel, FitResult]:
-    """Grow the configured trees on train, stopping by validation."""
-    config, arrays = prepared.config, prepared.arrays("train")
-    weight = training_weight(arrays, class_weights=config.fit.class_weights)
-    return fit_trees(
-        config.model.name,
-        arrays,
-        prepared.steps.stopping(prepared),
-        builder_config(config),
-        weight=weight,
-        progress=progress,
-    )
+    return learner_of(config.model.name).settings(config)
 
 
 def evaluate(
     prepared: Prepared,
-    model: keras.Model | Predictor,
+    model: Any,
     fitted: FitResult,
     progress: Progress,
     *,
@@ -205,7 +125,7 @@ def evaluate(
 
     Args:
         prepared: Data and split.
-        model: Trained.
+        model: Trained: a predictor, or a net or trees as they are.
         fitted: How training went.
         progress: Told what happens.
         book: Where the trials on these bars are kept and counted; None counts this one alone.

@@ -1,11 +1,9 @@
 """From an experiment's outcome to the report's plain arrays and tables."""
 
-import keras
 import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from ultimate_deep.bundles.files import file_purposes
 from ultimate_deep.bundles.predictor import Predictor
 from ultimate_deep.evaluation.assessment import Assessment
 from ultimate_deep.evaluation.measures.metrics import predicted_up
@@ -15,26 +13,16 @@ from ultimate_deep.evaluation.verdict import accuracy_interval
 from ultimate_deep.experiments.experiment import PARTS, Outcome, Prepared
 from ultimate_deep.market.labels import LabelSpec
 from ultimate_deep.market.market import Market
-from ultimate_deep.models.surgery.attention_map import (
-    attention_weights,
-    has_attention,
-    has_temporal_attention,
-    temporal_attention,
-    unit_names,
-)
-from ultimate_deep.models.trees.model import TreeModel
 from ultimate_deep.pipeline.forecasts import horizons_summary
-from ultimate_deep.pipeline.inputs.model_inputs import materialised
 from ultimate_deep.pipeline.judge import Judgement
 from ultimate_deep.training.loop.plan import Planlike
 
 ATTENTION_ROWS = 2_048
-MAP_ROWS = 128
 
 
 def report_data(
     prepared: Prepared,
-    model: keras.Model | TreeModel | Predictor,
+    predictor: Predictor,
     outcome: Outcome,
     assessment: Assessment,
     plan: Planlike,
@@ -44,7 +32,7 @@ def report_data(
 
     Args:
         prepared: Data and split.
-        model: Trained.
+        predictor: Trained.
         outcome: Figures and verdict.
         assessment: What the verdict rests on.
         plan: What had been planned.
@@ -52,7 +40,7 @@ def report_data(
     """
     config, judged = prepared.config, outcome.model
     held = [one.backtest for one in outcome.baselines if one.name == "buy and hold"]
-    attention = _attention(prepared, model)
+    attention = predictor.attention(prepared.inputs.take(prepared.split.test[:ATTENTION_ROWS]))
     return ReportData(
         title=f"{config.name}: {', '.join(prepared.market.bars)}",
         verdict=outcome.verdict,
@@ -68,14 +56,14 @@ def report_data(
         costs=config.backtest.costs,
         history=outcome.fit.history,
         horizons=horizons_summary(measures),
-        attention=attention,
-        attention_units=_units(model) if attention is not None else (),
-        attention_maps=_attention_maps(prepared, model),
+        attention=attention.units,
+        attention_units=attention.unit_names,
+        attention_maps=dict(attention.maps),
         facts=_facts(prepared, outcome),
         plan=[f"{name}: {text}" for name, text in plan.lines().items()],
         config=config.to_dict(),
         notes=_notes(prepared, outcome),
-        files=file_purposes("trees" if isinstance(model, TreeModel) else "keras"),
+        files=dict(predictor.purposes),
         assessment=assessment,
     )
 
@@ -111,28 +99,6 @@ def _accuracy_interval(prepared: Prepared, probability: np.ndarray | None) -> In
         horizon_bars=prepared.config.label.horizon_bars,
         seed=prepared.config.seed,
     )
-
-
-def _attention(prepared: Prepared, model: keras.Model | TreeModel | Predictor) -> np.ndarray | None:
-    """Return mean weights over the first test rows, `(heads, units)`; None without attention."""
-    if not isinstance(model, keras.Model) or not has_attention(model):
-        return None
-    inputs = materialised(prepared.inputs.take(prepared.split.test[:ATTENTION_ROWS]))
-    return attention_weights(model, inputs).mean(axis=0)
-
-
-def _attention_maps(
-    prepared: Prepared, model: keras.Model | TreeModel | Predictor
-) -> dict[str, np.ndarray]:
-    """Return each layer's mean weights over time, `(heads, queries, keys)`."""
-    if not isinstance(model, keras.Model) or not has_temporal_attention(model):
-        return {}
-    inputs = materialised(prepared.inputs.take(prepared.split.test[:MAP_ROWS]))
-    return {name: one.mean(axis=0) for name, one in temporal_attention(model, inputs).items()}
-
-
-def _units(model: keras.Model | TreeModel | Predictor) -> tuple[str, ...]:
-    return tuple(unit_names(model)) if isinstance(model, keras.Model) else ()
 
 
 def _facts(prepared: Prepared, outcome: Outcome) -> dict[str, str]:

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import keras
 import pandas as pd
 
 from ultimate_deep.bundles import files
 from ultimate_deep.bundles.bundle import BundleContents, bundle_writer
-from ultimate_deep.bundles.predictor import as_predictor
+from ultimate_deep.bundles.predictor import Predictor
 from ultimate_deep.evaluation.assessment import Assessment
 from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.evaluation.reporting.json_report import write_json_report
@@ -22,14 +21,12 @@ from ultimate_deep.experiments.experiment import (
     PARTS,
     Outcome,
     Prepared,
-    build,
-    builder_config,
     evaluate,
-    grow_trees,
     prepare,
-    train,
 )
 from ultimate_deep.experiments.judging.assessing import assess_outcome
+from ultimate_deep.experiments.learners.learner import Planned
+from ultimate_deep.experiments.learners.registry import learner_of
 from ultimate_deep.experiments.reporting import report_data
 from ultimate_deep.experiments.runs import (
     new_run_folder,
@@ -39,15 +36,10 @@ from ultimate_deep.experiments.runs import (
 )
 from ultimate_deep.experiments.trials import TrialBook
 from ultimate_deep.machine.files import UNFINISHED, unfinished_folder
-from ultimate_deep.models.trees.model import TreeModel
-from ultimate_deep.models.trees.registry import TREES
 from ultimate_deep.pipeline.config import ExperimentConfig, config_from_dict
 from ultimate_deep.pipeline.forecasts import judged_heads
-from ultimate_deep.training.growing.plan import make_growth_plan
-from ultimate_deep.training.loop.compiled import CompiledFit, time_fit
-from ultimate_deep.training.loop.plan import Planlike, make_plan
+from ultimate_deep.training.loop.plan import Planlike
 from ultimate_deep.training.progress import Progress
-from ultimate_deep.training.result import FitResult
 
 CHECKPOINTS = "checkpoints"
 DRAFTS = "drafts"
@@ -73,23 +65,6 @@ class Run:
     prepared: Prepared
     outcome: Outcome
     assessment: Assessment
-    plan: Planlike
-
-
-@dataclass(frozen=True, eq=False)
-class Planned:
-    """A run that is ready to train.
-
-    Args:
-        prepared: Data and split.
-        model: Built, with its initial weights; None where trees are to be grown.
-        compiled: The model's step and forward pass, timed; likewise.
-        plan: What training will do and cost.
-    """
-
-    prepared: Prepared
-    model: keras.Model | None
-    compiled: CompiledFit | None
     plan: Planlike
 
 
@@ -150,19 +125,8 @@ def run_experiment(
 
 
 def plan_run(prepared: Prepared, progress: Progress) -> Planned:
-    """Build and compile the model and time its step; nothing is trained or written."""
-    config, fit = prepared.config, prepared.config.fit
-    parts = (prepared.arrays("train"), prepared.arrays("validation"))
-    tested = len(prepared.split.test)
-    if config.model.name in TREES:
-        name, grown = config.model.name, builder_config(config)
-        return Planned(
-            prepared, None, None, make_growth_plan(name, grown, *parts, test_rows=tested)
-        )
-    model = build(prepared)
-    compiled = time_fit(model, *parts, fit, progress)
-    plan = make_plan(model, *parts, fit, compiled=compiled, test_rows=tested)
-    return Planned(prepared=prepared, model=model, compiled=compiled, plan=plan)
+    """Plan the configured model's training; a net is built, compiled and timed for it."""
+    return learner_of(prepared.config.model.name).plan(prepared, progress)
 
 
 def finish_run(
@@ -184,9 +148,11 @@ def finish_run(
     """
     unfinished = unfinished_folder(folder)
     prepared = planned.prepared
-    model, fitted = _fitted(planned, progress, unfinished / CHECKPOINTS, resume=resume)
+    predictor, fitted = planned.fits.fit(
+        prepared, progress, checkpoints=unfinished / CHECKPOINTS, resume=resume
+    )
     book = TrialBook.opened(folder, prepared.market, prepared.config)
-    outcome = evaluate(prepared, model, fitted, progress, book=book)
+    outcome = evaluate(prepared, predictor, fitted, progress, book=book)
     with progress.busy("assessing: chance, trials, costs, delay, regimes, random entry"):
         assessment = assess_outcome(prepared, outcome)
     witness = {"ledger": dataclasses.asdict(book.head())}
@@ -194,28 +160,11 @@ def finish_run(
     tables = {files.FORECASTS_FILE: measures, files.CONFUSION_FILE: confusion}
     extras = Extras(witness | dict(extras.metrics), tables | dict(extras.tables))
     with progress.busy("writing model, report and manifest"):
-        judged = Judged(planned, model, outcome, assessment, measures)
+        judged = Judged(planned, predictor, outcome, assessment, measures)
         _write(folder, judged, extras, workspace=unfinished / DRAFTS)
     shutil.rmtree(unfinished)
     point_latest(folder)
     return Run(folder, prepared, outcome, assessment, planned.plan)
-
-
-def _fitted(
-    planned: Planned, progress: Progress, checkpoints: Path, *, resume: bool
-) -> tuple[keras.Model | TreeModel, FitResult]:
-    """Train the net, or grow the trees; growing starts anew in a resumed run."""
-    if planned.model is None:
-        return grow_trees(planned.prepared, progress)
-    fitted = train(
-        planned.prepared,
-        planned.model,
-        progress,
-        checkpoints=checkpoints,
-        resume=resume,
-        compiled=planned.compiled,
-    )
-    return planned.model, fitted
 
 
 def resumed_config(folder: Path, given: ExperimentConfig) -> ExperimentConfig:
@@ -249,7 +198,7 @@ class Judged:
     """A trained run with all that was found of it, before it is written."""
 
     planned: Planned
-    model: keras.Model | TreeModel
+    predictor: Predictor
     outcome: Outcome
     assessment: Assessment
     measures: pd.DataFrame
@@ -257,9 +206,9 @@ class Judged:
 
 def _write(folder: Path, judged: Judged, extras: Extras, *, workspace: Path) -> None:
     planned, outcome = judged.planned, judged.outcome
-    prepared, model, plan = planned.prepared, judged.model, planned.plan
+    prepared, predictor, plan = planned.prepared, judged.predictor, planned.plan
     contents = BundleContents(
-        model=model,
+        model=predictor,
         feature_names=prepared.rows.names,
         families=prepared.rows.families,
         scaler=prepared.scaler,
@@ -268,7 +217,7 @@ def _write(folder: Path, judged: Judged, extras: Extras, *, workspace: Path) -> 
         config=prepared.config.to_dict(),
         metrics=run_metrics(prepared, outcome, plan) | dict(extras.metrics),
         history=outcome.fit.history,
-        architecture=as_predictor(model).describe(),
+        architecture=predictor.describe(),
         data_fingerprint=prepared.market.fingerprint(),
         scalers=prepared.inputs.scalers,
     )
@@ -276,7 +225,7 @@ def _write(folder: Path, judged: Judged, extras: Extras, *, workspace: Path) -> 
         draft.save(contents)
         for name, table in extras.tables.items():
             table.to_csv(draft.path / name, index=False)
-        report = report_data(prepared, model, outcome, judged.assessment, plan, judged.measures)
+        report = report_data(prepared, predictor, outcome, judged.assessment, plan, judged.measures)
         write_report(draft.path / "report.html", report)
         write_json_report(draft.path / "report.json", report)
 

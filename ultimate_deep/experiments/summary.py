@@ -10,9 +10,8 @@ from rich.text import Text
 
 from ultimate_deep.evaluation.assessment import Assessment
 from ultimate_deep.evaluation.reporting.comparison_data import ComparisonData
+from ultimate_deep.experiments.learners.registry import all_learners
 from ultimate_deep.experiments.run import Run
-from ultimate_deep.models import registry
-from ultimate_deep.models.trees import registry as trees
 
 COLUMNS = {
     "accuracy": ("accuracy", "{:.2%}"),
@@ -51,11 +50,8 @@ def render_zoo() -> Table:
     table = Table(title="Models", title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
     for name in ("model", "reads", "presets", "finds the planted signals"):
         table.add_column(name)
-    for name in sorted(registry.BUILDERS):
-        seen = ", ".join(registry.sees(name)) or "-"
-        table.add_row(name, registry.reads(name), ", ".join(registry.presets(name)), seen)
-    for name in sorted(trees.TREES):
-        table.add_row(name, "features", ", ".join(trees.presets(name)), "trees")
+    for one in all_learners():
+        table.add_row(one.name, one.inputs_kind, ", ".join(one.presets()), one.finds)
     return table
 
 

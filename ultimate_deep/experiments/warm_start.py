@@ -43,12 +43,14 @@ def start_from(prepared: Prepared, model: keras.Model) -> None:
                 f"after this run's at {here}: its weights know bars that this run is judged on; "
                 "start from a run that ended earlier, or from random weights"
             )
-    if not isinstance(bundle.model, keras.Model):
-        raise ValueError(f"model.start_from: {folder} holds trees, which have no weights to go on")
-    before, now = (
-        [(variable.name, tuple(variable.shape)) for variable in one.weights]
-        for one in (bundle.model, model)
-    )
+    weights = bundle.predictor.weights()
+    if not weights:
+        raise ValueError(
+            f"model.start_from: {folder} holds {bundle.predictor.kind}, which have no weights to "
+            "go on"
+        )
+    before = [(name, values.shape) for name, values in weights]
+    now = [(variable.name, tuple(variable.shape)) for variable in model.weights]
     if before != now:
         other = next(
             (f"{a} and {b}" for a, b in zip(before, now, strict=False) if a != b),
@@ -58,4 +60,4 @@ def start_from(prepared: Prepared, model: keras.Model) -> None:
             f"model.start_from: {folder} is of another architecture ({other}); give it the same "
             "model, options, features and heads"
         )
-    model.set_weights(bundle.model.get_weights())
+    model.set_weights([values for _, values in weights])

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from jsonargparse import ArgumentParser
 
-from ultimate_deep.evaluation.backtesting.vectorised import BacktestConfig
+from ultimate_deep.evaluation.backtesting.config import BacktestConfig
 from ultimate_deep.market.labels import LabelSpec
 from ultimate_deep.market.market import DataConfig
 from ultimate_deep.market.splits import SplitSpec

@@ -13,17 +13,14 @@ from ultimate_deep.features import compute_features
 from ultimate_deep.market.labels import horizon_bars_of
 from ultimate_deep.market.market import Market, load_market
 from ultimate_deep.market.splits import Split
-from ultimate_deep.models.registry import reads
-from ultimate_deep.models.trees.registry import TREES
 from ultimate_deep.pipeline.config import ExperimentConfig, HeadConfig
-from ultimate_deep.pipeline.inputs.config import InputConfig, Kind
+from ultimate_deep.pipeline.inputs.config import InputConfig
 from ultimate_deep.pipeline.inputs.tables import InputTables, RowInputs, input_tables, scaled_inputs
 from ultimate_deep.pipeline.judge import Judge
-from ultimate_deep.pipeline.rows import Rows, assemble_rows
+from ultimate_deep.pipeline.rows import Rows, assemble_rows, keep_features
 from ultimate_deep.pipeline.scaling import ArrayScaler
-from ultimate_deep.pipeline.steps import Steps, keep_features
+from ultimate_deep.pipeline.steps import Steps
 from ultimate_deep.training.arrays import Arrays
-from ultimate_deep.training.losses.loss_config import LossConfig
 from ultimate_deep.training.progress import Progress
 
 RETURN_LOSSES = frozenset({"trading", "quantile"})
@@ -101,15 +98,16 @@ def prepare(
     """Walk from bars to scaled parts.
 
     Args:
-        config: The experiment.
+        config: The experiment, with `inputs.kind` as its model reads it.
         progress: Told what happens.
         market: These bars instead of the configured ones.
         steps: What is done otherwise than usual.
 
     Raises:
-        ValueError: Bad bars, an unknown model or feature, or too few rows for the split.
+        ValueError: Bad bars, an unknown feature, too few rows for the split, or inputs of a kind
+            that nobody has resolved.
     """
-    resolved_kind(config)  # a model that cannot be is found before the bars are read
+    _check_resolved(config)  # before the bars are read
     if market is None:
         market = _load(config, progress)
     count = sum(len(bars.frame) for bars in market.bars.values())
@@ -231,37 +229,19 @@ def learnt_labels(rows: Rows, config: ExperimentConfig) -> np.ndarray:
 
 
 def resolved_inputs(config: ExperimentConfig, rows: Rows) -> InputConfig:
-    """Return what the model reads on these bars: its own kind, features that the bars allow."""
+    """Return what the model reads on these bars: features that the bars allow."""
+    _check_resolved(config)
     inputs = config.inputs
     coarse = tuple(name for name in inputs.coarse_features if name not in rows.dropped)
-    return dataclasses.replace(inputs, kind=resolved_kind(config), coarse_features=coarse)
+    return dataclasses.replace(inputs, coarse_features=coarse)
 
 
-def resolved_kind(config: ExperimentConfig) -> Kind:
-    """Return the kind of inputs that the model reads.
-
-    Raises:
-        ValueError: An unknown model, another kind than the model reads, or heads or a loss that
-            trees do not have.
-    """
-    given, name, heads = config.inputs.kind, config.model.name, config.heads
-    if name in TREES and (heads.classes != 2 or heads.quantiles or heads.variance):
+def _check_resolved(config: ExperimentConfig) -> None:
+    if config.inputs.kind == "auto":
         raise ValueError(
-            f"trees predict directions alone, got {name!r} with {heads}; leave heads.classes, "
-            "heads.quantiles and heads.variance out, or choose a net"
+            f"inputs.kind is 'auto', and what the model {config.model.name!r} reads is known to "
+            "its learner; prepare by ultimate_deep.experiments.experiment.prepare"
         )
-    if name in TREES and config.fit.loss != LossConfig():
-        raise ValueError(
-            f"trees minimise the log loss of the direction, got {name!r} with fit.loss.name="
-            f"{config.fit.loss.name!r}; leave fit.loss out, or choose a net"
-        )
-    own = "features" if name in TREES else reads(name)
-    kind = own if given == "auto" else given
-    if own not in ("features", kind):
-        raise ValueError(
-            f"model {name!r} reads {own}, got inputs.kind={kind!r}; leave inputs.kind at auto"
-        )
-    return kind
 
 
 def model_tables(config: ExperimentConfig, market: Market, rows: Rows) -> InputTables:

@@ -1,6 +1,7 @@
 """From bars to rows that a model can be fitted on: features, labels and split, pooled by symbol."""
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -153,3 +154,24 @@ def _symbol_rows(
         "bar_row": usable.astype(np.int64),
         "probability_up": truth[usable],
     }
+
+
+def keep_features(rows: Rows, names: Sequence[str]) -> Rows:
+    """Return the rows with these features alone, in the order given.
+
+    Raises:
+        ValueError: A name that the rows do not have, or none at all.
+    """
+    missing = [name for name in names if name not in rows.names]
+    if missing or not names:
+        raise ValueError(
+            f"a selection names at least one of the {len(rows.names)} features, got "
+            f"{len(names)} names, unknown: {missing}; return names from `rows.names`"
+        )
+    columns = [rows.names.index(name) for name in names]
+    return dataclasses.replace(
+        rows,
+        values=np.ascontiguousarray(rows.values[:, columns]),
+        names=tuple(names),
+        families=tuple(rows.families[column] for column in columns),
+    )

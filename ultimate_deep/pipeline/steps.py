@@ -7,7 +7,6 @@ each planted leak replaces one step.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -100,24 +99,3 @@ class Steps:
     stopping: Callable[[SplitRows], Arrays] = stopping_arrays
     temperature: Callable[[SplitRows, ByPart], TemperatureFit] = validation_temperature
     threshold: Callable[[SplitRows, ByPart], ThresholdChoice] = validation_threshold
-
-
-def keep_features(rows: Rows, names: Sequence[str]) -> Rows:
-    """Return the rows with these features alone, in the order given.
-
-    Raises:
-        ValueError: A name that the rows do not have, or none at all.
-    """
-    missing = [name for name in names if name not in rows.names]
-    if missing or not names:
-        raise ValueError(
-            f"a selection names at least one of the {len(rows.names)} features, got "
-            f"{len(names)} names, unknown: {missing}; return names from `rows.names`"
-        )
-    columns = [rows.names.index(name) for name in names]
-    return dataclasses.replace(
-        rows,
-        values=np.ascontiguousarray(rows.values[:, columns]),
-        names=tuple(names),
-        families=tuple(rows.families[column] for column in columns),
-    )

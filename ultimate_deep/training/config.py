@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ultimate_deep.training.losses.loss_config import LossConfig
-from ultimate_deep.training.schedules.schedules import ScheduleConfig
+from ultimate_deep.training.schedules.config import ScheduleConfig
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 OPTIMIZERS = ("adamw", "lamb")

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 from scipy.special import expit
 
-from ultimate_deep.bundles.ensembles.bundle import load_any
+from ultimate_deep.bundles.bundle import load_any
 from ultimate_deep.bundles.predicting import bundle_config
 from ultimate_deep.experiments.ensembles.pictures import (
     member_configs,

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from ultimate_deep.bundles.bundle import BundleError, load_bundle
-from ultimate_deep.bundles.ensembles.bundle import load_any, load_ensemble
+from ultimate_deep.bundles.bundle import BundleError, load_any, load_bundle
+from ultimate_deep.bundles.ensembles.bundle import load_ensemble
 from ultimate_deep.bundles.ensembles.combiner import EnsembleError
 from ultimate_deep.bundles.ensembles.stacking import fit_logistic_stack
 from ultimate_deep.bundles.predicting import bundle_config
@@ -29,8 +29,7 @@ from ultimate_deep.market.labels import LabelSpec
 from ultimate_deep.market.market import DataConfig, load_market
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, HeadConfig, ModelConfig
 from ultimate_deep.pipeline.inputs.config import InputConfig
-from ultimate_deep.pipeline.rows import assemble_rows
-from ultimate_deep.pipeline.steps import keep_features
+from ultimate_deep.pipeline.rows import assemble_rows, keep_features
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.progress import Progress
 
@@ -137,7 +136,7 @@ def test_it_predicts_in_another_process_without_its_members_folders(weighted, tm
         "import sys, numpy as np\n"
         "from ultimate_deep.market.market import load_market\n"
         "from ultimate_deep.pipeline.rows import assemble_rows\n"
-        "from ultimate_deep.bundles.ensembles.bundle import load_any\n"
+        "from ultimate_deep.bundles.bundle import load_any\n"
         "from ultimate_deep.bundles.predicting import bundle_config\n"
         "ensemble = load_any(sys.argv[1]); config = bundle_config(ensemble)\n"
         "market = load_market(config.data, config.label)\n"

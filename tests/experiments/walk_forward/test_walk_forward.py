@@ -19,12 +19,12 @@ import ultimate_deep.experiments.walk_forward.walk_forward as walk_module
 from ultimate_deep.evaluation.assessment import account_sharpe
 from ultimate_deep.evaluation.schemes.purging import Spans
 from ultimate_deep.experiments.experiment import prepare
+from ultimate_deep.experiments.learners.net import Trainee
 from ultimate_deep.experiments.trials import TrialBook
 from ultimate_deep.experiments.walk_forward.config import WalkForwardConfig, fold_split, make_scheme
 from ultimate_deep.experiments.walk_forward.folds import (
     FoldResult,
     RetrainingBook,
-    Trainee,
     run_fold,
 )
 from ultimate_deep.experiments.walk_forward.judging import judge_walk, middle_path

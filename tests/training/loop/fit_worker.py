@@ -13,7 +13,7 @@ import numpy as np
 
 from ultimate_deep.training.loop.fit import Arrays, FitConfig, Interrupted, fit
 from ultimate_deep.training.progress import Progress
-from ultimate_deep.training.schedules.schedules import ScheduleConfig
+from ultimate_deep.training.schedules.config import ScheduleConfig
 
 EPOCHS, STEPS = 4, 12
 

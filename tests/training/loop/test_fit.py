@@ -27,7 +27,7 @@ from ultimate_deep.training.losses.outputs import HeadShapes
 from ultimate_deep.training.losses.registry import build_loss
 from ultimate_deep.training.optimizers.decay import is_decayed
 from ultimate_deep.training.progress import Progress
-from ultimate_deep.training.schedules.schedules import ScheduleConfig
+from ultimate_deep.training.schedules.config import ScheduleConfig
 
 CONFIG = FitConfig(epochs=3, batch_size=32, learning_rate=0.01, jit_compile=False)
 

@@ -2,7 +2,8 @@ import math
 
 import pytest
 
-from ultimate_deep.training.schedules.schedules import Schedule, ScheduleConfig
+from ultimate_deep.training.schedules.config import ScheduleConfig
+from ultimate_deep.training.schedules.schedules import Schedule
 
 
 def schedule(**fields):

@@ -6,8 +6,7 @@ import numpy as np
 
 from ultimate_deep.bundles.bundle import Bundle
 from ultimate_deep.market.market import Market
-from ultimate_deep.pipeline.rows import Rows
-from ultimate_deep.pipeline.steps import keep_features
+from ultimate_deep.pipeline.rows import Rows, keep_features
 
 
 def member_logits(bundles: Mapping[str, Bundle], market: Market, rows: Rows) -> np.ndarray:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ultimate_deep.evaluation.arrays import Array1D
-from ultimate_deep.evaluation.backtesting.vectorised import BacktestConfig
+from ultimate_deep.evaluation.backtesting.config import BacktestConfig
 from ultimate_deep.evaluation.robustness.capacity import Capacity, capacity
 from ultimate_deep.evaluation.robustness.costs import CostSweep, cost_sweep
 from ultimate_deep.evaluation.robustness.random_entry import RandomEntry, random_entry

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ultimate_deep.evaluation.arrays import Array1D
-from ultimate_deep.evaluation.backtesting.vectorised import BacktestConfig
+from ultimate_deep.evaluation.backtesting.config import BacktestConfig
 from ultimate_deep.evaluation.robustness.trade import Trade, account_figures, at_cost
 
 MULTIPLES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ultimate_deep.evaluation.arrays import Array1D, same_length, vector
-from ultimate_deep.evaluation.backtesting.vectorised import BacktestConfig
+from ultimate_deep.evaluation.backtesting.config import BacktestConfig
 from ultimate_deep.evaluation.robustness.trade import Trade, rows_by_group
 
 _MEASURES = ("mean_return_net_bps", "sharpe")

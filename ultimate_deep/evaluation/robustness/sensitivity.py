@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ultimate_deep.evaluation.arrays import Array1D
-from ultimate_deep.evaluation.backtesting.vectorised import BacktestConfig
+from ultimate_deep.evaluation.backtesting.config import BacktestConfig
 from ultimate_deep.evaluation.measures.metrics import predicted_up
 from ultimate_deep.evaluation.robustness.trade import Decisions, Trade, account_figures
 from ultimate_deep.evaluation.robustness.win_rate import confidence_of, thresholds_keeping

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from ultimate_deep.evaluation.arrays import Array1D, same_length, unit_interval, vector
 from ultimate_deep.evaluation.backtesting.account import BacktestResult
-from ultimate_deep.evaluation.backtesting.vectorised import BacktestConfig
+from ultimate_deep.evaluation.backtesting.config import BacktestConfig
 
 Trade = Callable[[Array1D, BacktestConfig], BacktestResult]
 """From the signals of the test rows, shape `(rows,)`, and a trading rule to the account."""

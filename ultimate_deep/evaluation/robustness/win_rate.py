@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.special import ndtri
 
 from ultimate_deep.evaluation.arrays import Array1D
-from ultimate_deep.evaluation.backtesting.vectorised import BacktestConfig
+from ultimate_deep.evaluation.backtesting.config import BacktestConfig
 from ultimate_deep.evaluation.measures.metrics import threshold_sweep
 from ultimate_deep.evaluation.robustness.trade import Decisions
 

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from ultimate_deep.bundles.predictor import as_predictor
+from ultimate_deep.bundles.executors.net import KerasPredictor
 from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.evaluation.measures.metrics import threshold_sweep
 from ultimate_deep.evaluation.verdict import Verdict
@@ -203,7 +203,7 @@ def _net_figures(
     except TrainingDivergedError as error:
         return size | {"status": "diverged", "error": str(error)}
     outcome = evaluate(prepared, model, fitted, progress)
-    record_trials(book, as_predictor(model), fitted, outcome.model)
+    record_trials(book, KerasPredictor(model), fitted, outcome.model)
     first = build_seconds + fitted.first_step_seconds
     return (
         size

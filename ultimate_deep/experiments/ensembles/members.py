@@ -18,26 +18,24 @@ from ultimate_deep.bundles.ensembles.out_of_fold import (
 )
 from ultimate_deep.bundles.ensembles.outputs import feature_union, member_logits
 from ultimate_deep.bundles.predicting import bundle_config
-from ultimate_deep.bundles.predictor import Predictor, as_predictor
+from ultimate_deep.bundles.predictor import Predictor
 from ultimate_deep.evaluation.schemes.purging import Spans
 from ultimate_deep.experiments.ensembles.config import EnsembleConfig
-from ultimate_deep.experiments.experiment import build, grow_trees, train
+from ultimate_deep.experiments.experiment import prepare_rows
+from ultimate_deep.experiments.learners.registry import learner_of
 from ultimate_deep.experiments.warm_start import refuse_start
 from ultimate_deep.features import compute_features
 from ultimate_deep.market.market import Market, load_market
 from ultimate_deep.market.splits import Split, embargo_limit
 from ultimate_deep.market.times import utc_time
-from ultimate_deep.models.trees.registry import TREES
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.prepared import (
     Prepared,
     horizons_bars,
     learnt_labels,
-    prepare_rows,
     with_split,
 )
-from ultimate_deep.pipeline.rows import Rows, assemble_rows
-from ultimate_deep.pipeline.steps import keep_features
+from ultimate_deep.pipeline.rows import Rows, assemble_rows, keep_features
 from ultimate_deep.training.progress import Progress
 
 
@@ -164,11 +162,7 @@ def _trained(fold: Prepared, progress: Progress) -> Predictor:
     refuse_start(
         fold.config, "know the rows that the folds leave out; combine it by average or weighted"
     )
-    if fold.config.model.name in TREES:
-        return as_predictor(grow_trees(fold, progress)[0])
-    model = build(fold)
-    train(fold, model, progress)
-    return as_predictor(model)
+    return learner_of(fold.config.model.name).fit(fold, progress)[0]
 
 
 def _checked_configs(bundles: Mapping[str, Bundle]) -> list[ExperimentConfig]:

@@ -17,11 +17,11 @@ from ultimate_deep.bundles import files
 from ultimate_deep.experiments.ensembles.config import EnsembleConfig
 from ultimate_deep.experiments.ensembles.run import run_ensemble
 from ultimate_deep.experiments.experiment import Outcome
+from ultimate_deep.experiments.learners.registry import resolved
 from ultimate_deep.experiments.run import Run
 from ultimate_deep.experiments.series import open_series
 from ultimate_deep.experiments.summary import COLUMNS, cells, render_summary
 from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig
-from ultimate_deep.pipeline.prepared import resolved_kind
 from ultimate_deep.training.loop.plan import Planlike
 from ultimate_deep.training.progress import Progress
 
@@ -72,7 +72,7 @@ def run_picture_ensemble(
         FileNotFoundError: Nothing to resume.
         Interrupted: Ctrl-C or SIGTERM; resume.
     """
-    if (kind := resolved_kind(config)) != "gaf":
+    if (kind := resolved(config).inputs.kind) != "gaf":
         raise ValueError(
             f"an ensemble of pictures is of a model that reads gaf, got {config.model.name!r}, "
             f"which reads {kind}; use e.g. --model.name gaf_cnn"

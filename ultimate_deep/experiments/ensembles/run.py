@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,18 +15,15 @@ from rich.table import Table
 
 from ultimate_deep.bundles import files
 from ultimate_deep.bundles.bundle import Bundle, load_bundle
-from ultimate_deep.bundles.ensembles.bundle import (
+from ultimate_deep.bundles.ensembles.combiner import Combiner, EnsembleError
+from ultimate_deep.bundles.ensembles.diversity import member_table
+from ultimate_deep.bundles.ensembles.outputs import feature_columns
+from ultimate_deep.bundles.ensembles.pooling import average_pool, fit_pool
+from ultimate_deep.bundles.ensembles.predictor import (
     CALIBRATION_FILE,
-    FILES,
-    KIND,
     MEMBERS_FILE,
-    MEMBERS_FOLDER,
     EnsemblePredictor,
 )
-from ultimate_deep.bundles.ensembles.combiner import Combiner, EnsembleError, save_combiner
-from ultimate_deep.bundles.ensembles.diversity import member_table
-from ultimate_deep.bundles.ensembles.outputs import feature_columns, feature_union
-from ultimate_deep.bundles.ensembles.pooling import average_pool, fit_pool
 from ultimate_deep.bundles.ensembles.stacking import fit_logistic_stack, fit_tree_stack
 from ultimate_deep.bundles.ensembles.two_stage import StoppingRows, fit_two_stage
 from ultimate_deep.bundles.manifest import write_manifest
@@ -113,8 +109,7 @@ def run_ensemble(
     prepared = _prepared(members, combiner, config)
     folder = new_run_folder(prepared.config)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    digests = tuple(bundle.predictor.digest() for bundle in bundles.values())
-    predictor = EnsemblePredictor(combiner, digests)
+    predictor = EnsemblePredictor(combiner, bundles)
     book = TrialBook.opened(folder, members.market, prepared.config)
     fitted = _fitted(members, combiner, time.monotonic() - started)
     outcome = evaluate(prepared, predictor, fitted, progress, book=book)
@@ -188,7 +183,7 @@ def _prepared(members: Members, combiner: Combiner, config: EnsembleConfig) -> P
     options: dict[str, Any] = {"members": list(members.names), **dataclasses.asdict(config)}
     own = dataclasses.replace(
         members.config, name=config.name, artifacts=config.artifacts,
-        model=ModelConfig(name=KIND, options=options),
+        model=ModelConfig(name=EnsemblePredictor.kind, options=options),
     )  # fmt: skip
     scaler = steps.scale(rows.values, stacking_rows(members))
     scaled = ArrayScaler.from_sklearn(scaler).transform(rows.values)
@@ -234,9 +229,7 @@ def _write(
     metrics |= witness | {"members": json_safe(table.to_dict(orient="records"))}
     report = _report(run, predictor, table)
     with whole_folder(run.folder) as draft:
-        for name, bundle in members.bundles.items():
-            shutil.copytree(bundle.folder, draft / MEMBERS_FOLDER / name)
-        save_combiner(combiner, draft)
+        predictor.save(draft)
         _write_calibration(draft / CALIBRATION_FILE, outcome)
         for name, one in {MEMBERS_FILE: table, **tables}.items():
             one.to_csv(draft / name, index=False)
@@ -246,10 +239,10 @@ def _write(
         write_json_report(draft / "report.json", report)
         write_manifest(
             draft,
-            feature_names=feature_union(list(members.bundles.values())),
+            feature_names=predictor.feature_names,
             horizons=predictor.horizons,
             data_fingerprint=members.market.fingerprint(),
-            kind=KIND,
+            kind=predictor.kind,
         )
 
 
@@ -263,7 +256,7 @@ def _report(run: Run, predictor: EnsemblePredictor, table: pd.DataFrame) -> Repo
     data = report_data(run.prepared, predictor, outcome, run.assessment, run.plan, measures)
     facts = dict(data.facts) | {"training": f"members combined in {fitted.seconds:.0f} s"}
     notes = [*_member_sentences(table), *data.notes]
-    return dataclasses.replace(data, files=FILES, facts=facts, notes=notes)
+    return dataclasses.replace(data, facts=facts, notes=notes)
 
 
 def _member_sentences(table: pd.DataFrame) -> list[str]:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from ultimate_deep.bundles.ensembles.combiner import EnsembleError
-from ultimate_deep.models.trees.registry import TREES
+from ultimate_deep.experiments.learners.registry import learner_of
 from ultimate_deep.pipeline.config import ExperimentConfig
-from ultimate_deep.training.schedules.schedules import ScheduleConfig
+from ultimate_deep.training.schedules.config import ScheduleConfig
 
 
 def with_snapshots(
@@ -15,7 +15,7 @@ def with_snapshots(
 ) -> tuple[list[ExperimentConfig], dict[str, str]]:
     """Return the runs that members become, and from whose weights each starts, by name.
 
-    Trees have no weights to go on with and stay one run.
+    What has no weights to go on with, such as trees, stays one run.
 
     Args:
         configs: Of the members.
@@ -26,7 +26,7 @@ def with_snapshots(
     runs: list[ExperimentConfig] = []
     follows: dict[str, str] = {}
     for config in configs:
-        if config.model.name in TREES:
+        if not learner_of(config.model.name).goes_on:
             runs.append(config)
             continue
         chain = snapshot_configs(config, cycles)

@@ -1,16 +1,14 @@
 """Permutation importance of a saved model, on the validation part of its run."""
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from ultimate_deep.bundles.bundle import Bundle, model_shapes
+from ultimate_deep.bundles.bundle import Bundle
 from ultimate_deep.bundles.predicting import bundle_config, merge_data
-from ultimate_deep.bundles.saved_model import compile_logits
 from ultimate_deep.experiments.exploring.exploration import Exploration, ExplorationConfig, explore
 from ultimate_deep.experiments.exploring.importance import (
     ImportanceConfig,
@@ -21,7 +19,6 @@ from ultimate_deep.experiments.exploring.importance import (
 from ultimate_deep.experiments.trials import TrialBook
 from ultimate_deep.market.market import Market
 from ultimate_deep.market.times import utc_time
-from ultimate_deep.models.trees.model import TreeModel
 from ultimate_deep.pipeline.rows import Rows, assemble_rows
 from ultimate_deep.training.progress import Progress
 
@@ -69,10 +66,10 @@ def bundle_importance(
         symbol_code=rows.symbol_code[chosen],
         horizon_bars=label.horizon_bars,
     )
-    logits = _logits_of(bundle, batch_rows=min(_BATCH_ROWS, len(chosen)))
+    outputs = bundle.predictor.batched(min(_BATCH_ROWS, len(chosen)))
     temperature = float(bundle.temperature[0])
     found = permutation_importance(
-        lambda scaled: logits(scaled)[:, 0] / temperature,
+        lambda scaled: outputs(scaled)["logits"][:, 0] / temperature,
         judged,
         bundle.feature_names,
         config=config,
@@ -91,18 +88,12 @@ def check_importance(bundle: Bundle) -> None:
     Raises:
         ValueError: It does.
     """
-    shapes = model_shapes(bundle.model)
+    shapes = dict(bundle.predictor.shapes)
     if list(shapes.values()) != [(len(bundle.feature_names),)]:
         raise ValueError(
             f"permutation importance is of models that read the features of one bar; the model of "
             f"{bundle.folder} reads {shapes}; leave --bundle out, or name another run"
         )
-
-
-def _logits_of(bundle: Bundle, *, batch_rows: int) -> Callable[[np.ndarray], np.ndarray]:
-    if isinstance(bundle.model, TreeModel):
-        return bundle.model.logits
-    return compile_logits(bundle.model, batch_rows=batch_rows)
 
 
 def _between(rows: Rows, bundle: Bundle, part: Part) -> npt.NDArray[np.int64]:

@@ -19,19 +19,15 @@ from ultimate_deep.experiments.experiment import (
     PARTS,
     Prepared,
     assemble,
-    build,
     evaluate,
-    grow_trees,
     prepare_rows,
-    train,
 )
+from ultimate_deep.experiments.learners.registry import learner_of, resolved
 from ultimate_deep.market.market import Market
-from ultimate_deep.models.trees.model import TreeModel
-from ultimate_deep.models.trees.registry import TREES
 from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig
 from ultimate_deep.pipeline.inputs.config import InputConfig
 from ultimate_deep.pipeline.inputs.tables import InputTable, InputTables
-from ultimate_deep.pipeline.prepared import model_tables, resolved_inputs, resolved_kind
+from ultimate_deep.pipeline.prepared import model_tables, resolved_inputs
 from ultimate_deep.pipeline.rows import Rows
 from ultimate_deep.pipeline.steps import Steps
 from ultimate_deep.pipeline.targets import FLAT
@@ -65,7 +61,7 @@ class SurrogateConfig:
         fit = dataclasses.replace(
             config.fit, epochs=self.epochs, learning_rate=self.learning_rate, precision="float32"
         )
-        kind = resolved_kind(config)
+        kind = resolved(config).inputs.kind
         inputs = dataclasses.replace(config.inputs, kind="window" if kind == "episodic" else kind)
         model = ModelConfig(name=self.model)
         return dataclasses.replace(config, model=model, inputs=inputs, fit=fit, baselines=False)
@@ -95,7 +91,7 @@ class ExperimentPipeline:
         Raises:
             ValueError: As the experiment: too few bars, an unknown feature, an empty part.
         """
-        config, steps = self.config, self.steps
+        config, steps = resolved(self.config), self.steps
         market, rows = assemble(config, Market(dict(bars)), steps)
         inputs = resolved_inputs(config, rows)
         tables = model_tables(dataclasses.replace(config, inputs=inputs), market, rows)
@@ -115,15 +111,11 @@ class ExperimentPipeline:
     def _fit(self, trace: Trace, prepared: Prepared) -> Trace:
         """Train, calibrate, choose the threshold and judge, as the experiment does."""
         keras.utils.clear_session(free_memory=False)
-        model: keras.Model | TreeModel
-        if prepared.config.model.name in TREES:
-            model, fitted = grow_trees(prepared, self.progress)
-        else:
-            model = build(prepared)
-            fitted = train(prepared, model, self.progress)
-        # Trees are compared by what they predict.
-        weights = model.get_weights() if isinstance(model, keras.Model) else ()
-        outcome = evaluate(prepared, model, fitted, self.progress)
+        learner = learner_of(prepared.config.model.name)
+        predictor, fitted = learner.fit(prepared, self.progress)
+        # What has no weights, such as trees, is compared by what it predicts.
+        weights = [values for _, values in predictor.weights()]
+        outcome = evaluate(prepared, predictor, fitted, self.progress)
         probability = np.full(len(trace.decision_time), np.nan)
         for name, values in outcome.probability.items():
             probability[prepared.part(name)] = values

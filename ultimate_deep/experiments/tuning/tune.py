@@ -12,6 +12,7 @@ import keras
 import pandas as pd
 
 from ultimate_deep.experiments.experiment import Prepared, prepare
+from ultimate_deep.experiments.learners.registry import learner_of
 from ultimate_deep.experiments.run import (
     CHECKPOINTS,
     DeclinedError,
@@ -28,7 +29,6 @@ from ultimate_deep.experiments.tuning.searcher import Rung, build_searcher, sear
 from ultimate_deep.experiments.tuning.tune_config import TuneConfig
 from ultimate_deep.machine.files import UNFINISHED, unfinished_folder, write_json
 from ultimate_deep.models.search_space import SearchSpace
-from ultimate_deep.models.trees.registry import TREES
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.training.loop.checkpoint import has_checkpoint
 from ultimate_deep.training.loop.plan import Plan
@@ -134,10 +134,11 @@ def plan_search(prepared: Prepared, tune: TuneConfig, progress: Progress) -> Sea
         ValueError: A field that cannot be searched, or a space too small.
     """
     config = prepared.config
-    if config.model.name in TREES:
+    learner = learner_of(config.model.name)
+    if not learner.goes_on:
         raise ValueError(
-            f"a search trains nets, got the trees {config.model.name!r}; choose a net, or give "
-            "the trees' settings as --model.options"
+            f"a search trains nets, got the {learner.kind} {config.model.name!r}; choose a net, "
+            f"or give the {learner.kind}' settings as --model.options"
         )
     task = search_task(config, tune)
     planned = build_searcher(task).plan

@@ -7,29 +7,17 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.evaluation.ledger.trial import Kind, Trial
-from ultimate_deep.experiments.experiment import (
-    Prepared,
-    build,
-    evaluate,
-    fill_memory,
-    grow_trees,
-    train,
-    with_split,
-)
+from ultimate_deep.experiments.experiment import Prepared, evaluate, with_split
+from ultimate_deep.experiments.learners.learner import Fits
 from ultimate_deep.experiments.trials import TrialBook, configuration_digest
 from ultimate_deep.experiments.walk_forward.config import WalkForwardConfig
 from ultimate_deep.machine.files import whole_file
 from ultimate_deep.market.splits import Split
-from ultimate_deep.models.trees.model import TreeModel
-from ultimate_deep.training.loop.checkpoint import to_numpy
-from ultimate_deep.training.loop.compiled import CompiledFit, compile_fit
 from ultimate_deep.training.progress import Progress
-from ultimate_deep.training.result import FitResult
 
 MODEL = "model"
 
@@ -113,49 +101,10 @@ class FoldResult:
             )
 
 
-class Trainee:
-    """The model of every fold: compiled once, and put back to its first weights for each.
-
-    Args:
-        prepared: What to build for, and how to train it.
-    """
-
-    def __init__(self, prepared: Prepared) -> None:
-        self.model = build(prepared)
-        self._fit = prepared.config.fit
-        self._first: dict[str, np.ndarray] | None = None
-        self._compiled: CompiledFit | None = None
-        self._rows = 0
-
-    def renewed(self, fold: Prepared) -> CompiledFit:
-        """Return the compiled model in the state that it was built in, optimizer included.
-
-        What a model remembers of the past is that of the fold's own training part.
-
-        Args:
-            fold: What it is trained on next; a step is compiled for one size of batch.
-        """
-        rows = min(self._fit.batch_size, len(fold.labelled("train")))
-        if self._compiled is None or rows != self._rows:
-            self._put_back()
-            self._compiled, self._rows = compile_fit(self.model, self._fit), rows
-            variables = self._compiled.step.variables()
-            self._first = {name: to_numpy(one) for name, one in variables.items()}
-        self._put_back()
-        fill_memory(fold, self.model)
-        return self._compiled
-
-    def _put_back(self) -> None:
-        if self._compiled is None or self._first is None:
-            return
-        for name, variable in self._compiled.step.variables().items():
-            variable.assign(self._first[name])
-
-
 def run_fold(
     prepared: Prepared,
     split: Split,
-    trainee: Trainee | None,
+    fits: Fits,
     progress: Progress,
     book: TrialBook,
     checkpoints: Path,
@@ -165,7 +114,7 @@ def run_fold(
     Args:
         prepared: All rows.
         split: The fold's parts.
-        trainee: What is trained; nothing that it learned before is kept. None grows trees.
+        fits: What trains; nothing that it learned before is kept.
         progress: Told what happens.
         book: Where the trial is kept.
         checkpoints: Folder of this fold's checkpoints; training goes on from the newest one there
@@ -176,8 +125,10 @@ def run_fold(
         Interrupted: Ctrl-C or SIGTERM, after a checkpoint.
     """
     fold = with_split(prepared, split)
-    model, fitted = _trained(fold, trainee, progress, checkpoints)
-    outcome = evaluate(fold, model, fitted, progress, book=book)
+    predictor, fitted = fits.fit(
+        fold, progress, checkpoints=checkpoints, resume=checkpoints.exists()
+    )
+    outcome = evaluate(fold, predictor, fitted, progress, book=book)
     judged = [outcome.model, *(one for one in outcome.baselines if one.probability is not None)]
     result = FoldResult(
         rows=split.test,
@@ -203,22 +154,6 @@ def run_fold(
     )
     shutil.rmtree(checkpoints, ignore_errors=True)
     return result
-
-
-def _trained(
-    fold: Prepared, trainee: Trainee | None, progress: Progress, checkpoints: Path
-) -> tuple[keras.Model | TreeModel, FitResult]:
-    if trainee is None:
-        return grow_trees(fold, progress)
-    fitted = train(
-        fold,
-        trainee.model,
-        progress,
-        checkpoints=checkpoints,
-        resume=checkpoints.exists(),
-        compiled=trainee.renewed(fold),
-    )
-    return trainee.model, fitted
 
 
 def _known(probability: np.ndarray | None) -> np.ndarray:

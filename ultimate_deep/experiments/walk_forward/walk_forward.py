@@ -20,20 +20,19 @@ from ultimate_deep.evaluation.ledger.trial import TrialCount
 from ultimate_deep.evaluation.schemes.purging import Spans
 from ultimate_deep.evaluation.schemes.scheme import Scheme
 from ultimate_deep.experiments.experiment import PARTS, Prepared, prepare
+from ultimate_deep.experiments.learners.registry import learner_of
 from ultimate_deep.experiments.runs import new_run_folder, newest_unfinished, start_run
 from ultimate_deep.experiments.trials import TrialBook
 from ultimate_deep.experiments.walk_forward.config import WalkForwardConfig, fold_split, make_scheme
 from ultimate_deep.experiments.walk_forward.folds import (
     FoldResult,
     RetrainingBook,
-    Trainee,
     run_fold,
 )
 from ultimate_deep.experiments.walk_forward.judging import JudgedPart, JudgedWalk, judge_walk
 from ultimate_deep.experiments.warm_start import refuse_start
 from ultimate_deep.machine.files import finish_folder, unfinished_folder, write_json
 from ultimate_deep.market.splits import Split
-from ultimate_deep.models.trees.registry import TREES
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.training.loop.interrupts import Interrupted
 from ultimate_deep.training.loop.plan import duration_sentence
@@ -195,15 +194,15 @@ def _run_folds(
     paths = [where / f"{number}.npz" for number in range(1, len(splits) + 1)]
     left = [path for path in paths if not path.exists()]
     progress.message(f"{len(left)} of {len(paths)} folds to go")
-    grown = prepared.config.model.name in TREES
-    trainee = Trainee(prepared) if left and not grown else None
+    learner = learner_of(prepared.config.model.name)
+    fits = learner.for_folds(prepared) if left else learner  # nothing is built for no fold
     began = time.monotonic()
     for done, path in enumerate(left, start=1):
         number = paths.index(path) + 1
         split = splits[number - 1]
         progress.message(f"fold {number} of {len(paths)}: {_parts_sentence(prepared, split)}")
         checkpoints = where / f"{number}-checkpoints"
-        result = run_fold(prepared, split, trainee, progress, book, checkpoints)
+        result = run_fold(prepared, split, fits, progress, book, checkpoints)
         result.save(path)
         rest = (time.monotonic() - began) / done * (len(left) - done)
         told = f"; about {duration_sentence(rest)} to go" if rest else ""

@@ -1,0 +1,1 @@
+"""How models of each family are planned and trained, behind one registry."""

@@ -1,0 +1,171 @@
+"""What the experiment asks of whatever learns: what it reads, what it will do, and to do it.
+
+A family of models is one class in one file and one line in `experiments.learners.registry`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from ultimate_deep.bundles.predictor import Predictor
+from ultimate_deep.pipeline.config import ExperimentConfig
+from ultimate_deep.pipeline.inputs.config import Kind
+from ultimate_deep.pipeline.prepared import Prepared
+from ultimate_deep.training.loop.plan import Planlike
+from ultimate_deep.training.progress import Progress
+from ultimate_deep.training.result import FitResult
+
+
+class Fits(Protocol):
+    """Whatever trains on a training part and stops by validation."""
+
+    def fit(
+        self,
+        prepared: Prepared,
+        progress: Progress,
+        *,
+        checkpoints: Path | None = None,
+        resume: bool = False,
+    ) -> tuple[Predictor, FitResult]:
+        """Train.
+
+        Args:
+            prepared: Data and split.
+            progress: Told what happens.
+            checkpoints: Folder to keep the state in; what trains in one go keeps none.
+            resume: Go on from the newest checkpoint, where there is one.
+
+        Returns:
+            What was trained, and how it went.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class Planned:
+    """A run that is ready to train.
+
+    Args:
+        prepared: Data and split.
+        plan: What training will do and cost.
+        fits: What trains: a net that is built, compiled and timed already, or the learner itself.
+    """
+
+    prepared: Prepared
+    plan: Planlike
+    fits: Fits
+
+
+class Learner(ABC):
+    """Trains the models of one family; an object of it is for one model of the family.
+
+    Args:
+        name: Of the model, one of `names()`.
+
+    Class attributes:
+        kind: Key of `experiments.learners.registry.LEARNERS`, a plural in messages.
+        goes_on: Whether training can be paused, goes on from a checkpoint, and can start from
+            another run's weights. What cannot is trained in one go.
+    """
+
+    kind: ClassVar[str]
+    goes_on: ClassVar[bool] = False
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @classmethod
+    @abstractmethod
+    def names(cls) -> tuple[str, ...]:
+        """Names of the family's models."""
+
+    @property
+    @abstractmethod
+    def inputs_kind(self) -> Kind:
+        """What the model reads; what reads `features` is fed any other kind flattened."""
+
+    @property
+    @abstractmethod
+    def finds(self) -> str:
+        """Planted signals that it finds, in words for the list of models."""
+
+    @abstractmethod
+    def presets(self) -> tuple[str, ...]:
+        """Names of the model's presets."""
+
+    @abstractmethod
+    def preset_config(self, preset: str) -> Any:
+        """Return the model's own configuration called `preset`, a frozen dataclass.
+
+        Raises:
+            ValueError: No such preset.
+        """
+
+    @abstractmethod
+    def check(self, config: ExperimentConfig) -> None:
+        """Refuse an experiment that the model cannot learn.
+
+        Raises:
+            ValueError: Heads or a loss that it does not have.
+        """
+
+    @abstractmethod
+    def plan(self, prepared: Prepared, progress: Progress) -> Planned:
+        """Return what training will do and cost; nothing is trained or written."""
+
+    @abstractmethod
+    def fit(
+        self,
+        prepared: Prepared,
+        progress: Progress,
+        *,
+        checkpoints: Path | None = None,
+        resume: bool = False,
+    ) -> tuple[Predictor, FitResult]:
+        """Train anew without a plan; see `Fits.fit`."""
+
+    def for_folds(self, prepared: Prepared) -> Fits:
+        """Return what trains fold after fold, each as if it were the first.
+
+        Args:
+            prepared: Rows whose folds follow; whatever can be shared by all is made here.
+        """
+        return self
+
+    def settings(self, config: ExperimentConfig) -> Any:
+        """Return the model's own configuration: preset, then seed and options.
+
+        Raises:
+            ValueError: An unknown preset or option, or a value that the model refuses.
+        """
+        preset = self.preset_config(config.model.preset)
+        known = {field.name for field in dataclasses.fields(preset)}
+        unknown = sorted(set(config.model.options) - known)
+        if unknown:
+            raise ValueError(
+                f"model {self.name!r} has no options {unknown}; it has {', '.join(sorted(known))}"
+            )
+        return dataclasses.replace(preset, **(self.given(config, known) | config.model.options))
+
+    def given(self, config: ExperimentConfig, known: set[str]) -> dict[str, Any]:
+        """Return what the experiment says of the model's own fields, whose names are `known`."""
+        return {"seed": config.seed} if "seed" in known else {}
+
+    def resolved(self, config: ExperimentConfig) -> ExperimentConfig:
+        """Return the experiment with `inputs.kind` as the model reads it.
+
+        Raises:
+            ValueError: What `check` refuses, or another kind of inputs than the model reads.
+        """
+        self.check(config)
+        own, given = self.inputs_kind, config.inputs.kind
+        kind = own if given == "auto" else given
+        if own not in ("features", kind):
+            raise ValueError(
+                f"model {self.name!r} reads {own}, got inputs.kind={kind!r}; leave inputs.kind at "
+                "auto"
+            )
+        return dataclasses.replace(config, inputs=dataclasses.replace(config.inputs, kind=kind))

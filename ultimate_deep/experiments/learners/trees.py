@@ -1,0 +1,90 @@
+"""Boosted trees: grown in one go, stopping by validation."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ultimate_deep.bundles.executors.trees import TreesPredictor
+from ultimate_deep.bundles.predictor import Predictor
+from ultimate_deep.experiments.learners.learner import Learner, Planned
+from ultimate_deep.models.trees import registry as trees
+from ultimate_deep.pipeline.config import ExperimentConfig
+from ultimate_deep.pipeline.inputs.config import Kind
+from ultimate_deep.pipeline.prepared import Prepared
+from ultimate_deep.training.arrays import training_weight
+from ultimate_deep.training.growing.grow import fit_trees
+from ultimate_deep.training.growing.plan import make_growth_plan
+from ultimate_deep.training.losses.loss_config import LossConfig
+from ultimate_deep.training.progress import Progress
+from ultimate_deep.training.result import FitResult
+
+
+class TreesLearner(Learner):
+    """Grows the trees of `models.trees.registry`."""
+
+    kind: ClassVar[str] = "trees"
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Every library of trees."""
+        return tuple(trees.TREES)
+
+    @property
+    def inputs_kind(self) -> Kind:
+        """Features; other kinds are flattened."""
+        return "features"
+
+    @property
+    def finds(self) -> str:
+        """Not measured one by one."""
+        return "trees"
+
+    def presets(self) -> tuple[str, ...]:
+        """Names of the presets."""
+        return trees.presets(self.name)
+
+    def preset_config(self, preset: str) -> Any:
+        """Return the configuration called `preset`."""
+        return trees.preset_config(self.name, preset)
+
+    def check(self, config: ExperimentConfig) -> None:
+        """Refuse what trees do not predict or minimise."""
+        heads = config.heads
+        if heads.classes != 2 or heads.quantiles or heads.variance:
+            raise ValueError(
+                f"trees predict directions alone, got {self.name!r} with {heads}; leave "
+                "heads.classes, heads.quantiles and heads.variance out, or choose a net"
+            )
+        if config.fit.loss != LossConfig():
+            raise ValueError(
+                f"trees minimise the log loss of the direction, got {self.name!r} with "
+                f"fit.loss.name={config.fit.loss.name!r}; leave fit.loss out, or choose a net"
+            )
+
+    def plan(self, prepared: Prepared, progress: Progress) -> Planned:
+        """Return the size of the growth; its time cannot be tried beforehand."""
+        parts = (prepared.arrays("train"), prepared.arrays("validation"))
+        grown = self.settings(prepared.config)
+        tested = len(prepared.split.test)
+        plan = make_growth_plan(self.name, grown, *parts, test_rows=tested)
+        return Planned(prepared=prepared, plan=plan, fits=self)
+
+    def fit(
+        self,
+        prepared: Prepared,
+        progress: Progress,
+        *,
+        checkpoints: Path | None = None,
+        resume: bool = False,
+    ) -> tuple[Predictor, FitResult]:
+        """Grow the trees; a resumed run grows them anew."""
+        config, arrays = prepared.config, prepared.arrays("train")
+        weight = training_weight(arrays, class_weights=config.fit.class_weights)
+        model, fitted = fit_trees(
+            self.name,
+            arrays,
+            prepared.steps.stopping(prepared),
+            self.settings(config),
+            weight=weight,
+            progress=progress,
+        )
+        return TreesPredictor(model), fitted
