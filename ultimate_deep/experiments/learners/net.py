@@ -10,11 +10,11 @@ from ultimate_deep.bundles.executors.net import KerasPredictor
 from ultimate_deep.bundles.predictor import Predictor
 from ultimate_deep.experiments.learners.learner import Learner, Planned
 from ultimate_deep.experiments.warm_start import start_from
+from ultimate_deep.market.times import clock_of
 from ultimate_deep.models import registry as nets
 from ultimate_deep.models.heads import Heads
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.inputs.config import Kind
-from ultimate_deep.pipeline.inputs.tables import clock_of
 from ultimate_deep.pipeline.prepared import Prepared
 from ultimate_deep.training.loop.checkpoint import to_numpy
 from ultimate_deep.training.loop.compiled import CompiledFit, compile_fit, time_fit
