@@ -270,7 +270,8 @@ def test_a_users_file_never_stands_in_for_a_package(tmp_path):
     file = tmp_path / "features.py"
     file.write_text("from ultimate_deep.pipeline.steps import Steps\nsteps = Steps()\n")
     assert load_steps(f"{file}:steps") == Steps()
-    assert sys.modules["features"] is features
+    assert sys.modules["ultimate_deep.features"] is features
+    assert "features" not in sys.modules
 
 
 def test_results_are_written_beside_the_bundle_and_never_over_others(tmp_path, config, market):
