@@ -193,22 +193,29 @@ class Bundle:
                 "(The model needs all of its features: bring bars like those it was trained on.)"
             ) from error
 
-    def complete_inputs(self, market: Market, rows: Rows) -> tuple[ModelInputs, np.ndarray]:
+    def complete_inputs(
+        self, market: Market, rows: Rows, among: np.ndarray | None = None
+    ) -> tuple[ModelInputs, np.ndarray]:
         """Return the model's inputs of the rows that have all of them, and those rows' numbers."""
-        return complete_inputs(self.config, self.scaler, self.scalers, market, rows)
+        return complete_inputs(self.config, self.scaler, self.scalers, market, rows, among)
 
-    def row_outputs(self, market: Market, rows: Rows) -> dict[str, np.ndarray]:
+    def row_outputs(
+        self, market: Market, rows: Rows, among: np.ndarray | None = None
+    ) -> dict[str, np.ndarray]:
         """Return everything that the model says of rows of these bars.
 
         Args:
             market: Bars by symbol.
             rows: Made by `compute_features`.
+            among: Row numbers to speak of, in order; None is all. The last bit of a prediction may
+                depend on where its row stands in a batch, so that a part of a run is predicted to
+                the bit by naming the part.
 
         Returns:
             `logits` and `probability` of up (calibrated), `(rows, horizons)`, and further heads by
-            name, NaN in rows that lack an input, such as the first bars of a window.
+            name, NaN in other rows and in those that lack an input, such as the first of a window.
         """
-        inputs, complete = self.complete_inputs(market, rows)
+        inputs, complete = self.complete_inputs(market, rows, among)
         found = self.predictor.outputs(inputs)
         found["probability"] = expit(found["logits"].astype(np.float64) / self.temperature)
         return {name: spread(values, complete, len(rows.labels)) for name, values in found.items()}

@@ -59,7 +59,9 @@ class AnyBundle(Protocol):
     def compute_features(self, frame: pd.DataFrame) -> FeatureMatrix:
         """Compute the features that it reads from bars of one symbol."""
 
-    def row_outputs(self, market: Market, rows: Rows) -> dict[str, np.ndarray]:
+    def row_outputs(
+        self, market: Market, rows: Rows, among: np.ndarray | None = None
+    ) -> dict[str, np.ndarray]:
         """Return everything that it says of rows of these bars."""
 
     def row_uncertainty(
@@ -84,9 +86,18 @@ def merge_data(given: DataConfig, stored: DataConfig) -> DataConfig:
     return dataclasses.replace(stored, **changed)
 
 
-def row_probability(bundle: AnyBundle, market: Market, rows: Rows) -> np.ndarray:
-    """Return the calibrated probability of up of the traded horizon, float64 `(rows,)`."""
-    return bundle.row_outputs(market, rows)["probability"][:, 0]
+def row_probability(
+    bundle: AnyBundle, market: Market, rows: Rows, among: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the calibrated probability of up of the traded horizon, float64 `(rows,)`.
+
+    Args:
+        bundle: The model.
+        market: Bars by symbol.
+        rows: Made by `bundle.compute_features`.
+        among: Row numbers to speak of, in order, NaN in the others; None is all.
+    """
+    return bundle.row_outputs(market, rows, among)["probability"][:, 0]
 
 
 def predict_bars(bundle: AnyBundle, market: Market) -> pd.DataFrame:

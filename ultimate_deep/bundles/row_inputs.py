@@ -21,6 +21,7 @@ def complete_inputs(
     scalers: dict[str, ArrayScaler],
     market: Market,
     rows: Rows,
+    among: np.ndarray | None = None,
 ) -> tuple[ModelInputs, np.ndarray]:
     """Return a model's inputs of the rows that have all of them, and those rows' numbers.
 
@@ -30,12 +31,15 @@ def complete_inputs(
         scalers: Input name to scaler, of inputs with tables of their own.
         market: Bars by symbol.
         rows: With the model's features, in its order.
+        among: Row numbers to choose from, in order; None takes all rows.
     """
     kind = _resolved(config)
     assert kind.kind != "auto"
     tables = input_tables(market, rows, kind.kind, kind)
     windows = apply_scalers(tables, scaler.transform(rows.values), scalers)
     complete = np.flatnonzero(tables.complete)
+    if among is not None:
+        complete = among[tables.complete[among]]
     return RowInputs(windows, tables, {}).take(complete), complete
 
 

@@ -22,6 +22,7 @@ from ultimate_deep.bundles.ensembles.combiner import Combiner, EnsembleError
 from ultimate_deep.bundles.ensembles.outputs import feature_columns, member_logits
 from ultimate_deep.bundles.ensembles.predictor import CALIBRATION_FILE, EnsemblePredictor
 from ultimate_deep.bundles.manifest import verified_manifest
+from ultimate_deep.bundles.row_inputs import spread
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.rows import Rows
 
@@ -87,18 +88,25 @@ class EnsembleBundle:
                 "(The members need all of their features: bring bars like those they know.)"
             ) from error
 
-    def row_outputs(self, market: Market, rows: Rows) -> dict[str, np.ndarray]:
+    def row_outputs(
+        self, market: Market, rows: Rows, among: np.ndarray | None = None
+    ) -> dict[str, np.ndarray]:
         """Return `logits` and `probability` of up (calibrated), `(rows, horizons)`.
 
         Args:
             market: Bars by symbol.
             rows: Made by `compute_features`.
+            among: Row numbers to speak of, in order; None is all. Members are asked about all rows
+                in any case, as they were when they were combined.
 
         Returns:
-            NaN in rows that lack an input of any member, such as the first bars of a window.
+            NaN in other rows and in those that lack an input of any member, such as the first bars
+            of a window.
         """
         features = feature_columns(rows, self.combiner.feature_names)
         logits = self.combiner.combine(member_logits(self.members, market, rows), features)
+        if among is not None:
+            logits = spread(logits[among], among, len(logits))
         return {
             "logits": logits,
             "probability": expit(logits.astype(np.float64) / self.temperature),

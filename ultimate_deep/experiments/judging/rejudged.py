@@ -75,9 +75,12 @@ def backtest_bundle(bundle: AnyBundle, data: DataConfig, period: Period = "test"
     rows = assemble_rows(market, config.label, bundle.compute_features)
     boundary = pd.Timestamp(bundle.metrics["split"]["test_from"])
     unseen = rows.decision_time >= utc_time(boundary)
-    probability = row_probability(bundle, market, rows)
-    known = np.isfinite(probability)  # rows that lack an input are not judged
-    chosen = np.flatnonzero(known & unseen if period == "test" else known)
+    # The test part by itself, as the run predicted it: in the same batches, so to the same bit.
+    asked = np.flatnonzero(unseen) if period == "test" else np.arange(len(unseen))
+    chosen = asked
+    if asked.size:
+        probability = row_probability(bundle, market, rows, asked)
+        chosen = np.flatnonzero(np.isfinite(probability))  # rows that lack an input are not judged
     if chosen.size == 0:
         raise ValueError(
             f"no bar is decided at or after {boundary}, where this model's test part begins; the "

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,9 +30,13 @@ from ultimate_deep.evaluation.measures.oracle import (
 from ultimate_deep.experiments.known_signals.signals import SIGNALS, MarketCase, Task, make_task
 from ultimate_deep.models.inputs import Reads
 from ultimate_deep.models.registry import BUILDERS, build_model, preset_config, presets, reads
+from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.config import FitConfig
+from ultimate_deep.training.loop.compiled import CompiledFit
 from ultimate_deep.training.loop.fit import fit
-from ultimate_deep.training.loop.train_step import Forward, uses_xla
+from ultimate_deep.training.loop.participants import build_participants
+from ultimate_deep.training.loop.train_step import Forward, TrainStep, uses_xla
+from ultimate_deep.training.participant import FitOutline, Participant
 
 SEEN = 0.8  # share of the oracle's edge from which a signal counts as seen
 TEST_BATCH = 512
@@ -55,6 +59,8 @@ class LearningCase:
         learning_rate: Peak; None takes the preset's.
         weight_decay: Of kernels.
         seed: Of weights and data order.
+        enough: Share of the oracle's edge on the validation part with which the fit ends; None
+            trains on.
     """
 
     model: str
@@ -68,6 +74,7 @@ class LearningCase:
     learning_rate: float | None = None
     weight_decay: float = 0.05
     seed: int = 0
+    enough: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,9 +122,9 @@ def learn(case: LearningCase) -> Learned:
         seed=case.seed,
     )
     train, validation = task.parts["train"], task.parts["validation"]
-    fitted = fit(model, train, validation, config, checkpoint_folder=None)
-    forward = Forward(model, TEST_BATCH, jit_compile=uses_xla(model, config))
-    up = (forward(task.parts["test"])[:, 0] >= 0).astype(np.float64)
+    compiled = _compiled(case, model, task, config)
+    fitted = fit(model, train, validation, config, checkpoint_folder=None, compiled=compiled)
+    up = _says_up(compiled.forward, task.parts["test"])
     return Learned(
         share_of_edge=share_of_edge(task.truth, up),
         expected_accuracy=expected_accuracy(task.truth, up),
@@ -129,6 +136,42 @@ def learn(case: LearningCase) -> Learned:
         seconds=time.perf_counter() - began,
         cpu_seconds=time.process_time() - cpu_began,
     )
+
+
+class FoundEnough(Participant):
+    """Ends a fit once the model has found its share of the edge on the validation part.
+
+    Args:
+        forward: The model's forward pass.
+        task: Whose validation part it reads.
+        enough: The share.
+    """
+
+    def __init__(self, forward: Forward, task: Task, enough: float) -> None:
+        self._forward, self._task, self._enough = forward, task, enough
+        self._found = False
+
+    def begin(self, outline: FitOutline) -> None:
+        self._found = False
+
+    def after_epoch(self, epoch: int, row: Mapping[str, float]) -> None:
+        up = _says_up(self._forward, self._task.parts["validation"])
+        self._found = share_of_edge(self._task.validation_truth, up) >= self._enough
+
+    def wants_to_stop(self) -> str:
+        return "found enough" if self._found else ""
+
+
+def _compiled(case: LearningCase, model: keras.Model, task: Task, config: FitConfig) -> CompiledFit:
+    participants = build_participants(config, model)
+    forward = Forward(model, TEST_BATCH, jit_compile=uses_xla(model, config))
+    if case.enough is not None:
+        participants.members["found_enough"] = FoundEnough(forward, task, case.enough)
+    return CompiledFit(step=TrainStep(model, config, participants), forward=forward)
+
+
+def _says_up(forward: Forward, part: Arrays) -> np.ndarray:
+    return (forward(part)[:, 0] >= 0).astype(np.float64)
 
 
 def build_case(case: LearningCase, task: Task) -> keras.Model:

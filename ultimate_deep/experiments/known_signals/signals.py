@@ -107,6 +107,7 @@ class Task:
     Args:
         parts: `train`, `validation` and `test`.
         truth: True probability of up on the test part, `(rows,)`.
+        validation_truth: The same of the validation part.
         inputs: Shapes without batch, as builders take them.
         returns: Log returns of the training part, float32 `(rows, 1)`.
         known: When each training label is known, as days since 1970 and seconds of the day,
@@ -115,6 +116,7 @@ class Task:
 
     parts: dict[str, Arrays]
     truth: np.ndarray
+    validation_truth: np.ndarray
     inputs: dict[str, tuple[int, ...]]
     returns: np.ndarray
     known: np.ndarray
@@ -177,6 +179,7 @@ def make_task(case: MarketCase, reads: Reads) -> Task:
     return Task(
         parts=parts,
         truth=rows.truth[spans["test"]],
+        validation_truth=rows.truth[spans["validation"]],
         inputs=shapes,
         returns=rows.return_log[train].astype(np.float32)[:, None],
         known=rows.clock(LABEL.horizon_bars)[train],
