@@ -15,7 +15,7 @@ ultimate: $(VENV)/.installed
 	$(BIN)/python train_scripts/run_ultimate_deep.py --yes $(ARGS)
 
 test: lint
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations=15 $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=15 $(ARGS)
 
 # One process of tests beside the lint: most of either is spent on one core.
 check: $(VENV)/.installed-dev

@@ -18,6 +18,8 @@ from ultimate_deep.pipeline.scaling import fit_scaler
 from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.growing.grow import fit_trees
 
+pytestmark = pytest.mark.contract(by="predictor")
+
 KINDS = (*PREDICTORS, "constants")
 WIDTH, HORIZONS, ROWS = 5, 2, 40
 

@@ -25,6 +25,8 @@ from ultimate_deep.pipeline.prepared import prepare as prepare_unresolved
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.progress import Progress
 
+pytestmark = pytest.mark.contract(by="family")
+
 QUIET = Progress()
 # A small model of each family; one that is missing here fails.
 EXAMPLES = {

@@ -109,7 +109,8 @@ def test_latest_moves_to_the_newest(tmp_path):
 
 ARGUMENTS = (
     "--yes", "--baselines", "false", "--data.simulated_rows", "3000", "--model.preset", "small",
-    "--model.options.res_blocks_per_unit", "[2, 2]", "--fit.epochs", "60",
+    "--model.options.res_blocks_per_unit", "[1, 1]", "--fit.jit_compile", "false",
+    "--fit.epochs", "60",
     "--fit.patience_epochs", "0", "--fit.checkpoint_every_seconds", "1", "--artifacts",
 )  # fmt: skip
 
