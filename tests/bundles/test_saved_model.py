@@ -45,7 +45,7 @@ STRANGER = """
     sys.path[:0] = [str(here), *json.loads(site_packages)]
     from ultimate_deep import models
     assert models.OWNER == "stranger" and pathlib.Path(models.__file__).parent.parent == here
-    assert importlib.util.find_spec("training") is None, "our packages are importable"
+    assert importlib.util.find_spec("ultimate_deep") is None, "our packages are importable"
     import joblib, numpy as np, tensorflow as tf
     worst = {}
     for name, folder in folders.items():

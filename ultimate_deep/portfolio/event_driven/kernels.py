@@ -7,8 +7,7 @@ fractions of equity. The order of a step, at row `i`:
 1. what was held since the last open has earned its return (`settle_row` completes row `i - 1`);
 2. orders decided earlier fill at this open (`trade_at_open`);
 3. stops that this bar touches fill (`stop_inside_bar`);
-4. at the close, volatility and drawdown are updated (`learn_at_close`) and first used at the next
-   open.
+4. at the close, volatility and drawdown are updated (`learn_at_close`), for the next open on.
 
 The account's growth in a row is shared among trades in proportion to what each earned, as
 logarithms, so that the product of all trades' returns is the account's.
@@ -20,19 +19,10 @@ import numpy as np
 from numba import njit
 
 from ultimate_deep.portfolio.event_driven.types import (
-    A,
-    BarTables,
-    Books,
-    Orders,
-    R,
-    Rules,
-    S,
-    T,
-    V,
-)
+    A, BarTables, Books, Orders, R, Rules, S, T, V,
+)  # fmt: skip
 
-# Of the source of `types.py`, whose constants are compiled in.
-TYPES_DIGEST = "4072cf4bef4af3e8"
+TYPES_DIGEST = "4072cf4bef4af3e8"  # of the source of `types.py`, whose constants are compiled in
 
 # Without reference counts (nothing here allocates) a bar costs a fifth of the time.
 _kernel = njit(cache=True, error_model="numpy", _nrt=False)
