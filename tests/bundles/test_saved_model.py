@@ -43,7 +43,7 @@ STRANGER = """
     import importlib.util, json, pathlib, sys
     here, site_packages, folders = pathlib.Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
     sys.path[:0] = [str(here), *json.loads(site_packages)]
-    from ultimate_deep import models
+    import models
     assert models.OWNER == "stranger" and pathlib.Path(models.__file__).parent.parent == here
     assert importlib.util.find_spec("ultimate_deep") is None, "our packages are importable"
     import joblib, numpy as np, tensorflow as tf

@@ -13,7 +13,7 @@ The account's growth in a row is shared among trades in proportion to what each 
 logarithms, so that the product of all trades' returns is the account's.
 """
 
-from __future__ import annotations
+from __future__ import annotations  # noqa: I001  the list below stays short
 
 import numpy as np
 from numba import njit
