@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: ultimate test check contracts lint clean
+.PHONY: ultimate test check named contracts lint clean
 
 ultimate: $(VENV)/.installed
 	$(BIN)/python train_scripts/run_ultimate_deep.py --yes $(ARGS)
@@ -18,9 +18,12 @@ test: lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=15 $(ARGS)
 
 # One process of tests beside the lint: most of either is spent on one core.
-check: $(VENV)/.installed-dev
-	@test -n "$(K)" || { echo "Say which model, trees, loss, feature, participant or searcher: make check K=lstm"; exit 2; }
+check: named $(VENV)/.installed-dev
 	@$(MAKE) --no-print-directory --keep-going -j2 lint contracts
+
+# Before anything is installed.
+named:
+	@test -n "$(K)" || { echo "Say which model, trees, loss, feature, participant or searcher: make check K=lstm"; exit 2; }
 
 # The test files that walk a registry, and of them the tests of K.
 contracts: $(VENV)/.installed-dev

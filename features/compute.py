@@ -75,7 +75,7 @@ def bar_columns(frame: pd.DataFrame, names: Sequence[str] = COLUMNS) -> npt.NDAr
         remedy = (
             f"{further} are further columns that some of these features need"
             if further
-            else "market.read_bars makes canonical bars of a file"
+            else "ultimate_deep.market.readers.read_bars makes canonical bars of a file"
         )
         raise ValueError(
             f"bars lack the columns {missing}; they have {list(frame.columns)}. {remedy}"
@@ -104,7 +104,7 @@ def _check_values(
             name = names[int(bad[:, row].argmax())]
             raise ValueError(
                 f"{name} of the bar at {frame.index[row]} (row {row}) is not finite; "
-                "drop or repair such bars first (market.read_bars does)"
+                "drop or repair such bars first (ultimate_deep.market.readers.read_bars does)"
             )
     if columns.shape[1] == 0:
         return
@@ -124,7 +124,8 @@ def _check_values(
         raise ValueError(
             f"the bar at {frame.index[row]} (row {row}) has open {opening[row]:g}, high "
             f"{high[row]:g}, low {low[row]:g}, close {close[row]:g}; open and close must lie "
-            "between low and high: drop or repair such bars first (market.read_bars does)"
+            "between low and high: drop or repair such bars first "
+            "(ultimate_deep.market.readers.read_bars does)"
         )
 
 

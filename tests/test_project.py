@@ -58,13 +58,28 @@ def test_two_rooms_stand_at_the_root_and_are_reached_through_relative_links():
         assert (ROOT / name).is_dir()
 
 
-def test_every_folder_with_code_is_a_package():
-    bare = [
-        str(folder.relative_to(ROOT))
-        for room in ROOMS
-        for folder in {path.parent for path in _files(room)}
-        if not (folder / "__init__.py").is_file()
-    ]
+def test_every_folder_with_code_is_a_package_and_every_package_has_code():
+    folders = {
+        Path(folder).relative_to(ROOT): {name for name in files if name.endswith(".py")}
+        for folder, _, files in os.walk(PACKAGE, followlinks=True)
+    }
+    with_code = {folder: files for folder, files in folders.items() if files}
+    assert not [folder for folder, files in with_code.items() if "__init__.py" not in files]
+    above = {parent for folder, files in with_code.items() if len(files) > 1 for parent in
+             (folder, *folder.parents)}  # fmt: skip
+    assert not set(with_code) - above, "an empty package was left behind"
+
+
+def test_every_import_of_ours_says_the_package():
+    """`from models import ...` would find a user's own folder, or nothing."""
+    bare = []
+    for path in [*ROOT.glob("ultimate_deep/**/*.py"), *(p for room in ROOMS for p in _files(room))]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [f"{'.' * node.level}{node.module or ''}"]
+            outside = {*ROOMS, "train_scripts", "benchmarks", "tests", ""}
+            bare += [f"{path}: {name}" for name in names if name.split(".")[0] in outside]
     assert not bare
 
 

@@ -7,6 +7,7 @@ Options that are not given, such as the file's format, are those of the run; wit
 a simulated run is simulated again.
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -32,12 +33,14 @@ def main() -> None:
     start_up(Console())
     from ultimate_deep.bundles.bundle import load_any
     from ultimate_deep.experiments.judging.rejudged import backtest_bundle
+    from ultimate_deep.machine.files import whole_file
 
     bundle = load_any(options.bundle)
     result = backtest_bundle(bundle, options.data, options.period)
     show(result)
     if options.trades:
-        result.judgement.backtest.trades.to_csv(options.trades, index=False)
+        with whole_file(Path(options.trades)) as draft:
+            result.judgement.backtest.trades.to_csv(draft, index=False)
     if result.differing:
         raise ValueError(
             "the run's test figures were not reproduced: " + "; ".join(result.differing)

@@ -95,6 +95,8 @@ def _fitted(
     inputs: BaselineInputs,
 ) -> Probabilities:
     model.fit(np.clip(inputs.x_train, -CLIP, CLIP), inputs.y_train)
+    if isinstance(model, RandomForestClassifier):
+        model.n_jobs = 1  # threads would add the trees up in the order in which they end
     return {
         part: model.predict_proba(np.clip(x, -CLIP, CLIP))[:, 1] for part, x in inputs.parts.items()
     }

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -17,17 +18,31 @@ def whole_file(path: Path) -> Iterator[Path]:
     """Give a draft to write, which becomes `path` at the end or leaves nothing.
 
     The draft is hidden, lies beside `path` (a rename does not cross file systems) and is named
-    after the process, so that two which write the same file at once do not mix; the last one wins.
+    after process and thread, so that two which write the same file at once do not mix; the last
+    one wins.
 
     Args:
-        path: Replaced as a whole where it exists.
+        path: Replaced as a whole where it exists; the new file may be read by whom the old one
+            could be.
 
     Yields:
         The draft, not created yet; whatever is made under that name, a link too, is moved.
+
+    Raises:
+        FileNotFoundError: The folder does not exist.
+        IsADirectoryError: `path` is a folder.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}{_DRAFT}")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"{path.name} is written into a folder that exists, got {path.parent}; create it first"
+        )
+    if path.is_dir() and not path.is_symlink():
+        raise IsADirectoryError(f"{path} is a folder; name a file in it")
+    draft = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}{_DRAFT}")
     try:
         yield draft
+        if path.is_file() and not path.is_symlink():
+            shutil.copymode(path, draft)
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)

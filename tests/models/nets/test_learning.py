@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[3]
 # not decide; the coarse trend turns slowly, so that no stronger edge can be planted.
 ROWS, EDGE = 8_000, 0.3
 # A fit ends with a share on the validation part that leaves room for the test part's chance.
-ENOUGH = 0.88
+ENOUGH = 0.92
 OF_SIGNAL = {"cross_timeframe": {"rows": 20_000, "edge": 0.25}}
 # The slowest ones learn little in their first epochs: a stronger signal and larger steps save time.
 STRONGER = {"edge": 0.35}

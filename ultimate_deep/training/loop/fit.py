@@ -32,6 +32,7 @@ from ultimate_deep.training.loop.compiled import (
 from ultimate_deep.training.loop.fingerprint import compute_dtypes, fit_fingerprint
 from ultimate_deep.training.loop.fit_state import (
     FitState,
+    check_version,
     restore_state,
     save_state,
 )
@@ -179,6 +180,8 @@ class _Loop:
         if checkpoint is None:
             self.progress.message("no checkpoint yet: starting from the first step")
             return
+        # Another version may build the same net under other names: that is said first.
+        check_version(checkpoint.state)
         check_fingerprint(checkpoint.fingerprint, self.fingerprint)
         variables = self.take_step.variables()
         self.state = restore_state(checkpoint, variables, self.participant)

@@ -72,7 +72,7 @@ def restore_state(
         CheckpointError: Another number of variables, another shape or dtype, state that is not
             the participant's, or a checkpoint of another version of this package.
     """
-    _check_fields(checkpoint.state)
+    check_version(checkpoint.state)
     own: dict[str, np.ndarray] = {}
     live: list[np.ndarray] = []
     for name, array in checkpoint.arrays.items():
@@ -91,8 +91,12 @@ def restore_state(
     return FitState(**checkpoint.state)
 
 
-def _check_fields(stored: Mapping[str, Any]) -> None:
-    """Refuse a position as another version wrote it."""
+def check_version(stored: Mapping[str, Any]) -> None:
+    """Refuse a position as another version wrote it.
+
+    Raises:
+        CheckpointError: Other fields than `FitState` has.
+    """
     known = {one.name for one in fields(FitState)}
     if set(stored) != known:
         raise CheckpointError(
