@@ -1,6 +1,7 @@
 import ast
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,38 @@ def test_a_block_that_raises_leaves_the_file_as_it_was(tmp_path, stop):
         _write_half(path, stop)
     assert path.read_text() == "before"
     assert os.listdir(tmp_path) == ["figures.csv"]
+
+
+def test_threads_that_write_one_file_do_not_mix(tmp_path):
+    path = tmp_path / "state.txt"
+    path.write_text("0" * 1000)
+    texts = [str(number) * 1000 for number in range(4)]
+
+    def write(text):
+        for _ in range(50):
+            write_text(path, text)
+            assert path.read_text() in texts
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(write, text) for text in texts]:
+            done.result()
+    assert path.read_text() in texts
+    assert os.listdir(tmp_path) == ["state.txt"]
+
+
+def test_a_folder_that_is_not_there_and_a_folder_for_a_file_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"got .*absent; create it first"):
+        write_text(tmp_path / "absent" / "a.txt", "x")
+    with pytest.raises(IsADirectoryError, match="is a folder; name a file in it"):
+        write_text(tmp_path, "x")
+
+
+def test_who_could_read_a_file_still_can_and_nobody_else(tmp_path):
+    path = tmp_path / "own.txt"
+    path.write_text("1")
+    path.chmod(0o600)
+    write_text(path, "2")
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_block_that_wrote_nothing_is_an_error(tmp_path):

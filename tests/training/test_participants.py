@@ -21,6 +21,7 @@ from ultimate_deep.training.loop.checkpoint import (
     CheckpointError,
     latest_checkpoint,
     to_numpy,
+    write_checkpoint,
 )
 from ultimate_deep.training.loop.compiled import compile_fit
 from ultimate_deep.training.loop.fit import fit
@@ -325,3 +326,11 @@ def test_a_checkpoint_of_another_version_is_refused():
     state = {"epoch": 1, "step": 0, "stopping": {"best": 0.5}, "plateau_falls": 0}
     with pytest.raises(CheckpointError, match="another version of ultimate_deep wrote it"):
         restore_state(Checkpoint({}, state, {}), {}, Participant())
+
+
+def test_a_run_of_another_version_is_refused_for_that_and_not_for_its_net(net, tmp_path):
+    """The same net has other names in another version, so that its fingerprint differs too."""
+    state = {"epoch": 1, "step": 0, "stopping": {"best": 0.5}, "plateau_falls": 0}
+    write_checkpoint(tmp_path, Checkpoint({"model.config": "81ae"}, state, {}), step=1)
+    with pytest.raises(CheckpointError, match="another version of ultimate_deep wrote it"):
+        net.fit(tmp_path, resume=True)
