@@ -25,15 +25,16 @@ PICTURES = {"rows": 10_000, "gaf_factors": (1,), "gaf_bars": 32, "gaf_size": 32}
 MARKET_OF_MODEL: dict[str, dict[str, object]] = {
     "gaf_cnn": PICTURES,
     "gaf_mlp": {"rows": 20_000},
-    "multi_head_predictor": STRONGER,
-    "cross_timeframe_transformer": STRONGER,
+    "transformer": STRONGER,
+    "multi_head_predictor": {"edge": 0.38},
+    "cross_timeframe_transformer": {"edge": 0.4},
     "multi_scale_hybrid": STRONGER,
 }
 OF_MODEL: dict[str, dict[str, object]] = {
     "gaf_cnn": {"epochs": 3},
     "gaf_mlp": {"batch_size": 128},
-    "transformer": {"learning_rate": 4e-3},
-    "multi_head_predictor": {"options": {"width": 32}, "learning_rate": 6e-3, "epochs": 8},
+    "transformer": {"learning_rate": 8e-3},
+    "multi_head_predictor": {"options": {"width": 32}, "learning_rate": 8e-3, "batch_size": 32},
     "multi_scale_hybrid": {"learning_rate": 5e-3, "epochs": 4},
     "cross_timeframe_transformer": {
         "options": {"width": 16, "pooling": "last"},
@@ -53,7 +54,9 @@ def case_of(harness, name, signal):
     market = {"rows": ROWS, "edge": EDGE} | OF_SIGNAL.get(signal, {})
     market |= MARKET_OF_MODEL.get(name, {})
     batch_size = 128 if signal in OF_SIGNAL else 64
-    training = {"batch_size": batch_size, "enough": ENOUGH} | OF_MODEL.get(name, {})
+    # XLA takes longer to compile a stack than these few steps take without it.
+    training = {"batch_size": batch_size, "enough": ENOUGH, "jit_compile": False}
+    training |= OF_MODEL.get(name, {})
     case = harness.MarketCase(signal=signal, **market)
     return harness.LearningCase(model=name, market=case, **training)
 

@@ -1,6 +1,6 @@
 """Memory and cross-timeframe models solve what needs them; the plain LSTM of the same budget fails.
 
-Same width, steps, batches and optimizer for both sides. Chance is one half in every task; the
+Same width, batches and optimizer for both sides, and no more steps for the side that succeeds. Chance is one half in every task; the
 LSTM is given what one window can give: the window itself.
 """
 
@@ -20,6 +20,7 @@ SPEC = importlib.util.spec_from_file_location("planted", Path(__file__).with_nam
 planted = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(planted)
 
+# Only whole batches are trained on: one of another size would be traced again.
 BATCH, SOLVED = 64, 0.85
 
 
@@ -41,10 +42,14 @@ def fed(name, task):
     return x if len(x) > 1 else x["bars"]
 
 
-def train(name, model, task, *, epochs, learning_rate=1e-2):
+def train(name, model, task, *, epochs=1, batches=None, learning_rate=1e-2):
+    """Train on the first batches, all if None."""
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     model.compile(optimizer=keras.optimizers.Adam(learning_rate), loss=loss)
-    model.fit(fed(name, task), task.y, batch_size=BATCH, epochs=epochs, shuffle=False, verbose=0)
+    rows = slice(None if batches is None else BATCH * batches)
+    x = {key: values[rows] for key, values in read(name, task).items()}
+    x = x if len(x) > 1 else x["bars"]
+    model.fit(x, task.y[rows], batch_size=BATCH, epochs=epochs, shuffle=False, verbose=0)
 
 
 def accuracy(name, model, task):
@@ -54,17 +59,22 @@ def accuracy(name, model, task):
 
 @pytest.fixture(scope="module")
 def trends():
-    return planted.trend_and_turn(12_000, seed=0), planted.trend_and_turn(2_000, seed=1)
+    return planted.trend_and_turn(BATCH * 188, seed=0), planted.trend_and_turn(2_000, seed=1)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["attentive_lstm", "cross_timeframe_transformer", "multi_scale_hybrid"]
+    ("name", "epochs", "batches"),
+    [
+        ("attentive_lstm", 1, 94),
+        ("cross_timeframe_transformer", 2, None),
+        ("multi_scale_hybrid", 1, 94),
+    ],
 )
-def test_coarse_trend_and_fine_turn_together(name, trends):
+def test_coarse_trend_and_fine_turn_together(name, epochs, batches, trends):
     keras.utils.set_random_seed(0)
     model = build(name, trends[0])
-    train(name, model, trends[0], epochs=2)
+    train(name, model, trends[0], epochs=epochs, batches=batches)
     assert accuracy(name, model, trends[1]) >= SOLVED
 
 
@@ -79,7 +89,7 @@ def recalled(name, **fields):
     keras.utils.set_random_seed(0)
     task = planted.recall(BATCH * 400, seed=0, bars=10, keys=6)
     model = build(name, task, **fields)
-    train(name, model, task, epochs=1)
+    train(name, model, task)
     return accuracy(name, model, planted.recall(2_000, seed=1, bars=10, keys=6))
 
 
@@ -90,7 +100,7 @@ def test_a_value_is_recalled_by_its_key():
     assert recalled("lstm") < 0.8
 
 
-TRAIN_DAYS, TEST_DAYS = 6_000, 1_000
+TRAIN_DAYS, TEST_DAYS = BATCH * 94, 1_000
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +122,7 @@ def test_what_a_pattern_means_now_is_recalled_from_recent_windows(meanings):
     name = "episodic_memory"
     model = build(name, first, slots=TRAIN_DAYS + TEST_DAYS)
     fill_memory(model, first.x, first.y, None, planted.known_clock(first))
-    train(name, model, first, epochs=1)
+    train(name, model, first)
     fill_memory(model, days.x, days.y, None, planted.known_clock(days))
     assert accuracy(name, model, last) >= SOLVED
     never = np.tile(planted.known_clock(last)[-1:], (len(days.y), 1))
@@ -123,5 +133,5 @@ def test_what_a_pattern_means_now_is_recalled_from_recent_windows(meanings):
 def test_the_pattern_alone_does_not_tell_what_it_means_now(meanings):
     _, first, last = meanings
     model = build("lstm", first)
-    train("lstm", model, first, epochs=1)
+    train("lstm", model, first)
     assert accuracy("lstm", model, last) < 0.6

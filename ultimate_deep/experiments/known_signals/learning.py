@@ -14,7 +14,7 @@ import importlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -59,6 +59,7 @@ class LearningCase:
         learning_rate: Peak; None takes the preset's.
         weight_decay: Of kernels.
         seed: Of weights and data order.
+        jit_compile: See `training.config.FitConfig`.
         enough: Share of the oracle's edge on the validation part with which the fit ends; None
             trains on.
     """
@@ -74,6 +75,7 @@ class LearningCase:
     learning_rate: float | None = None
     weight_decay: float = 0.05
     seed: int = 0
+    jit_compile: Literal["auto"] | bool = "auto"
     enough: float | None = None
 
 
@@ -120,6 +122,7 @@ def learn(case: LearningCase) -> Learned:
         learning_rate=_learning_rate(case),
         weight_decay=case.weight_decay,
         seed=case.seed,
+        jit_compile=case.jit_compile,
     )
     train, validation = task.parts["train"], task.parts["validation"]
     compiled = _compiled(case, model, task, config)
