@@ -14,6 +14,9 @@ ARGS ?=
 ultimate: $(VENV)/.installed
 	$(BIN)/python train_scripts/run_ultimate_deep.py --yes $(ARGS)
 
+# Containers often forbid bytecode; then every worker and process compiles every module again.
+test contracts: export PYTHONDONTWRITEBYTECODE :=
+
 test: lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=15 $(ARGS)
 
