@@ -32,7 +32,7 @@ from ultimate_deep.bundles.manifest import (
 )
 from ultimate_deep.bundles.predicting import AnyBundle
 from ultimate_deep.bundles.predictor import Predictor
-from ultimate_deep.bundles.row_inputs import complete_inputs, spread
+from ultimate_deep.bundles.row_inputs import complete_inputs, features_of_bars, spread
 from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.machine.files import whole_folder, write_json
 from ultimate_deep.market.market import Market
@@ -178,6 +178,15 @@ class Bundle:
             BundleError: The installed `features` does not know a feature, or it cannot be
                 computed from these bars.
         """
+        self.check_features()
+        return features_of_bars(frame, self.feature_names, self.folder)
+
+    def check_features(self) -> None:
+        """Refuse a model with a feature that is not installed.
+
+        Raises:
+            BundleError: Naming the features, and the version that knew them.
+        """
         unknown = sorted(set(self.feature_names) - set(features.feature_names()))
         if unknown:
             raise BundleError(
@@ -185,13 +194,6 @@ class Bundle:
                 f"{', '.join(unknown)}; it was written by ultimate-deep "
                 f"{self.manifest['libraries'].get('ultimate-deep')}: install that version"
             )
-        try:
-            return features.compute_features(frame, self.feature_names)
-        except ValueError as error:
-            raise BundleError(
-                f"the features of {self.folder} cannot be computed from these bars: {error} "
-                "(The model needs all of its features: bring bars like those it was trained on.)"
-            ) from error
 
     def complete_inputs(
         self, market: Market, rows: Rows, among: np.ndarray | None = None

@@ -1,11 +1,15 @@
 """From rows of any bars to what a saved model is fed, and its answers back at their rows."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from ultimate_deep import features
+from ultimate_deep.bundles.manifest import BundleError
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.config import config_from_dict
 from ultimate_deep.pipeline.inputs.config import InputConfig
@@ -13,6 +17,23 @@ from ultimate_deep.pipeline.inputs.model_inputs import ModelInputs
 from ultimate_deep.pipeline.inputs.tables import RowInputs, apply_scalers, input_tables
 from ultimate_deep.pipeline.rows import Rows
 from ultimate_deep.pipeline.scaling import ArrayScaler
+
+
+def features_of_bars(
+    frame: pd.DataFrame, names: Sequence[str], folder: Path
+) -> features.FeatureMatrix:
+    """Compute what the saved model in `folder` reads, from canonical bars of one symbol.
+
+    Raises:
+        BundleError: A feature cannot be computed from these bars.
+    """
+    try:
+        return features.compute_features(frame, names)
+    except ValueError as error:
+        raise BundleError(
+            f"the features of {folder} cannot be computed from these bars: {error} "
+            "(A model needs all of its features: bring bars like those it was trained on.)"
+        ) from error
 
 
 def complete_inputs(

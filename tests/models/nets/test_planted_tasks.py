@@ -1,7 +1,7 @@
 """Memory and cross-timeframe models solve what needs them; the plain LSTM of the same budget fails.
 
-Same width, batches and optimizer for both sides, and no more steps for the side that succeeds. Chance is one half in every task; the
-LSTM is given what one window can give: the window itself.
+Same width, batches and optimizer for both sides, and no more steps for the side that succeeds.
+Chance is one half in every task; the LSTM is given what one window can give: the window itself.
 """
 
 import dataclasses

@@ -22,7 +22,7 @@ from ultimate_deep.bundles.ensembles.combiner import Combiner, EnsembleError
 from ultimate_deep.bundles.ensembles.outputs import feature_columns, member_logits
 from ultimate_deep.bundles.ensembles.predictor import CALIBRATION_FILE, EnsemblePredictor
 from ultimate_deep.bundles.manifest import verified_manifest
-from ultimate_deep.bundles.row_inputs import spread
+from ultimate_deep.bundles.row_inputs import features_of_bars, spread
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.rows import Rows
 
@@ -75,18 +75,8 @@ class EnsembleBundle:
                 computed from these bars.
         """
         for bundle in self.members.values():
-            if unknown := sorted(set(bundle.feature_names) - set(features.feature_names())):
-                raise BundleError(
-                    f"{bundle.folder} needs features that the installed version does not know: "
-                    f"{', '.join(unknown)}; install the version that wrote it"
-                )
-        try:
-            return features.compute_features(frame, self.feature_names)
-        except ValueError as error:
-            raise BundleError(
-                f"the features of {self.folder} cannot be computed from these bars: {error} "
-                "(The members need all of their features: bring bars like those they know.)"
-            ) from error
+            bundle.check_features()
+        return features_of_bars(frame, self.feature_names, self.folder)
 
     def row_outputs(
         self, market: Market, rows: Rows, among: np.ndarray | None = None
