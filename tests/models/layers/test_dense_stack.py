@@ -1,9 +1,6 @@
 """The dense stack against a plain float64 loop, between its ways of running, and at depth."""
 
 import importlib.util
-import subprocess
-import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -310,7 +307,7 @@ def test_bad_units_and_shapes_are_refused():
 
 
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="the extra [jax] is absent")
-def test_jax_gives_the_same_outputs_and_gradients(tmp_path):
+def test_jax_gives_the_same_outputs_and_gradients(tmp_path, on_jax):
     x, given, theirs = random_input(), {}, {}
     for kind in ("layer", "batch"):
         layer = built(normalization=kind, dropout_rate=0.3, stochastic_depth=0.4)
@@ -324,6 +321,5 @@ def test_jax_gives_the_same_outputs_and_gradients(tmp_path):
                 theirs[f"{kind}/{weight.name}"] = moment
     source, target = tmp_path / "given.npz", tmp_path / "results.npz"
     np.savez(source, x=x, upstream=upstream_gradient(), units=UNITS, **given)
-    worker = Path(__file__).with_name("dense_jax_worker.py")
-    subprocess.run([sys.executable, worker, source, target], check=True, timeout=300)
+    on_jax("dense_jax_worker.py", source, target)()
     assert_close(dict(np.load(target)), theirs, 1e-4)
