@@ -111,15 +111,11 @@ def reference(layer, x, training):
     x = tf.constant(x.astype("float64"))
     watched = {n: w for n, w in weights.items() if "moving" not in n}
 
-    @tf.function
-    def run(x, watched):
-        with tf.GradientTape() as tape:
-            tape.watch((x, watched))
-            y = dense64(layer, x, {**weights, **watched}, masks, training)
-            loss = tf.reduce_sum(y * tf.cast(upstream_gradient(layer.blocks_per_unit), "float64"))
-        return y, *tape.gradient(loss, (x, watched))
-
-    y, dx, gradients = run(x, watched)
+    with tf.GradientTape() as tape:
+        tape.watch((x, watched))
+        y = dense64(layer, x, {**weights, **watched}, masks, training)
+        loss = tf.reduce_sum(y * tf.cast(upstream_gradient(layer.blocks_per_unit), "float64"))
+    dx, gradients = tape.gradient(loss, (x, watched))
     return y.numpy(), {"input": dx.numpy(), **{n: g.numpy() for n, g in gradients.items()}}
 
 
@@ -158,8 +154,8 @@ def test_eager_graph_of_unknown_batch_and_xla_agree():
         outputs_and_gradients(layer, x, wrap=wrap)
         for wrap in (
             lambda f: f,
-            tf.function(input_signature=any_batch),
-            tf.function(jit_compile=True),
+            tf.function(input_signature=any_batch, autograph=False),
+            tf.function(jit_compile=True, autograph=False),
         )
     )
     for other in others:
@@ -236,7 +232,7 @@ def test_a_thousand_blocks_train_in_a_graph_of_equal_size():
         optimizer = keras.optimizers.Adam(1e-4)
         optimizer.build(layer.trainable_weights)
 
-        @tf.function
+        @tf.function(autograph=False)
         def step(layer=layer, optimizer=optimizer):
             with tf.GradientTape() as tape:
                 loss = tf.reduce_mean((layer(x, training=True)[:, -1] - target) ** 2)
