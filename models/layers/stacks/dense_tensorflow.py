@@ -50,9 +50,8 @@ def _compiled(
     layout: DenseLayout, settings: DenseSettings, batch_moments: bool
 ) -> Callable[..., Any]:
     """Outside of any graph a loop would run operation by operation."""
-    return tf.function(
-        _run(layout, settings, batch_moments), autograph=False, reduce_retracing=True
-    )
+    run = _run(layout, settings, batch_moments)
+    return tf.function(run, reduce_retracing=True, autograph=False)
 
 
 def _stack(

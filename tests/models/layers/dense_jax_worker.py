@@ -1,9 +1,4 @@
-"""Dense blocks on JAX for `test_dense_stack.py`: `dense_jax_worker.py inputs.npz outputs.npz`."""
-
-import os
-import sys
-
-os.environ["KERAS_BACKEND"] = "jax"
+"""Dense blocks on JAX for `test_dense_stack.py`."""
 
 import jax
 import numpy as np
@@ -48,7 +43,3 @@ def main(source, target):
         for name, value in {"input": dx, "output": y, **gradients, **moments}.items():
             results[f"{kind}/{name}"] = np.asarray(value)
     np.savez(target, **results)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -2,10 +2,6 @@
 
 import importlib.util
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,7 +38,7 @@ def case(number):
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory):
+def both(tmp_path_factory, on_jax):
     """Predictions of TensorFlow, and what the JAX process found."""
     folder = tmp_path_factory.mktemp("jax")
     arrays, ours = {}, []
@@ -54,15 +50,7 @@ def both(tmp_path_factory):
     files = [folder / name for name in ("cases.json", "cases.npz", "results.npz")]
     files[0].write_text(json.dumps(CASES))
     np.savez(files[1], **arrays)
-    done = subprocess.run(
-        [sys.executable, Path(__file__).with_name("attention_jax_worker.py"), *files],
-        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
-        cwd=Path(__file__).parents[3],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    on_jax("attention_jax_worker.py", *files)()
     with np.load(files[2]) as results:
         return ours, dict(results)
 

@@ -1,9 +1,6 @@
 """The dense stack against a plain float64 loop, between its ways of running, and at depth."""
 
 import importlib.util
-import subprocess
-import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -114,15 +111,11 @@ def reference(layer, x, training):
     x = tf.constant(x.astype("float64"))
     watched = {n: w for n, w in weights.items() if "moving" not in n}
 
-    @tf.function
-    def run(x, watched):
-        with tf.GradientTape() as tape:
-            tape.watch((x, watched))
-            y = dense64(layer, x, {**weights, **watched}, masks, training)
-            loss = tf.reduce_sum(y * tf.cast(upstream_gradient(layer.blocks_per_unit), "float64"))
-        return y, *tape.gradient(loss, (x, watched))
-
-    y, dx, gradients = run(x, watched)
+    with tf.GradientTape() as tape:
+        tape.watch((x, watched))
+        y = dense64(layer, x, {**weights, **watched}, masks, training)
+        loss = tf.reduce_sum(y * tf.cast(upstream_gradient(layer.blocks_per_unit), "float64"))
+    dx, gradients = tape.gradient(loss, (x, watched))
     return y.numpy(), {"input": dx.numpy(), **{n: g.numpy() for n, g in gradients.items()}}
 
 
@@ -161,8 +154,8 @@ def test_eager_graph_of_unknown_batch_and_xla_agree():
         outputs_and_gradients(layer, x, wrap=wrap)
         for wrap in (
             lambda f: f,
-            tf.function(input_signature=any_batch),
-            tf.function(jit_compile=True),
+            tf.function(input_signature=any_batch, autograph=False),
+            tf.function(jit_compile=True, autograph=False),
         )
     )
     for other in others:
@@ -239,7 +232,7 @@ def test_a_thousand_blocks_train_in_a_graph_of_equal_size():
         optimizer = keras.optimizers.Adam(1e-4)
         optimizer.build(layer.trainable_weights)
 
-        @tf.function
+        @tf.function(autograph=False)
         def step(layer=layer, optimizer=optimizer):
             with tf.GradientTape() as tape:
                 loss = tf.reduce_mean((layer(x, training=True)[:, -1] - target) ** 2)
@@ -251,7 +244,7 @@ def test_a_thousand_blocks_train_in_a_graph_of_equal_size():
         sizes.append(sum(len(f.node_def) for f in graph.library.function) + len(graph.node))
     # Ten times the blocks: but for a constant or two, the same operations.
     assert sizes[1] < 1.02 * sizes[0]
-    losses = [float(step()) for _ in range(12)]
+    losses = [float(step()) for _ in range(8)]
     assert np.mean(losses[-3:]) < 0.8 * np.mean(losses[:3]), losses
 
 
@@ -310,7 +303,7 @@ def test_bad_units_and_shapes_are_refused():
 
 
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="the extra [jax] is absent")
-def test_jax_gives_the_same_outputs_and_gradients(tmp_path):
+def test_jax_gives_the_same_outputs_and_gradients(tmp_path, on_jax):
     x, given, theirs = random_input(), {}, {}
     for kind in ("layer", "batch"):
         layer = built(normalization=kind, dropout_rate=0.3, stochastic_depth=0.4)
@@ -324,6 +317,5 @@ def test_jax_gives_the_same_outputs_and_gradients(tmp_path):
                 theirs[f"{kind}/{weight.name}"] = moment
     source, target = tmp_path / "given.npz", tmp_path / "results.npz"
     np.savez(source, x=x, upstream=upstream_gradient(), units=UNITS, **given)
-    worker = Path(__file__).with_name("dense_jax_worker.py")
-    subprocess.run([sys.executable, worker, source, target], check=True, timeout=300)
+    on_jax("dense_jax_worker.py", source, target)()
     assert_close(dict(np.load(target)), theirs, 1e-4)

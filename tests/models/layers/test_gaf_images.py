@@ -1,9 +1,6 @@
 """The layer of Gramian angular fields against pyts and float64, in every policy and backend."""
 
 import importlib.util
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -139,22 +136,12 @@ def test_other_shapes_are_refused(shape):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is absent")
-def test_jax_gives_the_same_values_and_gradients(tmp_path):
+def test_jax_gives_the_same_values_and_gradients(tmp_path, on_jax):
     numbers = hard_numbers()
     upstream = np.random.default_rng(2).normal(size=(9, 24, 24, 2)).astype(np.float32)
     source, result = tmp_path / "source.npz", tmp_path / "result.npz"
     np.savez(source, numbers=numbers, upstream=upstream)
-    program = (
-        "import sys, jax, numpy as np\n"
-        "from ultimate_deep.models.layers import GafImages\n"
-        "given = np.load(sys.argv[1]); layer = GafImages()\n"
-        "total = lambda x: (layer(x) * given['upstream']).sum()\n"
-        "x = given['numbers']\n"
-        "np.savez(sys.argv[2], images=jax.jit(layer)(x), gradient=jax.jit(jax.grad(total))(x))\n"
-    )
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
-    command = [sys.executable, "-c", program, str(source), str(result)]
-    subprocess.run(command, check=True, cwd=ROOT, env=environment)
+    on_jax("gaf_jax_worker.py", source, result)()
     with np.load(result) as found:
         np.testing.assert_allclose(found["images"], GafImages()(numbers), rtol=0, atol=3e-7)
         expected = gradient(numbers, upstream)

@@ -2,10 +2,6 @@
 
 import importlib.util
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -103,8 +99,8 @@ def random_case(kind, options):
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory):
-    """Results by case, of TensorFlow and of one JAX process that runs beside it."""
+def both(tmp_path_factory, on_jax):
+    """Results by case, of TensorFlow and of the JAX process that runs beside it."""
     folder = tmp_path_factory.mktemp("jax")
     cases = {name: random_case(kind, options) for name, (kind, options) in CASES.items()}
     specified = [(type(layer).__name__, layer.get_config()) for layer, _, _ in cases.values()]
@@ -115,16 +111,9 @@ def both(tmp_path_factory):
     files = [folder / name for name in ("cases.json", "cases.npz", "results.npz")]
     files[0].write_text(json.dumps(specified))
     np.savez(files[1], **arrays)
-    process = subprocess.Popen(
-        [sys.executable, Path(__file__).with_name("run_on_jax.py"), *files],
-        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
-        cwd=Path(__file__).parents[3],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    wait = on_jax("run_on_jax.py", *files)
     ours = {name: outputs_and_gradients(*case) for name, case in cases.items()}
-    _, errors = process.communicate()
-    assert process.returncode == 0, errors[-3000:]
+    wait()
     with np.load(files[2]) as results:
         found = dict(results)
     theirs = {name: part(found, f"{number}/") for number, name in enumerate(CASES)}

@@ -16,6 +16,8 @@ WIDTH, ROWS = 6, 9
 UNITS = (2, 1, 2)
 DEPTH = sum(UNITS)
 SEED = (7, 0)
+GRAPH = tf.function(autograph=False)
+XLA = tf.function(jit_compile=True, autograph=False)
 
 ADDITIVE = {"coupling": "additive"}
 PLAIN = {"coupling": "none", "residual_scaling": "none", "stochastic_depth": 0.0}
@@ -187,7 +189,7 @@ def test_memory_modes_agree_with_masks_on(options, normalization):
     memories = ("store", "checkpoint", "reversible") if "coupling" in options else ("checkpoint",)
     results = {
         memory: outputs_and_gradients(
-            built(normalization=normalization, memory=memory, **options), x, wrap=tf.function
+            built(normalization=normalization, memory=memory, **options), x, wrap=GRAPH
         )
         for memory in dict.fromkeys(("store", *memories))
     }
@@ -217,8 +219,7 @@ def test_exact_blocks_are_undone_to_the_last_bit(normalization, jit):
     for memory in ("store", "reversible"):
         layer = ResidualStack((300, 100), memory=memory, seed=5, **options)
         layer.build((None, 16))
-        wrap = tf.function(jit_compile=True) if jit else tf.function
-        results.append(outputs_and_gradients(layer, x, wrap=wrap))
+        results.append(outputs_and_gradients(layer, x, wrap=XLA if jit else GRAPH))
     (y, gradients, _), (again, same, _) = results
     np.testing.assert_array_equal(y, again)
     assert np.abs(y).max() < 100
@@ -240,7 +241,7 @@ def test_exact_rounds_branches_to_the_grid_and_gradients_pass_through():
 def test_eager_graph_and_xla_agree():
     x = random_input()
     for options in ({"memory": "checkpoint"}, {**ADDITIVE, "memory": "reversible"}):
-        wraps = (lambda f: f, tf.function, tf.function(jit_compile=True))
+        wraps = (lambda f: f, GRAPH, XLA)
         eager, graph, xla = (outputs_and_gradients(built(**options), x, wrap=w) for w in wraps)
         for other in (graph, xla):
             assert_close({"output": other[0]}, {"output": eager[0]}, 1e-5)
@@ -253,7 +254,7 @@ def test_deep_reversible_gradients_are_near_those_of_the_store():
     for memory in ("store", "reversible"):
         layer = ResidualStack((1000,), **ADDITIVE, memory=memory, stochastic_depth=0.3, seed=2)
         layer.build((None, 16))
-        results.append(outputs_and_gradients(layer, x, wrap=tf.function))
+        results.append(outputs_and_gradients(layer, x, wrap=GRAPH))
     assert_close(results[1][1], results[0][1], 2e-5)
 
 
@@ -262,7 +263,7 @@ def test_moving_statistics_move_once_a_step_towards_the_batch():
     layer = built(normalization="batch", memory="checkpoint", **options)
     before = {w.name: w.numpy() for w in layer.weights}
     x = random_input()
-    outputs_and_gradients(layer, x, wrap=tf.function)
+    outputs_and_gradients(layer, x, wrap=GRAPH)
     moved = layer.norm_1_moving_mean.numpy()[0]
     expected = 0.99 * before["norm_1_moving_mean"][0] + 0.01 * x.mean(0)
     np.testing.assert_allclose(moved, expected, rtol=1e-5, atol=1e-6)
@@ -334,7 +335,7 @@ def test_signal_and_gradient_stay_of_order_one_at_any_depth(scaling, normalizati
     for depth in (10, 1000):
         layer = ResidualStack((depth,), residual_scaling=scaling, normalization=normalization)
         layer.build((None, 16))
-        y, gradients, _ = outputs_and_gradients(layer, x, wrap=tf.function)
+        y, gradients, _ = outputs_and_gradients(layer, x, wrap=GRAPH)
         assert 0.1 < y.std() / x.std() < 10
         assert 0.02 < gradients["input"].std() < 20
 

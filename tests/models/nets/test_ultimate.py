@@ -195,7 +195,8 @@ def test_no_dense_units_is_a_net_too():
 @pytest.mark.slow
 @pytest.mark.parametrize("residual_scaling", ["1/sqrt(depth)", "none", "rezero"])
 def test_five_hundred_blocks_keep_signal_and_gradient_sane_and_train(residual_scaling):
-    fields = {"width": 16, "dropout_rate": 0.1, "residual_scaling": residual_scaling}
+    fields = {"width": 16, "dense_blocks_per_unit": (5, 5), "dropout_rate": 0.1}
+    fields["residual_scaling"] = residual_scaling
     model = build_ultimate(INPUTS, config=UltimateConfig(**fields, memory="checkpoint"))
     x, y = data()
     stack = model.get_layer("residual_stack")
@@ -208,7 +209,7 @@ def test_five_hundred_blocks_keep_signal_and_gradient_sane_and_train(residual_sc
     model.compile(optimizer=optimizer, loss=keras.losses.BinaryCrossentropy(from_logits=True))
     # Without scaling, 500 branches drown what the first learnt at this rate: finite, but slow.
     scaled = residual_scaling != "none"
-    losses = [model.train_on_batch(x, y) for _ in range(25 if scaled else 3)]
+    losses = [model.train_on_batch(x, y) for _ in range(10 if scaled else 3)]
     assert np.isfinite(losses).all()
     if scaled:
         assert np.mean(losses[-3:]) < 0.8 * np.mean(losses[:3])
