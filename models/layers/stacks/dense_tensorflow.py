@@ -50,7 +50,9 @@ def _compiled(
     layout: DenseLayout, settings: DenseSettings, batch_moments: bool
 ) -> Callable[..., Any]:
     """Outside of any graph a loop would run operation by operation."""
-    return tf.function(_run(layout, settings, batch_moments), reduce_retracing=True)
+    return tf.function(
+        _run(layout, settings, batch_moments), autograph=False, reduce_retracing=True
+    )
 
 
 def _stack(

@@ -54,7 +54,7 @@ def _compiled(stack: StackPass, shape: tuple[int, ...]) -> Any:
 
     A function that has seen both would be traced anew for rows of no known width.
     """
-    return tf.function(functools.partial(_run, stack), reduce_retracing=True)
+    return tf.function(functools.partial(_run, stack), autograph=False, reduce_retracing=True)
 
 
 def _run(
