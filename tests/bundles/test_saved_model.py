@@ -23,6 +23,7 @@ from ultimate_deep.models.heads import Heads
 from ultimate_deep.models.registry import build_model, config_class
 from ultimate_deep.pipeline.scaling import fit_scaler
 
+ROOT = Path(__file__).resolve().parents[2]
 PREFIX = "ultimate_deep_advanced"
 FEATURES = 11
 OPTIONS = {
@@ -67,13 +68,15 @@ STRANGER = """
     print(json.dumps(worst))
 """
 
-# Our own user in a new process, who imports `models` and then loads as Keras' manual says.
+# Then our own user, who imports `models` and loads as Keras' manual says.
 OURS = """
     import json, pathlib, sys
+    assert not [name for name in sys.modules if name.split(".")[0] == "ultimate_deep"]
+    sys.path.insert(0, sys.argv[4])
     import keras, numpy as np
     from ultimate_deep import models
     worst = {}
-    for name, folder in json.loads(sys.argv[1]).items():
+    for name, folder in json.loads(sys.argv[3]).items():
         folder = pathlib.Path(folder)
         stored = np.load(folder.parent / f"{name}.npz")
         for kind in ("keras", "h5"):
@@ -82,20 +85,6 @@ OURS = """
             worst[f"{name} {kind}"] = float(np.abs(logits - stored["logits"][:256]).max())
     print(json.dumps(worst))
 """
-
-
-def run_python(program: str, *arguments: str, flags=(), cwd: Path, **environment: str) -> dict:
-    command = [sys.executable, *flags, "-c", textwrap.dedent(program), *arguments]
-    done = subprocess.run(
-        command,
-        cwd=cwd,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", **environment},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def shaken(name: str) -> keras.Model:
@@ -144,20 +133,31 @@ def folders(tmp_path_factory) -> dict[str, str]:
     return {name: str(root / name) for name in OPTIONS}
 
 
-@pytest.mark.slow
-def test_strangers_reproduce_the_predictions(folders, tmp_path):
-    (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "__init__.py").write_text("OWNER = 'stranger'\n")
+@pytest.fixture(scope="module")
+def told(folders, tmp_path_factory) -> list[dict[str, float]]:
+    """What a stranger finds in a new process, and what our user finds there after that."""
+    here = tmp_path_factory.mktemp("stranger")
+    (here / "models").mkdir()
+    (here / "models" / "__init__.py").write_text("OWNER = 'stranger'\n")
     paths = sysconfig.get_paths()
     site_packages = json.dumps(sorted({paths["purelib"], paths["platlib"]}))
-    worst = run_python(
-        STRANGER,
-        str(tmp_path),
-        site_packages,
-        json.dumps(folders),
-        flags=("-I", "-S"),
-        cwd=tmp_path,
+    program = textwrap.dedent(STRANGER) + textwrap.dedent(OURS)
+    arguments = [str(here), site_packages, json.dumps(folders), str(ROOT)]
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program, *arguments],
+        cwd=here,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
+    assert done.returncode == 0, done.stderr[-4000:]
+    return [json.loads(line) for line in done.stdout.splitlines()[-2:]]
+
+
+@pytest.mark.slow
+def test_strangers_reproduce_the_predictions(told):
+    worst = told[0]
     assert worst.keys() == {f"{n} {k}" for n in OPTIONS for k in ("logits", "probability")}
     probability = {key: value for key, value in worst.items() if "probability" in key}
     assert max(probability.values()) <= 1e-6, worst
@@ -166,9 +166,8 @@ def test_strangers_reproduce_the_predictions(folders, tmp_path):
 
 
 @pytest.mark.slow
-def test_keras_and_h5_load_in_a_new_process(folders, tmp_path):
-    root = Path(__file__).resolve().parents[2]
-    worst = run_python(OURS, json.dumps(folders), cwd=tmp_path, PYTHONPATH=str(root))
+def test_keras_and_h5_load_in_a_new_process(told):
+    worst = told[1]
     assert worst.keys() == {f"{name} {kind}" for name in OPTIONS for kind in ("keras", "h5")}
     assert max(worst.values()) <= 1e-5, worst  # as above; the same batches, so bfloat16 too
 

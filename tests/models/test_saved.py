@@ -1,4 +1,4 @@
-"""Files that a fresh process can open: ours after `import models`, exports without it."""
+"""Files that a fresh process can open: exports without our code, ours after `import models`."""
 
 import os
 import subprocess
@@ -17,15 +17,27 @@ CONFIG = UltimateConfig(
     width=8, res_blocks_per_unit=(3, 2), dense_blocks_per_unit=(2, 1), growth_rate=4
 )
 
-WITH_OURS = """
+WITHOUT_OURS = """
 import sys, warnings
 warnings.simplefilter("error")
 warnings.filterwarnings("ignore", ".*__array__.*copy keyword", DeprecationWarning)
-import numpy as np, keras
-from ultimate_deep import models
-folder = sys.argv[1]
+import numpy as np, tensorflow as tf
+folder, root = sys.argv[1:]
 x = np.load(f"{folder}/x.npy")
 expected = np.load(f"{folder}/expected.npy")
+loaded = tf.saved_model.load(f"{folder}/saved_model")
+served = loaded.serve(x)
+np.testing.assert_allclose(served, expected, rtol=1e-5, atol=1e-6)
+assert loaded.serve(x[:3]).shape == (3, 1)
+assert not [name for name in sys.modules if name.split(".")[0] in ("models", "ultimate_deep")]
+print("served")
+"""
+
+# In the same process, after that.
+WITH_OURS = """
+sys.path.insert(0, root)
+import keras
+from ultimate_deep import models
 for suffix in ("keras", "h5"):
     for compiled in (True, False):
         model = keras.models.load_model(f"{folder}/model.{suffix}", compile=compiled)
@@ -34,19 +46,6 @@ for suffix in ("keras", "h5"):
         if compiled:
             assert int(model.optimizer.iterations.numpy()) == 6
 print("loaded")
-"""
-
-WITHOUT_OURS = """
-import sys
-import numpy as np, tensorflow as tf
-folder = sys.argv[1]
-x = np.load(f"{folder}/x.npy")
-loaded = tf.saved_model.load(f"{folder}/saved_model")
-served = loaded.serve(x)
-np.testing.assert_allclose(served, np.load(f"{folder}/expected.npy"), rtol=1e-5, atol=1e-6)
-assert loaded.serve(x[:3]).shape == (3, 1)
-assert "models" not in sys.modules
-print("served")
 """
 
 
@@ -69,21 +68,21 @@ def folder(tmp_path_factory):
     return folder
 
 
-def run(code, folder, cwd):
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
-    if cwd == ROOT:
-        environment["PYTHONPATH"] = str(ROOT)
-    result = subprocess.run(
-        [sys.executable, "-c", code, str(folder)],
-        cwd=cwd, env=environment, capture_output=True, text=True, timeout=600, check=False,
+@pytest.fixture(scope="module")
+def said(folder, tmp_path_factory):
+    """What a fresh process says, first without our code and then with it."""
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT_OURS + WITH_OURS, str(folder), str(ROOT)],
+        cwd=tmp_path_factory.mktemp("elsewhere"),
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
+        capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    return result
 
 
-def test_a_fresh_process_loads_both_formats_and_goes_on_alike(folder):
-    assert "loaded" in run(WITH_OURS, folder, ROOT).stdout
+def test_a_fresh_process_loads_both_formats_and_goes_on_alike(said):
+    assert said.returncode == 0, said.stderr
+    assert "loaded" in said.stdout
 
 
-def test_an_export_serves_without_our_code(folder, tmp_path):
-    assert "served" in run(WITHOUT_OURS, folder, tmp_path).stdout
+def test_an_export_serves_without_our_code(said):
+    assert "served" in said.stdout, said.stderr

@@ -115,8 +115,24 @@ def export_saved_model(model: keras.Model, folder: Path, temperature: np.ndarray
     one = len(tensors) == 1
     serving = keras.Model(next(iter(tensors.values())) if one else tensors, outputs, name="serving")
     signature = [next(iter(specs.values())) if one else specs]
+    # As `serving.export`, which also traces every net inside of it to look for lookup tables.
+    archive = keras.export.ExportArchive()
+    for layer in _layers_in(model):
+        archive.track(layer)
+    for name in ("variables", "trainable_variables", "non_trainable_variables"):
+        archive.add_variable_collection(name, getattr(serving, name))
+    archive.add_endpoint("serve", serving, signature)
     with quiet_saving():
-        serving.export(folder, format="tf_saved_model", verbose=False, input_signature=signature)
+        archive.write_out(folder, verbose=False)
+
+
+def _layers_in(layer: keras.Layer) -> Iterator[keras.Layer]:
+    """Walk the layers of functional nets, however they are nested."""
+    if isinstance(layer, keras.Model) and layer.inputs:
+        for inner in layer.layers:
+            yield from _layers_in(inner)
+    else:
+        yield layer
 
 
 def compile_outputs(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 from ultimate_deep.models.registry import build_model, config_class
 from ultimate_deep.training.arrays import Arrays
+from ultimate_deep.training.loop.compiled import compile_fit
 from ultimate_deep.training.loop.fit import FitConfig, Interrupted, fit
 from ultimate_deep.training.progress import Progress
 
@@ -20,7 +22,7 @@ WORKER = Path(__file__).with_name("fit_worker.py")
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def start(folder: Path, *, seconds: float = 0.0) -> subprocess.Popen:
+def start(folder: Path, *, seconds: float) -> subprocess.Popen:
     command = [sys.executable, "-W", "error", str(WORKER), str(folder)]
     return subprocess.Popen(
         [*command, str(folder.with_suffix(".npz")), str(seconds)],
@@ -44,9 +46,21 @@ def wait_for_step(process: subprocess.Popen, folder: Path, step: int) -> None:
     pytest.fail(f"no checkpoint of step {step} within two minutes")
 
 
+@pytest.fixture
+def run_worker(monkeypatch):
+    """Run the worker to its end in this process."""
+
+    def run(folder: Path) -> None:
+        arguments = [str(WORKER), str(folder), str(folder.with_suffix(".npz")), "0"]
+        monkeypatch.setattr(sys, "argv", arguments)
+        runpy.run_path(str(WORKER), run_name="__main__")
+
+    return run
+
+
 @pytest.mark.slow
-def test_kill_and_ctrl_c_leave_no_trace(tmp_path):
-    whole = start(tmp_path / "whole")
+def test_kill_and_ctrl_c_leave_no_trace(tmp_path, run_worker):
+    """Killed and interrupted in processes of their own; begun and ended straight in this one."""
     folder = tmp_path / "broken"
 
     killed = start(folder, seconds=0.05)
@@ -61,11 +75,10 @@ def test_kill_and_ctrl_c_leave_no_trace(tmp_path):
     said, errors = stopped.communicate(timeout=60)
     assert stopped.returncode == 130, errors
     assert "stopped by SIGINT at epoch 3, step" in said
+    assert not folder.with_suffix(".npz").exists()
 
-    finished = start(folder)
-    for process in (whole, finished):
-        _, errors = process.communicate(timeout=120)
-        assert process.returncode == 0, errors
+    run_worker(folder)
+    run_worker(tmp_path / "whole")
     expected = np.load(tmp_path / "whole.npz")
     found = np.load(tmp_path / "broken.npz")
     assert set(found.files) == set(expected.files)
@@ -80,7 +93,9 @@ def noisy_arrays(rows, *, seed):
     return Arrays(x=x, y=(x[:, :1] + draws.normal(size=(rows, 1)) > 0).astype(np.float32))
 
 
-def ultimate_run(folder, *, resume=False, progress=None):
+@pytest.fixture
+def ultimate_run():
+    """Fit an ultimate net, traced once, from the same first state each time."""
     config = dataclasses.replace(
         config_class("ultimate")(),
         width=16,
@@ -92,16 +107,26 @@ def ultimate_run(folder, *, resume=False, progress=None):
         normalization="batch",
     )
     model = build_model("ultimate", {"features": (8,)}, config=config)
-    fitted = fit(
-        model,
-        noisy_arrays(300, seed=1),
-        noisy_arrays(100, seed=2),
-        FitConfig(epochs=3, batch_size=64, jit_compile=False),
-        checkpoint_folder=folder,
-        resume=resume,
-        progress=progress,
-    )
-    return model.get_weights(), fitted.history.drop(columns="seconds").to_numpy()
+    fit_config = FitConfig(epochs=3, batch_size=64, jit_compile=False)
+    compiled = compile_fit(model, fit_config)
+    first = {name: one.numpy() for name, one in compiled.step.variables().items()}
+
+    def run(folder, *, resume=False, progress=None):
+        for name, variable in compiled.step.variables().items():
+            variable.assign(first[name])
+        fitted = fit(
+            model,
+            noisy_arrays(300, seed=1),
+            noisy_arrays(100, seed=2),
+            fit_config,
+            checkpoint_folder=folder,
+            resume=resume,
+            progress=progress,
+            compiled=compiled,
+        )
+        return model.get_weights(), fitted.history.drop(columns="seconds").to_numpy()
+
+    return run
 
 
 class CtrlC(Progress):
@@ -113,7 +138,7 @@ class CtrlC(Progress):
 
 
 @pytest.mark.slow
-def test_an_ultimate_net_resumes_its_masks_and_moving_statistics(tmp_path):
+def test_an_ultimate_net_resumes_its_masks_and_moving_statistics(tmp_path, ultimate_run):
     weights, history = ultimate_run(None)
     with pytest.raises(Interrupted):
         ultimate_run(tmp_path, progress=CtrlC())

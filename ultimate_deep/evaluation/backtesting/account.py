@@ -1,7 +1,9 @@
 """What an account did: its curves, its trades and the figures that sum it up."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -43,11 +45,7 @@ class BacktestResult:
         turnover: fraction of equity traded at the row's open, and inside the bar by stops.
         cost: what that trading and the holding cost, in units of the starting capital; negative
             where more funding was received than paid.
-        trades: one row per trade with the columns `TRADE_COLUMNS`; a trade is a maximal run of
-            positions of one sign, its returns are fractions of the equity at its entry, its size
-            is the mean absolute position.
-            The product of `1 + return_net` over one account's trades is its final equity, unless
-            the cost of the very first fill took all of it.
+        make_trades: makes `trades`, which hundreds of accounts are never asked for.
         metrics: see `performance_metrics`.
         bars_per_year: what the yearly figures assume.
     """
@@ -59,9 +57,20 @@ class BacktestResult:
     position: Array1D
     turnover: Array1D
     cost: Array1D
-    trades: pd.DataFrame
+    make_trades: Callable[[], pd.DataFrame]
     metrics: dict[str, float]
     bars_per_year: float
+
+    @cached_property
+    def trades(self) -> pd.DataFrame:
+        """One row per trade with the columns `TRADE_COLUMNS`.
+
+        A trade is a maximal run of positions of one sign, its returns are fractions of the equity
+        at its entry, its size is the mean absolute position. The product of `1 + return_net` over
+        one account's trades is its final equity, unless the cost of the very first fill took all
+        of it.
+        """
+        return self.make_trades()
 
 
 def performance_metrics(

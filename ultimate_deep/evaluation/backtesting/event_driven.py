@@ -242,5 +242,9 @@ def _result(
         bars_per_year=bars_per_year,
     )
     return BacktestResult(
-        index=index, **curves, trades=trades, metrics=metrics, bars_per_year=bars_per_year
+        index=index,
+        **curves,
+        make_trades=lambda: trades,
+        metrics=metrics,
+        bars_per_year=bars_per_year,
     )

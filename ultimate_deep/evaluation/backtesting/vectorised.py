@@ -8,6 +8,9 @@ open only closes, so that nothing is left to a price that nobody has seen.
 breakers, partial fills, several symbols in one account.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -99,8 +102,10 @@ def run_backtest(
     count, row = settle(price, wanted, config.delay_bars, charges, curves, trades)
     if row >= 0:
         raise no_volume_error(index, row, symbol)
-    table = _trade_list(TradeRows(*(part[:count] for part in trades)), price, index, symbol)
-    return _result(index, curves, table, bars_per_year)
+    made = TradeRows(*(part[:count] for part in trades))
+    return _result(
+        index, curves, made, partial(_trade_list, made, price, index, symbol), bars_per_year
+    )
 
 
 class NoVolumeError(ValueError):
@@ -191,7 +196,11 @@ def _trade_list(
 
 
 def _result(
-    index: pd.DatetimeIndex, curves: Curves, trades: pd.DataFrame, bars_per_year: float
+    index: pd.DatetimeIndex,
+    curves: Curves,
+    trades: TradeRows,
+    make_trades: Callable[[], pd.DataFrame],
+    bars_per_year: float,
 ) -> BacktestResult:
     return BacktestResult(
         index=index,
@@ -201,7 +210,7 @@ def _result(
         position=curves.position,
         turnover=curves.turnover,
         cost=curves.cost,
-        trades=trades,
+        make_trades=make_trades,
         metrics=performance_metrics(
             return_net=curves.return_net,
             return_gross=curves.return_gross,
@@ -209,8 +218,8 @@ def _result(
             position=curves.position,
             turnover=curves.turnover,
             cost=curves.cost,
-            trade_return_net=trades["return_net"].to_numpy(),
-            trade_bars=trades["bars"].to_numpy(),
+            trade_return_net=trades.growth_net - 1.0,
+            trade_bars=trades.exit_row - trades.entry_row,
             bars_per_year=bars_per_year,
         ),
         bars_per_year=bars_per_year,
