@@ -1,6 +1,7 @@
 """The vectorised backtest against a plain loop that keeps cash and units, trade for trade."""
 
 import math
+import pickle
 from decimal import Decimal
 
 import numpy as np
@@ -319,6 +320,14 @@ def test_one_account_combines_to_itself_and_equal_bars_keep_their_year():
     assert combine_backtests([one, one]).bars_per_year == 6240.0
     with pytest.raises(ValueError, match="at least one account"):
         combine_backtests([])
+
+
+def test_a_result_with_its_trades_goes_to_another_process():
+    one = run_backtest(make_frame(gappy_prices(100, 1)), np.ones(100), bars_per_year=6240.0)
+    for result in (one, combine_backtests([one, one])):
+        sent = pickle.loads(pickle.dumps(result))
+        pd.testing.assert_frame_equal(sent.trades, result.trades)
+        assert len(sent.trades) == sent.metrics["trades"]
 
 
 def test_a_ruined_account_leaves_the_others_alone():

@@ -244,7 +244,7 @@ def _result(
     return BacktestResult(
         index=index,
         **curves,
-        make_trades=lambda: trades,
+        make_trades=trades.copy,
         metrics=metrics,
         bars_per_year=bars_per_year,
     )

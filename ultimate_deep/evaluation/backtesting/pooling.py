@@ -60,7 +60,7 @@ def combine_backtests(results: Sequence[BacktestResult]) -> BacktestResult:
         position=position,
         turnover=turnover,
         cost=cost,
-        make_trades=lambda: trades,
+        make_trades=trades.copy,
         metrics=performance_metrics(
             return_net=net,
             return_gross=gross,
