@@ -3,9 +3,10 @@
 import difflib
 import importlib.util
 import os
+import runpy
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -81,6 +82,22 @@ def plain_figures() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ultimate_deep.evaluation.reporting.figures.to_svg", empty)
         yield
+
+
+@pytest.fixture
+def run_script(monkeypatch) -> Callable[..., None]:
+    """Run a file of `train_scripts` in this process, where the feature engine is compiled already.
+
+    Called with the file's name and its arguments; ends as the script does.
+    """
+    scripts = Path(__file__).resolve().parents[1] / "train_scripts"
+
+    def run(name: str, *arguments: str) -> None:
+        monkeypatch.setattr(sys, "argv", [str(scripts / name), *arguments])
+        runpy.run_path(str(scripts / name), run_name="__main__")
+
+    monkeypatch.setattr("ultimate_deep.training.backend.start_up", lambda console: None)
+    return run
 
 
 @pytest.fixture

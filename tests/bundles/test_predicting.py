@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ultimate_deep.bundles.bundle import load_bundle
+from ultimate_deep.bundles.bundle import Bundle, load_bundle
 from ultimate_deep.bundles.predicting import bundle_config, merge_data, predict_bars
 from ultimate_deep.bundles.prediction_uncertainty import uncertainty_columns
 from ultimate_deep.experiments.judging.rejudged import backtest_bundle
@@ -43,11 +43,17 @@ def run(two_files, tmp_path_factory) -> Run:
         name="small",
         artifacts=str(tmp_path_factory.mktemp("artifacts")),
         data=DataConfig(path=two_files),
-        model=ModelConfig(name="ultimate", preset="small", options={"res_blocks_per_unit": (1, 1)}),
-        fit=FitConfig(epochs=2),
+        model=ModelConfig(name="ultimate", preset="tiny", options={"dense_blocks_per_unit": (1,)}),
+        fit=FitConfig(epochs=2, jit_compile=False),
         baselines=False,
     )
     return run_experiment(config, Progress())
+
+
+@pytest.fixture(scope="module")
+def bundle(run) -> Bundle:
+    """The run's bundle, read from disk."""
+    return load_bundle(run.folder)
 
 
 def test_run_leaves_a_bundle_a_link_and_nothing_unfinished(run):
@@ -67,8 +73,7 @@ def test_run_leaves_a_bundle_a_link_and_nothing_unfinished(run):
     assert "Cannot tell" in (text := (run.folder / "report.html").read_text()) or "dge" in text
 
 
-def test_dropout_passes_say_how_sure_the_model_is(run, two_files):
-    bundle = load_bundle(run.folder)
+def test_dropout_passes_say_how_sure_the_model_is(bundle, two_files):
     market = load_market(DataConfig(path=two_files), bundle_config(bundle).label)
     sure = uncertainty_columns(bundle, market, passes=4)
     said = predict_bars(bundle, market)
@@ -83,13 +88,11 @@ def test_dropout_passes_say_how_sure_the_model_is(run, two_files):
     pd.testing.assert_frame_equal(sure, uncertainty_columns(bundle, market, passes=4))
 
 
-def test_configuration_survives_the_bundle(run):
-    bundle = load_bundle(run.folder)
+def test_configuration_survives_the_bundle(run, bundle):
     assert bundle_config(bundle).to_dict() == run.prepared.config.to_dict()
 
 
-def test_backtest_on_the_same_files_reproduces_every_test_figure(run):
-    bundle = load_bundle(run.folder)
+def test_backtest_on_the_same_files_reproduces_every_test_figure(run, bundle):
     again = backtest_bundle(bundle, DataConfig())
     assert again.same_bars
     assert again.differing == ()
@@ -98,27 +101,26 @@ def test_backtest_on_the_same_files_reproduces_every_test_figure(run):
     np.testing.assert_array_equal(again.judgement.backtest.equity, before.backtest.equity)
 
 
-def test_backtest_of_all_bars_says_that_it_flatters(run):
-    again = backtest_bundle(load_bundle(run.folder), DataConfig(), "all")
+def test_backtest_of_all_bars_says_that_it_flatters(run, bundle):
+    again = backtest_bundle(bundle, DataConfig(), "all")
     assert any("flatter" in note for note in again.notes)
     assert again.rows == len(run.prepared.rows.labels)
 
 
-def test_backtest_refuses_bars_that_end_before_the_test_part(run, two_files, tmp_path):
+def test_backtest_refuses_bars_that_end_before_the_test_part(bundle, two_files, tmp_path):
     early = pd.read_csv(two_files[0]).head(1_500)
     path = tmp_path / "AAA_1h.csv"
     early.to_csv(path, index=False)
     with pytest.raises(ValueError, match=r"no bar is decided at or after .* use --period all"):
-        backtest_bundle(load_bundle(run.folder), DataConfig(path=str(path)))
+        backtest_bundle(bundle, DataConfig(path=str(path)))
 
 
-def test_other_bars_are_not_called_the_same(run, two_files):
-    again = backtest_bundle(load_bundle(run.folder), DataConfig(path=two_files[0]))
+def test_other_bars_are_not_called_the_same(bundle, two_files):
+    again = backtest_bundle(bundle, DataConfig(path=two_files[0]))
     assert not again.same_bars
 
 
-def test_predictions_are_the_run_s_and_do_not_need_the_future(run, two_files, tmp_path):
-    bundle = load_bundle(run.folder)
+def test_predictions_are_the_run_s_and_do_not_need_the_future(bundle, two_files, tmp_path):
     config = bundle_config(bundle)
     market = load_market(DataConfig(path=two_files[0]), config.label)
     whole = predict_bars(bundle, market)
@@ -146,29 +148,30 @@ def test_a_stored_configuration_with_an_unknown_field_is_refused():
 
 
 @pytest.mark.slow
-def test_scripts_run_in_another_folder(run, two_files, tmp_path):
-    def script(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, str(ROOT / "train_scripts" / name), *arguments],
-            cwd=tmp_path, capture_output=True, text=True, timeout=300,
-        )  # fmt: skip
-
-    done = script("backtest.py", "--bundle", str(run.folder), "--trades", "trades.csv")
+def test_scripts_run_in_another_folder(run, two_files, tmp_path, run_script, monkeypatch, capsys):
+    """One in a process of its own, the others in this one."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "train_scripts" / "backtest.py"), "--bundle", str(run.folder),
+         "--trades", "trades.csv"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "reproduced exactly" in " ".join(done.stdout.split())
     assert len(pd.read_csv(tmp_path / "trades.csv")) == run.outcome.model.metrics["trades"]
-    done = script(
+    monkeypatch.chdir(tmp_path)
+    run_script(
         "predict.py", "--bundle", str(run.folder), "--data.path", two_files[1], "--output", "p.csv"
     )
-    assert done.returncode == 0, done.stderr
     assert pd.read_csv(tmp_path / "p.csv")["probability_up"].between(0, 1).all()
+    capsys.readouterr()
     metrics = run.folder / "metrics.json"
     original = metrics.read_text()
     try:
         metrics.write_text(json.dumps(json.loads(original) | {"test": {}}))
-        done = script("backtest.py", "--bundle", str(run.folder))
+        with pytest.raises(SystemExit) as ended:
+            run_script("backtest.py", "--bundle", str(run.folder))
     finally:
         metrics.write_text(original)
-    assert done.returncode == 1
-    assert "metrics.json" in done.stderr
-    assert "Traceback" not in done.stderr
+    # Python prints a message, and ends with status one.
+    assert "metrics.json" in ended.value.code
+    assert capsys.readouterr().err == ""

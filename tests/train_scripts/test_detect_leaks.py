@@ -27,7 +27,7 @@ steps = Steps(scale=lambda values, train: fit_scaler(values, np.arange(len(value
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory) -> Path:
+def bundle(plain_figures, tmp_path_factory) -> Path:
     config = ExperimentConfig(
         name="tiny",
         artifacts=str(tmp_path_factory.mktemp("artifacts")),

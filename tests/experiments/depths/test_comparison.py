@@ -2,10 +2,7 @@
 
 import dataclasses
 import json
-import runpy
-import sys
 import time
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -29,7 +26,6 @@ from ultimate_deep.training.loop.interrupts import Interrupted
 from ultimate_deep.training.progress import Progress
 
 QUIET = Progress()
-SCRIPT = Path(__file__).parents[3] / "train_scripts" / "compare_architectures.py"
 FEW = ("majority", "always long", "logistic regression", "residual-11")
 
 
@@ -231,13 +227,12 @@ def test_nonsense_is_refused():
             ComparisonConfig(**fields)
 
 
-def test_the_script_prints_tables_and_names_the_target(tmp_path, monkeypatch, capsys):
+def test_the_script_prints_tables_and_names_the_target(tmp_path, run_script, capsys):
     arguments = [
         "--quick", "--artifacts", str(tmp_path), "--compare.models", "[majority, always long]",
         "--compare.targets", "{majority: 0.65}",
     ]  # fmt: skip
-    monkeypatch.setattr(sys, "argv", [str(SCRIPT), *arguments])
-    runpy.run_path(str(SCRIPT), run_name="__main__")
+    run_script("compare_architectures.py", *arguments)
     told = capsys.readouterr().out
     assert "4 of 4 cells to go" in told
     assert "simulated (simulated bars): what it finds, test part" in told

@@ -5,7 +5,6 @@ import dataclasses
 import json
 import shutil
 import sqlite3
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -23,6 +22,8 @@ from ultimate_deep.market.simulation_spec import AssetSpec, SimulationSpec
 from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.progress import Progress
+
+pytestmark = pytest.mark.usefixtures("plain_figures")
 
 QUIET = Progress()
 
@@ -110,14 +111,9 @@ def test_every_symbols_past_is_known_and_rows_of_training_are_named(runs, monkey
     assert "bars of before its test part included" in (done.folder / "report.html").read_text()
 
 
-def test_rows_of_training_are_named_beside_the_verdict(runs, monkeypatch, capsys):
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[3] / "train_scripts"))
-    import evaluate
-
+def test_rows_of_training_are_named_beside_the_verdict(runs, run_script, monkeypatch, capsys):
     monkeypatch.setattr(evaluation_module, "assess_judged", lambda *a, **k: runs[0].assessment)
-    arguments = ["evaluate.py", "--bundle", str(runs[0].folder), "--period", "all"]
-    monkeypatch.setattr(sys, "argv", arguments)
-    evaluate.main()
+    run_script("evaluate.py", "--bundle", str(runs[0].folder), "--period", "all")
     said = " ".join(capsys.readouterr().out.split())
     assert said.index("This is no test") < said.index(runs[0].assessment.verdict.kind.capitalize())
 
@@ -179,17 +175,10 @@ def _lower_the_first_figure(path: Path) -> None:
         ledger.execute(f"UPDATE trial SET content = {changed} WHERE number = 1")
 
 
-def test_command_lines(runs, monkeypatch, capsys):
-    root = Path(__file__).parents[3]
-    monkeypatch.syspath_prepend(str(root / "train_scripts"))
-    import compare_models
-    import evaluate
-
-    monkeypatch.setattr(sys, "argv", ["evaluate.py", "--bundle", str(runs[0].folder)])
-    evaluate.main()
+def test_command_lines(runs, run_script, capsys):
+    run_script("evaluate.py", "--bundle", str(runs[0].folder))
     folders = ",".join(str(run.folder) for run in runs)
-    monkeypatch.setattr(sys, "argv", ["compare_models.py", "--bundles", f"[{folders}]"])
-    compare_models.main()
+    run_script("compare_models.py", "--bundles", f"[{folders}]")
     said = " ".join(capsys.readouterr().out.split())
     assert "Deflated Sharpe ratio" in said
     assert "corrected for 2 models" in said

@@ -263,7 +263,7 @@ def test_the_command_line_offers_what_is_registered():
 
 
 @pytest.mark.slow
-def test_a_second_searcher_searches_from_bars_to_bundle(tmp_path, without_charts):
+def test_a_second_searcher_searches_from_bars_to_bundle(tmp_path, plain_figures):
     config = ExperimentConfig(
         artifacts=str(tmp_path),
         data=DataConfig(simulated_rows=1_200),

@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import runpy
-import sys
 from io import StringIO
 from pathlib import Path
 
@@ -23,10 +21,11 @@ from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, Model
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.progress import Progress
 
+pytestmark = pytest.mark.usefixtures("plain_figures")
+
 QUIET = Progress()
 FEATURES = ("return_log_1", "rsi_14", "close_to_sma_20")
 TUNE = TuneConfig(trials=3, epochs=2, fields=("model.hidden_widths", "fit.learning_rate"))
-SCRIPT = Path(__file__).parents[3] / "train_scripts" / "tune.py"
 
 
 def _config(artifacts: Path, **data) -> ExperimentConfig:
@@ -109,7 +108,7 @@ def test_tables_show_plan_and_trials(tuned, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_dead_search_ends_with_the_same_bundle(tuned, tmp_path, monkeypatch, without_charts):
+def test_a_dead_search_ends_with_the_same_bundle(tuned, tmp_path, monkeypatch):
     begun = []
 
     class KilledError(BaseException):
@@ -162,10 +161,9 @@ def test_nothing_to_resume(tmp_path):
         (["--tune.trials", "0"], "tune.trials must be at least 1"),
     ],
 )
-def test_the_script_refuses_bad_settings_in_one_line(arguments, said, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", [str(SCRIPT), *arguments])
+def test_the_script_refuses_bad_settings_in_one_line(arguments, said, run_script, capsys):
     with pytest.raises(SystemExit) as ended:
-        runpy.run_path(str(SCRIPT), run_name="__main__")
+        run_script("tune.py", *arguments)
     error = capsys.readouterr().err + str(ended.value)
     assert said in error
     assert "Traceback" not in error

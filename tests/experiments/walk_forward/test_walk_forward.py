@@ -5,10 +5,7 @@ import dataclasses
 import io
 import json
 import re
-import runpy
 import sqlite3
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -45,7 +42,6 @@ from ultimate_deep.training.progress import Progress
 pytestmark = pytest.mark.usefixtures("plain_figures")
 
 QUIET = Progress()
-SCRIPT = Path(__file__).parents[3] / "train_scripts" / "walk_forward.py"
 TWO_FOLDS = WalkForwardConfig(train=0.5, test=0.25)
 
 
@@ -305,10 +301,9 @@ def test_the_screen_names_every_fold_and_file(walked):
 
 
 @pytest.mark.slow
-def test_the_script_runs_from_start_to_report(tmp_path, monkeypatch, capsys):
+def test_the_script_runs_from_start_to_report(tmp_path, run_script, capsys):
     arguments = ["--quick", "--walk.scheme", "purged_k_fold", "--walk.folds", "2"]
-    monkeypatch.setattr(sys, "argv", [str(SCRIPT), *arguments, "--artifacts", str(tmp_path)])
-    runpy.run_path(str(SCRIPT), run_name="__main__")
+    run_script("walk_forward.py", *arguments, "--artifacts", str(tmp_path))
     told = " ".join(capsys.readouterr().out.split())
     assert "not what a trader would have earned" in told
     assert "Purged K-fold, simulated bars, after costs" in told
