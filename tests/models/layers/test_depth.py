@@ -54,7 +54,7 @@ from ultimate_deep.models.layers import ResidualStack
 from ultimate_deep.models.surgery.unrolled import unrolled
 
 # Each block has nine layers in a row: recursion over this many would need nine times the blocks.
-sys.setrecursionlimit(200)
+sys.setrecursionlimit(180)
 inputs = keras.Input((4,))
 stack = ResidualStack((blocks,), dropout_rate=0.1)
 model = keras.Model(inputs, stack(inputs))
