@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: ultimate test check named contracts lint clean
+.PHONY: ultimate test check named contracts kernels lint clean
 
 ultimate: $(VENV)/.installed
 	$(BIN)/python train_scripts/run_ultimate_deep.py --yes $(ARGS)
@@ -17,7 +17,9 @@ ultimate: $(VENV)/.installed
 # Containers often forbid bytecode; then every worker and process compiles every module again.
 test contracts: export PYTHONDONTWRITEBYTECODE :=
 
-test: lint
+# Neither of the first two fills both cores.
+test: $(VENV)/.installed-dev
+	@$(MAKE) --no-print-directory -j2 lint kernels
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=15 $(ARGS)
 
 # One process of tests beside the lint: most of either is spent on one core.
@@ -32,6 +34,10 @@ named:
 contracts: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest --of "$(K)" --quiet $(ARGS) \
 		$$(grep -rl --include='test_*.py' 'pytest.mark.contract' tests)
+
+# Once, before several workers would each compile them.
+kernels: $(VENV)/.installed-dev
+	$(BIN)/python -c "from ultimate_deep.features import compile_engine; compile_engine()"
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

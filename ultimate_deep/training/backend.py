@@ -62,7 +62,7 @@ def many_models() -> Iterator[None]:
 def start_up(console: Console) -> None:
     """Load the backend and compile the feature engine side by side, saying so.
 
-    The engine's first compilation on a machine takes about half a minute; later it is read from
+    The engine's first compilation on a machine takes a quarter of a minute; later it is read from
     numba's cache.
 
     Raises:
@@ -71,7 +71,7 @@ def start_up(console: Console) -> None:
     console.print("loading TensorFlow and the feature engine (compiled once on a machine) ...")
     code = (
         f"import sys; sys.path[:] = {sys.path!r}; "
-        "from ultimate_deep import features; features.compile_engine()"
+        "from ultimate_deep import features; features.compile_engine(stream=False)"
     )
     engine = subprocess.Popen([sys.executable, "-I", "-c", code], stdin=subprocess.DEVNULL)
     try:
