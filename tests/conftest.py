@@ -1,6 +1,7 @@
 """Fixtures that every room's tests share, and the choice of one name's contract tests."""
 
 import difflib
+import gc
 import importlib.util
 import os
 import runpy
@@ -35,6 +36,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         close = difflib.get_close_matches(wanted, known)
         hint = f"Did you mean {' or '.join(close)}?" if close else f"Known: {', '.join(known)}."
         raise pytest.UsageError(f"No contract test is about {wanted!r}. {hint}")
+
+
+def pytest_collection_finish() -> None:
+    """Let no later garbage collection look again at what the tests have imported."""
+    gc.collect()
+    gc.freeze()
 
 
 def _long_files_first(items: list[pytest.Item]) -> None:

@@ -18,7 +18,7 @@ from ultimate_deep.models.heads import direction_logits
 from ultimate_deep.models.search_space import Choice, FloatRange, IntRange
 from ultimate_deep.models.surgery.attention_map import has_temporal_attention, temporal_attention
 
-pytestmark = pytest.mark.contract
+pytestmark = [pytest.mark.contract, pytest.mark.usefixtures("plain_graphs")]
 ROWS, HORIZONS = 16, 2
 INPUTS = {
     "features": {"features": (12,)},

@@ -14,6 +14,8 @@ from ultimate_deep.models.parts.pretrained import torch_names
 from ultimate_deep.models.parts.resnet18 import Resnet18, Resnet18Config
 from ultimate_deep.models.registry import preset_config
 
+pytestmark = pytest.mark.usefixtures("plain_graphs")
+
 INPUTS = {"gaf_1x": (16,), "gaf_2x": (16,)}
 ROWS = 6
 

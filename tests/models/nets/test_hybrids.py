@@ -10,6 +10,9 @@ from ultimate_deep import models
 from ultimate_deep.models import registry
 from ultimate_deep.models.layers import LaggedAttention
 from ultimate_deep.models.nets import adaptive_hybrid
+from ultimate_deep.training.optimizers.adamw import AdamW
+
+pytestmark = pytest.mark.usefixtures("plain_graphs")
 
 BARS, FEATURES = 16, 5
 
@@ -99,7 +102,7 @@ def test_the_gate_learns_which_expert_to_believe():
     for layer in model.layers:
         layer.trainable = layer.name in ("gate", "gate_hidden", "linear", "logits")
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
-    model.compile(optimizer=keras.optimizers.Adam(1e-2), loss=loss)
+    model.compile(optimizer=AdamW(1e-2, weight_decay=0.0), loss=loss)
     model.fit(x, y, batch_size=64, epochs=15, verbose=0)
     after = adaptive_hybrid.gate_weights(model, x)[:, 1].mean()
     assert after > before + 0.1

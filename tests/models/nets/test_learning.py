@@ -12,6 +12,8 @@ import pytest
 from ultimate_deep import models
 from ultimate_deep.models import registry
 
+pytestmark = pytest.mark.usefixtures("plain_graphs")
+
 ROOT = Path(__file__).resolve().parents[3]
 # A strong signal in few bars, so that the share is well above 0.8 and a lucky or unlucky start does
 # not decide; the coarse trend turns slowly, so that no stronger edge can be planted.

@@ -11,6 +11,9 @@ from ultimate_deep import models
 from ultimate_deep.models import registry
 from ultimate_deep.models.layers import MemoryCell
 from ultimate_deep.models.nets.episodic_memory import INDEX, fill_memory
+from ultimate_deep.training.optimizers.adamw import AdamW
+
+pytestmark = pytest.mark.usefixtures("plain_graphs")
 
 BARS, FEATURES, ROWS = 6, 3, 60
 
@@ -218,7 +221,7 @@ def test_training_moves_what_is_learnt_and_leaves_the_table():
     learnt = [index.nothing, index.sharpness, index.fading]
     before = [weight.numpy() for weight in table + learnt]
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
-    model.compile(optimizer=keras.optimizers.Adam(1e-2), loss=loss)
+    model.compile(optimizer=AdamW(1e-2, weight_decay=0.0), loss=loss)
     model.fit(x, y, batch_size=ROWS, epochs=2, verbose=0)
     same = [np.array_equal(w.numpy(), b) for w, b in zip(table + learnt, before, strict=True)]
     assert same == [True] * 4 + [False] * 3

@@ -15,6 +15,9 @@ import pytest
 from ultimate_deep import models
 from ultimate_deep.models import registry
 from ultimate_deep.models.nets.episodic_memory import fill_memory
+from ultimate_deep.training.optimizers.adamw import AdamW
+
+pytestmark = pytest.mark.usefixtures("plain_graphs")
 
 SPEC = importlib.util.spec_from_file_location("planted", Path(__file__).with_name("planted.py"))
 planted = importlib.util.module_from_spec(SPEC)
@@ -45,7 +48,7 @@ def fed(name, task):
 def train(name, model, task, *, epochs=1, batches=None, learning_rate=1e-2):
     """Train on the first batches, all if None."""
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
-    model.compile(optimizer=keras.optimizers.Adam(learning_rate), loss=loss)
+    model.compile(optimizer=AdamW(learning_rate, weight_decay=0.0), loss=loss)
     rows = slice(None if batches is None else BATCH * batches)
     x = {key: values[rows] for key, values in read(name, task).items()}
     x = x if len(x) > 1 else x["bars"]

@@ -20,6 +20,8 @@ from ultimate_deep.models.registry import preset_config
 from ultimate_deep.models.surgery.describe import count_layers
 from ultimate_deep.models.surgery.unrolled import unrolled
 
+pytestmark = pytest.mark.usefixtures("plain_graphs")
+
 INPUTS = {"features": (12,)}
 TINY = {"width": 8, "growth_rate": 4, "tokens": 3, "attention_heads": 2, "feed_forward_width": 8}
 

@@ -16,6 +16,9 @@ from ultimate_deep.models.surgery.describe import (
     describe_architecture,
 )
 from ultimate_deep.models.surgery.unrolled import unrolled
+from ultimate_deep.training.optimizers.adamw import AdamW
+
+pytestmark = pytest.mark.usefixtures("plain_graphs")
 
 INPUTS = {"features": (14,)}
 TWENTY_BLOCKS = {
@@ -204,7 +207,7 @@ def test_five_hundred_blocks_keep_signal_and_gradient_sane_and_train(residual_sc
     deviation = taps.std(axis=(0, 2))
     # The pre-norm sum of 500 branches of order one, without scaling: about sqrt(500).
     assert deviation.max() < (100 if residual_scaling == "none" else 5)
-    optimizer = keras.optimizers.AdamW(1e-3, global_clipnorm=1.0)
+    optimizer = AdamW(1e-3, global_clipnorm=1.0)
     optimizer.build(model.trainable_variables)
     model.compile(optimizer=optimizer, loss=keras.losses.BinaryCrossentropy(from_logits=True))
     # Without scaling, 500 branches drown what the first learnt at this rate: finite, but slow.

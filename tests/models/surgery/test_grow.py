@@ -9,6 +9,8 @@ from ultimate_deep.models.layers.stacks.attention_stack import AttentionStack
 from ultimate_deep.models.nets.ultimate import UltimateConfig, build_ultimate
 from ultimate_deep.models.surgery.grow import grow
 
+pytestmark = pytest.mark.usefixtures("plain_graphs")
+
 WIDTH = 6
 GROWABLE = [
     {},

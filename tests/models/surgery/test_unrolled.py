@@ -11,6 +11,8 @@ from ultimate_deep.models.layers.stacks.stack_layer import StackLayer
 from ultimate_deep.models.surgery.describe import describe_architecture
 from ultimate_deep.models.surgery.unrolled import unrolled
 
+pytestmark = pytest.mark.usefixtures("plain_graphs")
+
 WIDTH, UNITS = 6, (2, 1)
 CASES = [
     (ResidualStack, {}),

@@ -12,6 +12,7 @@ from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.loop.checkpoint import CheckpointError
 from ultimate_deep.training.loop.compiled import time_fit
 from ultimate_deep.training.loop.fit import FitConfig, Interrupted, fit
+from ultimate_deep.training.optimizers.adamw import AdamW
 from ultimate_deep.training.optimizers.build import build_optimizer
 from ultimate_deep.training.optimizers.layerwise import LayerwiseAdamW, LayerwiseLamb
 from ultimate_deep.training.progress import Progress
@@ -51,9 +52,9 @@ def labelled(rows=256, *, seed=1):
 @pytest.mark.parametrize(
     ("chosen", "kind", "norms"),
     [
-        ({}, keras.optimizers.AdamW, (1.0, None, None)),
-        ({"global_clipnorm": None}, keras.optimizers.AdamW, (None, None, None)),
-        ({"clipping": "none"}, keras.optimizers.AdamW, (None, None, None)),
+        ({}, AdamW, (1.0, None, None)),
+        ({"global_clipnorm": None}, AdamW, (None, None, None)),
+        ({"clipping": "none"}, AdamW, (None, None, None)),
         ({"clipping": "per_layer"}, LayerwiseAdamW, (None, 1.0, None)),
         ({"clipping": "adaptive", "adaptive_clip": 0.2}, LayerwiseAdamW, (None, None, 0.2)),
         ({"optimizer": "lamb", "global_clipnorm": 2.0}, LayerwiseLamb, (2.0, None, None)),

@@ -3,6 +3,7 @@
 import keras
 
 from ultimate_deep.training.config import FitConfig
+from ultimate_deep.training.optimizers.adamw import AdamW
 from ultimate_deep.training.optimizers.decay import is_decayed
 from ultimate_deep.training.optimizers.layerwise import LayerwiseAdamW, LayerwiseLamb
 
@@ -42,7 +43,7 @@ def _optimizer(variables: list[keras.Variable], config: FitConfig) -> keras.opti
         return LayerwiseAdamW(
             rate, weight_decay=decay, layer_clipnorm=layer_clipnorm, adaptive_clip=adaptive_clip
         )
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=decay, global_clipnorm=global_clipnorm)
+    optimizer = AdamW(rate, weight_decay=decay, global_clipnorm=global_clipnorm)
     spared = [v for v in variables if not (decay and is_decayed(v.path))]
     optimizer.exclude_from_weight_decay(var_list=spared)
     return optimizer

@@ -1,0 +1,59 @@
+"""AdamW with the graph of a step half as large, and every bit the same.
+
+Keras computes the bias correction anew for each variable, in some forty operations, most of
+which TensorFlow then removes again. Writing fewer spares a net its time before the first step.
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable(package="ultimate_deep")
+class AdamW(keras.optimizers.AdamW):
+    """`keras.optimizers.AdamW` on TensorFlow, with the same results in fewer operations.
+
+    Source: Loshchilov & Hutter (2019), arXiv:1711.05101, alg. 2. Deviation: decay is multiplied
+    by the current learning rate, as Keras does.
+    """
+
+    def _backend_update_step(
+        self, grads: Any, trainable_variables: Any, learning_rate: Any
+    ) -> None:
+        self._of_this_step: dict[tf.DType, tuple[tf.Tensor, ...]] = {}
+        super()._backend_update_step(grads, trainable_variables, learning_rate)
+        self._of_this_step = {}
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Update one variable and its moments."""
+        # The gradient of an embedding is a list of rows.
+        if isinstance(gradient, tf.IndexedSlices) or self.amsgrad:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        dtype = tf.as_dtype(variable.dtype)
+        rate, new_mean, new_square, epsilon = self._scalars(dtype, learning_rate)
+        index = self._get_variable_index(variable)
+        mean, square = self._momentums[index].value, self._velocities[index].value
+        raw, gradient = tf.raw_ops, tf.cast(gradient, dtype)
+        step = raw.Mul(x=raw.Sub(x=gradient, y=mean), y=new_mean)
+        mean.assign_add(step, read_value=False)
+        step = raw.Mul(x=raw.Sub(x=raw.Square(x=gradient), y=square), y=new_square)
+        square.assign_add(step, read_value=False)
+        step = raw.Mul(x=mean, y=rate)
+        step = raw.RealDiv(x=step, y=raw.AddV2(x=raw.Sqrt(x=square), y=epsilon))
+        variable.assign_sub(step, read_value=False)
+
+    def _scalars(self, dtype: tf.DType, learning_rate: Any) -> tuple[tf.Tensor, ...]:
+        """Return the corrected rate, both moments' shares of the new, and epsilon."""
+        if dtype not in self._of_this_step:
+            steps = tf.cast(self.iterations.value + 1, dtype)
+            mean_share = 1 - tf.pow(tf.constant(self.beta_1, dtype), steps)
+            square_share = 1 - tf.pow(tf.constant(self.beta_2, dtype), steps)
+            rate = tf.cast(tf.convert_to_tensor(learning_rate), dtype)
+            constants = (1 - self.beta_1, 1 - self.beta_2, self.epsilon)
+            self._of_this_step[dtype] = (
+                rate * tf.sqrt(square_share) / mean_share,
+                *(tf.constant(value, dtype) for value in constants),
+            )
+        return self._of_this_step[dtype]
