@@ -1,7 +1,7 @@
-"""AdamW with the graph of a step half as large, and every bit the same.
+"""AdamW whose update takes little more than half of Keras' operations, and every bit the same.
 
-Keras computes the bias correction anew for each variable, in some forty operations, most of
-which TensorFlow then removes again. Writing fewer spares a net its time before the first step.
+Keras computes the bias correction anew for each variable, and TensorFlow then removes what it
+finds twice. Writing it once spares a net much of its time before the first step.
 """
 
 from typing import Any
@@ -21,18 +21,20 @@ class AdamW(keras.optimizers.AdamW):
     def _backend_update_step(
         self, grads: Any, trainable_variables: Any, learning_rate: Any
     ) -> None:
-        self._of_this_step: dict[tf.DType, tuple[tf.Tensor, ...]] = {}
-        super()._backend_update_step(grads, trainable_variables, learning_rate)
-        self._of_this_step = {}
+        # What all variables of a type share goes the way of the learning rate.
+        shared = {"learning_rate": learning_rate}
+        for dtype in dict.fromkeys(tf.as_dtype(v.dtype) for v in trainable_variables):
+            shared[dtype.name] = self._scalars(dtype, learning_rate)
+        super()._backend_update_step(grads, trainable_variables, shared)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Update one variable and its moments."""
         # The gradient of an embedding is a list of rows.
         if isinstance(gradient, tf.IndexedSlices) or self.amsgrad:
-            super().update_step(gradient, variable, learning_rate)
+            super().update_step(gradient, variable, learning_rate["learning_rate"])
             return
         dtype = tf.as_dtype(variable.dtype)
-        rate, new_mean, new_square, epsilon = self._scalars(dtype, learning_rate)
+        rate, new_mean, new_square, epsilon = learning_rate[dtype.name]
         index = self._get_variable_index(variable)
         mean, square = self._momentums[index].value, self._velocities[index].value
         raw, gradient = tf.raw_ops, tf.cast(gradient, dtype)
@@ -46,14 +48,10 @@ class AdamW(keras.optimizers.AdamW):
 
     def _scalars(self, dtype: tf.DType, learning_rate: Any) -> tuple[tf.Tensor, ...]:
         """Return the corrected rate, both moments' shares of the new, and epsilon."""
-        if dtype not in self._of_this_step:
-            steps = tf.cast(self.iterations.value + 1, dtype)
-            mean_share = 1 - tf.pow(tf.constant(self.beta_1, dtype), steps)
-            square_share = 1 - tf.pow(tf.constant(self.beta_2, dtype), steps)
-            rate = tf.cast(tf.convert_to_tensor(learning_rate), dtype)
-            constants = (1 - self.beta_1, 1 - self.beta_2, self.epsilon)
-            self._of_this_step[dtype] = (
-                rate * tf.sqrt(square_share) / mean_share,
-                *(tf.constant(value, dtype) for value in constants),
-            )
-        return self._of_this_step[dtype]
+        steps = tf.cast(self.iterations.value + 1, dtype)
+        mean_share = 1 - tf.pow(tf.constant(self.beta_1, dtype), steps)
+        square_share = 1 - tf.pow(tf.constant(self.beta_2, dtype), steps)
+        rate = tf.cast(tf.convert_to_tensor(learning_rate), dtype)
+        rate = rate * tf.sqrt(square_share) / mean_share
+        constants = (1 - self.beta_1, 1 - self.beta_2, self.epsilon)
+        return (rate, *(tf.constant(value, dtype) for value in constants))
