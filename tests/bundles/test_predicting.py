@@ -18,8 +18,10 @@ from ultimate_deep.market.bars import Bars
 from ultimate_deep.market.market import DataConfig, load_market
 from ultimate_deep.market.readers import write_bars
 from ultimate_deep.market.simulator import simulate_bars
+from ultimate_deep.models.registry import build_model
 from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig, config_from_dict
 from ultimate_deep.training.config import FitConfig
+from ultimate_deep.training.loop.train_step import uses_xla
 from ultimate_deep.training.progress import Progress
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,7 +46,7 @@ def run(two_files, tmp_path_factory) -> Run:
         artifacts=str(tmp_path_factory.mktemp("artifacts")),
         data=DataConfig(path=two_files),
         model=ModelConfig(name="ultimate", preset="tiny", options={"dense_blocks_per_unit": (1,)}),
-        fit=FitConfig(epochs=2, jit_compile=False),
+        fit=FitConfig(epochs=2),
         baselines=False,
     )
     return run_experiment(config, Progress())
@@ -54,6 +56,12 @@ def run(two_files, tmp_path_factory) -> Run:
 def bundle(run) -> Bundle:
     """The run's bundle, read from disk."""
     return load_bundle(run.folder)
+
+
+def test_the_net_was_trained_as_deep_nets_are_by_default(bundle):
+    assert uses_xla(bundle.model, FitConfig())
+    assert bundle.config["fit"]["jit_compile"] == "auto"
+    assert not uses_xla(build_model("linear", {"features": (3,)}), FitConfig())
 
 
 def test_run_leaves_a_bundle_a_link_and_nothing_unfinished(run):

@@ -10,6 +10,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras.backend import standardize_dtype
 
 from ultimate_deep import models
@@ -18,7 +19,7 @@ from ultimate_deep.models.heads import direction_logits
 from ultimate_deep.models.search_space import Choice, FloatRange, IntRange
 from ultimate_deep.models.surgery.attention_map import has_temporal_attention, temporal_attention
 
-pytestmark = [pytest.mark.contract, pytest.mark.usefixtures("plain_graphs")]
+pytestmark = pytest.mark.contract
 ROWS, HORIZONS = 16, 2
 INPUTS = {
     "features": {"features": (12,)},
@@ -210,6 +211,10 @@ def test_bfloat16_runs_with_float32_weights_and_logits(name):
     assert np.isfinite(model.train_on_batch(x, y))
     assert {w.dtype for w in model.weights} == {"float32"}
     assert model(x).dtype == "float32"
+    traced = tf.function(model, autograph=False).get_concrete_function(
+        tf.nest.map_structure(tf.constant, x), training=True
+    )
+    assert tf.nest.flatten(traced.structured_outputs)[0].dtype == "float32"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -116,13 +116,13 @@ def export_saved_model(model: keras.Model, folder: Path, temperature: np.ndarray
     serving = keras.Model(next(iter(tensors.values())) if one else tensors, outputs, name="serving")
     signature = [next(iter(specs.values())) if one else specs]
     # As `serving.export`, which also traces every net inside of it to look for lookup tables.
-    archive = keras.export.ExportArchive()
-    for layer in _layers_in(model):
-        archive.track(layer)
-    for name in ("variables", "trainable_variables", "non_trainable_variables"):
-        archive.add_variable_collection(name, getattr(serving, name))
-    archive.add_endpoint("serve", serving, signature)
     with quiet_saving():
+        archive = keras.export.ExportArchive()
+        for layer in _layers_in(model):
+            archive.track(layer)
+        for name in ("variables", "trainable_variables", "non_trainable_variables"):
+            archive.add_variable_collection(name, getattr(serving, name))
+        archive.add_endpoint("serve", serving, signature)
         archive.write_out(folder, verbose=False)
 
 

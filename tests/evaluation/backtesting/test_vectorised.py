@@ -330,6 +330,14 @@ def test_a_result_with_its_trades_goes_to_another_process():
         assert len(sent.trades) == sent.metrics["trades"]
 
 
+def test_trades_read_later_are_those_of_the_bars_that_were_given():
+    frame = make_frame(gappy_prices(100, 1))
+    expected = run_backtest(frame, np.ones(100), bars_per_year=6240.0).trades
+    late = run_backtest(frame, np.ones(100), bars_per_year=6240.0)
+    frame.iloc[:, 0] = 999.0
+    pd.testing.assert_frame_equal(late.trades, expected)
+
+
 def test_a_ruined_account_leaves_the_others_alone():
     config = BacktestConfig(mode="long_short", costs=FREE)
     lost = run_backtest(make_frame([1.0, 1.0, 3.0, 3.0]), [-1.0] * 4, config, bars_per_year=1.0)

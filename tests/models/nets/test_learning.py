@@ -27,16 +27,15 @@ PICTURES = {"rows": 10_000, "gaf_factors": (1,), "gaf_bars": 32, "gaf_size": 32}
 MARKET_OF_MODEL: dict[str, dict[str, object]] = {
     "gaf_cnn": PICTURES,
     "gaf_mlp": {"rows": 20_000},
-    "transformer": STRONGER,
-    "multi_head_predictor": {"edge": 0.38},
-    "cross_timeframe_transformer": {"edge": 0.4},
+    "multi_head_predictor": STRONGER,
+    "cross_timeframe_transformer": STRONGER,
     "multi_scale_hybrid": STRONGER,
 }
 OF_MODEL: dict[str, dict[str, object]] = {
     "gaf_cnn": {"epochs": 3},
     "gaf_mlp": {"batch_size": 128},
     "transformer": {"learning_rate": 8e-3},
-    "multi_head_predictor": {"options": {"width": 32}, "learning_rate": 8e-3, "batch_size": 32},
+    "multi_head_predictor": {"options": {"width": 32}, "learning_rate": 6e-3, "epochs": 8},
     "multi_scale_hybrid": {"learning_rate": 5e-3, "epochs": 4},
     "cross_timeframe_transformer": {
         "options": {"width": 16, "pooling": "last"},

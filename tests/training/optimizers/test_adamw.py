@@ -56,8 +56,9 @@ DECAYED = {"weight_decay": 0.1, "global_clipnorm": 0.5}
         (DECAYED, {"compiled": True, "jit_compile": True}),
         ({"beta_1": 0.8, "beta_2": 0.9, "epsilon": 1e-4}, {"compiled": True}),
         ({"amsgrad": True}, {"compiled": False}),
+        ({"gradient_accumulation_steps": 2}, {"compiled": True}),
     ],
-    ids=["eager", "graph", "xla", "other betas", "amsgrad"],
+    ids=["eager", "graph", "xla", "other betas", "amsgrad", "accumulated"],
 )
 def test_every_bit_is_that_of_keras(options, mode):
     expected, _ = trained(keras.optimizers.AdamW(0.05, **options), **mode)
@@ -71,6 +72,14 @@ def test_a_falling_rate_is_the_step_s_own():
     falling = keras.optimizers.schedules.ExponentialDecay(0.1, 1, 0.5)
     expected, _ = trained(keras.optimizers.AdamW(falling), compiled=True)
     found, _ = trained(AdamW(falling), compiled=True)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_under_a_loss_scale_every_bit_is_the_same():
+    scaled = keras.optimizers.LossScaleOptimizer
+    expected, _ = trained(scaled(keras.optimizers.AdamW(0.05)), compiled=True)
+    found, _ = trained(scaled(AdamW(0.05)), compiled=True)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
 

@@ -102,9 +102,10 @@ def run_backtest(
     count, row = settle(price, wanted, config.delay_bars, charges, curves, trades)
     if row >= 0:
         raise no_volume_error(index, row, symbol)
-    made = TradeRows(*(part[:count] for part in trades))
+    made = TradeRows(*(part[:count].copy() for part in trades))
+    prices = price[made.entry_row], price[made.exit_row]
     return _result(
-        index, curves, made, partial(_trade_list, made, price, index, symbol), bars_per_year
+        index, curves, made, partial(_trade_list, made, *prices, index, symbol), bars_per_year
     )
 
 
@@ -174,7 +175,11 @@ def _impact(frame: pd.DataFrame, config: BacktestConfig) -> Array1D:
 
 
 def _trade_list(
-    trades: TradeRows, price: Array1D, index: pd.DatetimeIndex, symbol: str
+    trades: TradeRows,
+    entry_price: Array1D,
+    exit_price: Array1D,
+    index: pd.DatetimeIndex,
+    symbol: str,
 ) -> pd.DataFrame:
     entry, end = trades.entry_row, trades.exit_row
     codes = np.zeros(len(entry), np.int8)
@@ -186,8 +191,8 @@ def _trade_list(
         "entry_time": index.take(entry),
         "exit_time": index.take(end),
         "bars": end - entry,
-        "entry_price": price[entry],
-        "exit_price": price[end],
+        "entry_price": entry_price,
+        "exit_price": exit_price,
         "size": trades.size,
         "return_gross": trades.growth_gross - 1.0,
         "return_net": trades.growth_net - 1.0,

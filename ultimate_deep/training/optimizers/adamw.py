@@ -29,6 +29,9 @@ class AdamW(keras.optimizers.AdamW):
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Update one variable and its moments."""
+        if not isinstance(learning_rate, dict):
+            super().update_step(gradient, variable, learning_rate)
+            return
         # The gradient of an embedding is a list of rows.
         if isinstance(gradient, tf.IndexedSlices) or self.amsgrad:
             super().update_step(gradient, variable, learning_rate["learning_rate"])
@@ -48,7 +51,7 @@ class AdamW(keras.optimizers.AdamW):
 
     def _scalars(self, dtype: tf.DType, learning_rate: Any) -> tuple[tf.Tensor, ...]:
         """Return the corrected rate, both moments' shares of the new, and epsilon."""
-        steps = tf.cast(self.iterations.value + 1, dtype)
+        steps = tf.cast(self.iterations + 1, dtype)
         mean_share = 1 - tf.pow(tf.constant(self.beta_1, dtype), steps)
         square_share = 1 - tf.pow(tf.constant(self.beta_2, dtype), steps)
         rate = tf.cast(tf.convert_to_tensor(learning_rate), dtype)
