@@ -38,9 +38,10 @@ if str(ROOT) not in sys.path:
 
 from benchmarks.tables import RESULTS, machine_name, write_table  # noqa: E402
 from ultimate_deep.features.gaf import gaf_images, gaf_numbers  # noqa: E402
-from ultimate_deep.market.labels import LabelSpec  # noqa: E402
-from ultimate_deep.market.market import DataConfig, Market, load_market  # noqa: E402
-from ultimate_deep.pipeline.gaf_files import GafFilesConfig, write_gaf_files  # noqa: E402
+from ultimate_deep.market.config import DataConfig, LabelSpec  # noqa: E402
+from ultimate_deep.market.market import Market, load_market  # noqa: E402
+from ultimate_deep.pipeline.gaf_config import GafFilesConfig  # noqa: E402
+from ultimate_deep.pipeline.gaf_files import write_gaf_files  # noqa: E402
 
 WINDOW, SIZE, BATCH = 128, 64, 32
 PAIRS, CACHED_PAIRS, PYTS_PAIRS, REPEATS = 2000, 32, 200, 15

@@ -17,7 +17,7 @@ import pandas as pd
 from jsonargparse import CLI
 
 from ultimate_deep.experiments.experiment import Outcome, Prepared, build, evaluate, prepare, train
-from ultimate_deep.market.market import DataConfig
+from ultimate_deep.market.config import DataConfig
 from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.progress import LineProgress

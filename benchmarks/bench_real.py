@@ -37,7 +37,8 @@ from ultimate_deep.experiments.experiment import (
 )
 from ultimate_deep.experiments.learners.registry import learner_of
 from ultimate_deep.machine.files import whole_file
-from ultimate_deep.market.market import DataConfig, Market, load_market
+from ultimate_deep.market.config import DataConfig
+from ultimate_deep.market.market import Market, load_market
 from ultimate_deep.models.trees.registry import TREES
 from ultimate_deep.pipeline.config import ExperimentConfig, HeadConfig
 from ultimate_deep.pipeline.forecasts import judged_heads

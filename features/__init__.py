@@ -1,6 +1,6 @@
 """Features: 200+ causal numbers per bar, from one graph of operators, float32 out.
 
-`compute_features(frame)` gives a `FeatureMatrix`, `iter_features(frame)` the same in blocks, and
+`compute_features(bars)` gives a `FeatureMatrix`, `iter_features(frame)` the same in blocks, and
 a `FeatureStream` the same bits one bar at a time; `feature_table()` lists what there is.
 `join_peers` puts another market beside the bars, `PeerJoin` does so live.
 `compute_indicators(frame)` gives textbook indicators in textbook units, `gaf_images` pictures of
@@ -11,46 +11,47 @@ training part.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from ultimate_deep.features.catalogue import compute_indicators, standard_indicators
-from ultimate_deep.features.compute import FeatureMatrix, compute_features, iter_features
-from ultimate_deep.features.engine.runner import compile_engine
-from ultimate_deep.features.peers import PeerJoin, join_peers
-from ultimate_deep.features.registry import feature_names, feature_table, timeframe_names
-from ultimate_deep.features.stream import BarRefusedError, FeatureStream
-
 if TYPE_CHECKING:
+    from ultimate_deep.features.catalogue import compute_indicators, standard_indicators
+    from ultimate_deep.features.compute import FeatureMatrix, compute_features, iter_features
+    from ultimate_deep.features.engine.runner import compile_engine
     from ultimate_deep.features.gaf import gaf_images, gaf_numbers
+    from ultimate_deep.features.judging.config import ScoringConfig, SelectionConfig
     from ultimate_deep.features.judging.outliers import RobustLimits
-    from ultimate_deep.features.judging.scoring import (
-        Outcomes,
-        Scores,
-        ScoringConfig,
-        information_coefficients,
-    )
-    from ultimate_deep.features.judging.selection import Selection, SelectionConfig, select_features
+    from ultimate_deep.features.judging.scoring import Outcomes, Scores, information_coefficients
+    from ultimate_deep.features.judging.selection import Selection, select_features
     from ultimate_deep.features.judging.stability import Stability, population_stability
+    from ultimate_deep.features.peers import PeerJoin, join_peers
+    from ultimate_deep.features.registry import feature_names, feature_table, timeframe_names
+    from ultimate_deep.features.stream import BarRefusedError, FeatureStream
 
-# Imported when first asked for: SciPy and scikit-learn take seconds that a live feed can spare.
-_LATER = {
-    "gaf_images": "gaf",
-    "gaf_numbers": "gaf",
-    "RobustLimits": "judging.outliers",
-    "Outcomes": "judging.scoring",
-    "Scores": "judging.scoring",
-    "ScoringConfig": "judging.scoring",
-    "information_coefficients": "judging.scoring",
-    "Selection": "judging.selection",
-    "SelectionConfig": "judging.selection",
-    "select_features": "judging.selection",
-    "Stability": "judging.stability",
-    "population_stability": "judging.stability",
+# Imported when first asked for: whoever wants a configuration need not wait for numba, nor a live
+# feed for SciPy.
+_HOMES = {
+    "catalogue": ("compute_indicators", "standard_indicators"),
+    "compute": ("FeatureMatrix", "compute_features", "iter_features"),
+    "engine.runner": ("compile_engine",),
+    "gaf": ("gaf_images", "gaf_numbers"),
+    "judging.config": ("ScoringConfig", "SelectionConfig"),
+    "judging.outliers": ("RobustLimits",),
+    "judging.scoring": ("Outcomes", "Scores", "information_coefficients"),
+    "judging.selection": ("Selection", "select_features"),
+    "judging.stability": ("Stability", "population_stability"),
+    "peers": ("PeerJoin", "join_peers"),
+    "registry": ("feature_names", "feature_table", "timeframe_names"),
+    "stream": ("BarRefusedError", "FeatureStream"),
 }
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LATER:
+    if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"ultimate_deep.features.{_LATER[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 __all__ = [

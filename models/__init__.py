@@ -1,11 +1,36 @@
-"""Deep nets by name: importing this package also tells Keras about every layer of ours.
+"""Deep nets by name: `build_model("lstm", {"bars": (32, 266)})`.
 
-`keras.models.load_model` refuses a file with layers it has never heard of, so the layers
-are imported here eagerly; the builders stay lazy and are found through `models.registry`.
+Nothing here loads Keras before it is needed. Once both Keras and this package are imported, Keras
+knows every layer of ours, so that `keras.models.load_model` reads our files.
 """
 
-from ultimate_deep.models import layers
-from ultimate_deep.models.heads import Heads
-from ultimate_deep.models.registry import BUILDERS, build_model, config_class, search_space
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ultimate_deep.models import layers
+    from ultimate_deep.models.heads import Heads
+    from ultimate_deep.models.registry import BUILDERS, build_model, config_class, search_space
+
+_HOMES = {
+    "BUILDERS": "registry",
+    "Heads": "heads",
+    "build_model": "registry",
+    "config_class": "registry",
+    "search_space": "registry",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "layers":
+        return importlib.import_module(f"{__name__}.layers")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 __all__ = ["BUILDERS", "Heads", "build_model", "config_class", "layers", "search_space"]

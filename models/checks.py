@@ -1,8 +1,12 @@
-"""Checks that the configurations of several models share."""
+"""Checks that the configurations of several models share; importable without Keras."""
+
+from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import keras
+if TYPE_CHECKING:
+    import keras
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 NORMALIZATIONS = ("layer", "rms", "batch")
@@ -29,5 +33,7 @@ def check_positive(field: str, value: float) -> None:
 
 def dtype_policy(precision: str) -> keras.DTypePolicy:
     """The Keras policy that carries out a configuration's `precision`."""
+    import keras
+
     check_choice("precision", precision, PRECISIONS)
     return keras.DTypePolicy(precision)

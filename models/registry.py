@@ -1,17 +1,22 @@
 """Every architecture by name. A new one is one file and one line here."""
 
+from __future__ import annotations
+
 import dataclasses
 import importlib
 import inspect
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
-
-from ultimate_deep.models.heads import Heads
-from ultimate_deep.models.inputs import Inputs, Reads
 from ultimate_deep.models.search_space import SearchSpace
+
+if TYPE_CHECKING:  # names alone are known without Keras
+    import keras
+
+    from ultimate_deep.models.heads import Heads
+    from ultimate_deep.models.inputs import Inputs, Reads
+    from ultimate_deep.models.presets import Preset
 
 BUILDERS: dict[str, str] = {
     "adaptive_hybrid": "ultimate_deep.models.nets.adaptive_hybrid:build_adaptive_hybrid",
@@ -67,6 +72,8 @@ def build_model(
             f"Model {name!r} is configured by {expected.__name__}, got {type(config).__name__}: "
             f"pass ultimate_deep.models.config_class({name!r})(...)."
         )
+    from ultimate_deep.models.heads import Heads
+
     return _builder(name)(inputs, heads or Heads(), config)
 
 

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from ultimate_deep.evaluation.leaks.config import LeakConfig
 from ultimate_deep.evaluation.leaks.detect import CHECKS, DATA_CHECKS
-from ultimate_deep.evaluation.leaks.runner import LeakConfig
 from ultimate_deep.experiments.command_line import parse, run_main, script_parser
 from ultimate_deep.training.backend import start_up
 

@@ -20,7 +20,7 @@ from jsonargparse import ArgumentParser
 from rich.console import Console
 
 from ultimate_deep.experiments.command_line import USAGE, parse, run_main
-from ultimate_deep.experiments.exploring.exploration import ExplorationConfig
+from ultimate_deep.experiments.exploring.config import ExplorationConfig
 from ultimate_deep.training.backend import start_up
 
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ultimate_deep.experiments.command_line import USAGE, parse, run_main
-from ultimate_deep.market.labels import LabelSpec
-from ultimate_deep.market.market import DataConfig
-from ultimate_deep.pipeline.gaf_files import GafFilesConfig, write_gaf_files
+from ultimate_deep.market.config import DataConfig, LabelSpec
+from ultimate_deep.pipeline.gaf_config import GafFilesConfig
+from ultimate_deep.pipeline.gaf_files import write_gaf_files
 
 LINE_SECONDS = 10.0
 

@@ -13,17 +13,15 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.stats import false_discovery_control, norm, rankdata
 
+from ultimate_deep.features.judging.config import Method, Period, ScoringConfig
 from ultimate_deep.features.judging.outliers import check_table
 
-Period = Literal["auto", "year", "quarter", "month", "week", "day"]
-Method = Literal["spearman", "pearson"]
 Array1D = npt.NDArray[np.float64]
 Array2D = npt.NDArray[np.float64]
 
@@ -31,37 +29,6 @@ _CODES = {"year": "Y", "quarter": "Q", "month": "M", "week": "W", "day": "D"}
 _ENOUGH_PERIODS = 6  # that `auto` looks for
 _BLOCK_COLUMNS = 8  # float64 columns ranked at once
 _FEWEST_ROWS = 30
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScoringConfig:
-    """How information coefficients are taken and when one is claimed.
-
-    Args:
-        method: `spearman` correlates ranks, `pearson` the values themselves (clip them first).
-        period: Over which the coefficient is taken again; `auto` is the longest that the rows
-            fill six times.
-        least_rows: Periods of fewer rows have no coefficient; at least 3.
-        false_discovery_rate: Share of the claims that may be false, in (0, 1); also the level at
-            which uncorrected claims are counted.
-        correction: `bh` Benjamini and Hochberg (1995); `by` Benjamini and Yekutieli (2001), for
-            any dependence between features, and stricter.
-    """
-
-    method: Method = "spearman"
-    period: Period = "auto"
-    least_rows: int = 50
-    false_discovery_rate: float = 0.05
-    correction: Literal["bh", "by"] = "bh"
-
-    def __post_init__(self) -> None:
-        if self.least_rows < 3:
-            raise ValueError(f"least_rows must be at least 3, got {self.least_rows}; use e.g. 50")
-        if not 0.0 < self.false_discovery_rate < 1.0:
-            raise ValueError(
-                f"false_discovery_rate is a share in (0, 1), got {self.false_discovery_rate}; "
-                "use e.g. 0.05"
-            )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -9,44 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse.csgraph import connected_components
 
+from ultimate_deep.features.judging.config import SelectionConfig
 from ultimate_deep.features.judging.outliers import check_table
 
 Rule = Literal["constant", "duplicate", "collinear"]
 
 _BLOCK_ROWS = 16_384  # float64 rows held at once: 33 MB for 254 features
-
-
-@dataclass(frozen=True, kw_only=True)
-class SelectionConfig:
-    """When a feature is left out.
-
-    Args:
-        constant_share: A feature is constant where one value fills at least this share of the
-            training rows, in (0.5, 1].
-        duplicate_correlation: Two features are duplicates where they are equal bit for bit or the
-            size of their correlation is above this, in (0, 1].
-        collinear_correlation: They are collinear where it is above this, in (0, 1]; 1 keeps all
-            but duplicates.
-    """
-
-    constant_share: float = 0.999
-    duplicate_correlation: float = 0.99999
-    collinear_correlation: float = 0.95
-
-    def __post_init__(self) -> None:
-        if not 0.5 < self.constant_share <= 1.0:
-            raise ValueError(
-                f"constant_share is a share in (0.5, 1], got {self.constant_share}; use e.g. 0.999"
-            )
-        if not 0.0 < self.duplicate_correlation <= 1.0:
-            raise ValueError(
-                f"duplicate_correlation lies in (0, 1], got {self.duplicate_correlation}"
-            )
-        if not 0.0 < self.collinear_correlation <= 1.0:
-            raise ValueError(
-                f"collinear_correlation lies in (0, 1], got {self.collinear_correlation}; "
-                "1 keeps all but duplicates"
-            )
 
 
 @dataclass(frozen=True, kw_only=True)

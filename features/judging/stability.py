@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ultimate_deep.features.judging.config import Period
 from ultimate_deep.features.judging.outliers import check_table
-from ultimate_deep.features.judging.scoring import Period, period_labels, period_name
+from ultimate_deep.features.judging.scoring import period_labels, period_name
 
 # Customary marks of credit scoring: below the first steady, above the second another population.
 SHIFT, STRONG_SHIFT = 0.10, 0.25

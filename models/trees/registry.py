@@ -1,11 +1,15 @@
 """Every kind of boosted trees by name. A new one is one file and one line here."""
 
+from __future__ import annotations
+
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ultimate_deep.models.search_space import SearchSpace
-from ultimate_deep.models.trees.booster import Booster, TreeError
-from ultimate_deep.models.trees.config import TreeConfig
+
+if TYPE_CHECKING:  # names alone are known without a library
+    from ultimate_deep.models.trees.booster import Booster
+    from ultimate_deep.models.trees.config import TreeConfig
 
 TREES: dict[str, str] = {
     "hist_gradient_boosting": "ultimate_deep.models.trees.hist_gradient_boosting:HistGradientBoosting",  # noqa: E501
@@ -21,6 +25,8 @@ def booster_class(name: str) -> type[Booster]:
         TreeError: No trees have this name.
     """
     if name not in TREES:
+        from ultimate_deep.models.trees.booster import TreeError
+
         raise TreeError(f"no trees are called {name!r}; known trees: {', '.join(sorted(TREES))}")
     module, attribute = TREES[name].split(":")
     return getattr(importlib.import_module(module), attribute)
@@ -44,6 +50,8 @@ def preset_config(name: str, preset: str = "default") -> Any:
     """
     known = booster_class(name).PRESETS
     if preset not in known:
+        from ultimate_deep.models.trees.booster import TreeError
+
         raise TreeError(
             f"trees {name!r} have no preset {preset!r}; known presets: {', '.join(known)}"
         )

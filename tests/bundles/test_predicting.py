@@ -15,7 +15,8 @@ from ultimate_deep.bundles.prediction_uncertainty import uncertainty_columns
 from ultimate_deep.experiments.judging.rejudged import backtest_bundle
 from ultimate_deep.experiments.run import Run, run_experiment
 from ultimate_deep.market.bars import Bars
-from ultimate_deep.market.market import DataConfig, load_market
+from ultimate_deep.market.config import DataConfig
+from ultimate_deep.market.market import load_market
 from ultimate_deep.market.readers import write_bars
 from ultimate_deep.market.simulator import simulate_bars
 from ultimate_deep.models.registry import build_model

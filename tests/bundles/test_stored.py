@@ -16,7 +16,8 @@ import pytest
 from ultimate_deep.bundles.bundle import load_any
 from ultimate_deep.bundles.predicting import bundle_config, predict_bars
 from ultimate_deep.experiments.judging.rejudged import backtest_bundle
-from ultimate_deep.market.market import DataConfig, load_market
+from ultimate_deep.market.config import DataConfig
+from ultimate_deep.market.market import load_market
 
 OTHER_PROCESSOR = 1e-6  # other vector units round sums of float32 otherwise
 FOLDERS = {"net": "ensemble/members/net", "trees": "ensemble/members/trees", "ensemble": "ensemble"}

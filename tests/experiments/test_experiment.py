@@ -8,14 +8,14 @@ import pytest
 from ultimate_deep.evaluation.backtesting.config import BacktestConfig
 from ultimate_deep.experiments.experiment import build, evaluate, prepare, train, with_split
 from ultimate_deep.features import FeatureMatrix, compute_features
-from ultimate_deep.market.market import DataConfig
+from ultimate_deep.market.config import DataConfig
 from ultimate_deep.market.simulation_spec import AssetSpec, SimulationSpec
 from ultimate_deep.pipeline.calibration import ThresholdChoice
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
 from ultimate_deep.pipeline.judge import Judge
 from ultimate_deep.pipeline.scaling import fit_scaler
 from ultimate_deep.pipeline.steps import Steps
-from ultimate_deep.portfolio.sizing import SizingSpec
+from ultimate_deep.portfolio.sizing_spec import SizingSpec
 from ultimate_deep.portfolio.stops import StopSpec
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.progress import Progress

@@ -18,7 +18,7 @@ from ultimate_deep.experiments.learners.registry import (
 )
 from ultimate_deep.experiments.run import run_experiment
 from ultimate_deep.experiments.summary import render_zoo
-from ultimate_deep.market.market import DataConfig
+from ultimate_deep.market.config import DataConfig
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, HeadConfig, ModelConfig
 from ultimate_deep.pipeline.inputs.config import InputConfig, Kind
 from ultimate_deep.pipeline.prepared import prepare as prepare_unresolved

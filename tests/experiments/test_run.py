@@ -21,7 +21,7 @@ from ultimate_deep.experiments.runs import (
     start_run,
 )
 from ultimate_deep.machine.files import unfinished_folder
-from ultimate_deep.market.market import DataConfig
+from ultimate_deep.market.config import DataConfig
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.progress import Progress

@@ -13,8 +13,8 @@ from ultimate_deep.experiments.trials import (
     configuration_digest,
     effective_candidates,
 )
-from ultimate_deep.market.labels import LabelSpec
-from ultimate_deep.market.market import DataConfig, Market, load_market
+from ultimate_deep.market.config import DataConfig, LabelSpec
+from ultimate_deep.market.market import Market, load_market
 from ultimate_deep.pipeline.calibration import choose_threshold
 from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ultimate_deep.market.labels import LabelSpec, make_labels
+from ultimate_deep.market.config import LabelSpec
+from ultimate_deep.market.labels import make_labels
 
 
 def make_frame(rows, seed, coarse=False):

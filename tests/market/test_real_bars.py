@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from ultimate_deep.market.bars import BarsError
-from ultimate_deep.market.labels import LabelSpec, make_labels
+from ultimate_deep.market.config import LabelSpec
+from ultimate_deep.market.labels import make_labels
 from ultimate_deep.market.readers import read_bars
 
 FILES = {

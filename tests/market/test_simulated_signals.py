@@ -10,7 +10,8 @@ from scipy import stats
 
 from ultimate_deep.features import compute_features, feature_names
 from ultimate_deep.market.bars import validate_bars
-from ultimate_deep.market.labels import LabelSpec, make_labels
+from ultimate_deep.market.config import LabelSpec
+from ultimate_deep.market.labels import make_labels
 from ultimate_deep.market.shock_law import (
     FREQUENCY_BOUND,
     GAP_SHARE,

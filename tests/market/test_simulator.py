@@ -8,7 +8,8 @@ import pytest
 from scipy import stats
 
 from ultimate_deep.market.bars import validate_bars
-from ultimate_deep.market.labels import LabelSpec, make_labels
+from ultimate_deep.market.config import LabelSpec
+from ultimate_deep.market.labels import make_labels
 from ultimate_deep.market.shock_law import GAP_SHARE, draw_shocks
 from ultimate_deep.market.simulation_noise import Noise
 from ultimate_deep.market.simulation_oracle import realise

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ultimate_deep.market.splits import SplitSpec, chronological_split
+from ultimate_deep.market.config import SplitSpec
+from ultimate_deep.market.splits import chronological_split
 
 HOUR = pd.Timedelta("1h")
 

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 from ultimate_deep.features.gaf import gaf_images, gaf_numbers
-from ultimate_deep.market.labels import LabelSpec, make_labels
-from ultimate_deep.market.market import DataConfig, Market, load_market
+from ultimate_deep.market.config import DataConfig, LabelSpec
+from ultimate_deep.market.labels import make_labels
+from ultimate_deep.market.market import Market, load_market
 from ultimate_deep.market.times import utc_times
 from ultimate_deep.pipeline import gaf_files
-from ultimate_deep.pipeline.gaf_files import GafFilesConfig, plan_gaf_files, write_gaf_files
+from ultimate_deep.pipeline.gaf_config import GafFilesConfig
+from ultimate_deep.pipeline.gaf_files import plan_gaf_files, write_gaf_files
 
 ROOT = Path(__file__).resolve().parents[2]
 LABEL = LabelSpec(horizon_bars=3)

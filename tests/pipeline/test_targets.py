@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from ultimate_deep.experiments.experiment import build, directed, prepare
-from ultimate_deep.market.labels import LabelSpec, horizon_bars_of, make_labels
-from ultimate_deep.market.market import DataConfig
+from ultimate_deep.market.config import DataConfig, LabelSpec
+from ultimate_deep.market.labels import horizon_bars_of, make_labels
 from ultimate_deep.models.heads import Heads
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, HeadConfig, ModelConfig
 from ultimate_deep.pipeline.forecasts import horizon_labels, horizons_summary, judged_heads

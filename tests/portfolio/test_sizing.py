@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
 from ultimate_deep.portfolio.breakers import BreakerSpec
-from ultimate_deep.portfolio.sizing import METHODS, SizingSpec, kelly_fraction, size_positions
+from ultimate_deep.portfolio.sizing import kelly_fraction, size_positions
+from ultimate_deep.portfolio.sizing_spec import METHODS, SizingSpec
 from ultimate_deep.portfolio.stops import StopSpec
 from ultimate_deep.portfolio.volatility import bar_volatility
 

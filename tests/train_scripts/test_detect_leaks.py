@@ -10,7 +10,7 @@ import pytest
 
 from ultimate_deep.bundles.bundle import load_bundle
 from ultimate_deep.experiments.run import run_experiment
-from ultimate_deep.market.market import DataConfig
+from ultimate_deep.market.config import DataConfig
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.progress import Progress

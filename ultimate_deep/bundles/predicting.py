@@ -12,8 +12,9 @@ import pandas as pd
 from ultimate_deep.bundles.predictor import Predictor
 from ultimate_deep.evaluation.signals import signal_from_probability
 from ultimate_deep.features import FeatureMatrix
+from ultimate_deep.market.config import DataConfig
 from ultimate_deep.market.labels import horizon_bars_of
-from ultimate_deep.market.market import DataConfig, Market
+from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.config import ExperimentConfig, config_from_dict
 from ultimate_deep.pipeline.rows import Rows, assemble_rows
 

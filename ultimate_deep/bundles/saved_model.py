@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ultimate_deep import models  # noqa: F401  registers the layers that saved models name
+import ultimate_deep.models.layers  # noqa: F401  registers the layers that saved models name
 from ultimate_deep.bundles.manifest import BundleError
 from ultimate_deep.bundles.predictor import named_inputs
 from ultimate_deep.models.heads import direction_logits

@@ -1,20 +1,10 @@
 """From probabilities to signals: what a model wants to hold after each bar's close."""
 
-from typing import Literal, get_args
-
 import numpy as np
 import numpy.typing as npt
 
 from ultimate_deep.evaluation.arrays import Array1D, unit_interval
-
-Mode = Literal["long_flat", "long_short"]
-MODES: tuple[Mode, ...] = get_args(Mode)
-
-
-def check_mode(mode: str) -> None:
-    """Raise `ValueError` unless `mode` is one of `MODES`."""
-    if mode not in MODES:
-        raise ValueError(f"mode must be one of {MODES}, got {mode!r}.")
+from ultimate_deep.portfolio.mode import Mode, check_mode
 
 
 def check_threshold(threshold: float) -> None:

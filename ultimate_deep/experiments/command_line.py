@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 from jsonargparse import ArgumentParser, Namespace
 from rich.console import Console, RenderableType
 
-from ultimate_deep.market.market import DataConfig
+from ultimate_deep.market.config import DataConfig
 from ultimate_deep.pipeline.config import ExperimentConfig
 
 Plan = TypeVar("Plan")

@@ -11,7 +11,7 @@ from ultimate_deep.evaluation.reporting.data import Contender, Predictions, Repo
 from ultimate_deep.evaluation.significance.bootstrap import Interval
 from ultimate_deep.evaluation.verdict import accuracy_interval
 from ultimate_deep.experiments.experiment import PARTS, Outcome, Prepared
-from ultimate_deep.market.labels import LabelSpec
+from ultimate_deep.market.config import LabelSpec
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.forecasts import horizons_summary
 from ultimate_deep.pipeline.judge import Judgement

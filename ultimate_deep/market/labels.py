@@ -3,63 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 
 from ultimate_deep.market.bars import Bars
+from ultimate_deep.market.config import LabelSpec
 from ultimate_deep.market.times import open_times
-
-LabelKind = Literal["direction", "triple_barrier"]
-Ties = Literal["drop", "down", "up"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class LabelSpec:
-    """What is to be predicted.
-
-    A decision at bar t's close is filled at the open of bar t+1; the horizon ends at the open of
-    bar t+1+horizon_bars.
-
-    Attributes:
-        kind: `"direction"`: is the return from open to open above zero? `"triple_barrier"`: which
-            barrier does the price meet first, the upper (1) or the lower (0)? Without a touch
-            inside the horizon, the direction decides.
-        horizon_bars: bars from entry to exit.
-        ties: the label of a return that is zero, or not beyond the cost band: `"drop"` gives NaN,
-            `"down"` 0, `"up"` 1.
-        cost_band_bps: returns of at most this size, either way, count as ties (simple return).
-        barrier_up: distance of the upper barrier in multiples of the volatility of one bar.
-        barrier_down: distance of the lower barrier, likewise.
-        barrier_window_bars: bars over which that volatility (root mean square of log returns from
-            close to close, up to the decision's bar) is measured.
-    """
-
-    kind: LabelKind = "direction"
-    horizon_bars: int = 1
-    ties: Ties = "drop"
-    cost_band_bps: float = 0.0
-    barrier_up: float = 2.0
-    barrier_down: float = 2.0
-    barrier_window_bars: int = 50
-
-    def __post_init__(self) -> None:
-        if self.kind not in get_args(LabelKind):
-            raise ValueError(f"kind must be one of {get_args(LabelKind)}, got {self.kind!r}.")
-        if self.ties not in get_args(Ties):
-            raise ValueError(f"ties must be one of {get_args(Ties)}, got {self.ties!r}.")
-        if self.horizon_bars < 1:
-            raise ValueError(f"horizon_bars must be at least 1, got {self.horizon_bars}.")
-        if not 0 <= self.cost_band_bps < 10_000:
-            raise ValueError(f"cost_band_bps must be in [0, 10000), got {self.cost_band_bps}.")
-        for name in ("barrier_up", "barrier_down"):
-            if not 0 < getattr(self, name) < np.inf:
-                raise ValueError(f"{name} must be above zero, got {getattr(self, name)}.")
-        if self.barrier_window_bars < 2:
-            raise ValueError(
-                f"barrier_window_bars must be at least 2, got {self.barrier_window_bars}."
-            )
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,56 +2,14 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from ultimate_deep.market.bars import Bars
-from ultimate_deep.market.labels import LabelSpec
+from ultimate_deep.market.config import DataConfig, LabelSpec
 from ultimate_deep.market.readers import read_bars
-from ultimate_deep.market.simulation_spec import SimulationSpec
 from ultimate_deep.market.times import open_times
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataConfig:
-    """Which bars to use.
-
-    Args:
-        path: A file, a folder, or several files; empty means simulated bars.
-        format: Named file format, or `auto`.
-        symbol: Symbol of a single file; found from the file name where absent.
-        interval: Bar length such as `1h` or `5min`; found where absent.
-        session: `continuous`, `weekdays` or `exchange`; found where absent.
-        timezone: Time zone of naive stamps, such as `UTC` or `America/New_York`.
-        price_scale: What one price unit of the file is divided by.
-        repair: `raise` refuses bad rows, `drop` drops and reports them.
-        simulated_rows: Bars to simulate.
-        simulated_edge: Accuracy of the simulated market's oracle minus one half.
-        simulated_interval: Bar length of the simulated market.
-        simulated_seed: Seed of the simulated market.
-        simulation: What the simulated market is made of.
-    """
-
-    path: str | tuple[str, ...] = ()
-    format: str = "auto"
-    symbol: str | None = None
-    interval: str | None = None
-    session: Literal["continuous", "weekdays", "exchange"] | None = None
-    timezone: str | None = None
-    price_scale: float | None = None
-    repair: Literal["raise", "drop"] = "raise"
-    simulated_rows: int = 20_000
-    simulated_edge: float = 0.10
-    simulated_interval: str = "1h"
-    simulated_seed: int = 7
-    simulation: SimulationSpec = SimulationSpec()
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """The named files or folders; empty for simulated bars."""
-        return (self.path,) if isinstance(self.path, str) else self.path
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ultimate_deep.market.labels import LabelSpec
+from ultimate_deep.market.config import LabelSpec
 from ultimate_deep.market.shock_law import (
     FREQUENCY_BOUND,
     FREQUENCY_NODES,

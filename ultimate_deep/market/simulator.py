@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ultimate_deep.market.bars import Bars
-from ultimate_deep.market.labels import LabelSpec
+from ultimate_deep.market.config import LabelSpec
 from ultimate_deep.market.simulated_book import BookNoise, book_frame
 from ultimate_deep.market.simulation_noise import START, Noise, Path
 from ultimate_deep.market.simulation_oracle import Realised, realise_edge

@@ -7,35 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ultimate_deep.market.config import SplitSpec
 from ultimate_deep.market.times import utc_times
-
-
-@dataclass(frozen=True, kw_only=True)
-class SplitSpec:
-    """How rows are shared out in time.
-
-    Attributes:
-        train_fraction: the oldest share of the rows.
-        validation_fraction: the next share; the rest is the test part.
-        embargo_bars: bars before each boundary into which no label of the earlier part may reach,
-            on top of the purge.
-    """
-
-    train_fraction: float = 0.70
-    validation_fraction: float = 0.15
-    embargo_bars: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("train_fraction", "validation_fraction"):
-            if not 0 < getattr(self, name) < 1:
-                raise ValueError(f"{name} must be between 0 and 1, got {getattr(self, name)}.")
-        if self.train_fraction + self.validation_fraction >= 1:
-            raise ValueError(
-                "train_fraction + validation_fraction must leave rows to the test part, got "
-                f"{self.train_fraction} + {self.validation_fraction}."
-            )
-        if self.embargo_bars < 0:
-            raise ValueError(f"embargo_bars must not be negative, got {self.embargo_bars}.")
 
 
 @dataclass(frozen=True, eq=False)

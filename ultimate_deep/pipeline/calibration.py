@@ -9,7 +9,8 @@ import pandas as pd
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from ultimate_deep.evaluation.signals import Mode, signal_from_probability
+from ultimate_deep.evaluation.signals import signal_from_probability
+from ultimate_deep.portfolio.mode import Mode
 
 TEMPERATURE_RANGE = (0.05, 100.0)
 FALLBACK_THRESHOLD = 0.5

@@ -7,9 +7,7 @@ from typing import Any, Literal
 from jsonargparse import ArgumentParser
 
 from ultimate_deep.evaluation.backtesting.config import BacktestConfig
-from ultimate_deep.market.labels import LabelSpec
-from ultimate_deep.market.market import DataConfig
-from ultimate_deep.market.splits import SplitSpec
+from ultimate_deep.market.config import DataConfig, LabelSpec, SplitSpec
 from ultimate_deep.pipeline.inputs.config import InputConfig
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.losses.loss_config import LossConfig

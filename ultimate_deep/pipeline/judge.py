@@ -22,7 +22,7 @@ from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.calibration import ThresholdChoice, choose_threshold
 from ultimate_deep.pipeline.rows import Rows
 from ultimate_deep.portfolio.breakers import BreakerSpec
-from ultimate_deep.portfolio.sizing import SizingSpec
+from ultimate_deep.portfolio.sizing_spec import SizingSpec
 from ultimate_deep.portfolio.stops import StopSpec
 
 MOST_PERIODS = 20_000  # of the accounts kept for every threshold

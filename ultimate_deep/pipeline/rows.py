@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from ultimate_deep.features import FeatureMatrix, compute_features
-from ultimate_deep.market.labels import Labels, LabelSpec, label_end_times, make_labels
+from ultimate_deep.market.config import LabelSpec, SplitSpec
+from ultimate_deep.market.labels import Labels, label_end_times, make_labels
 from ultimate_deep.market.market import Market
-from ultimate_deep.market.splits import Split, SplitSpec, chronological_split
+from ultimate_deep.market.splits import Split, chronological_split
 from ultimate_deep.market.times import close_times
 from ultimate_deep.pipeline.targets import Targets, pooled_targets
 

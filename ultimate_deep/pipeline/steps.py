@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 from sklearn.preprocessing import RobustScaler
 
-from ultimate_deep.market.labels import Labels, LabelSpec, make_labels
+from ultimate_deep.market.config import LabelSpec, SplitSpec
+from ultimate_deep.market.labels import Labels, make_labels
 from ultimate_deep.market.market import Market
-from ultimate_deep.market.splits import Split, SplitSpec
+from ultimate_deep.market.splits import Split
 from ultimate_deep.pipeline.calibration import TemperatureFit, ThresholdChoice, fit_temperature
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.judge import Judge

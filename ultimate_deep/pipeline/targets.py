@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ultimate_deep.market.labels import Labels, LabelSpec, label_end_times
+from ultimate_deep.market.config import LabelSpec
+from ultimate_deep.market.labels import Labels, label_end_times
 
 if TYPE_CHECKING:
     from ultimate_deep.market.market import Market

@@ -1,79 +1,12 @@
 """How much of the equity a signal gets."""
 
 import math
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ultimate_deep.portfolio.arrays import Array1D
-from ultimate_deep.portfolio.options import check_count, check_number
-
-SizingMethod = Literal["fixed", "volatility_target", "kelly", "confidence"]
-METHODS: tuple[SizingMethod, ...] = ("fixed", "volatility_target", "kelly", "confidence")
-
-
-@dataclass(frozen=True, kw_only=True)
-class SizingSpec:
-    """Turns signals in [-1, 1] into positions, fractions of equity. The default changes nothing.
-
-    Args:
-        method: one of
-            "fixed": `fixed_fraction` of equity;
-            "volatility_target": `target_volatility` over the volatility of the symbol;
-            "kelly": `kelly_fraction` times the Kelly fraction of the side's probability;
-            "confidence": in proportion to the side's probability between
-            `confidence_threshold` (nothing) and 1 (everything).
-        max_position: largest position on either side, in (0, 1].
-        fixed_fraction: in (0, 1].
-        target_volatility: per year, a fraction (0.1 for 10%).
-        volatility_span_bars: span of the exponentially weighted volatility of closed bars.
-        kelly_fraction: share of the full Kelly bet, in (0, 1]; half of it is common.
-        average_gain, average_loss: what a right and a wrong decision gain and lose, as fractions
-            of the position. 1 and 1 is the even bet: Kelly fraction `2 p - 1`.
-        confidence_threshold: in [0.5, 1).
-
-    Raises:
-        TypeError, ValueError: an option that is no number or out of its range.
-    """
-
-    method: SizingMethod = "fixed"
-    max_position: float = 1.0
-    fixed_fraction: float = 1.0
-    target_volatility: float = 0.1
-    volatility_span_bars: int = 60
-    kelly_fraction: float = 0.5
-    average_gain: float = 1.0
-    average_loss: float = 1.0
-    confidence_threshold: float = 0.5
-
-    def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise ValueError(f"method must be one of {METHODS}, got {self.method!r}.")
-        for name in ("max_position", "fixed_fraction", "kelly_fraction"):
-            value = getattr(self, name)
-            check_number(name, value, above=0.0, highest=1.0, remedy="give 1.0 for all of it")
-        for name in ("target_volatility", "average_gain", "average_loss"):
-            remedy = "give a fraction, 0.1 for 10%"
-            check_number(name, getattr(self, name), above=0.0, remedy=remedy)
-        span = self.volatility_span_bars
-        check_count("volatility_span_bars", span, lowest=1, remedy="give for example 60")
-        threshold = check_number(
-            "confidence_threshold", self.confidence_threshold, lowest=0.5, remedy="give 0.5"
-        )
-        if threshold >= 1.0:
-            raise ValueError(f"confidence_threshold must be below 1, got {threshold}; give 0.5.")
-
-    @property
-    def needs_probability(self) -> bool:
-        """Whether positions follow from probabilities."""
-        return self.method in ("kelly", "confidence")
-
-    @property
-    def changes_signals(self) -> bool:
-        """Whether any position may differ from its signal."""
-        return self.method != "fixed" or min(self.fixed_fraction, self.max_position) < 1.0
+from ultimate_deep.portfolio.sizing_spec import SizingSpec
 
 
 def kelly_fraction(

@@ -18,7 +18,8 @@ from ultimate_deep.evaluation.measures import returns
 from ultimate_deep.portfolio.costs import CostSpec
 from ultimate_deep.portfolio.event_driven import kernels as event_kernels
 from ultimate_deep.portfolio.event_driven import types as event_types
-from ultimate_deep.portfolio.sizing import SizingSpec, size_positions
+from ultimate_deep.portfolio.sizing import size_positions
+from ultimate_deep.portfolio.sizing_spec import SizingSpec
 from ultimate_deep.portfolio.stops import StopSpec
 from ultimate_deep.portfolio.volatility import bar_volatility
 

@@ -19,7 +19,7 @@ from ultimate_deep.evaluation.backtesting.vectorised import BacktestConfig, run_
 from ultimate_deep.portfolio.breakers import BreakerSpec
 from ultimate_deep.portfolio.costs import CostSpec
 from ultimate_deep.portfolio.event_driven.live_account import LiveAccount, PriceBar
-from ultimate_deep.portfolio.sizing import SizingSpec
+from ultimate_deep.portfolio.sizing_spec import SizingSpec
 from ultimate_deep.portfolio.stops import StopSpec
 
 FREE = CostSpec(fee_bps=0.0, slippage_bps=0.0)

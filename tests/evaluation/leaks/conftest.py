@@ -10,9 +10,10 @@ from scipy.special import expit
 
 from ultimate_deep.evaluation.leaks.trace import Trace
 from ultimate_deep.market.bars import Bars
-from ultimate_deep.market.labels import LabelSpec, make_labels
+from ultimate_deep.market.config import LabelSpec, SplitSpec
+from ultimate_deep.market.labels import make_labels
 from ultimate_deep.market.simulator import simulate_bars
-from ultimate_deep.market.splits import SplitSpec, chronological_split
+from ultimate_deep.market.splits import chronological_split
 from ultimate_deep.market.times import close_times, open_times
 
 

@@ -14,7 +14,8 @@ from ultimate_deep.evaluation.leaks.perturbation import (
     rescale,
     truncate,
 )
-from ultimate_deep.market.labels import LabelSpec, make_labels
+from ultimate_deep.market.config import LabelSpec
+from ultimate_deep.market.labels import make_labels
 from ultimate_deep.market.times import close_times, open_times
 from ultimate_deep.market.validation import validate_bars
 

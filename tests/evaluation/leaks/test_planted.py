@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ultimate_deep.evaluation.leaks.config import LeakConfig
 from ultimate_deep.evaluation.leaks.detect import DATA_CHECKS, TRAINING_CHECKS, detect_leaks
-from ultimate_deep.evaluation.leaks.runner import LeakConfig
-from ultimate_deep.market.labels import LabelSpec, make_labels
+from ultimate_deep.market.config import LabelSpec, SplitSpec
+from ultimate_deep.market.labels import make_labels
 from ultimate_deep.market.simulator import simulate_bars
-from ultimate_deep.market.splits import SplitSpec
 from ultimate_deep.market.times import close_times
 
 QUICK = LeakConfig(cuts=6, truncations=2)

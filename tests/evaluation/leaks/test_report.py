@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
+from ultimate_deep.evaluation.leaks.config import LeakConfig
 from ultimate_deep.evaluation.leaks.detect import CHECKS, DATA_CHECKS, TRAINING_CHECKS, detect_leaks
-from ultimate_deep.evaluation.leaks.runner import LeakConfig
 from ultimate_deep.evaluation.leaks.trace import STEPS
 from ultimate_deep.evaluation.reporting.leaks_page import leak_page
 

@@ -23,7 +23,7 @@ from ultimate_deep.evaluation.measures.oracle import (
 )
 from ultimate_deep.evaluation.signals import signal_from_probability
 from ultimate_deep.evaluation.verdict import Kind
-from ultimate_deep.market.labels import LabelSpec
+from ultimate_deep.market.config import LabelSpec
 from ultimate_deep.market.simulator import simulate_bars
 from ultimate_deep.portfolio.costs import CostSpec
 

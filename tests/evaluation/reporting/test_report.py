@@ -21,7 +21,7 @@ from ultimate_deep.evaluation.reporting.report import (
 from ultimate_deep.evaluation.signals import signal_from_probability
 from ultimate_deep.evaluation.verdict import VerdictConfig, accuracy_interval, judge_edge
 from ultimate_deep.portfolio.costs import CostSpec
-from ultimate_deep.portfolio.sizing import SizingSpec
+from ultimate_deep.portfolio.sizing_spec import SizingSpec
 from ultimate_deep.portfolio.stops import StopSpec
 
 QUICK = VerdictConfig(resamples=500)

@@ -17,7 +17,7 @@ from ultimate_deep.experiments.depths.config import ComparisonConfig, data_sets,
 from ultimate_deep.experiments.depths.tables import findings, summarize, write_comparison
 from ultimate_deep.experiments.experiment import build, builder_config, prepare
 from ultimate_deep.experiments.trials import TrialBook
-from ultimate_deep.market.market import DataConfig
+from ultimate_deep.market.config import DataConfig
 from ultimate_deep.models.registry import build_model
 from ultimate_deep.models.surgery.describe import count_layers
 from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig

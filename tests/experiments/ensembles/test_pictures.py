@@ -16,7 +16,8 @@ from ultimate_deep.experiments.ensembles.pictures import (
     render_ensemble,
     run_picture_ensemble,
 )
-from ultimate_deep.market.market import DataConfig, load_market
+from ultimate_deep.market.config import DataConfig
+from ultimate_deep.market.market import load_market
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
 from ultimate_deep.pipeline.inputs.config import InputConfig
 from ultimate_deep.pipeline.rows import assemble_rows

@@ -25,8 +25,8 @@ from ultimate_deep.experiments.ensembles.members import (
 )
 from ultimate_deep.experiments.ensembles.run import fit_combiner, run_ensemble
 from ultimate_deep.experiments.run import run_experiment
-from ultimate_deep.market.labels import LabelSpec
-from ultimate_deep.market.market import DataConfig, load_market
+from ultimate_deep.market.config import DataConfig, LabelSpec
+from ultimate_deep.market.market import load_market
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, HeadConfig, ModelConfig
 from ultimate_deep.pipeline.inputs.config import InputConfig
 from ultimate_deep.pipeline.rows import assemble_rows, keep_features

@@ -13,8 +13,7 @@ from ultimate_deep.experiments.ensembles.run import run_ensemble
 from ultimate_deep.experiments.ensembles.snapshot import snapshot_configs, with_snapshots
 from ultimate_deep.experiments.run import run_experiment
 from ultimate_deep.experiments.series import open_series
-from ultimate_deep.market.market import DataConfig
-from ultimate_deep.market.splits import SplitSpec
+from ultimate_deep.market.config import DataConfig, SplitSpec
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.progress import Progress

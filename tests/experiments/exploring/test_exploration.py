@@ -9,14 +9,15 @@ import pytest
 from scipy.stats import spearmanr
 
 from ultimate_deep.experiments.command_line import experiment_parser
-from ultimate_deep.experiments.exploring.exploration import ExplorationConfig, explore
+from ultimate_deep.experiments.exploring.config import ExplorationConfig
+from ultimate_deep.experiments.exploring.exploration import explore
 from ultimate_deep.experiments.exploring.files import exploration_dict, write_exploration
 from ultimate_deep.experiments.exploring.plots import clustered_order
 from ultimate_deep.experiments.exploring.report import render_exploration
 from ultimate_deep.experiments.exploring.summary import heading, sentence
 from ultimate_deep.features.judging.outliers import RobustLimits
 from ultimate_deep.features.judging.selection import Selection
-from ultimate_deep.market.market import DataConfig
+from ultimate_deep.market.config import DataConfig
 from ultimate_deep.market.readers import write_bars
 from ultimate_deep.market.simulator import simulate_bars
 from ultimate_deep.pipeline.config import FeatureConfig

@@ -18,9 +18,8 @@ from ultimate_deep.experiments.exploring.bundle_importance import (
     bundle_importance,
     explore_with_bundle,
 )
-from ultimate_deep.experiments.exploring.exploration import ExplorationConfig
+from ultimate_deep.experiments.exploring.config import ExplorationConfig, ImportanceConfig
 from ultimate_deep.experiments.exploring.importance import (
-    ImportanceConfig,
     Judged,
     _by_row,
     _shuffled,
@@ -28,8 +27,8 @@ from ultimate_deep.experiments.exploring.importance import (
 )
 from ultimate_deep.experiments.exploring.report import render_exploration
 from ultimate_deep.experiments.trials import TrialBook
-from ultimate_deep.market.labels import LabelSpec
-from ultimate_deep.market.market import DataConfig, load_market
+from ultimate_deep.market.config import DataConfig, LabelSpec
+from ultimate_deep.market.market import load_market
 from ultimate_deep.models.trees.registry import preset_config
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig
 from ultimate_deep.pipeline.scaling import ArrayScaler

@@ -17,7 +17,7 @@ from ultimate_deep.experiments.judging.comparing import compare_bundles
 from ultimate_deep.experiments.judging.evaluation import evaluate_bundle
 from ultimate_deep.experiments.run import Run, run_experiment
 from ultimate_deep.experiments.trials import LEDGER_FILE, TrialBook
-from ultimate_deep.market.market import DataConfig
+from ultimate_deep.market.config import DataConfig
 from ultimate_deep.market.simulation_spec import AssetSpec, SimulationSpec
 from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig
 from ultimate_deep.training.config import FitConfig

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from sklearn.preprocessing import RobustScaler
 
+from ultimate_deep.evaluation.leaks.config import LeakConfig
 from ultimate_deep.evaluation.leaks.detect import CHECKS, DATA_CHECKS, TRAINING_CHECKS
-from ultimate_deep.evaluation.leaks.runner import LeakConfig
 from ultimate_deep.evaluation.reporting.leaks_page import leak_page
 from ultimate_deep.experiments.experiment import assemble
 from ultimate_deep.experiments.leaks.detection import free_folder, load_steps, write_leaks
@@ -21,8 +21,8 @@ from ultimate_deep.experiments.leaks.pipeline import (
     detect_in_experiment,
 )
 from ultimate_deep.features import FeatureMatrix, compute_features
-from ultimate_deep.market.labels import LabelSpec
-from ultimate_deep.market.market import DataConfig, Market, load_market
+from ultimate_deep.market.config import DataConfig, LabelSpec
+from ultimate_deep.market.market import Market, load_market
 from ultimate_deep.market.readers import read_bars
 from ultimate_deep.market.splits import chronological_split
 from ultimate_deep.market.timeframes import coarse_bars

@@ -24,7 +24,7 @@ from ultimate_deep.experiments.tuning.searcher import (
 from ultimate_deep.experiments.tuning.spaces import distinct_configurations
 from ultimate_deep.experiments.tuning.tune import tune_experiment
 from ultimate_deep.experiments.tuning.tune_config import TuneConfig
-from ultimate_deep.market.market import DataConfig
+from ultimate_deep.market.config import DataConfig
 from ultimate_deep.models.search_space import Choice, FloatRange, IntRange
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
 from ultimate_deep.training.config import FitConfig

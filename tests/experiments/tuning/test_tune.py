@@ -16,7 +16,7 @@ from ultimate_deep.experiments.tuning.tables import render_search_plan, render_t
 from ultimate_deep.experiments.tuning.trials import run_trial
 from ultimate_deep.experiments.tuning.tune import Tuned, tune_experiment
 from ultimate_deep.experiments.tuning.tune_config import TuneConfig
-from ultimate_deep.market.market import DataConfig
+from ultimate_deep.market.config import DataConfig
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.progress import Progress

@@ -18,7 +18,8 @@ from ultimate_deep.evaluation.schemes.purging import Spans
 from ultimate_deep.experiments.experiment import prepare
 from ultimate_deep.experiments.learners.net import Trainee
 from ultimate_deep.experiments.trials import TrialBook
-from ultimate_deep.experiments.walk_forward.config import WalkForwardConfig, fold_split, make_scheme
+from ultimate_deep.experiments.walk_forward.config import WalkForwardConfig
+from ultimate_deep.experiments.walk_forward.fold_splits import fold_split, make_scheme
 from ultimate_deep.experiments.walk_forward.folds import (
     FoldResult,
     RetrainingBook,
@@ -32,7 +33,8 @@ from ultimate_deep.experiments.walk_forward.report import (
 )
 from ultimate_deep.experiments.walk_forward.walk_forward import finish, scheme_of, walk_forward
 from ultimate_deep.market.bars import Bars
-from ultimate_deep.market.market import DataConfig, Market
+from ultimate_deep.market.config import DataConfig
+from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
 from ultimate_deep.pipeline.inputs.config import InputConfig
 from ultimate_deep.training.config import FitConfig

@@ -6,12 +6,8 @@ import pytest
 from scipy.signal import lfilter
 from scipy.stats import spearmanr
 
-from ultimate_deep.features.judging.scoring import (
-    Outcomes,
-    ScoringConfig,
-    information_coefficients,
-    period_labels,
-)
+from ultimate_deep.features.judging.config import ScoringConfig
+from ultimate_deep.features.judging.scoring import Outcomes, information_coefficients, period_labels
 from ultimate_deep.features.judging.stability import population_stability
 
 

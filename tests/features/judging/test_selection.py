@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from ultimate_deep.features.judging.config import SelectionConfig
 from ultimate_deep.features.judging.selection import (
     Selection,
-    SelectionConfig,
     commonest_share,
     correlated_groups,
     correlation_matrix,

@@ -10,7 +10,8 @@ import pytest
 from ultimate_deep import models
 from ultimate_deep.experiments.experiment import prepare
 from ultimate_deep.market.bars import Bars
-from ultimate_deep.market.market import DataConfig, Market
+from ultimate_deep.market.config import DataConfig
+from ultimate_deep.market.market import Market
 from ultimate_deep.models import registry
 from ultimate_deep.models.heads import Heads, direction_logits
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig

@@ -9,7 +9,7 @@ import pytest
 from ultimate_deep.experiments.experiment import prepare
 from ultimate_deep.features import compute_features
 from ultimate_deep.features.gaf import gaf_numbers
-from ultimate_deep.market.market import DataConfig
+from ultimate_deep.market.config import DataConfig
 from ultimate_deep.market.timeframes import coarse_bars
 from ultimate_deep.market.times import clock_of
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from ultimate_deep.evaluation.signals import Mode, check_mode
 from ultimate_deep.portfolio.breakers import BreakerSpec
 from ultimate_deep.portfolio.costs import CostSpec
+from ultimate_deep.portfolio.mode import Mode, check_mode
 from ultimate_deep.portfolio.options import check_count, check_number
-from ultimate_deep.portfolio.sizing import SizingSpec
+from ultimate_deep.portfolio.sizing_spec import SizingSpec
 from ultimate_deep.portfolio.stops import StopSpec
 
 

@@ -15,7 +15,8 @@ from ultimate_deep.evaluation.backtesting.event_driven import run_event_backtest
 from ultimate_deep.evaluation.backtesting.pooling import combine_backtests
 from ultimate_deep.evaluation.backtesting.vectorised import run_backtest
 from ultimate_deep.evaluation.backtesting.wanted import signal_column
-from ultimate_deep.portfolio.sizing import SizingSpec, size_positions
+from ultimate_deep.portfolio.sizing import size_positions
+from ultimate_deep.portfolio.sizing_spec import SizingSpec
 from ultimate_deep.portfolio.volatility import bar_volatility
 
 

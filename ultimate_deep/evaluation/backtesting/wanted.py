@@ -5,8 +5,8 @@ import numpy.typing as npt
 
 from ultimate_deep.evaluation.arrays import Array1D, vector
 from ultimate_deep.evaluation.backtesting.config import BacktestConfig
-from ultimate_deep.evaluation.signals import Mode
 from ultimate_deep.portfolio.arrays import read_only
+from ultimate_deep.portfolio.mode import Mode
 
 __all__ = ["lowest_signal", "refuse_sizing", "signal_column", "signal_error", "wanted_positions"]
 

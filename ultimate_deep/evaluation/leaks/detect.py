@@ -12,6 +12,7 @@ from ultimate_deep.evaluation.leaks.chance_checks import (
     check_noise,
     check_shuffled_labels,
 )
+from ultimate_deep.evaluation.leaks.config import LeakConfig
 from ultimate_deep.evaluation.leaks.data_checks import (
     Looked,
     check_fitted_before_test,
@@ -22,7 +23,7 @@ from ultimate_deep.evaluation.leaks.data_checks import (
 )
 from ultimate_deep.evaluation.leaks.findings import CheckResult, LeakReport
 from ultimate_deep.evaluation.leaks.perturbation import newest
-from ultimate_deep.evaluation.leaks.runner import Busy, LeakConfig, Runner, silent
+from ultimate_deep.evaluation.leaks.runner import Busy, Runner, silent
 from ultimate_deep.evaluation.leaks.split_checks import check_label_spans
 from ultimate_deep.evaluation.leaks.trace import BarsBySymbol, Pipeline
 

@@ -30,8 +30,9 @@ from ultimate_deep.evaluation.measures.returns import (
     sortino,
     win_rate,
 )
-from ultimate_deep.evaluation.signals import Mode, check_threshold, signal_from_probability
+from ultimate_deep.evaluation.signals import check_threshold, signal_from_probability
 from ultimate_deep.portfolio.costs import DEFAULT_COSTS, CostSpec
+from ultimate_deep.portfolio.mode import Mode
 
 __all__ = [
     "RocCurve",

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from scipy.stats import binom, binomtest
 
 from ultimate_deep.evaluation.arrays import Array1D, binary, same_length, unit_interval, vector
-from ultimate_deep.evaluation.signals import Mode, check_mode, signal_from_probability
+from ultimate_deep.evaluation.signals import signal_from_probability
+from ultimate_deep.portfolio.mode import Mode, check_mode
 
 MOST_THRESHOLDS = 200
 VERDICTS = ("edge", "no edge", "cannot tell")  # those of `evaluation.verdict`

@@ -11,10 +11,11 @@ import pandas as pd
 from ultimate_deep.evaluation.arrays import Array1D, same_length, unit_interval, vector
 from ultimate_deep.evaluation.assessment import Assessment
 from ultimate_deep.evaluation.backtesting.account import BacktestResult
-from ultimate_deep.evaluation.signals import Mode, check_mode, check_threshold
+from ultimate_deep.evaluation.signals import check_threshold
 from ultimate_deep.evaluation.significance.bootstrap import Interval
 from ultimate_deep.evaluation.verdict import Verdict
 from ultimate_deep.portfolio.costs import DEFAULT_COSTS, CostSpec
+from ultimate_deep.portfolio.mode import Mode, check_mode
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -14,7 +14,7 @@ from ultimate_deep.evaluation.reporting.data import Contender, ReportData
 from ultimate_deep.evaluation.reporting.grid import DASH, at, figure_card, figure_of, show
 from ultimate_deep.evaluation.significance.bootstrap import Interval
 from ultimate_deep.portfolio.breakers import BreakerSpec
-from ultimate_deep.portfolio.sizing import SizingSpec
+from ultimate_deep.portfolio.sizing_spec import SizingSpec
 from ultimate_deep.portfolio.stops import StopSpec
 
 _PLAIN = {

@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from ultimate_deep.bundles.bundle import Bundle
 from ultimate_deep.bundles.predicting import bundle_config, merge_data
-from ultimate_deep.experiments.exploring.exploration import Exploration, ExplorationConfig, explore
+from ultimate_deep.experiments.exploring.config import ExplorationConfig, ImportanceConfig
+from ultimate_deep.experiments.exploring.exploration import Exploration, explore
 from ultimate_deep.experiments.exploring.importance import (
-    ImportanceConfig,
     Importances,
     Judged,
     permutation_importance,

@@ -2,82 +2,23 @@
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.stats import norm
 
-from ultimate_deep.experiments.exploring.importance import ImportanceConfig, Importances
+from ultimate_deep.experiments.exploring.config import ExplorationConfig
+from ultimate_deep.experiments.exploring.importance import Importances
 from ultimate_deep.features import FeatureMatrix, compute_features, feature_table
 from ultimate_deep.features.judging.outliers import RobustLimits
-from ultimate_deep.features.judging.scoring import (
-    Outcomes,
-    Scores,
-    ScoringConfig,
-    information_coefficients,
-)
-from ultimate_deep.features.judging.selection import (
-    Selection,
-    SelectionConfig,
-    correlation_matrix,
-    select_features,
-)
+from ultimate_deep.features.judging.scoring import Outcomes, Scores, information_coefficients
+from ultimate_deep.features.judging.selection import Selection, correlation_matrix, select_features
 from ultimate_deep.features.judging.stability import Stability, population_stability
-from ultimate_deep.market.labels import LabelSpec
-from ultimate_deep.market.market import DataConfig, Market, load_market
-from ultimate_deep.market.splits import Split, SplitSpec
-from ultimate_deep.pipeline.config import FeatureConfig
+from ultimate_deep.market.market import Market, load_market
+from ultimate_deep.market.splits import Split
 from ultimate_deep.pipeline.rows import Rows, assemble_rows, split_rows
 from ultimate_deep.training.progress import Heartbeat, Progress
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExplorationConfig:
-    """What is explored, and how.
-
-    Args:
-        name: Prefix of the report's folder.
-        artifacts: Folder that it is written into.
-        seed: Seed of the shuffles and bootstraps of importance.
-        data: Bars.
-        features: Features.
-        label: Its horizon gives the forward return.
-        split: Only the training part is explored.
-        clip_multiple: Robust standard deviations beyond which values are clipped.
-        selection: When features count as constant, duplicate or collinear.
-        scoring: How information coefficients are taken.
-        importance: How a bundle's features are shuffled.
-        importance_part: Part of the bundle's run that it is judged on; `test` reads that part
-            once more.
-    """
-
-    name: str = "features"
-    artifacts: str = "artifacts"
-    seed: int = 0
-    data: DataConfig = DataConfig()
-    features: FeatureConfig = FeatureConfig()
-    label: LabelSpec = LabelSpec()
-    split: SplitSpec = SplitSpec()
-    clip_multiple: float = 10.0
-    selection: SelectionConfig = SelectionConfig()
-    scoring: ScoringConfig = ScoringConfig()
-    importance: ImportanceConfig = ImportanceConfig()
-    importance_part: Literal["validation", "test"] = "validation"
-
-    def __post_init__(self) -> None:
-        if not self.name or any(c in self.name for c in "/\\. "):
-            raise ValueError(
-                f"name becomes part of a folder's name, got {self.name!r}; "
-                "use letters, digits, - and _"
-            )
-        if not 0.0 < self.clip_multiple < np.inf:
-            raise ValueError(f"clip_multiple must be above zero, got {self.clip_multiple}")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain dicts, lists and scalars, as written to `config.json`."""
-        return dataclasses.asdict(self)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -22,43 +22,12 @@ from ultimate_deep.evaluation.significance.bootstrap import (
     bootstrap_sums,
     interval_from,
 )
+from ultimate_deep.experiments.exploring.config import ImportanceConfig
 from ultimate_deep.features.judging.selection import correlated_groups, correlation_matrix
 from ultimate_deep.training.progress import Heartbeat, Progress
 
 METRICS = ("log_loss", "auc", "accuracy")
 _FEWEST_ROWS = 50
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImportanceConfig:
-    """How features are shuffled.
-
-    Args:
-        repeats: Shuffles of each feature, averaged.
-        block_bars: Bars of the blocks that are shuffled; None for the cube root of the rows, at
-            least 20 and twice the label's horizon, at most a twentieth of the rows.
-        group_correlation: Features linked by correlations of a size above this on the rows judged
-            are shuffled together, in (0, 1); None shuffles each alone.
-        level: Two-sided confidence of the intervals, in (0, 1).
-        resamples: Bootstrap histories behind each interval.
-    """
-
-    repeats: int = 5
-    block_bars: int | None = None
-    group_correlation: float | None = None
-    level: float = 0.95
-    resamples: int = 1000
-
-    def __post_init__(self) -> None:
-        for name in ("repeats", "resamples"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.block_bars is not None and self.block_bars < 1:
-            raise ValueError(f"block_bars must be at least 1, got {self.block_bars}")
-        for name in ("group_correlation", "level"):
-            value = getattr(self, name)
-            if value is not None and not 0.0 < value < 1.0:
-                raise ValueError(f"{name} lies in (0, 1), got {value}")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

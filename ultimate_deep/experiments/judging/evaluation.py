@@ -17,7 +17,7 @@ from ultimate_deep.experiments.judging.rejudged import Period, Rejudged, backtes
 from ultimate_deep.experiments.reporting import bar_facts
 from ultimate_deep.experiments.runs import new_run_folder
 from ultimate_deep.machine.files import whole_folder
-from ultimate_deep.market.market import DataConfig
+from ultimate_deep.market.config import DataConfig
 from ultimate_deep.pipeline.judge import Judgement
 from ultimate_deep.training.progress import Progress
 

@@ -14,7 +14,8 @@ from ultimate_deep.bundles.predicting import (
 )
 from ultimate_deep.evaluation.ledger.trial import TrialCount
 from ultimate_deep.experiments.trials import TrialBook, record_reading
-from ultimate_deep.market.market import DataConfig, Market, load_market
+from ultimate_deep.market.config import DataConfig
+from ultimate_deep.market.market import Market, load_market
 from ultimate_deep.market.times import utc_time
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.judge import Judge, Judgement

@@ -11,8 +11,9 @@ import pandas as pd
 from ultimate_deep.features import compute_features
 from ultimate_deep.features.gaf import gaf_numbers
 from ultimate_deep.market.bars import Bars
-from ultimate_deep.market.labels import LabelSpec, make_labels
-from ultimate_deep.market.market import DataConfig, load_market
+from ultimate_deep.market.config import DataConfig, LabelSpec
+from ultimate_deep.market.labels import make_labels
+from ultimate_deep.market.market import load_market
 from ultimate_deep.market.simulation_spec import SimulationSpec
 from ultimate_deep.market.timeframes import coarse_bars
 from ultimate_deep.market.times import clock_of, close_times

@@ -12,13 +12,14 @@ from types import ModuleType
 
 from ultimate_deep.bundles.bundle import Bundle
 from ultimate_deep.bundles.predicting import bundle_config, merge_data
+from ultimate_deep.evaluation.leaks.config import LeakConfig
 from ultimate_deep.evaluation.leaks.detect import CHECKS, Check
 from ultimate_deep.evaluation.leaks.findings import LeakReport
-from ultimate_deep.evaluation.leaks.runner import LeakConfig
 from ultimate_deep.evaluation.reporting.leaks_page import write_leak_page
 from ultimate_deep.experiments.leaks.pipeline import SurrogateConfig, detect_in_experiment
 from ultimate_deep.machine.files import whole_folder, write_json
-from ultimate_deep.market.market import DataConfig, load_market
+from ultimate_deep.market.config import DataConfig
+from ultimate_deep.market.market import load_market
 from ultimate_deep.pipeline.steps import Steps
 from ultimate_deep.training.progress import Progress
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from ultimate_deep.evaluation.leaks.config import LeakConfig
 from ultimate_deep.evaluation.leaks.detect import CHECKS, Check, detect_leaks
 from ultimate_deep.evaluation.leaks.findings import LeakReport
-from ultimate_deep.evaluation.leaks.runner import Busy, LeakConfig
+from ultimate_deep.evaluation.leaks.runner import Busy
 from ultimate_deep.evaluation.leaks.trace import BarsBySymbol, Relabel, Step, Trace
 from ultimate_deep.evaluation.signals import signal_from_probability
 from ultimate_deep.experiments.experiment import (

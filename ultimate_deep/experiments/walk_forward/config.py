@@ -4,15 +4,6 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-import pandas as pd
-
-from ultimate_deep.evaluation.schemes.combinatorial import CombinatorialPurged
-from ultimate_deep.evaluation.schemes.purged_k_fold import PurgedKFold
-from ultimate_deep.evaluation.schemes.purging import Fold, Spans, period_between, purged_fold
-from ultimate_deep.evaluation.schemes.scheme import Scheme
-from ultimate_deep.evaluation.schemes.walk_forward import WalkForward
-from ultimate_deep.market.splits import Split
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
 from ultimate_deep.training.config import FitConfig
 
@@ -62,59 +53,6 @@ class WalkForwardConfig:
         return self.scheme in ("expanding", "rolling")
 
 
-def make_scheme(walk: WalkForwardConfig, spans: Spans, embargo_bars: int) -> Scheme:
-    """Return the configured scheme over these rows.
-
-    Raises:
-        ValueError: Sizes that the rows do not allow.
-    """
-    if walk.scheme == "purged_k_fold":
-        return PurgedKFold(spans, n_splits=walk.folds, embargo_bars=embargo_bars)
-    if walk.scheme == "combinatorial":
-        return CombinatorialPurged(
-            spans,
-            n_groups=walk.groups,
-            n_test_groups=walk.test_groups,
-            embargo_bars=embargo_bars,
-        )
-    return WalkForward(
-        spans, kind=walk.scheme, train=walk.train, test=walk.test, embargo_bars=embargo_bars
-    )
-
-
-def fold_split(spans: Spans, fold: Fold, *, validation: float, embargo_bars: int) -> Split:
-    """Hold back the newest training rows for validation, and purge the others beside them.
-
-    Args:
-        spans: Of all rows.
-        fold: What may train and what is tested.
-        validation: Share of the fold's training times.
-        embargo_bars: Between training and validation.
-
-    Raises:
-        ValueError: Nothing is left to train on.
-    """
-    places = np.unique(spans.place[fold.train])
-    first = int(places[int(len(places) * (1.0 - validation))])
-    asked = np.zeros(len(spans), bool)
-    asked[fold.train] = True
-    period = period_between(spans, first, len(spans.times))
-    inner = purged_fold(spans, asked, (period,), embargo_bars)
-    if inner.train.size == 0:
-        raise ValueError(
-            f"{fold.train.size} training rows leave none beside a validation share of {validation} "
-            "and its purge; bring more bars, or ask for fewer and longer test parts"
-        )
-    return Split(
-        train=inner.train,
-        validation=np.intersect1d(inner.test, fold.train),
-        test=fold.test,
-        boundaries=(_stamp(period.start), _stamp(fold.periods[0].start)),
-        purged=fold.purged.size + inner.purged.size,
-        embargoed=fold.embargoed.size + inner.embargoed.size,
-    )
-
-
 def quick(config: ExperimentConfig) -> ExperimentConfig:
     """Return a small experiment of the same kind, to see it run: its figures mean nothing."""
     return dataclasses.replace(
@@ -126,7 +64,3 @@ def quick(config: ExperimentConfig) -> ExperimentConfig:
         fit=FitConfig(epochs=2, jit_compile=False),
         baselines=False,
     )
-
-
-def _stamp(time: np.datetime64) -> pd.Timestamp:
-    return pd.Timestamp(time).tz_localize("UTC")

@@ -23,7 +23,8 @@ from ultimate_deep.experiments.experiment import PARTS, Prepared, prepare
 from ultimate_deep.experiments.learners.registry import learner_of
 from ultimate_deep.experiments.runs import new_run_folder, newest_unfinished, start_run
 from ultimate_deep.experiments.trials import TrialBook
-from ultimate_deep.experiments.walk_forward.config import WalkForwardConfig, fold_split, make_scheme
+from ultimate_deep.experiments.walk_forward.config import WalkForwardConfig
+from ultimate_deep.experiments.walk_forward.fold_splits import fold_split, make_scheme
 from ultimate_deep.experiments.walk_forward.folds import (
     FoldResult,
     RetrainingBook,
