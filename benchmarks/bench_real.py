@@ -4,7 +4,7 @@
     python benchmarks/bench_real.py --folder BARS --shard 0 --shards 2 &   # and --shard 1
     python benchmarks/bench_real.py --table true                           # what is there so far
 
-Each model trains with the settings of `train_scripts/configs/models/`, on the last `--bars` bars of
+Each model trains with the settings of `ultimate_deep/commands/configs/models/`, on the last `--bars` bars of
 each file, on one split, at the default costs (1 bp fee and 1 bp slippage per side). A verdict's
 error is divided by all models and seeds that read the same test part. One line per file, model and
 seed in `benchmarks/results/real_<shard>.csv`; finished lines are kept, so the command can be
@@ -24,8 +24,8 @@ import pandas as pd
 from jsonargparse import CLI
 
 from ultimate_deep import models
+from ultimate_deep.commands.settings import experiment_from
 from ultimate_deep.evaluation.measures.metrics import majority_accuracy
-from ultimate_deep.experiments.command_line import experiment_of, experiment_parser
 from ultimate_deep.experiments.experiment import (
     Outcome,
     Prepared,
@@ -46,7 +46,6 @@ from ultimate_deep.pipeline.judge import Judgement
 from ultimate_deep.training.progress import Progress
 
 RESULTS = Path(__file__).resolve().parent / "results"
-CONFIGS = Path(__file__).resolve().parents[1] / "train_scripts" / "configs" / "models"
 FILES = ("btcusd_1h", "spy_1h", "gbpusd_1h")
 DEEP = ("sequential_deep", "stack", "gaf_cnn", "ultimate")  # minutes each: they come last
 ZOO = (*(name for name in (*TREES, *models.BUILDERS) if name not in DEEP), *DEEP)
@@ -56,9 +55,7 @@ BASELINE_SEED = 0
 
 def configured(name: str, seed: int, data: DataConfig, epochs: int | None) -> ExperimentConfig:
     """Return the experiment of a model's own configuration file on these bars."""
-    parser = experiment_parser(None)
-    parsed = parser.parse_args(["--config", str(CONFIGS / f"{name}.yaml"), "--seed", str(seed)])
-    config = experiment_of(parser.instantiate(parsed))
+    config = experiment_from(["--model", name, "--seed", str(seed)])
     fit = config.fit if epochs is None else dataclasses.replace(config.fit, epochs=epochs)
     # One label for all, so that all rows are the same.
     return dataclasses.replace(config, data=data, fit=fit, heads=HeadConfig(), baselines=False)

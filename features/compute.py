@@ -1,5 +1,6 @@
 """From a frame of bars to a matrix of features."""
 
+import html
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -11,6 +12,8 @@ import pandas as pd
 from ultimate_deep.features.engine.graph import COLUMNS
 from ultimate_deep.features.feature_engine import Engine
 from ultimate_deep.features.registry import Feature, registry
+from ultimate_deep.market.bars import Bars
+from ultimate_deep.market.market import Market
 
 NO_VOLUME = "needs volume, and the bars have none (all zero)"
 
@@ -44,7 +47,17 @@ class FeatureMatrix:
                 f"got {self.values.shape} and {len(self.families)} families"
             )
 
-    def to_frame(self) -> pd.DataFrame:
+    def __repr__(self) -> str:
+        rows, columns = self.values.shape
+        return (
+            f"<{columns} features of {rows:,} bars, {self.index[0]:%Y-%m-%d} to "
+            f"{self.index[-1]:%Y-%m-%d}, all known from row {self.warmup_bars} on>"
+        )
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(repr(self))}</p>{self.frame().tail().to_html()}"
+
+    def frame(self) -> pd.DataFrame:
         """The values as a pandas frame, columns named, index `timestamp`; they are not copied."""
         return pd.DataFrame(self.values, index=self.index, columns=list(self.names), copy=False)
 
@@ -75,7 +88,7 @@ def bar_columns(frame: pd.DataFrame, names: Sequence[str] = COLUMNS) -> npt.NDAr
         remedy = (
             f"{further} are further columns that some of these features need"
             if further
-            else "ultimate_deep.market.readers.read_bars makes canonical bars of a file"
+            else "ultimate_deep.read_bars makes canonical bars of a file"
         )
         raise ValueError(
             f"bars lack the columns {missing}; they have {list(frame.columns)}. {remedy}"
@@ -104,7 +117,7 @@ def _check_values(
             name = names[int(bad[:, row].argmax())]
             raise ValueError(
                 f"{name} of the bar at {frame.index[row]} (row {row}) is not finite; "
-                "drop or repair such bars first (ultimate_deep.market.readers.read_bars does)"
+                "drop or repair such bars first (ultimate_deep.market.readers.read_files does)"
             )
     if columns.shape[1] == 0:
         return
@@ -125,7 +138,7 @@ def _check_values(
             f"the bar at {frame.index[row]} (row {row}) has open {opening[row]:g}, high "
             f"{high[row]:g}, low {low[row]:g}, close {close[row]:g}; open and close must lie "
             "between low and high: drop or repair such bars first "
-            "(ultimate_deep.market.readers.read_bars does)"
+            "(ultimate_deep.market.readers.read_files does)"
         )
 
 
@@ -229,7 +242,7 @@ def _found_warmup(features: Sequence[Feature], values: npt.NDArray[np.float32]) 
 
 
 def compute_features(
-    frame: pd.DataFrame,
+    bars: pd.DataFrame | Bars | Market,
     names: Sequence[str] | None = None,
     *,
     interval: str | pd.Timedelta | None = None,
@@ -237,9 +250,9 @@ def compute_features(
     """Compute features for every bar, each from that bar and earlier ones only.
 
     Args:
-        frame: Canonical bars: columns `open high low close volume`, index of tz-aware open
-            times, strictly increasing, and the further columns that features ask for. It is not
-            changed.
+        bars: What `read_bars` gives, of one symbol, or canonical bars: columns `open high low close
+            volume`, index of tz-aware open times, strictly increasing, and the further columns
+            that features ask for. They are not changed.
         names: Features in the wanted order; None for all default ones. Without volume (all
             zero) those of them that need it are left out and listed in `dropped`. A name with
             `_5x`, `_15x` or `_60x` at its end is the feature on coarser bars.
@@ -249,10 +262,12 @@ def compute_features(
         A `FeatureMatrix` with a row for each bar.
 
     Raises:
-        TypeError: `frame` is not a DataFrame with a time index.
+        TypeError: `bars` are not bars, or a DataFrame without a time index.
         ValueError: Unknown names (with the nearest ones), features asked for by name that need
-            absent volume, malformed bars, or no bar left after the warm-up.
+            absent volume, malformed bars, bars of several symbols, or no bar left after the
+            warm-up.
     """
+    frame = frame_of(bars)
     features, dropped = _usable(frame, names)
     engine = Engine(features, seconds_of_interval(interval))
     columns = bar_columns(frame, engine.columns)
@@ -265,6 +280,13 @@ def compute_features(
     if warmup >= len(values):
         raise _too_few(warmup + 1, len(values))
     return matrix_of(features, values, frame, warmup, dropped)
+
+
+def frame_of(bars: pd.DataFrame | Bars | Market) -> pd.DataFrame:
+    """Return the table of one symbol's bars."""
+    if isinstance(bars, Market):
+        return bars.frame()
+    return bars.frame if isinstance(bars, Bars) else bars
 
 
 def _too_few(needed: int, got: int) -> ValueError:

@@ -70,7 +70,7 @@ def gaf_numbers(
         row = int(np.argmin(good))
         raise ValueError(
             f"closes must be finite and at most {_LARGEST_CLOSE:g} in size, got {values[row]} in "
-            f"row {row}. Remedy: drop that bar (ultimate_deep.market.readers.read_bars with "
+            f"row {row}. Remedy: drop that bar (ultimate_deep.market.readers.read_files with "
             "repair='drop')."
         )
     out = np.empty((len(ends), size), _checked_dtype(dtype))

@@ -98,18 +98,25 @@ def preset_config(name: str, preset: str = "default") -> Any:
     Raises:
         ValueError: no model or no preset has this name.
     """
-    module = _module(name)
-    presets = getattr(module, "PRESETS", None)
-    configs = (
-        {"default": config_class(name)()}
-        if presets is None
-        else {key: value.config for key, value in presets.items()}
-    )
-    if preset not in configs:
+    return preset_of(name, preset).config
+
+
+def preset_of(name: str, preset: str = "default") -> Preset[Any]:
+    """The configuration that the builder's module calls `preset`, and the training that suits it.
+
+    Raises:
+        ValueError: no model or no preset has this name.
+    """
+    from ultimate_deep.models.presets import Preset
+
+    named = getattr(_module(name), "PRESETS", None)
+    if named is None:
+        named = {"default": Preset(config=config_class(name)())}
+    if preset not in named:
         raise ValueError(
-            f"Model {name!r} has no preset {preset!r}. Known presets: {', '.join(configs)}."
+            f"Model {name!r} has no preset {preset!r}. Known presets: {', '.join(named)}."
         )
-    return configs[preset]
+    return named[preset]
 
 
 def presets(name: str) -> tuple[str, ...]:

@@ -17,10 +17,13 @@ epoch is always finished, and the deepest nets' takes longer than the budget on 
 """
 
 import dataclasses
+import sys
 
 from rich.console import Console
 
-from ultimate_deep.experiments.command_line import experiment_of, experiment_parser, parse, run_main
+from ultimate_deep.commands.parser import parse
+from ultimate_deep.commands.running import run_main
+from ultimate_deep.commands.settings import experiment_of, experiment_parser
 from ultimate_deep.experiments.depths.config import DEFAULTS, ComparisonConfig, quick
 from ultimate_deep.training.backend import start_up
 
@@ -29,13 +32,14 @@ WIDTH = 160  # of tables where nobody's terminal is asked
 
 def main() -> None:
     """Parse, compare, print and write."""
-    parser = experiment_parser(__doc__)
+    parser = experiment_parser(
+        "", __doc__, first=("bars", "compare.seeds", "compare.budget_seconds", "quick")
+    )
     parser.add_class_arguments(ComparisonConfig, "compare", skip={"bars"})
     parser.add_argument("--bars", nargs="*", default=[], help="Files or folders of real bars")
     parser.add_argument("--quick", action="store_true", help="Everything in tiny, in minutes")
-    parser.add_argument("--resume", action="store_true", help="Go on with the newest comparison")
     parser.set_defaults(DEFAULTS)
-    options = parse(parser)
+    options = parse(parser, sys.argv[1:]).options
     experiment = experiment_of(options)
     comparison = dataclasses.replace(options.compare, bars=tuple(options.bars))
     if options.quick:

@@ -1,34 +1,11 @@
-"""Compare saved models on the same bars: who has an edge, and who can be told from whom.
+"""Compare saved models on the same bars: who has an edge, who can be told from whom.
 
-    python train_scripts/compare_models.py --bundles '[artifacts/a, artifacts/b]' [--data.path F]
+    python train_scripts/compare_models.py --bundles '[artifacts/a, artifacts/b]'
 
-Judges every model on the decisions that all can make and none was trained on, with the first
-model's trading rule and costs, and writes `comparison-<time>/` beside it: report.html, report.json,
-models.csv. About ten seconds for each model and 10,000 bars. Every verdict is corrected for all
-models that were ever judged on these bars, so looking at many asks more of each.
+The same as `ultimate-deep compare`, with the same settings: `--help` lists them.
 """
 
-from rich.console import Console
-
-from ultimate_deep.experiments.command_line import comparison_parser, parse, run_main
-from ultimate_deep.training.backend import start_up
-
-
-def main() -> None:
-    """Parse, compare, write, print."""
-    options = parse(comparison_parser(__doc__))
-    console = Console()
-    start_up(console)
-    from ultimate_deep.bundles.bundle import load_any
-    from ultimate_deep.experiments.judging.comparing import compare_bundles
-    from ultimate_deep.experiments.summary import render_comparison
-    from ultimate_deep.training.progress import make_progress
-
-    bundles = [load_any(folder) for folder in options.bundles]
-    done = compare_bundles(bundles, options.data, make_progress(console))
-    console.print(render_comparison(done.data))
-    console.print(f"Report: {done.folder / 'report.html'}", highlight=False)
-
+from ultimate_deep.commands import start
 
 if __name__ == "__main__":
-    run_main(main)
+    start("compare")

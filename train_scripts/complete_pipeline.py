@@ -12,37 +12,28 @@ trees, and 60% of the linear model, which sees the features of one bar.
 """
 
 import sys
-from pathlib import Path
 
 from rich.console import Console
 
-from ultimate_deep.experiments.command_line import (
-    experiment_of,
-    experiment_parser,
-    parse,
-    run_main,
-    with_model_config,
-)
+from ultimate_deep.commands.parser import parse
+from ultimate_deep.commands.running import run_main
+from ultimate_deep.commands.settings import experiment_of, experiment_parser
 from ultimate_deep.experiments.ensembles.config import EnsembleConfig
 from ultimate_deep.training.backend import start_up
 
-CONFIGS = Path(__file__).resolve().parent / "configs"
 MEMBERS = ["linear", "hist_gradient_boosting", "lstm"]
 
 
 def main() -> None:
     """Parse, run, print the comparison."""
-    parser = experiment_parser(__doc__)
+    parser = experiment_parser("", __doc__, first=("members", "ensemble.method"))
     parser.add_argument("--members", type=list[str], default=MEMBERS, help="Models, as a list")
-    parser.add_argument("--resume", action="store_true", help="Go on where it was interrupted")
     parser.add_class_arguments(EnsembleConfig, "ensemble")
     parser.link_arguments("artifacts", "ensemble.artifacts")
-    example = ["--config", str(CONFIGS / "complete.yaml"), *sys.argv[1:]]
-    options = parse(parser, example)
+    example = ["--config", "complete", *sys.argv[1:]]
+    options = parse(parser, example).options
     members = [
-        experiment_of(
-            parse(parser, with_model_config(["--model", name, *example], CONFIGS / "models"))
-        )
+        experiment_of(parse(parser, ["--model", name, *example]).options)
         for name in options.members
     ]
     console = Console()

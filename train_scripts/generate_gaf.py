@@ -1,75 +1,11 @@
-"""Write Gramian angular fields of bars as files, for programs that want pictures on disk.
+"""Write Gramian angular fields of bars as files, for programs that want pictures.
 
     python train_scripts/generate_gaf.py --data.path bars.csv --output artifacts/gaf
-        [--window_bars 128] [--size 64] [--label.horizon_bars 1] [--resume]
 
-Writes train_images.npy, train_labels.npy, val_images.npy, val_labels.npy (float32 memory maps,
-the oldest 90% of the rows and the newest 10%, labels purged at the boundary) and metadata.json.
-33 KB a bar: 20,000 bars are 0.65 GB and take as long as the disk needs. After Ctrl-C or a kill,
---resume goes on to the same bytes. Without --data.path the bars are simulated, and the metadata
-says so.
-
-A net needs no such files: ultimate_deep.models.layers.GafImages makes the same pictures from 64
-numbers.
+The same as `ultimate-deep gaf`, with the same settings: `--help` lists them.
 """
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-
-from jsonargparse import ArgumentParser
-from rich.console import Console
-from rich.progress import Progress
-
-from ultimate_deep.experiments.command_line import USAGE, parse, run_main
-from ultimate_deep.market.config import DataConfig, LabelSpec
-from ultimate_deep.pipeline.gaf_config import GafFilesConfig
-from ultimate_deep.pipeline.gaf_files import write_gaf_files
-
-LINE_SECONDS = 10.0
-
-
-def main() -> None:
-    """Parse, write, say where."""
-    parser = ArgumentParser(description=__doc__, usage=USAGE)
-    parser.add_argument("--config", action="config")
-    parser.add_class_arguments(DataConfig, "data")
-    parser.add_class_arguments(LabelSpec, "label")
-    parser.add_class_arguments(GafFilesConfig)
-    parser.add_argument("--resume", action="store_true", help="Go on with unfinished files")
-    options = parse(parser)
-    config = GafFilesConfig(**{name: options[name] for name in GafFilesConfig.__dataclass_fields__})
-    from ultimate_deep.market.market import load_market
-
-    console = Console()
-    market = load_market(options.data, options.label)
-    with reporting(console) as report:
-        folder = write_gaf_files(
-            market, options.label, config, resume=options.resume, report=report
-        )
-    size = sum(path.stat().st_size for path in folder.iterdir())
-    simulated = " of simulated bars" if market.simulated else ""
-    console.print(f"{size / 1e9:,.3f} GB of pictures{simulated} in {folder}", highlight=False)
-
-
-@contextmanager
-def reporting(console: Console) -> Iterator[Callable[[int, int], None]]:
-    """Show rows done: a bar on a terminal, elsewhere a line every ten seconds."""
-    if console.is_terminal:
-        with Progress(console=console) as bars:
-            task = bars.add_task("pictures", total=None)
-            yield lambda done, total: bars.update(task, completed=done, total=total)
-        return
-    last = -LINE_SECONDS
-
-    def line(done: int, total: int) -> None:
-        nonlocal last
-        if time.monotonic() - last >= LINE_SECONDS or done == total:
-            last = time.monotonic()
-            console.print(f"{done:,} of {total:,} pictures", highlight=False)
-
-    yield line
-
+from ultimate_deep.commands import start
 
 if __name__ == "__main__":
-    run_main(main)
+    start("gaf")

@@ -14,30 +14,20 @@ it: try --data.simulation.signal linear.
 
 import sys
 from functools import partial
-from pathlib import Path
 
 from rich.console import Console
 
-from ultimate_deep.experiments.command_line import (
-    experiment_of,
-    experiment_parser,
-    parse,
-    run_main,
-    run_planned,
-    with_model_config,
-)
+from ultimate_deep.commands.parser import parse
+from ultimate_deep.commands.running import run_main, run_planned
+from ultimate_deep.commands.settings import experiment_of, experiment_parser
 from ultimate_deep.training.backend import start_up
-
-CONFIGS = Path(__file__).resolve().parent / "configs" / "models"
 
 
 def main() -> None:
     """Parse, run, print the table."""
-    parser = experiment_parser(__doc__)
-    parser.add_argument("--yes", action="store_true", help="Do not ask before training")
-    parser.add_argument("--resume", action="store_true", help="Go on where it was interrupted")
+    parser = experiment_parser("", __doc__, first=("inputs.gaf_timeframes",))
     parser.set_defaults({"data.simulated_interval": "15min"})
-    options = parse(parser, with_model_config(["--model", "gaf_cnn", *sys.argv[1:]], CONFIGS))
+    options = parse(parser, ["--model", "gaf_cnn", *sys.argv[1:]]).options
     console = Console()
     start_up(console)
     from ultimate_deep.experiments.ensembles.pictures import render_ensemble, run_picture_ensemble

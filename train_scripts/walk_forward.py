@@ -1,52 +1,11 @@
-"""Retrain along time: every fold its own model, all test parts in a row judged as one account.
+"""Retrain along time: every fold its own model, all test parts judged as one account.
 
-    python train_scripts/walk_forward.py [--data.path FILE] [--walk.scheme rolling]
-        [--walk.train 0.4] [--walk.test 0.1] [--model.name mlp] [--resume] [--quick]
+    python train_scripts/walk_forward.py [--data.path bars.csv] [--model mlp]
 
-One split is one draw. Here the same settings are trained again and again as time goes on: on all
-the past (expanding), on a window of it (rolling), on everything but a purged test part
-(purged_k_fold), or on every choice of groups (combinatorial: many paths, so a spread instead of
-one figure). Each fold has its own scaler, early stopping, temperature and threshold, from its
-training part alone. Prints the verdict, each fold and the baselines over the same bars, and
-writes artifacts/<name>-<time>/ with report.html, walk_forward.json, folds.csv and predictions.
-Every finished fold is kept: after Ctrl-C the same command with --resume goes on with the others,
-and the running one from its checkpoint. In the ledger a walk-forward is one trial.
-
-As long as one run of the same model times the folds, six by default; with a small net most of it
-goes into the baselines: --baselines false --model.name mlp takes a minute on 20,000 simulated
-bars and two cores. There, where the oracle is right on 60%, that net is right on 56.5% and the
-verdict is an edge. --quick runs a small net on few bars, to see it work: its figures mean nothing.
+The same as `ultimate-deep walk-forward`, with the same settings: `--help` lists them.
 """
 
-from rich.console import Console
-
-from ultimate_deep.experiments.command_line import experiment_of, experiment_parser, parse, run_main
-from ultimate_deep.experiments.walk_forward.config import WalkForwardConfig, quick
-from ultimate_deep.training.backend import start_up
-
-
-def main() -> None:
-    """Parse, walk, write and print."""
-    parser = experiment_parser(__doc__)
-    parser.add_class_arguments(WalkForwardConfig, "walk")
-    parser.add_argument("--quick", action="store_true", help="A small net on few bars")
-    parser.add_argument("--resume", action="store_true", help="Go on with the newest unfinished")
-    parser.set_defaults({"name": "walk-forward"})
-    options = parse(parser)
-    config = experiment_of(options)
-    if options.quick:
-        config = quick(config)
-    console = Console()
-    start_up(console)
-    from ultimate_deep.experiments.walk_forward.report import render_walk_summary, write_walk
-    from ultimate_deep.experiments.walk_forward.walk_forward import finish, walk_forward
-    from ultimate_deep.training.progress import make_progress
-
-    walked = walk_forward(config, options.walk, make_progress(console), resume=options.resume)
-    write_walk(walked)
-    finish(walked)
-    console.print(render_walk_summary(walked))
-
+from ultimate_deep.commands import start
 
 if __name__ == "__main__":
-    run_main(main)
+    start("walk-forward")

@@ -11,7 +11,8 @@
 `load`, `predict` and `backtest` use one. `judge` asks of anybody's predictions whether they are
 real, `hypermodel` gives a net with its search space to KerasTuner.
 
-Importing this takes a moment: TensorFlow, pandas and numba are loaded when they are needed.
+Importing this takes a moment: pandas, numba and TensorFlow are loaded when they are needed. Once
+Keras is imported too, `keras.models.load_model` reads our files.
 """
 
 import importlib
@@ -20,19 +21,68 @@ from typing import TYPE_CHECKING, Any
 from wrapt import register_post_import_hook
 
 if TYPE_CHECKING:
-    from ultimate_deep.bundles.bundle import load_any as load
     from ultimate_deep.experiments.face import (
         backtest,
-        compute_features,
         hypermodel,
         judge,
+        load,
         predict,
         read_bars,
         run,
         simulate_bars,
     )
+    from ultimate_deep.features.compute import compute_features
     from ultimate_deep.features.stream import FeatureStream
     from ultimate_deep.models.registry import build_model
     from ultimate_deep.pipeline.config import ExperimentConfig
 
 __version__ = "0.1.0"
+
+_FACE = "ultimate_deep.experiments.face"
+_HOMES = {
+    "ExperimentConfig": "ultimate_deep.pipeline.config",
+    "FeatureStream": "ultimate_deep.features.stream",
+    "backtest": _FACE,
+    "build_model": "ultimate_deep.models.registry",
+    "compute_features": "ultimate_deep.features.compute",
+    "hypermodel": _FACE,
+    "judge": _FACE,
+    "load": _FACE,
+    "predict": _FACE,
+    "read_bars": _FACE,
+    "run": _FACE,
+    "simulate_bars": _FACE,
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _register_layers(keras: Any) -> None:
+    """Tell Keras about every layer of ours, so that it loads files that hold them."""
+    importlib.import_module("ultimate_deep.models.layers")
+
+
+register_post_import_hook(_register_layers, "keras")
+
+__all__ = [
+    "ExperimentConfig",
+    "FeatureStream",
+    "backtest",
+    "build_model",
+    "compute_features",
+    "hypermodel",
+    "judge",
+    "load",
+    "predict",
+    "read_bars",
+    "run",
+    "simulate_bars",
+]

@@ -35,7 +35,6 @@ from ultimate_deep.models.search_space import Choice, FloatRange, SearchSpace
 from ultimate_deep.models.seeds import derive_seed
 
 KINDS = ("sequential", "residual", "dense", "attention")
-PRESET_LAYERS = (75, 800, 1_000, 2_000)
 # Stem, head norm and logits; then the weighted layers of a block.
 OUTSIDE_LAYERS = 3
 BLOCK_LAYERS = {"sequential": 4, "residual": 4, "dense": 2, "attention": 6}
@@ -173,24 +172,39 @@ def blocks_for_layers(kind: str, layers: int, *, blocks_per_transition: int = 24
     return whole * blocks_per_transition + more
 
 
-def _presets() -> dict[str, Preset[StackConfig]]:
-    presets = {
-        "tiny": Preset(config=StackConfig(blocks=3, width=8)),
-        "default": Preset(config=StackConfig()),
-    }
-    for kind in KINDS:
-        # Four tokens of 16 values are as much to carry as 64 values.
-        width = 16 if kind == "attention" else 64
-        for layers in PRESET_LAYERS:
-            config = StackConfig(kind=kind, blocks=blocks_for_layers(kind, layers), width=width)
-            presets[f"{kind}_{layers}"] = Preset(config=config)
-    return presets
+def _deep(kind: str, layers: int) -> Preset[StackConfig]:
+    # Four tokens of 16 values are as much to carry as 64 values.
+    width = 16 if kind == "attention" else 64
+    return Preset(
+        config=StackConfig(kind=kind, blocks=blocks_for_layers(kind, layers), width=width)
+    )
 
 
 SEES = ("linear", "long_memory")
 
 # `sequential_75` to `attention_2000`: each kind with at least so many weighted layers.
-PRESETS = MappingProxyType(_presets())
+PRESETS = MappingProxyType(
+    {
+        "tiny": Preset(config=StackConfig(blocks=3, width=8)),
+        "default": Preset(config=StackConfig()),
+        "sequential_75": _deep("sequential", 75),
+        "sequential_800": _deep("sequential", 800),
+        "sequential_1000": _deep("sequential", 1_000),
+        "sequential_2000": _deep("sequential", 2_000),
+        "residual_75": _deep("residual", 75),
+        "residual_800": _deep("residual", 800),
+        "residual_1000": _deep("residual", 1_000),
+        "residual_2000": _deep("residual", 2_000),
+        "dense_75": _deep("dense", 75),
+        "dense_800": _deep("dense", 800),
+        "dense_1000": _deep("dense", 1_000),
+        "dense_2000": _deep("dense", 2_000),
+        "attention_75": _deep("attention", 75),
+        "attention_800": _deep("attention", 800),
+        "attention_1000": _deep("attention", 1_000),
+        "attention_2000": _deep("attention", 2_000),
+    }
+)
 
 SEARCH_SPACE: SearchSpace = {
     "blocks": Choice(values=(4, 18, 50, 200)),

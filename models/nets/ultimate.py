@@ -125,7 +125,7 @@ PRESETS = MappingProxyType(
         "medium": Preset(
             config=UltimateConfig(res_blocks_per_unit=(20,) * 5, dense_blocks_per_unit=(10, 5, 5)),
         ),
-        "default": Preset(config=UltimateConfig(), batch_size=128),
+        "default": Preset(config=UltimateConfig()),
         "seed": Preset(
             config=UltimateConfig(normalization="batch", dropout_rate=0.1),
             learning_rate=1e-5,

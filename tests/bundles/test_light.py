@@ -69,8 +69,13 @@ OF_AN_ENSEMBLE = {
     ),
 }
 OF_THE_COMMAND_LINE = {
-    "ultimate_deep.experiments",
-    "ultimate_deep.experiments.command_line",
+    "ultimate_deep.commands",
+    *(
+        f"ultimate_deep.commands.{name}"
+        for name in ("help_text", "parser", "predict", "running", "settings", "suggestions")
+    ),
+    "ultimate_deep.machine.tables",
+    "ultimate_deep.models.declared",
     "ultimate_deep.training.backend",
 }
 FOREIGN = ("keras_tuner", "optuna", "lightgbm", "xgboost", "matplotlib")
@@ -91,7 +96,8 @@ for folder in sys.argv[1:]:
     config = bundle_config(bundle)
     assert len(predict_bars(bundle, load_market(config.data, config.label))) == 1180
     seen.append(modules())
-import ultimate_deep.experiments.command_line, ultimate_deep.training.backend
+import ultimate_deep.commands.predict, ultimate_deep.commands.running
+import ultimate_deep.machine.tables, ultimate_deep.training.backend
 seen.append(modules())
 print(json.dumps([sorted(now - before) for before, now in zip(seen, seen[1:])]))
 """

@@ -1,5 +1,6 @@
 """A run as its user sees it: planned, killed, resumed, never overwritten."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -12,7 +13,8 @@ import pandas as pd
 import pytest
 
 from ultimate_deep.bundles.bundle import load_bundle
-from ultimate_deep.experiments.command_line import run_main
+from ultimate_deep.commands.running import run_main
+from ultimate_deep.experiments.learners.registry import resolved
 from ultimate_deep.experiments.run import DeclinedError, resumed_config, run_experiment
 from ultimate_deep.experiments.runs import (
     new_run_folder,
@@ -89,15 +91,28 @@ def test_resume_without_an_unfinished_run_says_so(tmp_path):
 
 
 def test_resume_with_other_settings_is_refused_by_name(tmp_path):
-    config = _config(tmp_path)
+    config = resolved(_config(tmp_path))
     folder = new_run_folder(config)
     start_run(folder, config)
-    assert newest_unfinished(tmp_path, "tiny") == folder
-    other = ExperimentConfig(name="tiny", artifacts=str(tmp_path), fit=FitConfig(batch_size=64))
+    assert newest_unfinished(tmp_path, "tiny") == newest_unfinished(tmp_path) == folder
+    where = {"artifacts": str(tmp_path)}
     with pytest.raises(ValueError, match=r"fit\.batch_size is 256 in the run and 64 now"):
-        resumed_config(unfinished_folder(folder), other)
-    plain = ExperimentConfig(name="tiny", artifacts=str(tmp_path))
-    assert resumed_config(unfinished_folder(folder), plain).to_dict() == config.to_dict()
+        resumed_config(unfinished_folder(folder), {"fit.batch_size": 64}, **where)
+    same = resumed_config(unfinished_folder(folder), {"fit.batch_size": 256}, **where)
+    assert same.to_dict() == config.to_dict()
+
+
+def test_the_newest_unfinished_run_is_one_of_its_kind(tmp_path):
+    """A search or a walk-forward that was left is not taken for a run."""
+    for name, mark in (("a", ""), ("tuned-b", "search.json"), ("walk-forward", "started.json")):
+        config = dataclasses.replace(_config(tmp_path), name=name)
+        folder = start_run(new_run_folder(config), config)
+        if mark:
+            (folder / mark).write_text("{}")
+    assert newest_unfinished(tmp_path).name.startswith("a-")
+    assert newest_unfinished(tmp_path, what="search").name.startswith("tuned-b-")
+    with pytest.raises(FileNotFoundError, match="no unfinished run of the name tuned-b"):
+        newest_unfinished(tmp_path, "tuned-b")
 
 
 def test_latest_moves_to_the_newest(tmp_path):

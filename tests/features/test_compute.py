@@ -26,13 +26,13 @@ def test_matrix_of_all_features(random_bars):
 
 
 def test_chosen_features_keep_their_order_and_values(random_bars):
-    everything = compute_features(random_bars).to_frame()
+    everything = compute_features(random_bars).frame()
     names = ["rsi_14", "return_log_1", "day_sin"]
     matrix = compute_features(random_bars, names)
     assert matrix.names == tuple(names)
     assert matrix.families == ("momentum", "price", "time")
     assert matrix.warmup_bars == registry().features["rsi_14"].warmup_bars
-    pd.testing.assert_frame_equal(matrix.to_frame(), everything[names])
+    pd.testing.assert_frame_equal(matrix.frame(), everything[names])
 
 
 def test_a_single_name_may_be_a_string(random_bars):

@@ -9,7 +9,7 @@ import pytest
 
 from ultimate_deep.market.bars import BarsError
 from ultimate_deep.market.formats import FORMATS
-from ultimate_deep.market.readers import read_bars
+from ultimate_deep.market.readers import read_files
 
 ROWS = 48
 CANONICAL_HEADER = "timestamp,open,high,low,close,volume"
@@ -132,7 +132,7 @@ def test_every_format_is_detected_and_read(case, packing, tmp_path):
         with zipfile.ZipFile(tmp_path / "archive.zip", "w") as archive:
             archive.write(path, path.name)
         path = tmp_path / "archive.zip"
-    bars = read_bars(path, **options)
+    bars = read_files(path, **options)
     assert list(bars) == ["BTCUSD"]
     assert_expected(bars["BTCUSD"].frame)
     assert bars["BTCUSD"].interval == pd.Timedelta("1h")
@@ -142,26 +142,26 @@ def test_every_format_is_detected_and_read(case, packing, tmp_path):
 def test_every_format_has_a_case_and_can_be_stated(tmp_path):
     assert {case[0] for case in CASES.values()} == set(FORMATS)
     for name, lines, options in CASES.values():
-        bars = read_bars(write(tmp_path / "x.csv", lines), format=name, symbol="A", **options)
+        bars = read_files(write(tmp_path / "x.csv", lines), format=name, symbol="A", **options)
         assert_expected(bars["A"].frame)
 
 
 def test_milliseconds_and_microseconds_may_follow_each_other(tmp_path):
     lines = [*binance_lines(10**6, header=False)[:20], *binance_lines(10**3, header=False)[20:]]
-    assert_expected(read_bars(write(tmp_path / "x.csv", lines))["X"].frame)
+    assert_expected(read_files(write(tmp_path / "x.csv", lines))["X"].frame)
 
 
 def test_lean_minutes_take_their_date_from_the_archive(tmp_path):
     lines = [f"{34_200_000 + 60_000 * k},1000000,1000000,1000000,1000000,5" for k in range(60)]
     with zipfile.ZipFile(tmp_path / "20240311_trade.zip", "w") as archive:
         archive.writestr("20240311_spy_minute_trade.csv", "\n".join(lines))
-    bars = read_bars(tmp_path / "20240311_trade.zip")["SPY"]
+    bars = read_files(tmp_path / "20240311_trade.zip")["SPY"]
     # 9:30 in New York on the day after the clocks went forward.
     assert bars.index[0] == pd.Timestamp("2024-03-11 13:30", tz="UTC")
     assert (bars.interval, len(bars)) == (pd.Timedelta("1min"), 60)
     path = write(tmp_path / "spy.csv", lines)
     with pytest.raises(BarsError, match=r"row 0 .*time is '34200000'"):
-        read_bars(path, format="lean")
+        read_files(path, format="lean")
 
 
 def test_columns_of_no_or_of_several_formats_are_refused_with_the_choice(tmp_path):
@@ -175,14 +175,14 @@ def test_columns_of_no_or_of_several_formats_are_refused_with_the_choice(tmp_pat
     ):
         row = ",".join(["1"] * (header.count(",") + 1))
         with pytest.raises(BarsError) as caught:
-            read_bars(write(tmp_path / "x.csv", [header, row]))
+            read_files(write(tmp_path / "x.csv", [header, row]))
         assert what in str(caught.value)
         for word in (*header.split(","), *FORMATS, "Remedy: state the format"):
             assert word in str(caught.value)
     with pytest.raises(BarsError, match=r"unknown format.*no header; the first row is 1, 2, 3"):
-        read_bars(write(tmp_path / "x.csv", ["1,2,3", "4,5,6"]))
+        read_files(write(tmp_path / "x.csv", ["1,2,3", "4,5,6"]))
     with pytest.raises(ValueError, match="format must be auto or one of canonical, binance_klines"):
-        read_bars(write(tmp_path / "x.csv", canonical_lines()), format="csv")
+        read_files(write(tmp_path / "x.csv", canonical_lines()), format="csv")
 
 
 def test_times_without_a_zone_are_refused_until_it_is_stated(tmp_path):
@@ -190,25 +190,25 @@ def test_times_without_a_zone_are_refused_until_it_is_stated(tmp_path):
     with pytest.raises(
         BarsError, match=r"naive time.*row 0 is 2024-03-04 00:00:00.*timezone='UTC'"
     ):
-        read_bars(path)
-    bars = read_bars(path, timezone="Asia/Tokyo")["X"]
+        read_files(path)
+    bars = read_files(path, timezone="Asia/Tokyo")["X"]
     assert bars.index[0] == pd.Timestamp("2024-03-03 15:00", tz="UTC")
     with pytest.raises(ValueError, match=r"IANA name.*'Mars/Base'"):
-        read_bars(path, timezone="Mars/Base")
+        read_files(path, timezone="Mars/Base")
 
 
 def test_a_stated_zone_overrides_the_one_of_the_format(tmp_path):
-    bars = read_bars(write(tmp_path / "x.csv", lean_lines()), timezone="UTC")["X"]
+    bars = read_files(write(tmp_path / "x.csv", lean_lines()), timezone="UTC")["X"]
     assert bars.index[0] == pd.Timestamp("2024-03-03 19:00", tz="UTC")
 
 
 def test_integer_prices_need_a_stated_scale(tmp_path):
     path = write(tmp_path / "gbpusd.csv", metatrader_lines())
     with pytest.raises(BarsError, match=r"integer prices.*opens at 10000\. Remedy: .*price_scale="):
-        read_bars(path, timezone="UTC")
-    assert read_bars(path, timezone="UTC", price_scale=1)["GBPUSD"].frame["open"].iloc[0] == 10_000
+        read_files(path, timezone="UTC")
+    assert read_files(path, timezone="UTC", price_scale=1)["GBPUSD"].frame["open"].iloc[0] == 10_000
     with pytest.raises(ValueError, match="price_scale must be above zero, got 0"):
-        read_bars(path, timezone="UTC", price_scale=0)
+        read_files(path, timezone="UTC", price_scale=0)
 
 
 def clock_change_lines(hours):
@@ -221,18 +221,18 @@ def test_clock_changes_are_read_where_certain_and_refused_elsewhere(tmp_path):
     utc = pd.date_range("2024-11-03", periods=40, freq="1h", tz="UTC")
     local = utc.tz_convert("America/New_York").tz_localize(None)
     path = write(tmp_path / "x.csv", clock_change_lines(local))
-    assert list(read_bars(path, timezone="America/New_York")["X"].index) == list(utc)
+    assert list(read_files(path, timezone="America/New_York")["X"].index) == list(utc)
 
     path = write(tmp_path / "x.csv", clock_change_lines(local.delete(6)))
     with pytest.raises(BarsError, match=r"one instant in America/New_York.*row 5 .*has it twice"):
-        read_bars(path, timezone="America/New_York")
-    bars = read_bars(path, timezone="America/New_York", repair="drop")["X"]
+        read_files(path, timezone="America/New_York")
+    bars = read_files(path, timezone="America/New_York", repair="drop")["X"]
     assert list(bars.index) == list(utc.delete([5, 6]))
     assert "Dropped 1 rows: every time names one instant" in bars.notes[0]
 
     spring = pd.date_range("2024-03-10", periods=40, freq="1h")
     with pytest.raises(BarsError, match=r"row 2 \(2024-03-10 02:00:00\).*skips this time"):
-        read_bars(
+        read_files(
             write(tmp_path / "x.csv", clock_change_lines(spring)), timezone="America/New_York"
         )
 
@@ -241,6 +241,6 @@ def test_rows_of_a_file_with_the_newest_first_keep_their_numbers(tmp_path):
     lines = cryptodatadownload_lines()
     lines[2 + 7] = lines[2 + 7].replace("BTC/USD,100.", "BTC/USD,-100.")
     with pytest.raises(BarsError, match=r"prices are above zero.*row 7 \(2024-03-05 16:00:00"):
-        read_bars(write(tmp_path / "x.csv", lines))
+        read_files(write(tmp_path / "x.csv", lines))
     with pytest.raises(BarsError, match="newest bar comes first"):
-        read_bars(write(tmp_path / "x.csv", [CANONICAL_HEADER, *canonical_lines()[:0:-1]]))
+        read_files(write(tmp_path / "x.csv", [CANONICAL_HEADER, *canonical_lines()[:0:-1]]))

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ultimate_deep.market.bars import BarsError
-from ultimate_deep.market.readers import read_bars, write_bars
+from ultimate_deep.market.readers import read_files, write_bars
 
 ROWS = 48
 CANONICAL_HEADER = "timestamp,open,high,low,close,volume"
@@ -72,11 +72,11 @@ def test_bad_rows_of_files_are_named_or_dropped(case, tmp_path):
         lines[line] = text
     path = write(tmp_path / "x.csv", lines)
     with pytest.raises(BarsError, match=message) as caught:
-        read_bars(path)
+        read_files(path)
     assert "x.csv" in str(caught.value)
     assert "Remedy: " in str(caught.value)
     if line is not None:
-        bars = read_bars(path, repair="drop")["X"]
+        bars = read_files(path, repair="drop")["X"]
         assert len(bars) == ROWS - 1
         assert bars.notes[0].startswith("Dropped 1 rows: ")
 
@@ -95,7 +95,7 @@ def test_bad_rows_of_files_are_named_or_dropped(case, tmp_path):
 def test_broken_files_are_refused(content, message, tmp_path):
     (tmp_path / "x.csv").write_bytes(content)
     with pytest.raises(BarsError, match=message) as caught:
-        read_bars(tmp_path / "x.csv")
+        read_files(tmp_path / "x.csv")
     assert "Remedy: " in str(caught.value)
 
 
@@ -103,30 +103,30 @@ def test_broken_archives_and_absent_files_are_refused(tmp_path):
     for name in ("x.zip", "x.csv.gz", "x.parquet"):
         (tmp_path / name).write_bytes(b"nothing of the kind")
         with pytest.raises(BarsError, match=rf"{name}: .*Remedy: "):
-            read_bars(tmp_path / name)
+            read_files(tmp_path / name)
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.writestr("readme.md", "nothing")
     with pytest.raises(BarsError, match=r"holds no .csv .* only readme.md"):
-        read_bars(tmp_path / "x.zip")
+        read_files(tmp_path / "x.zip")
     with pytest.raises(FileNotFoundError, match=r"absent\.csv"):
-        read_bars(tmp_path / "absent.csv")
+        read_files(tmp_path / "absent.csv")
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match="No table in the folder"):
-        read_bars(tmp_path / "empty")
+        read_files(tmp_path / "empty")
     with pytest.raises(FileNotFoundError, match="list of sources is empty"):
-        read_bars([])
+        read_files([])
 
 
 def test_missing_and_doubled_columns_of_a_stated_format_are_named(tmp_path):
     path = write(tmp_path / "x.csv", ["timestamp,open,high,low,close", "2024-01-01,1,1,1,1"])
     with pytest.raises(BarsError, match=r"missing column volume for the format canonical.*zeros"):
-        read_bars(path, format="canonical")
+        read_files(path, format="canonical")
     path = write(tmp_path / "x.csv", [CANONICAL_HEADER + ",open", "2024-01-01,1,1,1,1,1,2"])
     with pytest.raises(BarsError, match="column open is there twice"):
-        read_bars(path, format="canonical")
+        read_files(path, format="canonical")
     path = write(tmp_path / "x.csv", canonical_lines()[1:])
     with pytest.raises(BarsError, match="canonical needs a header and columns"):
-        read_bars(path, format="canonical")
+        read_files(path, format="canonical")
 
 
 def test_a_folder_of_several_symbols_and_files_of_one_symbol_are_joined(tmp_path):
@@ -135,16 +135,16 @@ def test_a_folder_of_several_symbols_and_files_of_one_symbol_are_joined(tmp_path
     write(tmp_path / "EURUSD_1h_10.csv", lines[:25])
     write(tmp_path / "gold-1h.txt", lines)
     write(tmp_path / "notes.md", ["no bars"])
-    bars = read_bars(tmp_path)
+    bars = read_files(tmp_path)
     assert list(bars) == ["EURUSD", "GOLD"]
     for one in bars.values():
         assert_expected(one.frame)
     both = [tmp_path / "EURUSD_1h_2.csv", str(tmp_path / "EURUSD_1h_10.csv")]
-    assert_expected(read_bars(both, symbol="E")["E"].frame)
+    assert_expected(read_files(both, symbol="E")["E"].frame)
 
     write(tmp_path / "EURUSD_1h_10.csv", lines[:26])
     with pytest.raises(BarsError, match=r"EURUSD: EURUSD_1h_10.csv and EURUSD_1h_2.csv overlap"):
-        read_bars(tmp_path)
+        read_files(tmp_path)
 
 
 def test_files_of_different_intervals_are_not_joined(tmp_path):
@@ -154,7 +154,7 @@ def test_files_of_different_intervals_are_not_joined(tmp_path):
     with pytest.raises(
         BarsError, match=r"a-1m.csv are of 0 days 00:01:00, the others of 0 days 01"
     ):
-        read_bars(tmp_path)
+        read_files(tmp_path)
 
 
 def test_a_symbol_column_parts_a_file(tmp_path):
@@ -162,14 +162,14 @@ def test_a_symbol_column_parts_a_file(tmp_path):
     for k, t in enumerate(times()):
         lines += [f"{t},{ohlc(k)},{k + 1},eth/usd", f"{t},{ohlc(k)},{k + 1},BTCUSD"]
     path = write(tmp_path / "all.csv", lines)
-    bars = read_bars(path)
+    bars = read_files(path)
     assert list(bars) == ["ETHUSD", "BTCUSD"]
     assert_expected(bars["BTCUSD"].frame)
     with pytest.raises(BarsError, match="holds the symbols ETHUSD, BTCUSD, not one"):
-        read_bars(path, symbol="ETHUSD")
+        read_files(path, symbol="ETHUSD")
     lines[42] = lines[42].replace(",100.", ",-100.")
     with pytest.raises(BarsError, match=r"BTCUSD in all.csv: prices are above zero.*row 41 "):
-        read_bars(write(path, lines))
+        read_files(write(path, lines))
 
 
 @pytest.mark.parametrize(
@@ -182,22 +182,22 @@ def test_a_symbol_column_parts_a_file(tmp_path):
     ],
 )  # fmt: skip
 def test_the_symbol_is_found_in_the_files_name(name, symbol, tmp_path):
-    assert list(read_bars(write(tmp_path / name, canonical_lines()))) == [symbol]
+    assert list(read_files(write(tmp_path / name, canonical_lines()))) == [symbol]
 
 
 def test_what_is_stated_is_kept_or_contradicted(tmp_path):
     path = write(tmp_path / "x.csv", canonical_lines())
-    guessed = read_bars(path)["X"]
+    guessed = read_files(path)["X"]
     assert guessed.session == "continuous"
     assert "do not settle it" in guessed.notes[0]
-    stated = read_bars(path, session="weekdays", interval="1h")["X"]
+    stated = read_files(path, session="weekdays", interval="1h")["X"]
     assert (stated.session, stated.notes) == ("weekdays", ())
     with pytest.raises(BarsError, match=r"stated as 0 days 00:15:00, but .* is 0 days 01:00:00"):
-        read_bars(path, interval="15min")
+        read_files(path, interval="15min")
     with pytest.raises(BarsError, match="session must be one of"):
-        read_bars(path, session="nightly")
+        read_files(path, session="nightly")
     with pytest.raises(BarsError, match="At least 500 bars are needed, got 48"):
-        read_bars(path, minimum_rows=500)
+        read_files(path, minimum_rows=500)
 
 
 def test_gaps_absent_volume_and_early_bars_are_told(tmp_path):
@@ -205,7 +205,7 @@ def test_gaps_absent_volume_and_early_bars_are_told(tmp_path):
     lines = clock_change_lines(hours.insert(20, hours[19] + pd.Timedelta("30min")))
     path = write(tmp_path / "x.csv", [line.rsplit(",", 1)[0] + ",0" for line in lines])
     path.write_text(path.read_text().replace("close,0", "close,volume"))
-    notes = read_bars(path)["X"].notes
+    notes = read_files(path)["X"].notes
     assert notes[:3] == (
         "2 gaps at usual hours, the longest 0 days 03:00:00; 0 closings besides.",
         "2 bars come sooner than the interval of 0 days 01:00:00.",
@@ -217,11 +217,11 @@ def test_gaps_absent_volume_and_early_bars_are_told(tmp_path):
 
 @pytest.mark.parametrize("name", ["BTCUSD.parquet", "BTCUSD.csv", "BTCUSD.csv.gz"])
 def test_written_bars_are_read_back_the_same(name, tmp_path):
-    bars = read_bars(write(tmp_path / "BTCUSD.txt", canonical_lines()))["BTCUSD"]
+    bars = read_files(write(tmp_path / "BTCUSD.txt", canonical_lines()))["BTCUSD"]
     frame = bars.frame * np.pi
     written = write_bars(type(bars)(frame=frame, symbol="BTCUSD", interval=bars.interval,
                                     session=bars.session), tmp_path / name)  # fmt: skip
-    again = read_bars(written)["BTCUSD"].frame
+    again = read_files(written)["BTCUSD"].frame
     tolerance = 0.0 if name.endswith("parquet") else 1e-15
     np.testing.assert_allclose(again.to_numpy(), frame.to_numpy(), rtol=tolerance)
     assert list(again.index) == list(frame.index)
@@ -229,7 +229,7 @@ def test_written_bars_are_read_back_the_same(name, tmp_path):
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
-    bars = read_bars(write(tmp_path / "BTCUSD.txt", canonical_lines()))["BTCUSD"]
+    bars = read_files(write(tmp_path / "BTCUSD.txt", canonical_lines()))["BTCUSD"]
     path = write(tmp_path / "BTCUSD.csv", ["old"])
 
     def fail_halfway(self, target, **options):
@@ -246,10 +246,10 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
 
 
 def test_parquet_may_keep_times_in_its_index_and_naive_times_need_a_zone(tmp_path):
-    bars = read_bars(write(tmp_path / "x.csv", canonical_lines()))["X"]
+    bars = read_files(write(tmp_path / "x.csv", canonical_lines()))["X"]
     bars.frame.to_parquet(tmp_path / "A.parquet")
-    assert_expected(read_bars(tmp_path / "A.parquet")["A"].frame)
+    assert_expected(read_files(tmp_path / "A.parquet")["A"].frame)
     bars.frame.tz_localize(None).to_parquet(tmp_path / "A.parquet")
     with pytest.raises(BarsError, match="naive time"):
-        read_bars(tmp_path / "A.parquet")
-    assert_expected(read_bars(tmp_path / "A.parquet", timezone="UTC")["A"].frame)
+        read_files(tmp_path / "A.parquet")
+    assert_expected(read_files(tmp_path / "A.parquet", timezone="UTC")["A"].frame)

@@ -7,7 +7,7 @@ import pytest
 from ultimate_deep.market.bars import BarsError
 from ultimate_deep.market.config import LabelSpec
 from ultimate_deep.market.labels import make_labels
-from ultimate_deep.market.readers import read_bars
+from ultimate_deep.market.readers import read_files
 
 FILES = {
     "btcusd_1h": (20_111, "2017-07", "2019-10", "1h", "continuous", 8766),
@@ -27,7 +27,7 @@ FILES = {
 def test_real_bars_are_read(name, real_bars_folder):
     rows, first, last, interval, session, bars_per_year = FILES[name]
     symbol = name.split("_")[0].upper()
-    bars = read_bars(real_bars_folder / f"{name}.parquet")[symbol]
+    bars = read_files(real_bars_folder / f"{name}.parquet")[symbol]
     assert len(bars) == rows
     assert bars.index[0].strftime("%Y-%m") == first
     assert bars.index[-1].strftime("%Y-%m") == last
@@ -56,8 +56,8 @@ def test_the_list_of_files_is_complete(real_bars_folder):
 )
 def test_raw_samples_agree_with_the_canonical_bars(raw, name, options, real_bars_folder):
     symbol = name.split("_")[0].upper()
-    canonical = read_bars(real_bars_folder / f"{name}.parquet")[symbol].frame
-    frame = read_bars(real_bars_folder / "raw" / raw, **options)[symbol].frame
+    canonical = read_files(real_bars_folder / f"{name}.parquet")[symbol].frame
+    frame = read_files(real_bars_folder / "raw" / raw, **options)[symbol].frame
     assert len(frame) == 1000
     expected = canonical.loc[frame.index[0] : frame.index[-1]]
     assert list(frame.index) == list(expected.index)
@@ -73,15 +73,15 @@ def test_raw_samples_agree_with_the_canonical_bars(raw, name, options, real_bars
 def test_raw_samples_that_do_not_say_enough_are_refused(real_bars_folder):
     path = real_bars_folder / "raw" / "ejtrader_GBPUSDh1.csv"
     with pytest.raises(BarsError, match=r"naive time.*row 0 is 2012-11-16 05:00:00.*timezone="):
-        read_bars(path)
+        read_files(path)
     with pytest.raises(BarsError, match=r"integer prices.*opens at 158611.*price_scale=100000"):
-        read_bars(path, timezone="UTC")
+        read_files(path, timezone="UTC")
     with pytest.raises(BarsError, match=r"BTCUSD: btcusd_1h.parquet and btcusd_1m.parquet overlap"):
-        read_bars(real_bars_folder)
+        read_files(real_bars_folder)
 
 
 def test_ties_of_real_hours_are_as_rare_as_known(real_bars_folder):
-    frame = read_bars(real_bars_folder / "spy_1h.parquet")["SPY"].frame
+    frame = read_files(real_bars_folder / "spy_1h.parquet")["SPY"].frame
     labels = make_labels(frame, LabelSpec())
     defined = labels.exit_row >= 0
     assert np.isnan(labels.values[defined]).mean() == pytest.approx(0.015, abs=0.001)

@@ -18,9 +18,9 @@ def test_opens_that_repeat_the_last_close_are_remarked():
 
 
 def test_bitcoin_hours_are_remarked_and_equities_are_not(real_bars_folder):
-    from ultimate_deep.market.readers import read_bars
+    from ultimate_deep.market.readers import read_files
 
-    bitcoin = read_bars(real_bars_folder / "btcusd_1h.parquet")["BTCUSD"]
+    bitcoin = read_files(real_bars_folder / "btcusd_1h.parquet")["BTCUSD"]
     assert any("very print" in note for note in bitcoin.notes)
-    spy = read_bars(real_bars_folder / "spy_1h.parquet")["SPY"]
+    spy = read_files(real_bars_folder / "spy_1h.parquet")["SPY"]
     assert not any("very print" in note for note in spy.notes)

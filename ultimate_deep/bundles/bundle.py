@@ -30,7 +30,7 @@ from ultimate_deep.bundles.manifest import (
     verified_manifest,
     write_manifest,
 )
-from ultimate_deep.bundles.predicting import AnyBundle
+from ultimate_deep.bundles.predicting import AnswersBars, AnyBundle
 from ultimate_deep.bundles.predictor import Predictor
 from ultimate_deep.bundles.row_inputs import complete_inputs, features_of_bars, spread
 from ultimate_deep.evaluation.json_safe import json_safe
@@ -132,8 +132,8 @@ def save_bundle(folder: str | Path, contents: BundleContents) -> None:
         draft.save(contents)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Bundle:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Bundle(AnswersBars):
     """A verified bundle, ready to predict.
 
     Args:

@@ -12,9 +12,10 @@ import pandas as pd
 from ultimate_deep.bundles.predictor import Predictor
 from ultimate_deep.evaluation.signals import signal_from_probability
 from ultimate_deep.features import FeatureMatrix
+from ultimate_deep.market.bars import Bars
 from ultimate_deep.market.config import DataConfig
 from ultimate_deep.market.labels import horizon_bars_of
-from ultimate_deep.market.market import Market
+from ultimate_deep.market.market import Market, as_market
 from ultimate_deep.pipeline.config import ExperimentConfig, config_from_dict
 from ultimate_deep.pipeline.rows import Rows, assemble_rows
 
@@ -60,6 +61,12 @@ class AnyBundle(Protocol):
     def compute_features(self, frame: pd.DataFrame) -> FeatureMatrix:
         """Compute the features that it reads from bars of one symbol."""
 
+    def predict_proba(self, bars: pd.DataFrame | Bars | Market) -> pd.DataFrame:
+        """Return the probability of down and up for each bar of one symbol."""
+
+    def predict(self, bars: pd.DataFrame | Bars | Market) -> pd.Series:
+        """Return 1 for up and 0 for down for each bar of one symbol."""
+
     def row_outputs(
         self, market: Market, rows: Rows, among: np.ndarray | None = None
     ) -> dict[str, np.ndarray]:
@@ -69,6 +76,52 @@ class AnyBundle(Protocol):
         self, market: Market, rows: Rows, *, passes: int
     ) -> tuple[Uncertainty, np.ndarray]:
         """Return how unsure it is of the rows that it can predict, and those rows' numbers."""
+
+
+class AnswersBars:
+    """What bundles of any kind share: they answer as a scikit-learn estimator does."""
+
+    def __repr__(self: AnyBundle) -> str:
+        model = self.config.get("model", {}).get("name", self.predictor.kind)
+        verdict = (self.metrics.get("verdict") or {}).get("kind", "not judged")
+        return (
+            f"<bundle {self.folder.name}: {model} on {len(self.feature_names)} features, "
+            f"{verdict}, {self.folder}>"
+        )
+
+    def predict_proba(self: AnyBundle, bars: pd.DataFrame | Bars | Market) -> pd.DataFrame:
+        """Return the probability of down and up for each bar, known at its close.
+
+        Args:
+            bars: Of one symbol: a DataFrame of bars, or what `read_bars` gives.
+
+        Returns:
+            Columns `down` and `up`, indexed as the bars are; NaN where an input is missing, such
+            as in the warm-up of the features.
+        """
+        market = as_market(bars)
+        symbol = market.only()
+        rows = assemble_rows(market, bundle_config(self).label, self.compute_features)
+        up = np.full(len(market[symbol]), np.nan)
+        up[rows.bar_row] = row_probability(self, market, rows)
+        # A table's own index is kept, whatever its zone; a time in a column has none.
+        index = market[symbol].index
+        if isinstance(bars, pd.DataFrame) and isinstance(bars.index, pd.DatetimeIndex):
+            index = bars.index
+        return pd.DataFrame({"down": 1.0 - up, "up": up}, index=index)
+
+    def predict(self: AnyBundle, bars: pd.DataFrame | Bars | Market) -> pd.Series:
+        """Return 1 for up and 0 for down, whichever is likelier, indexed as the bars are.
+
+        Args:
+            bars: As for `predict_proba`.
+
+        Returns:
+            Nullable integers, missing where an input is. What would be traded, at the bundle's
+            threshold, is the `signal` of `ultimate_deep.predict`.
+        """
+        up = self.predict_proba(bars)["up"]
+        return (up >= 0.5).astype("Int8").where(up.notna()).rename("prediction")
 
 
 def bundle_config(bundle: AnyBundle) -> ExperimentConfig:

@@ -1,6 +1,6 @@
 """The worked example: bars with a known answer, models of three kinds, an ensemble, a comparison.
 
-Every step is the function that the scripts call, so that this is also how to do it in Python.
+Every step is the function that the commands call, so that this is also how to do it in Python.
 """
 
 import subprocess
@@ -18,8 +18,6 @@ from ultimate_deep.experiments.run import Run
 from ultimate_deep.experiments.series import open_series
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.training.progress import Progress
-
-PREDICT = Path(__file__).resolve().parents[2] / "train_scripts" / "predict.py"
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,14 +72,15 @@ def run_complete(
 
 
 def predict_elsewhere(folder: Path) -> pd.DataFrame:
-    """Return what `predict.py` writes for the run's own bars, started as a user would.
+    """Return what `ultimate-deep predict` writes for the run's own bars, in a new process.
 
     Raises:
         RuntimeError: It failed; with what it said.
     """
     output = folder.parent / f"{folder.name}-predictions.csv"
-    command = [sys.executable, str(PREDICT), "--bundle", str(folder), "--output", str(output)]
+    given = ["predict", "--bundle", str(folder), "--output", str(output)]
+    command = [sys.executable, "-m", "ultimate_deep", *given]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"predict.py could not load {folder}: {done.stderr.strip()}")
+        raise RuntimeError(f"ultimate-deep predict could not load {folder}: {done.stderr.strip()}")
     return pd.read_csv(output)

@@ -12,6 +12,7 @@ from ultimate_deep.evaluation.significance.bootstrap import Interval
 from ultimate_deep.evaluation.verdict import accuracy_interval
 from ultimate_deep.experiments.experiment import PARTS, Outcome, Prepared
 from ultimate_deep.market.config import LabelSpec
+from ultimate_deep.market.intervals import interval_in_words
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.forecasts import horizons_summary
 from ultimate_deep.pipeline.judge import Judgement
@@ -125,18 +126,9 @@ def bar_facts(market: Market) -> dict[str, str]:
     facts = {}
     for symbol, bars in market.bars.items():
         first, last = bars.frame.index[0], bars.frame.index[-1]
-        length = _length(bars.interval)
+        length = interval_in_words(bars.interval)
         facts[symbol] = f"{len(bars.frame):,} bars of {length}, {first:%Y-%m-%d} to {last:%Y-%m-%d}"
     return facts
-
-
-def _length(interval: pd.Timedelta) -> str:
-    """Return a bar's length in the largest unit that divides it."""
-    seconds = int(interval.total_seconds())
-    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds // size} {unit}" + ("s" if seconds > size else "")
-    return f"{seconds} s"
 
 
 def _label_sentence(label: LabelSpec) -> str:

@@ -17,6 +17,7 @@ from ultimate_deep.evaluation.assessment import Assessment
 from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.evaluation.reporting.json_report import write_json_report
 from ultimate_deep.evaluation.reporting.report import write_report
+from ultimate_deep.evaluation.verdict import Verdict
 from ultimate_deep.experiments.experiment import (
     PARTS,
     Outcome,
@@ -34,10 +35,14 @@ from ultimate_deep.experiments.runs import (
     point_latest,
     start_run,
 )
+from ultimate_deep.experiments.takeaway import write_takeaway
 from ultimate_deep.experiments.trials import TrialBook
 from ultimate_deep.machine.files import UNFINISHED, unfinished_folder
+from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.config import ExperimentConfig, config_from_dict
 from ultimate_deep.pipeline.forecasts import judged_heads
+from ultimate_deep.pipeline.steps import Steps
+from ultimate_deep.training.loop.interrupts import Interrupted
 from ultimate_deep.training.loop.plan import Planlike
 from ultimate_deep.training.progress import Progress
 
@@ -67,6 +72,25 @@ class Run:
     assessment: Assessment
     plan: Planlike
 
+    @property
+    def verdict(self) -> Verdict:
+        """Whether an edge may be claimed."""
+        return self.assessment.verdict
+
+    @property
+    def figures(self) -> dict[str, dict[str, float]]:
+        """Figures of the test part, of the model and of every baseline."""
+        judged = (self.outcome.model, *self.outcome.baselines)
+        return {one.name: dict(one.metrics) for one in judged}
+
+    @property
+    def report(self) -> Path:
+        """The page to open."""
+        return self.folder / "report.html"
+
+    def __repr__(self) -> str:
+        return f"<run {self.folder.name}: {self.verdict.kind}; {self.verdict.sentence}>"
+
 
 @dataclass(frozen=True, eq=False)
 class Extras:
@@ -87,7 +111,11 @@ def run_experiment(
     *,
     confirm: Callable[[Planlike], bool] | None = None,
     resume: bool = False,
+    named: Mapping[str, Any] | None = None,
     folder: Path | None = None,
+    steps: Steps = Steps(),
+    market: Market | None = None,
+    net: Any = None,
 ) -> Run:
     """Run the experiment from bars to a bundle in a new folder of `config.artifacts`.
 
@@ -95,12 +123,18 @@ def run_experiment(
     checkpoints; the finished folder appears at once and complete.
 
     Args:
-        config: The experiment. With `resume`, fields that differ from their defaults must be those
-            of the run that is resumed.
+        config: The experiment. With `resume` it is the run's own, and says only where it lies.
         progress: Told what happens.
         confirm: Shown the plan before training; training starts where it returns true.
-        resume: Go on with the newest unfinished run of that name.
+        resume: Go on with the newest unfinished run.
+        named: Settings that must be the run's own with `resume`, by dotted name; None takes those
+            of `config` that differ from their defaults. With `name` among them, the newest run of
+            that name is gone on with, otherwise the newest of all.
         folder: Which one to make, or with `resume` to go on with, instead.
+        steps: What is done otherwise than usual on the way from bars to verdict.
+        market: These bars instead of the configured ones.
+        net: A `keras.Model` that was trained elsewhere on what the experiment prepares; it is
+            judged and saved as it is.
 
     Raises:
         DeclinedError: `confirm` returned false.
@@ -109,24 +143,37 @@ def run_experiment(
         Interrupted: Ctrl-C or SIGTERM, after a checkpoint.
     """
     if resume:
-        folder = folder or newest_unfinished(Path(config.artifacts), config.name)
-        config = resumed_config(unfinished_folder(folder), config)
+        named = named_settings(config) if named is None else named
+        folder = folder or newest_unfinished(Path(config.artifacts), str(named.get("name", "")))
+        config = resumed_config(unfinished_folder(folder), named, artifacts=config.artifacts)
         progress.message(f"resuming {folder}{UNFINISHED}")
     folder = folder or new_run_folder(config)
-    prepared = prepare(config, progress)
+    prepared = prepare(config, progress, market=market, steps=steps)
     for note in TrialBook.opened(folder, prepared.market, config).check():
         progress.message(note)
-    planned = plan_run(prepared, progress)
+    planned = plan_run(prepared, progress) if net is None else plan_trained(prepared, net)
     if confirm is not None and not confirm(planned.plan):
         raise DeclinedError
     if not resume:
-        start_run(folder, config)
-    return finish_run(folder, planned, progress, resume=resume)
+        start_run(folder, prepared.config)
+    try:
+        return finish_run(folder, planned, progress, resume=resume)
+    except KeyboardInterrupt as stop:
+        if str(stop):
+            raise  # it says itself what was kept
+        raise Interrupted(f"stopped; {unfinished_folder(folder)} is kept", None) from stop
 
 
 def plan_run(prepared: Prepared, progress: Progress) -> Planned:
     """Plan the configured model's training; a net is built, compiled and timed for it."""
     return learner_of(prepared.config.model.name).plan(prepared, progress)
+
+
+def plan_trained(prepared: Prepared, net: Any) -> Planned:
+    """Plan to judge and save a net as it is."""
+    from ultimate_deep.experiments.learners.trained import TrainedNet
+
+    return TrainedNet(net).planned(prepared)
 
 
 def finish_run(
@@ -167,30 +214,38 @@ def finish_run(
     return Run(folder, prepared, outcome, assessment, planned.plan)
 
 
-def resumed_config(folder: Path, given: ExperimentConfig) -> ExperimentConfig:
+def named_settings(config: ExperimentConfig) -> dict[str, Any]:
+    """Return the settings of an experiment that differ from their defaults, by dotted name."""
+    defaults = _flat(ExperimentConfig().to_dict())
+    given = _flat(config.to_dict())
+    return {name: value for name, value in given.items() if value != defaults.get(name)}
+
+
+def resumed_config(folder: Path, named: Mapping[str, Any], *, artifacts: str) -> ExperimentConfig:
     """Return the configuration that a run's folder keeps, refusing what contradicts it.
 
     Args:
         folder: Of a finished or unfinished run.
-        given: Fields that differ from their defaults must be the run's.
+        named: Settings that must be the run's, by dotted name; others are left aside.
+        artifacts: Where the run lies now.
 
     Raises:
         ValueError: A field was given that differs from the run's, by name.
     """
     stored = config_from_dict(json.loads((folder / "config.json").read_text()))
-    defaults = _flat(ExperimentConfig().to_dict())
-    before, now = _flat(stored.to_dict()), _flat(given.to_dict())
+    before = _flat(stored.to_dict())
+    now = _flat(json.loads(json.dumps(dict(named))))
     differing = [
-        f"{name} is {before.get(name)!r} in the run and {value!r} now"
+        f"{name} is {before[name]!r} in the run and {value!r} now"
         for name, value in now.items()
-        if value != defaults.get(name) and value != before.get(name) and name != "artifacts"
+        if name in before and value != before[name] and name != "artifacts"
     ]
     if differing:
         raise ValueError(
             f"{folder} cannot be resumed with other settings: {'; '.join(differing)}; "
             "leave them out, or start a new run without --resume"
         )
-    return dataclasses.replace(stored, artifacts=given.artifacts)
+    return dataclasses.replace(stored, artifacts=artifacts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,6 +276,7 @@ def _write(folder: Path, judged: Judged, extras: Extras, *, workspace: Path) -> 
         data_fingerprint=prepared.market.fingerprint(),
         scalers=prepared.inputs.scalers,
     )
+    summary = {"run": folder.name, "model": prepared.config.model.name}
     with bundle_writer(folder, workspace=workspace) as draft:
         draft.save(contents)
         for name, table in extras.tables.items():
@@ -228,6 +284,15 @@ def _write(folder: Path, judged: Judged, extras: Extras, *, workspace: Path) -> 
         report = report_data(prepared, predictor, outcome, judged.assessment, plan, judged.measures)
         write_report(draft.path / "report.html", report)
         write_json_report(draft.path / "report.json", report)
+        write_takeaway(
+            draft.path,
+            prepared.judge("test"),
+            outcome.model,
+            outcome.baselines,
+            verdict=json_safe(outcome.verdict),
+            form=prepared.config.tables,
+            facts=summary,
+        )
 
 
 def run_metrics(prepared: Prepared, outcome: Outcome, plan: Planlike) -> dict[str, Any]:

@@ -30,22 +30,38 @@ def start_run(folder: Path, config: ExperimentConfig) -> Path:
     return unfinished
 
 
-def newest_unfinished(artifacts: Path, name: str) -> Path:
-    """Return the final folder of the newest unfinished run of that name.
+# What a run's unfinished folder holds beside `config.json`, by what is run.
+MARKS = {"search": "search.json", "walk-forward": "started.json", "comparison": "comparison.json"}
+
+
+def newest_unfinished(artifacts: Path, name: str = "", *, what: str = "run") -> Path:
+    """Return the final folder of the newest unfinished run.
+
+    Args:
+        artifacts: Folder of the runs.
+        name: Prefix of the run's folder; empty for any.
+        what: `run`, or a key of `MARKS`.
 
     Raises:
         FileNotFoundError: No such run.
     """
     found = [
-        path for path in artifacts.glob(f"{name}-*{UNFINISHED}") if (path / "config.json").is_file()
+        path
+        for path in artifacts.glob(f"{name or '*'}-*{UNFINISHED}")
+        if (path / "config.json").is_file() and _kind(path) == what
     ]
     if not found:
+        wanted = f" of the name {name}" if name else ""
         raise FileNotFoundError(
-            f"nothing to resume: no unfinished run {name}-*{UNFINISHED} in {artifacts}; "
-            "start without --resume"
+            f"nothing to resume: no unfinished {what}{wanted} in {artifacts}; start without "
+            "--resume, or name the folder of the runs with --artifacts"
         )
     newest = max(found, key=lambda path: path.stat().st_mtime_ns)
     return newest.with_name(newest.name.removesuffix(UNFINISHED))
+
+
+def _kind(unfinished: Path) -> str:
+    return next((what for what, file in MARKS.items() if (unfinished / file).is_file()), "run")
 
 
 def point_latest(folder: Path) -> None:

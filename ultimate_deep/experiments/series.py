@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from ultimate_deep.experiments.run import resumed_config, run_experiment
+from ultimate_deep.experiments.run import named_settings, resumed_config, run_experiment
 from ultimate_deep.experiments.runs import new_run_folder
 from ultimate_deep.machine.files import unfinished_folder, write_json
 from ultimate_deep.pipeline.config import ExperimentConfig
@@ -77,7 +77,8 @@ class Series:
     ) -> None:
         folder = self.folders.get(config.name)
         if folder is not None and folder.exists():
-            resumed_config(folder, config)
+            named = named_settings(config)
+            resumed_config(folder, named, artifacts=config.artifacts)
             progress.message(f"{folder} is finished")
             return
         resume = folder is not None and unfinished_folder(folder).exists()

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ultimate_deep.evaluation.assessment import Assessment
 from ultimate_deep.evaluation.reporting.comparison_data import ComparisonData
-from ultimate_deep.experiments.learners.registry import all_learners
+from ultimate_deep.experiments.judging.rejudged import Rejudged
 from ultimate_deep.experiments.run import Run
 
 COLUMNS = {
@@ -45,14 +45,21 @@ def render_summary(run: Run) -> Group:
     return Group(*lines)
 
 
-def render_zoo() -> Table:
-    """Return every model's name, what it reads, its presets and the signals that it can see."""
-    table = Table(title="Models", title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
-    for name in ("model", "reads", "presets", "finds the planted signals"):
-        table.add_column(name)
-    for one in all_learners():
-        table.add_row(one.name, one.inputs_kind, ", ".join(one.presets()), one.finds)
-    return table
+def render_backtest(result: Rejudged) -> Group:
+    """Return a backtest's figures beside buy and hold and the baselines of the run."""
+    where = "simulated bars, after costs" if result.judge.market.simulated else "after costs"
+    title = f"{result.rows:,} decisions, {where}"
+    table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
+    table.add_column("", no_wrap=True)
+    for name in COLUMNS:
+        table.add_column(name, justify="right", no_wrap=True)
+    for name, metrics in result.beside().items():
+        table.add_row(name, *cells(metrics))
+    lines: list[Text | Table] = [table]
+    lines += [Text(f"- {note}") for note in result.notes]
+    if result.same_bars and not result.differing:
+        lines.append(Text("- every test figure of the run is reproduced exactly"))
+    return Group(*lines)
 
 
 def render_verdict(assessment: Assessment) -> Group:

@@ -25,7 +25,7 @@ from ultimate_deep.training.result import FitResult
 
 LEDGER_FILE = "ledger.sqlite"
 _WITNESSES = ("metrics.json", "walk_forward.json")  # of runs, beside the ledger
-_NOT_THE_TRIAL = ("name", "artifacts", "data", "baselines")
+_NOT_THE_TRIAL = ("name", "artifacts", "data", "baselines", "tables")
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
+from ultimate_deep.market.intervals import interval_in_words
 from ultimate_deep.market.sessions import Gaps, Session, find_bars_per_year, find_gaps
 from ultimate_deep.market.validation import (
     BAR_COLUMNS,
@@ -92,6 +93,13 @@ class Bars:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    def __repr__(self) -> str:
+        kind = "simulated bars" if self.simulated else "bars"
+        return (
+            f"<{kind} of {self.symbol}: {len(self):,} of {interval_in_words(self.interval)}, "
+            f"{self.index[0]:%Y-%m-%d} to {self.index[-1]:%Y-%m-%d}, {self.session}>"
+        )
 
 
 def _structure_problem(frame: pd.DataFrame) -> str:

@@ -1,14 +1,16 @@
 """Several symbols' bars: where they come from, and the truth where they are simulated."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from ultimate_deep.market.bars import Bars
+from ultimate_deep.market.bars import Bars, Session
 from ultimate_deep.market.config import DataConfig, LabelSpec
-from ultimate_deep.market.readers import read_bars
+from ultimate_deep.market.intervals import interval_in_words
+from ultimate_deep.market.readers import bars_of_frame, read_files
 from ultimate_deep.market.times import open_times
 
 
@@ -26,10 +28,39 @@ class Market:
     probability_up: dict[str, np.ndarray] | None = None
     further: dict[str, pd.DataFrame] = field(default_factory=dict)
 
-    def frame(self, symbol: str) -> pd.DataFrame:
-        """Return a symbol's bars with its further columns."""
-        frame = self.bars[symbol].frame
+    def frame(self, symbol: str | None = None) -> pd.DataFrame:
+        """Return a symbol's bars with its further columns; of a single symbol without its name."""
+        symbol = self.only() if symbol is None else symbol
+        frame = self[symbol].frame
         return frame.join(self.further[symbol]) if symbol in self.further else frame
+
+    def only(self) -> str:
+        """Return the name of the single symbol.
+
+        Raises:
+            ValueError: There are several.
+        """
+        if len(self.bars) > 1:
+            raise ValueError(
+                f"these are bars of {len(self.bars)} symbols, {', '.join(self.bars)}; take one of "
+                f"them, such as bars[{next(iter(self.bars))!r}]"
+            )
+        return next(iter(self.bars))
+
+    def __getitem__(self, symbol: str) -> Bars:
+        if symbol not in self.bars:
+            raise KeyError(f"no bars of {symbol!r}; there are {', '.join(self.bars)}")
+        return self.bars[symbol]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.bars)
+
+    def __len__(self) -> int:
+        return len(self.bars)
+
+    def __repr__(self) -> str:
+        kind = "simulated market" if self.simulated else "market"
+        return f"<{kind}: {'; '.join(map(_in_words, self.bars.values()))}>"
 
     @property
     def simulated(self) -> bool:
@@ -49,6 +80,47 @@ class Market:
             digest.update(symbol.encode() + b"\0" + stamps.tobytes())
             digest.update(np.ascontiguousarray(bars.frame.to_numpy(np.float64)).tobytes())
         return digest.hexdigest()
+
+
+def _in_words(bars: Bars) -> str:
+    first, last, length = bars.index[0], bars.index[-1], interval_in_words(bars.interval)
+    return f"{bars.symbol} {len(bars):,} bars of {length}, {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+
+
+def as_market(
+    bars: Market | Bars | pd.DataFrame,
+    *,
+    symbol: str | None = None,
+    session: Session | None = None,
+) -> Market:
+    """Return bars of any kind as a market.
+
+    Args:
+        bars: A market as it is, one symbol's bars, or a table of them: columns `open high low
+            close volume`, index of the times, with a zone, at which bars open.
+        symbol: What a table's symbol is called.
+        session: When the market of a table trades; else found from the times.
+
+    Raises:
+        TypeError: Something else.
+        ValueError: A table that is no table of bars, or a symbol or session for what has its own.
+    """
+    if isinstance(bars, pd.DataFrame):
+        made = bars_of_frame(bars, symbol=symbol or "bars", session=session)
+        return Market({made.symbol: made})
+    if symbol is not None or session is not None:
+        raise ValueError(
+            "symbol and session are for a table of bars; these bars have their own: "
+            "read_bars(path, symbol=..., session=...) states them"
+        )
+    if isinstance(bars, Bars):
+        return Market({bars.symbol: bars})
+    if isinstance(bars, Market):
+        return bars
+    raise TypeError(
+        "bars are what read_bars gives, or a DataFrame with columns open high low close volume, "
+        f"got {type(bars).__name__}"
+    )
 
 
 def load_market(data: DataConfig, label: LabelSpec) -> Market:
@@ -78,7 +150,7 @@ def load_market(data: DataConfig, label: LabelSpec) -> Market:
                 if one.order_book is not None
             },
         )
-    bars = read_bars(
+    bars = read_files(
         data.path,
         format=data.format,
         symbol=data.symbol,

@@ -15,10 +15,11 @@ import pandas as pd
 from ultimate_deep.machine.files import whole_file
 from ultimate_deep.market.bars import Bars
 from ultimate_deep.market.clocks import CLOCKS
+from ultimate_deep.market.files import find_files
 from ultimate_deep.market.formats import FORMATS, column_names, find_format
 from ultimate_deep.market.remarks import remarks
 from ultimate_deep.market.sessions import Session, find_interval, find_session
-from ultimate_deep.market.tables import RawTable, find_files, read_tables
+from ultimate_deep.market.tables import RawTable, read_tables
 from ultimate_deep.market.validation import (
     MINIMUM_ROWS,
     PRICE_COLUMNS,
@@ -57,7 +58,7 @@ class _Part:
     notes: tuple[str, ...]
 
 
-def read_bars(
+def read_files(
     source: str | Path | Sequence[str | Path],
     *,
     format: str = "auto",
@@ -105,6 +106,35 @@ def read_bars(
         name: _join(name, of_symbol, step, session, minimum_rows)
         for name, of_symbol in parts.items()
     }
+
+
+def bars_of_frame(
+    frame: pd.DataFrame,
+    *,
+    symbol: str = "bars",
+    interval: str | pd.Timedelta | None = None,
+    session: Session | None = None,
+    repair: Repair = "raise",
+    minimum_rows: int = MINIMUM_ROWS,
+) -> Bars:
+    """Return a table of one symbol's bars in canonical form, as if it had been read from a file.
+
+    Args:
+        frame: Bars indexed by the time at which each opens, with a zone, or with that time in a
+            column `timestamp`; columns `open high low close volume`.
+        symbol: What the market is called.
+        interval: Of the bars; else the most common difference of their times.
+        session: When the market trades; else found from the times.
+        repair: `"raise"` or `"drop"`; what was dropped stands in `Bars.notes`.
+        minimum_rows: Fewer bars than this raise.
+
+    Raises:
+        BarsError: With the rule, the row, the value and the remedy.
+    """
+    canonical, notes = validate_bars(frame, symbol=symbol, repair=repair, minimum_rows=1)
+    part = _Part(file="the table", frame=canonical, notes=notes)
+    step = None if interval is None else pd.Timedelta(interval)
+    return _join(symbol, [part], step, session, minimum_rows)
 
 
 def write_bars(bars: Bars, path: str | Path) -> Path:

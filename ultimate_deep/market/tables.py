@@ -12,10 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from ultimate_deep.market.files import TEXT_SUFFIXES
 from ultimate_deep.market.validation import BarsError
-
-TEXT_SUFFIXES = (".csv", ".txt", ".tsv")
-TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".parquet", ".pq", ".zip", ".gz")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,29 +40,6 @@ class RawTable:
             return ()
         # Column by column: a row of its own would turn integers into floats.
         return tuple(str(column.iloc[0]) for _, column in self.cells.items())
-
-
-def find_files(source: str | Path | list[str | Path]) -> list[Path]:
-    """Return the files that a source names: itself, each of a list, or a folder's tables by name.
-
-    Raises:
-        FileNotFoundError: when a path does not exist, or a folder holds no table.
-    """
-    if isinstance(source, list):
-        if not source:
-            raise FileNotFoundError("No files given: the list of sources is empty.")
-        return [file for path in source for file in find_files(path)]
-    path = Path(source)
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise FileNotFoundError(f"No file or folder at {path}.")
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() in TABLE_SUFFIXES)
-    if not files:
-        raise FileNotFoundError(
-            f"No table in the folder {path}. Looked for {', '.join(TABLE_SUFFIXES)}."
-        )
-    return files
 
 
 def read_tables(path: Path) -> Iterator[RawTable]:

@@ -1,6 +1,8 @@
 """What one experiment is: every choice from price file to verdict, as frozen dataclasses."""
 
 import dataclasses
+import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -90,8 +92,11 @@ class ThresholdConfig:
 class ExperimentConfig:
     """One experiment, from price file to verdict.
 
+    What a field holds may be given as a mapping: `ExperimentConfig(model={"name": "lstm"}, fit=
+    {"epochs": 8})`.
+
     Args:
-        name: Prefix of the run's folder.
+        name: Prefix of the run's folder; empty means the model's name.
         artifacts: Folder that runs are written into.
         seed: Seed of weights, dropout, data order and bootstraps; replaces `fit.seed`.
         data: Bars.
@@ -105,9 +110,14 @@ class ExperimentConfig:
         threshold: Choice of the trading threshold.
         backtest: Trading rule and costs; its horizon is always the label's.
         baselines: Whether the baselines are fitted beside the model.
+        tables: Format of the tables that a run writes: predictions, trades, equity, positions.
+
+    Raises:
+        TypeError: A field that a part does not have.
+        ValueError: A value that it refuses.
     """
 
-    name: str = "ultimate"
+    name: str = ""
     artifacts: str = "artifacts"
     seed: int = 0
     data: DataConfig = DataConfig()
@@ -121,9 +131,16 @@ class ExperimentConfig:
     threshold: ThresholdConfig = ThresholdConfig()
     backtest: BacktestConfig = BacktestConfig()
     baselines: bool = True
+    tables: Literal["csv", "parquet"] = "csv"
 
     def __post_init__(self) -> None:
-        if not self.name or any(c in self.name for c in "/\\. "):
+        for part in dataclasses.fields(self):
+            value = getattr(self, part.name)
+            if isinstance(value, Mapping):
+                object.__setattr__(self, part.name, built(type(part.default), value, part.name))
+        if not self.name:
+            object.__setattr__(self, "name", self.model.name)
+        if any(c in self.name for c in "/\\. "):
             raise ValueError(
                 f"name becomes part of a folder's name, got {self.name!r}; "
                 "use letters, digits, - and _"
@@ -138,6 +155,32 @@ class ExperimentConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists and scalars, as written to `config.json`."""
         return dataclasses.asdict(self)
+
+
+def built(kind: type[Any], values: Mapping[str, Any], where: str) -> Any:
+    """Return a configuration of mappings and lists, such as JSON and YAML have.
+
+    Args:
+        kind: Frozen dataclass to build, whose own parts have defaults of their kind.
+        values: Fields by name; those of a part may be a mapping again.
+        where: What it is called in messages.
+
+    Raises:
+        TypeError: A name that it does not have.
+        ValueError: A value that it refuses.
+    """
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    if unknown := sorted(set(values) - set(fields)):
+        near = difflib.get_close_matches(unknown[0], fields, 1)
+        meant = f"did you mean {near[0]!r}? it" if near else "it"
+        raise TypeError(f"{where} has no field {unknown[0]!r}; {meant} has {', '.join(fields)}")
+    given = {}
+    for name, value in values.items():
+        part = type(fields[name].default)
+        if isinstance(value, Mapping) and dataclasses.is_dataclass(part):
+            value = built(part, value, f"{where}.{name}")
+        given[name] = tuple(value) if isinstance(value, list) else value
+    return kind(**given)
 
 
 def loss_for_heads(loss: LossConfig, heads: HeadConfig) -> LossConfig:

@@ -38,7 +38,7 @@ def bar_volatility(open_: npt.ArrayLike, close: npt.ArrayLike, *, span_bars: int
             row = int(np.argmax(bad))
             raise ValueError(
                 f"{name} must be positive and finite, got {price[row]} at row {row}; "
-                "repair the bars with `read_bars(..., repair='drop')`."
+                "repair the bars with `read_files(..., repair='drop')`."
             )
     move = np.empty(len(last))
     move[:1] = np.log(last[:1] / first[:1])

@@ -1,5 +1,6 @@
 """Configuration of one fit; importable without Keras."""
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Literal
@@ -16,6 +17,8 @@ CLIPPING_NORMS = {
     "per_layer": ("layer_clipnorm", 1.0),
     "adaptive": ("adaptive_clip", 0.01),
 }
+# Of a model whose preset says nothing else.
+LEARNING_RATE, BATCH_SIZE = 1e-3, 256
 NOT_IN_FINGERPRINT = ("checkpoint_every_epochs", "checkpoint_every_seconds")
 
 
@@ -25,11 +28,13 @@ class FitConfig:
 
     Args:
         epochs: Most passes over the training part.
-        batch_size: Rows of one step; the rows of an epoch that fill no batch are left out of it
-            (each epoch is shuffled anew, so they differ).
+        batch_size: Rows of one step; None takes what the model's preset says, 256 where there is
+            none. The rows of an epoch that fill no batch are left out of it (each epoch is
+            shuffled anew, so they differ).
         optimizer: `adamw`, or `lamb`, whose learning rate is a relative step: it moves the kernel
             of every layer by that share of its norm, however deep the net.
-        learning_rate: Peak learning rate, after warm-up.
+        learning_rate: Peak learning rate, after warm-up; None takes what the model's preset says,
+            1e-3 where there is none.
         weight_decay: Decoupled decay of kernels per unit of learning rate; never on norms and
             biases.
         clipping: `global` clips all gradients together; `per_layer` each layer's slice of each
@@ -59,9 +64,9 @@ class FitConfig:
     """
 
     epochs: int = 12
-    batch_size: int = 256
+    batch_size: int | None = None
     optimizer: Literal["adamw", "lamb"] = "adamw"
-    learning_rate: float = 1e-3
+    learning_rate: float | None = None
     weight_decay: float = 1e-2
     clipping: Literal["global", "per_layer", "adaptive", "none"] = "global"
     global_clipnorm: float | None = 1.0
@@ -81,9 +86,13 @@ class FitConfig:
     checkpoint_every_seconds: float = 60.0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "evaluation_batch_size"):
-            _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
+        for name, value in (
+            ("epochs", self.epochs),
+            ("batch_size", self.rows_of_step),
+            ("evaluation_batch_size", self.evaluation_batch_size),
+        ):
+            _require(value >= 1, name, value, "at least 1")
+        _require(self.peak_rate > 0, "learning_rate", self.peak_rate, "above 0")
         _require(self.optimizer in OPTIMIZERS, "optimizer", self.optimizer, f"one of {OPTIMIZERS}")
         self._check_clipping()
         for name in (
@@ -106,6 +115,24 @@ class FitConfig:
         _require(self.precision in PRECISIONS, "precision", self.precision, f"one of {PRECISIONS}")
         jit = self.jit_compile
         _require(jit == "auto" or isinstance(jit, bool), "jit_compile", jit, "auto, true or false")
+
+    @property
+    def peak_rate(self) -> float:
+        """The peak learning rate that training uses."""
+        return LEARNING_RATE if self.learning_rate is None else self.learning_rate
+
+    @property
+    def rows_of_step(self) -> int:
+        """The rows of one step that training uses."""
+        return BATCH_SIZE if self.batch_size is None else self.batch_size
+
+    def filled(self, *, learning_rate: float, batch_size: int) -> "FitConfig":
+        """Return the same fit with these where nothing else was asked for."""
+        return dataclasses.replace(
+            self,
+            learning_rate=learning_rate if self.learning_rate is None else self.learning_rate,
+            batch_size=batch_size if self.batch_size is None else self.batch_size,
+        )
 
     def training_loss(self) -> LossConfig:
         """Return the loss, with `label_smoothing` written out."""

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from ultimate_deep.experiments.command_line import experiment_parser
+from ultimate_deep.commands.settings import experiment_from
 from ultimate_deep.experiments.exploring.config import ExplorationConfig
 from ultimate_deep.experiments.exploring.exploration import explore
 from ultimate_deep.experiments.exploring.files import exploration_dict, write_exploration
@@ -127,8 +127,8 @@ def test_folder_holds_what_a_later_run_takes_and_is_never_overwritten(
     table = pd.read_csv(first / "features.csv")
     assert table["t"].abs().is_monotonic_decreasing
     assert set(table["name"]) == set(FEATURES)
-    parsed = experiment_parser(None).parse_args(["--config", str(first / "selected.yaml")])
-    assert tuple(parsed.features.names) == selection.kept
+    chosen = experiment_from(["--config", str(first / "selected.yaml")])
+    assert chosen.features.names == selection.kept
     assert exploration_dict(explored)["simulated"] is False
 
 

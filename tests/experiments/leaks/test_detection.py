@@ -23,7 +23,7 @@ from ultimate_deep.experiments.leaks.pipeline import (
 from ultimate_deep.features import FeatureMatrix, compute_features
 from ultimate_deep.market.config import DataConfig, LabelSpec
 from ultimate_deep.market.market import Market, load_market
-from ultimate_deep.market.readers import read_bars
+from ultimate_deep.market.readers import read_files
 from ultimate_deep.market.splits import chronological_split
 from ultimate_deep.market.timeframes import coarse_bars
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, HeadConfig, ModelConfig
@@ -238,7 +238,7 @@ def test_the_experiment_itself_passes(config, market):
 
 
 def test_all_features_pass_on_real_bars(real_bars_folder):
-    bars = read_bars(real_bars_folder / "gbpusd_1h.parquet")
+    bars = read_files(real_bars_folder / "gbpusd_1h.parquet")
     leak_config = LeakConfig(cuts=5, truncations=2, most_bars=2_500)
     report = detect_in_experiment(CONFIG, Market(bars), leak_config, checks=DATA_CHECKS)
     assert not report.leaking, report.sentence

@@ -196,11 +196,11 @@ def test_three_classes_get_a_third_each():
 
 
 def test_the_loss_is_an_option_of_every_experiment_and_survives_json():
-    from ultimate_deep.experiments.command_line import experiment_of, experiment_parser, parse
+    from ultimate_deep.commands.settings import experiment_from
     from ultimate_deep.pipeline.config import config_from_dict
 
     options = ["--fit.loss.name", "multi_horizon", "--fit.loss.horizon_weights", "[1.0, 2.0]"]
-    config = experiment_of(parse(experiment_parser(None), [*options, "--fit.loss.of", "focal"]))
+    config = experiment_from([*options, "--fit.loss.of", "focal"])
     assert isinstance(config, ExperimentConfig)
     assert config.fit.loss == LossConfig(
         name="multi_horizon", of="focal", horizon_weights=(1.0, 2.0)

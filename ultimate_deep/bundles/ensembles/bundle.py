@@ -22,6 +22,7 @@ from ultimate_deep.bundles.ensembles.combiner import Combiner, EnsembleError
 from ultimate_deep.bundles.ensembles.outputs import feature_columns, member_logits
 from ultimate_deep.bundles.ensembles.predictor import CALIBRATION_FILE, EnsemblePredictor
 from ultimate_deep.bundles.manifest import verified_manifest
+from ultimate_deep.bundles.predicting import AnswersBars
 from ultimate_deep.bundles.row_inputs import features_of_bars, spread
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.rows import Rows
@@ -30,8 +31,8 @@ if TYPE_CHECKING:  # predicting needs none of it
     from ultimate_deep.bundles.uncertainty import Uncertainty
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class EnsembleBundle:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class EnsembleBundle(AnswersBars):
     """A verified ensemble, ready to predict.
 
     Args:

@@ -19,7 +19,7 @@ def checked_index(frame: pd.DataFrame) -> pd.DatetimeIndex:
     """
     if "open" not in frame.columns:
         raise ValueError(
-            f"bars need an `open` column, got {list(frame.columns)}; read them with `read_bars`."
+            f"bars need an `open` column, got {list(frame.columns)}; read them with `read_files`."
         )
     index = frame.index
     if not isinstance(index, pd.DatetimeIndex):
@@ -46,7 +46,7 @@ def column(frame: pd.DataFrame, name: str, *, reason: str) -> Array1D:
     if name not in frame.columns:
         raise ValueError(
             f"{reason} needs a `{name}` column, got {list(frame.columns)}; "
-            "read the bars with `read_bars`."
+            "read the bars with `read_files`."
         )
     return read_only(np.ascontiguousarray(frame[name].to_numpy(dtype=np.float64)))
 
@@ -55,7 +55,7 @@ def bad_price(name: str, price: Array1D, row: int, index: pd.DatetimeIndex) -> V
     """The error for a price that is NaN, infinite or not positive."""
     return ValueError(
         f"{name} must be positive and finite, got {price[row]} at row {row} "
-        f"({index[row]}); repair the bars with `read_bars(..., repair='drop')`."
+        f"({index[row]}); repair the bars with `read_files(..., repair='drop')`."
     )
 
 
@@ -85,7 +85,7 @@ def volume_column(frame: pd.DataFrame, *, reason: str) -> Array1D:
         row = int(np.argmax(bad))
         raise ValueError(
             f"volume must be finite and not negative, got {volume[row]} at row {row} "
-            f"({frame.index[row]}); repair the bars with `read_bars(..., repair='drop')`."
+            f"({frame.index[row]}); repair the bars with `read_files(..., repair='drop')`."
         )
     return volume
 

@@ -1,6 +1,6 @@
 """How signals become positions and what that costs: the configuration of both engines."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ultimate_deep.portfolio.breakers import BreakerSpec
 from ultimate_deep.portfolio.costs import CostSpec
@@ -35,13 +35,13 @@ class BacktestConfig:
     """
 
     mode: Mode = "long_flat"
-    costs: CostSpec = field(default_factory=CostSpec)
+    costs: CostSpec = CostSpec()
     horizon_bars: int = 1
     latency_bars: int = 0
     capital: float = 100_000.0
-    sizing: SizingSpec = field(default_factory=SizingSpec)
-    stops: StopSpec = field(default_factory=StopSpec)
-    breakers: BreakerSpec = field(default_factory=BreakerSpec)
+    sizing: SizingSpec = SizingSpec()
+    stops: StopSpec = StopSpec()
+    breakers: BreakerSpec = BreakerSpec()
     max_volume_share: float | None = None
 
     def __post_init__(self) -> None:

@@ -42,7 +42,7 @@ def fit_within(
     config, parts = prepared.config.fit, (prepared.arrays("train"), prepared.arrays("validation"))
     compiled = time_fit(model, *parts, config, progress)
     left = seconds - compiled.first_step_seconds
-    steps = parts[0].rows // min(config.batch_size, parts[0].rows)
+    steps = parts[0].rows // min(config.rows_of_step, parts[0].rows)
     batches = -(-parts[1].rows // config.evaluation_batch_size)
     epoch_seconds = steps * compiled.step_seconds + batches * compiled.forward_seconds
     epochs = max(1, min(config.epochs, int(left / epoch_seconds)))

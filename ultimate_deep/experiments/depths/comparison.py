@@ -71,7 +71,7 @@ def compare(
     """
     sets, models = data_sets(config, comparison.bars), entries(comparison)
     if resume:
-        folder = newest_unfinished(Path(config.artifacts), config.name)
+        folder = newest_unfinished(Path(config.artifacts), config.name, what="comparison")
         _check_same(unfinished_folder(folder), config, comparison)
     else:
         folder = new_run_folder(config)

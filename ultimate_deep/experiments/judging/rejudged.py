@@ -1,6 +1,8 @@
 """A saved bundle's backtest over again, on its own bars or on others."""
 
+import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -13,7 +15,11 @@ from ultimate_deep.bundles.predicting import (
     row_probability,
 )
 from ultimate_deep.evaluation.ledger.trial import TrialCount
+from ultimate_deep.experiments.runs import new_run_folder
+from ultimate_deep.experiments.takeaway import write_takeaway
 from ultimate_deep.experiments.trials import TrialBook, record_reading
+from ultimate_deep.machine.files import whole_folder
+from ultimate_deep.machine.tables import TableFormat
 from ultimate_deep.market.config import DataConfig
 from ultimate_deep.market.market import Market, load_market
 from ultimate_deep.market.times import utc_time
@@ -56,8 +62,60 @@ class Rejudged:
     notes: tuple[str, ...]
     trials: TrialCount
 
+    def beside(self) -> dict[str, dict[str, float]]:
+        """Return the figures of the model, of buy and hold, and on its own bars of baselines."""
+        found = {"model": self.judgement.metrics, "buy and hold": self.buy_and_hold.metrics}
+        if self.same_bars and self.period == "test":
+            for name, figures in self.bundle.metrics["test"].items():
+                known = {key: value for key, value in figures.items() if value is not None}
+                found.setdefault(name, known)
+        return found
 
-def backtest_bundle(bundle: AnyBundle, data: DataConfig, period: Period = "test") -> Rejudged:
+    def __repr__(self) -> str:
+        figures = self.judgement.metrics
+        return (
+            f"<backtest of {self.bundle.folder.name}: {self.rows:,} decisions, accuracy "
+            f"{figures['accuracy']:.2%}, net return {figures['total_return']:+.2%}, Sharpe "
+            f"{figures['sharpe']:.2f}>"
+        )
+
+
+def write_backtest(result: Rejudged, form: TableFormat = "csv") -> Path:
+    """Write predictions, trades, equity, positions and `summary.json` into a new folder.
+
+    Args:
+        result: The backtest.
+        form: Format of the tables.
+
+    Returns:
+        `backtest-<run>-<time>`, beside the bundle.
+    """
+    bundle = result.bundle.folder
+    named = dataclasses.replace(
+        result.config, name=f"backtest-{bundle.name}", artifacts=str(bundle.parent)
+    )
+    folder = new_run_folder(named)
+    facts = {"bundle": str(bundle), "period": result.period, "same_bars": result.same_bars}
+    with whole_folder(folder) as draft:
+        write_takeaway(
+            draft,
+            result.judge,
+            result.judgement,
+            (result.buy_and_hold,),
+            verdict=None,
+            form=form,
+            facts=facts | {"notes": list(result.notes)},
+        )
+    return folder
+
+
+def backtest_bundle(
+    bundle: AnyBundle,
+    data: DataConfig,
+    period: Period = "test",
+    *,
+    market: Market | None = None,
+) -> Rejudged:
     """Judge a bundle on bars, with the run's own rules, threshold and costs.
 
     The reading is counted in the ledger beside the bundle.
@@ -67,12 +125,14 @@ def backtest_bundle(bundle: AnyBundle, data: DataConfig, period: Period = "test"
         data: The bars; options that are not given are the run's.
         period: `test` takes the bars from the run's test boundary on, `all` takes every bar,
             those that the model was trained on included.
+        market: These bars, whatever `data` says.
 
     Raises:
         ValueError: No bar lies in the period.
     """
     config = bundle_config(bundle)
-    market = load_market(merge_data(data, config.data), config.label)
+    if market is None:
+        market = load_market(merge_data(data, config.data), config.label)
     rows = assemble_rows(market, config.label, bundle.compute_features)
     boundary = pd.Timestamp(bundle.metrics["split"]["test_from"])
     unseen = rows.decision_time >= utc_time(boundary)

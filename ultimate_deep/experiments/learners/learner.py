@@ -15,6 +15,7 @@ from ultimate_deep.bundles.predictor import Predictor
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.inputs.config import Kind
 from ultimate_deep.pipeline.prepared import Prepared
+from ultimate_deep.training.config import BATCH_SIZE, LEARNING_RATE
 from ultimate_deep.training.loop.plan import Planlike
 from ultimate_deep.training.progress import Progress
 from ultimate_deep.training.result import FitResult
@@ -104,6 +105,14 @@ class Learner(ABC):
             ValueError: No such preset.
         """
 
+    def training(self, preset: str) -> tuple[float, int]:
+        """Return the learning rate and the rows of a step that suit a preset.
+
+        Args:
+            preset: Name of a preset of the model.
+        """
+        return LEARNING_RATE, BATCH_SIZE
+
     @abstractmethod
     def check(self, config: ExperimentConfig) -> None:
         """Refuse an experiment that the model cannot learn.
@@ -155,7 +164,7 @@ class Learner(ABC):
         return {"seed": config.seed} if "seed" in known else {}
 
     def resolved(self, config: ExperimentConfig) -> ExperimentConfig:
-        """Return the experiment with `inputs.kind` as the model reads it.
+        """Return the experiment with `inputs.kind` as the model reads it, and its preset's fit.
 
         Raises:
             ValueError: What `check` refuses, or another kind of inputs than the model reads.
@@ -168,4 +177,9 @@ class Learner(ABC):
                 f"model {self.name!r} reads {own}, got inputs.kind={kind!r}; leave inputs.kind at "
                 "auto"
             )
-        return dataclasses.replace(config, inputs=dataclasses.replace(config.inputs, kind=kind))
+        rate, rows = self.training(config.model.preset)
+        return dataclasses.replace(
+            config,
+            inputs=dataclasses.replace(config.inputs, kind=kind),
+            fit=config.fit.filled(learning_rate=rate, batch_size=rows),
+        )

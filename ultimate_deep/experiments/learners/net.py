@@ -54,6 +54,11 @@ class NetLearner(Learner):
         """Return the configuration called `preset`."""
         return nets.preset_config(self.name, preset)
 
+    def training(self, preset: str) -> tuple[float, int]:
+        """Return what the preset says, which suits its size."""
+        chosen = nets.preset_of(self.name, preset)
+        return chosen.learning_rate, chosen.batch_size
+
     def check(self, config: ExperimentConfig) -> None:
         """Refuse nothing: nets have every head and loss."""
 
@@ -157,7 +162,7 @@ class Trainee:
         Args:
             fold: What it is trained on next; a step is compiled for one size of batch.
         """
-        rows = min(self._fit.batch_size, len(fold.labelled("train")))
+        rows = min(self._fit.rows_of_step, len(fold.labelled("train")))
         if self._compiled is None or rows != self._rows:
             self._put_back()
             self._compiled, self._rows = compile_fit(self.model, self._fit), rows

@@ -132,8 +132,16 @@ class OracleSearcher:
 
 
 def to_hyperparameters(space: SearchSpace) -> keras_tuner.HyperParameters:
-    """Declare a space to KerasTuner; choices that are no plain scalars of one type as JSON."""
+    """Return a space as KerasTuner has it."""
     hyperparameters = keras_tuner.HyperParameters()
+    declare_hyperparameters(hyperparameters, space)
+    return hyperparameters
+
+
+def declare_hyperparameters(
+    hyperparameters: keras_tuner.HyperParameters, space: SearchSpace
+) -> None:
+    """Declare a space to KerasTuner; choices that are no plain scalars of one type as JSON."""
     for name, entry in space.items():
         if isinstance(entry, Choice):
             hyperparameters.Choice(name, list(_encoded(entry)))
@@ -142,7 +150,6 @@ def to_hyperparameters(space: SearchSpace) -> keras_tuner.HyperParameters:
         else:
             sampling = "log" if entry.log else "linear"
             hyperparameters.Float(name, entry.low, entry.high, sampling=sampling)
-    return hyperparameters
 
 
 def from_hyperparameters(space: SearchSpace, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from ultimate_deep.experiments.run import (
     Extras,
     Run,
     finish_run,
+    named_settings,
     plan_run,
     resumed_config,
 )
@@ -87,6 +88,7 @@ def tune_experiment(
     *,
     confirm: Callable[[SearchPlan], bool] | None = None,
     resume: bool = False,
+    named: Mapping[str, Any] | None = None,
 ) -> Tuned:
     """Search, then finish the winner's training and save it as an ordinary bundle.
 
@@ -98,7 +100,8 @@ def tune_experiment(
         tune: How to search. With `resume`, what differs from the defaults must be as it was.
         progress: Told what happens.
         confirm: Shown the plan before the search, which starts where it returns true.
-        resume: Go on with the newest unfinished search of that name.
+        resume: Go on with the newest unfinished search.
+        named: As for `run_experiment`.
 
     Raises:
         DeclinedError: `confirm` returned false.
@@ -110,8 +113,13 @@ def tune_experiment(
     config = dataclasses.replace(config, name=name)
     folder = new_run_folder(config)
     if resume:
-        folder = newest_unfinished(Path(config.artifacts), config.name)
-        config = resumed_config(unfinished_folder(folder), config)
+        asked = named_settings(config) if named is None else {**named}
+        if "name" in asked:
+            asked["name"] = name
+        folder = newest_unfinished(
+            Path(config.artifacts), str(asked.get("name", "")), what="search"
+        )
+        config = resumed_config(unfinished_folder(folder), asked, artifacts=config.artifacts)
         tune = resumed_tune(folder, tune)
         progress.message(f"resuming {folder}{UNFINISHED}")
     prepared = prepare(_with_epochs(config, tune), progress)

@@ -93,7 +93,7 @@ def walk_forward(
     refuse_start(config, "may know the folds' test parts; leave model.start_from out")
     folder = new_run_folder(config)
     if resume:
-        folder = newest_unfinished(Path(config.artifacts), config.name)
+        folder = newest_unfinished(Path(config.artifacts), config.name, what="walk-forward")
     prepared = prepare(config, progress)
     scheme = scheme_of(prepared, walk)
     splits = _splits(prepared, walk, scheme)  # a bad one is found before the first is trained

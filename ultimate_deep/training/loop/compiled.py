@@ -107,7 +107,7 @@ def training_batches(model: keras.Model, train: Arrays, config: FitConfig) -> Ba
     """Return the batches of a fit, in the order of its seed."""
     return Batches(
         arrays=train,
-        batch_size=config.batch_size,
+        batch_size=config.rows_of_step,
         seed=config.seed,
         class_weights=config.class_weights,
         classes=head_shapes(model.output).classes,

@@ -148,7 +148,7 @@ class _Loop:
         self.best_epoch = 0
         self.schedule = Schedule(
             config=config.schedule,
-            peak=config.learning_rate,
+            peak=config.peak_rate,
             steps_per_epoch=self.steps_per_epoch,
             epochs=config.epochs,
         )
@@ -275,7 +275,7 @@ class _Loop:
         if not math.isfinite(loss + penalty):
             raise TrainingDivergedError(
                 f"the loss is {loss + penalty} at step {state.step} of epoch {state.epoch + 1}; "
-                f"lower fit.learning_rate (now {self.config.learning_rate}), warm up longer or "
+                f"lower fit.learning_rate (now {self.config.peak_rate}), warm up longer or "
                 "clip harder (fit.global_clipnorm)"
             )
         state.loss_sum += loss
@@ -298,7 +298,7 @@ class _Loop:
         if not math.isfinite(measured["validation_loss"]):
             raise TrainingDivergedError(
                 f"the validation loss is {measured['validation_loss']} in epoch {state.epoch + 1}; "
-                f"lower fit.learning_rate (now {self.config.learning_rate})"
+                f"lower fit.learning_rate (now {self.config.peak_rate})"
             )
         return {
             "epoch": state.epoch + 1,

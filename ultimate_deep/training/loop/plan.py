@@ -114,7 +114,7 @@ def make_plan(
         test_rows: Rows of the test part.
     """
     layers = count_layers(model)
-    batch_size = min(config.batch_size, train.rows)
+    batch_size = min(config.rows_of_step, train.rows)
     steps = train.rows // batch_size
     batches = -(-validation.rows // config.evaluation_batch_size)
     validation_seconds = batches * compiled.forward_seconds

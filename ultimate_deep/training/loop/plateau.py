@@ -67,4 +67,4 @@ def build_plateau(config: FitConfig, model: keras.Model) -> Plateau | None:
     """Return it where `fit.schedule.kind` is `plateau`."""
     if config.schedule.kind != "plateau":
         return None
-    return Plateau(config.schedule, config.learning_rate)
+    return Plateau(config.schedule, config.peak_rate)

@@ -1,0 +1,158 @@
+"""Settings of a subcommand: a file for every model, built-in files, names that are known."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ultimate_deep import models
+from ultimate_deep.commands.listing import listed_models
+from ultimate_deep.commands.parser import CONFIGS, MODEL_CONFIGS, model_options
+from ultimate_deep.commands.settings import experiment_from
+from ultimate_deep.experiments.experiment import builder_config
+from ultimate_deep.experiments.learners.registry import all_learners
+from ultimate_deep.models import registry
+from ultimate_deep.models.declared import declared
+from ultimate_deep.models.trees.registry import TREES
+
+ZOO = sorted([*models.BUILDERS, *TREES])
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def refused(capsys, *arguments):
+    """Return what is said of arguments that are refused."""
+    with pytest.raises(SystemExit) as stop:
+        experiment_from(arguments)
+    assert stop.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_every_model_has_a_settings_file_and_no_file_is_left_over():
+    assert sorted(path.stem for path in MODEL_CONFIGS.glob("*.yaml")) == ZOO
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_a_settings_file_names_its_model_and_its_command(name):
+    config = experiment_from([f"--model={name}"])
+    assert (config.model.name, config.name) == (name, name)
+    assert builder_config(config) is not None
+    text = (MODEL_CONFIGS / f"{name}.yaml").read_text()
+    assert f"ultimate-deep train --model {name}\n" in text
+    # What a preset says is not said again.
+    assert not {"learning_rate", "batch_size", "options"} & {
+        line.strip().partition(":")[0] for line in text.splitlines()
+    }
+
+
+def test_the_scripts_folder_reaches_the_same_files():
+    link = ROOT / "train_scripts" / "configs"
+    assert os.readlink(link) == "../ultimate_deep/commands/configs"
+    assert link.resolve() == CONFIGS
+
+
+def test_the_command_line_changes_what_the_file_says():
+    config = experiment_from(["--fit.epochs", "3", "--model", "lstm", "--model.preset", "tiny"])
+    assert (config.fit.epochs, config.model.name, config.model.preset) == (3, "lstm", "tiny")
+    assert config.fit.patience_epochs == 3  # the file's
+
+
+def test_the_model_may_be_named_either_way():
+    assert experiment_from(["--model.name", "lstm"]) == experiment_from(["--model", "lstm"])
+
+
+def test_built_in_files_go_by_their_names_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert experiment_from(["--config", "small"]).model.preset == "small"
+    assert experiment_from(["--config=seed"]).name == "seed"
+    assert experiment_from(["--config", "complete"]).data.simulation.signal == "linear"
+    (tmp_path / "small").write_text("seed: 5\n")  # a file of that name is meant, where there is one
+    assert experiment_from(["--config", "small"]).seed == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--model", "lstn"], "no model is called 'lstn'; did you mean lstm? models are adaptive"),
+        (["--model"], "--model needs a value, such as --model mlp"),
+        (["--model="], "--model needs a value, such as --model mlp"),
+        (["--model", "lstm", "--model.preset", "big"], "its presets are tiny, default, wide"),
+        (["--epochs", "3"], "no option is called --epochs; did you mean --fit.epochs?"),
+        (["--fit.epoch=3"], "no option is called --fit.epoch; did you mean --fit.epochs?"),
+        (["--data.pth", "x"], "no option is called --data.pth; did you mean --data.path?"),
+        (["--quux", "3"], "no option is called --quux\n"),
+        (["--fit.epochs", "three"], "--fit.epochs: Expected a int. Got value: three"),
+        (["--config", "smal"], "a YAML file or one of complete, seed, small, got 'smal'"),
+        (["--data.path", "absent.csv"], "absent.csv"),
+        (["--model", "lstm", "--model.options.widht", "3"], "did you mean --model.options.width?"),
+        (["--model", "mlp", "--model.options.width", "3"], "model 'mlp' has no option 'width'"),
+        (["--model", "lstm", "--model.options.width", "x"], "--width: Expected a int"),
+        (["--model.options", "{res_blocks: 3}"], "did you mean --model.options.res_blocks_per_unit"),
+        (["--fit.epochs", "0"], "fit.epochs must be at least 1, got 0"),
+    ],
+)
+def test_what_is_wrong_is_named_with_what_was_meant(capsys, arguments, said):
+    told = refused(capsys, *arguments)
+    assert said in told
+    assert told.startswith("error: ")
+    assert told.count("\n") <= 3
+
+
+def test_options_have_the_types_of_the_models_configuration():
+    options = {"res_blocks_per_unit": [5, 5], "exact": True, "l2": 1}
+    assert model_options("ultimate", options) == {
+        "res_blocks_per_unit": (5, 5), "exact": True, "l2": 1.0,
+    }  # fmt: skip
+    config = experiment_from(["--model.options.res_blocks_per_unit", "[5, 5]"])
+    assert config.model.options == {"res_blocks_per_unit": (5, 5)}
+
+
+@pytest.mark.contract
+@pytest.mark.parametrize("name", ZOO)
+def test_what_a_models_file_declares_is_what_it_is(name):
+    """Read without running it, and compared with what running it gives."""
+    told = declared((models.BUILDERS | TREES)[name])
+    learner = next(one for one in all_learners() if one.name == name)
+    config = learner.preset_config("default")
+    assert told.reads == learner.inputs_kind
+    assert told.presets == learner.presets()
+    if name in models.BUILDERS:
+        assert told.sees == registry.sees(name)
+    assert sorted(one.name for one in told.options) == sorted(vars(config))
+    assert all(one.help for one in told.options), "the docstring's Args name every option"
+    plain = type(config)()
+    for one in told.options:
+        value = getattr(plain, one.name)
+        assert model_options(name, {one.name: value}) == {one.name: value}
+
+
+def test_the_list_has_every_model_with_what_it_reads():
+    rows = [line.split() for line in listed_models() if not line.startswith(" ")]
+    assert [row[0] for row in rows[1:]] == ZOO
+    assert next(row[1] for row in rows if row[0] == "gaf_cnn") == "gaf"
+
+
+def test_nothing_heavy_is_loaded_before_it_is_needed():
+    """Neither for help nor to refuse a model, a file or an option."""
+    code = """
+import sys
+from ultimate_deep import commands
+for line in sys.argv[1:]:
+    try:
+        commands.main(line.split())
+    except SystemExit:
+        pass
+print(*sys.modules)
+"""
+    lines = (
+        "run --help", "train --list", "run --help.fit", "run --model lstm --help.model", "--help",
+        "run --fit.epoch 3", "run --data.path absent.csv", "tune --help", "backtest --bundle no",
+        "walk-forward --help", "explore --help", "ensemble --help", "gaf --help", "compare --help",
+        "detect-leaks --help", "runs shw", "doctor --help", "--completion bash",
+    )  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code, *lines], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert not loaded & {"tensorflow", "keras", "pandas", "numpy", "numba", "sklearn", "scipy"}

@@ -1,0 +1,99 @@
+"""Combine several models into one: equal, weighted or stacked, any mix of nets, trees and images.
+
+    ultimate-deep ensemble --bundles '[artifacts/a, artifacts/b]'
+    ultimate-deep ensemble --members '[lstm, lightgbm]' [--yes] [--resume]
+
+`--bundles` combines finished runs of the same bars, label, features and split as they are;
+`--members` first trains each as `ultimate-deep train --model NAME` would, with whatever else is on
+the command line. `--ensemble.method` is average, weighted (by validation, the default),
+logistic_stack, tree_stack or two_stage: trees over logits and features, for which one member, such
+as gaf_cnn, is enough. These three train every member anew on folds of the training part.
+`--ensemble.snapshots 5` trains each net in five cycles and makes every cycle's end a member. The ensemble is calibrated,
+judged and reported like any model, and holds its members as whole bundles. With `--resume` the same
+command goes on with the member that was interrupted. Combining takes about a minute, methods with
+folds as long as training all members again for each fold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from jsonargparse import Namespace
+
+from ultimate_deep.commands.parser import CommandParser, parse
+from ultimate_deep.commands.running import run_planned
+from ultimate_deep.commands.settings import bundle_folder, experiment_of, experiment_parser
+from ultimate_deep.experiments.ensembles.config import EnsembleConfig
+from ultimate_deep.pipeline.config import ExperimentConfig
+
+if TYPE_CHECKING:
+    from ultimate_deep.experiments.run import Run
+    from ultimate_deep.training.progress import Progress
+
+
+def parser() -> CommandParser:
+    """Return every setting of a run, and those of the ensemble."""
+    made = experiment_parser("ensemble", __doc__, first=("bundles", "members", "ensemble.method"))
+    made.add_argument("--bundles", type=list[str], default=[], help="Finished runs, as a list")
+    made.add_argument("--members", type=list[str], default=[], help="Models to train, as a list")
+    made.add_class_arguments(EnsembleConfig, "ensemble")
+    made.link_arguments("artifacts", "ensemble.artifacts")
+    return made
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Parse, train what is to be trained, combine, print the summary."""
+    made = parser()
+    options = parse(made, arguments).options
+    if bool(options.bundles) == bool(options.members):
+        made.error("give --bundles or --members, one of the two, as a list: '[first, second]'")
+    if options.bundles and options.resume:
+        made.error("--resume goes on with the training of --members; --bundles are finished")
+    if options.bundles and options.ensemble.snapshots:
+        made.error("--ensemble.snapshots trains --members in cycles; --bundles are finished")
+    options.bundles = [str(bundle_folder(one, options.artifacts)) for one in options.bundles]
+    members = [
+        experiment_of(parse(parser(), ["--model", name, *arguments]).options)
+        for name in options.members
+    ]
+    if members and len(members) * max(1, options.ensemble.snapshots) < options.ensemble.fewest:
+        made.error("name two --members or more, or choose --ensemble.method two_stage")
+    from rich.console import Console
+
+    from ultimate_deep.training.backend import start_up
+
+    console = Console()
+    start_up(console)
+    from ultimate_deep.experiments.ensembles.run import render_members
+    from ultimate_deep.experiments.summary import render_summary
+
+    combine = partial(combine_all, options, members)
+    declined = "Nothing was written for this member; --resume goes on after the others."
+    run = run_planned(console, combine, yes=options.yes, declined=declined)
+    if run is not None:
+        console.print(render_summary(run))
+        console.print(render_members(run))
+
+
+def combine_all(
+    options: Namespace,
+    members: list[ExperimentConfig],
+    progress: Progress,
+    *,
+    confirm: Callable[[Any], bool],
+) -> Run:
+    """Train the members, where they are no bundles already, and combine them."""
+    from ultimate_deep.experiments.ensembles.run import run_ensemble
+    from ultimate_deep.experiments.ensembles.snapshot import with_snapshots
+    from ultimate_deep.experiments.series import open_series
+
+    if options.bundles:
+        return run_ensemble(options.bundles, options.ensemble, progress)
+    name = options.ensemble.name
+    runs, follows = with_snapshots(members, options.ensemble.snapshots)
+    series = open_series(name, options.artifacts, runs, follows=follows, resume=options.resume)
+    run = run_ensemble(series.run(progress, confirm=confirm), options.ensemble, progress)
+    series.close()
+    return run

@@ -1,0 +1,28 @@
+"""Every model in a line of its own, read from the models' files without loading Keras."""
+
+import textwrap
+
+from ultimate_deep.models.declared import declared
+from ultimate_deep.models.registry import BUILDERS
+from ultimate_deep.models.trees.registry import TREES
+
+WIDTH = 120
+
+
+def listed_models() -> list[str]:
+    """Return a line for each model: its name, what it reads, the planted signals that it finds."""
+    rows = []
+    for name in sorted(BUILDERS | TREES):
+        told = declared((BUILDERS | TREES)[name])
+        finds = "trees" if name in TREES else ", ".join(told.sees) or "-"
+        rows.append((name, told.reads, finds, ", ".join(told.presets)))
+    head = ("model", "reads", "finds the planted signals", "presets")
+    widths = [max(len(row[place]) for row in (head, *rows)) for place in range(3)]
+    lines = []
+    for row in (head, *rows):
+        cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
+        indent = " " * (sum(widths) + 6)
+        lines += textwrap.wrap(
+            "  ".join([*cells, row[3]]), max(len(indent) + 30, WIDTH), subsequent_indent=indent
+        )
+    return lines

@@ -1,0 +1,293 @@
+"""The parser of a subcommand: built-in configurations by name, short help, errors with a remedy."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+from jsonargparse import ArgumentParser, Namespace
+
+from ultimate_deep.commands.help_text import help_of
+from ultimate_deep.commands.suggestions import check_options
+from ultimate_deep.market.files import find_files
+from ultimate_deep.models.declared import Declared, declared
+from ultimate_deep.models.registry import BUILDERS
+from ultimate_deep.models.trees.registry import TREES
+
+CONFIGS = Path(__file__).resolve().parent / "configs"
+MODEL_CONFIGS = CONFIGS / "models"
+
+
+class CommandParser(ArgumentParser):
+    """The settings of one subcommand.
+
+    Args:
+        command: Its name.
+        description: What it does, the docstring of its module.
+        first: Settings that people use first; the others stand behind `--help.GROUP`.
+        has_model: Whether `--model NAME` stands for the settings that suit a model.
+    """
+
+    def __init__(
+        self,
+        command: str = "",
+        description: str | None = None,
+        *,
+        first: Sequence[str] = (),
+        has_model: bool = False,
+        **others: Any,
+    ) -> None:
+        # jsonargparse makes parsers of this class for parts of its own.
+        others.setdefault("add_help", not command)
+        super().__init__(prog=program(command), description=description, **others)
+        self.first = tuple(first)
+        self.has_model = has_model
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """End the program with one error; parsers of parts raise it."""
+        if not self.exit_on_error:
+            super().error(message, ex)
+        refuse(self, message)
+
+
+@dataclass(frozen=True, eq=False)
+class Parsed:
+    """What was asked for.
+
+    Args:
+        options: Every setting, dataclasses built.
+        named: Settings that the user named, by dotted name: on the command line or in a file of
+            their own, not in the file of a model.
+    """
+
+    options: Namespace
+    named: dict[str, Any]
+
+
+def program(command: str) -> str:
+    """Return what the user typed: the command, or a script of `train_scripts`."""
+    typed = sys.argv[0] if sys.argv else ""
+    if typed.endswith(".py") and not typed.endswith("__main__.py"):
+        return f"python {os.path.relpath(typed)}"
+    return f"ultimate-deep {command}"
+
+
+def refuse(parser: Any, message: str) -> NoReturn:
+    """End the program with an error and where its settings are listed."""
+    text = message.strip().rstrip(".")
+    text = (
+        re.sub(r'Parser key "([^"]+)":\s*', r"--\1: ", text)
+        .replace("<class '", "")
+        .replace("'>", "")
+    )
+    sys.stderr.write(f"error: {text}\n  {parser.prog} --help lists the settings\n")
+    raise SystemExit(2)
+
+
+def parse(parser: CommandParser, arguments: Sequence[str]) -> Parsed:
+    """Parse and build; help is printed, and a refused value ends the program with one clear line.
+
+    Nothing heavy is loaded for it: no NumPy, no pandas, no Keras.
+    """
+    try:
+        model, rest = taken(arguments, "--model") if parser.has_model else ("", list(arguments))
+        rest = with_built_in(rest)
+        model = model or value_of(rest, "--model.name")
+        if asked := [one for one in rest if one in ("-h", "--help") or one.startswith("--help.")]:
+            print(help_of(parser, asked[0].partition(".")[2], *_model_of(model, rest)))
+            raise SystemExit(0)
+        check_options(parser, rest)
+        files = model_files(model) if model and parser.has_model else []
+        _check_raw(rest, model)
+        parsed = parser.parse_args([*files, *rest])
+        if parser.has_model:
+            _check_model(parsed)
+        _check_paths(parsed)
+        names = [*(["model.name"] if model else ()), *_named(rest)]
+        named = {name: parsed.get(name) for name in names}
+        return Parsed(parser.instantiate(parsed), named)
+    except (ValueError, TypeError, OSError) as error:
+        refuse(parser, str(error))
+
+
+def taken(arguments: Iterable[str], option: str) -> tuple[str, list[str]]:
+    """Return the last value of an option, and the arguments without it."""
+    rest, value = [], ""
+    given = iter(arguments)
+    for argument in given:
+        if argument == option:
+            value = next(given, "")
+        elif argument.startswith(f"{option}="):
+            value = argument.removeprefix(f"{option}=")
+        else:
+            rest.append(argument)
+            continue
+        if not value or value.startswith("--"):
+            raise ValueError(f"{option} needs a value, such as {option} mlp")
+    return value, rest
+
+
+def value_of(arguments: Sequence[str], option: str) -> str:
+    """Return the last value of an option among arguments, empty where it is not there."""
+    return taken(arguments, option)[0]
+
+
+def with_built_in(arguments: Sequence[str]) -> list[str]:
+    """Return arguments in which `--config small` names the built-in file.
+
+    Raises:
+        ValueError: Neither a file nor a built-in configuration.
+    """
+    out: list[str] = []
+    for argument in arguments:
+        if out and out[-1] == "--config":
+            out.append(config_path(argument))
+        elif argument.startswith("--config="):
+            out.append(f"--config={config_path(argument.removeprefix('--config='))}")
+        else:
+            out.append(argument)
+    return out
+
+
+def config_path(name: str) -> str:
+    """Return a file by its path, or a built-in configuration by its name.
+
+    Raises:
+        ValueError: Neither of them.
+    """
+    if Path(name).is_file():
+        return name
+    known = {path.stem: path for path in CONFIGS.glob("*.yaml")}
+    if name not in known:
+        raise ValueError(
+            f"--config is a YAML file or one of {', '.join(sorted(known))}, got {name!r}"
+        )
+    return str(known[name])
+
+
+def model_files(name: str) -> list[str]:
+    """Return `--config FILE` of the settings that suit a model, nothing where it has none.
+
+    Raises:
+        ValueError: No model has this name.
+    """
+    path = MODEL_CONFIGS / f"{name}.yaml"
+    if path.is_file():
+        return ["--config", str(path)]
+    model_declared(name)
+    return ["--model.name", name]
+
+
+def model_declared(name: str) -> Declared:
+    """Return what a model's file declares, without running it.
+
+    Raises:
+        ValueError: No model has this name.
+    """
+    targets = BUILDERS | TREES
+    if name not in targets:
+        near = difflib.get_close_matches(name, targets, 1)
+        meant = f"did you mean {near[0]}? models" if near else "models"
+        raise ValueError(f"no model is called {name!r}; {meant} are {', '.join(sorted(targets))}")
+    return declared(targets[name])
+
+
+def model_options(name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of a model with the types that its configuration has.
+
+    Args:
+        name: Of the model.
+        options: As they were written, by name.
+
+    Raises:
+        ValueError: An option that the model does not have, or a value of another type.
+    """
+    check_model_options(name, options)
+    known = {option.name: option for option in model_declared(name).options}
+    parser = ArgumentParser(exit_on_error=False)
+    for one in options:
+        parser.add_argument(f"--{one}", type=known[one].type)
+    try:
+        return parser.parse_object(options).as_dict()
+    except Exception as error:
+        raise ValueError(f"--model.options of {name}: {error}") from error
+
+
+def check_model_options(name: str, options: Iterable[str]) -> None:
+    """Refuse options that a model does not have.
+
+    Raises:
+        ValueError: Naming the first of them, and what was probably meant.
+    """
+    known = [option.name for option in model_declared(name).options]
+    if unknown := [one for one in options if one not in known]:
+        near = difflib.get_close_matches(unknown[0], known, 1)
+        meant = f"did you mean --model.options.{near[0]}? " if near else ""
+        raise ValueError(
+            f"model {name!r} has no option {unknown[0]!r}; {meant}its options are "
+            f"{', '.join(known)}"
+        )
+
+
+def _check_raw(arguments: Sequence[str], model: str) -> None:
+    """Refuse what can be refused before arguments are parsed, which takes its time."""
+    path = value_of(arguments, "--data.path")
+    if path and not path.startswith("["):
+        find_files(path)
+    prefix = "--model.options."
+    names = [one.partition("=")[0] for one in arguments if one.startswith(prefix)]
+    if model and names:
+        check_model_options(model, [name.removeprefix(prefix) for name in names])
+
+
+def _check_model(parsed: Namespace) -> None:
+    """Refuse a model, preset or option that is not there, before anything is loaded."""
+    model = parsed.get("model")
+    if not isinstance(model, Namespace):
+        return
+    there = model_declared(model.name)
+    if model.preset not in there.presets:
+        raise ValueError(
+            f"model {model.name!r} has no preset {model.preset!r}; its presets are "
+            f"{', '.join(there.presets)}"
+        )
+    if model.options:
+        parsed["model.options"] = model_options(model.name, dict(model.options))
+
+
+def _model_of(model: str, arguments: Sequence[str]) -> tuple[str, Declared | None]:
+    return (model, model_declared(model)) if model else ("", None)
+
+
+def _check_paths(parsed: Namespace) -> None:
+    """Refuse bars that are not there, before anything is loaded."""
+    path = parsed.get("data.path")
+    if path:
+        find_files(path if isinstance(path, str) else list(path))
+
+
+def _named(arguments: Sequence[str]) -> list[str]:
+    """Return the settings that arguments name, and those that files among them name."""
+    names: list[str] = []
+    given = iter(arguments)
+    for argument in given:
+        name, _, value = argument.partition("=")
+        if name == "--config":
+            with open(value or next(given), encoding="utf-8") as file:
+                names += _dotted(yaml.safe_load(file) or {})
+        elif name.startswith("--"):
+            names.append(name.removeprefix("--").removesuffix("+"))
+    return list(dict.fromkeys(names))
+
+
+def _dotted(values: Any, prefix: str = "") -> list[str]:
+    if not isinstance(values, dict):
+        return [prefix.removesuffix(".")]
+    return [one for name, value in values.items() for one in _dotted(value, f"{prefix}{name}.")]

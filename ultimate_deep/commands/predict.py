@@ -1,0 +1,61 @@
+"""Write a saved model's predictions for bars.
+
+    ultimate-deep predict --bundle artifacts/latest --data.path new_bars.csv --output out.csv
+
+One row for each bar that has all inputs: symbol, timestamp (bar open), decision_time (bar close),
+probability_up, signal, and what further heads say; Parquet where --output ends in .parquet.
+Seconds. The first bars of a file have no prediction: they are the warm-up of the features and the
+first windows. --passes 30 adds how sure the model is: confidence, and in nats what is open in the
+data (aleatoric) and what 30 passes with dropout, or an ensemble's members, do not agree on
+(epistemic).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ultimate_deep.commands.parser import CommandParser, parse
+from ultimate_deep.commands.settings import bundle_folder, bundle_parser
+
+
+def parser() -> CommandParser:
+    """Return the settings of predictions."""
+    made = bundle_parser("predict", __doc__, first=("output", "passes"))
+    made.add_argument("--output", default="predictions.csv", help="CSV or Parquet file to write")
+    made.add_argument("--passes", type=int, default=0, help="Of dropout, for uncertainty")
+    return made
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Parse, predict, write."""
+    options = parse(parser(), arguments).options
+    folder = bundle_folder(options.bundle, options.artifacts)
+    from rich.console import Console
+
+    from ultimate_deep.training.backend import start_up
+
+    console = Console()
+    start_up(console)
+    from ultimate_deep.bundles.bundle import load_any
+    from ultimate_deep.bundles.predicting import bundle_config, merge_data, predict_bars
+    from ultimate_deep.machine.tables import write_table
+    from ultimate_deep.market.market import load_market
+
+    bundle = load_any(folder)
+    config = bundle_config(bundle)
+    market = load_market(merge_data(options.data, config.data), config.label)
+    predictions = predict_bars(bundle, market)
+    if options.passes:
+        # How sure it is needs what plain predictions do not.
+        from ultimate_deep.bundles.prediction_uncertainty import uncertainty_columns
+
+        sure = uncertainty_columns(bundle, market, passes=options.passes)
+        predictions = predictions.merge(sure, on=["symbol", "timestamp"], validate="one_to_one")
+    write_table(Path(options.output), predictions)
+    last = predictions.iloc[-1]
+    console.print(
+        f"{len(predictions):,} predictions in {options.output}; the last: {last['symbol']} "
+        f"{last['timestamp']}, P(up) {last['probability_up']:.4f}, signal {last['signal']}",
+        highlight=False,
+    )

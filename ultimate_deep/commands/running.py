@@ -1,0 +1,91 @@
+"""Running a subcommand: the plan that is shown, the question, and what goes wrong in one line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:  # `--help` need not wait for it
+    from rich.console import Console, RenderableType
+
+Plan = TypeVar("Plan")
+Done = TypeVar("Done")
+
+
+def asker(
+    console: Console, question: str, render: Callable[[Plan], RenderableType], *, yes: bool
+) -> Callable[[Plan], bool]:
+    """Return what shows a plan and asks before it is carried out.
+
+    Args:
+        console: Where to show and ask.
+        question: Answered with y or yes, anything else declines.
+        render: What the plan looks like.
+        yes: Do not ask; without a terminal nobody is asked either.
+    """
+
+    def confirm(plan: Plan) -> bool:
+        console.print(render(plan))
+        if yes or not sys.stdin.isatty():
+            return True
+        return console.input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+    return confirm
+
+
+def run_planned(
+    console: Console,
+    run: Callable[..., Done],
+    *,
+    yes: bool,
+    question: str = "Train?",
+    render: Callable[[Any], RenderableType] | None = None,
+    declined: str = "Nothing was written.",
+) -> Done | None:
+    """Carry out what has a plan: show it, ask, and show progress until it is done.
+
+    Args:
+        console: Where to show, ask and report; the backend has been loaded.
+        run: Called with a `Progress` and `confirm`, which it calls with its plan before the work.
+        yes: Do not ask.
+        question: Answered with y or yes, anything else declines.
+        render: What a plan looks like, `training.loop.plan.render_plan` unless given.
+        declined: Said where it was declined.
+
+    Returns:
+        What `run` returns; None where it was declined.
+    """
+    # Not at the top: they load TensorFlow, and `--help` need not wait for that.
+    from ultimate_deep.experiments.run import DeclinedError
+    from ultimate_deep.training.loop.plan import render_plan
+    from ultimate_deep.training.progress import make_progress
+
+    confirm = asker(console, question, render or render_plan, yes=yes)
+    try:
+        return run(make_progress(console), confirm=confirm)
+    except DeclinedError:
+        console.print(declined)
+        return None
+
+
+def run_main(main: Callable[[], None]) -> None:
+    """Run a subcommand; errors of the user's making print one message instead of a traceback.
+
+    Exit status: 0 done, 1 an error named on standard error, 130 interrupted.
+    """
+    try:
+        main()
+    except (ValueError, TypeError, OSError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt as stop:
+        # A message comes from a run that has kept a checkpoint.
+        said = f"{stop}; the same command with --resume goes on" if str(stop) else NOTHING_KEPT
+        print(said, file=sys.stderr)
+        sys.exit(130)
+
+
+NOTHING_KEPT = (
+    "interrupted before anything was kept; the same command starts again, with --resume where it "
+    "had been given"
+)

@@ -1,0 +1,123 @@
+"""Which settings a subcommand has, from the configuration classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from jsonargparse import Namespace
+
+from ultimate_deep.commands.parser import CommandParser, parse
+from ultimate_deep.market.config import DataConfig
+from ultimate_deep.pipeline.config import ExperimentConfig
+
+# What people set first, of everything that trains.
+FIRST = (
+    "data.path",
+    "model.preset",
+    "config",
+    "fit.epochs",
+    "label.horizon_bars",
+    "backtest.costs.fee_bps",
+    "artifacts",
+    "yes",
+    "resume",
+)
+ARTIFACTS = "artifacts"
+
+
+def experiment_parser(
+    command: str, description: str | None, *, first: tuple[str, ...] = ()
+) -> CommandParser:
+    """Return a parser of every `ExperimentConfig` field, with `--yes` and `--resume`.
+
+    Args:
+        command: Name of the subcommand.
+        description: What it does.
+        first: Further settings that its help begins with.
+    """
+    parser = CommandParser(command, description, first=(*first, *FIRST), has_model=True)
+    parser.add_argument(
+        "--config", action="config", help="YAML file, or a built-in one: small, seed, complete"
+    )
+    parser.add_class_arguments(ExperimentConfig)
+    parser.link_arguments("seed", "fit.seed")
+    parser.link_arguments("label.horizon_bars", "backtest.horizon_bars")
+    parser.add_argument("--yes", action="store_true", help="Do not ask before training")
+    parser.add_argument(
+        "--resume", action="store_true", help="Go on with the newest unfinished run, as it was"
+    )
+    return parser
+
+
+def bundle_parser(
+    command: str, description: str | None, *, first: tuple[str, ...] = (), period: bool = False
+) -> CommandParser:
+    """Return a parser of `--bundle` and the data options, for what uses a saved model."""
+    parser = CommandParser(
+        command, description, first=("bundle", "data.path", *first, "artifacts", "config")
+    )
+    parser.add_argument("--config", action="config", help="YAML file of these settings")
+    parser.add_argument(
+        "--bundle", default="latest", help="Folder of a finished run, or its name in --artifacts"
+    )
+    parser.add_argument("--artifacts", default=ARTIFACTS, help="Folder that runs are written into")
+    parser.add_class_arguments(DataConfig, "data")
+    if period:
+        parser.add_argument(
+            "--period",
+            type=Literal["test", "all"],
+            default="test",
+            help="Bars from the run's test boundary on, or all of them",
+        )
+    return parser
+
+
+def comparison_parser(command: str, description: str | None) -> CommandParser:
+    """Return a parser of `--bundles` and the data options, for what uses several models."""
+    parser = CommandParser(
+        command, description, first=("bundles", "data.path", "artifacts", "config")
+    )
+    parser.add_argument("--config", action="config", help="YAML file of these settings")
+    parser.add_argument(
+        "--bundles",
+        type=list[str],
+        required=True,
+        help="Finished runs as a list, folders or names in --artifacts: '[lstm-..., mlp-...]'",
+    )
+    parser.add_argument("--artifacts", default=ARTIFACTS, help="Folder that runs are written into")
+    parser.add_class_arguments(DataConfig, "data")
+    return parser
+
+
+def experiment_of(options: Namespace) -> ExperimentConfig:
+    """Return the `ExperimentConfig` among parsed options."""
+    names = ExperimentConfig.__dataclass_fields__
+    return ExperimentConfig(**{name: options[name] for name in names})
+
+
+def experiment_from(arguments: Sequence[str]) -> ExperimentConfig:
+    """Return the experiment that arguments of `ultimate-deep run` describe."""
+    return experiment_of(parse(experiment_parser("run", None), arguments).options)
+
+
+def bundle_folder(name: str, artifacts: str) -> Path:
+    """Return the folder of a bundle, given as a path or by its name among the artifacts.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+    """
+    for folder in (Path(name), Path(artifacts) / name):
+        if folder.is_dir():
+            return folder
+    if not Path(artifacts).is_dir():
+        raise FileNotFoundError(
+            f"no bundle at {name}, and no folder {artifacts}; name the folder of a finished run "
+            "with --bundle, or the folder that holds it with --artifacts"
+        )
+    runs = sorted(path.parent.name for path in Path(artifacts).glob("*/manifest.json"))
+    known = ", ".join(runs[-5:]) or "no finished run"
+    raise FileNotFoundError(
+        f"no bundle at {name} or {Path(artifacts) / name}; {artifacts} holds {known}"
+    )

@@ -1,0 +1,374 @@
+"""What `import ultimate_deep as ud` gives beside the classes: a word for each thing people do.
+
+Every example here is run by the tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pandas as pd
+
+from ultimate_deep.bundles.bundle import load_any
+from ultimate_deep.bundles.predicting import AnyBundle, predict_bars
+from ultimate_deep.evaluation.backtesting.config import BacktestConfig
+from ultimate_deep.experiments.judging.foreign import Given, JudgedPredictions, judge_predictions
+from ultimate_deep.experiments.judging.rejudged import Rejudged, backtest_bundle
+from ultimate_deep.experiments.run import Run, run_experiment
+from ultimate_deep.market.bars import Bars, Session
+from ultimate_deep.market.config import DataConfig, LabelSpec
+from ultimate_deep.market.market import Market, as_market, load_market
+from ultimate_deep.market.simulation_spec import SimulationSpec
+from ultimate_deep.pipeline.config import ExperimentConfig, built
+from ultimate_deep.pipeline.steps import Steps
+from ultimate_deep.portfolio.costs import CostSpec
+from ultimate_deep.portfolio.mode import Mode
+from ultimate_deep.training.progress import Progress, make_progress
+
+if TYPE_CHECKING:
+    import keras
+
+    from ultimate_deep.experiments.tuning.hypermodel import NetHyperModel
+    from ultimate_deep.models.heads import Heads
+
+AnyBars = Market | Bars | pd.DataFrame
+
+
+def read_bars(
+    path: str | Path | Sequence[str | Path],
+    *,
+    format: str = "auto",
+    symbol: str | None = None,
+    interval: str | None = None,
+    session: Session | None = None,
+    timezone: str | None = None,
+    price_scale: float | None = None,
+    repair: Literal["raise", "drop"] = "raise",
+) -> Market:
+    """Read the bars of one or several symbols.
+
+    Args:
+        path: A CSV or Parquet file (CSV also as gz or zip), several, or a folder of them.
+        format: Of the files; `auto` finds it.
+        symbol: Names all that is read; else a column or the file's name does.
+        interval: Of the bars, such as `1h`; else the most common difference of their times.
+        session: `continuous`, `weekdays` or `exchange`; else found from the times.
+        timezone: IANA name of what times without a zone mean.
+        price_scale: Prices in the file are this many times the price.
+        repair: `raise` refuses bad rows, `drop` drops and reports them.
+
+    Returns:
+        Bars by symbol: `bars["BTCUSD"].frame` is a DataFrame.
+
+    Raises:
+        BarsError: With the rule, the row, the value and the remedy.
+        FileNotFoundError: There is no such file.
+
+    Example:
+        >>> import ultimate_deep as ud
+        >>> from ultimate_deep.market.readers import write_bars
+        >>> path = write_bars(ud.simulate_bars(600)["SIMULATED"], "bars.csv")
+        >>> bars = ud.read_bars("bars.csv", symbol="MINE")
+        >>> bars
+        <market: MINE 600 bars of 1 hour, 2000-01-01 to 2000-01-25>
+        >>> list(bars.frame().columns)
+        ['open', 'high', 'low', 'close', 'volume']
+    """
+    paths = (str(path),) if isinstance(path, (str, Path)) else tuple(map(str, path))
+    if not paths:
+        raise ValueError("path names a file, a folder or several files, got none")
+    data = DataConfig(
+        path=paths, format=format, symbol=symbol, interval=interval, session=session,
+        timezone=timezone, price_scale=price_scale, repair=repair,
+    )  # fmt: skip
+    return load_market(data, LabelSpec())
+
+
+def simulate_bars(
+    rows: int = 20_000,
+    *,
+    edge: float = 0.1,
+    seed: int = 7,
+    interval: str = "1h",
+    horizon_bars: int = 1,
+    simulation: SimulationSpec | Mapping[str, Any] = SimulationSpec(),
+) -> Market:
+    """Simulate a market whose answer is known.
+
+    Args:
+        rows: Bars of each symbol.
+        edge: Accuracy, minus one half, of one who knows the rules; 0 for a market without any.
+        seed: Same seed, same bars.
+        interval: Of the bars.
+        horizon_bars: Over which the edge is had.
+        simulation: What the market is made of: signal, jumps, regimes, assets.
+
+    Returns:
+        Bars by symbol; `probability_up` is the truth of each bar.
+
+    Example:
+        >>> import ultimate_deep as ud
+        >>> bars = ud.simulate_bars(1_000, edge=0.2)
+        >>> bars
+        <simulated market: SIMULATED 1,000 bars of 1 hour, 2000-01-01 to 2000-02-11>
+        >>> bool(bars.probability_up["SIMULATED"].max() > 0.6)
+        True
+    """
+    spec: Any = simulation
+    if isinstance(simulation, Mapping):
+        spec = built(SimulationSpec, simulation, "simulation")
+    data = DataConfig(
+        simulated_rows=rows, simulated_edge=edge, simulated_interval=interval,
+        simulated_seed=seed, simulation=spec,
+    )  # fmt: skip
+    return load_market(data, LabelSpec(horizon_bars=horizon_bars))
+
+
+def run(
+    config: ExperimentConfig | None = None,
+    *,
+    bars: AnyBars | None = None,
+    steps: Steps = Steps(),
+    net: keras.Model | None = None,
+    resume: bool = False,
+    progress: bool = True,
+) -> Run:
+    """Walk from bars to a verdict: train, judge, report and save.
+
+    Args:
+        config: The experiment; the ultimate net on simulated bars by default.
+        bars: Judged instead of those that `config.data` names.
+        steps: What is done otherwise than usual: own features, labels, split, scaler, threshold.
+        net: A net that was trained elsewhere on what the experiment prepares; it is judged and
+            saved as it is.
+        resume: Go on with the newest unfinished run in `config.artifacts`.
+        progress: Whether progress is shown.
+
+    Returns:
+        The run: `verdict`, `figures`, `report` (a path) and `folder`, which `load` reads.
+
+    Raises:
+        ValueError: Bad bars or configuration.
+
+    Example:
+        >>> import ultimate_deep as ud
+        >>> config = ud.ExperimentConfig(
+        ...     model={"name": "hist_gradient_boosting", "preset": "tiny"},
+        ...     features={"names": ["return_log_1", "return_log_2", "return_log_3"]},
+        ...     baselines=False,
+        ... )
+        >>> bars = ud.simulate_bars(3_000, edge=0.3, simulation={"signal": "linear"})
+        >>> done = ud.run(config, bars=bars, progress=False)
+        >>> done.verdict.kind
+        'edge'
+        >>> done.figures["model"]["accuracy"] > 0.6
+        True
+        >>> done.report.exists()
+        True
+    """
+    config = config or ExperimentConfig()
+    return run_experiment(
+        config,
+        _progress(progress),
+        resume=resume,
+        steps=steps,
+        market=None if bars is None else as_market(bars),
+        net=net,
+    )
+
+
+def load(folder: str | Path) -> AnyBundle:
+    """Load what a run has saved, after every file's hash was checked.
+
+    Args:
+        folder: Such as `artifacts/latest`.
+
+    Returns:
+        The bundle: `predict`, `predict_proba`, `config`, `metrics`, `threshold`.
+
+    Raises:
+        BundleError: A file is missing, changed or unreadable.
+
+    Example:
+        >>> import ultimate_deep as ud
+        >>> bundle = ud.load("artifacts/latest")
+        >>> bundle.predict(ud.simulate_bars(1_000)).tail(2).notna().all()
+        True
+    """
+    return load_any(folder)
+
+
+def predict(bundle: AnyBundle | str | Path, bars: AnyBars) -> pd.DataFrame:
+    """Return what a saved model says of bars: one row for each bar that has all inputs.
+
+    Args:
+        bundle: What `load` gives, or its folder.
+        bars: Of one or several symbols.
+
+    Returns:
+        Columns `symbol`, `timestamp`, `decision_time`, `probability_up`, `signal`, and what
+        further heads say.
+
+    Example:
+        >>> import ultimate_deep as ud
+        >>> table = ud.predict("artifacts/latest", ud.simulate_bars(1_000))
+        >>> list(table.columns)
+        ['symbol', 'timestamp', 'decision_time', 'probability_up', 'signal']
+    """
+    return predict_bars(_bundle(bundle), as_market(bars))
+
+
+def backtest(
+    bundle: AnyBundle | str | Path,
+    bars: AnyBars | None = None,
+    *,
+    period: Literal["test", "all"] = "test",
+) -> Rejudged:
+    """Backtest a saved model after costs, with its run's own threshold and rules.
+
+    Args:
+        bundle: What `load` gives, or its folder.
+        bars: Those of the run by default.
+        period: `test` takes the bars from the run's test part on, `all` also those it knows.
+
+    Returns:
+        The backtest: `judgement.metrics`, `judgement.backtest.trades`, `notes`.
+
+    Example:
+        >>> import ultimate_deep as ud
+        >>> bars = ud.simulate_bars(3_000, edge=0.3, simulation={"signal": "linear"})
+        >>> result = ud.backtest("artifacts/latest", bars)
+        >>> result.differing
+        ()
+        >>> len(result.judgement.backtest.trades) > 10
+        True
+    """
+    market = None if bars is None else as_market(bars)
+    return backtest_bundle(_bundle(bundle), DataConfig(), period, market=market)
+
+
+def judge(
+    probabilities: Given,
+    bars: AnyBars,
+    horizon_bars: int = 1,
+    *,
+    trained_until: str | pd.Timestamp,
+    threshold: float = 0.5,
+    costs: CostSpec | Mapping[str, Any] = CostSpec(),
+    mode: Mode = "long_flat",
+    session: Session | None = None,
+    name: str = "predictions",
+    baselines: bool = True,
+    artifacts: str | Path = "artifacts",
+    seed: int = 0,
+    progress: bool = False,
+) -> JudgedPredictions:
+    """Ask of anybody's predictions, from any library, whether they are real.
+
+    They are judged as a run's are: beside baselines, in a backtest after costs, with a verdict
+    that counts how often these bars were judged before.
+
+    Args:
+        probabilities: Probability of up for each bar, known at its close: a Series indexed by the
+            bars' opening times, NaN for no prediction; for several symbols a dict of them, or a
+            Series indexed by symbol and time.
+        bars: What `read_bars` gives, or a DataFrame; from before the end of training on.
+        horizon_bars: Bars that a prediction looks ahead: from the next bar's open on.
+        trained_until: Opening time of the last bar that training saw as a row. Base rate and
+            baselines come from the bars up to it. Predictions for those bars, and for the bars
+            that the labels of training reach, are refused.
+        threshold: Least probability of the side taken.
+        costs: Of trading and holding.
+        mode: `long_flat` or `long_short`.
+        session: When the market of a DataFrame trades; else found from the times.
+        name: What the predictions are called.
+        baselines: Whether baselines are fitted; they need features, so some hundred earlier bars.
+        artifacts: Folder whose own ledger is counted too.
+        seed: Of every draw.
+        progress: Whether progress is shown.
+
+    Returns:
+        What was found: `verdict`, `figures`, `trades`, `report("r.html")`, `save("folder")`.
+
+    Raises:
+        ValueError: Predictions that are none, or that know too much; naming them and a remedy.
+
+    Example:
+        >>> import ultimate_deep as ud
+        >>> bars = ud.simulate_bars(2_000, edge=0.3)
+        >>> frame = bars.frame()
+        >>> truth = bars.probability_up["SIMULATED"]
+        >>> mine = pd.Series(truth, index=frame.index)[1_001:-2]
+        >>> found = ud.judge(mine, bars, trained_until=frame.index[999], baselines=False)
+        >>> found.verdict.kind
+        'edge'
+        >>> found.report("r.html").name
+        'r.html'
+    """
+    spec: Any = built(CostSpec, costs, "costs") if isinstance(costs, Mapping) else costs
+    return judge_predictions(
+        probabilities,
+        bars,
+        trained_until=trained_until,
+        label=LabelSpec(horizon_bars=horizon_bars),
+        backtest=BacktestConfig(mode=mode, costs=spec, horizon_bars=horizon_bars),
+        threshold=threshold,
+        session=session,
+        name=name,
+        baselines=baselines,
+        artifacts=str(artifacts),
+        seed=seed,
+        progress=_progress(progress),
+    )
+
+
+def hypermodel(
+    name: str,
+    *,
+    inputs: Mapping[str, tuple[int | None, ...]],
+    heads: Heads | None = None,
+    preset: str = "default",
+    options: Mapping[str, Any] | None = None,
+    fields: tuple[str, ...] = (),
+) -> NetHyperModel:
+    """Return a net with its search space as a `keras_tuner.HyperModel`.
+
+    Args:
+        name: Of the model.
+        inputs: Input name to shape without batch.
+        heads: Horizons to predict; one direction by default.
+        preset: Whose options hold where nothing is searched.
+        options: Options that are held fixed.
+        fields: What is searched, such as `model.width`; all that the model declares by default.
+
+    Returns:
+        For `keras_tuner.Hyperband(ud.hypermodel(...), ...)`. `experiment(best)` gives the
+        experiment with what was chosen, and `run(experiment, net=tuned)` saves the tuned net.
+
+    Example:
+        >>> import keras_tuner
+        >>> import ultimate_deep as ud
+        >>> hyper = ud.hypermodel("mlp", inputs={"features": (8,)}, fields=("model.dropout_rate",))
+        >>> hyper
+        <hypermodel mlp: searches dropout_rate>
+        >>> net = hyper.build(keras_tuner.HyperParameters())
+        >>> net.output_shape
+        (None, 1)
+    """
+    from ultimate_deep.experiments.tuning.hypermodel import NetHyperModel
+
+    return NetHyperModel(name, inputs, heads, preset=preset, options=options, fields=fields)
+
+
+def _bundle(bundle: AnyBundle | str | Path) -> AnyBundle:
+    return load_any(bundle) if isinstance(bundle, (str, Path)) else bundle
+
+
+def _progress(shown: bool) -> Progress:
+    if not shown:
+        return Progress()
+    from rich.console import Console
+
+    return make_progress(Console())

@@ -1,0 +1,398 @@
+"""Anybody's predictions, from any library, judged as a run's are: baselines, backtest, verdict."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ultimate_deep.evaluation.assessment import Assessment
+from ultimate_deep.evaluation.backtesting.config import BacktestConfig
+from ultimate_deep.evaluation.json_safe import json_safe
+from ultimate_deep.evaluation.reporting.data import Contender, Predictions, ReportData
+from ultimate_deep.evaluation.reporting.json_report import write_json_report
+from ultimate_deep.evaluation.reporting.report import write_report
+from ultimate_deep.evaluation.verdict import Verdict
+from ultimate_deep.experiments.baselines import BASELINES, BaselineInputs
+from ultimate_deep.experiments.judging.assessing import assess_judged
+from ultimate_deep.experiments.reporting import bar_facts
+from ultimate_deep.experiments.takeaway import write_takeaway
+from ultimate_deep.experiments.trials import TrialBook
+from ultimate_deep.features.compute import FeatureMatrix, compute_features
+from ultimate_deep.machine.files import whole_file, whole_folder
+from ultimate_deep.machine.tables import TableFormat
+from ultimate_deep.market.bars import Bars
+from ultimate_deep.market.config import LabelSpec
+from ultimate_deep.market.market import Market, as_market
+from ultimate_deep.market.times import utc_times
+from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig
+from ultimate_deep.pipeline.judge import Judge, Judgement
+from ultimate_deep.pipeline.rows import Rows, assemble_rows
+from ultimate_deep.pipeline.scaling import ArrayScaler, fit_scaler
+from ultimate_deep.training.progress import Progress
+
+Given = pd.Series | Mapping[str, pd.Series]
+LEAST_TRAINING_ROWS = 200
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedPredictions:
+    """What was found of predictions that somebody else has made.
+
+    Args:
+        name: What they are called.
+        judge: Who judged, on which bars and rows.
+        judgement: Their figures.
+        rivals: Baselines on the same rows and costs, buy and hold last.
+        assessment: The verdict and what it rests on.
+        notes: Sentences for people.
+    """
+
+    name: str
+    judge: Judge
+    judgement: Judgement
+    rivals: tuple[Judgement, ...]
+    assessment: Assessment
+    notes: tuple[str, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether an edge may be claimed."""
+        return self.assessment.verdict
+
+    @property
+    def figures(self) -> dict[str, dict[str, float]]:
+        """Figures of the predictions and of every baseline, by name."""
+        return {one.name: dict(one.metrics) for one in (self.judgement, *self.rivals)}
+
+    @property
+    def trades(self) -> pd.DataFrame:
+        """One row for each trade."""
+        return self.judgement.backtest.trades
+
+    def __repr__(self) -> str:
+        return f"<{self.name}: {self.verdict.sentence}>"
+
+    def _repr_html_(self) -> str:
+        table = pd.DataFrame(self.figures).T
+        shown = [name for name in SHOWN if name in table]
+        return f"<p>{html.escape(self.verdict.sentence)}</p>{table[shown].to_html()}"
+
+    def report(self, path: str | Path) -> Path:
+        """Write the report as one HTML page.
+
+        Args:
+            path: File to write or to replace.
+        """
+        path = Path(path)
+        with whole_file(path) as draft:
+            write_report(draft, self._report())
+        return path
+
+    def save(self, folder: str | Path, *, tables: TableFormat = "csv") -> Path:
+        """Write report, figures, predictions, trades, equity and positions into a new folder.
+
+        Args:
+            folder: Must not exist.
+            tables: Format of the tables.
+
+        Raises:
+            FileExistsError: The folder exists.
+        """
+        folder = Path(folder)
+        if folder.exists():
+            raise FileExistsError(f"{folder} exists and is never overwritten; name another")
+        with whole_folder(folder) as draft:
+            report = self._report()
+            write_report(draft / "report.html", report)
+            write_json_report(draft / "report.json", report)
+            write_takeaway(
+                draft,
+                self.judge,
+                self.judgement,
+                self.rivals,
+                verdict=json_safe(self.verdict),
+                form=tables,
+                facts={"name": self.name, "notes": list(self.notes)},
+            )
+        return folder
+
+    def _report(self) -> ReportData:
+        judge, judged = self.judge, self.judgement
+        assert judged.probability is not None
+        return ReportData(
+            title=f"{self.name}: {', '.join(judge.market.bars)}",
+            verdict=self.verdict,
+            simulated=judge.market.simulated,
+            test=Predictions(
+                label=judge.labels(),
+                probability=judged.probability,
+                probability_raw=judged.probability,
+                return_log=judge.rows.return_log[judge.part],
+            ),
+            threshold=judged.threshold,
+            temperature=1.0,
+            contenders=[
+                Contender(name=self.name, metrics=judged.metrics, accuracy=self.verdict.accuracy),
+                *(Contender(name=one.name, metrics=one.metrics) for one in self.rivals),
+            ],
+            backtest=judged.backtest,
+            buy_and_hold=self.rivals[-1].backtest,
+            mode=judge.config.mode,
+            costs=judge.config.costs,
+            facts={"decisions": f"{len(judge.part):,}"} | bar_facts(judge.market),
+            config={"backtest": dataclasses.asdict(judge.config)},
+            notes=[f"{note}." for note in self.notes],
+            files={},
+            assessment=self.assessment,
+        )
+
+
+SHOWN = ("accuracy", "log_loss", "roc_auc", "total_return", "sharpe", "max_drawdown", "trades")
+
+
+def judge_predictions(
+    probabilities: Given,
+    bars: Market | Bars | pd.DataFrame,
+    *,
+    trained_until: str | pd.Timestamp,
+    label: LabelSpec,
+    backtest: BacktestConfig,
+    threshold: float,
+    session: str | None,
+    name: str,
+    baselines: bool,
+    artifacts: str,
+    seed: int,
+    progress: Progress,
+) -> JudgedPredictions:
+    """Judge predictions that somebody else has made; see `ultimate_deep.judge`."""
+    market = as_market(bars, session=session)  # type: ignore[arg-type]
+    given = _by_symbol(probabilities, market)
+    end = _utc(trained_until, "trained_until")
+    experiment = ExperimentConfig(
+        name=name, artifacts=artifacts, label=label, backtest=backtest, seed=seed,
+        model=ModelConfig(name=name),
+    )  # fmt: skip
+    rows = assemble_rows(market, label, _no_features)
+    probability = _at_rows(given, market, rows)
+    part = np.flatnonzero(np.isfinite(probability))
+    _refuse_seen(rows, part, end, market, label)
+    judge = Judge(market, rows, part=part, backtest=experiment.backtest)
+    judged = judge.judge(name, probability[part], threshold)
+    before = _known_before(rows, end, market, label)
+    with progress.busy("fitting the baselines on the bars before"):
+        rivals, notes = _rivals(judge, before, label, seed) if baselines else ((), [])
+    book = TrialBook.opened(Path(artifacts) / name, market, experiment)
+    sharpe = judged.metrics["sharpe"] / np.sqrt(judged.backtest.bars_per_year)
+    digest = hashlib.sha256(probability[part].tobytes()).hexdigest()
+    book.reading(digest, sharpe_per_bar=float(sharpe), accuracy=judged.metrics["accuracy"])
+    trials = book.count()
+    with progress.busy("assessing: chance, trials, costs, delay, regimes, random entry"):
+        verdict = judge.verdict(judged, readings=trials.test_readings, seed=seed)
+        assessment = assess_judged(judge, judged, verdict, rivals, trials, before=before, seed=seed)
+    held = (*rivals, judge.judge_buy_and_hold())
+    if market.simulated:
+        notes.append("these bars are simulated")
+    return JudgedPredictions(name, judge, judged, held, assessment, tuple(notes))
+
+
+def _utc(stamp: str | pd.Timestamp, what: str) -> np.datetime64:
+    time = pd.Timestamp(stamp)
+    if time.tzinfo is None:
+        time = time.tz_localize("UTC")
+    if pd.isna(time):
+        raise ValueError(f"{what} is the time of a bar, got {stamp!r}")
+    return time.tz_convert(None).to_datetime64()
+
+
+def _by_symbol(probabilities: Given, market: Market) -> dict[str, pd.Series]:
+    """Return one Series for each symbol of the bars that has predictions."""
+    if isinstance(probabilities, pd.Series):
+        if isinstance(probabilities.index, pd.MultiIndex):
+            symbols = probabilities.index.get_level_values(0).unique()
+            probabilities = {symbol: probabilities.loc[symbol] for symbol in symbols}
+        else:
+            probabilities = {market.only(): probabilities}
+    if not isinstance(probabilities, Mapping):
+        raise TypeError(
+            "probabilities are a Series indexed by the bars' opening times, or one for each "
+            f"symbol, got {type(probabilities).__name__}; for an array of the last rows give "
+            "pd.Series(values, index=frame.index[-len(values):])"
+        )
+    if unknown := sorted(set(probabilities) - set(market)):
+        raise ValueError(
+            f"there are no bars of {unknown[0]!r}; the bars are of {', '.join(market)}"
+        )
+    for symbol, series in probabilities.items():
+        _check(symbol, series)
+    return dict(probabilities)
+
+
+def _check(symbol: str, series: pd.Series) -> None:
+    if not isinstance(series.index, pd.DatetimeIndex):
+        raise TypeError(
+            f"the predictions of {symbol} are indexed by the bars' opening times, got "
+            f"{series.index.dtype}; set the index to that of the bars, such as frame.index"
+        )
+    if series.index.has_duplicates:
+        again = series.index[series.index.duplicated()][0]
+        raise ValueError(f"{symbol} has two predictions for the bar of {again}; keep one")
+    values = series.to_numpy(np.float64, na_value=np.nan)
+    bad = ~np.isnan(values) & ~((values >= 0.0) & (values <= 1.0))
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise ValueError(
+            f"a prediction is the probability of up in [0, 1] or NaN, got {values[row]} of "
+            f"{symbol} at {series.index[row]}; for logits give 1 / (1 + exp(-logit)), for "
+            "classes the model's predict_proba(x)[:, 1]"
+        )
+    if np.isnan(values).all():
+        raise ValueError(f"{symbol} has no prediction that is not NaN; nothing can be judged")
+
+
+def _no_features(frame: pd.DataFrame) -> FeatureMatrix:
+    """Return nothing that a model could read, of every bar: predictions are there already."""
+    values = np.zeros((len(frame), 1), np.float32)
+    return FeatureMatrix(
+        values=values,
+        names=("none",),
+        families=("none",),
+        warmup_bars=0,
+        index=pd.DatetimeIndex(frame.index),
+    )
+
+
+def _at_rows(given: Mapping[str, pd.Series], market: Market, rows: Rows) -> np.ndarray:
+    """Return each row's prediction, NaN where there is none.
+
+    Raises:
+        ValueError: A prediction for a time at which no bar opens.
+    """
+    out = np.full(len(rows.labels), np.nan)
+    for code, (symbol, bars) in enumerate(market.bars.items()):
+        if symbol not in given:
+            continue
+        series = given[symbol].dropna()
+        index = pd.DatetimeIndex(utc_times(series.index))
+        opens = pd.DatetimeIndex(utc_times(bars.index))
+        place = opens.get_indexer(index)
+        if (place < 0).any():
+            stray = series.index[int(np.argmax(place < 0))]
+            raise ValueError(
+                f"a prediction of {symbol} is for {stray}, at which no bar opens; index "
+                "predictions by the opening times of the bars that they were made at the close of"
+            )
+        chosen = rows.symbol_code == code
+        known = np.full(len(bars), np.nan)
+        known[place] = series.to_numpy(np.float64)
+        out[chosen] = known[rows.bar_row[chosen]]
+    return out
+
+
+def _refuse_seen(
+    rows: Rows, part: np.ndarray, end: np.datetime64, market: Market, label: LabelSpec
+) -> None:
+    """Refuse predictions for bars that training has seen, or that its labels reached into.
+
+    Raises:
+        ValueError: Naming how many, and from which bar on predictions may be judged.
+    """
+    opens = rows.decision_time - market.interval.to_timedelta64()
+    trained = opens <= end
+    if not trained.any():
+        raise ValueError(
+            f"trained_until is {end} UTC, and the bars begin at {opens.min()}; give bars that "
+            "begin before the end of training, since base rate and baselines come from them"
+        )
+    # What the last labels of training knew: their ends, which purging keeps out of the rest.
+    reached = rows.label_end_time[trained].max()
+    seen = part[rows.decision_time[part] <= reached]
+    if seen.size == 0:
+        return
+    free = np.setdiff1d(part, seen)
+    first = opens[free].min() if free.size else None
+    earlier = int((opens[seen] <= end).sum())
+    what = (
+        f"{earlier:,} of them for bars up to it"
+        if earlier
+        else f"whose bars the labels of training reach, {label.horizon_bars} bars beyond its end"
+    )
+    remedy = (
+        f"judge those from {first} on: probabilities[probabilities.index >= '{first}+00:00']"
+        if first is not None
+        else "predict later bars"
+    )
+    raise ValueError(
+        f"{seen.size:,} predictions are no test of a model that was trained until {end} UTC, "
+        f"{what}; {remedy}"
+    )
+
+
+def _known_before(rows: Rows, end: np.datetime64, market: Market, label: LabelSpec) -> np.ndarray:
+    """Return the numbers of the rows up to the end of training that have a label."""
+    opens = rows.decision_time - market.interval.to_timedelta64()
+    return np.flatnonzero((opens <= end) & np.isfinite(rows.labels))
+
+
+def _rivals(
+    judge: Judge, before: np.ndarray, label: LabelSpec, seed: int
+) -> tuple[tuple[Judgement, ...], list[str]]:
+    """Fit the baselines on the rows before and judge them on the same rows as the predictions."""
+    rows, part, market = judge.rows, judge.part, judge.market
+    if not before.size:
+        raise ValueError("no bar up to trained_until has a label; give earlier bars too")
+    last = _last_returns(judge)
+    notes: list[str] = []
+    names = ["majority", "persistence"]
+    x_train, x_part = np.zeros((before.size, 1), np.float32), np.zeros((part.size, 1), np.float32)
+    try:
+        featured = assemble_rows(market, label, compute_features)
+    except ValueError as error:
+        notes.append(f"baselines that are trained were left out: {error}")
+    else:
+        place = _places(rows, featured)
+        train, tested = before[place[before] >= 0], place[part]
+        if (tested < 0).any() or train.size < LEAST_TRAINING_ROWS:
+            notes.append(
+                f"baselines that are trained were left out: {train.size:,} rows before the end of "
+                f"training and {int((tested >= 0).sum()):,} of the {part.size:,} judged have all "
+                "features; give earlier bars too"
+            )
+        else:
+            scaler = ArrayScaler.from_sklearn(fit_scaler(featured.values, place[train]))
+            scaled = scaler.transform(featured.values)
+            before, x_train, x_part = train, scaled[place[train]], scaled[tested]
+            names = list(BASELINES)
+    inputs = BaselineInputs(
+        x_train=x_train,
+        y_train=rows.labels[before],
+        parts={"test": x_part},
+        last_return={"test": last},
+        seed=seed,
+    )
+    judged = [judge.judge(name, BASELINES[name](inputs)["test"], 0.5) for name in names]
+    return tuple(judged), notes
+
+
+def _last_returns(judge: Judge) -> np.ndarray:
+    """Return the log return of each judged row's own bar, `(part,)`."""
+    rows = judge.rows
+    last = np.empty(len(rows.labels))
+    for code, bars in enumerate(judge.market.bars.values()):
+        chosen = rows.symbol_code == code
+        change = np.concatenate([[0.0], np.diff(np.log(bars.frame["close"].to_numpy()))])
+        last[chosen] = change[rows.bar_row[chosen]]
+    return last[judge.part]
+
+
+def _places(rows: Rows, featured: Rows) -> np.ndarray:
+    """Return, for each row, its number among the rows that have features; -1 where it has none."""
+    keys = pd.MultiIndex.from_arrays([featured.symbol_code, featured.bar_row])
+    return keys.get_indexer(pd.MultiIndex.from_arrays([rows.symbol_code, rows.bar_row]))
