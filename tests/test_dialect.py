@@ -25,9 +25,7 @@ NOT_YET = (
     "ultimate_deep/evaluation",
     "ultimate_deep/experiments",
     "ultimate_deep/machine",
-    "ultimate_deep/market",
     "ultimate_deep/pipeline",
-    "ultimate_deep/portfolio",
     "ultimate_deep/training",
     "benchmarks",
 )
@@ -40,7 +38,7 @@ NAMES = frozenset(
 # What opens a phrase without a noun of its own: "Of all weights." tells not what is of them.
 BARE_OPENINGS = re.compile(
     r"(after|and|as|at|before|besides?|beyond|but|by|during|for|from|in|into|of|on|or|over|per|see"
-    r"|since|than|through|to|under|until|upon|with|within|without)\b",
+    r"|since|than|through|to|under|until|upon|with|within|without)(?![-\w])",
     re.IGNORECASE,
 )
 

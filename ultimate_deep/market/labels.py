@@ -26,13 +26,13 @@ class LabelSpec:
         kind: `"direction"`: is the return from open to open above zero? `"triple_barrier"`: which
             barrier does the price meet first, the upper (1) or the lower (0)? Without a touch
             inside the horizon, the direction decides.
-        horizon_bars: bars from entry to exit.
-        ties: the label of a return that is zero, or not beyond the cost band: `"drop"` gives NaN,
+        horizon_bars: Bars from entry to exit.
+        ties: The label of a return that is zero, or not beyond the cost band: `"drop"` gives NaN,
             `"down"` 0, `"up"` 1.
-        cost_band_bps: returns of at most this size, either way, count as ties (simple return).
-        barrier_up: distance of the upper barrier in multiples of the volatility of one bar.
-        barrier_down: distance of the lower barrier, likewise.
-        barrier_window_bars: bars over which that volatility (root mean square of log returns from
+        cost_band_bps: Returns of at most this size, either way, count as ties (simple return).
+        barrier_up: Distance of the upper barrier in multiples of the volatility of one bar.
+        barrier_down: Distance of the lower barrier, likewise.
+        barrier_window_bars: Bars over which that volatility (root mean square of log returns from
             close to close, up to the decision's bar) is measured.
     """
 
@@ -46,19 +46,19 @@ class LabelSpec:
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(LabelKind):
-            raise ValueError(f"kind must be one of {get_args(LabelKind)}, got {self.kind!r}.")
+            raise ValueError(f"kind must be one of {get_args(LabelKind)}, got {self.kind!r}")
         if self.ties not in get_args(Ties):
-            raise ValueError(f"ties must be one of {get_args(Ties)}, got {self.ties!r}.")
+            raise ValueError(f"ties must be one of {get_args(Ties)}, got {self.ties!r}")
         if self.horizon_bars < 1:
-            raise ValueError(f"horizon_bars must be at least 1, got {self.horizon_bars}.")
+            raise ValueError(f"horizon_bars must be at least 1, got {self.horizon_bars}")
         if not 0 <= self.cost_band_bps < 10_000:
-            raise ValueError(f"cost_band_bps must be in [0, 10000), got {self.cost_band_bps}.")
+            raise ValueError(f"cost_band_bps must be in [0, 10000), got {self.cost_band_bps}")
         for name in ("barrier_up", "barrier_down"):
             if not 0 < getattr(self, name) < np.inf:
-                raise ValueError(f"{name} must be above zero, got {getattr(self, name)}.")
+                raise ValueError(f"{name} must be above zero, got {getattr(self, name)}")
         if self.barrier_window_bars < 2:
             raise ValueError(
-                f"barrier_window_bars must be at least 2, got {self.barrier_window_bars}."
+                f"barrier_window_bars must be at least 2, got {self.barrier_window_bars}"
             )
 
 
@@ -67,10 +67,11 @@ class Labels:
     """One entry for each bar; row t is the decision at bar t's close. All arrays `(rows,)`.
 
     Attributes:
-        values: float64 in {0, 1}; NaN where undefined or dropped by the rule for ties.
-        return_log: float64 log return from open[entry_row] to open[exit_row]; NaN where undefined.
-        entry_row: int64 row of the fill, t+1; -1 where undefined.
-        exit_row: int64 row whose open ends the label; -1 where undefined. At that time all that
+        values: Labels in {0, 1}, float64; NaN where undefined or dropped by the rule for ties.
+        return_log: Log return, float64, from open[entry_row] to open[exit_row]; NaN where
+            undefined.
+        entry_row: Row of the fill, t+1, int64; -1 where undefined.
+        exit_row: Row whose open ends the label, int64; -1 where undefined. At that time all that
             the label depends on is known.
     """
 
@@ -92,13 +93,13 @@ def make_labels(frame: pd.DataFrame, spec: LabelSpec) -> Labels:
     fill at the next open, the rule for double touches, no touch gives the direction.
 
     Raises:
-        ValueError: when the frame is not longer than the horizon and the entry need.
+        ValueError: When the frame is not longer than the horizon and the entry need.
     """
     rows, horizon = len(frame), spec.horizon_bars
     if rows < horizon + 2:
         raise ValueError(
-            f"Labels of horizon_bars={horizon} need at least {horizon + 2} bars, got {rows}. "
-            "Remedy: more bars or a shorter horizon."
+            f"labels of horizon_bars={horizon} need at least {horizon + 2} bars, got {rows}; "
+            "give more bars or a shorter horizon"
         )
     opens = frame["open"].to_numpy(dtype=np.float64)
     decisions = np.arange(rows - 1 - horizon)
@@ -181,7 +182,7 @@ def horizon_bars_of(horizon: int | str, interval: pd.Timedelta) -> int:
     """Return the bars of a horizon that is given in bars or as a time such as `15min`.
 
     Raises:
-        ValueError: no whole number of bars, or none at all.
+        ValueError: No whole number of bars, or none at all.
     """
     text = str(horizon)
     if text.isdigit():

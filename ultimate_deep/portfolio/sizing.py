@@ -19,23 +19,23 @@ class SizingSpec:
     """Turns signals in [-1, 1] into positions, fractions of equity. The default changes nothing.
 
     Args:
-        method: one of
+        method: How the size is found, one of
             "fixed": `fixed_fraction` of equity;
             "volatility_target": `target_volatility` over the volatility of the symbol;
             "kelly": `kelly_fraction` times the Kelly fraction of the side's probability;
             "confidence": in proportion to the side's probability between
             `confidence_threshold` (nothing) and 1 (everything).
-        max_position: largest position on either side, in (0, 1].
-        fixed_fraction: in (0, 1].
-        target_volatility: per year, a fraction (0.1 for 10%).
-        volatility_span_bars: span of the exponentially weighted volatility of closed bars.
-        kelly_fraction: share of the full Kelly bet, in (0, 1]; half of it is common.
-        average_gain, average_loss: what a right and a wrong decision gain and lose, as fractions
+        max_position: Largest position on either side, in (0, 1].
+        fixed_fraction: Fraction of equity, in (0, 1].
+        target_volatility: Volatility per year, a fraction (0.1 for 10%).
+        volatility_span_bars: Span of the exponentially weighted volatility of closed bars.
+        kelly_fraction: Share of the full Kelly bet, in (0, 1]; half of it is common.
+        average_gain, average_loss: What a right and a wrong decision gain and lose, as fractions
             of the position. 1 and 1 is the even bet: Kelly fraction `2 p - 1`.
-        confidence_threshold: in [0.5, 1).
+        confidence_threshold: Probability at which the position is nothing, in [0.5, 1).
 
     Raises:
-        TypeError, ValueError: an option that is no number or out of its range.
+        TypeError, ValueError: An option that is no number or out of its range.
     """
 
     method: SizingMethod = "fixed"
@@ -50,7 +50,7 @@ class SizingSpec:
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
-            raise ValueError(f"method must be one of {METHODS}, got {self.method!r}.")
+            raise ValueError(f"method must be one of {METHODS}, got {self.method!r}")
         for name in ("max_position", "fixed_fraction", "kelly_fraction"):
             value = getattr(self, name)
             check_number(name, value, above=0.0, highest=1.0, remedy="give 1.0 for all of it")
@@ -63,7 +63,7 @@ class SizingSpec:
             "confidence_threshold", self.confidence_threshold, lowest=0.5, remedy="give 0.5"
         )
         if threshold >= 1.0:
-            raise ValueError(f"confidence_threshold must be below 1, got {threshold}; give 0.5.")
+            raise ValueError(f"confidence_threshold must be below 1, got {threshold}; give 0.5")
 
     @property
     def needs_probability(self) -> bool:
@@ -104,19 +104,19 @@ def size_positions(
     Every method keeps the signal's side, scales with its size and leaves NaN where it is NaN.
 
     Args:
-        signal: in [-1, 1] or NaN, shape `(rows,)`.
-        spec: the rule.
-        probability: calibrated probability of up, for "kelly" and "confidence", `(rows,)`.
-        volatility_per_year: known at each row's close, for "volatility_target", `(rows,)`; where
-            it is NaN or 0 the position is 0.
+        signal: Signals in [-1, 1] or NaN, shape `(rows,)`.
+        spec: The rule of sizing.
+        probability: Calibrated probability of up, for "kelly" and "confidence", `(rows,)`.
+        volatility_per_year: Volatility known at each row's close, for "volatility_target",
+            `(rows,)`; where it is NaN or 0 the position is 0.
 
     Raises:
-        ValueError: shapes that differ; no probability or volatility where the rule needs one; a
+        ValueError: Shapes that differ; no probability or volatility where the rule needs one; a
             row with a signal and no probability; values out of their range.
     """
     wanted = np.asarray(signal, dtype=np.float64)
     if wanted.ndim != 1 or bool((np.abs(wanted) > 1.0).any()):
-        raise ValueError("signal must have shape (rows,) and lie in [-1, 1] or be NaN.")
+        raise ValueError("signal must have shape (rows,) and lie in [-1, 1] or be NaN")
     if spec.method == "fixed":
         share = np.full(len(wanted), spec.fixed_fraction)
     elif spec.method == "volatility_target":
@@ -133,13 +133,13 @@ def size_positions(
 def _required(name: str, values: npt.ArrayLike | None, signal: Array1D) -> Array1D:
     if values is None:
         raise ValueError(
-            f"this sizing needs `{name}`; give one value per row, or choose another method."
+            f"this sizing needs `{name}`; give one value per row, or choose another method"
         )
     array = np.asarray(values, dtype=np.float64)
     if array.shape != signal.shape:
         raise ValueError(
             f"{name} must have the signal's shape {signal.shape}, got {array.shape}; "
-            "give one value per row."
+            "give one value per row"
         )
     return array
 
@@ -152,7 +152,7 @@ def _side_probability(probability: Array1D, signal: Array1D) -> Array1D:
         row = int(np.argmax(bad))
         raise ValueError(
             f"probability must lie in [0, 1] wherever there is a signal, got {probability[row]} "
-            f"at row {row}; apply the bundle's temperature to logits, or drop the signal."
+            f"at row {row}; apply the bundle's temperature to logits, or drop the signal"
         )
     side = np.where(signal > 0.0, probability, 1.0 - probability)
     return np.where(taken, side, math.nan)
@@ -170,7 +170,7 @@ def _probability_share(chance: Array1D, spec: SizingSpec) -> Array1D:
 
 def _volatility_share(volatility: Array1D, spec: SizingSpec) -> Array1D:
     if bool((volatility < 0.0).any()) or bool(np.isinf(volatility).any()):
-        raise ValueError("volatility_per_year must not be negative or infinite; NaN where unknown.")
+        raise ValueError("volatility_per_year must not be negative or infinite; NaN where unknown")
     share = np.zeros(len(volatility))
     known = volatility > 0.0  # NaN is not
     np.divide(spec.target_volatility, volatility, out=share, where=known)
