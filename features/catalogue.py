@@ -215,13 +215,13 @@ def compute_indicators(
             `features.engine.graph`; None for `standard_indicators()`.
 
     Returns:
-        float64, a column per indicator, NaN before each has settled (recursive averages: until
-        earlier bars weigh less than 1e-11, which takes `kama_30` 6,100 bars). `obv`,
+        Values in float64, a column per indicator, NaN before each has settled (recursive averages:
+        until earlier bars weigh less than 1e-11, which takes `kama_30` 6,100 bars). `obv`,
         `accumulation_distribution`, `price_volume_trend`, `williams_accumulation` and
         `anchored_vwap` are sums since the first bars and so depend on where those are.
 
     Raises:
-        TypeError, ValueError: As `compute_features` for malformed bars.
+        TypeError, ValueError: Malformed bars, as in `compute_features`.
     """
     chosen = standard_indicators() if indicators is None else dict(indicators)
     values = evaluate(list(chosen.values()), bar_columns(frame))

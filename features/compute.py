@@ -25,7 +25,7 @@ class FeatureMatrix:
     Attributes:
         values: `(rows, features)` float32, a row for each bar; NaN in the warm-up of each
             column and finite after it.
-        names: Column names.
+        names: Names of the columns.
         families: Family of each column.
         warmup_bars: Rows before every column is finite.
         index: UTC open times of the bars.
@@ -91,7 +91,7 @@ def bar_columns(frame: pd.DataFrame, names: Sequence[str] = COLUMNS) -> npt.NDAr
             else "ultimate_deep.read_bars makes canonical bars of a file"
         )
         raise ValueError(
-            f"bars lack the columns {missing}; they have {list(frame.columns)}. {remedy}"
+            f"bars lack the columns {missing}; they have {list(frame.columns)}: {remedy}"
         )
     columns = np.empty((len(names), len(frame)))
     for row, name in enumerate(names):
@@ -174,8 +174,8 @@ def _seconds(index: pd.Index) -> npt.NDArray[np.float64]:
     if disorder.any():
         row = int(disorder.argmax()) + 1
         raise ValueError(
-            f"bar times must increase strictly; row {row} ({index[row]}) follows {index[row - 1]}. "
-            "Sort the frame and drop duplicates"
+            f"bar times must increase strictly; row {row} ({index[row]}) follows {index[row - 1]}; "
+            "sort the frame and drop duplicates"
         )
     return microseconds / 1e6
 
@@ -195,8 +195,8 @@ def _usable(
     dropped = {feature.name: NO_VOLUME for feature in chosen if feature.needs_volume}
     if dropped and names is not None:
         raise ValueError(
-            f"these features need volume, and the bars have none (all zero): {sorted(dropped)}. "
-            "Leave them out or ask for names=None, which drops them"
+            f"these features need volume, and the bars have none (all zero): {sorted(dropped)}; "
+            "leave them out or ask for names=None, which drops them"
         )
     return kept, dropped
 
@@ -256,7 +256,7 @@ def compute_features(
         names: Features in the wanted order; None for all default ones. Without volume (all
             zero) those of them that need it are left out and listed in `dropped`. A name with
             `_5x`, `_15x` or `_60x` at its end is the feature on coarser bars.
-        interval: Of the bars; needed for features of coarser bars only.
+        interval: Interval of the bars; needed for features of coarser bars only.
 
     Returns:
         A `FeatureMatrix` with a row for each bar.
@@ -291,8 +291,8 @@ def frame_of(bars: pd.DataFrame | Bars | Market) -> pd.DataFrame:
 
 def _too_few(needed: int, got: int) -> ValueError:
     return ValueError(
-        f"these features need at least {needed} bars (warm-up {needed - 1}); got {got}. "
-        "Bring more bars or choose features of shorter windows by name "
+        f"these features need at least {needed} bars (warm-up {needed - 1}); got {got}; "
+        "bring more bars or choose features of shorter windows by name "
         "(ultimate_deep.features.feature_table() lists warm-ups)"
     )
 
@@ -309,7 +309,7 @@ def iter_features(
     Args:
         frame: Canonical bars, as for `compute_features`.
         names: Features in the wanted order; None for all default ones.
-        interval: Of the bars; needed for features of coarser bars only.
+        interval: Interval of the bars; needed for features of coarser bars only.
         block_rows: Rows of each block, the last one's apart; at least 1.
 
     Yields:
@@ -317,8 +317,8 @@ def iter_features(
         (on coarser bars without gaps).
 
     Raises:
-        TypeError, ValueError: As `compute_features`; a malformed bar is found when its block
-            is asked for.
+        TypeError, ValueError: What `compute_features` raises; a malformed bar is found when its
+            block is asked for.
     """
     if block_rows < 1:
         raise ValueError(f"a block must have at least 1 row; got {block_rows}")
@@ -331,7 +331,7 @@ def iter_features(
         if columns[5, 0] <= engine.last_seconds:
             raise ValueError(
                 f"bar times must increase strictly; row {start} ({part.index[0]}) follows "
-                f"{frame.index[start - 1]}. Sort the frame and drop duplicates"
+                f"{frame.index[start - 1]}; sort the frame and drop duplicates"
             )
         values = np.empty((len(part), len(features)), dtype=np.float32)
         engine.advance(columns, values)

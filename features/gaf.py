@@ -47,16 +47,16 @@ def gaf_numbers(
 
     Args:
         closes: `(bars,)`, finite, at most 1e300 in size, in any unit.
-        window: bars in a window, at least `size`.
-        size: pieces, at least 2.
-        rows: bars at which windows end, each at least `window - 1`; all such bars if None.
-        dtype: float64 or float32.
+        window: Bars in a window, at least `size`.
+        size: Pieces of a window, at least 2.
+        rows: Bars at which windows end, each at least `window - 1`; all such bars if None.
+        dtype: `float64` or `float32`.
 
     Returns:
         `(windows, size)`; row k ends at bar `window - 1 + k`, or at `rows[k]`.
 
     Raises:
-        ValueError: too few bars, a close that is not finite or too large, or an argument outside
+        ValueError: Too few bars, a close that is not finite or too large, or an argument outside
             its range.
     """
     values = np.ascontiguousarray(closes, dtype=np.float64)
@@ -70,8 +70,8 @@ def gaf_numbers(
         row = int(np.argmin(good))
         raise ValueError(
             f"closes must be finite and at most {_LARGEST_CLOSE:g} in size, got {values[row]} in "
-            f"row {row}. Remedy: drop that bar (ultimate_deep.market.readers.read_files with "
-            "repair='drop')."
+            f"row {row}; drop that bar (ultimate_deep.read_bars with "
+            "repair='drop')"
         )
     out = np.empty((len(ends), size), _checked_dtype(dtype))
     _numbers(values, ends, window, out)
@@ -91,20 +91,20 @@ def gaf_images(
 
     Args:
         numbers: `(windows, size)` from `gaf_numbers`, in [-1, 1].
-        dtype: float32 or float64; ignored where `out` is given.
-        out: array to fill, `(windows, size, size, 2)`, C-contiguous; spares fresh memory.
+        dtype: `float32` or `float64`; ignored where `out` is given.
+        out: Array to fill, `(windows, size, size, 2)`, C-contiguous; spares fresh memory.
 
     Returns:
         `(windows, size, size, 2)`; `out` if that is given.
 
     Raises:
-        ValueError: wrong shapes or types, a number that is not finite or outside [-1, 1].
+        ValueError: Wrong shapes or types, a number that is not finite or outside [-1, 1].
     """
     values = np.ascontiguousarray(numbers)
     if values.ndim != 2 or values.shape[1] < 1 or values.dtype.kind not in "fiu":
         raise ValueError(
             "numbers must be real, (windows, size), got shape "
-            f"{values.shape} of {values.dtype}. Remedy: gaf_numbers(closes, window, size)."
+            f"{values.shape} of {values.dtype}; make them with gaf_numbers(closes, window, size)"
         )
     if values.dtype not in (np.float32, np.float64):
         values = values.astype(np.float64)
@@ -115,7 +115,7 @@ def gaf_images(
     elif out.shape != shape or not out.flags.c_contiguous or not out.flags.writeable:
         raise ValueError(
             f"out must be a writeable C-contiguous array of shape {shape}, got {out.shape} with "
-            f"strides {out.strides}."
+            f"strides {out.strides}"
         )
     else:
         _checked_dtype(out.dtype)
@@ -123,8 +123,8 @@ def gaf_images(
     if refused >= 0:
         worst = values[refused][np.argmax(~(np.abs(values[refused]) <= 1 + _TOLERANCE))]
         raise ValueError(
-            f"numbers must be in [-1, 1], got {worst} in row {refused}. Remedy: scale each window "
-            "with gaf_numbers, and leave out rows before warm-up."
+            f"numbers must be in [-1, 1], got {worst} in row {refused}; scale each window "
+            "with gaf_numbers, and leave out rows before warm-up"
         )
     return out
 
@@ -194,20 +194,20 @@ def _fields(numbers: npt.NDArray[Any], out: npt.NDArray[Any]) -> int:
 def _check_window(values: npt.NDArray[np.float64], window: int, size: int) -> None:
     if values.ndim != 1:
         raise ValueError(
-            f"closes must be one series, shape (bars,), got shape {values.shape}. Remedy: call "
-            "gaf_numbers for each series."
+            f"closes must be one series, shape (bars,), got shape {values.shape}; call "
+            "gaf_numbers for each series"
         )
     if size < 2:
-        raise ValueError(f"size must be at least 2 numbers, got {size}.")
+        raise ValueError(f"size must be at least 2 numbers, got {size}; give e.g. 32")
     if window < size:
         raise ValueError(
             f"window must hold at least a bar for each of the size={size} numbers, got "
-            f"window={window}. Remedy: a longer window or a smaller size."
+            f"window={window}; give a longer window or a smaller size"
         )
     if len(values) < window:
         raise ValueError(
-            f"A window of {window} bars needs as many closes, got {len(values)}. Remedy: more "
-            "bars or a shorter window."
+            f"a window of {window} bars needs as many closes, got {len(values)}; give more "
+            "bars or a shorter window"
         )
 
 
@@ -215,7 +215,7 @@ def _checked_rows(rows: npt.ArrayLike, window: int, bars: int) -> npt.NDArray[np
     given = np.asarray(rows)
     if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
         raise ValueError(
-            f"rows must be whole numbers, shape (windows,), got {given.dtype} {given.shape}."
+            f"rows must be whole numbers, shape (windows,), got {given.dtype} {given.shape}"
         )
     ends = np.ascontiguousarray(given, dtype=np.int64)
     outside = (ends < window - 1) | (ends >= bars)
@@ -223,7 +223,7 @@ def _checked_rows(rows: npt.ArrayLike, window: int, bars: int) -> npt.NDArray[np
         place = int(np.argmax(outside))
         raise ValueError(
             f"rows must be between window - 1 = {window - 1} and the last bar {bars - 1}, got "
-            f"{ends[place]} in place {place}."
+            f"{ends[place]} in place {place}"
         )
     return ends
 
@@ -231,5 +231,5 @@ def _checked_rows(rows: npt.ArrayLike, window: int, bars: int) -> npt.NDArray[np
 def _checked_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
     checked = np.dtype(dtype)
     if checked not in (np.float32, np.float64):
-        raise ValueError(f"the result's type must be float32 or float64, got {checked}.")
+        raise ValueError(f"the result's type must be float32 or float64, got {checked}")
     return checked

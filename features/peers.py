@@ -60,7 +60,7 @@ def _open_times(frame: pd.DataFrame, name: str, interval: int) -> Integers:
         row = int(close_by.argmax()) + 1
         raise ValueError(
             f"bars of {name} must follow each other by at least their interval of "
-            f"{interval / 1e6:g} s; row {row} ({index[row]}) follows {index[row - 1]}. Sort the "
+            f"{interval / 1e6:g} s; row {row} ({index[row]}) follows {index[row - 1]}; sort the "
             "frame, drop duplicates or state the interval"
         )
     return times
@@ -73,7 +73,7 @@ def _closes(frame: pd.DataFrame, symbol: str) -> Floats:
         row = int(bad.argmax())
         raise ValueError(
             f"closes of {symbol} must be finite and above zero; the bar at {frame.index[row]} "
-            f"(row {row}) has {closes[row]}. Drop or repair it first"
+            f"(row {row}) has {closes[row]}; drop or repair it first"
         )
     return closes
 
@@ -102,7 +102,7 @@ def join_peers(
         frame: The target's bars, stamped by their tz-aware open times.
         peers: Bars of other symbols by name; only `close` is read.
         reference: The peer whose close is joined.
-        interval: From open to close of the target's bars.
+        interval: Length of the target's bars, from open to close.
         peer_intervals: The same of peers, where it differs.
         breadth_bars: Bars of its own calendar over which a peer is rising or not.
 
@@ -183,7 +183,7 @@ class PeerJoin:
         Args:
             symbol: One of the peers.
             timestamp: The bar's open, tz-aware.
-            close: Its close.
+            close: The bar's close.
 
         Raises:
             ValueError: An unknown symbol, a naive time, a close that is no price, a bar before
@@ -199,7 +199,7 @@ class PeerJoin:
         if newest is not None and opened - newest < self._intervals[symbol]:
             raise ValueError(
                 f"bars of {symbol} must follow each other by at least their interval; "
-                f"{timestamp} is late, double or overlaps the one before. Skip it"
+                f"{timestamp} is late, double or overlaps the one before; skip it"
             )
         closed = opened + self._intervals[symbol]
         if self._asked is not None and closed <= self._asked:

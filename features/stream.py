@@ -47,7 +47,7 @@ class FeatureStream:
     Args:
         names: Features in the wanted order; None for all default ones. Volume features are
             neutral on bars without volume.
-        interval: Of the bars; needed for features of coarser bars (`rsi_14_15x`) only.
+        interval: Interval of the bars; needed for features of coarser bars (`rsi_14_15x`) only.
 
     Raises:
         ValueError: Unknown names (with the nearest ones), or coarser bars without an interval.
@@ -120,10 +120,10 @@ class FeatureStream:
 
         Args:
             timestamp: Open time: an aware datetime, or UTC seconds since 1970.
-            open: Price.
-            high: Price.
-            low: Price.
-            close: Price.
+            open: The bar's opening price.
+            high: The bar's highest price.
+            low: The bar's lowest price.
+            close: The bar's closing price.
             volume: Traded volume, not below zero.
             **further: Values of the further `columns`, by name.
 
@@ -174,8 +174,8 @@ class FeatureStream:
         last = self.last_timestamp
         after = f"after {last}" if last is not None else "as the first one"
         return (
-            f"{_RULES[refused]}; got {bar} (timestamp in UTC seconds) {after}. "
-            "The stream has not changed: drop the bar or correct it"
+            f"{_RULES[refused]}; got {bar} (timestamp in UTC seconds) {after}; "
+            "the stream has not changed: drop the bar or correct it"
         )
 
     def extend(self, frame: pd.DataFrame) -> FeatureMatrix:
@@ -189,13 +189,13 @@ class FeatureStream:
 
         Raises:
             BarRefusedError: The first bar does not follow the last one taken.
-            TypeError, ValueError: As `compute_features` for malformed bars.
+            TypeError, ValueError: Malformed bars, as in `compute_features`.
         """
         columns = bar_columns(frame, self._engine.columns)
         if len(frame) and columns[5, 0] <= self._engine.last_seconds:
             raise BarRefusedError(
                 f"bars must follow the last one taken, of {self.last_timestamp}; "
-                f"the first opens at {frame.index[0]}. Leave out the bars already taken"
+                f"the first opens at {frame.index[0]}; leave out the bars already taken"
             )
         taken = self.bars_taken
         values = np.empty((len(frame), self._width), dtype=np.float32)
@@ -258,8 +258,8 @@ class FeatureStream:
         stream = cls(about["names"], interval=interval)
         if stream._engine.digest != about["digest"]:
             raise ValueError(
-                f"{path} was saved by another version: the features' definitions have changed. "
-                f"Feed a new stream {stream.warmup_bars + 1} bars instead"
+                f"{path} was saved by another version: the features' definitions have changed; "
+                f"feed a new stream {stream.warmup_bars + 1} bars instead"
             )
         stream._engine.remember(memory)
         stream._go_live()

@@ -16,19 +16,19 @@ ACTIVATIONS = ("relu", "gelu", "silu", "elu", "selu", "tanh", "leaky_relu", "sof
 def check_choice(field: str, value: str, allowed: tuple[str, ...]) -> None:
     """Raise ValueError with the allowed names when `value` is none of them."""
     if value not in allowed:
-        raise ValueError(f"{field} must be one of {', '.join(allowed)}; got {value!r}.")
+        raise ValueError(f"{field} must be one of {', '.join(allowed)}; got {value!r}")
 
 
 def check_range(field: str, value: float, low: float, high: float = math.inf) -> None:
     """Raise ValueError unless `low <= value < high`; NaN fails."""
     if not low <= value < high:
-        raise ValueError(f"{field} must be at least {low:g} and below {high:g}; got {value!r}.")
+        raise ValueError(f"{field} must be at least {low:g} and below {high:g}; got {value!r}")
 
 
 def check_positive(field: str, value: float) -> None:
     """Raise ValueError unless `value` is positive and finite; NaN fails."""
     if not 0 < value < math.inf:
-        raise ValueError(f"{field} must be positive and finite; got {value!r}.")
+        raise ValueError(f"{field} must be positive and finite; got {value!r}")
 
 
 def dtype_policy(precision: str) -> keras.DTypePolicy:

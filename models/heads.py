@@ -26,7 +26,7 @@ class Heads:
         variance: Whether each horizon also says the log variance of its logit (heteroscedastic).
 
     Raises:
-        ValueError: a value out of range, or nothing to predict.
+        ValueError: A value out of range, or nothing to predict.
     """
 
     horizons: int = 1
@@ -38,25 +38,25 @@ class Heads:
         if self.horizons < 1:
             raise ValueError(
                 f"Heads.horizons must be at least 1, got {self.horizons}: "
-                "give one horizon per label column."
+                "give one horizon per label column"
             )
         if self.classes not in CLASSES:
-            raise ValueError(f"Heads.classes must be one of {CLASSES}, got {self.classes}.")
+            raise ValueError(f"Heads.classes must be one of {CLASSES}, got {self.classes}")
         rising = all(a < b for a, b in zip(self.quantiles, self.quantiles[1:], strict=False))
         if not rising or any(not 0 < level < 1 for level in self.quantiles):
             raise ValueError(
                 f"Heads.quantiles are rising levels inside (0, 1), got {self.quantiles}: "
-                "use e.g. (0.1, 0.5, 0.9)."
+                "use e.g. (0.1, 0.5, 0.9)"
             )
         if not self.classes and len(self.quantiles) < 3:
             raise ValueError(
                 "Heads without a direction need at least three quantiles to tell one, got "
-                f"{self.quantiles}: use e.g. (0.1, 0.5, 0.9)."
+                f"{self.quantiles}: use e.g. (0.1, 0.5, 0.9)"
             )
         if self.variance and self.classes != 2:
             raise ValueError(
                 f"Heads.variance is the log variance of one logit, got classes={self.classes}: "
-                "use classes=2."
+                "use classes=2"
             )
 
     @property
@@ -73,7 +73,7 @@ def prediction_heads(heads: Heads, x: Any, *, seed: int, l2: float = 0.0) -> Any
     Args:
         heads: What to predict.
         x: `(batch, width)`, or `(batch, horizons, width)` where every horizon has its own.
-        seed: Of the kernels.
+        seed: Seed of the kernels.
         l2: Penalty on the kernels.
 
     Returns:
@@ -82,7 +82,7 @@ def prediction_heads(heads: Heads, x: Any, *, seed: int, l2: float = 0.0) -> Any
         `(batch, horizons, levels)`, rising; `log_variance` `(batch, horizons)`.
 
     Raises:
-        ValueError: another number of horizons in `x`.
+        ValueError: Another number of horizons in `x`.
     """
     if heads.plain:
         return _scores(heads, x, 1, "logits", seed=seed, l2=l2)
@@ -145,7 +145,7 @@ def _own_scores(heads: Heads, x: Any, each: int, name: str, *, seed: int, l2: fl
     if x.shape[1] != heads.horizons:
         raise ValueError(
             f"features of {x.shape[1]} horizons meet heads of {heads.horizons}: give "
-            "(batch, horizons, width), or (batch, width) for all horizons together."
+            "(batch, horizons, width), or (batch, width) for all horizons together"
         )
     limit = math.sqrt(6.0 / (x.shape[-1] + each))
     scores = keras.layers.EinsumDense(

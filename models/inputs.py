@@ -18,21 +18,21 @@ def make_inputs(inputs: Inputs) -> tuple[Any, list[Any]]:
     """Turn `{"features": (220,)}` into Keras inputs.
 
     Args:
-        inputs: name to shape without the batch axis, in the order the model reads them.
+        inputs: Name to shape without the batch axis, in the order the model reads them.
 
     Returns:
         What `keras.Model(inputs=...)` takes (one tensor for one input, so that a plain array
         can be fed; a dict by name for several), and the tensors in order.
 
     Raises:
-        ValueError: no inputs at all, or an empty shape.
+        ValueError: No inputs at all, or an empty shape.
     """
     if not inputs:
-        raise ValueError('A model needs at least one input, got none: pass {"features": (220,)}.')
+        raise ValueError('a model needs at least one input, got none: pass {"features": (220,)}')
     for name, shape in inputs.items():
         if len(shape) == 0:
             raise ValueError(
-                f"Input {name!r} has the empty shape (): give its shape without the batch axis."
+                f"input {name!r} has the empty shape (): give its shape without the batch axis"
             )
     tensors = {
         name: keras.Input(shape=tuple(shape), name=name, dtype="float32")
@@ -46,14 +46,14 @@ def flat_features(inputs: Inputs, tensors: list[Any], *, input_clip: float, dtyp
     """Clip every input at `input_clip`, flatten it and join all: `(batch, features)`.
 
     Raises:
-        ValueError: an axis of unknown size, which cannot be flattened to a fixed width.
+        ValueError: An axis of unknown size, which cannot be flattened to a fixed width.
     """
     parts = []
     for (name, shape), tensor in zip(inputs.items(), tensors, strict=True):
         if any(size is None for size in shape):
             raise ValueError(
-                f"Input {name!r} has shape {tuple(shape)}, but this model reads a fixed number of "
-                "features: give every axis a size."
+                f"input {name!r} has shape {tuple(shape)}, but this model reads a fixed number of "
+                "features: give every axis a size"
             )
         part = ClipInputs(input_clip, dtype=dtype, name=f"{name}_clip")(tensor)
         if len(shape) > 1:
@@ -68,13 +68,13 @@ def one_window(inputs: Inputs) -> tuple[str, int, int]:
     """Name, bars and features of a model's only input, `{"bars": (window_bars, features)}`.
 
     Raises:
-        ValueError: several inputs, or a shape that is no window of fixed size.
+        ValueError: Several inputs, or a shape that is no window of fixed size.
     """
     windows = windows_of(inputs)
     if len(windows) != 1:
         raise ValueError(
             f"this model reads one window of bars, got inputs {sorted(inputs)}: give one, or "
-            "choose a model that reads several timeframes."
+            "choose a model that reads several timeframes"
         )
     name, (window_bars, features) = next(iter(windows.items()))
     return name, window_bars, features
@@ -84,17 +84,17 @@ def windows_of(inputs: Inputs) -> dict[str, tuple[int, int]]:
     """Name to `(window_bars, features)` of every input, in order.
 
     Raises:
-        ValueError: no inputs, or a shape that is no window of fixed size.
+        ValueError: No inputs, or a shape that is no window of fixed size.
     """
     if not inputs:
-        raise ValueError('A model needs at least one input, got none: pass {"bars": (32, 220)}.')
+        raise ValueError('a model needs at least one input, got none: pass {"bars": (32, 220)}')
     windows = {}
     for name, shape in inputs.items():
         sizes = [size for size in shape if size is not None and size > 0]
         if len(shape) != 2 or len(sizes) != 2:
             raise ValueError(
-                f"Input {name!r} has shape {tuple(shape)}, but this model reads windows: give "
-                "(window_bars, features) and give every axis a size."
+                f"input {name!r} has shape {tuple(shape)}, but this model reads windows: give "
+                "(window_bars, features) and give every axis a size"
             )
         windows[name] = (sizes[0], sizes[1])
     return windows

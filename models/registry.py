@@ -52,25 +52,25 @@ def build_model(
     """Build a registered model.
 
     Args:
-        name: a key of `BUILDERS`.
-        inputs: input name to shape without batch, such as `{"features": (220,)}`.
-        heads: what to predict; one logit if None.
-        config: an instance of `config_class(name)`; its defaults if None.
+        name: A key of `BUILDERS`.
+        inputs: Input name to shape without batch, such as `{"features": (220,)}`.
+        heads: What to predict; one logit if None.
+        config: An instance of `config_class(name)`; its defaults if None.
 
     Returns:
         A model whose output is float32 logits `(batch, horizons)`.
 
     Raises:
-        ValueError: no builder has this name.
-        TypeError: the configuration is another builder's.
+        ValueError: No builder has this name.
+        TypeError: The configuration is another builder's.
     """
     expected = config_class(name)
     if config is None:
         config = expected()
     if not isinstance(config, expected):
         raise TypeError(
-            f"Model {name!r} is configured by {expected.__name__}, got {type(config).__name__}: "
-            f"pass ultimate_deep.models.config_class({name!r})(...)."
+            f"model {name!r} is configured by {expected.__name__}, got {type(config).__name__}: "
+            f"pass ultimate_deep.models.config_class({name!r})(...)"
         )
     from ultimate_deep.models.heads import Heads
 
@@ -81,7 +81,7 @@ def config_class(name: str) -> type:
     """The frozen dataclass that configures the model called `name`."""
     default = inspect.signature(_builder(name)).parameters["config"].default
     if not dataclasses.is_dataclass(default):
-        raise TypeError(f"{BUILDERS[name]} must give `config` a dataclass instance as its default.")
+        raise TypeError(f"{BUILDERS[name]} must give `config` a dataclass instance as its default")
     return type(default)
 
 
@@ -96,7 +96,7 @@ def preset_config(name: str, preset: str = "default") -> Any:
     Modules without `PRESETS` have one preset, `default`: their configuration's defaults.
 
     Raises:
-        ValueError: no model or no preset has this name.
+        ValueError: No model or no preset has this name.
     """
     return preset_of(name, preset).config
 
@@ -105,7 +105,7 @@ def preset_of(name: str, preset: str = "default") -> Preset[Any]:
     """The configuration that the builder's module calls `preset`, and the training that suits it.
 
     Raises:
-        ValueError: no model or no preset has this name.
+        ValueError: No model or no preset has this name.
     """
     from ultimate_deep.models.presets import Preset
 
@@ -114,7 +114,7 @@ def preset_of(name: str, preset: str = "default") -> Preset[Any]:
         named = {"default": Preset(config=config_class(name)())}
     if preset not in named:
         raise ValueError(
-            f"Model {name!r} has no preset {preset!r}. Known presets: {', '.join(named)}."
+            f"model {name!r} has no preset {preset!r}; known presets: {', '.join(named)}"
         )
     return named[preset]
 
@@ -148,7 +148,7 @@ def receptive_field_bars(name: str, config: Any, window_bars: int) -> int:
     """How many of the newest bars of the finest window can matter to a prediction.
 
     Raises:
-        ValueError: the model does not read windows.
+        ValueError: The model does not read windows.
     """
     module = _module(name)
     if not hasattr(module, "receptive_field_bars"):
@@ -167,9 +167,9 @@ def _module(name: str) -> ModuleType:
 def _module_name(name: str) -> str:
     if name not in BUILDERS:
         raise ValueError(
-            f"No model is called {name!r}. Known models: {', '.join(sorted(BUILDERS))}. A new "
+            f"no model is called {name!r}; known models: {', '.join(sorted(BUILDERS))}; a new "
             "one is one file in models/nets/ and one line in "
             "ultimate_deep.models.registry.BUILDERS: "
-            '"name": "ultimate_deep.models.nets.name:build_name".'
+            '"name": "ultimate_deep.models.nets.name:build_name"'
         )
     return BUILDERS[name].split(":")[0]

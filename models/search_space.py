@@ -17,7 +17,7 @@ class Choice:
 
     def __post_init__(self) -> None:
         if not self.values or len(set(self.values)) != len(self.values):
-            raise ValueError(f"Choice.values must be distinct and not empty, got {self.values!r}.")
+            raise ValueError(f"Choice.values must be distinct and not empty, got {self.values!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class IntRange:
         if self.step < 1 or self.high < self.low:
             raise ValueError(
                 f"IntRange needs low <= high and step >= 1, got {self.low}, {self.high} and "
-                f"{self.step}."
+                f"{self.step}"
             )
 
 
@@ -46,9 +46,9 @@ class FloatRange:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
-            raise ValueError(f"FloatRange needs finite low < high, got {self.low}, {self.high}.")
+            raise ValueError(f"FloatRange needs finite low < high, got {self.low}, {self.high}")
         if self.log and self.low <= 0:
-            raise ValueError(f"FloatRange with log=True needs low > 0, got {self.low}.")
+            raise ValueError(f"FloatRange with log=True needs low > 0, got {self.low}")
 
 
 SearchSpace = dict[str, Choice | IntRange | FloatRange]

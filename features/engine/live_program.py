@@ -36,7 +36,7 @@ class LiveProgram:
     Args:
         program: What to compute.
         state: The operators' memories, shared with the executor of blocks.
-        clock: As `new_clock` makes it, shared too.
+        clock: The clock that `new_clock` makes, shared too.
         digest: Names the kernels' source.
 
     Attributes:
@@ -83,7 +83,7 @@ class LiveProgram:
         if most > int(bk.NONE):
             raise ValueError(
                 f"a program for single bars has at most {int(bk.NONE)} values and parameters; "
-                f"this one has {most}. Ask for fewer features or indicators"
+                f"this one has {most}: ask for fewer features or indicators"
             )
         widest = int((program.groups[:, 2] - program.groups[:, 1]).max(initial=len(roots)))
         self.values = np.empty(3 * widest)

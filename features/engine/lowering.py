@@ -31,7 +31,7 @@ class Instruction:
     """One operator of the program.
 
     Attributes:
-        node: The operator.
+        node: The operator that it carries out.
         reads: What it reads: name of a value and bars earlier.
         finish: Scale, offset, least and greatest value applied to the result.
         row: Row of the result (the first of several).
@@ -77,7 +77,7 @@ class Lowered:
         columns: Names of the bar columns, one row each, in the order of the first rows.
         constants: Values of the rows after the columns.
         groups: Instructions in the order of execution, those of one kind together.
-        roots: In the order asked for.
+        roots: The values asked for, in their order.
         keep: Columns of history of each row.
     """
 
@@ -195,6 +195,21 @@ def _grouped(instructions: list[Instruction]) -> list[list[Instruction]]:
 
     In a group one instruction may read what an earlier one wrote, unless that is scaled (which
     happens to all results at the group's end) or several are computed at once.
+
+    Least number of groups is a hard problem; this is list scheduling by the longest way left. With
+    `u -> v` where instruction v reads a value of u:
+
+        c(u)     kind                                            `kinds[u]`
+        w(u, v)  0 if u hands on within a group and c(u) = c(v), else 1
+                                                                 `handing[u]`, `same`
+        H(u)     max(1, max over u -> v of H(v) + w(u, v))       `height[u]`: groups from u's own
+                                                                 to the end, at least
+        n(v)     producers of v that have no place yet           `waiting[v]`
+        R(c)     {v : n(v) = 0, c(v) = c, v without a place}     `ready[c]`
+
+    The next group is of the kind whose R(c) has the largest H, then the most instructions of that
+    H (`urgency`). It takes R(c) and, wave by wave (`batch`, `following`), every v of its kind for
+    which n(v) falls to 0 and w(u, v) = 0 for all u of this group that it reads (else `barred`).
     """
     number = {id(instruction): k for k, instruction in enumerate(instructions)}
     users: list[list[int]] = [[] for _ in instructions]
@@ -230,14 +245,17 @@ def _grouped(instructions: list[Instruction]) -> list[list[Instruction]]:
         chosen = max(ready, key=urgency)
         batch = sorted(ready.pop(chosen))
         group = []
+        barred: set[int] = set()
         while batch:
             following: list[int] = []
             for k in batch:
                 group.append(instructions[k])
+                if not handing[k]:
+                    barred.update(users[k])
                 for user in users[k]:
                     waiting[user] -= 1
                     if waiting[user] == 0:
-                        same = handing[k] and kinds[user] == chosen
+                        same = kinds[user] == chosen and user not in barred
                         (following if same else ready[kinds[user]]).append(user)
             batch = sorted(following)
         groups.append(group)

@@ -277,7 +277,7 @@ def evaluate(
         columns: `(6, rows)` float64: open, high, low, close, volume, UTC seconds; then a row for
             each further column that the roots depend on, by name in alphabetical order. Taken as
             it is; NaN in a bar reaches every value that depends on it.
-        dtype: float64, or float32 for features.
+        dtype: `float64`, or `float32` for features.
         limit: Values are clipped to `[-limit, limit]`.
         block_rows: Bars per block; it changes speed, never a bit of the result. None: as
             `Runner` chooses.

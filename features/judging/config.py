@@ -13,7 +13,7 @@ class ScoringConfig:
 
     Args:
         method: `spearman` correlates ranks, `pearson` the values themselves (clip them first).
-        period: Over which the coefficient is taken again; `auto` is the longest that the rows
+        period: Span over which the coefficient is taken again; `auto` is the longest that the rows
             fill six times.
         least_rows: Periods of fewer rows have no coefficient; at least 3.
         false_discovery_rate: Share of the claims that may be false, in (0, 1); also the level at

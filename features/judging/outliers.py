@@ -27,7 +27,7 @@ class RobustLimits:
 
     Attributes:
         names: Features in order.
-        median: Of the training rows.
+        median: Median of the training rows.
         scale: Robust standard deviation of the training rows; 0 where none was needed.
         low: Least value let through; -inf where the feature is left alone.
         high: Greatest value let through; inf where the feature is left alone.
@@ -36,7 +36,7 @@ class RobustLimits:
             those quantiles are equal too. Left alone: `bounded` (both ends declared), `flag` (at
             most two values) and `constant`.
         multiple: Robust standard deviations on either side of the median.
-        rows: Training rows.
+        rows: Number of training rows.
 
     Raises:
         ValueError: Lengths differ, or a lower limit is not below its upper one.
@@ -80,7 +80,7 @@ class RobustLimits:
         Args:
             values: Features of all rows, `(rows, features)`; NaN in warm-up rows is passed over.
             rows: Numbers of the training rows.
-            names: Of the features.
+            names: Names of the features.
             multiple: Robust standard deviations on either side of the median, above zero. At 10 a
                 normal feature never meets its limit; what does is the far tail of ratios.
             bounded: Features left alone because they cannot run away; None for those of the

@@ -68,8 +68,9 @@ class Scores:
     Attributes:
         names: Features in order.
         periods: Labels of the periods in order of time.
-        ic: Over all rows, `(features,)`; NaN for a constant feature.
-        standard_error: Of `ic`, allowing for overlapping and clustered returns, `(features,)`.
+        ic: Coefficient over all rows, `(features,)`; NaN for a constant feature.
+        standard_error: Standard error of `ic`, allowing for overlapping and clustered returns,
+            `(features,)`.
         p: Two-sided probability of a coefficient of this size without any relation.
         q: Smallest false discovery rate at which the feature is claimed.
         by_period: `(features, periods)`; NaN where a period has too few rows or does not vary.
@@ -161,8 +162,8 @@ def information_coefficients(
         rows: Numbers of the rows to look at, the training rows; of these, rows without a return
             are left out.
         outcomes: What followed each row of `values`.
-        names: Of the features.
-        config: How.
+        names: Names of the features.
+        config: How coefficients are taken.
         told: Called with the number of features done.
 
     Raises:

@@ -109,12 +109,12 @@ def select_features(
     Args:
         values: Features of all rows, `(rows, features)`; the training rows must be finite.
         rows: Numbers of the training rows; no other row is looked at.
-        names: Of the features.
+        names: Names of the features.
         preference: The higher, the sooner kept, `(features,)`, such as the size of each feature's
             information coefficient *on the training rows*; equal ones and NaN (last) keep the
             order of `names`, and without it that order decides.
         correlation: What `correlation_matrix` gave for these rows, where it is at hand.
-        config: The limits.
+        config: Limits beyond which a feature is dropped.
 
     Raises:
         ValueError: Wrong shape, no training row, or a training row with NaN or infinity.

@@ -69,7 +69,7 @@ def population_stability(
         values: Features of all rows, `(rows, features)`; finite in the rows used.
         reference: Numbers of the rows that give bins and shares, the training rows.
         decision_time: UTC time of every row, datetime64 `(rows,)`.
-        names: Of the features.
+        names: Names of the features.
         rows: Rows to judge; None for the reference rows themselves.
         period: Length of the periods.
         bins: Number of bins, at least 2; fewer where values repeat.

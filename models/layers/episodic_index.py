@@ -35,10 +35,10 @@ class EpisodicIndex(keras.layers.Layer):
         nearest: Neighbours asked for.
         key_width: Numbers in a key.
         half_life_bars: Age of a bar at which it weighs half in the key.
-        seed: Of the projection and of the learnt answer.
+        seed: Seed of the projection and of the learnt answer.
 
     Raises:
-        ValueError: a value out of range, or more neighbours than slots.
+        ValueError: A value out of range, or more neighbours than slots.
 
     Source: Pritzel et al. (2017), "Neural Episodic Control", arXiv:1703.01988, sec. 3.1 (nearest
     entries of a table, weighted by likeness); fixed random projections as keys: Blundell et al.
@@ -131,13 +131,13 @@ class EpisodicIndex(keras.layers.Layer):
             known_clock: `(entries, 2)`, when each outcome was known.
 
         Raises:
-            ValueError: more entries than slots, or shapes that differ.
+            ValueError: More entries than slots, or shapes that differ.
         """
         entries = len(keys)
         if entries > self.slots or not entries == len(outcomes) == len(known_clock):
             raise ValueError(
                 f"an index of {self.slots} slots takes as many keys as outcomes and clocks, got "
-                f"{entries}, {len(outcomes)} and {len(known_clock)}: choose fewer or add slots."
+                f"{entries}, {len(outcomes)} and {len(known_clock)}: choose fewer or add slots"
             )
         table = np.zeros((self.slots, self.key_width), "float32")
         values = np.zeros((self.slots, self.outcomes), "float32")

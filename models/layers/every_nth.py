@@ -13,10 +13,10 @@ class EveryNth(keras.layers.Layer):
 
     Args:
         step: 1 keeps all.
-        most: At most so many of the newest bars are looked at; None for all.
+        most: How many of the newest bars are looked at, at most; None for all.
 
     Raises:
-        ValueError: an argument below 1.
+        ValueError: An argument below 1.
     """
 
     def __init__(self, step: int, most: int | None = None, **layer_options: Any) -> None:

@@ -45,9 +45,9 @@ class ExpertsFeedForward(keras.layers.Layer):
         hidden_width: Hidden width of each.
         experts_per_bar: How many each bar uses.
         capacity_factor: Places per expert over those an even load needs.
-        balance_weight: Of the load-balancing loss.
+        balance_weight: Weight of the load-balancing loss.
         activation: A Keras activation.
-        seed: Of the kernels.
+        seed: Seed of the kernels.
 
     Source: Shazeer et al. (2017), arXiv:1701.06538, sec. 2; Fedus et al. (2021), "Switch
     Transformers", arXiv:2101.03961, eq. 2 to 6, for capacity, residual and loss (its fractions
@@ -56,7 +56,7 @@ class ExpertsFeedForward(keras.layers.Layer):
     by recency, is ours.
 
     Raises:
-        ValueError: an argument outside its range.
+        ValueError: An argument outside its range.
     """
 
     def __init__(

@@ -23,7 +23,7 @@ class GafImages(keras.layers.Layer):
     Source: Wang & Oates (2015), arXiv:1506.00327, eq. 4-8.
 
     Raises:
-        ValueError: an input that is not `(batch, size)`.
+        ValueError: An input that is not `(batch, size)`.
     """
 
     def __init__(self, **layer_options: Any) -> None:
@@ -54,7 +54,7 @@ class GafImages(keras.layers.Layer):
         if len(input_shape) != 2:
             raise ValueError(
                 f"GafImages takes numbers of shape (batch, size), got {tuple(input_shape)}: "
-                "give each series its own layer and join the pictures with Concatenate."
+                "give each series its own layer and join the pictures with Concatenate"
             )
         batch, size = input_shape
         return (batch, size, size, 2)

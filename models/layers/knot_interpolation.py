@@ -26,7 +26,7 @@ class KnotInterpolation(keras.layers.Layer):
     rather than at the left ends, so that the last part is no extrapolation.
 
     Raises:
-        ValueError: an argument out of range, or more knots than points.
+        ValueError: An argument out of range, or more knots than points.
     """
 
     def __init__(self, steps: int, kind: str = "linear", **layer_options: Any) -> None:
@@ -41,7 +41,7 @@ class KnotInterpolation(keras.layers.Layer):
         knots = int(input_shape[1] or 0)
         if not 1 <= knots <= self.steps:
             raise ValueError(
-                f"a path of {self.steps} points takes 1 to {self.steps} knots, got {knots}."
+                f"a path of {self.steps} points takes 1 to {self.steps} knots, got {knots}"
             )
         self.shares = interpolation_shares(knots, self.steps, self.kind)
 

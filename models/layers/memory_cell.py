@@ -51,14 +51,14 @@ class MemoryCell(keras.layers.Layer):
     Output `(batch, units + 2 * content_width)`: the controller's, then both banks' reads.
 
     Args:
-        units: Of the controller.
-        slots: Of each bank.
+        units: Units of the controller.
+        slots: Slots of each bank.
         content_width: Numbers in a slot's contents.
-        long_rate: In (0, 1], share of a write that the long-term bank takes.
-        seed: Of all weights.
+        long_rate: Share of a write that the long-term bank takes, in (0, 1].
+        seed: Seed of all weights.
 
     Raises:
-        ValueError: a value out of range.
+        ValueError: A value out of range.
 
     Source: Graves, Wayne & Danihelka (2014), arXiv:1410.5401, eq. 2 (read), 3 and 4 (erase and
     add), 5 and 6 (content addressing); no shifts by location (eq. 7 to 9). Learnt tags beside the

@@ -13,12 +13,12 @@ def patch_count(window_bars: int, patch_bars: int, stride_bars: int) -> int:
     """Patches in a window: as many as fit, the newest bar always in the last.
 
     Raises:
-        ValueError: a patch longer than the window.
+        ValueError: A patch longer than the window.
     """
     if patch_bars > window_bars:
         raise ValueError(
             f"patch_bars must not exceed the window, got {patch_bars} for {window_bars} bars: "
-            "use shorter patches or a longer window."
+            "use shorter patches or a longer window"
         )
     return (window_bars - patch_bars) // stride_bars + 1
 

@@ -53,10 +53,10 @@ class TimePooling(keras.layers.Layer):
         """The weight of each bar, `(batch, 1, 1, time)` float32, adding up to 1 over time.
 
         Raises:
-            ValueError: the kind is not `adaptive`: there is nothing learned to read.
+            ValueError: The kind is not `adaptive`: there is nothing learned to read.
         """
         if self.kind != "adaptive":
-            raise ValueError(f"pooling {self.kind!r} has no learned weights; use 'adaptive'.")
+            raise ValueError(f"pooling {self.kind!r} has no learned weights; use 'adaptive'")
         return self._weights(inputs)[:, None, None, :]
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

@@ -18,15 +18,15 @@ class WeightNormConv(keras.layers.Layer):
     a bar reads that bar and the `kernel_size - 1` before it; what comes before the window is zero.
 
     Args:
-        filters: Output channels.
+        filters: Number of output channels.
         kernel_size: Bars read for each output.
-        seed: Of the directions.
+        seed: Seed of the directions.
 
     Source: Salimans & Kingma (2016), arXiv:1602.07868, eq. 2. Gains start at `sqrt(2)`, the usual
     length of a He-normal kernel, instead of being set from the first batch (sec. 3).
 
     Raises:
-        ValueError: an argument below 1.
+        ValueError: An argument below 1.
     """
 
     def __init__(

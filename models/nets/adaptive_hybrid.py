@@ -28,17 +28,17 @@ class AdaptiveHybridConfig(NetOptions):
 
     Args:
         experts: Some of `EXPERTS`, at least two.
-        width: Of every expert's opinion.
-        heads: Of the attention expert; must divide `width`.
-        kernel_bars: Of the three causal convolutions, dilated by 1, 2 and 4.
+        width: Width of every expert's opinion.
+        heads: Heads of the attention expert; must divide `width`.
+        kernel_bars: Bars under a kernel of the three causal convolutions, dilated by 1, 2 and 4.
         gate_width: Hidden width of the gate.
-        dropout_rate: Within the experts and after their mixture.
+        dropout_rate: Dropout within the experts and after their mixture.
         input_clip: Inputs are limited to plus and minus this.
         precision: `float32` or `mixed_bfloat16`.
-        seed: Of all weights and of dropout.
+        seed: Seed of all weights and of dropout.
 
     Raises:
-        ValueError: a value out of range, or an unknown or repeated expert.
+        ValueError: A value out of range, or an unknown or repeated expert.
     """
 
     experts: tuple[str, ...] = EXPERTS
@@ -54,7 +54,7 @@ class AdaptiveHybridConfig(NetOptions):
         if len(set(self.experts)) != len(self.experts) or len(self.experts) < 2:
             raise ValueError(
                 f"experts must be at least two different ones, got {self.experts}: a gate has "
-                f"nothing to choose otherwise. Known: {', '.join(EXPERTS)}."
+                f"nothing to choose otherwise; known experts: {', '.join(EXPERTS)}"
             )
         check_heads(self.heads, self.width)
         check_range("kernel_bars", self.kernel_bars, 1)
@@ -136,12 +136,12 @@ def gate_weights(model: keras.Model, x: Any, *, batch_size: int = 1024) -> np.nd
         `(rows, experts)` float32 in the order of `config.experts`, each row adding up to 1.
 
     Raises:
-        ValueError: the model has no gate.
+        ValueError: The model has no gate.
     """
     if "gate" not in {layer.name for layer in model.layers}:
         raise ValueError(
-            f"Model {model.name!r} has no layer called 'gate': build_adaptive_hybrid makes models "
-            "that do."
+            f"model {model.name!r} has no layer called 'gate': build_adaptive_hybrid makes models "
+            "that do"
         )
     read = keras.Model(model.input, model.get_layer("gate").output)
     parts = [

@@ -29,15 +29,15 @@ class AttentiveLstmConfig(NetOptions):
     """An LSTM of `width` units for each timeframe.
 
     Args:
-        width: Of every state and of the vector of every timeframe.
+        width: Width of every state and of the vector of every timeframe.
         query: What the attention over bars asks: `learned` or `last`, the newest bar's state.
-        dropout_rate: After each timeframe's vector and before the heads.
+        dropout_rate: Dropout after each timeframe's vector and before the heads.
         input_clip: Inputs are limited to plus and minus this.
         precision: `float32` or `mixed_bfloat16`.
-        seed: Of all weights and of dropout; each timeframe derives its own by name.
+        seed: Seed of all weights and of dropout; each timeframe derives its own by name.
 
     Raises:
-        ValueError: a value out of range.
+        ValueError: A value out of range.
     """
 
     width: int = 48

@@ -26,16 +26,16 @@ class BilstmConfig(NetOptions):
     """Two LSTMs of `width` units each.
 
     Args:
-        width: Of each direction's state, of the attention's hidden layer and of the vector
+        width: Width of each direction's state, of the attention's hidden layer and of the vector
             before the heads.
         query: What the attention asks: `learned` or `last`, the newest bar's two states.
-        dropout_rate: Before the heads.
+        dropout_rate: Dropout before the heads.
         input_clip: Inputs are limited to plus and minus this.
         precision: `float32` or `mixed_bfloat16`.
-        seed: Of all weights and of dropout; each direction derives its own.
+        seed: Seed of all weights and of dropout; each direction derives its own.
 
     Raises:
-        ValueError: a value out of range.
+        ValueError: A value out of range.
     """
 
     width: int = 48

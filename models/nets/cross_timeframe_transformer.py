@@ -83,7 +83,7 @@ def build_cross_timeframe_transformer(
     pre-norm block without the decoder's mask; the arrangement is ours.
 
     Raises:
-        ValueError: inputs that are not windows.
+        ValueError: Inputs that are not windows.
     """
     policy = dtype_policy(config.precision)
     windows_of(inputs)

@@ -33,18 +33,18 @@ class EpisodicMemoryConfig(NetOptions):
     """The index, and the LSTM beside it.
 
     Args:
-        width: Of the LSTM and of the layer that joins it with what the index says.
+        width: Width of the LSTM and of the layer that joins it with what the index says.
         slots: Past windows that the index has room for.
         nearest: Neighbours asked for; at most `slots`.
         key_width: Numbers in a window's key.
         half_life_bars: Age of a bar at which it weighs half in the key.
-        dropout_rate: After the joint layer.
+        dropout_rate: Dropout after the joint layer.
         input_clip: Bars are limited to plus and minus this; the clock is not.
         precision: `float32` or `mixed_bfloat16`; the index stays in float32.
-        seed: Of all weights and of dropout.
+        seed: Seed of all weights and of dropout.
 
     Raises:
-        ValueError: a value out of range.
+        ValueError: A value out of range.
     """
 
     width: int = 32
@@ -105,7 +105,7 @@ def build_episodic_memory(
     deviations are told at `models.layers.EpisodicIndex`.
 
     Raises:
-        ValueError: other inputs than one window and the clock.
+        ValueError: Other inputs than one window and the clock.
     """
     name = _window_name(inputs)
     policy = dtype_policy(config.precision)
@@ -165,7 +165,7 @@ def fill_memory(
         batch_size: Rows whose keys are computed at once.
 
     Raises:
-        ValueError: shapes that differ, or a value that is not finite.
+        ValueError: Shapes that differ, or a value that is not finite.
     """
     index = model.get_layer(INDEX)
     name = next(key for key in x if key != CLOCK)
@@ -175,10 +175,10 @@ def fill_memory(
         raise ValueError(
             f"an index of {index.outcomes // 2} horizons takes labels (rows, horizons) and clocks "
             f"(rows, 2) for its {rows} windows, got labels {np.shape(y)} and clocks "
-            f"{known_clock.shape}."
+            f"{known_clock.shape}"
         )
     if not (np.isfinite(outcomes).all() and np.isfinite(known_clock).all()):
-        raise ValueError("labels, returns and clocks must be finite: leave undefined rows out.")
+        raise ValueError("labels, returns and clocks must be finite: leave undefined rows out")
     order = np.lexsort((known_clock[:, 1], known_clock[:, 0]))
     picked = np.linspace(0, rows - 1, min(rows, index.slots)).round().astype(int)
     taken = order[picked] if rows else order
@@ -215,6 +215,6 @@ def _window_name(inputs: Inputs) -> str:
     if tuple(inputs.get(CLOCK, ())) != (2,):
         raise ValueError(
             f"this model reads one window of bars and Input {CLOCK!r} of shape (2,), got "
-            f"{dict(inputs)}: give both, such as {{'bars': (32, 20), 'clock': (2,)}}."
+            f"{dict(inputs)}: give both, such as {{'bars': (32, 20), 'clock': (2,)}}"
         )
     return name

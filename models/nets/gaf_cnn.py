@@ -45,24 +45,24 @@ class GafCnnConfig:
     """What `build_gaf_cnn` builds.
 
     Args:
-        base_width: channels of the first stage; 64 is ResNet-18's.
-        blocks_per_stage: residual blocks of each stage; (2, 2, 2, 2) is ResNet-18's.
-        head_widths: hidden layers behind the pictures, each with batch norm and relu.
-        head_dropout_rates: share dropped behind each of them.
+        base_width: Channels of the first stage; 64 is ResNet-18's.
+        blocks_per_stage: Residual blocks of each stage; (2, 2, 2, 2) is ResNet-18's.
+        head_widths: Hidden layers behind the pictures, each with batch norm and relu.
+        head_dropout_rates: Share dropped behind each of them.
         fusion: `logits` gives each timeframe a net with a head of its own and adds up their
             logits, an ensemble in one model; `features` puts one head behind all nets.
-        shared_backbone: whether one net of convolutions looks at all timeframes.
-        pretrained_weights: path of a ResNet-18 trained on ImageNet (torchvision's state dict as
+        shared_backbone: Whether one net of convolutions looks at all timeframes.
+        pretrained_weights: Path of a ResNet-18 trained on ImageNet (torchvision's state dict as
             `.safetensors` or `.pth`), or None for random weights; see `load_imagenet_weights`.
-        frozen_stages: with `pretrained_weights`, how many stages do not learn and keep their
-            norms' statistics. 1 is conv1 and bn1; 2, the default, adds layer1.
-        l2: penalty on the sum of squares of all kernels.
-        input_clip: numbers beyond it are cut (pictures cut at 1).
+        frozen_stages: How many stages do not learn and keep their norms' statistics, with
+            `pretrained_weights`. 1 is conv1 and bn1; 2, the default, adds layer1.
+        l2: Penalty on the sum of squares of all kernels.
+        input_clip: Numbers beyond it are cut (pictures cut at 1).
         precision: `float32` or `mixed_bfloat16`.
-        seed: of the initial weights and of the masks.
+        seed: Seed of the initial weights and of the masks.
 
     Raises:
-        ValueError: a value outside its range, or a file of weights for a net of another size.
+        ValueError: A value outside its range, or a file of weights for a net of another size.
     """
 
     base_width: int = 16
@@ -81,11 +81,11 @@ class GafCnnConfig:
     def __post_init__(self) -> None:
         self.backbone("")
         if not self.head_widths or min(self.head_widths) < 1:
-            raise ValueError(f"head_widths must hold widths of 1 or more, got {self.head_widths}.")
+            raise ValueError(f"head_widths must hold widths of 1 or more, got {self.head_widths}")
         if len(self.head_dropout_rates) != len(self.head_widths):
             raise ValueError(
                 f"head_dropout_rates has one rate for each of head_widths={self.head_widths}, got "
-                f"{self.head_dropout_rates}."
+                f"{self.head_dropout_rates}"
             )
         for rate in self.head_dropout_rates:
             check_range("head_dropout_rates", rate, 0.0, 1.0)
@@ -97,7 +97,7 @@ class GafCnnConfig:
         if self.pretrained_weights is not None and size != (FULL_WIDTH, FULL_BLOCKS):
             raise ValueError(
                 f"pretrained_weights are of a full ResNet-18, got base_width={self.base_width} and "
-                f"blocks_per_stage={self.blocks_per_stage}: take the preset 'resnet18'."
+                f"blocks_per_stage={self.blocks_per_stage}: take the preset 'resnet18'"
             )
 
     def backbone(self, name: str) -> Resnet18Config:
@@ -162,7 +162,7 @@ def build_gaf_cnn(
     `models.parts.resnet18`, whose two input channels are the only deviation from its source.
 
     Raises:
-        ValueError: an input that is not `(size,)`, or a file of weights that does not fit.
+        ValueError: An input that is not `(size,)`, or a file of weights that does not fit.
     """
     check_numbers(inputs)
     structure, tensors = make_inputs(inputs)

@@ -57,7 +57,7 @@ def build_gaf_mlp(
     Source: `models.nets.mlp`.
 
     Raises:
-        ValueError: an input that is not `(size,)`.
+        ValueError: An input that is not `(size,)`.
     """
     check_numbers(inputs)
     mlp = build_mlp(inputs, heads, config)
@@ -69,6 +69,6 @@ def check_numbers(inputs: Inputs) -> None:
     for name, shape in inputs.items():
         if len(shape) != 1 or shape[0] is None:
             raise ValueError(
-                f"Input {name!r} has shape {tuple(shape)}, but this model reads the numbers of one "
-                "window: give (size,), such as (64,), and one input for each timeframe."
+                f"input {name!r} has shape {tuple(shape)}, but this model reads the numbers of one "
+                "window: give (size,), such as (64,), and one input for each timeframe"
             )

@@ -23,17 +23,17 @@ class HybridLstmTransformerConfig(NetOptions):
     """Both branches are `width` wide; `blocks` counts the encoder's blocks.
 
     Args:
-        width: Of every bar in both branches.
-        heads: Of every attention; must divide `width`.
+        width: Width of every bar in both branches.
+        heads: Heads of every attention; must divide `width`.
         blocks: Encoder blocks before the branches meet.
         exchanges: Times that both branches attend to each other.
-        dropout_rate: After every attention and feed-forward part.
+        dropout_rate: Dropout after every attention and feed-forward part.
         input_clip: Inputs are limited to plus and minus this.
         precision: `float32` or `mixed_bfloat16`.
-        seed: Of all weights and of dropout.
+        seed: Seed of all weights and of dropout.
 
     Raises:
-        ValueError: a value out of range.
+        ValueError: A value out of range.
     """
 
     width: int = 48

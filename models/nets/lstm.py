@@ -24,17 +24,18 @@ class LstmConfig(NetOptions):
     """An LSTM of `width` units.
 
     Args:
-        width: Of the state, of the attention's hidden layer and of the vector before the heads.
-        projection_width: Of a dense layer on every bar before the LSTM; None for none.
+        width: Width of the state, of the attention's hidden layer and of the vector before the
+            heads.
+        projection_width: Width of a dense layer on every bar before the LSTM; None for none.
         query: What the attention asks: `learned`, one question for all windows, or `last`, the
             newest bar's state.
-        dropout_rate: After the projection and before the heads.
+        dropout_rate: Dropout after the projection and before the heads.
         input_clip: Inputs are limited to plus and minus this.
         precision: `float32` or `mixed_bfloat16`.
-        seed: Of all weights and of dropout.
+        seed: Seed of all weights and of dropout.
 
     Raises:
-        ValueError: a value out of range.
+        ValueError: A value out of range.
     """
 
     width: int = 64

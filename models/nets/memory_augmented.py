@@ -24,17 +24,17 @@ class MemoryAugmentedConfig(NetOptions):
     """Sizes of the controller and of the two banks.
 
     Args:
-        width: Of the controller and of the layers around it.
-        slots: Of each bank.
+        width: Width of the controller and of the layers around it.
+        slots: Slots of each bank.
         content_width: Numbers in a slot's contents.
-        long_rate: In (0, 1], share of a write that the long-term bank takes.
-        dropout_rate: After the last bar.
+        long_rate: Share of a write that the long-term bank takes, in (0, 1].
+        dropout_rate: Dropout after the last bar.
         input_clip: Inputs are limited to plus and minus this.
         precision: `float32` or `mixed_bfloat16`; the memory itself stays in float32.
-        seed: Of all weights and of dropout.
+        seed: Seed of all weights and of dropout.
 
     Raises:
-        ValueError: a value out of range.
+        ValueError: A value out of range.
     """
 
     width: int = 32

@@ -35,7 +35,7 @@ class MlpConfig(NetOptions):
         if not self.hidden_widths or min(self.hidden_widths) < 1:
             raise ValueError(
                 f"hidden_widths must hold at least one width of 1 or more, got "
-                f"{self.hidden_widths}: use the model called 'linear' for none."
+                f"{self.hidden_widths}: use the model called 'linear' for none"
             )
         check_choice("activation", self.activation, ACTIVATIONS)
         check_choice("normalization", self.normalization, NORMALIZATIONS)

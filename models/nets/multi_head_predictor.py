@@ -37,7 +37,7 @@ class MultiHeadPredictorConfig(SequenceOptions):
         if self.width % self.horizon_heads:
             raise ValueError(
                 f"width must be a multiple of horizon_heads, got {self.width} and "
-                f"{self.horizon_heads}."
+                f"{self.horizon_heads}"
             )
 
 
@@ -85,7 +85,7 @@ def build_multi_head_predictor(
     Source: see `models.parts.encoder` and `models.layers.attention.horizon_attention`.
 
     Raises:
-        ValueError: inputs that are not one window.
+        ValueError: Inputs that are not one window.
     """
     policy = dtype_policy(config.precision)
     name, _, _ = one_window(inputs)

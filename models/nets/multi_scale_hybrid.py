@@ -26,15 +26,15 @@ class MultiScaleHybridConfig(NetOptions):
         pool_bars: Lengths of the coarser bars that the finest window is averaged to, rising;
             lengths that give fewer than two bars are left out. Further timeframes are levels of
             their own, coarser than these.
-        width: Of every level.
-        heads: Of every level's attention; must divide `width`.
-        dropout_rate: After every level's attention and summary.
+        width: Width of every level.
+        heads: Heads of every level's attention; must divide `width`.
+        dropout_rate: Dropout after every level's attention and summary.
         input_clip: Inputs are limited to plus and minus this.
         precision: `float32` or `mixed_bfloat16`.
-        seed: Of all weights and of dropout.
+        seed: Seed of all weights and of dropout.
 
     Raises:
-        ValueError: a value out of range.
+        ValueError: A value out of range.
     """
 
     pool_bars: tuple[int, ...] = (4, 16)
@@ -45,7 +45,7 @@ class MultiScaleHybridConfig(NetOptions):
         super().__post_init__()
         rising = all(a < b for a, b in zip((1, *self.pool_bars), self.pool_bars, strict=False))
         if not rising:
-            raise ValueError(f"pool_bars must rise from 2 or more, got {self.pool_bars}.")
+            raise ValueError(f"pool_bars must rise from 2 or more, got {self.pool_bars}")
         check_heads(self.heads, self.width)
 
 

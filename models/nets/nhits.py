@@ -28,21 +28,21 @@ class NhitsConfig(NetOptions):
         rates: Bars that are pooled into one, for each stack in order. The stack's paths have a
             knot for so many points.
         blocks_per_stack: Blocks of each stack.
-        hidden_widths: Of each block's dense layers.
-        activation: After each of them.
+        hidden_widths: Widths of each block's dense layers.
+        activation: Activation after each of the dense layers.
         channels: Width to which each bar is projected first; None reads the features as they
             are. Backcasts are of this width, so many features cost much without it.
         path_steps: Points of the forecast path.
         path_channels: Values at each point.
         pooling: `max`, as the paper has it, or `average`.
         interpolation: `linear` or `nearest`.
-        dropout_rate: After each dense layer.
+        dropout_rate: Dropout after each dense layer.
         input_clip: Inputs are limited to plus and minus this.
         precision: `float32` or `mixed_bfloat16`.
-        seed: Of all weights and of dropout.
+        seed: Seed of all weights and of dropout.
 
     Raises:
-        ValueError: a value out of range.
+        ValueError: A value out of range.
     """
 
     rates: tuple[int, ...] = (8, 4, 1)
@@ -60,7 +60,7 @@ class NhitsConfig(NetOptions):
         for field in ("rates", "hidden_widths"):
             values = getattr(self, field)
             if not values or min(values) < 1:
-                raise ValueError(f"{field} are numbers of 1 or more, at least one; got {values}.")
+                raise ValueError(f"{field} are numbers of 1 or more, at least one; got {values}")
         for field in ("blocks_per_stack", "path_steps", "path_channels"):
             check_range(field, getattr(self, field), 1)
         if self.channels is not None:

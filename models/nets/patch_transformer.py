@@ -106,7 +106,7 @@ def build_patch_transformer(
     instance normalisation (features are scaled already, and their level matters).
 
     Raises:
-        ValueError: inputs that are not one window, or a patch longer than it.
+        ValueError: Inputs that are not one window, or a patch longer than it.
     """
     policy = dtype_policy(config.precision)
     name, _, features = one_window(inputs)

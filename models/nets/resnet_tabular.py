@@ -33,20 +33,20 @@ class ResnetTabularConfig:
     """What `build_resnet_tabular` builds.
 
     Args:
-        blocks: residual blocks.
-        width: of the carry.
-        hidden_factor: a block's hidden layer has `width * hidden_factor` units, rounded.
-        activation: a Keras activation's name.
+        blocks: Number of residual blocks.
+        width: Width of the carry.
+        hidden_factor: A block's hidden layer has `width * hidden_factor` units, rounded.
+        activation: A Keras activation's name.
         normalization: `batch` as in the source, `layer` or `rms`.
-        hidden_dropout_rate: share of a block's hidden values that are dropped.
-        residual_dropout_rate: share of a block's results that are dropped.
-        l2: penalty on the sum of squares of all kernels.
-        input_clip: features beyond it are cut.
+        hidden_dropout_rate: Share of a block's hidden values that are dropped.
+        residual_dropout_rate: Share of a block's results that are dropped.
+        l2: Penalty on the sum of squares of all kernels.
+        input_clip: Features beyond it are cut.
         precision: `float32` or `mixed_bfloat16`.
-        seed: of the initial weights and of the masks.
+        seed: Seed of the initial weights and of the masks.
 
     Raises:
-        ValueError: a value outside its range.
+        ValueError: A value outside its range.
     """
 
     blocks: int = 3

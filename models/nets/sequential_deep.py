@@ -37,20 +37,20 @@ class SequentialDeepConfig(NetOptions):
     """What `build_sequential_deep` builds.
 
     Args:
-        layers: weighted layers (dense and norm) in all, stem and logits among them, at least 7.
-        width: of every layer.
+        layers: Weighted layers (dense and norm) in all, stem and logits among them, at least 7.
+        width: Width of every layer.
         normalization: `layer`, `batch` or `rms`.
-        activation: a Keras activation's name.
-        dropout_rate: share of the values dropped before every other dense layer.
-        l2: penalty on the sum of squares of all kernels.
+        activation: A Keras activation's name.
+        dropout_rate: Share of the values dropped before every other dense layer.
+        l2: Penalty on the sum of squares of all kernels.
         memory: `store`, or `checkpoint` to keep the square root of the depth and compute the
             rest again; never changes the function.
-        input_clip: features beyond it are cut.
+        input_clip: Features beyond it are cut.
         precision: `float32` or `mixed_bfloat16`.
-        seed: of the initial weights and of the masks.
+        seed: Seed of the initial weights and of the masks.
 
     Raises:
-        ValueError: a value outside its range.
+        ValueError: A value outside its range.
     """
 
     layers: int = 75

@@ -60,28 +60,29 @@ class StackConfig:
 
     Args:
         kind: `sequential`, `residual`, `dense` or `attention`.
-        blocks: number of blocks; `blocks_for_layers` finds it for a number of layers.
-        width: of the carry; of each token in `attention`.
+        blocks: Number of blocks; `blocks_for_layers` finds it for a number of layers.
+        width: Width of the carry, and of each token in `attention`.
         growth_rate: `dense`: number of values that a block adds.
         blocks_per_transition: `dense`: blocks of a unit; the last unit may have fewer.
         tokens: `attention`: number of tokens that the stem makes of the features.
-        attention_heads: `attention`: divides `width`.
-        feed_forward_width: `attention`: of the hidden layer after attention.
+        attention_heads: `attention`: number of heads, a divisor of `width`.
+        feed_forward_width: `attention`: width of the hidden layer after attention.
         coupling: `residual` or `additive`; see `ResidualStack`.
-        residual_scaling: see `models.layers.stacks.block.Block`.
-        exact: see `ResidualStack`.
+        residual_scaling: How branches are scaled; see `models.layers.stacks.block.Block`.
+        exact: Whether branches are rounded so that blocks are undone to the bit; see
+            `ResidualStack`.
         normalization: `layer`, `rms`, `batch` or `none` (an offset only).
-        activation: a Keras activation's name.
-        dropout_rate: share of the values dropped inside the blocks.
-        stochastic_depth: share of the rows that the last block leaves out.
-        l2: penalty on the sum of squares of all kernels.
-        memory: what is kept for the backward pass; never changes the function.
+        activation: A Keras activation's name.
+        dropout_rate: Share of the values dropped inside the blocks.
+        stochastic_depth: Share of the rows that the last block leaves out.
+        l2: Penalty on the sum of squares of all kernels.
+        memory: What is kept for the backward pass; never changes the function.
         precision: `float32` or `mixed_bfloat16`.
-        input_clip: features beyond it are cut.
-        seed: of the initial weights and of the masks.
+        input_clip: Features beyond it are cut.
+        seed: Seed of the initial weights and of the masks.
 
     Raises:
-        ValueError: a value outside its range, or one that this kind does not read.
+        ValueError: A value outside its range, or one that this kind does not read.
     """
 
     kind: str = "residual"
@@ -126,7 +127,7 @@ class StackConfig:
         if self.kind == "attention" and self.width % self.attention_heads:
             raise ValueError(
                 f"width must be a multiple of attention_heads, got {self.width} and "
-                f"{self.attention_heads}."
+                f"{self.attention_heads}"
             )
         if self.kind == "sequential":
             check_coupling("none", "none", self.memory, exact=False)
@@ -140,7 +141,7 @@ class StackConfig:
             if self.kind not in kinds and value != defaults[name]:
                 raise ValueError(
                     f"{name}={value!r} is for kind {' or '.join(map(repr, kinds))}, and "
-                    f"kind={self.kind!r} does not read it: leave it out or change the kind."
+                    f"kind={self.kind!r} does not read it: leave it out or change the kind"
                 )
 
 
@@ -151,13 +152,13 @@ def blocks_for_layers(kind: str, layers: int, *, blocks_per_transition: int = 24
     residual ones, two where dense, and six with attention. Dense units add two each.
 
     Args:
-        kind: one of `KINDS`.
-        layers: weighted layers (dense and norm) that are wanted, under a `normalization` with
+        kind: One of `KINDS`.
+        layers: Weighted layers (dense and norm) that are wanted, under a `normalization` with
             scales.
-        blocks_per_transition: of the configuration that is to have them.
+        blocks_per_transition: Blocks of a dense unit in the configuration that is to have them.
 
     Raises:
-        ValueError: an unknown kind, or fewer layers than one block and its surroundings have.
+        ValueError: An unknown kind, or fewer layers than one block and its surroundings have.
     """
     check_choice("kind", kind, KINDS)
     least = OUTSIDE_LAYERS + BLOCK_LAYERS[kind] + (TRANSITION_LAYERS if kind == "dense" else 0)

@@ -25,17 +25,17 @@ class StackedLstmConfig(NetOptions):
     """`layers` LSTMs of `width` units, one upon the other.
 
     Args:
-        layers: LSTMs.
-        width: Of every state.
+        layers: Number of LSTMs.
+        width: Width of every state.
         norm_place: `pre`: `x + lstm(norm(x))`, with one norm after the last; `post`:
             `norm(x + lstm(x))`.
-        dropout_rate: After each LSTM and before the heads.
+        dropout_rate: Dropout after each LSTM and before the heads.
         input_clip: Inputs are limited to plus and minus this.
         precision: `float32` or `mixed_bfloat16`.
-        seed: Of all weights and of dropout.
+        seed: Seed of all weights and of dropout.
 
     Raises:
-        ValueError: a value out of range.
+        ValueError: A value out of range.
     """
 
     layers: int = 3

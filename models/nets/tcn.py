@@ -28,18 +28,18 @@ class TcnConfig(NetOptions):
     """One residual block of two convolutions for each dilation.
 
     Args:
-        channels: Of every block.
+        channels: Channels of every block.
         kernel_size: Bars that each convolution reads, its dilation apart.
-        dilations: Of the blocks in order; each is a multiple of the one before.
+        dilations: Dilations of the blocks in order; each is a multiple of the one before.
         normalization: `weight` normalises the kernels, as the paper does; `layer`, `rms` and
             `batch` normalise what the convolutions give.
         dropout_rate: Share of channels dropped, for all bars of a window alike.
         input_clip: Inputs are limited to plus and minus this.
         precision: `float32` or `mixed_bfloat16`.
-        seed: Of all weights and of dropout.
+        seed: Seed of all weights and of dropout.
 
     Raises:
-        ValueError: a value out of range.
+        ValueError: A value out of range.
     """
 
     channels: int = 48
@@ -55,7 +55,7 @@ class TcnConfig(NetOptions):
         if not positive or any(b % a for a, b in pairwise(self.dilations)):
             raise ValueError(
                 "dilations are numbers of 1 or more, each a multiple of the one before, got "
-                f"{self.dilations}: use e.g. (1, 2, 4, 8)."
+                f"{self.dilations}: use e.g. (1, 2, 4, 8)"
             )
         check_choice("normalization", self.normalization, NORMALIZATIONS)
 

@@ -88,7 +88,7 @@ def build_transformer(
     layers for what differs.
 
     Raises:
-        ValueError: inputs that are not one window.
+        ValueError: Inputs that are not one window.
     """
     policy = dtype_policy(config.precision)
     name, _, _ = one_window(inputs)

@@ -79,13 +79,13 @@ class UltimateConfig:
                 "res_blocks_per_unit needs at least one unit, there must be two or more units in "
                 "all for the attention over them, and each unit needs at least one block; got "
                 f"res_blocks_per_unit={self.res_blocks_per_unit} and "
-                f"dense_blocks_per_unit={self.dense_blocks_per_unit}."
+                f"dense_blocks_per_unit={self.dense_blocks_per_unit}"
             )
         check_range("attention_heads", self.attention_heads, 1)
         if self.width < 2 or self.width % self.attention_heads:
             raise ValueError(
                 f"width must be at least 2 and a multiple of attention_heads, got {self.width} and "
-                f"{self.attention_heads}."
+                f"{self.attention_heads}"
             )
         check_range("growth_rate", self.growth_rate, 1)
         check_range("dropout_rate", self.dropout_rate, 0.0, 1.0)

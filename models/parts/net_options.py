@@ -13,10 +13,10 @@ class NetOptions:
         dropout_rate: Share of values dropped in training, in [0, 1).
         input_clip: Inputs are limited to plus and minus this.
         precision: `float32` or `mixed_bfloat16`.
-        seed: Of all weights and of dropout.
+        seed: Seed of all weights and of dropout.
 
     Raises:
-        ValueError: a value out of range.
+        ValueError: A value out of range.
     """
 
     dropout_rate: float = 0.1

@@ -33,13 +33,13 @@ def read_state(path: str | Path) -> State:
     """Read a state dict: name to array.
 
     Raises:
-        ValueError: no such file, another kind of file, or a damaged or hostile one.
+        ValueError: No such file, another kind of file, or a damaged or hostile one.
     """
     file = Path(path)
     if not file.is_file():
         raise ValueError(
             f"pretrained_weights must name a file, got {str(path)!r}: save torchvision's resnet18 "
-            "state dict as .safetensors or .pth and give its path."
+            "state dict as .safetensors or .pth and give its path"
         )
     if file.suffix == ".safetensors":
         return _read_safetensors(file)
@@ -47,7 +47,7 @@ def read_state(path: str | Path) -> State:
         return read_torch_state(file)
     raise ValueError(
         f"pretrained_weights must end with .safetensors, .pth or .pt, got {file.name!r}: save the "
-        "state dict with safetensors.torch.save_file or torch.save."
+        "state dict with safetensors.torch.save_file or torch.save"
     )
 
 
@@ -59,7 +59,7 @@ def load_imagenet_weights(backbone: Resnet18, state: State) -> None:
     equal in all channels answers as a grey photograph did. The classifier is left out.
 
     Raises:
-        ValueError: a missing, unexpected or misshapen weight; nothing has been changed then.
+        ValueError: A missing, unexpected or misshapen weight; nothing has been changed then.
     """
     found = {name: value for name, value in state.items() if not UNUSED.fullmatch(name)}
     targets = torch_names(backbone)
@@ -72,7 +72,7 @@ def load_imagenet_weights(backbone: Resnet18, state: State) -> None:
             expected = f"(height, width, in, out) = {shape}" if len(shape) == 4 else str(shape)
             raise ValueError(
                 f"the pretrained weight {name} must be finite and make {expected}, got shape "
-                f"{found[name].shape}: give the state dict of a ResNet-18 trained on ImageNet."
+                f"{found[name].shape}: give the state dict of a ResNet-18 trained on ImageNet"
             )
         values[name] = value
     for name, variable in targets.items():
@@ -80,7 +80,7 @@ def load_imagenet_weights(backbone: Resnet18, state: State) -> None:
 
 
 def torch_names(backbone: Resnet18) -> dict[str, keras.Variable]:
-    """torchvision's name of every variable of a backbone, such as `layer1.0.conv1.weight`."""
+    """Torchvision's name of every variable of a backbone, such as `layer1.0.conv1.weight`."""
     names = {}
     for part, layer in backbone.layers.items():
         convolution = isinstance(layer, keras.layers.Conv2D)
@@ -121,7 +121,7 @@ def _check_names(state: Mapping[str, object], targets: Mapping[str, object]) -> 
         if names:
             raise ValueError(
                 f"the pretrained file {what} {len(names)} weights, such as "
-                f"{', '.join(names[:3])}: give torchvision's resnet18().state_dict()."
+                f"{', '.join(names[:3])}: give torchvision's resnet18().state_dict()"
             )
 
 
@@ -134,6 +134,6 @@ def _read_safetensors(file: Path) -> State:
         loaded = load_file(file)
     except safetensors.SafetensorError as error:
         raise ValueError(
-            f"{file.name} is no safetensors file ({error}): download or save it again."
+            f"{file.name} is no safetensors file ({error}): download or save it again"
         ) from error
     return {name: np.asarray(value, np.float32) for name, value in loaded.items()}

@@ -16,7 +16,7 @@ def check_window_bars(name: str, window_bars: int) -> None:
     if window_bars < LEAST_BARS:
         raise ValueError(
             f"a recurrent model reads a window of at least {LEAST_BARS} bars, got {window_bars} "
-            f"for input {name!r}: give a longer window."
+            f"for input {name!r}: give a longer window"
         )
 
 
@@ -26,7 +26,7 @@ def attend_and_join(parts: SequenceParts, states: Any, name: str, *, query: str)
     Args:
         parts: Width of the result, precision and seed.
         states: `(batch, time, any)`, newest last.
-        name: Of the attention layer; the others' names begin with it.
+        name: Name of the attention layer; the others' names begin with it.
         query: `learned` or `last`.
 
     Returns:

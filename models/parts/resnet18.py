@@ -26,14 +26,14 @@ class Resnet18Config:
     """The size of a backbone; the defaults are ResNet-18's.
 
     Args:
-        base_width: channels of the first stage; each further one doubles them.
-        blocks_per_stage: blocks of each stage.
-        l2: penalty on the sum of squares of all kernels.
+        base_width: Channels of the first stage; each further one doubles them.
+        blocks_per_stage: Blocks of each stage.
+        l2: Penalty on the sum of squares of all kernels.
         precision: `float32` or `mixed_bfloat16`.
-        seed: of the initial weights.
+        seed: Seed of the initial weights.
 
     Raises:
-        ValueError: a value outside its range.
+        ValueError: A value outside its range.
     """
 
     base_width: int = FULL_WIDTH
@@ -48,7 +48,7 @@ class Resnet18Config:
         if not self.blocks_per_stage or min(self.blocks_per_stage) < 1:
             raise ValueError(
                 f"blocks_per_stage needs at least one stage, each of at least one block; got "
-                f"{self.blocks_per_stage}."
+                f"{self.blocks_per_stage}"
             )
 
     @property

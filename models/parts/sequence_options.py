@@ -16,7 +16,7 @@ class SequenceOptions(NetOptions):
 
     Args:
         layers: Blocks, each attention and feed-forward.
-        width: Of a bar's vector.
+        width: Width of a bar's vector.
         attention_heads: Heads of each attention.
         attention: `full`, `causal`, `multi_scale` or `chunked`, see `SequenceAttention`.
         spans_bars: Bars that the heads of `multi_scale` see, in turn; 0 is the whole window.
@@ -30,11 +30,11 @@ class SequenceOptions(NetOptions):
         experts: Experts in a mixture.
         experts_per_bar: Experts that each bar uses.
         capacity_factor: Places an expert has over those an even load needs.
-        balance_weight: Of the loss that evens the experts' load.
-        dropout_rate: Of each branch's output.
+        balance_weight: Weight of the loss that evens the experts' load.
+        dropout_rate: Dropout of each branch's output.
         input_clip: Inputs are limited to `+-input_clip`.
         precision: `float32` or `mixed_bfloat16`.
-        seed: Of weights and masks.
+        seed: Seed of weights and masks.
     """
 
     layers: int = 2
@@ -74,13 +74,13 @@ class SequenceOptions(NetOptions):
         if not self.spans_bars or min(self.spans_bars) < 0:
             raise ValueError(
                 f"spans_bars needs at least one span of 0 or more bars, got {self.spans_bars}: "
-                "use e.g. (8, 32, 0), where 0 is the whole window."
+                "use e.g. (8, 32, 0), where 0 is the whole window"
             )
         even = 2 if self.positions == "rotary" else 1
         if self.width < 2 or self.width % (even * self.attention_heads):
             raise ValueError(
                 f"width must be a multiple of attention_heads, twice that with rotary positions, "
-                f"got width {self.width} and {self.attention_heads} heads."
+                f"got width {self.width} and {self.attention_heads} heads"
             )
 
     def lookback_bars(self, window_bars: int) -> int:

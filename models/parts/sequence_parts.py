@@ -15,11 +15,11 @@ class SequenceParts:
     """Layers of one width, precision and dropout.
 
     Args:
-        width: Of every part's output.
-        seed: Of the model; each part derives its own.
+        width: Width of every part's output.
+        seed: Seed of the model; each part derives its own.
         policy: Precision of the parts.
-        dropout_rate: After each part.
-        heads: Of attention.
+        dropout_rate: Dropout after each part.
+        heads: Heads of the attention.
     """
 
     width: int
@@ -44,8 +44,8 @@ class SequenceParts:
         Source: Hochreiter & Schmidhuber (1997), Neural Computation 9(8), with a forget gate.
 
         Args:
-            x: The bars.
-            name: Of the layer.
+            x: The bars' vectors, `(batch, bars, any)`.
+            name: The layer's name.
             state: Initial output and cell, each `(batch, width)`; zeros if None.
         """
         kernel, recurrent = (derive_seed(self.seed, f"{name}/{part}") for part in ("in", "again"))
@@ -116,5 +116,5 @@ def check_heads(heads: int, width: int) -> None:
     check_range("width", width, 1)
     if width % heads:
         raise ValueError(
-            f"heads must divide width, got {heads} heads for width {width}: choose another number."
+            f"heads must divide width, got {heads} heads for width {width}: choose another number"
         )

@@ -89,7 +89,7 @@ class _Walk:
         """Carry out one instruction.
 
         Raises:
-            ValueError: one that a state dict has no need of.
+            ValueError: An instruction that a state dict has no need of.
         """
         stack = self.stack
         if instruction in _IGNORED:
@@ -142,7 +142,7 @@ def read_torch_state(path: str | Path) -> dict[str, npt.NDArray[np.float32]]:
     """Read a state dict that `torch.save` wrote (torch 1.6 or later): name to float32 array.
 
     Raises:
-        ValueError: another kind of file, a damaged one, or one that holds anything but named
+        ValueError: Another kind of file, a damaged one, or one that holds anything but named
             contiguous tensors.
     """
     file = Path(path)
@@ -156,12 +156,12 @@ def read_torch_state(path: str | Path) -> dict[str, npt.NDArray[np.float32]]:
     except zipfile.BadZipFile as error:
         raise ValueError(
             f"{file.name} is no zip archive, which torch.save writes since 1.6 ({error}): load it "
-            "with torch.load(weights_only=True) and save it again, best as .safetensors."
+            "with torch.load(weights_only=True) and save it again, best as .safetensors"
         ) from error
     except (ValueError, KeyError, IndexError, TypeError, RuntimeError) as error:
         raise ValueError(
-            f"{file.name} is not read, it is no plain state dict: {error}. Save "
-            "model.state_dict() again, best as .safetensors, and use no file that you do not trust."
+            f"{file.name} is not read, it is no plain state dict: {error}; save "
+            "model.state_dict() again, best as .safetensors, and use no file that you do not trust"
         ) from error
 
 

@@ -13,15 +13,15 @@ def attention_weights(model: keras.Model, x: Any, *, batch_size: int = 1024) -> 
     """The weights with which each unit's value enters the attention's output.
 
     Args:
-        model: a functional model with one `MultiScaleAttention`, such as `build_ultimate` makes.
-        x: what `model` is fed: an array `(rows, features)`, or a dict of arrays.
-        batch_size: rows computed at once.
+        model: A functional model with one `MultiScaleAttention`, such as `build_ultimate` makes.
+        x: What `model` is fed: an array `(rows, features)`, or a dict of arrays.
+        batch_size: Rows computed at once.
 
     Returns:
         `(rows, heads, units)` float32, adding up to 1 over units.
 
     Raises:
-        ValueError: the model has no such layer.
+        ValueError: The model has no such layer.
     """
     layer = _attention_layer(model)
     weights = keras.Model(model.inputs, layer.input)
@@ -45,22 +45,22 @@ def temporal_attention(
     `HorizonAttention` (its queries are horizons) and adaptive `TimePooling` (one query).
 
     Args:
-        model: a functional model.
-        x: what `model` is fed: an array `(rows, time, features)`, or a dict of arrays.
-        batch_size: rows computed at once.
+        model: A functional model.
+        x: What `model` is fed: an array `(rows, time, features)`, or a dict of arrays.
+        batch_size: Rows computed at once.
 
     Returns:
         Layer name to `(rows, heads, queries, keys)` float32, adding up to 1 over keys; the newest
         bar is the last. With `channel_independent` patches, rows are rows times channels.
 
     Raises:
-        ValueError: the model has no such layer.
+        ValueError: The model has no such layer.
     """
     layers = _temporal_layers(model)
     if not layers:
         raise ValueError(
-            f"Model {model.name!r} has no attention over time to read: the transformers have, see "
-            "ultimate_deep.models.registry."
+            f"model {model.name!r} has no attention over time to read: the transformers have, see "
+            "ultimate_deep.models.registry"
         )
     # By name: Keras unpacks a list of one output.
     inputs = keras.Model(model.inputs, {layer.name: layer.input for layer in layers})
@@ -109,6 +109,6 @@ def _attention_layer(model: keras.Model) -> MultiScaleAttention:
         if isinstance(layer, MultiScaleAttention):
             return layer
     raise ValueError(
-        f"Model {model.name!r} has no MultiScaleAttention layer to read: build_ultimate makes "
-        "models that do."
+        f"model {model.name!r} has no MultiScaleAttention layer to read: build_ultimate makes "
+        "models that do"
     )

@@ -63,7 +63,7 @@ def describe_architecture(model: keras.Model) -> pd.DataFrame:
         `Row`). The parameters add up to `model.count_params()`.
 
     Raises:
-        ValueError: the model has not been built yet.
+        ValueError: The model has not been built yet.
     """
     columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
     for part in _parts(model):
@@ -79,7 +79,7 @@ def count_layers(model: keras.Model) -> LayerCounts:
     `normalization="none"`, are not layers.
 
     Raises:
-        ValueError: the model has not been built yet.
+        ValueError: The model has not been built yet.
     """
     weighted = products = parameters = 0
     for part in _parts(model):
@@ -149,7 +149,7 @@ class _EqualBlocks:
 
 def _parts(model: keras.Model) -> Iterator[_Rows | _EqualBlocks]:
     if not model.built:
-        raise ValueError(f"Model {model.name!r} has no weights yet: build it or call it once.")
+        raise ValueError(f"model {model.name!r} has no weights yet: build it or call it once")
     for layer in model.layers:
         if isinstance(layer, DenseStack):
             yield _Rows(list(_dense_rows(layer)))
@@ -213,9 +213,9 @@ def _block_rows(stack: Any) -> list[Row]:
         found = re.fullmatch(r"([a-z]+)_([12])_(\w+)", weight.name)
         if found is None:
             raise ValueError(
-                f"Weight {weight.name!r} of {stack.name!r} is not called <part>_<half>_<what>, "
+                f"weight {weight.name!r} of {stack.name!r} is not called <part>_<half>_<what>, "
                 "such as dense_2_kernel: name it so, or describe the layer in "
-                "models/surgery/describe.py."
+                "models/surgery/describe.py"
             )
         part, half, what = found.groups()
         group = shapes.setdefault(f"{SHARED_PRODUCT.get(part, part)}_{half}", {})

@@ -36,10 +36,10 @@ def grow(
     Chen, Goodfellow & Shlens (2016), "Net2Net", arXiv:1511.05641, for keeping the function.
 
     Args:
-        model: a functional or sequential model, built; `build_ultimate` makes such.
-        blocks: how many more blocks: one number, spread evenly over the units (what is left
+        model: A functional or sequential model, built; `build_ultimate` makes such.
+        blocks: How many more blocks: one number, spread evenly over the units (what is left
             over goes to the first ones), or one for each unit.
-        layer: the name of the stack to grow; needed where the model has several, and for a
+        layer: The name of the stack to grow; needed where the model has several, and for a
             `DenseStack`.
 
     Returns:
@@ -47,7 +47,7 @@ def grow(
         another `seed`, or its new blocks would begin as copies of old ones.
 
     Raises:
-        ValueError: there is no such stack, its number of units is another, or it cannot grow
+        ValueError: There is no such stack, its number of units is another, or it cannot grow
             without changing the function: without skips, under `deepnorm`, or a `DenseStack`
             whose norms join all that they read.
     """
@@ -89,7 +89,7 @@ def _stack_called(model: keras.Model, name: str | None) -> Any:
     if len(chosen) != 1:
         raise ValueError(
             f"grow deepens one stack, and {len(chosen)} answer to layer={name!r} in model "
-            f"{model.name!r}, whose stacks are {names}: {remedy}."
+            f"{model.name!r}, whose stacks are {names}: {remedy}"
         )
     return chosen[0]
 
@@ -100,19 +100,19 @@ def _check_can_grow(stack: Any) -> None:
             raise ValueError(
                 f"{stack.name!r} has normalization={stack.normalization!r}, which joins all values "
                 "that a transition reads, so that a new block's values would change it whatever "
-                'their weights: only a DenseStack with normalization="batch" can grow.'
+                'their weights: only a DenseStack with normalization="batch" can grow'
             )
         return
     if stack.residual_scaling == "deepnorm":
         raise ValueError(
             f"{stack.name!r} has residual_scaling='deepnorm', whose norms lie on the carry, so "
             "that no new block can pass it on unchanged: grow another scaling, or train the "
-            "deeper net anew."
+            "deeper net anew"
         )
     if stack.coupling == "none":
         raise ValueError(
             f"{stack.name!r} has coupling='none': without skips no new block can pass its input on "
-            "unchanged. Grow a stack with skips, or train the deeper net anew."
+            "unchanged; grow a stack with skips, or train the deeper net anew"
         )
 
 
@@ -126,7 +126,7 @@ def _spread(blocks: int | Sequence[int], stack: Any) -> tuple[int, ...]:
     if len(more) != units or min(more) < 0 or sum(more) < 1:
         raise ValueError(
             "blocks must be a positive number, or one number of at least 0 for each of the "
-            f"{units} units of {stack.name!r} with a positive sum; got {blocks!r}."
+            f"{units} units of {stack.name!r} with a positive sum; got {blocks!r}"
         )
     return more
 

@@ -13,13 +13,13 @@ def rebuilt(model: keras.Model, clone_function: Callable[[Any], Any]) -> keras.M
     compiled.
 
     Raises:
-        ValueError: the model is neither functional nor sequential, or has not been built.
+        ValueError: The model is neither functional nor sequential, or has not been built.
     """
     if not _has_graph(model):
         raise ValueError(
             f"{getattr(model, 'name', model)!r} is not a built functional or sequential model, so "
             "its layers cannot be told apart: make one with keras.Model(inputs, outputs), or "
-            "call it once."
+            "call it once"
         )
     if isinstance(model, keras.Sequential):
         ends = (model.inputs[0], model.outputs[0])
@@ -34,13 +34,13 @@ def cloned_layer(layer: Any, refused: tuple[type, ...] = ()) -> Any:
     """A new layer of the same configuration, without weights.
 
     Raises:
-        ValueError: a layer of a `refused` type lies inside, where it cannot be replaced.
+        ValueError: A layer of a `refused` type lies inside, where it cannot be replaced.
     """
     inside = [part for part in layer._flatten_layers(include_self=False) if type(part) in refused]
     if inside:
         raise ValueError(
             f"{inside[0].name!r} lies inside {layer.name!r}, a {type(layer).__name__} that cannot "
-            "be taken apart: build it as a functional model, layer by layer."
+            "be taken apart: build it as a functional model, layer by layer"
         )
     return type(layer).from_config(layer.get_config())
 

@@ -36,14 +36,14 @@ def unrolled(model: keras.Model) -> keras.Model:
     build, save, load and trace grows with depth.
 
     Args:
-        model: a functional or sequential model, built; models inside it may hold stacks too.
+        model: A functional or sequential model, built; models inside it may hold stacks too.
 
     Returns:
         A new model of the same name, inputs and outputs; it shares no weights with `model` and
         is not compiled.
 
     Raises:
-        ValueError: a model that is neither functional nor sequential, or a stack inside a layer
+        ValueError: A model that is neither functional nor sequential, or a stack inside a layer
             that cannot be taken apart.
     """
     copies: list[tuple[Any, Any]] = []

@@ -22,7 +22,7 @@ class TreeConfig:
         input_clip: Features are cut off at plus and minus this.
         threads: OpenMP threads, fixed so that results do not depend on the machine. More than
             the free cores made scikit-learn's trees 60 times slower; one is safe.
-        seed: Of every draw.
+        seed: Seed of every draw.
 
     Raises:
         ValueError: A value out of range.
@@ -55,4 +55,4 @@ class TreeConfig:
 def check_share(field: str, value: float) -> None:
     """Raise ValueError unless `0 < value <= 1`; NaN fails."""
     if not 0 < value <= 1:
-        raise ValueError(f"{field} must be above 0 and at most 1; got {value!r}.")
+        raise ValueError(f"{field} must be above 0 and at most 1; got {value!r}")

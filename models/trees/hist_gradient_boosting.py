@@ -1,4 +1,4 @@
-"""scikit-learn's histogram gradient boosting, kept as plain arrays and walked by our own kernel.
+"""Histogram gradient boosting of scikit-learn, kept as plain arrays and walked by our own kernel.
 
 Source: Ke et al. (2017), LightGBM, NeurIPS 30, whose histogram algorithm scikit-learn follows.
 """
@@ -115,9 +115,10 @@ class HistGradientBoosting(Booster):
         """Copy the first `trees` trees (all where absent) of a binary classifier.
 
         Args:
-            fitted: By `fit_classifier`.
+            fitted: A classifier fitted by `fit_classifier`.
             trees: How many of its trees.
-            edges: Of `bin_edges`, where it was fitted on numbers of bins in place of features.
+            edges: What `bin_edges` gave, where it was fitted on numbers of bins in place of
+                features.
         """
         nodes = [each[0].nodes for each in fitted._predictors[:trees]]
         joined = np.concatenate(nodes)
@@ -249,7 +250,7 @@ def bin_edges(x: np.ndarray, bins: int) -> list[np.ndarray]:
 
     Args:
         x: `(rows, features)`.
-        bins: At least two.
+        bins: Most bins of a feature, at least two.
 
     Returns:
         For each feature its edges, rising, float64; value `v` is in bin `i` where

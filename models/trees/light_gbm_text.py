@@ -28,7 +28,7 @@ def tree_shapes(text: str, *, features: int | None = None) -> list[TreeShape]:
     """Check a text model and return the shape of each tree.
 
     Args:
-        text: As `Booster.model_to_string` gives it.
+        text: The model as `Booster.model_to_string` gives it.
         features: How many features it must have; any number where absent.
 
     Raises:

@@ -88,7 +88,10 @@ def test_built_in_files_go_by_their_names_from_any_folder(tmp_path, monkeypatch)
         (["--model", "lstm", "--model.options.widht", "3"], "did you mean --model.options.width?"),
         (["--model", "mlp", "--model.options.width", "3"], "model 'mlp' has no option 'width'"),
         (["--model", "lstm", "--model.options.width", "x"], "--width: Expected a int"),
-        (["--model.options", "{res_blocks: 3}"], "did you mean --model.options.res_blocks_per_unit"),
+        (
+            ["--model.options", "{res_blocks: 3}"],
+            "--model.options.res_blocks_per_unit",
+        ),
         (["--fit.epochs", "0"], "fit.epochs must be at least 1, got 0"),
     ],
 )

@@ -115,7 +115,7 @@ class ConstantLearner(Learner):
 
     def preset_config(self, preset: str) -> Any:
         if preset not in self.presets():
-            raise ValueError(f"Model {self.name!r} has no preset {preset!r}")
+            raise ValueError(f"model {self.name!r} has no preset {preset!r}")
         return ConstantConfig()
 
     def check(self, config: ExperimentConfig) -> None:

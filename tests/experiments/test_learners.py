@@ -104,7 +104,7 @@ def test_names_options_and_inputs_that_do_not_fit_are_refused(family):
     with pytest.raises(ValueError, match="no preset 'enormous'"):
         builder_config(dataclasses.replace(config, model=model))
     unknown = dataclasses.replace(config, model=ModelConfig(name="crystal_ball"))
-    with pytest.raises(ValueError, match=r"No model is called 'crystal_ball'.*linear"):
+    with pytest.raises(ValueError, match=r"no model is called 'crystal_ball'.*linear"):
         prepare(unknown, QUIET)
 
 

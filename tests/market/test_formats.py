@@ -177,7 +177,7 @@ def test_columns_of_no_or_of_several_formats_are_refused_with_the_choice(tmp_pat
         with pytest.raises(BarsError) as caught:
             read_files(write(tmp_path / "x.csv", [header, row]))
         assert what in str(caught.value)
-        for word in (*header.split(","), *FORMATS, "Remedy: state the format"):
+        for word in (*header.split(","), *FORMATS, "; state the format"):
             assert word in str(caught.value)
     with pytest.raises(BarsError, match=r"unknown format.*no header; the first row is 1, 2, 3"):
         read_files(write(tmp_path / "x.csv", ["1,2,3", "4,5,6"]))
@@ -204,7 +204,7 @@ def test_a_stated_zone_overrides_the_one_of_the_format(tmp_path):
 
 def test_integer_prices_need_a_stated_scale(tmp_path):
     path = write(tmp_path / "gbpusd.csv", metatrader_lines())
-    with pytest.raises(BarsError, match=r"integer prices.*opens at 10000\. Remedy: .*price_scale="):
+    with pytest.raises(BarsError, match=r"integer prices.*opens at 10000; .*price_scale="):
         read_files(path, timezone="UTC")
     assert read_files(path, timezone="UTC", price_scale=1)["GBPUSD"].frame["open"].iloc[0] == 10_000
     with pytest.raises(ValueError, match="price_scale must be above zero, got 0"):

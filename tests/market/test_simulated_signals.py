@@ -220,7 +220,7 @@ def test_one_asset_is_what_simulate_bars_gives_and_old_markets_are_the_same():
     label = LabelSpec(horizon_bars=6)
     six = simulate_bars(2_000, seed=2, edge=0.1, label=label)
     assert six.bars.frame["close"].iloc[-1] == pytest.approx(93.09652428550531, rel=1e-9)
-    with pytest.raises(ValueError, match=r"gives one asset, got assets.count=3. Remedy"):
+    with pytest.raises(ValueError, match=r"one asset, got assets.count=3; use simulate_assets"):
         simulate_bars(3_000, seed=5, spec=SimulationSpec(assets=TIED))
 
 

@@ -121,7 +121,7 @@ def test_symbols_share_their_boundaries_and_rows_of_one_time_stay_together():
     ],
 )
 def test_an_empty_part_is_refused(rows, horizon, spec, part):
-    with pytest.raises(ValueError, match=f"The {part} part is empty: .*Remedy"):
+    with pytest.raises(ValueError, match=f"the {part} part is empty: .*; give more bars"):
         chronological_split(*times_of(rows, horizon), spec, interval=HOUR)
 
 

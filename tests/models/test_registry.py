@@ -14,7 +14,7 @@ def test_unknown_name_lists_the_known_ones_and_says_how_to_add_one():
         known = r"adaptive_hybrid, .*, ultimate.*one line in ultimate_deep.models.registry"
         with pytest.raises(ValueError, match=known):
             function("transformr")
-    with pytest.raises(ValueError, match="No model is called 'transformr'"):
+    with pytest.raises(ValueError, match="no model is called 'transformr'"):
         models.build_model("transformr", {"features": (3,)})
 
 

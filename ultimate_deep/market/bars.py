@@ -35,16 +35,16 @@ class Bars:
     """The bars of one symbol.
 
     Attributes:
-        frame: float64 columns `open high low close volume`, all finite; index `timestamp` is the
+        frame: Columns `open high low close volume`, float64 and finite; index `timestamp` is the
             bar's *open* time, UTC, strictly increasing. A bar is known at its close.
-        symbol: the market's name.
-        interval: from a bar's open to its close.
-        session: when the market trades.
-        simulated: true for bars that no market ever printed; every result must say so.
-        notes: sentences for people: what a repair dropped, gaps, absent volume.
+        symbol: The market's name.
+        interval: Length of a bar, from its open to its close.
+        session: When the market trades.
+        simulated: True for bars that no market ever printed; every result must say so.
+        notes: Sentences for people: what a repair dropped, gaps, absent volume.
 
     Raises:
-        BarsError: when the frame is not canonical; `validate_bars` makes it so.
+        BarsError: When the frame is not canonical; `validate_bars` makes it so.
     """
 
     frame: pd.DataFrame
@@ -56,19 +56,19 @@ class Bars:
 
     def __post_init__(self) -> None:
         if not self.symbol:
-            raise BarsError("Bars need a symbol, got an empty one.")
+            raise BarsError("bars need a symbol, got an empty one")
         if self.session not in get_args(Session):
             raise BarsError(
                 f"{self.symbol}: session must be one of {', '.join(get_args(Session))}, "
-                f"got {self.session!r}."
+                f"got {self.session!r}"
             )
         if not self.interval > pd.Timedelta(0):
-            raise BarsError(f"{self.symbol}: interval must be above zero, got {self.interval}.")
+            raise BarsError(f"{self.symbol}: interval must be above zero, got {self.interval}")
         problem = _structure_problem(self.frame)
         if problem:
             raise BarsError(
-                f"{self.symbol}: the frame is not canonical: {problem}. Remedy: pass it through "
-                "validate_bars first."
+                f"{self.symbol}: the frame is not canonical: {problem}; pass it through "
+                "validate_bars first"
             )
 
     @property

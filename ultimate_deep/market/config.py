@@ -23,13 +23,13 @@ class LabelSpec:
         kind: `"direction"`: is the return from open to open above zero? `"triple_barrier"`: which
             barrier does the price meet first, the upper (1) or the lower (0)? Without a touch
             inside the horizon, the direction decides.
-        horizon_bars: bars from entry to exit.
-        ties: the label of a return that is zero, or not beyond the cost band: `"drop"` gives NaN,
+        horizon_bars: Bars from entry to exit.
+        ties: The label of a return that is zero, or not beyond the cost band: `"drop"` gives NaN,
             `"down"` 0, `"up"` 1.
-        cost_band_bps: returns of at most this size, either way, count as ties (simple return).
-        barrier_up: distance of the upper barrier in multiples of the volatility of one bar.
-        barrier_down: distance of the lower barrier, likewise.
-        barrier_window_bars: bars over which that volatility (root mean square of log returns from
+        cost_band_bps: Returns of at most this size, either way, count as ties (simple return).
+        barrier_up: Distance of the upper barrier in multiples of the volatility of one bar.
+        barrier_down: Distance of the lower barrier, likewise.
+        barrier_window_bars: Bars over which that volatility (root mean square of log returns from
             close to close, up to the decision's bar) is measured.
     """
 
@@ -43,19 +43,19 @@ class LabelSpec:
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(LabelKind):
-            raise ValueError(f"kind must be one of {get_args(LabelKind)}, got {self.kind!r}.")
+            raise ValueError(f"kind must be one of {get_args(LabelKind)}, got {self.kind!r}")
         if self.ties not in get_args(Ties):
-            raise ValueError(f"ties must be one of {get_args(Ties)}, got {self.ties!r}.")
+            raise ValueError(f"ties must be one of {get_args(Ties)}, got {self.ties!r}")
         if self.horizon_bars < 1:
-            raise ValueError(f"horizon_bars must be at least 1, got {self.horizon_bars}.")
+            raise ValueError(f"horizon_bars must be at least 1, got {self.horizon_bars}")
         if not 0 <= self.cost_band_bps < 10_000:
-            raise ValueError(f"cost_band_bps must be in [0, 10000), got {self.cost_band_bps}.")
+            raise ValueError(f"cost_band_bps must be in [0, 10000), got {self.cost_band_bps}")
         for name in ("barrier_up", "barrier_down"):
             if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be above zero, got {getattr(self, name)}.")
+                raise ValueError(f"{name} must be above zero, got {getattr(self, name)}")
         if self.barrier_window_bars < 2:
             raise ValueError(
-                f"barrier_window_bars must be at least 2, got {self.barrier_window_bars}."
+                f"barrier_window_bars must be at least 2, got {self.barrier_window_bars}"
             )
 
 
@@ -64,9 +64,9 @@ class SplitSpec:
     """How rows are shared out in time.
 
     Attributes:
-        train_fraction: the oldest share of the rows.
-        validation_fraction: the next share; the rest is the test part.
-        embargo_bars: bars before each boundary into which no label of the earlier part may reach,
+        train_fraction: The oldest share of the rows.
+        validation_fraction: The next share; the rest is the test part.
+        embargo_bars: Bars before each boundary into which no label of the earlier part may reach,
             on top of the purge.
     """
 
@@ -77,14 +77,14 @@ class SplitSpec:
     def __post_init__(self) -> None:
         for name in ("train_fraction", "validation_fraction"):
             if not 0 < getattr(self, name) < 1:
-                raise ValueError(f"{name} must be between 0 and 1, got {getattr(self, name)}.")
+                raise ValueError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
         if self.train_fraction + self.validation_fraction >= 1:
             raise ValueError(
                 "train_fraction + validation_fraction must leave rows to the test part, got "
-                f"{self.train_fraction} + {self.validation_fraction}."
+                f"{self.train_fraction} + {self.validation_fraction}"
             )
         if self.embargo_bars < 0:
-            raise ValueError(f"embargo_bars must not be negative, got {self.embargo_bars}.")
+            raise ValueError(f"embargo_bars must not be negative, got {self.embargo_bars}")
 
 
 @dataclass(frozen=True, kw_only=True)

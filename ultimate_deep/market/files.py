@@ -10,20 +10,20 @@ def find_files(source: str | Path | list[str | Path]) -> list[Path]:
     """Return the files that a source names: itself, each of a list, or a folder's tables by name.
 
     Raises:
-        FileNotFoundError: when a path does not exist, or a folder holds no table.
+        FileNotFoundError: When a path does not exist, or a folder holds no table.
     """
     if isinstance(source, list):
         if not source:
-            raise FileNotFoundError("No files given: the list of sources is empty.")
+            raise FileNotFoundError("no files given: the list of sources is empty")
         return [file for path in source for file in find_files(path)]
     path = Path(source)
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise FileNotFoundError(f"No file or folder at {path}.")
+        raise FileNotFoundError(f"no file or folder at {path}")
     files = sorted(file for file in path.iterdir() if file.suffix.lower() in TABLE_SUFFIXES)
     if not files:
         raise FileNotFoundError(
-            f"No table in the folder {path}. Looked for {', '.join(TABLE_SUFFIXES)}."
+            f"no table in the folder {path}: no file in it ends in {', '.join(TABLE_SUFFIXES)}"
         )
     return files

@@ -15,18 +15,18 @@ class BarFormat:
     """Where a format keeps what, in the plain names of `RawTable`.
 
     Attributes:
-        clock: the entry of `CLOCKS` that reads its times.
-        time: names of the time column, the first present counts.
-        volume: names of the volume column, likewise; a trailing `*` stands for any ending.
-        marks: a file with a header that has one of these columns is of this format; without any
+        clock: The entry of `CLOCKS` that reads its times.
+        time: Names of the time column, the first present counts.
+        volume: Names of the volume column, likewise; a trailing `*` stands for any ending.
+        marks: A file with a header that has one of these columns is of this format; without any
             marks, one whose columns all have a meaning in this format is.
-        comment: text that the line above the header has, in lower case.
-        headerless: pattern of the first row, joined by commas, of a file without a header.
-        positions: canonical names of the first columns of a file without a header.
-        timezone: what naive times mean; None if the caller has to state it.
-        price_scale: prices in the file are this many times the price; None if the caller has to
+        comment: Text that the line above the header has, in lower case.
+        headerless: Pattern of the first row, joined by commas, of a file without a header.
+        positions: Canonical names of the first columns of a file without a header.
+        timezone: What naive times mean; None if the caller has to state it.
+        price_scale: Prices in the file are this many times the price; None if the caller has to
             state it for prices that are all integers.
-        also: other columns of the format that are left out.
+        also: Other columns of the format that are left out.
     """
 
     clock: str
@@ -42,7 +42,7 @@ class BarFormat:
 
     def __post_init__(self) -> None:
         if self.clock not in CLOCKS:
-            raise ValueError(f"clock must be one of {', '.join(CLOCKS)}, got {self.clock!r}.")
+            raise ValueError(f"clock must be one of {', '.join(CLOCKS)}, got {self.clock!r}")
 
 
 # fmt: off
@@ -60,16 +60,16 @@ def find_format(table: RawTable, *, name: str = "auto") -> str:
     """Return the name of the table's format.
 
     Args:
-        table: with its header or first row.
+        table: A table with its header or first row.
         name: `"auto"`, or a format, which is checked to exist and believed.
 
     Raises:
-        ValueError: for a format that does not exist.
-        BarsError: when no format or more than one fits, with the columns and the choice.
+        ValueError: A format that does not exist.
+        BarsError: When no format or more than one fits, with the columns and the choice.
     """
     if name != "auto":
         if name not in FORMATS:
-            raise ValueError(f"format must be auto or one of {', '.join(FORMATS)}, got {name!r}.")
+            raise ValueError(f"format must be auto or one of {', '.join(FORMATS)}, got {name!r}")
         return name
     named = [key for key, one in FORMATS.items() if one.comment and _in_comment(table, one)]
     found = named or [key for key, one in FORMATS.items() if _fits(table, one)]
@@ -77,9 +77,9 @@ def find_format(table: RawTable, *, name: str = "auto") -> str:
         return found[0]
     what = f"ambiguous format ({' or '.join(found)})" if found else "unknown format"
     raise BarsError(
-        f"{table.name}: {what}. {_describe(table)}. Remedy: state the format, one of "
+        f"{table.name}: {what}; {_describe(table)}; state the format, one of "
         f"{', '.join(FORMATS)}, or rename the columns to timestamp, {', '.join(BAR_COLUMNS)} "
-        "with times in UTC."
+        "with times in UTC"
     )
 
 
@@ -89,7 +89,7 @@ def column_names(table: RawTable, name: str) -> dict[str, str]:
     Only the time column is left out, since a clock may need several.
 
     Raises:
-        BarsError: when a column is missing or there twice.
+        BarsError: When a column is missing or there twice.
     """
     wanted = {key: (key,) for key in BAR_COLUMNS} | {"volume": FORMATS[name].volume}
     found = {key: _first(table, names) for key, names in wanted.items()}
@@ -97,16 +97,16 @@ def column_names(table: RawTable, name: str) -> dict[str, str]:
     missing = [key for key, column in found.items() if column is None]
     if missing:
         raise BarsError(
-            f"{table.name}: missing column {', '.join(missing)} for the format {name}. "
-            f"{_describe(table)}. Remedy: rename or add it (a volume column of zeros if there is "
-            f"none), or state another format, one of {', '.join(FORMATS)}."
+            f"{table.name}: missing column {', '.join(missing)} for the format {name}; "
+            f"{_describe(table)}; rename or add it (a volume column of zeros if there is "
+            f"none), or state another format, one of {', '.join(FORMATS)}"
         )
     present = [str(column) for column in table.cells.columns]
     doubled = [str(column) for column in found.values() if present.count(str(column)) > 1]
     if doubled:
         raise BarsError(
-            f"{table.name}: column {', '.join(doubled)} is there twice. "
-            f"{_describe(table)}. Remedy: keep one of each."
+            f"{table.name}: column {', '.join(doubled)} is there twice; "
+            f"{_describe(table)}; keep one of each"
         )
     return {str(column): key for key, column in found.items() if key != "time"}
 
@@ -142,5 +142,5 @@ def _match(column: str, name: str) -> bool:
 
 def _describe(table: RawTable) -> str:
     if table.columns:
-        return f"The columns are {', '.join(table.columns)}"
-    return f"There is no header; the first row is {', '.join(table.first_row) or '(none)'}"
+        return f"the columns are {', '.join(table.columns)}"
+    return f"there is no header; the first row is {', '.join(table.first_row) or '(none)'}"

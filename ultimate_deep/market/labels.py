@@ -17,10 +17,11 @@ class Labels:
     """One entry for each bar; row t is the decision at bar t's close. All arrays `(rows,)`.
 
     Attributes:
-        values: float64 in {0, 1}; NaN where undefined or dropped by the rule for ties.
-        return_log: float64 log return from open[entry_row] to open[exit_row]; NaN where undefined.
-        entry_row: int64 row of the fill, t+1; -1 where undefined.
-        exit_row: int64 row whose open ends the label; -1 where undefined. At that time all that
+        values: Labels in {0, 1}, float64; NaN where undefined or dropped by the rule for ties.
+        return_log: Log return, float64, from open[entry_row] to open[exit_row]; NaN where
+            undefined.
+        entry_row: Row of the fill, t+1, int64; -1 where undefined.
+        exit_row: Row whose open ends the label, int64; -1 where undefined. At that time all that
             the label depends on is known.
     """
 
@@ -42,13 +43,13 @@ def make_labels(frame: pd.DataFrame, spec: LabelSpec) -> Labels:
     fill at the next open, the rule for double touches, no touch gives the direction.
 
     Raises:
-        ValueError: when the frame is not longer than the horizon and the entry need.
+        ValueError: When the frame is not longer than the horizon and the entry need.
     """
     rows, horizon = len(frame), spec.horizon_bars
     if rows < horizon + 2:
         raise ValueError(
-            f"Labels of horizon_bars={horizon} need at least {horizon + 2} bars, got {rows}. "
-            "Remedy: more bars or a shorter horizon."
+            f"labels of horizon_bars={horizon} need at least {horizon + 2} bars, got {rows}; "
+            "give more bars or a shorter horizon"
         )
     opens = frame["open"].to_numpy(dtype=np.float64)
     decisions = np.arange(rows - 1 - horizon)
@@ -131,7 +132,7 @@ def horizon_bars_of(horizon: int | str, interval: pd.Timedelta) -> int:
     """Return the bars of a horizon that is given in bars or as a time such as `15min`.
 
     Raises:
-        ValueError: no whole number of bars, or none at all.
+        ValueError: No whole number of bars, or none at all.
     """
     text = str(horizon)
     if text.isdigit():

@@ -73,23 +73,23 @@ def read_files(
     """Read the bars of one or several symbols.
 
     Args:
-        source: a CSV or Parquet file (CSV also as gz or zip), several, or a folder of them. Files
+        source: A CSV or Parquet file (CSV also as gz or zip), several, or a folder of them. Files
             of one symbol are joined where they do not overlap.
-        format: one of `FORMATS`, or `"auto"` to detect it.
-        symbol: names all that is read; else a symbol column or the file's name does.
-        interval: of the bars; else the most common difference of their times.
-        session: when the market trades; else found from the times.
+        format: One of `FORMATS`, or `"auto"` to detect it.
+        symbol: Names all that is read; else a symbol column or the file's name does.
+        interval: Interval of the bars; else the most common difference of their times.
+        session: When the market trades; else found from the times.
         timezone: IANA name of what naive times mean, where the format does not say or says other.
-        price_scale: prices in the file are this many times the price.
+        price_scale: Prices in the file are this many times the price.
         repair: `"raise"` or `"drop"`; what was dropped stands in `Bars.notes`.
-        minimum_rows: fewer bars of a symbol than this raise.
+        minimum_rows: Fewer bars of a symbol than this raise.
 
     Returns:
         The bars of each symbol, in the order of the files.
 
     Raises:
-        BarsError: with the rule, the row (from 0, below the header), the value and the remedy.
-        FileNotFoundError: when there is no such file.
+        BarsError: The rule, the row (from 0, below the header), the value and the remedy.
+        FileNotFoundError: When there is no such file.
     """
     _check_stated(timezone, price_scale)
     request = _Request(
@@ -141,12 +141,12 @@ def write_bars(bars: Bars, path: str | Path) -> Path:
     """Write canonical bars as `.parquet`, `.csv` or `.csv.gz`; the file appears whole or not.
 
     Raises:
-        ValueError: for another suffix.
+        ValueError: A name with another suffix.
     """
     path = Path(path)
     name = path.name.lower()
     if not name.endswith((".parquet", ".csv", ".csv.gz")):
-        raise ValueError(f"Bars are written as .parquet, .csv or .csv.gz, got {path.name!r}.")
+        raise ValueError(f"bars are written as .parquet, .csv or .csv.gz, got {path.name!r}")
     table = bars.frame.reset_index()
     with whole_file(path) as draft:
         if name.endswith(".parquet"):
@@ -163,10 +163,10 @@ def _check_stated(timezone: str | None, price_scale: float | None) -> None:
             ZoneInfo(timezone)
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(
-                f"timezone must be an IANA name like UTC or America/New_York, got {timezone!r}."
+                f"timezone must be an IANA name like UTC or America/New_York, got {timezone!r}"
             ) from error
     if price_scale is not None and not 0 < price_scale < np.inf:
-        raise ValueError(f"price_scale must be above zero, got {price_scale}.")
+        raise ValueError(f"price_scale must be above zero, got {price_scale}")
 
 
 def _read_table(table: RawTable, request: _Request) -> list[tuple[str, _Part]]:
@@ -178,14 +178,14 @@ def _read_table(table: RawTable, request: _Request) -> list[tuple[str, _Part]]:
             raise BarsError(
                 f"{table.name}: the format {format_name} needs "
                 f"{len(positions) or 'a header and'} columns, and there is no header; the first "
-                f"row is {', '.join(table.first_row)}. Remedy: add a header, or state another "
-                f"format, one of {', '.join(FORMATS)}."
+                f"row is {', '.join(table.first_row)}; add a header, or state another "
+                f"format, one of {', '.join(FORMATS)}"
             )
         cells = table.cells.iloc[:, : len(positions)].set_axis(list(positions), axis=1)
         table = replace(table, cells=cells)
     names = column_names(table, format_name)
     if len(table.cells) == 0:
-        raise BarsError(f"{table.name}: empty, not one row of bars. Remedy: check the download.")
+        raise BarsError(f"{table.name}: empty, not one row of bars; check the download")
     sieve = _with_times(table, format_name, request)
     symbols = _symbols(table, request.symbol)[sieve.rows]
     parts = []
@@ -223,15 +223,15 @@ def _with_times(table: RawTable, format_name: str, request: _Request) -> RowSiev
         remedy="correct the time, or state another format",
     )
     if len(sieve.frame) == 0:
-        raise BarsError(f"{table.name}: no time could be read. Remedy: state another format.")
+        raise BarsError(f"{table.name}: no time could be read; state another format")
     index = pd.DatetimeIndex(sieve.frame.index)
     if index.tz is None:
         zone = request.timezone or form.timezone
         if zone is None:
             raise BarsError(
                 f"{table.name}: naive time, neither the file nor the format {format_name} states "
-                f"a time zone; row {sieve.rows[0]} is {index[0]}. Remedy: state it, for example "
-                "timezone='UTC'."
+                f"a time zone; row {sieve.rows[0]} is {index[0]}; state it, for example "
+                "timezone='UTC'"
             )
         _localise(sieve, index, zone)
     return sieve
@@ -266,8 +266,8 @@ def _unscale(
         if integers:
             raise BarsError(
                 f"{label}: integer prices, and the format {format_name} does not state their "
-                f"scale; row 0 ({frame.index[0]}) opens at {prices[0, 0]:.10g}. Remedy: state it, "
-                "for example price_scale=100000 where 158611 means 1.58611, or price_scale=1."
+                f"scale; row 0 ({frame.index[0]}) opens at {prices[0, 0]:.10g}; state it, "
+                "for example price_scale=100000 where 158611 means 1.58611, or price_scale=1"
             )
         return frame
     if scale == 1:
@@ -291,8 +291,8 @@ def _symbols(table: RawTable, stated: str | None) -> np.ndarray:
         return column.to_numpy(dtype=object)
     if len(found) > 1:
         raise BarsError(
-            f"{table.name}: holds the symbols {', '.join(found)}, not one. Remedy: leave out "
-            f"symbol={stated!r}, or split the file."
+            f"{table.name}: holds the symbols {', '.join(found)}, not one; leave out "
+            f"symbol={stated!r}, or split the file"
         )
     return np.full(rows, stated, dtype=object)
 
@@ -326,8 +326,8 @@ def _join(
         if right.frame.index[0] <= left.frame.index[-1]:
             raise BarsError(
                 f"{symbol}: {left.file} and {right.file} overlap; the first ends at "
-                f"{left.frame.index[-1]}, the second begins at {right.frame.index[0]}. Remedy: "
-                "cut one of them, or read them apart if they are of different intervals."
+                f"{left.frame.index[-1]}, the second begins at {right.frame.index[0]}; "
+                "cut one of them, or read them apart if they are of different intervals"
             )
     frame, notes = validate_bars(
         pd.concat([part.frame for part in parts]), symbol=symbol, minimum_rows=max(minimum_rows, 2)
@@ -337,14 +337,14 @@ def _join(
     if stated_interval is not None and interval != stated_interval:
         raise BarsError(
             f"{symbol}: the interval is stated as {stated_interval}, but the most common "
-            f"difference of times is {interval}. Remedy: leave it out, or resample the bars."
+            f"difference of times is {interval}; leave it out, or resample the bars"
         )
     for part in parts:
         own = find_interval(pd.DatetimeIndex(part.frame.index)) if len(part.frame) > 2 else interval
         if own != interval:
             raise BarsError(
-                f"{symbol}: the bars of {part.file} are of {own}, the others of {interval}. "
-                "Remedy: read files of different intervals apart."
+                f"{symbol}: the bars of {part.file} are of {own}, the others of {interval}; "
+                "read files of different intervals apart"
             )
     found, settled = find_session(index, interval)
     bars = Bars(frame=frame, symbol=symbol, interval=interval, session=session or found)

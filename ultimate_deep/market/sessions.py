@@ -24,9 +24,9 @@ class Gaps:
     """Breaks between neighbouring bars that are longer than the interval.
 
     Attributes:
-        count: breaks that swallow a bar which the week's usual hours would have had.
-        longest: the longest of them, from bar open to bar open; zero without any.
-        closings: the other breaks, at which this market is usually closed (nights, weekends).
+        count: Breaks that swallow a bar which the week's usual hours would have had.
+        longest: The longest of them, from bar open to bar open; zero without any.
+        closings: The other breaks, at which this market is usually closed (nights, weekends).
     """
 
     count: int
@@ -38,10 +38,10 @@ def find_interval(index: pd.DatetimeIndex) -> pd.Timedelta:
     """Return the most common difference between neighbouring times, the shortest if several are.
 
     Raises:
-        ValueError: with fewer than two times.
+        ValueError: Fewer than two times.
     """
     if len(index) < 2:
-        raise ValueError(f"An interval needs at least two bars, got {len(index)}.")
+        raise ValueError(f"an interval needs at least two bars, got {len(index)}")
     differences, counts = np.unique(np.diff(index.as_unit("ns").asi8), return_counts=True)
     return pd.Timedelta(int(differences[np.argmax(counts)]), unit="ns")
 

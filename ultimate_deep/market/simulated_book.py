@@ -59,9 +59,9 @@ class BookNoise:
         Bids fall and asks rise level by level, and the close lies strictly between the best two.
 
         Args:
-            close: last price of each bar, `(rows,)`.
-            volume: traded in it, `(rows,)`.
-            sigma: standard deviation of its log return, `(rows,)`.
+            close: Last price of each bar, `(rows,)`.
+            volume: What was traded in it, `(rows,)`.
+            sigma: Standard deviation of its log return, `(rows,)`.
         """
         half = HALF_SPREAD * np.exp(self.spread_log)
         away = half[:, None] + LEVEL_GAP * np.arange(LEVELS)

@@ -62,12 +62,12 @@ class Noise:
         bridge: `(rows, SUB_BARS)` of the way from open to close.
         volume: `(rows,)`.
         strength: `(rows,)` wave of the planted drift.
-        scales: sizes.
-        first_block: row at which a coarse bar begins, by the clock in UTC.
-        kind: of the planted drift; a key of `KINDS`.
+        scales: Sizes of the market.
+        first_block: Row at which a coarse bar begins, by the clock in UTC.
+        kind: Kind of the planted drift; a key of `KINDS`.
         outside: `(rows,)` the planted drift where it comes from outside the bars.
-        correlation: share of the shocks' variance that is common to all assets.
-        jumps: law of the jumps.
+        correlation: Share of the shocks' variance that is common to all assets.
+        jumps: Law of the jumps.
     """
 
     shock: np.ndarray

@@ -76,7 +76,7 @@ def realise_edge(noise: Noise, edge: float, label: LabelSpec) -> Realised:
     """Return the bars whose oracle has an edge, within `EDGE_TOLERANCE`; no drift for edge 0.
 
     Raises:
-        ValueError: the edge cannot be had.
+        ValueError: The edge cannot be had.
     """
     if edge > 0:
         return _solve_amplitude(noise, edge, label)
@@ -84,7 +84,7 @@ def realise_edge(noise: Noise, edge: float, label: LabelSpec) -> Realised:
     if without.edge > EDGE_TOLERANCE:
         raise ValueError(
             f"edge=0 cannot be had for {label}: without any drift the oracle already has "
-            f"{without.edge:.4f} from the unequal shares of the labels. Remedy: ties='drop'."
+            f"{without.edge:.4f} from the unequal shares of the labels; give ties='drop'"
         )
     return without
 
@@ -101,7 +101,7 @@ def _solve_amplitude(noise: Noise, edge: float, label: LabelSpec) -> Realised:
         raise ValueError(
             f"edge={edge} cannot be reached with {label} on these {len(noise.shock):,} bars: "
             + (f"at most {high_edge:.4f}" if edge > high_edge else f"at least {low_edge:.4f}")
-            + " can be had. Remedy: another edge or label."
+            + " can be had; give another edge or label"
         )
     for attempt in range(SOLVER_STEPS):
         # Every third step halves, so that the bracket shrinks from both sides.
@@ -115,5 +115,5 @@ def _solve_amplitude(noise: Noise, edge: float, label: LabelSpec) -> Realised:
             high, high_edge = found.amplitude, found.edge
     raise ValueError(
         f"edge={edge} was not met within {EDGE_TOLERANCE}: amplitudes {low:.6f} and {high:.6f} "
-        f"give {low_edge:.4f} and {high_edge:.4f}. Remedy: another seed or more rows."
+        f"give {low_edge:.4f} and {high_edge:.4f}; give another seed or more rows"
     )

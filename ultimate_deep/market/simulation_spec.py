@@ -12,7 +12,7 @@ SIGNALS: tuple[SignalKind, ...] = get_args(SignalKind)
 
 def _check_within(name: str, value: float, low: float, high: float) -> None:
     if not (math.isfinite(value) and low <= value <= high):
-        raise ValueError(f"{name} must lie in [{low:g}, {high:g}], got {value}.")
+        raise ValueError(f"{name} must lie in [{low:g}, {high:g}], got {value}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ class RegimeSpec:
         if self.period_bars < 2:
             raise ValueError(
                 f"regimes.period_bars must be at least 2, got {self.period_bars}; a slow wave "
-                "has hundreds of bars or more."
+                "has hundreds of bars or more"
             )
 
 
@@ -70,7 +70,7 @@ class AssetSpec:
 
     Args:
         count: Assets, at least 1.
-        correlation: Of the shocks of any two assets, by one common factor, in [0, 1).
+        correlation: Correlation of the shocks of any two assets, by one common factor, in [0, 1).
         lead_lag_bars: 0 plants the signal in every asset. Above 0 the first asset leads: it
             carries the signal, and the drift of every other one is
             `tanh(leader's return over so many bars / its usual size)`.
@@ -82,21 +82,21 @@ class AssetSpec:
 
     def __post_init__(self) -> None:
         if self.count < 1:
-            raise ValueError(f"assets.count must be at least 1, got {self.count}.")
+            raise ValueError(f"assets.count must be at least 1, got {self.count}")
         if not 0.0 <= self.correlation < 1.0:
             raise ValueError(
                 f"assets.correlation must lie in [0, 1), got {self.correlation}; one common "
-                "factor cannot give a negative one."
+                "factor cannot give a negative one"
             )
         if self.lead_lag_bars < 0:
             raise ValueError(
                 f"assets.lead_lag_bars must be at least 0, got {self.lead_lag_bars}; 0 means "
-                "that no asset leads."
+                "that no asset leads"
             )
         if self.count == 1 and (self.correlation or self.lead_lag_bars):
             raise ValueError(
                 f"one asset has nothing to be tied to, got correlation={self.correlation} and "
-                f"lead_lag_bars={self.lead_lag_bars}; set assets.count to 2 or more."
+                f"lead_lag_bars={self.lead_lag_bars}; set assets.count to 2 or more"
             )
 
 
@@ -114,7 +114,7 @@ class SimulationSpec:
             the close.
         jumps: Jumps in the price.
         regimes: Slow waves of strength and volatility.
-        assets: Several assets.
+        assets: How many assets, and how they are tied together.
         order_book: Whether book snapshots come with the bars; `signal="order_book"` brings them
             in any case.
     """
@@ -127,7 +127,7 @@ class SimulationSpec:
 
     def __post_init__(self) -> None:
         if self.signal not in SIGNALS:
-            raise ValueError(f"signal must be one of {SIGNALS}, got {self.signal!r}.")
+            raise ValueError(f"signal must be one of {SIGNALS}, got {self.signal!r}")
 
     @property
     def has_book(self) -> bool:

@@ -23,16 +23,16 @@ class SimulatedMarket:
     """Simulated bars and the truth about them.
 
     Attributes:
-        bars: with `simulated=True`.
+        bars: The bars, with `simulated=True`.
         probability_up: `(rows,)` float64, the true probability, given the bars up to t, that the
             label of row t is 1 (of those that the rule for ties keeps); NaN where the label's
             horizon passes the end.
         expected_return: `(rows,)` float64, the true mean of the label's log return from open to
             open, given the same; NaN there too.
-        edge: the oracle's expected accuracy minus one half, `mean(max(p, 1 - p)) - 0.5`.
-        label: what the probability is about.
-        amplitude: scale of the planted drift, in standard deviations of a bar; 0 without an edge.
-        order_book: the book at each bar's close, columns `simulated_book.BOOK_COLUMNS` and the
+        edge: The oracle's expected accuracy minus one half, `mean(max(p, 1 - p)) - 0.5`.
+        label: What the probability is about.
+        amplitude: Scale of the planted drift, in standard deviations of a bar; 0 without an edge.
+        order_book: The book at each bar's close, columns `simulated_book.BOOK_COLUMNS` and the
             index of the bars; None unless the specification asks for it. Joined to the frame of
             the bars, it is what the features of the book take.
     """
@@ -72,16 +72,16 @@ def simulate_bars(
     (`spec.regimes`) that includes their phase, and with `order_book` the past books.
 
     Args:
-        rows: bars, at least 64.
-        seed: same seed, same bars.
-        edge: expected accuracy of the oracle minus one half, for `label`; 0 plants no drift at
+        rows: Bars, at least 64.
+        seed: The same seed gives the same bars.
+        edge: Expected accuracy of the oracle minus one half, for `label`; 0 plants no drift at
             all. The amplitude is solved so that the bars have it within 0.0005.
-        interval: of the bars; the market never closes.
-        label: kind `"direction"`, any horizon, cost band and rule for ties.
-        spec: signal, jumps, regimes, order book; one asset.
+        interval: Interval of the bars; the market never closes.
+        label: Kind `"direction"`, any horizon, cost band and rule for ties.
+        spec: Signal, jumps, regimes, order book; one asset.
 
     Raises:
-        ValueError: for a label whose probability is not known exactly (triple barrier), an edge
+        ValueError: A label whose probability is not known exactly (triple barrier), an edge
             that cannot be reached, too few rows or more than the calendar holds, or several
             assets (`simulate_assets` gives those).
 
@@ -90,8 +90,8 @@ def simulate_bars(
     """
     if spec.assets.count > 1:
         raise ValueError(
-            f"simulate_bars gives one asset, got assets.count={spec.assets.count}. Remedy: "
-            "simulate_assets."
+            f"simulate_bars gives one asset, got assets.count={spec.assets.count}; "
+            "use simulate_assets"
         )
     markets = simulate_assets(rows, seed=seed, edge=edge, interval=interval, label=label, spec=spec)
     return next(iter(markets.values()))
@@ -191,21 +191,21 @@ def _market(
 def _check_request(rows: int, edge: float, step: pd.Timedelta, label: LabelSpec) -> None:
     if label.kind != "direction":
         raise ValueError(
-            f"The probability of a label of kind {label.kind!r} is not known exactly. Remedy: "
-            "simulate with kind='direction'."
+            f"the probability of a label of kind {label.kind!r} is not known exactly; "
+            "simulate with kind='direction'"
         )
     least = max(64, label.horizon_bars + 2 + WINDOW_BARS)
     if rows < least:
         raise ValueError(
-            f"rows must be at least {least} with horizon_bars={label.horizon_bars}, got {rows}."
+            f"rows must be at least {least} with horizon_bars={label.horizon_bars}, got {rows}"
         )
     if not 0 <= edge < 0.5:
-        raise ValueError(f"edge must be in [0, 0.5), got {edge}: accuracy is one half plus it.")
+        raise ValueError(f"edge must be in [0, 0.5), got {edge}: accuracy is one half plus it")
     if not step > pd.Timedelta(0):
-        raise ValueError(f"interval must be above zero, got {step}.")
+        raise ValueError(f"interval must be above zero, got {step}")
     room = int((pd.Timestamp.max.tz_localize("UTC") - START) / step)
     if rows > room:
         raise ValueError(
-            f"{rows:,} bars of {step} pass the end of the calendar, which holds {room:,}. Remedy: "
-            "fewer rows or a shorter interval."
+            f"{rows:,} bars of {step} pass the end of the calendar, which holds {room:,}; "
+            "give fewer rows or a shorter interval"
         )

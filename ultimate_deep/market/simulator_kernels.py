@@ -110,8 +110,10 @@ def cross_timeframe_drift(close: np.ndarray, last: float, first_block: int, row:
     returns. A block under way is not looked at. Zero before there are 9 complete blocks.
 
     Args:
-        last: x.
-        first_block: row at which a block begins, in [0, 16).
+        close: Prices at the closes so far, `(rows,)`.
+        last: The last standardised return, `x`.
+        first_block: Row at which a block begins, in [0, 16).
+        row: Row of the close.
     """
     end = row - (row + 1 - first_block) % COARSE_BARS  # the last bar of a complete block
     if end - SCALE_BLOCKS * COARSE_BARS < 0:
@@ -132,11 +134,11 @@ class Planted(NamedTuple):
 
     Attributes:
         kind: `INTERACTION`, `LINEAR`, `LONG_MEMORY`, `CROSS_TIMEFRAME` or `OUTSIDE`.
-        amplitude: of the drift, in standard deviations of a bar.
+        amplitude: Amplitude of the drift, in standard deviations of a bar.
         strength: `(rows,)` multiplies the drift of each bar.
         memory: `(lags,)` weights of the last shocks, newest first.
         outside: `(rows,)` g as known at each close, of `OUTSIDE`.
-        first_block: row at which a coarse bar begins.
+        first_block: Row at which a coarse bar begins.
     """
 
     kind: int
@@ -151,13 +153,13 @@ class Scales(NamedTuple):
     """Sizes that do not depend on what is drawn.
 
     Attributes:
-        sigma_typical: of a bar's log return.
+        sigma_typical: Typical sigma of a bar's log return.
         shape: `(rows,)` of the day.
         level: `(rows,)` multiplies sigma.
-        shock_variance: of a body's shock; more than 1 with jumps.
-        delay_bars: bars after which a bar bears on drift and sigma.
-        price_start: first open.
-        volume_typical: of a bar.
+        shock_variance: Variance of a body's shock; more than 1 with jumps.
+        delay_bars: Bars after which a bar bears on drift and sigma.
+        price_start: The first open.
+        volume_typical: Typical volume of a bar.
     """
 
     sigma_typical: float

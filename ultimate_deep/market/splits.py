@@ -16,12 +16,12 @@ class Split:
     """Row numbers of the three parts, int64, in the order of the arrays given.
 
     Attributes:
-        train: rows whose labels ended before the first boundary (and its embargo).
-        validation: rows between the boundaries whose labels ended before the second.
-        test: rows from the second boundary on.
-        boundaries: decision times (UTC) from which validation and test begin.
-        purged: rows in no part, since their label reaches a later part.
-        embargoed: rows in no part, since their label ends within the embargo.
+        train: Rows whose labels ended before the first boundary (and its embargo).
+        validation: Rows between the boundaries whose labels ended before the second.
+        test: Rows from the second boundary on.
+        boundaries: Decision times (UTC) from which validation and test begin.
+        purged: Rows in no part, since their label reaches a later part.
+        embargoed: Rows in no part, since their label ends within the embargo.
     """
 
     train: np.ndarray
@@ -51,11 +51,11 @@ def chronological_split(
             any order.
         label_end_time: `(rows,)` datetime64 in UTC, when each row's label is known; not before
             the decision.
-        spec: the shares and the embargo.
-        interval: of the bars.
+        spec: The shares and the embargo.
+        interval: Interval of the bars.
 
     Raises:
-        ValueError: for arrays of unequal shape, missing times, labels that end before their
+        ValueError: Arrays of unequal shape, missing times, labels that end before their
             decision, and when a part would be empty.
     """
     decided, ended = checked_spans(decision_time, label_end_time)
@@ -76,9 +76,9 @@ def chronological_split(
     for name, part in parts.items():
         if len(part) == 0:
             raise ValueError(
-                f"The {name} part is empty: {len(decided):,} rows at {len(times):,} times, of "
-                f"which {int(late.sum()):,} fall to purge and embargo, for {spec}. Remedy: more "
-                "bars, other fractions, a shorter horizon or a smaller embargo."
+                f"the {name} part is empty: {len(decided):,} rows at {len(times):,} times, of "
+                f"which {int(late.sum()):,} fall to purge and embargo, for {spec}; give "
+                "more bars, other fractions, a shorter horizon or a smaller embargo"
             )
     return Split(
         **parts,
@@ -94,7 +94,7 @@ def checked_spans(
     """Return both as naive datetime64[ns] that mean UTC, `(rows,)`.
 
     Raises:
-        ValueError: for empty arrays, unequal shapes, missing times, and labels that end before
+        ValueError: Empty arrays, unequal shapes, missing times, and labels that end before
             their decision.
     """
     decided = _whole_times(decision_time, "decision_time")
@@ -102,14 +102,14 @@ def checked_spans(
     if decided.shape != ended.shape:
         raise ValueError(
             "decision_time and label_end_time must have one entry for each row, got shapes "
-            f"{decided.shape} and {ended.shape}."
+            f"{decided.shape} and {ended.shape}"
         )
     early = ended < decided
     if early.any():
         row = int(np.argmax(early))
         raise ValueError(
-            f"A label cannot end before its decision: row {row} is decided at {decided[row]} and "
-            f"ends at {ended[row]}."
+            f"a label cannot end before its decision: row {row} is decided at {decided[row]} and "
+            f"ends at {ended[row]}"
         )
     return decided, ended
 
@@ -123,7 +123,7 @@ def embargo_limit(
         times: Distinct decision times, sorted.
         boundary: The later part's first decision.
         embargo_bars: Intervals, or as many decision times: whichever is more.
-        interval: Of the bars.
+        interval: Interval of the bars.
     """
     place = int(np.searchsorted(times, boundary)) - embargo_bars
     by_count = times[max(place, 0)]
@@ -135,10 +135,10 @@ def _whole_times(times: np.ndarray | pd.DatetimeIndex, name: str) -> np.ndarray:
     """Return `utc_times` that are all there."""
     index = pd.DatetimeIndex(times)
     if len(index) == 0:
-        raise ValueError(f"{name} is empty. Remedy: check that any row survived warm-up and ties.")
+        raise ValueError(f"{name} is empty; check that any row survived warm-up and ties")
     if index.hasnans:
         row = int(np.argmax(index.isna()))
         raise ValueError(
-            f"{name} is missing in row {row}. Remedy: leave rows without a label out of the split."
+            f"{name} is missing in row {row}; leave rows without a label out of the split"
         )
     return utc_times(index)

@@ -21,11 +21,11 @@ class RawTable:
     """The cells of one file.
 
     Attributes:
-        name: the file's name (and the member's, of an archive), for messages.
-        cells: one row for each data row. Columns are the file's own names in lower case without
+        name: The file's name (and the member's, of an archive), for messages.
+        cells: One row for each data row. Columns are the file's own names in lower case without
             `<>`, blanks as `_`; numbers from 0 without a header.
-        columns: the names as the file spells them, empty without a header.
-        comment: a line above the header, or empty.
+        columns: The names as the file spells them, empty without a header.
+        comment: A line above the header, or empty.
     """
 
     name: str
@@ -46,7 +46,7 @@ def read_tables(path: Path) -> Iterator[RawTable]:
     """Yield the raw table of a file, or one for each member of a zip archive.
 
     Raises:
-        BarsError: when the file is empty, broken or no table.
+        BarsError: When the file is empty, broken or no table.
     """
     if path.suffix.lower() in (".parquet", ".pq"):
         yield _read_parquet(path)
@@ -55,9 +55,7 @@ def read_tables(path: Path) -> Iterator[RawTable]:
         for name, data in _unpack(path):
             yield _read_csv(name, data)
     except (zipfile.BadZipFile, gzip.BadGzipFile, EOFError) as error:
-        raise BarsError(
-            f"{path.name}: broken archive, {error}. Remedy: fetch the file again."
-        ) from error
+        raise BarsError(f"{path.name}: broken archive, {error}; fetch the file again") from error
 
 
 def _unpack(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -70,7 +68,7 @@ def _unpack(path: Path) -> Iterator[tuple[str, bytes]]:
             if not members:
                 raise BarsError(
                     f"{path.name}: the archive holds no {' or '.join(TEXT_SUFFIXES)} file, only "
-                    f"{', '.join(archive.namelist()) or 'nothing'}. Remedy: pack a CSV file."
+                    f"{', '.join(archive.namelist()) or 'nothing'}; pack a CSV file"
                 )
             for name in members:
                 yield f"{path.name}/{name}", archive.read(name)
@@ -86,7 +84,7 @@ def _read_parquet(path: Path) -> RawTable:
         cells = pd.read_parquet(path)
     except Exception as error:  # pyarrow raises several unrelated kinds
         raise BarsError(
-            f"{path.name}: cannot be read as Parquet, {error}. Remedy: write it again."
+            f"{path.name}: cannot be read as Parquet, {error}; write it again"
         ) from error
     if not isinstance(cells.index, pd.RangeIndex):
         cells = cells.reset_index()
@@ -102,13 +100,13 @@ def _read_csv(name: str, data: bytes) -> RawTable:
         # A character cut at the end of the sample is no fault.
         if error.start < min(len(data), 65_536) - 4:
             raise BarsError(
-                f"{name}: not text in UTF-8, byte {error.start} is {data[error.start]:#x}. "
-                "Remedy: save it as UTF-8."
+                f"{name}: not text in UTF-8, byte {error.start} is {data[error.start]:#x}; "
+                "save it as UTF-8"
             ) from error
         head = data[: error.start].decode("utf-8-sig").splitlines()
     filled = [(number, line) for number, line in enumerate(head) if line]
     if not filled:
-        raise BarsError(f"{name}: empty file. Remedy: check the download.")
+        raise BarsError(f"{name}: empty file; check the download")
     separator = max(",;\t", key=filled[-1][1].count)
     comment = ""
     if (
@@ -150,18 +148,18 @@ def _parse(
             )
     except pd.errors.EmptyDataError as error:
         raise BarsError(
-            f"{name}: empty, a header without one row of bars. Remedy: check the download."
+            f"{name}: empty, a header without one row of bars; check the download"
         ) from error
     except (pd.errors.ParserError, pd.errors.ParserWarning, UnicodeDecodeError) as error:
         raise BarsError(
-            f"{name}: cannot be read as a table separated by {separator!r}, {error}. Remedy: give "
-            "every row the same number of fields."
+            f"{name}: cannot be read as a table separated by {separator!r}, {error}; give "
+            "every row the same number of fields"
         ) from error
     if columns is not None:
         if len(columns) != cells.shape[1]:
             raise BarsError(
-                f"{name}: the header has {len(columns)} fields, the rows have {cells.shape[1]}. "
-                "Remedy: give both the same number."
+                f"{name}: the header has {len(columns)} fields, the rows have {cells.shape[1]}; "
+                "give both the same number"
             )
         cells.columns = pd.Index(columns)
     return cells

@@ -37,14 +37,14 @@ def coarse_bars(frame: pd.DataFrame, interval: pd.Timedelta, factor: int) -> Coa
 
     Args:
         frame: Canonical bars of one symbol.
-        interval: Their length.
+        interval: Length of the fine bars.
         factor: Fine bars in a coarse bar.
 
     Raises:
-        ValueError: a factor below 1.
+        ValueError: A factor below 1.
     """
     if factor < 1:
-        raise ValueError(f"factor must be at least 1 bar, got {factor}.")
+        raise ValueError(f"factor must be at least 1 bar, got {factor}")
     index = pd.DatetimeIndex(frame.index)
     opens = utc_times(index).astype(np.int64)
     span = interval.value * factor

@@ -24,9 +24,9 @@ class RowSieve:
     """Applies one rule after another to a frame: raises at the first bad row or drops bad rows.
 
     Attributes:
-        frame: the rows that are left, indexed by time.
-        rows: the number that each of them had at its source, from 0.
-        notes: a sentence for each rule that dropped rows.
+        frame: The rows that are left, indexed by time.
+        rows: The number that each of them had at its source, from 0.
+        notes: A sentence for each rule that dropped rows.
     """
 
     def __init__(
@@ -49,13 +49,13 @@ class RowSieve:
         """Hold the rows to a rule.
 
         Args:
-            rule: what every row must keep, as a sentence without its full stop.
+            rule: What every row must keep, as a sentence without its full stop.
             bad: `(rows,)` bool, true where the rule is broken.
-            value: gives the offending values of one row as text.
-            remedy: what the user can do, other than `repair="drop"`.
+            value: Gives the offending values of one row as text.
+            remedy: What the user can do, other than `repair="drop"`.
 
         Raises:
-            BarsError: when a row is bad and the repair is `"raise"`.
+            BarsError: When a row is bad and the repair is `"raise"`.
         """
         count = int(bad.sum())
         if count == 0:
@@ -64,8 +64,8 @@ class RowSieve:
         where = f"row {self.rows[first]} ({_stamp(self.frame.index[first])}): {value(first)}"
         if self.repair == "raise":
             raise BarsError(
-                f"{self.symbol}: {rule}. Broken by {count:,} of {len(self.frame):,} rows, first by "
-                f'{where}. Remedy: {remedy}, or repair="drop" to drop such rows.'
+                f"{self.symbol}: {rule}; broken by {count:,} of {len(self.frame):,} rows, first by "
+                f'{where}; {remedy}, or repair="drop" to drop such rows'
             )
         self.notes.append(f"Dropped {count:,} rows: {rule}. The first was {where}.")
         self.frame = self.frame[~bad]
@@ -83,13 +83,13 @@ def validate_bars(
     """Return the frame in canonical form and a note for each thing that was repaired.
 
     Args:
-        frame: bars indexed by tz-aware bar open time, or with it in a column `timestamp`; columns
+        frame: Bars indexed by tz-aware bar open time, or with it in a column `timestamp`; columns
             `open high low close volume`, others are left out. Rows are numbered from 0.
-        symbol: named in every message.
+        symbol: Named in every message.
         repair: `"raise"` raises at the first broken rule; `"drop"` drops the rows that break it
             and says so in the notes. Missing columns, naive time, an empty frame and too few rows
             always raise.
-        minimum_rows: fewer rows than this, after repair, raise.
+        minimum_rows: Fewer rows than this, after repair, raise.
         row_numbers: `(rows,)` numbers by which messages name the rows, if not their positions.
 
     Returns:
@@ -97,12 +97,12 @@ def validate_bars(
         in UTC, nanoseconds, strictly increasing) and the notes.
 
     Raises:
-        BarsError: with the rule, the row's number and time, the value and the remedy.
+        BarsError: The rule, the row's number and time, the value and the remedy.
     """
     if repair not in get_args(Repair):
-        raise ValueError(f'repair must be "raise" or "drop", got {repair!r}.')
+        raise ValueError(f'repair must be "raise" or "drop", got {repair!r}')
     if minimum_rows < 1:
-        raise ValueError(f"minimum_rows must be at least 1, got {minimum_rows}.")
+        raise ValueError(f"minimum_rows must be at least 1, got {minimum_rows}")
     sieve = RowSieve(
         _with_time_index(frame, symbol=symbol),
         symbol=symbol,
@@ -120,9 +120,9 @@ def validate_bars(
     _apply_order(sieve)
     if len(sieve.frame) < minimum_rows:
         raise BarsError(
-            f"{symbol}: too few rows. At least {minimum_rows:,} bars are needed, got "
-            f"{len(sieve.frame):,} of {len(frame):,} rows given. Remedy: a longer file, or a "
-            "smaller minimum_rows."
+            f"{symbol}: too few rows; at least {minimum_rows:,} bars are needed, got "
+            f"{len(sieve.frame):,} of {len(frame):,} rows given; give a longer file, "
+            "or a smaller minimum_rows"
         )
     return sieve.frame, tuple(sieve.notes)
 
@@ -134,27 +134,25 @@ def _with_time_index(frame: pd.DataFrame, *, symbol: str) -> pd.DataFrame:
     missing = [name for name in BAR_COLUMNS if name not in frame.columns]
     if missing:
         raise BarsError(
-            f"{symbol}: missing column {', '.join(missing)}. The columns are "
-            f"{', '.join(map(str, frame.columns)) or '(none)'}. Remedy: rename or add it; bars "
-            "without volume have a volume column of zeros."
+            f"{symbol}: missing column {', '.join(missing)}; the columns are "
+            f"{', '.join(map(str, frame.columns)) or '(none)'}; rename or add it; bars "
+            "without volume have a volume column of zeros"
         )
     doubled = [name for name in BAR_COLUMNS if list(frame.columns).count(name) > 1]
     if doubled:
-        raise BarsError(
-            f"{symbol}: column {', '.join(doubled)} is there twice. Remedy: keep one of each."
-        )
+        raise BarsError(f"{symbol}: column {', '.join(doubled)} is there twice; keep one of each")
     if len(frame) == 0:
-        raise BarsError(f"{symbol}: empty, not one row of bars. Remedy: check the file or filter.")
+        raise BarsError(f"{symbol}: empty, not one row of bars; check the file or filter")
     index = frame.index
     if not isinstance(index, pd.DatetimeIndex):
         raise BarsError(
-            f"{symbol}: the index holds {index.dtype}, not times; row 0 is {index[0]!r}. Remedy: "
-            "index the frame by tz-aware bar open time, or give it in a column `timestamp`."
+            f"{symbol}: the index holds {index.dtype}, not times; row 0 is {index[0]!r}; "
+            "index the frame by tz-aware bar open time, or give it in a column `timestamp`"
         )
     if index.tz is None:
         raise BarsError(
-            f"{symbol}: naive time, no time zone is stated; row 0 is {index[0]}. Remedy: "
-            "tz_localize the times, or state the zone: timezone='UTC'."
+            f"{symbol}: naive time, no time zone is stated; row 0 is {index[0]}; "
+            "tz_localize the times, or state the zone: timezone='UTC'"
         )
     canonical = frame.loc[:, list(BAR_COLUMNS)]
     canonical.index = index.tz_convert("UTC").as_unit("ns").rename("timestamp")
@@ -230,7 +228,7 @@ def _apply_order(sieve: RowSieve) -> None:
         raise BarsError(
             f"{sieve.symbol}: disorder, the newest bar comes first; row {sieve.rows[0]} is "
             f"{_stamp(sieve.frame.index[0])} and row {sieve.rows[1]} is "
-            f"{_stamp(sieve.frame.index[1])}. Remedy: reverse the rows (frame.iloc[::-1])."
+            f"{_stamp(sieve.frame.index[1])}; reverse the rows (frame.iloc[::-1])"
         )
     sieve.apply(
         "no duplicates, every time appears once",

@@ -22,7 +22,7 @@ class Windows:
         window_bars: Bars in a window; None gives the newest bar alone, `(rows, features)`.
 
     Raises:
-        ValueError: wrong shapes or types, or a window that begins before the table.
+        ValueError: Wrong shapes or types, or a window that begins before the table.
     """
 
     table: np.ndarray
@@ -59,7 +59,7 @@ class Windows:
 
     @property
     def dtype(self) -> np.dtype[np.float32]:
-        """float32."""
+        """The table's type, float32."""
         return self.table.dtype
 
     def __len__(self) -> int:

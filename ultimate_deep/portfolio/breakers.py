@@ -17,18 +17,18 @@ class BreakerSpec:
     signals, not breakers.
 
     Args:
-        max_drawdown: fraction lost since the highest equity, marked at closes, at which every
+        max_drawdown: Fraction lost since the highest equity, marked at closes, at which every
             position is closed; None for no such breaker.
-        cooldown_bars: rows for which the account then stays flat, after which the drawdown is
+        cooldown_bars: Rows for which the account then stays flat, after which the drawdown is
             counted from the equity of that time; None: for good.
-        volatility_ratio: a symbol's short over long volatility from which on its wanted position
+        volatility_ratio: A symbol's short over long volatility from which on its wanted position
             is cut, for as long as it lasts; None for no such breaker.
-        short_bars, long_bars: spans of the two exponentially weighted volatilities. Nothing is
+        short_bars, long_bars: Spans of the two exponentially weighted volatilities. Nothing is
             cut in a symbol's first `long_bars` bars.
         spike_action: "flat" or "halve".
 
     Raises:
-        TypeError, ValueError: an option that is no number or out of its range.
+        TypeError, ValueError: An option that is no number or out of its range.
     """
 
     max_drawdown: float | None = None
@@ -52,17 +52,17 @@ class BreakerSpec:
         if check_count("long_bars", self.long_bars, lowest=2, remedy="give 200") <= self.short_bars:
             raise ValueError(
                 f"long_bars must exceed short_bars, got {self.long_bars} and {self.short_bars}; "
-                "give for example 200 and 10."
+                "give for example 200 and 10"
             )
         highest = math.sqrt((self.long_bars + 1) / (self.short_bars + 1))
         if self.volatility_ratio is not None and self.volatility_ratio >= highest:
             raise ValueError(
                 f"volatility_ratio must be below {highest:.3g}, the root of (long_bars + 1) / "
                 f"(short_bars + 1), which not even one endless move can exceed, got "
-                f"{self.volatility_ratio}; lower it, or set the spans further apart."
+                f"{self.volatility_ratio}; lower it, or set the spans further apart"
             )
         if self.spike_action not in ("flat", "halve"):
-            raise ValueError(f'spike_action must be "flat" or "halve", got {self.spike_action!r}.')
+            raise ValueError(f'spike_action must be "flat" or "halve", got {self.spike_action!r}')
 
     @property
     def active(self) -> tuple[str, ...]:

@@ -27,18 +27,18 @@ class CostSpec:
     days; a position that a stop closes inside a bar pays for the whole bar.
 
     Args:
-        fee_bps: commission per side, basis points of the traded notional.
-        slippage_bps: distance of the fill from the middle price beyond half the spread, per side.
-        spread_bps: quoted spread, ask less bid; half of it is paid per side.
-        impact_coefficient: of the square-root law, 0 for none; about 1 in the sources.
-        impact_span_bars: span of the weighted means (weight `2 / (span + 1)` on the last bar).
-        borrow_bps_per_year: paid on the notional of short positions.
-        funding_bps_per_year: paid by long positions and received by short ones, as perpetual
+        fee_bps: Commission per side, basis points of the traded notional.
+        slippage_bps: Distance of the fill from the middle price beyond half the spread, per side.
+        spread_bps: Quoted spread, ask less bid; half of it is paid per side.
+        impact_coefficient: Coefficient of the square-root law, 0 for none; about 1 in the sources.
+        impact_span_bars: Span of the weighted means (weight `2 / (span + 1)` on the last bar).
+        borrow_bps_per_year: Rate paid on the notional of short positions.
+        funding_bps_per_year: Rate paid by long positions and received by short ones, as perpetual
             futures do it; where it is negative, shorts pay longs.
 
     Raises:
-        TypeError: a cost that is no number.
-        ValueError: a negative or non-finite cost (funding may be negative), or 5,000 bps and more
+        TypeError: A cost that is no number.
+        ValueError: A negative or non-finite cost (funding may be negative), or 5,000 bps and more
             in all per side: a full reversal would then pay the whole equity.
 
     Source: Almgren, Thum, Hauptmann & Li (2005), Risk 18(7); Toth et al. (2011), Physical Review
@@ -75,7 +75,7 @@ class CostSpec:
             raise ValueError(
                 "fee_bps + slippage_bps + spread_bps / 2 must stay below 5000 per side, "
                 f"got {self.per_side_bps}; "
-                "give basis points (1 bps = 0.01%), not a fraction or a price."
+                "give basis points (1 bps = 0.01%), not a fraction or a price"
             )
 
     @property

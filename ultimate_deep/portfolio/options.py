@@ -15,18 +15,18 @@ def check_number(
     """Return `value` as a float.
 
     Args:
-        name: what to call the option in an error.
-        value: a finite number, no boolean.
-        lowest, highest: bounds that the value may reach.
-        above: bound that it must exceed.
-        remedy: what to give instead, a clause without a full stop.
+        name: What to call the option in an error.
+        value: A finite number, no boolean.
+        lowest, highest: Bounds that the value may reach.
+        above: Bound that it must exceed.
+        remedy: What to give instead, a clause without a full stop.
 
     Raises:
         TypeError: `value` is no number.
         ValueError: `value` is out of bounds or not finite.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number, got {value!r}; {remedy}.")
+        raise TypeError(f"{name} must be a number, got {value!r}; {remedy}")
     if not (math.isfinite(value) and lowest <= value <= highest and value > above):
         rules = ["finite"]
         if math.isfinite(lowest):
@@ -35,7 +35,7 @@ def check_number(
             rules.append(f"above {above:g}")
         if math.isfinite(highest):
             rules.append(f"at most {highest:g}")
-        raise ValueError(f"{name} must be {' and '.join(rules)}, got {value}; {remedy}.")
+        raise ValueError(f"{name} must be {' and '.join(rules)}, got {value}; {remedy}")
     return float(value)
 
 
@@ -47,7 +47,7 @@ def check_count(name: str, value: object, *, lowest: int, remedy: str) -> int:
         ValueError: `value` is too small.
     """
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be a whole number, got {value!r}; {remedy}.")
+        raise TypeError(f"{name} must be a whole number, got {value!r}; {remedy}")
     if value < lowest:
-        raise ValueError(f"{name} must be at least {lowest}, got {value}; {remedy}.")
+        raise ValueError(f"{name} must be at least {lowest}, got {value}; {remedy}")
     return value

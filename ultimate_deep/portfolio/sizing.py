@@ -37,19 +37,19 @@ def size_positions(
     Every method keeps the signal's side, scales with its size and leaves NaN where it is NaN.
 
     Args:
-        signal: in [-1, 1] or NaN, shape `(rows,)`.
-        spec: the rule.
-        probability: calibrated probability of up, for "kelly" and "confidence", `(rows,)`.
-        volatility_per_year: known at each row's close, for "volatility_target", `(rows,)`; where
-            it is NaN or 0 the position is 0.
+        signal: Signals in [-1, 1] or NaN, shape `(rows,)`.
+        spec: The rule of sizing.
+        probability: Calibrated probability of up, for "kelly" and "confidence", `(rows,)`.
+        volatility_per_year: Volatility known at each row's close, for "volatility_target",
+            `(rows,)`; where it is NaN or 0 the position is 0.
 
     Raises:
-        ValueError: shapes that differ; no probability or volatility where the rule needs one; a
+        ValueError: Shapes that differ; no probability or volatility where the rule needs one; a
             row with a signal and no probability; values out of their range.
     """
     wanted = np.asarray(signal, dtype=np.float64)
     if wanted.ndim != 1 or bool((np.abs(wanted) > 1.0).any()):
-        raise ValueError("signal must have shape (rows,) and lie in [-1, 1] or be NaN.")
+        raise ValueError("signal must have shape (rows,) and lie in [-1, 1] or be NaN")
     if spec.method == "fixed":
         share = np.full(len(wanted), spec.fixed_fraction)
     elif spec.method == "volatility_target":
@@ -66,13 +66,13 @@ def size_positions(
 def _required(name: str, values: npt.ArrayLike | None, signal: Array1D) -> Array1D:
     if values is None:
         raise ValueError(
-            f"this sizing needs `{name}`; give one value per row, or choose another method."
+            f"this sizing needs `{name}`; give one value per row, or choose another method"
         )
     array = np.asarray(values, dtype=np.float64)
     if array.shape != signal.shape:
         raise ValueError(
             f"{name} must have the signal's shape {signal.shape}, got {array.shape}; "
-            "give one value per row."
+            "give one value per row"
         )
     return array
 
@@ -85,7 +85,7 @@ def _side_probability(probability: Array1D, signal: Array1D) -> Array1D:
         row = int(np.argmax(bad))
         raise ValueError(
             f"probability must lie in [0, 1] wherever there is a signal, got {probability[row]} "
-            f"at row {row}; apply the bundle's temperature to logits, or drop the signal."
+            f"at row {row}; apply the bundle's temperature to logits, or drop the signal"
         )
     side = np.where(signal > 0.0, probability, 1.0 - probability)
     return np.where(taken, side, math.nan)
@@ -103,7 +103,7 @@ def _probability_share(chance: Array1D, spec: SizingSpec) -> Array1D:
 
 def _volatility_share(volatility: Array1D, spec: SizingSpec) -> Array1D:
     if bool((volatility < 0.0).any()) or bool(np.isinf(volatility).any()):
-        raise ValueError("volatility_per_year must not be negative or infinite; NaN where unknown.")
+        raise ValueError("volatility_per_year must not be negative or infinite; NaN where unknown")
     share = np.zeros(len(volatility))
     known = volatility > 0.0  # NaN is not
     np.divide(spec.target_volatility, volatility, out=share, where=known)

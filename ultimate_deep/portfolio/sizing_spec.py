@@ -14,23 +14,23 @@ class SizingSpec:
     """Turns signals in [-1, 1] into positions, fractions of equity. The default changes nothing.
 
     Args:
-        method: one of
+        method: How the size is found, one of
             "fixed": `fixed_fraction` of equity;
             "volatility_target": `target_volatility` over the volatility of the symbol;
             "kelly": `kelly_fraction` times the Kelly fraction of the side's probability;
             "confidence": in proportion to the side's probability between
             `confidence_threshold` (nothing) and 1 (everything).
-        max_position: largest position on either side, in (0, 1].
-        fixed_fraction: in (0, 1].
-        target_volatility: per year, a fraction (0.1 for 10%).
-        volatility_span_bars: span of the exponentially weighted volatility of closed bars.
-        kelly_fraction: share of the full Kelly bet, in (0, 1]; half of it is common.
-        average_gain, average_loss: what a right and a wrong decision gain and lose, as fractions
+        max_position: Largest position on either side, in (0, 1].
+        fixed_fraction: Fraction of equity, in (0, 1].
+        target_volatility: Volatility per year, a fraction (0.1 for 10%).
+        volatility_span_bars: Span of the exponentially weighted volatility of closed bars.
+        kelly_fraction: Share of the full Kelly bet, in (0, 1]; half of it is common.
+        average_gain, average_loss: What a right and a wrong decision gain and lose, as fractions
             of the position. 1 and 1 is the even bet: Kelly fraction `2 p - 1`.
-        confidence_threshold: in [0.5, 1).
+        confidence_threshold: Probability at which the position is nothing, in [0.5, 1).
 
     Raises:
-        TypeError, ValueError: an option that is no number or out of its range.
+        TypeError, ValueError: An option that is no number or out of its range.
     """
 
     method: SizingMethod = "fixed"
@@ -45,7 +45,7 @@ class SizingSpec:
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
-            raise ValueError(f"method must be one of {METHODS}, got {self.method!r}.")
+            raise ValueError(f"method must be one of {METHODS}, got {self.method!r}")
         for name in ("max_position", "fixed_fraction", "kelly_fraction"):
             value = getattr(self, name)
             check_number(name, value, above=0.0, highest=1.0, remedy="give 1.0 for all of it")
@@ -58,7 +58,7 @@ class SizingSpec:
             "confidence_threshold", self.confidence_threshold, lowest=0.5, remedy="give 0.5"
         )
         if threshold >= 1.0:
-            raise ValueError(f"confidence_threshold must be below 1, got {threshold}; give 0.5.")
+            raise ValueError(f"confidence_threshold must be below 1, got {threshold}; give 0.5")
 
     @property
     def needs_probability(self) -> bool:

@@ -27,16 +27,16 @@ class StopSpec:
     open again at the next open.
 
     Args:
-        stop_loss, take_profit, trailing_stop: distances above 0; None for none.
+        stop_loss, take_profit, trailing_stop: Distances above 0; None for none.
         unit: "fraction" of the price, or "volatility": multiples of one bar's volatility when the
             trade opens (exponentially weighted over `volatility_span_bars` closed bars). Where
             no price has moved yet there is no such stop.
-        volatility_span_bars: its span.
-        max_bars: bars after which a position is left, at least 1; None for no barrier.
-        re_enter: whether the same unbroken signal may open again.
+        volatility_span_bars: Span of that volatility in bars.
+        max_bars: Bars after which a position is left, at least 1; None for no barrier.
+        re_enter: Whether the same unbroken signal may open again.
 
     Raises:
-        TypeError, ValueError: an option that is no number or out of its range.
+        TypeError, ValueError: An option that is no number or out of its range.
     """
 
     stop_loss: float | None = None
@@ -49,7 +49,7 @@ class StopSpec:
 
     def __post_init__(self) -> None:
         if self.unit not in ("fraction", "volatility"):
-            raise ValueError(f'unit must be "fraction" or "volatility", got {self.unit!r}.')
+            raise ValueError(f'unit must be "fraction" or "volatility", got {self.unit!r}')
         for name in ("stop_loss", "take_profit", "trailing_stop"):
             value = getattr(self, name)
             if value is None:
@@ -59,7 +59,7 @@ class StopSpec:
             if self.unit == "fraction" and value >= 1.0 and name != "take_profit":
                 raise ValueError(
                     f"{name} must be below 1 as a fraction of the price, got {value}; "
-                    'give 0.02 for 2%, or unit="volatility".'
+                    'give 0.02 for 2%, or unit="volatility"'
                 )
         span = self.volatility_span_bars
         check_count("volatility_span_bars", span, lowest=1, remedy="give for example 20")

@@ -17,11 +17,11 @@ def bar_volatility(open_: npt.ArrayLike, close: npt.ArrayLike, *, span_bars: int
     falling by `1 - 2 / (span_bars + 1)` with each later one, weights divided by their sum.
 
     Args:
-        open_, close: prices, positive and finite, shape `(rows,)`.
-        span_bars: at least 1.
+        open_, close: Prices, positive and finite, shape `(rows,)`.
+        span_bars: Span of the weights in bars, at least 1.
 
     Raises:
-        ValueError: prices of other shapes, not positive or not finite.
+        ValueError: Prices of other shapes, not positive or not finite.
 
     Source: J.P. Morgan/Reuters (1996), RiskMetrics Technical Document, sec. 5.2, eq. 5.1, with
     the weights of a finite past normalised.
@@ -30,7 +30,7 @@ def bar_volatility(open_: npt.ArrayLike, close: npt.ArrayLike, *, span_bars: int
     first, last = np.asarray(open_, np.float64), np.asarray(close, np.float64)
     if first.ndim != 1 or first.shape != last.shape:
         raise ValueError(
-            f"open and close must both have shape (rows,), got {first.shape} and {last.shape}."
+            f"open and close must both have shape (rows,), got {first.shape} and {last.shape}"
         )
     for name, price in (("open", first), ("close", last)):
         bad = ~((price > 0) & (price < np.inf))
@@ -38,7 +38,7 @@ def bar_volatility(open_: npt.ArrayLike, close: npt.ArrayLike, *, span_bars: int
             row = int(np.argmax(bad))
             raise ValueError(
                 f"{name} must be positive and finite, got {price[row]} at row {row}; "
-                "repair the bars with `read_files(..., repair='drop')`."
+                "repair the bars with `read_bars(..., repair='drop')`"
             )
     move = np.empty(len(last))
     move[:1] = np.log(last[:1] / first[:1])

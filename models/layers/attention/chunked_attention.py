@@ -18,7 +18,7 @@ def chunked_attention(queries: Any, keys: Any, values: Any, *, chunk_bars: int) 
     Args:
         queries: `(batch, heads, time, width)`, already scaled.
         keys: `(batch, heads, context_time, width)`.
-        values: as `keys`.
+        values: Shape as `keys`.
         chunk_bars: Keys in one chunk.
 
     Returns:

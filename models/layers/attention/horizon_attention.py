@@ -22,7 +22,7 @@ class HorizonAttention(keras.layers.Layer):
     sec. 3.2 (pooling by attention), one seed vector per horizon, without its feed-forward nets.
 
     Raises:
-        ValueError: an argument outside its range, or a width that the heads do not divide.
+        ValueError: An argument outside its range, or a width that the heads do not divide.
     """
 
     def __init__(self, horizons: int, heads: int, *, seed: int = 0, **layer_options: Any) -> None:
@@ -38,7 +38,7 @@ class HorizonAttention(keras.layers.Layer):
         self.width = int(input_shape[2] or 0)
         if self.width % self.heads:
             raise ValueError(
-                f"width must be a multiple of heads, got {self.width} and {self.heads}."
+                f"width must be a multiple of heads, got {self.width} and {self.heads}"
             )
         head_width = self.width // self.heads
         self.queries = self._add_kernel("query_kernel", (self.horizons, self.heads, head_width), 1)

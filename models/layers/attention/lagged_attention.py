@@ -22,10 +22,10 @@ class LaggedAttention(keras.layers.Layer):
 
     Args:
         heads: Number of heads; must divide the queries' width.
-        seed: Of the kernels.
+        seed: Seed of the kernels.
 
     Raises:
-        ValueError: a width that the heads do not divide.
+        ValueError: A width that the heads do not divide.
 
     Source: Vaswani et al. (2017), arXiv:1706.03762, sec. 3.2.2; slopes of Press et al. (2022),
     arXiv:2108.12409, sec. 3; learnt bias by lag of Raffel et al. (2020), arXiv:1910.10683,
@@ -44,7 +44,7 @@ class LaggedAttention(keras.layers.Layer):
         if width % self.heads:
             raise ValueError(
                 f"heads must divide the width of the queries, got {self.heads} heads for width "
-                f"{width}: choose another number of heads."
+                f"{width}: choose another number of heads"
             )
         sizes = {"query": width, "key": context_width, "value": context_width, "output": width}
         self.kernels = {

@@ -29,7 +29,7 @@ class MultiScaleAttention(keras.layers.Layer):
     arXiv:2302.03985, sec. 3.
 
     Raises:
-        ValueError: an argument outside its range, inputs of different widths, or one unit only.
+        ValueError: An argument outside its range, inputs of different widths, or one unit only.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class MultiScaleAttention(keras.layers.Layer):
         check_range("l2", l2, 0.0)
         if token_width % heads:
             raise ValueError(
-                f"token_width must be a multiple of heads, got {token_width} and {heads}."
+                f"token_width must be a multiple of heads, got {token_width} and {heads}"
             )
         self.heads = int(heads)
         self.token_width = int(token_width)
@@ -64,7 +64,7 @@ class MultiScaleAttention(keras.layers.Layer):
         if len(widths) != 1 or None in widths or self.units < 2:
             raise ValueError(
                 "MultiScaleAttention weighs at least two unit outputs of one known width, got "
-                f"shapes {input_shape}."
+                f"shapes {input_shape}"
             )
         self.width = int(input_shape[0][-1] or 0)
         width, token = self.width, self.token_width

@@ -36,21 +36,21 @@ class SequenceAttention(keras.layers.Layer):
     cannot see, and no value bias, which the output's bias contains, since shares add up to 1.
 
     Args:
-        heads: Heads; the width is a multiple of them, an even one with `rotary`.
+        heads: Number of heads; the width is a multiple of it, an even one with `rotary`.
         kind: One of `ATTENTIONS`; `full` or `chunked` for two inputs.
         rotary: Turn queries and keys by their place, counted from the newest bar.
-        spans_bars: For `multi_scale`.
-        chunk_bars: For `chunked`.
+        spans_bars: Spans of the heads in turn, for `multi_scale`.
+        chunk_bars: Keys in one chunk, for `chunked`.
         flash: `auto` lets the backend's FlashAttention compute `full` and `causal` where it runs
             (`models.layers.attention.flash.flash_runs`), `off` never.
-        seed: Of the kernels.
+        seed: Seed of the kernels.
 
     Source: Vaswani et al. (2017), arXiv:1706.03762, eq. 1 and sec. 3.2.2; spans by head as
     in Beltagy et al. (2020), "Longformer", arXiv:2004.05150, sec. 3.1, with other spans for each
     head instead of each layer.
 
     Raises:
-        ValueError: an argument outside its range, or a width that the heads do not divide.
+        ValueError: An argument outside its range, or a width that the heads do not divide.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class SequenceAttention(keras.layers.Layer):
         if not spans_bars or min(spans_bars) < 0:
             raise ValueError(
                 f"spans_bars needs at least one span of 0 or more bars, got {spans_bars}: use "
-                "e.g. (8, 32, 0), where 0 is the whole window."
+                "e.g. (8, 32, 0), where 0 is the whole window"
             )
         self.heads = int(heads)
         self.kind = kind
@@ -90,12 +90,12 @@ class SequenceAttention(keras.layers.Layer):
         if self.width % self.heads or (self.rotary and self.width // self.heads % 2):
             raise ValueError(
                 f"width must be a multiple of heads{' and even for each' if self.rotary else ''}, "
-                f"got width {self.width} and {self.heads} heads."
+                f"got width {self.width} and {self.heads} heads"
             )
         if _is_pair(input_shape, tuple) and self.kind not in ("full", "chunked"):
             raise ValueError(
                 f"attention to another window is full or chunked, got {self.kind!r}: the places "
-                "of the two windows are not comparable."
+                "of the two windows are not comparable"
             )
         self.query_kernel = self._add_kernel("query_kernel", (self.width, self.width))
         self.query_bias = self._add("query_bias", (self.width,), "zeros")

@@ -22,14 +22,14 @@ class TemporalAttention(keras.layers.Layer):
     Args:
         units: Width of the hidden layer of the score.
         query: `learned`, `last` or `first`.
-        seed: Of the kernels.
+        seed: Seed of the kernels.
 
     Source: `learned`, Yang et al. (2016), "Hierarchical Attention Networks for Document
     Classification", NAACL, eq. 5 to 7; with a query, Bahdanau et al. (2015), arXiv:1409.0473,
     appendix A.1.2, with a state of the same sequence as the query and with a bias.
 
     Raises:
-        ValueError: an argument out of range, or a single state, which leaves nothing to weigh.
+        ValueError: An argument out of range, or a single state, which leaves nothing to weigh.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class TemporalAttention(keras.layers.Layer):
         _, states, width = input_shape
         if states is not None and states < 2:
             raise ValueError(
-                f"attention weighs at least 2 states, got {states}: give a longer window."
+                f"attention weighs at least 2 states, got {states}: give a longer window"
             )
         self.state_kernel = self._kernel("state_kernel", (width, self.units))
         self.bias = self.add_weight(name="bias", shape=(self.units,), initializer="zeros")

@@ -42,8 +42,8 @@ class AttentionBlock(Block):
     With `deepnorm` the norm comes last: a half is `norm(carry_scale * x + branch(x))`.
 
     Args:
-        heads: number of attention heads.
-        causal: hide later times from earlier ones.
+        heads: Number of attention heads.
+        causal: Hide later times from earlier ones.
     """
 
     heads: int

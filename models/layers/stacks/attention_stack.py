@@ -34,28 +34,28 @@ class AttentionStack(CoupledStack):
     There is no position in it: add positions to the input.
 
     Args:
-        blocks_per_unit: number of blocks of each unit.
-        heads: number of attention heads, a divisor of width.
-        feed_forward_width: of the layer within the feed-forward sublayer; None is four times
+        blocks_per_unit: Number of blocks of each unit.
+        heads: Number of attention heads, a divisor of width.
+        feed_forward_width: Width of the layer within the feed-forward sublayer; None is four times
             width.
-        causal: hide later times from earlier ones.
+        causal: Hide later times from earlier ones.
         coupling: `residual`, `x + f(x)` and then `x + g(x)`; `additive`, a carry of two arrays,
             `a + f(b)` then `b + g(a)`.
         normalization: `layer`, `rms` or `none` (an offset only).
-        activation: of the feed-forward sublayer, a Keras activation's name.
-        dropout_rate: share of the values dropped from what each sublayer adds.
-        stochastic_depth: share of the rows that skip the last block; it rises linearly from
+        activation: Activation of the feed-forward sublayer, a Keras activation's name.
+        dropout_rate: Share of the values dropped from what each sublayer adds.
+        stochastic_depth: Share of the rows that skip the last block; it rises linearly from
             the first block on.
         residual_scaling: `none`, `1/sqrt(depth)`, `rezero`, `fixup` or `deepnorm` (norms after
             the skips); see `Block`.
-        exact: round the branches of an additive coupling to multiples of 2**-17, so that blocks
+        exact: Round the branches of an additive coupling to multiples of 2**-17, so that blocks
             are undone without any rounding error while the carry stays below 128.
-        l2: penalty on the sum of squares of all kernels.
-        memory: what is kept for the backward pass; see `ResidualStack`.
-        seed: of the initial weights and of the masks.
+        l2: Penalty on the sum of squares of all kernels.
+        memory: What is kept for the backward pass; see `ResidualStack`.
+        seed: Seed of the initial weights and of the masks.
 
     Raises:
-        ValueError: an argument outside its range, two that exclude each other, or an input that
+        ValueError: An argument outside its range, two that exclude each other, or an input that
             is not `(batch, time, width)` with a width that `heads` divides.
     """
 
@@ -111,13 +111,13 @@ class AttentionStack(CoupledStack):
         if len(input_shape) != 3 or input_shape[-1] is None:
             raise ValueError(
                 f"AttentionStack reads (batch, time, width) with a known width, got {input_shape}: "
-                "add a time axis or project the input first."
+                "add a time axis or project the input first"
             )
         width = input_shape[-1]
         if width % self.heads:
             raise ValueError(
-                f"The width must be a multiple of heads, got width {width} and {self.heads} heads: "
-                "project the input to such a width, or choose heads that divide it."
+                f"the width must be a multiple of heads, got width {width} and {self.heads} heads: "
+                "project the input to such a width, or choose heads that divide it"
             )
         inner = self.feed_forward_width or FEED_FORWARD_RATIO * width
         self._add_norm(1, width)

@@ -51,15 +51,16 @@ class Block(ABC):
     """What all blocks of one stack share.
 
     Args:
-        depth: number of blocks.
-        coupling: how the halves act on the carry; see `models.layers.stacks.couplings`.
+        depth: Number of blocks.
+        coupling: How the halves act on the carry; see `models.layers.stacks.couplings`.
         normalization: `layer`, `rms`, `batch` or `none`.
-        activation: a Keras activation's name.
-        dropout_rate: share of the values dropped.
-        stochastic_depth: share of the rows that the last block leaves out.
-        residual_scaling: see `branch_scale`, `carry_scale` and `kernel_gain`.
-        compute_dtype: of matrix products.
-        exact: whether branches are rounded to a grid on which the carry's sums are exact.
+        activation: A Keras activation's name.
+        dropout_rate: Share of the values dropped.
+        stochastic_depth: Share of the rows that the last block leaves out.
+        residual_scaling: How branches and the carry are scaled; see `branch_scale`, `carry_scale`
+            and `kernel_gain`.
+        compute_dtype: Dtype of matrix products.
+        exact: Whether branches are rounded to a grid on which the carry's sums are exact.
     """
 
     depth: int

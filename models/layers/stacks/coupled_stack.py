@@ -27,7 +27,7 @@ class CoupledStack(StackLayer):
     """A stack that runs one loop over `Block`s; see `ResidualStack` for the arguments.
 
     Raises:
-        ValueError: an argument outside its range, or two that exclude each other.
+        ValueError: An argument outside its range, or two that exclude each other.
     """
 
     # What the layer's `coupling` argument means to the loop.
@@ -57,7 +57,7 @@ class CoupledStack(StackLayer):
         if residual_scaling == "deepnorm" and self.normalization == "none":
             raise ValueError(
                 'residual_scaling="deepnorm" enlarges the carry for a norm to shrink, got '
-                'normalization="none": use normalization="layer" or "rms".'
+                'normalization="none": use normalization="layer" or "rms"'
             )
         self.coupling = coupling
         self.residual_scaling = residual_scaling
@@ -171,30 +171,30 @@ def check_coupling(
     """Refuse combinations that mean nothing.
 
     Raises:
-        ValueError: with the two values and what to change.
+        ValueError: Two values that exclude each other; the message says what to change.
     """
     if memory == "reversible" and coupling != "additive":
         raise ValueError(
             f'memory="reversible" undoes blocks one by one, which coupling={coupling!r} does not '
-            'allow: use coupling="additive" (another architecture), or memory="checkpoint".'
+            'allow: use coupling="additive" (another architecture), or memory="checkpoint"'
         )
     if exact and coupling != "additive":
         raise ValueError(
             f"exact=True rounds the branches of an additive coupling, got coupling={coupling!r}: "
-            'use coupling="additive" or leave exact out.'
+            'use coupling="additive" or leave exact out'
         )
     if coupling == "none" and residual_scaling != "none":
         raise ValueError(
             f'coupling="none" has no skips, so there is no branch for residual_scaling='
-            f'{residual_scaling!r} to scale: use residual_scaling="none".'
+            f'{residual_scaling!r} to scale: use residual_scaling="none"'
         )
     if coupling == "none" and stochastic_depth:
         raise ValueError(
             f'coupling="none" has no skips, so a row that leaves out a block would become zero; '
-            f"got stochastic_depth={stochastic_depth}: use stochastic_depth=0."
+            f"got stochastic_depth={stochastic_depth}: use stochastic_depth=0"
         )
     if coupling == "additive" and residual_scaling == "deepnorm":
         raise ValueError(
             'residual_scaling="deepnorm" puts a norm on the carry, which an additive coupling '
-            'cannot undo: use coupling="residual", or another scaling.'
+            'cannot undo: use coupling="residual", or another scaling'
         )

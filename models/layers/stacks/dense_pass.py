@@ -53,8 +53,8 @@ class DensePass:
 
         Args:
             x: `(batch, width)` float32.
-            weights: name to packed trainable weight.
-            moving: name to packed moving statistic, empty but for batch normalisation.
+            weights: Name to packed trainable weight.
+            moving: Name to packed moving statistic, empty but for batch normalisation.
 
         Returns:
             The units' outputs `(batch, units, width)`; with `batch_moments` the batch's moments,

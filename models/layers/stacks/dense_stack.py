@@ -31,22 +31,22 @@ class DenseStack(StackLayer):
     policy; matrix products run in the policy's compute type.
 
     Args:
-        blocks_per_unit: number of blocks of each unit.
-        growth_rate: number of values that a block adds.
+        blocks_per_unit: Number of blocks of each unit.
+        growth_rate: Number of values that a block adds.
         normalization: `layer`, `rms`, `batch`, or `none`, which only adds an offset.
-        activation: a Keras activation's name.
-        dropout_rate: share of a block's outputs dropped.
-        stochastic_depth: share of samples that skip the last block, whose output is then zero;
+        activation: A Keras activation's name.
+        dropout_rate: Share of a block's outputs dropped.
+        stochastic_depth: Share of samples that skip the last block, whose output is then zero;
             earlier blocks are skipped in proportion to their number in the whole stack.
-        l2: penalty on the sum of squares of all kernels.
-        seed: of the initial weights and of the masks.
+        l2: Penalty on the sum of squares of all kernels.
+        seed: Seed of the initial weights and of the masks.
 
     Source: Huang et al. (2017), "Densely Connected Convolutional Networks", arXiv:1608.06993,
     sec. 3, with dense layers for convolutions; our transitions return to the stack's width
     rather than to a share of what they read.
 
     Raises:
-        ValueError: an argument outside its range or an input of another shape.
+        ValueError: An argument outside its range or an input of another shape.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class DenseStack(StackLayer):
         if len(input_shape) not in (2, 3) or input_shape[-1] is None:
             raise ValueError(
                 f"DenseStack reads (batch, width) or (batch, units, width) with a known width, got "
-                f"{input_shape}: flatten or project the input first."
+                f"{input_shape}: flatten or project the input first"
             )
         self.layout = DenseLayout(self.blocks_per_unit, int(input_shape[-1]), self.growth_rate)
         self._add_part("block", self.layout.block_fans, self.growth_rate)

@@ -26,12 +26,12 @@ def run_dense(
 
     Args:
         x: `(batch, width)` float32.
-        weights: name to packed trainable weight.
-        moving: name to packed moving statistic, empty but for batch normalisation.
-        layout: where each block's rows lie.
-        settings: what all blocks share.
-        seed: int `(2,)`, of the masks; None is no dropout and no stochastic depth.
-        batch_moments: normalise by the batch's own moments rather than the moving ones.
+        weights: Name to packed trainable weight.
+        moving: Name to packed moving statistic, empty but for batch normalisation.
+        layout: Where each block's rows lie.
+        settings: What all blocks share.
+        seed: Int `(2,)`, of the masks; None is no dropout and no stochastic depth.
+        batch_moments: Normalise by the batch's own moments rather than the moving ones.
 
     Returns:
         The units' outputs `(batch, units, width)`, and, with `batch_moments`, the batch's

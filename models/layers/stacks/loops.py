@@ -27,13 +27,13 @@ def _backend() -> str:
     """The current backend's name.
 
     Raises:
-        NotImplementedError: the backend has no loops yet.
+        NotImplementedError: The backend has no loops yet.
     """
     backend = keras.backend.backend()
     if backend not in BACKENDS:
         raise NotImplementedError(
-            f"Stacked layers run on {', '.join(BACKENDS)}, and Keras runs on {backend!r}: set "
+            f"stacked layers run on {', '.join(BACKENDS)}, and Keras runs on {backend!r}: set "
             "KERAS_BACKEND=tensorflow, or jax after pip install ultimate-deep[jax], before Keras "
-            'is imported, or build the model with implementation="unrolled".'
+            'is imported, or build the model with implementation="unrolled"'
         )
     return backend

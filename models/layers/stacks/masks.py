@@ -46,13 +46,13 @@ def mask_source(
 
     Args:
         shape: `(batch, ...)` of one mask; entries may be tensors.
-        blocks: how many masks there will be.
-        seed: int `(2,)`, new at every step.
-        rate: share dropped, in `[0, 1)`: one number, or a NumPy array `(blocks,)`. None is 0.
-        salt: masks of two salts are independent of each other.
+        blocks: How many masks there will be.
+        seed: Int `(2,)`, new at every step.
+        rate: Share dropped, in `[0, 1)`: one number, or a NumPy array `(blocks,)`. None is 0.
+        salt: Masks of two salts are independent of each other.
 
     Raises:
-        ValueError: a rate outside `[0, 1)`, or another number of rates than blocks.
+        ValueError: A rate outside `[0, 1)`, or another number of rates than blocks.
     """
     if seed is None or rate is None or not np.any(rate):
         return None
@@ -60,7 +60,7 @@ def mask_source(
     if rates.shape not in ((), (blocks,)) or not np.all((rates >= 0) & (rates < 1)):
         raise ValueError(
             f"rate must be one number or {blocks} (one for each block), all at least 0 and below "
-            f"1; got {rate!r}."
+            f"1; got {rate!r}"
         )
     if rates.ndim and np.all(rates == rates[0]):
         rates = rates[0]

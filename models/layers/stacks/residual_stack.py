@@ -21,26 +21,26 @@ class ResidualStack(CoupledStack):
     compute type.
 
     Args:
-        blocks_per_unit: number of blocks of each unit.
+        blocks_per_unit: Number of blocks of each unit.
         coupling: `residual`, `x + g(f(x))` with the block's two halves f and g; `additive`, a
             carry of two arrays, `a + f(b)` then `b + g(a)`; `none`, `g(f(x))` without skips.
         normalization: `layer`, `rms`, `batch` or `none` (an offset only).
-        activation: a Keras activation's name.
-        dropout_rate: share of the values dropped before a block's second dense layer.
-        stochastic_depth: share of the rows that skip the last block; it rises linearly from
+        activation: A Keras activation's name.
+        dropout_rate: Share of the values dropped before a block's second dense layer.
+        stochastic_depth: Share of the rows that skip the last block; it rises linearly from
             the first block on.
         residual_scaling: `none`, `1/sqrt(depth)`, `rezero`, `fixup` or `deepnorm`; see `Block`.
-        exact: round the branches of an additive coupling to multiples of 2**-17, so that blocks
+        exact: Round the branches of an additive coupling to multiples of 2**-17, so that blocks
             are undone without any rounding error while the carry stays below 128.
-        l2: penalty on the sum of squares of all kernels.
-        memory: what is kept for the backward pass; the function, the masks and the gradients
+        l2: Penalty on the sum of squares of all kernels.
+        memory: What is kept for the backward pass; the function, the masks and the gradients
             are the same. `store` keeps two states of each block; `checkpoint` keeps every k-th
             carry, k near the square root of the number of blocks, and computes the rest again;
             `reversible`, for the additive coupling, keeps the last carry and undoes the blocks.
-        seed: of the initial weights and of the masks.
+        seed: Seed of the initial weights and of the masks.
 
     Raises:
-        ValueError: an argument outside its range, two that exclude each other, or an input that
+        ValueError: An argument outside its range, two that exclude each other, or an input that
             is not `(batch, width)`.
     """
 
@@ -90,7 +90,7 @@ class ResidualStack(CoupledStack):
         if len(input_shape) != 2 or input_shape[-1] is None:
             raise ValueError(
                 f"ResidualStack reads (batch, width) with a known width, got {input_shape}: "
-                "flatten or project the input first."
+                "flatten or project the input first"
             )
         width = input_shape[-1]
         two_branches = self.block().coupling in TWO_BRANCHES

@@ -18,7 +18,7 @@ class StackLayer(keras.layers.Layer):
     is the stack's own. Weights are float32 under every policy.
 
     Raises:
-        ValueError: an argument outside its range.
+        ValueError: An argument outside its range.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class StackLayer(keras.layers.Layer):
         if not self.blocks_per_unit or min(self.blocks_per_unit) < 1:
             raise ValueError(
                 f"blocks_per_unit needs at least one unit, each of at least one block; got "
-                f"{self.blocks_per_unit}."
+                f"{self.blocks_per_unit}"
             )
         check_choice("normalization", normalization, STACK_NORMALIZATIONS)
         check_choice("activation", activation, ACTIVATIONS)

@@ -70,11 +70,11 @@ class StackPass:
     """Both directions of one stack.
 
     Args:
-        block: what all blocks share.
-        units: number of blocks of each unit.
-        batch_moments: normalise by the batch's own moments rather than the moving ones.
+        block: What all blocks share.
+        units: Number of blocks of each unit.
+        batch_moments: Normalise by the batch's own moments rather than the moving ones.
         memory: `store`, `checkpoint` or `reversible`.
-        backend: the current backend's loops.
+        backend: The current backend's loops.
     """
 
     block: Block
@@ -113,9 +113,9 @@ class StackPass:
 
         Args:
             x: `(batch, ..., width)` float32.
-            weights: name to stacked trainable weight, the first axis being the block.
-            moving: name to stacked moving statistic.
-            masks: of this step.
+            weights: Name to stacked trainable weight, the first axis being the block.
+            moving: Name to stacked moving statistic.
+            masks: Masks of this step.
 
         Returns:
             The units' outputs `(units, batch, ..., width)`; with `batch_moments`, the batch's

@@ -29,12 +29,12 @@ def run_stack(
 
     Args:
         x: `(batch, ..., width)` float32.
-        weights: name to stacked trainable weight, the first axis being the block.
-        moving: name to stacked moving statistic, empty but for batch normalisation.
-        units: number of blocks of each unit.
-        block: what all blocks share.
-        seed: int `(2,)`, of the masks; None drops nothing.
-        batch_moments: normalise by the batch's own moments rather than the moving ones.
+        weights: Name to stacked trainable weight, the first axis being the block.
+        moving: Name to stacked moving statistic, empty but for batch normalisation.
+        units: Number of blocks of each unit.
+        block: What all blocks share.
+        seed: Int `(2,)`, of the masks; None drops nothing.
+        batch_moments: Normalise by the batch's own moments rather than the moving ones.
         memory: `store`, `checkpoint` or `reversible`.
 
     Returns:

@@ -9,7 +9,7 @@ from ultimate_deep.features import compile_engine
 from ultimate_deep.features.engine import graph, windows
 from ultimate_deep.features.engine.graph import SETTLED, column, settle_bars
 from ultimate_deep.features.engine.program import compile_program
-from ultimate_deep.features.engine.runner import KERNEL_FILES, evaluate
+from ultimate_deep.features.engine.runner import KERNEL_FILES, Runner, evaluate, program_of
 
 
 def series(values) -> np.ndarray:
@@ -155,3 +155,22 @@ def test_every_file_with_kernels_is_part_of_the_caches_key():
     with_kernels = {path.name for path in folder.glob("*.py") if "@compiled" in path.read_text()}
     assert with_kernels <= set(KERNEL_FILES)
     assert len(with_kernels) >= 5
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_one_bar_and_many_agree_where_a_scaled_value_meets_a_plain_one_of_its_kind(turned):
+    """A group of equal operators must not read a value that is scaled at the group's end."""
+    half = graph.affine(graph.maximum(column("open"), column("high")), 0.5)
+    whole = graph.maximum(column("low"), column("close"))
+    root = graph.maximum(whole, half) if turned else graph.maximum(half, whole)
+    bars = series(np.random.default_rng(0).uniform(1.0, 2.0, 8))
+    bars[:5] *= np.array([[1.5], [1.5], [1.0], [1.0], [1.0]])
+    live = Runner(program_of((root,))).live()
+    out = np.empty(1, dtype=np.float32)
+
+    one_by_one = []
+    for bar in bars.T:
+        live.run(live.places, out, *bar.tolist())
+        one_by_one.append(out[0])
+
+    np.testing.assert_array_equal(one_by_one, evaluate([root], bars)[:, 0].astype(np.float32))

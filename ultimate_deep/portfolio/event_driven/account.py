@@ -95,7 +95,7 @@ class AccountHistory:
         position, turnover, return_net, return_gross, equity, cost: `(rows,)`.
         trades: `(trades, fields)`, columns named by `types.T`, in the order in which trades
             ended; rows count the symbol's own bars, reasons index `types.REASONS`.
-        without_volume: symbol and row of a fill whose impact is undefined, else None; what is
+        without_volume: Symbol and row of a fill whose impact is undefined, else None; what is
             after it was not traded.
     """
 

@@ -53,13 +53,13 @@ class LiveAccount:
     """An account of several symbols that starts with an equity of 1.
 
     Args:
-        symbols: their names.
-        rules: costs, stops, breakers, capital, largest share of volume.
+        symbols: Names of the symbols.
+        rules: Costs, stops, breakers, capital, largest share of volume.
     """
 
     def __init__(self, symbols: Sequence[str], rules: AccountRules = AccountRules()) -> None:
         if not symbols or len(set(symbols)) != len(symbols):
-            raise ValueError(f"symbols must be different names, at least one, got {symbols!r}.")
+            raise ValueError(f"symbols must be different names, at least one, got {symbols!r}")
         self.symbols = tuple(symbols)
         self._rules = rules.compiled()
         self._books = new_books(len(symbols), 2 * len(symbols))
@@ -83,17 +83,17 @@ class LiveAccount:
         """Take in the closed bars of one open time; return the trades that ended.
 
         Args:
-            bars: by symbol; symbols without a bar at this time are left out.
-            targets: fraction of equity wanted from these bars' opens on, decided before them; 0
+            bars: Bars by symbol; symbols without a bar at this time are left out.
+            targets: Fraction of equity wanted from these bars' opens on, decided before them; 0
                 for symbols left out.
-            years: time since the opens before, for holding costs.
+            years: Time since the opens before, for holding costs.
 
         Raises:
-            ValueError: unknown symbols, a target outside [-1, 1], impact without volume.
+            ValueError: Unknown symbols, a target outside [-1, 1], impact without volume.
         """
         unknown = sorted((set(bars) | set(targets)) - set(self.symbols))
         if unknown:
-            raise ValueError(f"bars and targets must be of {self.symbols}, got {unknown} too.")
+            raise ValueError(f"bars and targets must be of {self.symbols}, got {unknown} too")
         remedy = "more would need borrowed money"
         for symbol, target in targets.items():
             check_number(f"target of {symbol}", target, lowest=-1.0, highest=1.0, remedy=remedy)
@@ -110,7 +110,7 @@ class LiveAccount:
         if number := int(self._books.account[A.without_volume]):
             raise ValueError(
                 f"impact needs traded volume before every fill; {self.symbols[number - 1]} had "
-                "none; give bars with volume, or costs with impact_coefficient=0."
+                "none; give bars with volume, or costs with impact_coefficient=0"
             )
         ended = self._books.closed[: int(self._books.account[A.trades])]
         return [self._trade(line) for line in ended]
