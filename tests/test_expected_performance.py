@@ -1,0 +1,131 @@
+"""The pages of expected performance and of the guide say what the kept results say."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = (ROOT / "docs" / "expected_performance.md").read_text()
+TOLD = " ".join(PAGE.split())
+GUIDE = (ROOT / "docs" / "guide.md").read_text()
+MACHINE = "x86_64_2cores_vm"
+
+
+def _table(name: str) -> list[dict[str, str]]:
+    with (ROOT / "benchmarks" / "results" / f"{name}.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+REAL = _table("real_0")
+NETS = {row["model"]: row for row in _table(f"models_summary_{MACHINE}")}
+
+
+def _runs(model: str, file: str) -> list[dict[str, str]]:
+    return [row for row in REAL if (row["model"], row["file"]) == (model, file)]
+
+
+def _accuracies(model: str, file: str) -> str:
+    return ", ".join(f"{float(row['accuracy']):.1%}" for row in _runs(model, file))
+
+
+def _sharpes(model: str, file: str) -> str:
+    return ", ".join(f"{float(row['net_sharpe']):.2f}" for row in _runs(model, file))
+
+
+def _commoner(file: str) -> str:
+    return f"{float(_runs('majority', file)[0]['majority']):.1%}"
+
+
+@pytest.mark.parametrize(
+    ("name", "file"), [("BTCUSD", "btcusd_1h"), ("SPY", "spy_1h"), ("GBPUSD", "gbpusd_1h")]
+)
+def test_the_ultimate_net_on_real_bars(name, file):
+    accuracies, sharpes = _accuracies("ultimate", file), _sharpes("ultimate", file)
+    assert f"| accuracy, {name} | - | {accuracies} (commoner side {_commoner(file)}) |" in PAGE
+    assert f"| net Sharpe ratio, {name} | - | {sharpes}" in PAGE
+
+
+def test_the_ultimate_nets_cost_and_its_known_answer():
+    seconds = sorted(float(row["seconds"]) for row in REAL if row["model"] == "ultimate")
+    assert f"{seconds[0]:.0f} to {seconds[-1]:.0f} s with judging" in TOLD
+    (deep,) = _table(f"depth_billion_{MACHINE}")
+    billions = f"{int(deep['parameters']) / 1e9:.2f} billion"
+    first, step = float(deep["first_step_seconds"]), float(deep["step_seconds"])
+    gib = float(deep["peak_gib"])
+    assert f"{billions}, first step after {first:.0f} s, {step:.1f} s a step of 32 rows" in TOLD
+    assert f"{gib:.1f} GiB" in TOLD
+    known = [row for row in _table("known_answer") if row["edge"] == "0.2000"]
+    ours, trees = (
+        next(row for row in known if row["model"] == name)
+        for name in ("default", "gradient boosting")
+    )
+    assert f"for {float(ours['fit_seconds']):.0f} s in {float(ours['epochs']):.0f} epochs" in TOLD
+    assert f"{float(ours['accuracy']):.1%} of the test part" in TOLD
+    assert f"the oracle on {float(ours['oracle_accuracy']):.1%}" in TOLD
+    assert f"{float(ours['share_of_edge']):.1%} of the edge" in TOLD
+    assert f"Gradient boosting found {float(trees['share_of_edge']):.1%} of it" in TOLD
+
+
+@pytest.mark.parametrize(
+    "model", ["lstm", "transformer", "hybrid_lstm_transformer", "memory_augmented"]
+)
+def test_nets_of_phase_8(model):
+    net, accuracies = NETS[model], _accuracies(model, "btcusd_1h")
+    parameters = f"{int(net['parameters']):,}"
+    assert f"| {parameters} | {accuracies} | {_sharpes(model, 'btcusd_1h')} |\n" in PAGE
+    latency, rate = float(net["latency_ms"]), float(net["rows_per_second"])
+    assert f"| {latency:.1f} ms | {_round(rate)} | {float(net['growth_mib']):.0f} MiB |\n" in PAGE
+
+
+def _round(rate: float) -> str:
+    return f"{float(f'{rate:.3g}'):,.0f}"
+
+
+def test_targets():
+    fast = sum(float(net["latency_ms"]) < 10 for net in NETS.values())
+    assert f"| {fast} of {len(NETS)} nets, the net alone" in TOLD
+    judged = [row for row in REAL if row["accuracy"]]
+    best = max(judged, key=lambda row: float(row["accuracy"]))
+    assert (best["model"], best["file"]) == ("lightgbm", "btcusd_1h")
+    assert f"files: {float(best['accuracy']):.1%}, `lightgbm` on BTCUSD" in TOLD
+    megabytes = max(4 * int(net["parameters"]) for net in NETS.values()) / 1e6
+    assert f"the largest default net: {megabytes:.0f} MB" in TOLD
+    gains = [float(net["bfloat16_gain"]) for net in NETS.values() if net["bfloat16_gain"]]
+    assert f"({min(gains):.2f} to {max(gains):.2f} times as fast)" in TOLD
+    assert not [row for row in REAL if row["verdict"] == "edge"]
+
+
+def test_nets_of_pictures():
+    files = ("btcusd_1h", "spy_1h", "gbpusd_1h")
+    accuracies = ", ".join(_accuracies("gaf_cnn", file) for file in files)
+    sharpes = ", ".join(_sharpes("gaf_cnn", file) for file in files)
+    holding = ", ".join(_sharpes("buy and hold", file) for file in files)
+    assert f"BTCUSD, SPY, GBPUSD | - | {accuracies} |" in PAGE
+    assert f"| {sharpes} (holding: {holding}) |" in PAGE
+    assert f"1.11 (holding it: {_sharpes('buy and hold', 'spy_1h')})" in PAGE
+
+
+def test_the_guides_depths():
+    (billion,), (million,) = (_table(f"depth_{name}_{MACHINE}") for name in ("billion", "million"))
+    told = " ".join(GUIDE.split())
+    for row, what in ((billion, "a billion weights"), (million, "500,000 blocks")):
+        first, step = float(row["first_step_seconds"]), float(row["step_seconds"])
+        batch, gib = row["batch"], float(row["peak_gib"])
+        assert f"{what} took {first:.0f} s" in told
+        assert f"{step:.1f} s a step of {batch} rows and {gib:.1f} GiB" in told
+    rows = _table(f"depth_depth_tracing_{MACHINE}")
+    deep = [row for row in rows if (row["compiler"], row["depth"]) == ("XLA", "10000")]
+    costs = {row["memory"]: (float(row["peak_gib"]), float(row["step_seconds"])) for row in deep}
+    (store, seconds), *others = (costs[kind] for kind in ("store", "checkpoint", "reversible"))
+    assert f"store {store:.2f} GiB and {seconds:.2f} s a step" in told
+    for kind, (gib, seconds) in zip(("checkpoint", "reversible"), others, strict=True):
+        assert f"{kind} {gib:.2f} GiB and {seconds:.2f} s" in told
+
+
+def test_the_guides_time_before_the_first_step():
+    targets = _table(f"depth_targets_{MACHINE}")
+    times = {row["by"]: float(row["figure"]) for row in targets if row["case"] == "depth_tracing"}
+    with_xla, without = times["XLA residual store layer"], times["graph residual store layer"]
+    told = " ".join(GUIDE.split())
+    assert f"left out: {with_xla:.2f} times with XLA, {without:.2f} times without)" in told
