@@ -58,7 +58,7 @@ def show(result: "Rejudged") -> None:
         table.add_row(name, *("-" if cell is None else f"{cell:.6g}" for cell in cells))
     console = Console()
     console.print(table)
-    for note in result.notes:
+    for note in (*result.notes, result.trials.sentence):
         console.print(f"- {note}", highlight=False)
     if result.same_bars and not result.differing:
         console.print("- every test figure of the run is reproduced exactly", highlight=False)

@@ -59,7 +59,7 @@ class Rejudged:
 def backtest_bundle(bundle: AnyBundle, data: DataConfig, period: Period = "test") -> Rejudged:
     """Judge a bundle on bars, with the run's own rules, threshold and costs.
 
-    The reading is counted in the ledger beside the bundle.
+    The reading is counted in the user's ledger.
 
     Args:
         bundle: The model.
