@@ -105,6 +105,12 @@ def home(home_of_file: Path) -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture
+def nothing_tried(home: Path) -> None:
+    """Leave what the file's shared fixtures tried out of the test's count of trials."""
+    shutil.rmtree(home, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def real_bars_folder() -> Path:
     """The folder of real bars, from `ULTIMATE_DEEP_DATA` or `shared/data` beside the project."""

@@ -327,6 +327,7 @@ def test_rows_without_all_of_their_window_are_left_out_of_every_part(tmp_path):
         assert result.probability.shape == (1, len(result.rows))
 
 
+@pytest.mark.usefixtures("nothing_tried")
 def test_trees_are_grown_anew_in_every_fold(tmp_path):
     trees = dataclasses.replace(
         config(tmp_path), model=ModelConfig(name="hist_gradient_boosting", preset="tiny")
