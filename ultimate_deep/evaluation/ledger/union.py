@@ -33,9 +33,9 @@ class LedgerUnion:
     ) -> None:
         self.own = own
         self.known = tuple(known)
-        paths = {own.path.resolve(): own}
+        paths = {own.path: own}
         for ledger in (*beside, *(one.ledger for one in known)):
-            paths.setdefault(ledger.path.resolve(), ledger)
+            paths.setdefault(ledger.path, ledger)
         self._ledgers = tuple(paths.values())
 
     def __enter__(self) -> Self:
