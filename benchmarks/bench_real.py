@@ -4,11 +4,11 @@
     python benchmarks/bench_real.py --folder BARS --shard 0 --shards 2 &   # and --shard 1
     python benchmarks/bench_real.py --table true                           # what is there so far
 
-Each model trains with the settings of `--model NAME`, on the last `--bars` bars of each file, on one split, at the default costs (1 bp fee and 1 bp slippage per side). A verdict's
-error is divided by all models and seeds that read the same test part. One line per file, model and
-seed in `benchmarks/results/real_<shard>.csv`; finished lines are kept, so the command can be
-stopped and repeated. About an hour for each seed of three files on two idle cores.
-"""
+Each model trains with the settings of `--model NAME`, on the last `--bars` bars of each file, on
+one split, at the default costs (1 bp fee and 1 bp slippage per side). A verdict's error is divided
+by all models and seeds that read the same test part. One line per file, model and seed in
+`benchmarks/results/real_<shard>.csv`; finished lines are kept, so the command can be stopped and
+repeated. About an hour for each seed of three files on two idle cores."""
 
 from __future__ import annotations
 

@@ -1,11 +1,15 @@
 """Fixtures that every room's tests share, and the choice of one name's contract tests."""
 
+import contextlib
 import difflib
 import gc
 import importlib.util
+import itertools
 import os
 import runpy
+import shutil
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +19,11 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+# From here on no test can reach the ledger of whoever runs the tests, nor can its subprocesses.
+_HOMES = tempfile.TemporaryDirectory(prefix="ultimate-deep-homes-")
+_NUMBERS = itertools.count()
+os.environ["ULTIMATE_DEEP_HOME"] = str(Path(_HOMES.name) / "session")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,6 +53,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_unconfigure() -> None:
+    """Remove the folders that stood for the user's own."""
+    _HOMES.cleanup()
+
+
 def _long_files_first(items: list[pytest.Item]) -> None:
     """Order files so that two workers end at about the same time, tests in a file as they are."""
     seconds: Counter[Path] = Counter()
@@ -60,6 +74,41 @@ def _names(item: pytest.Item) -> set[str]:
         found.update(str(given.get(marker.kwargs.get("by", "name"), "")).split())
         found.update(marker.kwargs.get("walks", list)())
     return found
+
+
+@contextlib.contextmanager
+def _another_home() -> Iterator[Path]:
+    """Name a folder that is not there yet as the user's own, for a while."""
+    before = os.environ["ULTIMATE_DEEP_HOME"]
+    folder = Path(_HOMES.name) / str(next(_NUMBERS))
+    os.environ["ULTIMATE_DEEP_HOME"] = str(folder)
+    try:
+        yield folder
+    finally:
+        os.environ["ULTIMATE_DEEP_HOME"] = before
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def home_of_file() -> Iterator[Path]:
+    """The user's folder of what a file's shared fixtures run."""
+    with _another_home() as folder:
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def home(home_of_file: Path) -> Iterator[Path]:
+    """The user's folder of one test alone, as the file's shared fixtures left theirs."""
+    with _another_home() as folder:
+        if home_of_file.exists():
+            shutil.copytree(home_of_file, folder)
+        yield folder
+
+
+@pytest.fixture
+def nothing_tried(home: Path) -> None:
+    """Leave what the file's shared fixtures tried out of the test's count of trials."""
+    shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

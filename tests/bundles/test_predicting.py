@@ -69,7 +69,6 @@ def test_run_leaves_a_bundle_a_link_and_nothing_unfinished(run):
     assert {path.name for path in run.folder.parent.iterdir()} == {
         run.folder.name,
         "latest",
-        "ledger.sqlite",
     }
     assert (run.folder.parent / "latest").resolve() == run.folder.resolve()
     names = {path.name for path in run.folder.iterdir()}

@@ -27,6 +27,7 @@ BARS_PER_YEAR = 8760.0
 def _trials(readings: int = 1, effective: float = 1.0, variance: float = np.nan) -> TrialCount:
     return TrialCount(
         recorded=readings,
+        distinct=readings,
         by_kind=dict.fromkeys(KINDS, 1),
         effective_by_kind=dict.fromkeys(KINDS, effective),
         effective_trials=effective,

@@ -1,17 +1,26 @@
 """Trials on the same bars find each other, whatever run or file they come from."""
 
 import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
 from ultimate_deep.bundles.executors.net import weights_digest
+from ultimate_deep.evaluation.ledger.ledger import LedgerError, TrialLedger
+from ultimate_deep.evaluation.ledger.union import LedgerUnion
 from ultimate_deep.experiments.trials import (
     LEDGER_FILE,
     TrialBook,
     configuration_digest,
     effective_candidates,
+    ledger_path,
+    open_ledgers,
 )
 from ultimate_deep.market.config import DataConfig, LabelSpec
 from ultimate_deep.market.market import Market, load_market
@@ -40,11 +49,108 @@ def test_runs_on_the_same_bars_count_each_other(tmp_path, market):
     first.reading("weights of a", sharpe_per_bar=0.01, accuracy=0.51)
     second = TrialBook.opened(tmp_path / "b", _renamed_and_cut(market), CONFIG)
     second.reading("weights of b", sharpe_per_bar=0.03, accuracy=0.52)
-    assert (tmp_path / LEDGER_FILE).is_file()
+    assert ledger_path().is_file()
+    assert not (tmp_path / LEDGER_FILE).exists()
     assert second.count().test_readings == 2
     assert second.count().sharpe_variance == pytest.approx(0.0002)
     first.reading("weights of a", sharpe_per_bar=0.01, accuracy=0.51)
     assert first.count().test_readings == 2
+
+
+def _left_by_an_older_version(folder: Path, market: Market, *weights: str) -> Path:
+    """Write a ledger beside runs, as it was done before each user had one."""
+    folder.mkdir()
+    book = TrialBook.unkept(market, CONFIG)
+    book = dataclasses.replace(book, ledger=LedgerUnion(TrialLedger(folder / LEDGER_FILE)))
+    for one in weights:
+        book.reading(one, sharpe_per_bar=0.01, accuracy=0.51)
+    return folder / LEDGER_FILE
+
+
+@pytest.mark.parametrize("where", ["elsewhere", "relative", "link", "home"])
+def test_no_other_folder_relaxes_the_verdict(tmp_path, market, monkeypatch, where):
+    TrialBook.opened(tmp_path / "artifacts" / "a", market, CONFIG).reading(
+        "weights of a", sharpe_per_bar=0.01, accuracy=0.51
+    )
+    folder = tmp_path / "elsewhere" / "b"
+    (tmp_path / "elsewhere").mkdir()
+    if where == "relative":
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        folder = Path("artifacts") / "b"
+    elif where == "link":
+        (tmp_path / "link").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+        folder = tmp_path / "link" / "b"
+    elif where == "home":
+        folder = ledger_path().parent / "b"
+    book = TrialBook.opened(folder, market, CONFIG)
+    book.reading("weights of b", sharpe_per_bar=0.03, accuracy=0.52)
+    count = book.count()
+    assert (count.test_readings, count.recorded) == (2, 2)
+    assert count.sentence == f"Ledger: {ledger_path()}, 2 trials on these bars"
+
+
+def test_a_folder_that_brings_a_ledger_is_counted_from_then_on(tmp_path, market):
+    file = _left_by_an_older_version(tmp_path / "old", market, "weights of a", "weights of b")
+    before = file.read_bytes()
+    beside = TrialBook.opened(tmp_path / "old" / "next", market, CONFIG)
+    beside.reading("weights of c", sharpe_per_bar=0.03, accuracy=0.52)
+    assert beside.count().test_readings == 3
+    assert beside.check() == []
+    far = TrialBook.opened(tmp_path / "new" / "run", market, CONFIG)
+    assert far.count().test_readings == 3
+    assert far.count().ledgers == (str(ledger_path()), str(file))
+    assert file.read_bytes() == before
+    assert far.head().trials == 1
+    # Moved, it is the same ledger; deleted, its trials are missed.
+    (tmp_path / "old").rename(tmp_path / "moved")
+    (note,) = far.check()
+    assert str(file) in note
+    assert TrialBook.opened(tmp_path / "moved" / "run", market, CONFIG).check() == []
+    shutil.rmtree(tmp_path / "moved")
+    notes = TrialBook.opened(tmp_path / "new" / "run", market, CONFIG).check()
+    assert len(notes) == 2
+    assert all("no longer holds the 2 trials" in note for note in notes)
+
+
+def test_a_bundle_reached_through_a_link_brings_its_own_folders_ledger(tmp_path, market):
+    _left_by_an_older_version(tmp_path / "old", market, "weights of a")
+    (tmp_path / "old" / "run").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "old" / "run", target_is_directory=True)
+    assert TrialBook.opened(tmp_path / "link", market, CONFIG).count().test_readings == 1
+
+
+def test_members_of_a_comparison_bring_their_folders_ledgers(tmp_path, market):
+    _left_by_an_older_version(tmp_path / "a", market, "weights of a")
+    _left_by_an_older_version(tmp_path / "b", market, "weights of b")
+    book = TrialBook.opened(tmp_path / "a" / "one", market, CONFIG, others=[tmp_path / "b" / "two"])
+    assert book.count().test_readings == 2
+
+
+def test_another_process_elsewhere_writes_into_the_same_ledger(tmp_path, market):
+    """And so it is the test's own, since a subprocess is told where that is."""
+    root = Path(__file__).resolve().parents[2]
+    code = (
+        f"import sys; sys.path.insert(0, {str(root)!r})\n"
+        "from ultimate_deep.evaluation.ledger.identity import DataIdentity\n"
+        "from ultimate_deep.evaluation.ledger.trial import Trial\n"
+        "from ultimate_deep.experiments.trials import open_ledgers\n"
+        "trial = Trial(kind='training', run='r', model='m', configuration='c')\n"
+        "open_ledgers().record(DataIdentity(('x',)), trial)\n"
+    )
+    environment = os.environ | {"XDG_DATA_HOME": str(tmp_path / "real")}
+    subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True, timeout=120
+    )
+    assert open_ledgers().verify() == {*TrialLedger(ledger_path()).heads()}
+    assert TrialLedger(ledger_path()).head().trials == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folders_file_that_is_no_ledger_is_refused_and_left(tmp_path, market):
+    (tmp_path / LEDGER_FILE).write_text("no database at all, but long enough to be read as one")
+    with pytest.raises(LedgerError, match="no trial ledger"):
+        TrialBook.opened(tmp_path / "a", market, CONFIG)
+    assert (tmp_path / LEDGER_FILE).read_text().startswith("no database")
 
 
 @pytest.mark.parametrize("text", ["[1, 2]", "no JSON", '{"ledger": "x"}', '{"ledger": {"a": 1}}'])

@@ -9,9 +9,9 @@ the command line. `--ensemble.method` is average, weighted (by validation, the d
 logistic_stack, tree_stack or two_stage: trees over logits and features, for which one member, such
 as gaf_cnn, is enough. These three train every member anew on folds of the training part.
 `--ensemble.snapshots 5` trains each net in five cycles and makes every cycle's end a member. The
-ensemble is calibrated, judged and reported like any model, and holds its members as whole bundles. With `--resume` the same
-command goes on with the member that was interrupted. Combining takes about a minute, methods with
-folds as long as training all members again for each fold.
+ensemble is calibrated, judged and reported like any model, and holds its members as whole bundles.
+With `--resume` the same command goes on with the member that was interrupted. Combining takes
+about a minute, methods with folds as long as training all members again for each fold.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 
 Writes `evaluation-<run>-<time>/` beside the bundle, with report.html, report.json and trades.csv,
 and prints the verdict with what it rests on. About ten seconds for 10,000 bars. The reading is
-counted in the ledger: the more models have been judged on the same bars, the more is asked of the
+counted in your ledger: the more models have been judged on the same bars, the more is asked of the
 next. Options that are not given, such as the file's format, are those of the run; without
 --data.path a simulated run is simulated again.
 """
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> None:
     start_up(console)
     from ultimate_deep.bundles.bundle import load_any
     from ultimate_deep.experiments.judging.evaluation import evaluate_bundle
-    from ultimate_deep.experiments.summary import render_verdict
+    from ultimate_deep.experiments.summary import render_ledger, render_verdict
     from ultimate_deep.training.progress import make_progress
 
     bundle = load_any(folder)
@@ -46,4 +46,5 @@ def main(arguments: Sequence[str]) -> None:
             style="bold red",
         )
     console.print(render_verdict(done.assessment))
+    console.print(render_ledger(done.rejudged.trials))
     console.print(f"Report: {done.folder / 'report.html'}", highlight=False)

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ultimate_deep.evaluation.assessment import Assessment
+from ultimate_deep.evaluation.ledger.trial import TrialCount
 from ultimate_deep.evaluation.reporting.comparison_data import ComparisonData
 from ultimate_deep.experiments.judging.rejudged import Rejudged
 from ultimate_deep.experiments.run import Run
@@ -40,6 +41,7 @@ def render_summary(run: Run) -> Group:
     lines: list[Text | Table | Group] = [Text(), render_verdict(run.assessment), table]
     if math.isfinite(share):
         lines.append(Text(f"The model found {share:.0%} of the edge that this market has."))
+    lines.append(render_ledger(outcome.trials))
     lines.append(Text(f"Report: {run.folder / 'report.html'}"))
     lines.append(Text(f"Bundle: {run.folder} (also {run.folder.parent / 'latest'})"))
     return Group(*lines)
@@ -56,7 +58,7 @@ def render_backtest(result: Rejudged) -> Group:
     for name, metrics in result.beside().items():
         table.add_row(name, *cells(metrics))
     lines: list[Text | Table] = [table]
-    lines += [Text(f"- {note}") for note in result.notes]
+    lines += [Text(f"- {note}") for note in (*result.notes, result.trials.sentence)]
     if result.same_bars and not result.differing:
         lines.append(Text("- every test figure of the run is reproduced exactly"))
     return Group(*lines)
@@ -67,6 +69,11 @@ def render_verdict(assessment: Assessment) -> Group:
     verdict = assessment.verdict
     lines = [Text(verdict.sentence, style=COLOURS[verdict.kind])]
     return Group(*lines, *(Text(f"- {caution}") for caution in assessment.cautions))
+
+
+def render_ledger(trials: TrialCount) -> Text:
+    """Return which ledgers were counted, and how many trials on these bars they hold."""
+    return Text(trials.sentence)
 
 
 def render_comparison(data: ComparisonData) -> Group:
@@ -84,7 +91,8 @@ def render_comparison(data: ComparisonData) -> Group:
     if data.confidence_set is not None:
         lines.append(Text(f"- Not told from the best: {', '.join(data.confidence_set.included)}."))
     lines += [Text(f"- {name}: p = {p:.3f}") for name, p in data.superior.items()]
-    return Group(*lines, table)
+    counted = [] if data.trials is None else [render_ledger(data.trials)]
+    return Group(*lines, table, *counted)
 
 
 def cells(metrics: Mapping[str, float]) -> list[str]:

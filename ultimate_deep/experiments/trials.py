@@ -1,22 +1,27 @@
-"""What a run tries, written into the ledger of its artifacts folder as it happens.
+"""What a run tries, written into the user's ledger as it happens.
 
 Every training, every configuration of a search, every scan of thresholds and every model that has
-read a test part is a trial on those bars. A later run on the same bars finds them counted.
+read a test part is a trial on those bars. A later run on the same bars finds them counted, whatever
+folder it writes into.
 """
 
 import dataclasses
 import hashlib
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 from ultimate_deep.bundles.predictor import Predictor
 from ultimate_deep.evaluation.ledger.identity import DataIdentity
-from ultimate_deep.evaluation.ledger.ledger import LedgerError, LedgerHead, TrialLedger
+from ultimate_deep.evaluation.ledger.known import KnownLedgers
+from ultimate_deep.evaluation.ledger.ledger import LedgerHead, TrialLedger
 from ultimate_deep.evaluation.ledger.trial import Kind, Trial, TrialCount
+from ultimate_deep.evaluation.ledger.union import LedgerUnion
 from ultimate_deep.evaluation.significance.effective_trials import effective_trials_by_correlation
+from ultimate_deep.machine.home import home_file, home_folder
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.calibration import ThresholdChoice
 from ultimate_deep.pipeline.config import ExperimentConfig
@@ -24,31 +29,53 @@ from ultimate_deep.pipeline.judge import Judgement
 from ultimate_deep.training.result import FitResult
 
 LEDGER_FILE = "ledger.sqlite"
-_WITNESSES = ("metrics.json", "walk_forward.json")  # of runs, beside the ledger
+KNOWN_FOLDER = "ledgers"
+_WITNESSES = ("metrics.json", "walk_forward.json")  # of runs
 _NOT_THE_TRIAL = ("name", "artifacts", "data", "baselines", "tables")
 
 
 @dataclass(frozen=True, eq=False)
 class TrialBook:
-    """The ledger, opened for one run on one data set.
+    """The ledgers, opened for one run on one data set.
 
     Args:
-        ledger: Where trials are kept.
+        ledger: Where trials are kept and counted.
         identity: Which bars they are made on.
         run: The run's name.
         config: What is run.
+        folders: Where runs lie whose files remember how a ledger stood.
     """
 
-    ledger: TrialLedger
+    ledger: LedgerUnion
     identity: DataIdentity
     run: str
     config: ExperimentConfig
+    folders: tuple[Path, ...] = field(default=(), kw_only=True)
 
     @classmethod
-    def opened(cls, folder: Path, market: Market, config: ExperimentConfig) -> "TrialBook":
-        """Return the book of a run's folder, in the ledger beside it."""
-        ledger = TrialLedger(folder.parent / LEDGER_FILE)
-        return cls(ledger, market_identity(market), folder.name, config)
+    def opened(
+        cls,
+        folder: Path,
+        market: Market,
+        config: ExperimentConfig,
+        *,
+        others: Sequence[Path] = (),
+    ) -> "TrialBook":
+        """Return the book of a run's folder, in the user's ledger.
+
+        Args:
+            folder: Of the run; a ledger beside it is counted too.
+            market: The bars.
+            config: What is run.
+            others: Folders of further runs that this one is made of; the same holds for them.
+
+        Raises:
+            HomeError: The user's folder cannot be written.
+            LedgerError: A file is no ledger.
+        """
+        folders = _artifacts([folder, *others])
+        ledger = open_ledgers(folders)
+        return cls(ledger, market_identity(market), folder.name, config, folders=folders)
 
     @classmethod
     def unkept(cls, market: Market, config: ExperimentConfig) -> "TrialBook":
@@ -56,7 +83,8 @@ class TrialBook:
 
         Its trials are held until `close`, or the end of the `with` that it was opened in.
         """
-        return cls(TrialLedger(":memory:"), market_identity(market), config.name, config)
+        ledger = LedgerUnion(TrialLedger(":memory:"))
+        return cls(ledger, market_identity(market), config.name, config)
 
     def __enter__(self) -> Self:
         return self
@@ -65,7 +93,7 @@ class TrialBook:
         self.close()
 
     def close(self) -> None:
-        """Close the ledger, of every book that shares it; see `TrialLedger.close`."""
+        """Close the ledgers, of every book that shares them; see `TrialLedger.close`."""
         self.ledger.close()
 
     def with_config(self, config: ExperimentConfig) -> "TrialBook":
@@ -97,29 +125,31 @@ class TrialBook:
         self._record(self._trial("test reading", "accuracy", accuracy, weights, sharpe_per_bar))
 
     def check(self) -> list[str]:
-        """Verify the ledger, and what the bundles beside it remember of it.
+        """Verify the ledgers, and what the bundles beside the run remember of them.
 
         Returns:
-            A sentence for people for each bundle whose trials the ledger does not hold: it was
-            deleted since, or the bundle was brought from elsewhere. Either way the count is low.
+            A sentence for people for each ledger that was counted before and is gone, and for each
+            bundle whose trials no ledger holds: its ledger was deleted since, or the bundle was
+            brought from elsewhere. Either way the count is low.
 
         Raises:
-            LedgerError: Rows of the ledger were changed, deleted or inserted.
+            LedgerError: Rows of a ledger were changed, deleted or inserted.
         """
-        self.ledger.verify()
-        notes = []
-        folder = self.ledger.path.parent
-        for path in sorted(path for name in _WITNESSES for path in folder.glob(f"*/{name}")):
-            head = None if path.parent.is_symlink() else _head_in(path)
-            if head is None:
-                continue
-            try:
-                self.ledger.check_witness(head.trials, head.hash)
-            except LedgerError:
+        heads = self.ledger.verify()
+        notes = [
+            f"{one.ledger.path} no longer holds the {one.head.trials} trials that it did: put it "
+            "back. Until then they are not counted, so the figures corrected for trials flatter "
+            f"(to count without them, delete {one.record})"
+            for one in self.ledger.known
+            if one.head not in heads
+        ]
+        for path in _witnesses(self.folders):
+            head = _head_in(path)
+            if head is not None and head not in heads:
                 notes.append(
-                    f"{self.ledger.path.name} does not hold the trials of {path.parent.name}: it "
-                    "was deleted since, or that run comes from elsewhere. Its trials are not "
-                    "counted, so the figures corrected for trials flatter"
+                    f"no ledger holds the trials of {path.parent.name}: its ledger was deleted "
+                    "since, or that run comes from elsewhere. Its trials are not counted, so the "
+                    "figures corrected for trials flatter"
                 )
         return notes
 
@@ -128,7 +158,7 @@ class TrialBook:
         return self.ledger.summary(self.identity)
 
     def head(self) -> LedgerHead:
-        """Return where the ledger stands, to be kept in the bundle as a witness."""
+        """Return where the user's ledger stands, to be kept in the bundle as a witness."""
         return self.ledger.head()
 
     def _record(self, trial: Trial) -> None:
@@ -152,6 +182,49 @@ class TrialBook:
             figure=figure,
             value=value,
         )
+
+
+def ledger_path() -> Path:
+    """Return where the user's ledger is, or will be with the first trial.
+
+    Raises:
+        HomeError: The user's folder is named by a relative path.
+    """
+    return home_folder() / LEDGER_FILE
+
+
+def open_ledgers(folders: Sequence[Path] = ()) -> LedgerUnion:
+    """Return the user's ledger, to be written, and all that are counted with it.
+
+    Those are the ledgers in these folders, as older versions left them and colleagues bring them,
+    and those that were met in any folder before.
+
+    Args:
+        folders: Of artifacts.
+
+    Raises:
+        HomeError: The user's folder cannot be written.
+        LedgerError: A file is no ledger.
+    """
+    own = TrialLedger(home_file(LEDGER_FILE))
+    known = KnownLedgers(own.path.parent / KNOWN_FOLDER)
+    paths = dict.fromkeys((folder / LEDGER_FILE).resolve() for folder in folders)
+    beside = [TrialLedger(path) for path in paths if path != own.path.resolve()]
+    for ledger in beside:
+        known.remember(ledger)
+    return LedgerUnion(own, beside, known.all())
+
+
+def _artifacts(runs: Sequence[Path]) -> tuple[Path, ...]:
+    """Return the folders that runs lie in, each once; a link's own, and that of its target."""
+    found = (one for run in runs for one in (run.parent.resolve(), run.resolve().parent))
+    return tuple(dict.fromkeys(found))
+
+
+def _witnesses(folders: Sequence[Path]) -> list[Path]:
+    """Return the files of runs in these folders that may remember how a ledger stood."""
+    found = {path for folder in folders for name in _WITNESSES for path in folder.glob(f"*/{name}")}
+    return sorted(path for path in found if not path.parent.is_symlink())
 
 
 def _head_in(path: Path) -> LedgerHead | None:

@@ -17,12 +17,14 @@ from ultimate_deep.portfolio.costs import CostSpec
 
 TRIALS = TrialCount(
     recorded=5,
+    distinct=3,
     by_kind={"training": 2, "threshold": 1},
     effective_by_kind={"training": 2.0, "threshold": 3.5},
     effective_trials=5.5,
     test_readings=2,
     sharpe_count=2,
     sharpe_variance=1e-4,
+    ledgers=("~/data/ledger.sqlite",),
 )
 
 

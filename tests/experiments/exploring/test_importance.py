@@ -26,7 +26,7 @@ from ultimate_deep.experiments.exploring.importance import (
     permutation_importance,
 )
 from ultimate_deep.experiments.exploring.report import render_exploration
-from ultimate_deep.experiments.trials import TrialBook
+from ultimate_deep.experiments.trials import TrialBook, ledger_path
 from ultimate_deep.market.config import DataConfig, LabelSpec
 from ultimate_deep.market.market import load_market
 from ultimate_deep.models.trees.registry import preset_config
@@ -178,6 +178,7 @@ def test_bundle_is_judged_on_its_validation_part_and_never_on_test(bundle, tmp_p
     assert bundle_importance(loaded, market, config=few) == found
     tested = bundle_importance(loaded, market, part="test", config=few)
     assert "reads the test part" in tested.note
+    assert str(ledger_path()) in tested.note
     book = TrialBook.opened(loaded.folder, market, bundle_config(loaded))
     assert book.count().test_readings == 1
 

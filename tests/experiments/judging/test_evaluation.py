@@ -2,21 +2,26 @@
 
 import contextlib
 import dataclasses
+import io
 import json
 import shutil
 import sqlite3
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from rich.console import Console, Group
 
 import ultimate_deep.experiments.judging.evaluation as evaluation_module
 from ultimate_deep.bundles.bundle import load_bundle
-from ultimate_deep.evaluation.ledger.ledger import LedgerError
+from ultimate_deep.evaluation.ledger.ledger import LedgerError, TrialLedger
+from ultimate_deep.evaluation.ledger.union import LedgerUnion
 from ultimate_deep.experiments.judging.comparing import compare_bundles
 from ultimate_deep.experiments.judging.evaluation import evaluate_bundle
 from ultimate_deep.experiments.run import Run, run_experiment
-from ultimate_deep.experiments.trials import LEDGER_FILE, TrialBook
+from ultimate_deep.experiments.summary import render_comparison, render_summary
+from ultimate_deep.experiments.trials import LEDGER_FILE, TrialBook, ledger_path
 from ultimate_deep.market.config import DataConfig
 from ultimate_deep.market.simulation_spec import AssetSpec, SimulationSpec
 from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig
@@ -41,8 +46,10 @@ def config(tmp_path_factory) -> ExperimentConfig:
 
 
 @pytest.fixture(scope="module")
-def runs(config) -> tuple[Run, Run]:
-    other = dataclasses.replace(config, name="two", seed=1)
+def runs(config, tmp_path_factory) -> tuple[Run, Run]:
+    """Two models of the same bars, in folders that know nothing of each other."""
+    elsewhere = str(tmp_path_factory.mktemp("elsewhere"))
+    other = dataclasses.replace(config, name="two", seed=1, artifacts=elsewhere)
     return run_experiment(config, QUIET), run_experiment(other, QUIET)
 
 
@@ -59,6 +66,19 @@ def test_runs_count_each_other(runs):
     assert second["trials"]["test_readings"] == 2
     assert second["verdict"]["error_rate"] == pytest.approx(first["verdict"]["error_rate"] / 2)
     assert second["ledger"]["trials"] > first["ledger"]["trials"]
+    for run in runs:
+        said = _said(render_summary(run))
+        trials = _strict_json(run.folder / "metrics.json")["trials"]
+        assert f"{trials['ledgers'][0]}, {trials['distinct']} trials on these bars" in said
+        assert _strict_json(run.folder / "report.json")["assessment"]["trials"] == trials
+        page = (run.folder / "report.html").read_text()
+        assert f"Ledger: {trials['ledgers'][0]}, <" in page
+
+
+def _said(what: Group) -> str:
+    console = Console(width=500, file=io.StringIO())
+    console.print(what)
+    return console.file.getvalue()
 
 
 def test_a_run_says_what_its_verdict_rests_on(runs):
@@ -118,17 +138,25 @@ def test_rows_of_training_are_named_beside_the_verdict(runs, run_script, monkeyp
     assert said.index("This is no test") < said.index(runs[0].assessment.verdict.kind.capitalize())
 
 
-def test_models_are_compared_on_the_decisions_that_all_can_make(runs):
-    bundles = [load_bundle(run.folder) for run in runs]
+def test_models_are_compared_on_the_decisions_that_all_can_make(runs, tmp_path):
+    # The second one's folder brings a ledger, of one more model.
+    brought = shutil.copytree(runs[1].folder, tmp_path / runs[1].folder.name)
+    book = TrialBook.unkept(runs[1].prepared.market, runs[1].prepared.config)
+    book = dataclasses.replace(book, ledger=LedgerUnion(TrialLedger(tmp_path / LEDGER_FILE)))
+    book.reading("another", sharpe_per_bar=0.0, accuracy=0.5)
+    bundles = [load_bundle(folder) for folder in (runs[0].folder, brought)]
     done = compare_bundles(bundles, DataConfig(), QUIET)
     assert [model.name for model in done.data.models] == [run.folder.name for run in runs]
     for model, run in zip(done.data.models, runs, strict=True):
         for name, value in run.outcome.model.metrics.items():
             assert model.metrics[name] == pytest.approx(value, nan_ok=True), name
-        assert model.verdict.readings == 2
+        assert model.verdict.readings == 3
+    ledgers = [str(ledger_path()), str(tmp_path / LEDGER_FILE)]
+    assert f"Ledgers: {' and '.join(ledgers)}, " in _said(render_comparison(done.data))
     assert done.data.pairwise.shape == (2, 2)
     report = _strict_json(done.folder / "report.json")
     assert report["kind"] == "comparison"
+    assert report["trials"]["ledgers"] == ledgers
     table = pd.read_csv(done.folder / "models.csv")
     assert list(table["verdict"]) == [model.verdict.kind for model in done.data.models]
 
@@ -152,17 +180,24 @@ def _later(bundle):
     return dataclasses.replace(bundle, metrics=bundle.metrics | {"split": split})
 
 
-def test_a_ledger_that_was_deleted_is_noticed_and_a_changed_one_refused(runs, tmp_path):
+@pytest.mark.parametrize("restored", ["in the user's folder", "beside the runs"])
+def test_a_ledger_that_was_deleted_is_noticed_and_a_changed_one_refused(runs, tmp_path, restored):
     folder = Path(shutil.copytree(runs[1].folder, tmp_path / runs[1].folder.name))
-    market = runs[1].prepared.market
-    book = TrialBook.opened(tmp_path / "next", market, runs[1].prepared.config)
-    (note,) = book.check()
+    opened = partial(
+        TrialBook.opened, tmp_path / "next", runs[1].prepared.market, runs[1].prepared.config
+    )
+    assert opened().check() == []
+    backup = shutil.move(ledger_path(), tmp_path / "backup")
+    (note,) = opened().check()
     assert folder.name in note
-    shutil.copy(runs[1].folder.parent / LEDGER_FILE, tmp_path / LEDGER_FILE)
-    assert book.check() == []
-    _lower_the_first_figure(tmp_path / LEDGER_FILE)
+    # Whichever ledger holds what the bundle remembers: a colleague's lies beside the bundle.
+    ledger = ledger_path() if restored == "in the user's folder" else tmp_path / LEDGER_FILE
+    shutil.copy(backup, ledger)
+    assert opened().check() == []
+    assert opened().count().test_readings == 2
+    _lower_the_first_figure(ledger)
     with pytest.raises(LedgerError, match="trial 1"):
-        book.check()
+        opened().check()
 
 
 def _lower_the_first_figure(path: Path) -> None:
@@ -183,3 +218,5 @@ def test_command_lines(runs, run_script, capsys):
     assert "Deflated Sharpe ratio" in said
     assert "corrected for 2 models" in said
     assert said.count("Report:") == 2
+    unwrapped = said.replace(" ", "")
+    assert unwrapped.count(f"Ledger:{ledger_path()},".replace(" ", "")) == 2

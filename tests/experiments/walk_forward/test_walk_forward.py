@@ -17,7 +17,7 @@ from ultimate_deep.evaluation.assessment import account_sharpe
 from ultimate_deep.evaluation.schemes.purging import Spans
 from ultimate_deep.experiments.experiment import prepare
 from ultimate_deep.experiments.learners.net import Trainee
-from ultimate_deep.experiments.trials import TrialBook
+from ultimate_deep.experiments.trials import TrialBook, ledger_path
 from ultimate_deep.experiments.walk_forward.config import WalkForwardConfig
 from ultimate_deep.experiments.walk_forward.fold_splits import fold_split, make_scheme
 from ultimate_deep.experiments.walk_forward.folds import (
@@ -140,12 +140,14 @@ def test_the_folder_is_whole(walked):
     assert stored["scheme"]["scheme"] == "expanding"
     assert len(stored["folds"]) == 2
     assert stored["ledger"]["trials"] == walked.ledger.trials
+    assert stored["trials"]["ledgers"] == list(walked.trials.ledgers)
     table = pd.read_parquet(folder / "predictions.parquet")
     np.testing.assert_array_equal(table["probability"], walked.judged.whole.judged.probability)
     assert table["decision_time"].is_monotonic_increasing
     page = (folder / "report.html").read_text()
     assert walked.judged.whole.verdict.sentence.split(":")[0] in page
     assert "Simulated bars" in page
+    assert f"Ledger: {walked.trials.ledgers[0]}, <" in page
     assert page.count("<svg") == 4
     for pointer in re.findall(r'data-figure="([^"]+)"', page):
         value = stored
@@ -161,8 +163,7 @@ def test_a_walk_forward_is_one_trial_however_many_folds(walked):
     assert walked.judged.whole.verdict.readings == 1
     sharpe = account_sharpe(walked.judged.whole.judged.backtest, count, horizon_bars=1)
     assert sharpe.per_year == pytest.approx(walked.judged.whole.judged.metrics["sharpe"])
-    path = walked.folder.parent / "ledger.sqlite"
-    with contextlib.closing(sqlite3.connect(path)) as ledger:
+    with contextlib.closing(sqlite3.connect(ledger_path())) as ledger:
         last = ledger.execute("SELECT content FROM trial ORDER BY number DESC").fetchone()
     assert json.loads(last[0])["sharpe_per_bar"] == pytest.approx(sharpe.per_bar)
 
@@ -300,6 +301,8 @@ def test_the_screen_names_every_fold_and_file(walked):
     told = heard.get()
     for word in ("fold 1", "fold 2", "whole", "buy and hold", "report.html", "simulated bars"):
         assert word in told
+    assert walked.trials.sentence in told
+    assert walked.trials.sentence.endswith("ledger.sqlite, 3 trials on these bars")
 
 
 @pytest.mark.slow
@@ -326,6 +329,7 @@ def test_rows_without_all_of_their_window_are_left_out_of_every_part(tmp_path):
         assert result.probability.shape == (1, len(result.rows))
 
 
+@pytest.mark.usefixtures("nothing_tried")
 def test_trees_are_grown_anew_in_every_fold(tmp_path):
     trees = dataclasses.replace(
         config(tmp_path), model=ModelConfig(name="hist_gradient_boosting", preset="tiny")

@@ -4,6 +4,7 @@ How often a data set was used decides how much a good result on it is worth (Bai
 Prado 2014, J. Portfolio Management 40(5): the deflated Sharpe ratio needs the number of trials).
 """
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -65,6 +66,11 @@ class TrialLedger:
     def __exit__(self, *raised: object) -> None:
         self.close()
 
+    @property
+    def kept(self) -> bool:
+        """Whether its trials outlive the program."""
+        return self._memory is None
+
     def close(self) -> None:
         """Let go of what is held in memory, which is then gone; a file has nothing to let go of."""
         if self._memory is not None:
@@ -96,7 +102,9 @@ class TrialLedger:
         with self._reading() as connection:
             if connection is None:
                 return []
-            rows = connection.execute("SELECT number, data, content FROM trial ORDER BY number")
+            rows = connection.execute(
+                "SELECT number, data, content, hash FROM trial ORDER BY number"
+            )
             found = None if identity is None else _overlapping(connection, identity.chunks)
             return [_read(*row) for row in rows if found is None or row[1] in found]
 
@@ -134,11 +142,7 @@ class TrialLedger:
             LedgerError: a row was changed, deleted or inserted, by its number; or a witness
                 disagrees.
         """
-        with self._reading() as connection:
-            if connection is None:
-                hashes = [storage.GENESIS]
-            else:
-                hashes = check_records(connection, str(self.path))
+        hashes = self._checked_hashes()
         for witness in witnesses:
             if witness.trials >= len(hashes):
                 raise LedgerError(
@@ -152,6 +156,20 @@ class TrialLedger:
                 )
         return len(hashes) - 1
 
+    def heads(self) -> list[LedgerHead]:
+        """Check every record and return where the ledger stood after each, from before the first.
+
+        Raises:
+            LedgerError: a row was changed, deleted or inserted, by its number.
+        """
+        return [LedgerHead(number, hash) for number, hash in enumerate(self._checked_hashes())]
+
+    def _checked_hashes(self) -> list[str]:
+        with self._reading() as connection:
+            if connection is None:
+                return [storage.GENESIS]
+            return check_records(connection, str(self.path))
+
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         if self._memory is not None:
@@ -163,7 +181,7 @@ class TrialLedger:
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection | None]:
         """Open for one consistent reading; None where nothing was recorded yet."""
-        if self._memory is None and not self.path.exists():
+        if self._memory is None and not os.path.exists(self.path):
             yield None
             return
         with self._connection() as connection, transaction(connection, "DEFERRED"):
@@ -202,7 +220,7 @@ def _append(connection: sqlite3.Connection, data: str, trial: Trial) -> Recorded
     row = [number, data, content, previous, digest]
     connection.execute("INSERT INTO trial VALUES (?, ?, ?, ?, ?)", row)
     connection.execute("UPDATE head SET trials = ?, hash = ?", [number, digest])
-    return RecordedTrial(number, data, trial)
+    return RecordedTrial(number, data, trial, digest)
 
 
 def _overlapping(connection: sqlite3.Connection, chunks: Sequence[str]) -> set[str]:
@@ -216,8 +234,8 @@ def _overlapping(connection: sqlite3.Connection, chunks: Sequence[str]) -> set[s
     return found
 
 
-def _read(number: int, data: str, content: str) -> RecordedTrial:
+def _read(number: int, data: str, content: str, hash: str) -> RecordedTrial:
     try:
-        return RecordedTrial(number, data, trial_from_json(content))
+        return RecordedTrial(number, data, trial_from_json(content), hash)
     except (TypeError, ValueError) as error:
         raise LedgerError(f"trial {number} cannot be read: {error}") from error

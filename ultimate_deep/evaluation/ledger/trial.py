@@ -84,11 +84,13 @@ class RecordedTrial:
         number: its place, from 1.
         data: digest of its data set.
         trial: what was tried.
+        hash: of its row and of all before it: the same one in any copy of the ledger.
     """
 
     number: int
     data: str
     trial: Trial
+    hash: str
 
     @property
     def what(self) -> tuple[str, ...]:
@@ -109,6 +111,7 @@ class TrialCount:
 
     Attributes:
         recorded: trials in the ledger, repetitions included.
+        distinct: trials, each once.
         by_kind: distinct trials of each kind.
         effective_by_kind: the independent ones that those amount to.
         effective_trials: strategies that could have been picked: every training and tuning trial,
@@ -117,20 +120,41 @@ class TrialCount:
         test_readings: distinct models that read a test part.
         sharpe_count: distinct trials with a Sharpe ratio.
         sharpe_variance: sample variance of those ratios, per bar; NaN below two.
+        ledgers: files that were counted, as people write their paths: first the one that new
+            trials are written into. None where the count is in memory alone.
     """
 
     recorded: int
+    distinct: int
     by_kind: dict[str, int]
     effective_by_kind: dict[str, float]
     effective_trials: float
     test_readings: int
     sharpe_count: int
     sharpe_variance: float
+    ledgers: tuple[str, ...] = ()
+
+    @property
+    def where(self) -> str:
+        """Which ledgers were counted."""
+        if not self.ledgers:
+            return "No ledger is kept"
+        return f"Ledger{'s' * (len(self.ledgers) > 1)}: {' and '.join(self.ledgers)}"
+
+    @property
+    def sentence(self) -> str:
+        """Which ledgers were counted, and how many trials on these bars they hold."""
+        return f"{self.where}, {self.distinct:,} trial{'s' * (self.distinct != 1)} on these bars"
 
 
-def count_trials(recorded: Sequence[RecordedTrial]) -> TrialCount:
+def count_trials(recorded: Sequence[RecordedTrial], ledgers: tuple[str, ...] = ()) -> TrialCount:
     """Count trials; of one that was repeated, the most candidates and the last Sharpe ratio
-    count."""
+    count.
+
+    Args:
+        recorded: in order of time.
+        ledgers: files that they come from.
+    """
     distinct: dict[tuple[str, ...], RecordedTrial] = {}
     effective: dict[tuple[str, ...], float] = {}
     for one in recorded:
@@ -141,6 +165,7 @@ def count_trials(recorded: Sequence[RecordedTrial]) -> TrialCount:
     sharpe = [trial.sharpe_per_bar for trial, _ in trials if trial.sharpe_per_bar is not None]
     return TrialCount(
         recorded=len(recorded),
+        distinct=len(trials),
         by_kind={kind: sum(trial.kind == kind for trial, _ in trials) for kind in KINDS},
         effective_by_kind={
             kind: math.fsum(many for trial, many in trials if trial.kind == kind) for kind in KINDS
@@ -149,6 +174,7 @@ def count_trials(recorded: Sequence[RecordedTrial]) -> TrialCount:
         test_readings=sum(trial.kind == "test reading" for trial, _ in trials),
         sharpe_count=len(sharpe),
         sharpe_variance=float(np.var(sharpe, ddof=1)) if len(sharpe) > 1 else math.nan,
+        ledgers=ledgers,
     )
 
 

@@ -120,11 +120,14 @@ def trials_section(found: TrialCount, path: str = "assessment/trials") -> str:
     ]
     number = figure_of(at(path, "effective_trials"), found.effective_trials, "{:,.1f}")
     readings = figure_of(at(path, "test_readings"), found.test_readings, "{:,.0f}")
+    distinct = figure_of(at(path, "distinct"), found.distinct, "{:,.0f}")
+    noun = "trial" if found.distinct == 1 else "trials"
     return section(
         "Trials counted",
         f"<p>{number} independent trials enter the deflated Sharpe ratio; {readings} models have "
         "read a test part of these bars.</p>",
         _table("On these bars, this one included", rows, ("", "trials", "independent")),
+        f"<p>{escape(found.where)}, {distinct} {noun} on these bars.</p>",
         hint="Every training, tuning, threshold and reading of the test part leaves a line in the "
         "ledger. The more there are, the better the best of them looks by chance.",
     )

@@ -17,7 +17,9 @@ from scipy.stats import t as student
 from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.experiments.depths.comparison import Compared
 from ultimate_deep.experiments.depths.plots import plot_comparison
+from ultimate_deep.experiments.trials import ledger_path
 from ultimate_deep.machine.files import unfinished_folder, write_json
+from ultimate_deep.machine.home import shown_path
 
 PERCENT, COUNT, NUMBER, SECONDS = "{:.1%}", "{:,.0f}", "{:.2f}", "{:,.1f}"
 # Heading, column, form, whether the spread stands beside the mean.
@@ -251,5 +253,5 @@ def _claims(group: pd.DataFrame) -> str:
 
 
 def render_folder(folder: Path) -> Text:
-    """Return where the files are."""
-    return Text(f"Tables, plot and every cell: {folder}")
+    """Return where the files are, and the ledger that counts every fit."""
+    return Text(f"Ledger: {shown_path(ledger_path())}\nTables, plot and every cell: {folder}")

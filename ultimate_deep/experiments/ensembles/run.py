@@ -110,7 +110,10 @@ def run_ensemble(
     folder = new_run_folder(prepared.config)
     folder.parent.mkdir(parents=True, exist_ok=True)
     predictor = EnsemblePredictor(combiner, bundles)
-    book = TrialBook.opened(folder, members.market, prepared.config)
+    book = TrialBook.opened(
+        folder, members.market, prepared.config,
+        others=[bundle.folder for bundle in bundles.values()],
+    )  # fmt: skip
     fitted = _fitted(members, combiner, time.monotonic() - started)
     outcome = evaluate(prepared, predictor, fitted, progress, book=book)
     with progress.busy("assessing: chance, trials, costs, delay, regimes, random entry"):

@@ -76,10 +76,12 @@ def bundle_importance(
         seed=seed,
         progress=progress,
     )
+    note = _NOTES[part]
     if part == "test":
         book = TrialBook.opened(bundle.folder, market, bundle_config(bundle))
         book.reading(bundle.predictor.digest(), sharpe_per_bar=math.nan, accuracy=math.nan)
-    return replace(found, part=part, note=_NOTES[part])
+        note = f"{note} {book.count().sentence}."
+    return replace(found, part=part, note=note)
 
 
 def check_importance(bundle: Bundle) -> None:

@@ -84,7 +84,8 @@ def compare_bundles(
     with progress.busy("reading bars" if data.paths or configs[0].data.paths else "simulating"):
         market = load_market(merge_data(data, configs[0].data), configs[0].label)
     entrants = _entrants(bundles, configs, market, progress)
-    book = TrialBook.opened(bundles[0].folder, market, configs[0])
+    first, *others = (bundle.folder for bundle in bundles)
+    book = TrialBook.opened(first, market, configs[0], others=others)
     for entrant, config in zip(entrants, configs, strict=True):
         record_reading(book.with_config(config), entrant.bundle.predictor, entrant.judged)
     assessed = []

@@ -48,7 +48,7 @@ def evaluate_bundle(
 ) -> Evaluated:
     """Judge a bundle on bars and write the report into a new folder beside it.
 
-    The reading is counted in the ledger beside the bundle.
+    The reading is counted in the user's ledger.
 
     Raises:
         ValueError: No bar lies in the period, or bad bars.

@@ -118,7 +118,7 @@ def backtest_bundle(
 ) -> Rejudged:
     """Judge a bundle on bars, with the run's own rules, threshold and costs.
 
-    The reading is counted in the ledger beside the bundle.
+    The reading is counted in the user's ledger.
 
     Args:
         bundle: The model.

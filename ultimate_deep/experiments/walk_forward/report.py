@@ -29,7 +29,7 @@ from ultimate_deep.evaluation.reporting.sections_significance import deflated_ch
 from ultimate_deep.evaluation.reporting.tables import names_table
 from ultimate_deep.evaluation.schemes.combinatorial import CombinatorialPurged
 from ultimate_deep.evaluation.significance.summary import SharpeSignificance
-from ultimate_deep.experiments.summary import COLOURS, COLUMNS
+from ultimate_deep.experiments.summary import COLOURS, COLUMNS, render_ledger
 from ultimate_deep.experiments.walk_forward.config import TITLES
 from ultimate_deep.experiments.walk_forward.plots import plot_fold_accuracy, plot_walk_equity
 from ultimate_deep.experiments.walk_forward.tables import (
@@ -114,7 +114,7 @@ def render_walk_summary(walked: Walked) -> Group:
     )
     said = [one.sentence for one in _cautions(walked)] + [deflated_sentence(sharpe)]
     lines += [Text(f"- {sentence}") for sentence in said if sentence]
-    lines += [Text(), _screen_table(walked)]
+    lines += [Text(), _screen_table(walked), render_ledger(walked.trials)]
     lines.append(Text(f"Report: {walked.folder / 'report.html'}"))
     return Group(*lines)
 

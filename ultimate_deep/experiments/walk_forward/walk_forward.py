@@ -55,7 +55,7 @@ class Walked:
         results: What each fold predicted.
         judged: The accounts.
         trials: What had been tried on these bars by then, this walk-forward included.
-        ledger: Where the ledger then stood.
+        ledger: Where the user's ledger then stood.
     """
 
     folder: Path
@@ -181,7 +181,9 @@ def record_whole(book: TrialBook, whole: JudgedPart) -> None:
 
 def _open_book(folder: Path, prepared: Prepared, walk: WalkForwardConfig) -> RetrainingBook:
     plain = TrialBook.opened(folder, prepared.market, prepared.config)
-    return RetrainingBook(plain.ledger, plain.identity, plain.run, plain.config, walk)
+    return RetrainingBook(
+        plain.ledger, plain.identity, plain.run, plain.config, walk, folders=plain.folders
+    )
 
 
 def _run_folds(
