@@ -11,6 +11,7 @@ import pandas as pd
 
 from ultimate_deep.features.engine.graph import COLUMNS
 from ultimate_deep.features.feature_engine import Engine
+from ultimate_deep.features.own import FunctionFeature, refuse_functions
 from ultimate_deep.features.registry import Feature, registry
 from ultimate_deep.market.bars import Bars
 from ultimate_deep.market.market import Market
@@ -276,6 +277,9 @@ def compute_features(
         raise _too_few(needed, columns.shape[1])
     values = np.empty((columns.shape[1], len(features)), dtype=np.float32)
     engine.advance(columns, values)
+    for place, feature in enumerate(features):
+        if isinstance(feature, FunctionFeature):
+            values[:, place] = feature.compute(frame)
     warmup = _found_warmup(features, values)
     if warmup >= len(values):
         raise _too_few(warmup + 1, len(values))
@@ -323,6 +327,7 @@ def iter_features(
     if block_rows < 1:
         raise ValueError(f"a block must have at least 1 row; got {block_rows}")
     features, dropped = _usable(frame, names)
+    refuse_functions(features, "cannot be computed in blocks")
     engine = Engine(features, seconds_of_interval(interval))
     warmup = max(feature.warmup_bars for feature in features)
     for start in range(0, len(frame), block_rows):

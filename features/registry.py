@@ -40,6 +40,9 @@ OPTIONAL_FAMILIES = {
     "cross_asset": "ultimate_deep.features.families.cross_asset",
 }
 
+# Those of a user's own, which a plugin has registered.
+OWN_FAMILY = "own"
+
 # Fine bars per coarse bar: any feature may be asked for on coarser bars as `name_15x`.
 FACTORS = (5, 15, 60)
 
@@ -122,7 +125,8 @@ class Registry:
     @property
     def default(self) -> tuple[str, ...]:
         """Names of the features that plain bars allow."""
-        return tuple(name for name in self.features if self.families[name] in FAMILIES)
+        default = {*FAMILIES, OWN_FAMILY}
+        return tuple(name for name in self.features if self.families[name] in default)
 
     def family_of(self, name: str) -> str:
         """The family of a feature, `timeframes` for one on coarser bars."""
@@ -155,7 +159,8 @@ class Registry:
             return self.features[name]
         for factor in FACTORS:
             base = self.features.get(name.removesuffix(f"_{factor}x"))
-            if base is not None and name.endswith(f"_{factor}x"):
+            # A user's function is no graph that could read coarser bars.
+            if type(base) is Feature and name.endswith(f"_{factor}x"):
                 known = {field.name: getattr(base, field.name) for field in fields(base)}
                 known |= {"name": name, "unit": f"{base.unit}, of bars {factor} times as long"}
                 return CoarseFeature(**known, bars=factor)
@@ -226,8 +231,9 @@ def feature_names(family: str | None = None) -> tuple[str, ...]:
     known = registry()
     if family is None:
         return known.default
-    if family not in FAMILIES | OPTIONAL_FAMILIES:
-        raise ValueError(f"unknown family {family!r}; there are {[*FAMILIES, *OPTIONAL_FAMILIES]}")
+    families = [*FAMILIES, *OPTIONAL_FAMILIES, OWN_FAMILY]
+    if family not in families:
+        raise ValueError(f"unknown family {family!r}; there are {families}")
     return tuple(name for name, own in known.families.items() if own == family)
 
 

@@ -20,6 +20,7 @@ from ultimate_deep.features.compute import (
 )
 from ultimate_deep.features.engine import bar_executor as bx
 from ultimate_deep.features.feature_engine import LIMIT, Engine
+from ultimate_deep.features.own import refuse_functions
 from ultimate_deep.features.registry import registry
 from ultimate_deep.machine.files import whole_file
 
@@ -60,6 +61,7 @@ class FeatureStream:
         interval: str | pd.Timedelta | None = None,
     ) -> None:
         self._features = registry().choose(names)
+        refuse_functions(self._features, "has no stream")
         self._interval = seconds_of_interval(interval)
         self._engine = Engine(self._features, self._interval)
         self._bind()

@@ -46,6 +46,21 @@ BUILDERS: dict[str, str] = {
 }
 
 
+def add_model(name: str, target: str) -> None:
+    """Make a user's builder known by a name.
+
+    Args:
+        name: What it is called.
+        target: `module:function` of its builder; the module has been imported.
+
+    Raises:
+        ValueError: The name is taken.
+    """
+    if name in BUILDERS:
+        raise ValueError(f"a model called {name!r} exists already; choose another name")
+    BUILDERS[name] = target
+
+
 def build_model(
     name: str, inputs: Inputs, heads: Heads | None = None, config: Any | None = None
 ) -> keras.Model:

@@ -52,7 +52,16 @@ MODULES = {
     "ultimate_deep.portfolio",
     *(
         f"ultimate_deep.portfolio.{name}"
-        for name in ("arrays", "breakers", "costs", "options", "sizing", "stops")
+        for name in (
+            "arrays",
+            "breakers",
+            "costs",
+            "mode",
+            "options",
+            "sizing",
+            "sizing_spec",
+            "stops",
+        )
     ),
     "ultimate_deep.training",
     "ultimate_deep.training.config",
@@ -72,7 +81,15 @@ OF_THE_COMMAND_LINE = {
     "ultimate_deep.commands",
     *(
         f"ultimate_deep.commands.{name}"
-        for name in ("help_text", "parser", "predict", "running", "settings", "suggestions")
+        for name in (
+            "command_parser",
+            "help_text",
+            "parser",
+            "predict",
+            "running",
+            "settings",
+            "suggestions",
+        )
     ),
     "ultimate_deep.machine.tables",
     "ultimate_deep.models.declared",

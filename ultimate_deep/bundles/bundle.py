@@ -32,7 +32,12 @@ from ultimate_deep.bundles.manifest import (
 )
 from ultimate_deep.bundles.predicting import AnswersBars, AnyBundle
 from ultimate_deep.bundles.predictor import Predictor
-from ultimate_deep.bundles.row_inputs import complete_inputs, features_of_bars, spread
+from ultimate_deep.bundles.row_inputs import (
+    complete_inputs,
+    features_of_bars,
+    own_features,
+    spread,
+)
 from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.machine.files import whole_folder, write_json
 from ultimate_deep.market.market import Market
@@ -178,6 +183,8 @@ class Bundle(AnswersBars):
             BundleError: The installed `features` does not know a feature, or it cannot be
                 computed from these bars.
         """
+        if "features" in self.metrics.get("own_steps", ()):
+            return own_features(frame, self.feature_names, self.folder)
         self.check_features()
         return features_of_bars(frame, self.feature_names, self.folder)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from ultimate_deep.bundles.kinds import PREDICTORS
 from ultimate_deep.machine.files import write_json
+from ultimate_deep.machine.plugins import missing_plugins, plugin_records
 
 SCHEMA = "ultimate-deep-bundle"
 SCHEMA_VERSION = 1
@@ -139,6 +140,7 @@ def write_manifest(
         "data_fingerprint": data_fingerprint,
         "feature_names": list(feature_names),
         "horizons": horizons,
+        "plugins": plugin_records(),
         "files": file_records(folder),
     }
     write_json(folder / MANIFEST_NAME, manifest)
@@ -180,6 +182,15 @@ def verified_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
+def _check_plugins(path: Path, needed: dict[str, str]) -> None:
+    if wrong := missing_plugins(needed):
+        names = " ".join(f"--plugin {name}.py" for name in needed)
+        raise BundleError(
+            f"{path.parent} needs the plugin {' and '.join(wrong)}; load the same file: {names} on "
+            "the command line, or ultimate_deep.plugins.load('<file>.py') in Python"
+        )
+
+
 def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST_NAME
     if not folder.is_dir():
@@ -209,6 +220,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             raise BundleError(
                 f"{path} has no proper field {field!r}; copy the folder again from its origin"
             )
+    _check_plugins(path, manifest.setdefault("plugins", {}))
     if manifest.setdefault("kind", "keras") not in PREDICTORS:  # older bundles are all nets
         raise BundleError(
             f"{path} is of kind {manifest['kind']!r} and this program reads "

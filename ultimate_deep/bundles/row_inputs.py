@@ -15,6 +15,7 @@ from ultimate_deep.pipeline.config import config_from_dict
 from ultimate_deep.pipeline.inputs.config import InputConfig
 from ultimate_deep.pipeline.inputs.model_inputs import ModelInputs
 from ultimate_deep.pipeline.inputs.tables import RowInputs, apply_scalers, input_tables
+from ultimate_deep.pipeline.own_steps import OWN_STEPS
 from ultimate_deep.pipeline.rows import Rows
 from ultimate_deep.pipeline.scaling import ArrayScaler
 
@@ -34,6 +35,27 @@ def features_of_bars(
             f"the features of {folder} cannot be computed from these bars: {error} "
             "(A model needs all of its features: bring bars like those it was trained on.)"
         ) from error
+
+
+def own_features(frame: pd.DataFrame, names: Sequence[str], folder: Path) -> features.FeatureMatrix:
+    """Compute features by a user's own step, as the run of the bundle in `folder` did.
+
+    Raises:
+        BundleError: No loaded plugin has such a step, or it gives other features.
+    """
+    step = OWN_STEPS[0].features if OWN_STEPS else None
+    if step is None:
+        raise BundleError(
+            f"the features of {folder} were computed by a step of its user's own; register it with "
+            "ultimate_deep.plugins.steps in a plugin, and load that"
+        )
+    matrix = step(frame)
+    if tuple(matrix.names) != tuple(names):
+        raise BundleError(
+            f"{folder} was trained on {', '.join(names)}, and the loaded step gives "
+            f"{', '.join(matrix.names)}; load the step that it was trained with"
+        )
+    return matrix
 
 
 def complete_inputs(

@@ -26,7 +26,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ultimate_deep.commands.parser import CommandParser, parse
+from ultimate_deep.commands.command_parser import CommandParser
+from ultimate_deep.commands.parser import parse
 from ultimate_deep.commands.settings import bundle_folder, bundle_parser
 from ultimate_deep.evaluation.leaks.config import LeakConfig
 

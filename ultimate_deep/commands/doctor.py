@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ultimate_deep.commands.parser import CommandParser, parse
+from ultimate_deep.commands.command_parser import CommandParser
+from ultimate_deep.commands.parser import parse
 
 
 def parser() -> CommandParser:
     """Return the settings of this command: none."""
-    return CommandParser("doctor", __doc__)
+    return CommandParser("doctor", __doc__, has_plugins=False)
 
 
 def main(arguments: Sequence[str]) -> None:

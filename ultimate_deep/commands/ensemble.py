@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import Namespace
 
-from ultimate_deep.commands.parser import CommandParser, parse
+from ultimate_deep.commands.command_parser import CommandParser
+from ultimate_deep.commands.parser import parse
 from ultimate_deep.commands.running import run_planned
 from ultimate_deep.commands.settings import bundle_folder, experiment_of, experiment_parser
 from ultimate_deep.experiments.ensembles.config import EnsembleConfig

@@ -19,7 +19,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ultimate_deep.commands.parser import CommandParser, parse
+from ultimate_deep.commands.command_parser import CommandParser
+from ultimate_deep.commands.parser import parse
 from ultimate_deep.commands.settings import bundle_folder
 from ultimate_deep.experiments.exploring.config import ExplorationConfig
 

@@ -20,7 +20,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ultimate_deep.commands.parser import CommandParser, parse
+from ultimate_deep.commands.command_parser import CommandParser
+from ultimate_deep.commands.parser import parse
 from ultimate_deep.market.config import DataConfig, LabelSpec
 from ultimate_deep.pipeline.gaf_config import GafFilesConfig
 
@@ -36,6 +37,7 @@ def parser() -> CommandParser:
         "gaf",
         __doc__,
         first=("data.path", "output", "window_bars", "size", "label.horizon_bars", "resume"),
+        has_plugins=False,
     )
     made.add_argument("--config", action="config", help="YAML file of these settings")
     made.add_class_arguments(DataConfig, "data")

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ultimate_deep.commands.parser import CommandParser
+    from ultimate_deep.commands.command_parser import CommandParser
     from ultimate_deep.models.declared import Declared
 
 WIDTH = 96
@@ -53,6 +53,8 @@ def help_of(
     if parser.has_model:
         lines += _row("--model NAME", "The model, with the settings that suit it")
     lines += _rows(ordered)
+    if parser.has_plugins:
+        lines += _row("--plugin FILE", "A module with features, nets, losses of your own")
     more = ", ".join(f"--help.{one}" for one in groups(actions))
     return "\n".join([*lines, "", *textwrap.wrap(f"More: {more}, --help.all", WIDTH)])
 

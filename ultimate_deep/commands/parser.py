@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import difflib
-import os
-import re
-import sys
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
+from ultimate_deep.commands.command_parser import CommandParser, refuse
 from ultimate_deep.commands.help_text import help_of
 from ultimate_deep.commands.suggestions import check_options
+from ultimate_deep.machine.plugins import load_plugin
 from ultimate_deep.market.files import find_files
 from ultimate_deep.models.declared import Declared, declared
 from ultimate_deep.models.registry import BUILDERS
@@ -23,38 +23,6 @@ from ultimate_deep.models.trees.registry import TREES
 
 CONFIGS = Path(__file__).resolve().parent / "configs"
 MODEL_CONFIGS = CONFIGS / "models"
-
-
-class CommandParser(ArgumentParser):
-    """The settings of one subcommand.
-
-    Args:
-        command: Its name.
-        description: What it does, the docstring of its module.
-        first: Settings that people use first; the others stand behind `--help.GROUP`.
-        has_model: Whether `--model NAME` stands for the settings that suit a model.
-    """
-
-    def __init__(
-        self,
-        command: str = "",
-        description: str | None = None,
-        *,
-        first: Sequence[str] = (),
-        has_model: bool = False,
-        **others: Any,
-    ) -> None:
-        # jsonargparse makes parsers of this class for parts of its own.
-        others.setdefault("add_help", not command)
-        super().__init__(prog=program(command), description=description, **others)
-        self.first = tuple(first)
-        self.has_model = has_model
-
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """End the program with one error; parsers of parts raise it."""
-        if not self.exit_on_error:
-            super().error(message, ex)
-        refuse(self, message)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,33 +39,18 @@ class Parsed:
     named: dict[str, Any]
 
 
-def program(command: str) -> str:
-    """Return what the user typed: the command, or a script of `train_scripts`."""
-    typed = sys.argv[0] if sys.argv else ""
-    if typed.endswith(".py") and not typed.endswith("__main__.py"):
-        return f"python {os.path.relpath(typed)}"
-    return f"ultimate-deep {command}"
-
-
-def refuse(parser: Any, message: str) -> NoReturn:
-    """End the program with an error and where its settings are listed."""
-    text = message.strip().rstrip(".")
-    text = (
-        re.sub(r'Parser key "([^"]+)":\s*', r"--\1: ", text)
-        .replace("<class '", "")
-        .replace("'>", "")
-    )
-    sys.stderr.write(f"error: {text}\n  {parser.prog} --help lists the settings\n")
-    raise SystemExit(2)
-
-
 def parse(parser: CommandParser, arguments: Sequence[str]) -> Parsed:
     """Parse and build; help is printed, and a refused value ends the program with one clear line.
 
     Nothing heavy is loaded for it: no NumPy, no pandas, no Keras.
     """
     try:
+        plugins, arguments = all_taken(arguments, "--plugin")
+        for name in plugins:
+            load_plugin(name)
         model, rest = taken(arguments, "--model") if parser.has_model else ("", list(arguments))
+        if plugins and "--plugins" in parser._option_string_actions:
+            rest = [*rest, "--plugins", json.dumps(plugins)]
         rest = with_built_in(rest)
         model = model or value_of(rest, "--model.name")
         if asked := [one for one in rest if one in ("-h", "--help") or one.startswith("--help.")]:
@@ -115,6 +68,19 @@ def parse(parser: CommandParser, arguments: Sequence[str]) -> Parsed:
         return Parsed(parser.instantiate(parsed), named)
     except (ValueError, TypeError, OSError) as error:
         refuse(parser, str(error))
+
+
+def all_taken(arguments: Iterable[str], option: str) -> tuple[list[str], list[str]]:
+    """Return every value of an option that may come several times, and the other arguments."""
+    values, rest = [], list(arguments)
+    while any(one == option or one.startswith(f"{option}=") for one in rest):
+        place = next(
+            n for n, one in enumerate(rest) if one == option or one.startswith(f"{option}=")
+        )
+        width = 1 if rest[place] != option else 2
+        values.append(taken(rest[place : place + width], option)[0])
+        rest = [*rest[:place], *rest[place + width :]]
+    return values, rest
 
 
 def taken(arguments: Iterable[str], option: str) -> tuple[str, list[str]]:

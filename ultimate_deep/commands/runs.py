@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ultimate_deep.commands.parser import CommandParser, parse, refuse
+from ultimate_deep.commands.command_parser import CommandParser, refuse
+from ultimate_deep.commands.parser import parse
 from ultimate_deep.commands.settings import ARTIFACTS, bundle_folder
 
 DEEDS = ("list", "show", "compare")
@@ -22,7 +23,7 @@ DEEDS = ("list", "show", "compare")
 
 def parser() -> CommandParser:
     """Return the settings of this command."""
-    made = CommandParser("runs", __doc__, first=("artifacts",))
+    made = CommandParser("runs", __doc__, first=("artifacts",), has_plugins=False)
     made.add_argument("--artifacts", default=ARTIFACTS, help="Folder that runs are written into")
     return made
 

@@ -8,7 +8,8 @@ from typing import Literal
 
 from jsonargparse import Namespace
 
-from ultimate_deep.commands.parser import CommandParser, parse
+from ultimate_deep.commands.command_parser import CommandParser
+from ultimate_deep.commands.parser import parse
 from ultimate_deep.market.config import DataConfig
 from ultimate_deep.pipeline.config import ExperimentConfig
 

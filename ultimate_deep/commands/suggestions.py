@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ultimate_deep.commands.parser import CommandParser
+    from ultimate_deep.commands.command_parser import CommandParser
 
 
 def check_options(parser: CommandParser, arguments: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ultimate_deep.commands import run
-from ultimate_deep.commands.parser import CommandParser
+from ultimate_deep.commands.command_parser import CommandParser
 
 
 def parser() -> CommandParser:

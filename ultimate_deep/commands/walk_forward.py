@@ -21,7 +21,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ultimate_deep.commands.parser import CommandParser, parse
+from ultimate_deep.commands.command_parser import CommandParser
+from ultimate_deep.commands.parser import parse
 from ultimate_deep.commands.settings import experiment_of, experiment_parser
 from ultimate_deep.experiments.walk_forward.config import WalkForwardConfig, quick
 

@@ -25,7 +25,7 @@ from ultimate_deep.pipeline.forecasts import further_temperatures
 from ultimate_deep.pipeline.judge import Judgement
 from ultimate_deep.pipeline.prepared import PARTS, Prepared, assemble, with_split
 from ultimate_deep.pipeline.rows import Rows
-from ultimate_deep.pipeline.steps import ByPart, Steps
+from ultimate_deep.pipeline.steps import ByPart, Steps, steps_in_use
 from ultimate_deep.training.progress import Progress
 from ultimate_deep.training.result import FitResult
 
@@ -89,7 +89,7 @@ def prepare(
         ValueError: Bad bars, an unknown model or feature, inputs, heads or a loss that the model
             does not have, or too few rows for the split.
     """
-    return pipeline.prepare(resolved(config), progress, market=market, steps=steps)
+    return pipeline.prepare(resolved(config), progress, market=market, steps=steps_in_use(steps))
 
 
 def prepare_rows(

@@ -303,6 +303,7 @@ def run_metrics(prepared: Prepared, outcome: Outcome, plan: Planlike) -> dict[st
     choice = outcome.model.choice
     return {
         "simulated": prepared.market.simulated,
+        "own_steps": list(prepared.steps.own),
         "verdict": json_safe(outcome.verdict),
         "trials": json_safe(outcome.trials),
         "test": test,

@@ -31,7 +31,7 @@ from ultimate_deep.training.result import FitResult
 LEDGER_FILE = "ledger.sqlite"
 KNOWN_FOLDER = "ledgers"
 _WITNESSES = ("metrics.json", "walk_forward.json")  # of runs
-_NOT_THE_TRIAL = ("name", "artifacts", "data", "baselines", "tables")
+_NOT_THE_TRIAL = ("name", "artifacts", "data", "baselines", "tables", "plugins")
 
 
 @dataclass(frozen=True, eq=False)

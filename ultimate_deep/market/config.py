@@ -8,7 +8,9 @@ from typing import Literal, get_args
 
 from ultimate_deep.market.simulation_spec import SimulationSpec
 
-LabelKind = Literal["direction", "triple_barrier"]
+LABEL_KINDS = ("direction", "triple_barrier")
+# Those of a user's own, which a plugin has registered.
+OWN_KINDS: list[str] = []
 Ties = Literal["drop", "down", "up"]
 
 
@@ -33,7 +35,7 @@ class LabelSpec:
             close to close, up to the decision's bar) is measured.
     """
 
-    kind: LabelKind = "direction"
+    kind: str = "direction"
     horizon_bars: int = 1
     ties: Ties = "drop"
     cost_band_bps: float = 0.0
@@ -42,8 +44,9 @@ class LabelSpec:
     barrier_window_bars: int = 50
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(LabelKind):
-            raise ValueError(f"kind must be one of {get_args(LabelKind)}, got {self.kind!r}")
+        kinds = (*LABEL_KINDS, *OWN_KINDS)
+        if self.kind not in kinds:
+            raise ValueError(f"label.kind must be one of {kinds}, got {self.kind!r}")
         if self.ties not in get_args(Ties):
             raise ValueError(f"ties must be one of {get_args(Ties)}, got {self.ties!r}")
         if self.horizon_bars < 1:

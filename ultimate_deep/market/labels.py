@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,9 @@ import pandas as pd
 from ultimate_deep.market.bars import Bars
 from ultimate_deep.market.config import LabelSpec
 from ultimate_deep.market.times import open_times
+
+# Those of a user's own by name, which a plugin has registered.
+OWN_LABELS: dict[str, Callable[[pd.DataFrame, LabelSpec], Any]] = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +56,8 @@ def make_labels(frame: pd.DataFrame, spec: LabelSpec) -> Labels:
             f"labels of horizon_bars={horizon} need at least {horizon + 2} bars, got {rows}; "
             "give more bars or a shorter horizon"
         )
+    if spec.kind in OWN_LABELS:
+        return _own_labels(frame, spec)
     opens = frame["open"].to_numpy(dtype=np.float64)
     decisions = np.arange(rows - 1 - horizon)
     if spec.kind == "direction":
@@ -70,6 +77,35 @@ def make_labels(frame: pd.DataFrame, spec: LabelSpec) -> Labels:
     entry_row[decisions] = entry
     exit_row = np.full(rows, -1, dtype=np.int64)
     exit_row[decisions] = exits
+    return Labels(values=values, return_log=return_log, entry_row=entry_row, exit_row=exit_row)
+
+
+def _own_labels(frame: pd.DataFrame, spec: LabelSpec) -> Labels:
+    """Return a user's labels, with the fill and the end of the horizon that ours have.
+
+    Raises:
+        ValueError: Another number of labels than bars, or one that is not 0, 1 or NaN.
+    """
+    rows, horizon = len(frame), spec.horizon_bars
+    values = np.array(OWN_LABELS[spec.kind](frame.copy(), spec), dtype=np.float64)
+    if values.shape != (rows,):
+        raise ValueError(
+            f"label {spec.kind!r} gave values of shape {values.shape} for {rows} bars; return one "
+            "for each bar"
+        )
+    known = np.arange(rows - 1 - horizon)
+    values[len(known) :] = np.nan  # the horizon ends after the last bar
+    if not np.isin(values[np.isfinite(values)], (0.0, 1.0)).all() or np.isinf(values).any():
+        row = int(np.argmin(np.isin(values, (0.0, 1.0)) | np.isnan(values)))
+        raise ValueError(
+            f"label {spec.kind!r} is {values[row]} for the bar at {frame.index[row]}; labels are "
+            "0, 1 or NaN for none"
+        )
+    opens = frame["open"].to_numpy(dtype=np.float64)
+    entry_row, exit_row = np.full((2, rows), -1, dtype=np.int64)
+    entry_row[known], exit_row[known] = known + 1, known + 1 + horizon
+    return_log = np.full(rows, np.nan)
+    return_log[known] = np.log(opens[exit_row[known]] / opens[entry_row[known]])
     return Labels(values=values, return_log=return_log, entry_row=entry_row, exit_row=exit_row)
 
 

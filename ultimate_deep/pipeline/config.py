@@ -4,11 +4,13 @@ import dataclasses
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from jsonargparse import ArgumentParser
 
 from ultimate_deep.evaluation.backtesting.config import BacktestConfig
+from ultimate_deep.machine.plugins import load_plugin, loaded_plugins
 from ultimate_deep.market.config import DataConfig, LabelSpec, SplitSpec
 from ultimate_deep.pipeline.inputs.config import InputConfig
 from ultimate_deep.training.config import FitConfig
@@ -110,6 +112,7 @@ class ExperimentConfig:
         threshold: Choice of the trading threshold.
         backtest: Trading rule and costs; its horizon is always the label's.
         baselines: Whether the baselines are fitted beside the model.
+        plugins: Files or modules with features, nets, losses, labels or steps of one's own.
         tables: Format of the tables that a run writes: predictions, trades, equity, positions.
 
     Raises:
@@ -131,9 +134,12 @@ class ExperimentConfig:
     threshold: ThresholdConfig = ThresholdConfig()
     backtest: BacktestConfig = BacktestConfig()
     baselines: bool = True
+    plugins: tuple[str, ...] = ()
     tables: Literal["csv", "parquet"] = "csv"
 
     def __post_init__(self) -> None:
+        for plugin in self.plugins:  # before anything that they bring is named
+            load_plugin(plugin)
         for part in dataclasses.fields(self):
             value = getattr(self, part.name)
             if isinstance(value, Mapping):
@@ -209,6 +215,14 @@ def config_from_dict(values: dict[str, Any]) -> ExperimentConfig:
     Raises:
         ValueError: An unknown field, or a value that a field refuses.
     """
+    plugins = tuple(values.get("plugins", ()))
+    # What a file names is not run: its user names it.
+    absent = [name for name in plugins if Path(name).stem not in loaded_plugins()]
+    if absent:
+        raise ValueError(
+            f"the stored configuration needs the plugin {absent[0]}; name it with --plugin "
+            f"{absent[0]}, or load it with ultimate_deep.plugins.load({absent[0]!r})"
+        )
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--experiment", type=ExperimentConfig)
     try:

@@ -22,6 +22,7 @@ from ultimate_deep.market.splits import Split
 from ultimate_deep.pipeline.calibration import TemperatureFit, ThresholdChoice, fit_temperature
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.judge import Judge
+from ultimate_deep.pipeline.own_steps import OWN_STEPS
 from ultimate_deep.pipeline.rows import FeatureFunction, Rows, split_rows
 from ultimate_deep.pipeline.scaling import fit_scaler
 from ultimate_deep.training.arrays import Arrays
@@ -100,3 +101,18 @@ class Steps:
     stopping: Callable[[SplitRows], Arrays] = stopping_arrays
     temperature: Callable[[SplitRows, ByPart], TemperatureFit] = validation_temperature
     threshold: Callable[[SplitRows, ByPart], ThresholdChoice] = validation_threshold
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """Names of the steps that are not the usual ones."""
+        usual = Steps()
+        return tuple(
+            name
+            for name in self.__dataclass_fields__
+            if getattr(self, name) != getattr(usual, name)
+        )
+
+
+def steps_in_use(given: Steps) -> Steps:
+    """Return the given steps where they differ from the usual ones, else those of a plugin."""
+    return given if given.own or not OWN_STEPS else OWN_STEPS[0]

@@ -55,11 +55,7 @@ def detect_in_bundle(
         market = load_market(merge_data(data, config.data), config.label)
     model = config.model.name
     stand_in = "" if surrogate is None else f", {surrogate.model} in place of {model}"
-    replaced = [
-        name
-        for name in Steps.__dataclass_fields__
-        if getattr(steps, name) != getattr(Steps(), name)
-    ]
+    replaced = steps.own
     own = f", own steps: {', '.join(replaced)}" if replaced else ""
     return detect_in_experiment(
         config,

@@ -4,9 +4,9 @@ import dataclasses
 import itertools
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
-LossName = Literal[
+NAMES = (
     "cross_entropy",
     "focal",
     "smoothed_cross_entropy",
@@ -14,8 +14,9 @@ LossName = Literal[
     "trading",
     "uncertainty",
     "quantile",
-]
-NAMES: tuple[LossName, ...] = get_args(LossName)
+)
+# Those of a user's own, which a plugin has registered.
+OWN_NAMES: list[str] = []
 # The losses that read each field. Those that hold another loss read its fields too.
 READ_BY = {
     "of": ("multi_horizon", "quantile"),
@@ -56,8 +57,8 @@ class LossConfig:
         ValueError: A value out of range, or one that the chosen loss does not read.
     """
 
-    name: LossName = "cross_entropy"
-    of: LossName | None = None
+    name: str = "cross_entropy"
+    of: str | None = None
     gamma: float = 2.0
     smoothing: float = 0.1
     horizon_weights: tuple[float, ...] = ()
@@ -68,7 +69,8 @@ class LossConfig:
     quantile_weight: float = 1.0
 
     def __post_init__(self) -> None:
-        _require(self.name in NAMES, "name", self.name, f"one of {NAMES}")
+        known = (*NAMES, *OWN_NAMES)
+        _require(self.name in known, "name", self.name, f"one of {known}")
         self._check_of()
         self._check_ignored()
         for name in ("gamma", "cost_bps", "direction_penalty"):
@@ -87,7 +89,7 @@ class LossConfig:
         held = inner.get(self.name, ())
         return (self.name, self.of) if held and self.of else (self.name, *held)
 
-    def inner(self, default: LossName) -> "LossConfig":
+    def inner(self, default: str) -> "LossConfig":
         """Return the configuration of the loss that this one holds, `default` where absent."""
         reset: dict[str, Any] = {
             field.name: field.default

@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Callable
 
 from ultimate_deep.training.losses.loss import Loss
-from ultimate_deep.training.losses.loss_config import LossConfig, LossName
+from ultimate_deep.training.losses.loss_config import LossConfig
 from ultimate_deep.training.losses.outputs import HeadShapes
 
 LOSSES: dict[str, str] = {
@@ -37,8 +37,10 @@ def build_loss(config: LossConfig, heads: HeadShapes) -> Loss:
     return loss
 
 
-def build_part(name: LossName, config: LossConfig, heads: HeadShapes) -> Loss:
+def build_part(name: str, config: LossConfig, heads: HeadShapes) -> Loss:
     """Return one loss, which may leave heads to others."""
+    if name not in LOSSES:  # a configuration has checked that a plugin registered it
+        return importlib.import_module("ultimate_deep.training.losses.own").build_own(config, heads)
     module, _, function = LOSSES[name].partition(":")
     builder: Builder = getattr(importlib.import_module(module), function)
     return builder(config, heads)
