@@ -1,4 +1,4 @@
-"""Contracts of a feature: causal, free of scale, warm when it says so, defined when all is still."""
+"""Contracts of a feature: causal, free of scale, warm when it says, defined on a still market."""
 
 from __future__ import annotations
 
@@ -130,17 +130,13 @@ def _stream_agrees(name: str, frame: pd.DataFrame) -> str:
         return ""  # it has none, and asking for one says so
     whole = _values(name, frame)
     stream = FeatureStream([name])
-    rows = np.array([stream.push(*_bar(frame, row))[0] for row in range(len(frame))])
+    bars = zip(pd.DatetimeIndex(frame.index), frame[list(BAR_COLUMNS)].to_numpy(), strict=True)
+    rows = np.array([stream.push(time, *map(float, values))[0] for time, values in bars])
     same = (rows == whole) | (np.isnan(rows) & np.isnan(whole))
     if not same.all():
         row = int(np.argmin(same))
         return f"its stream says {rows[row]:.9g} for bar {row} and the batch {whole[row]:.9g}"
     return ""
-
-
-def _bar(frame: pd.DataFrame, row: int) -> tuple[object, ...]:
-    values = frame.iloc[row]
-    return (frame.index[row], *(float(values[name]) for name in BAR_COLUMNS))
 
 
 CONTRACTS: dict[str, Callable[[str, pd.DataFrame], str]] = {
