@@ -80,9 +80,7 @@ def read_tables(path: Path) -> Iterator[RawTable]:
         for name, data in _unpack(path):
             yield _read_csv(name, data)
     except (zipfile.BadZipFile, gzip.BadGzipFile, EOFError) as error:
-        raise BarsError(
-            f"{path.name}: broken archive, {error}; fetch the file again"
-        ) from error
+        raise BarsError(f"{path.name}: broken archive, {error}; fetch the file again") from error
 
 
 def _unpack(path: Path) -> Iterator[tuple[str, bytes]]:

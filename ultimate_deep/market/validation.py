@@ -140,9 +140,7 @@ def _with_time_index(frame: pd.DataFrame, *, symbol: str) -> pd.DataFrame:
         )
     doubled = [name for name in BAR_COLUMNS if list(frame.columns).count(name) > 1]
     if doubled:
-        raise BarsError(
-            f"{symbol}: column {', '.join(doubled)} is there twice; keep one of each"
-        )
+        raise BarsError(f"{symbol}: column {', '.join(doubled)} is there twice; keep one of each")
     if len(frame) == 0:
         raise BarsError(f"{symbol}: empty, not one row of bars; check the file or filter")
     index = frame.index
