@@ -112,7 +112,7 @@ def ours(case: str, frame: pd.DataFrame, signal: np.ndarray) -> Run:
 
 
 def peer(case: str, frame: pd.DataFrame, signal: np.ndarray) -> Run:
-    """vectorbt on the same positions, as a call; raises ImportError where it is absent."""
+    """Vectorbt on the same positions, as a call; raises ImportError where it is absent."""
     import vectorbt as vbt
 
     position = np.append(0.0, signal[:-1])
@@ -235,7 +235,7 @@ def _in_a_process(case: str, kind: str, bars: int) -> dict[str, Any]:
             env={**os.environ, **ONE_THREAD, "NUMBA_CACHE_DIR": cache},
         )
     if child.returncode:
-        raise SystemExit(f"{case} ended with code {child.returncode}; see above.")
+        raise SystemExit(f"{case} ended with code {child.returncode}; see above")
     row: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])
     return row
 

@@ -41,15 +41,15 @@ def compare(
     """Measure the cases, print and store their tables, draw them and judge the targets.
 
     Args:
-        only: names of cases; all when absent.
-        quick: small sizes, written under names of their own.
-        sizes: sizes that replace the chosen case's own; goes with one case.
-        redraw: read the tables of an earlier run instead of measuring.
-        folder: where results are written.
+        only: Names of cases; all when absent.
+        quick: Small sizes, written under names of their own.
+        sizes: Sizes that replace the chosen case's own; goes with one case.
+        redraw: Read the tables of an earlier run instead of measuring.
+        folder: Where results are written.
     """
     names = only or list(CASES)
     if sizes and len(names) != 1:
-        raise SystemExit(f"--sizes goes with exactly one case in --only, got {len(names)}.")
+        raise SystemExit(f"--sizes goes with exactly one case in --only, got {len(names)}")
     folder.mkdir(parents=True, exist_ok=True)
     machine = machine_name()
     ending = f"quick_{machine}" if quick else machine

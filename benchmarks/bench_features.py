@@ -91,7 +91,7 @@ def measured(name: str, bars: int | None) -> pd.DataFrame:
         env={**os.environ, **ONE_THREAD},
     )
     if child.returncode:
-        raise SystemExit(f"{name} ended with code {child.returncode}; see above.")
+        raise SystemExit(f"{name} ended with code {child.returncode}; see above")
     rows = pd.DataFrame(json.loads(child.stdout.splitlines()[-1]))
     rows.insert(0, "case", name)
     rows.insert(3, "bars", count)

@@ -72,12 +72,12 @@ def compare(blocks: int = 500, batch_size: int = 128, steps: int = 10) -> None:
     """Run every variant in a process of its own, print the table and store it.
 
     Args:
-        blocks: residual blocks in all, a multiple of 10.
-        batch_size: rows in a step.
-        steps: further steps, of which the fastest is given.
+        blocks: Residual blocks in all, a multiple of 10.
+        batch_size: Rows in a step.
+        steps: Further steps, of which the fastest is given.
     """
     if blocks < UNITS or blocks % UNITS:
-        raise SystemExit(f"--blocks must be a positive multiple of {UNITS}, got {blocks}.")
+        raise SystemExit(f"--blocks must be a positive multiple of {UNITS}, got {blocks}")
     rows = []
     for name, (implementation, jit) in VARIANTS.items():
         print(f"{name}: {blocks} blocks ...", flush=True)

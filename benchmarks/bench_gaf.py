@@ -285,7 +285,7 @@ def _numbers_like(market: Market, rows: int) -> np.ndarray:
     train = plan.parts["train"]
     numbers = gaf_numbers(closes, WINDOW, SIZE, rows=train.bar_row, dtype=np.float32)
     if len(numbers) != rows:
-        raise ValueError(f"the files hold {rows} rows and the bars give {len(numbers)}.")
+        raise ValueError(f"the files hold {rows} rows and the bars give {len(numbers)}")
     return numbers
 
 
@@ -349,7 +349,7 @@ def compare(only: list[str], bars: list[str], folder: Path) -> None:
         load = round(os.getloadavg()[0], 1)
         child = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment)
         if child.returncode:
-            raise SystemExit(f"{name} ended with code {child.returncode}; see above.")
+            raise SystemExit(f"{name} ended with code {child.returncode}; see above")
         table = pd.DataFrame(json.loads(child.stdout.splitlines()[-1]))
         table["cores"] = len(os.sched_getaffinity(0))
         table["load_average"] = load

@@ -64,8 +64,8 @@ def bench(
 
     Args:
         models: Names; all registered ones where empty.
-        signals: Planted ones.
-        preset: Of every model; `default` where a model has none of that name.
+        signals: Names of the planted signals.
+        preset: Preset of every model; `default` where a model has none of that name.
         rows: Bars of each market.
         edge: The oracle's accuracy minus one half.
         seeds: Markets and starts of each cell.

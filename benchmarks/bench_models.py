@@ -56,9 +56,9 @@ def bench(models: list[str], preset: str, quick: bool, redraw: bool, folder: Pat
 
     Args:
         models: Names; all registered ones where empty.
-        preset: Of each configuration.
+        preset: Preset of each configuration.
         quick: Measure each figure briefly, for a test.
-        redraw: Measure nothing.
+        redraw: Only draw the pictures again.
         folder: Where results are written.
 
     Returns:

@@ -62,7 +62,7 @@ class Run:
 
     Args:
         library: Who computes it.
-        rows: Rows judged.
+        rows: Number of rows judged.
         call: Returns the figure.
         share: Part of the steps that `call` does; 1 for all.
     """

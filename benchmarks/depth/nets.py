@@ -22,16 +22,16 @@ class Net:
         kind: `stack` is ours, `plain` is one Keras layer per norm and dense layer, `remat`
             wraps each block in `keras.remat`, `remat_scope` builds the plain layers inside
             `keras.RematScope("full")`; `scan` and `scan_checkpoint` are plain JAX.
-        depth: blocks.
-        width: numbers per row.
-        batch: rows in a step.
+        depth: Number of blocks.
+        width: Numbers per row.
+        batch: Rows in a step.
         coupling: `residual` or `additive`, of the stack.
-        memory: the stack's memory mode.
-        jit: compile with XLA.
-        dropout_rate: of the stack.
-        stochastic_depth: of the stack.
-        exact: the stack's exact mode.
-        normalization: of the stack; the peers have `layer`.
+        memory: The stack's memory mode.
+        jit: Compile with XLA.
+        dropout_rate: Dropout rate of the stack.
+        stochastic_depth: Share of rows that skip the stack's last block.
+        exact: The stack's exact mode.
+        normalization: Kind of norm in the stack; the peers have `layer`.
     """
 
     kind: str
@@ -49,9 +49,9 @@ class Net:
     def __post_init__(self) -> None:
         kinds = KERAS_KINDS + SCAN_KINDS
         if self.kind not in kinds:
-            raise ValueError(f"kind must be one of {', '.join(kinds)}, got {self.kind!r}.")
+            raise ValueError(f"kind must be one of {', '.join(kinds)}, got {self.kind!r}")
         if min(self.depth, self.width, self.batch) < 1:
-            raise ValueError(f"depth, width and batch must be at least 1, got {asdict(self)}.")
+            raise ValueError(f"depth, width and batch must be at least 1, got {asdict(self)}")
 
     @property
     def learning_rate(self) -> float:

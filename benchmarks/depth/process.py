@@ -54,11 +54,11 @@ def run_fresh(
     """Run a measurement of `benchmarks.depth.child` in a process of its own.
 
     Args:
-        measure: a name in `child.MEASURES`.
-        options: its arguments.
-        backend: Keras' backend.
-        timeout_seconds: after which the process is ended.
-        need_gib: free memory without which the measurement is not started.
+        measure: A name in `child.MEASURES`.
+        options: Arguments of the measurement.
+        backend: Backend that Keras runs on.
+        timeout_seconds: Seconds after which the process is ended.
+        need_gib: Free memory without which the measurement is not started.
 
     Returns:
         The measurement's result, or `{"error": text}`.
@@ -123,4 +123,4 @@ def _proc_kib(path: str, field: str) -> int:
         for line in lines:
             if line.startswith(f"{field}:"):
                 return int(line.split()[1])
-    raise ValueError(f"{path} has no field {field}.")
+    raise ValueError(f"{path} has no field {field}")

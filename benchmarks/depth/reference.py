@@ -30,10 +30,10 @@ def reference_gradients(
 
     Args:
         x: `(batch, width)`.
-        out_gradient: the gradient of the output, `(batch, width)`.
+        out_gradient: The gradient of the output, `(batch, width)`.
         weights: `norm_k_scale`, `norm_k_offset`, `dense_k_bias` `(blocks, width)` and
             `dense_k_kernel` `(blocks, width, width)` for k in 1, 2.
-        masks: of every block.
+        masks: Masks of every block.
         coupling: `residual` or `additive`.
 
     Returns:

@@ -26,11 +26,11 @@ def target(text: str, figure: float, relation: str, limit: float, by: str = "") 
     """One line of the table of targets; a figure that is missing is not met.
 
     Args:
-        text: what is compared.
-        figure: what was measured.
+        text: What is compared.
+        figure: What was measured.
         relation: `>=`, `<=` or `<`.
-        limit: what it must reach.
-        by: which variant gave the figure.
+        limit: What it must reach.
+        by: Which variant gave the figure.
     """
     holds = {">=": figure >= limit, "<=": figure <= limit, "<": figure < limit}[relation]
     if math.isnan(figure):

@@ -82,7 +82,7 @@ def largest_error(
     """Largest distance on settled rows as a share of the peer's largest value there.
 
     Args:
-        one: The indicator.
+        one: The indicator to compare.
         nodes: Its nodes, an output each.
         ours: `(rows, outputs)`.
         theirs: Outputs of `rows` each; NaN on a settled row makes the result NaN.
@@ -91,10 +91,10 @@ def largest_error(
         ValueError: Other outputs, or bars too few to compare.
     """
     if len(theirs) != len(nodes):
-        raise ValueError(f"{one.name} has {len(nodes)} outputs; the peer gave {len(theirs)}.")
+        raise ValueError(f"{one.name} has {len(nodes)} outputs; the peer gave {len(theirs)}")
     start = max(SETTLED_ROWS, *(node.settled for node in nodes))
     if start >= len(ours):
-        raise ValueError(f"{one.name} needs more than {start} bars to be compared.")
+        raise ValueError(f"{one.name} needs more than {start} bars to be compared")
     errors = []
     for k, their in enumerate(theirs):
         got, want = ours[start:, k], their[start:]

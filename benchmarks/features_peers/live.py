@@ -36,7 +36,7 @@ class Feed:
     """Bars, of which the first `history` are known before the clock starts.
 
     Attributes:
-        frame: All bars.
+        frame: Table of all bars.
         columns: The same, `(6, bars)`.
         history: Bars known before.
         truth: The last bar's values by name, by the engine that takes many bars, of those

@@ -10,7 +10,7 @@ class Shared:
     Attributes:
         function: Name in `talib`, and of the class in `talib.stream`.
         inputs: Letters of the columns it takes: open, high, low, close, volume.
-        parameters: In TA-Lib's order.
+        parameters: Parameters in TA-Lib's order.
         outputs: Our names, in the order of TA-Lib's outputs.
         since_start: A sum since the first bar, which libraries start at different levels; its
             changes are compared.

@@ -52,10 +52,10 @@ def make_cases(markets: int, edge: float, rows: int, *, first: int = 0) -> list[
     """Return so many markets without an edge and so many with one, all kinds in turn.
 
     Args:
-        markets: of each of the two groups.
-        edge: of the oracle, where there is one.
-        rows: bars of each.
-        first: number of the first one; another gives other seeds.
+        markets: Number of markets in each of the two groups.
+        edge: Edge of the oracle, where there is one.
+        rows: Bars of each market.
+        first: Number of the first one; another gives other seeds.
     """
     cases = []
     for number in range(first, first + markets):

@@ -22,9 +22,9 @@ def draw(table: pd.DataFrame, rates: Sequence[tuple[str, ClaimRate]], path: Path
     """Draw the markets' bounds and the rates of claims to a PNG.
 
     Args:
-        table: one row per market.
-        rates: name of a group of markets and its rate, in order from above.
-        path: of the PNG.
+        table: One row per market.
+        rates: Name of a group of markets and its rate, in order from above.
+        path: Path of the PNG.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(13, 5.2), layout="constrained")
     _bounds(left, table)

@@ -38,8 +38,8 @@ def measure(name: str, preset: str, implementation: str, effort: dict[str, Any])
     """Return the figures of one model at the reference point: batch 32, 100 bars, 220 features.
 
     Args:
-        name: Of a registered model.
-        preset: Of its configuration.
+        name: Name of a registered model.
+        preset: Preset of its configuration.
         implementation: `ours` or `plain Keras`.
         effort: Fields of `Effort`.
     """

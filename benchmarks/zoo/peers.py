@@ -22,7 +22,7 @@ def build_peer(name: str, inputs: Inputs, config: Any) -> keras.Model:
     Args:
         name: A key of `PEERS`.
         inputs: Shapes without batch.
-        config: Our configuration.
+        config: Configuration of our net.
     """
     tensors = {key: keras.Input(shape, name=key) for key, shape in inputs.items()}
     logits = layers.Dense(1)(PEERS[name](tensors, config))

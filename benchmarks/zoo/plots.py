@@ -25,7 +25,7 @@ def draw_models(ours: pd.DataFrame, plain: pd.DataFrame, path: Path, title: str)
     Args:
         ours: One row per model, in the order of the picture from above.
         plain: Those of plain Keras, fewer.
-        path: Of the PNG.
+        path: Path of the PNG.
         title: Above all panels.
     """
     height = 1.6 + 0.36 * len(ours)

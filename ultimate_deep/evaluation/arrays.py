@@ -12,22 +12,22 @@ def vector(name: str, values: npt.ArrayLike, *, allow_nan: bool = False) -> Arra
     """Return `values` as float64 of shape `(rows,)`.
 
     Args:
-        name: what to call the array in an error.
-        values: numbers or booleans, one dimension.
-        allow_nan: whether NaN may stay; infinities never may.
+        name: What to call the array in an error.
+        values: Numbers or booleans, one dimension.
+        allow_nan: Whether NaN may stay; infinities never may.
 
     Raises:
-        TypeError: values that are no numbers.
-        ValueError: another number of dimensions, an infinity, or a NaN where none may be.
+        TypeError: Values that are no numbers.
+        ValueError: Another number of dimensions, an infinity, or a NaN where none may be.
     """
     try:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"{name} must hold numbers, got {type(values).__name__}.") from error
+        raise TypeError(f"{name} must hold numbers, got {type(values).__name__}") from error
     if array.ndim != 1:
         raise ValueError(
             f"{name} must have shape (rows,), got {array.shape}; "
-            "take one column, or flatten it where that is meant."
+            "take one column, or flatten it where that is meant"
         )
     bad = np.isinf(array) if allow_nan else ~np.isfinite(array)
     if bad.any():
@@ -35,7 +35,7 @@ def vector(name: str, values: npt.ArrayLike, *, allow_nan: bool = False) -> Arra
         allowed = "finite or NaN" if allow_nan else "finite"
         raise ValueError(
             f"{name} must be {allowed}, got {array[row]} at row {row}; "
-            "drop or repair such rows before judging."
+            "drop or repair such rows before judging"
         )
     return array
 
@@ -44,16 +44,16 @@ def same_length(**arrays: npt.NDArray[Any]) -> int:
     """Return the common number of rows.
 
     Raises:
-        ValueError: arrays of different lengths, or of none at all.
+        ValueError: Arrays of different lengths, or of none at all.
     """
     lengths = {name: len(array) for name, array in arrays.items()}
     if len(set(lengths.values())) != 1:
         raise ValueError(
-            f"these must have one length, got {lengths}; give one entry per row to each."
+            f"these must have one length, got {lengths}; give one entry per row to each"
         )
     rows = next(iter(lengths.values()))
     if rows == 0:
-        raise ValueError(f"{', '.join(lengths)} must have at least one row, got none.")
+        raise ValueError(f"{', '.join(lengths)} must have at least one row, got none")
     return rows
 
 
@@ -61,7 +61,7 @@ def binary(name: str, values: npt.ArrayLike) -> Array1D:
     """Return `values` as float64 zeros and ones of shape `(rows,)`.
 
     Raises:
-        ValueError: any other value, NaN included.
+        ValueError: Any other value, NaN included.
     """
     array = vector(name, values)
     bad = (array != 0.0) & (array != 1.0)
@@ -69,7 +69,7 @@ def binary(name: str, values: npt.ArrayLike) -> Array1D:
         row = int(np.argmax(bad))
         raise ValueError(
             f"{name} must be 0 or 1, got {array[row]} at row {row}; "
-            "for probabilities, compare with a threshold first."
+            "for probabilities, compare with a threshold first"
         )
     return array
 
@@ -78,7 +78,7 @@ def unit_interval(name: str, values: npt.ArrayLike, *, allow_nan: bool = False) 
     """Return `values` as float64 probabilities of shape `(rows,)`.
 
     Raises:
-        ValueError: a value outside [0, 1], or a NaN where none may be.
+        ValueError: A value outside [0, 1], or a NaN where none may be.
     """
     array = vector(name, values, allow_nan=allow_nan)
     bad = (array < 0.0) | (array > 1.0)
@@ -86,6 +86,6 @@ def unit_interval(name: str, values: npt.ArrayLike, *, allow_nan: bool = False) 
         row = int(np.argmax(bad))
         raise ValueError(
             f"{name} must lie in [0, 1], got {array[row]} at row {row}; "
-            "models return logits: apply the sigmoid with the bundle's temperature first."
+            "models return logits: apply the sigmoid with the bundle's temperature first"
         )
     return array

@@ -59,19 +59,19 @@ class AssessmentInputs:
     """What is judged, and against what.
 
     Args:
-        verdict: of the test part.
-        decisions: of the test part, pooled over symbols.
-        threshold: least probability of the side taken, chosen before.
-        trade: from signals and rule to the account.
-        config: rule and costs in use.
-        account: what came of the model's own signals.
-        trials: what had been tried on these bars by then, this model included.
-        rivals: name to probability of up on the same rows, shape `(rows,)`; the baselines.
-        candidates: net return per period of every threshold tried on validation, shape
+        verdict: Verdict of the test part.
+        decisions: Decisions of the test part, pooled over symbols.
+        threshold: Least probability of the side taken, chosen before.
+        trade: The way from signals and rule to the account.
+        config: Rule and costs in use.
+        account: What came of the model's own signals.
+        trials: What had been tried on these bars by then, this model included.
+        rivals: Name to probability of up on the same rows, shape `(rows,)`; the baselines.
+        candidates: Net return per period of every threshold tried on validation, shape
             `(periods, thresholds)`; None where none were.
-        has_volume: whether the bars have volume, for the capacity.
-        volatility_edges: bounds of the volatility regimes from before the test part.
-        seed: of every draw.
+        has_volume: Whether the bars have volume, for the capacity.
+        volatility_edges: Bounds of the volatility regimes from before the test part.
+        seed: Seed of every draw.
     """
 
     verdict: Verdict
@@ -93,15 +93,16 @@ class Assessment:
     """The verdict and everything beside it; `json_safe` turns it into plain JSON.
 
     Args:
-        verdict: edge, no edge or cannot tell.
-        trials: how much had been tried on these bars.
-        sharpe: the net Sharpe ratio against chance and against that number of trials.
-        intervals: headline figure to its block-bootstrap interval.
+        verdict: Edge, no edge or cannot tell.
+        trials: How much had been tried on these bars.
+        sharpe: The net Sharpe ratio against chance and against that number of trials.
+        intervals: Headline figure to its block-bootstrap interval.
         permutation: `accuracy` and `information_coefficient` against shifted forecasts.
-        versus: rival to the test of equal squared error, the model's first.
-        better_rival: test whether any rival has the smaller squared error; None without rivals.
-        overfitting: of the choice of the threshold; None where too few were tried or traded.
-        robustness: costs, capacity, regimes, thresholds, delay, random entry.
+        versus: Rival to the test of equal squared error, the model's first.
+        better_rival: Test whether any rival has the smaller squared error; None without rivals.
+        overfitting: Overfitting of the choice of the threshold; None where too few were tried or
+            traded.
+        robustness: Costs, capacity, regimes, thresholds, delay, random entry.
     """
 
     verdict: Verdict
@@ -292,7 +293,7 @@ def overfitting_of(candidates: Array2D | None) -> BacktestOverfitting | None:
     in ways of their own, or in too few periods.
 
     Args:
-        candidates: net return per period, shape `(periods, candidates)`.
+        candidates: Net return per period, shape `(periods, candidates)`.
     """
     if candidates is None:
         return None

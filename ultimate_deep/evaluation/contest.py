@@ -30,14 +30,14 @@ class Contest:
     """What several models' figures are worth beside each other.
 
     Args:
-        confidence_set: models that cannot be told from the best by squared error; None for a
+        confidence_set: Models that cannot be told from the best by squared error; None for a
             single model, or where two forecast the same.
-        superior: what is tested to the p-value: whether any model forecasts better than a coin
+        superior: What is tested to the p-value: whether any model forecasts better than a coin
             (Hansen's SPA), and whether any account earns (White's reality check).
-        pairwise: two-sided p-values of equal squared error, `(models, models)`, NaN on the
+        pairwise: Two-sided p-values of equal squared error, `(models, models)`, NaN on the
             diagonal and where two forecast the same.
-        overfitting: of picking the model with the best Sharpe ratio; None for a single model, or
-            where fewer than two traded.
+        overfitting: Overfitting of picking the model with the best Sharpe ratio; None for a single
+            model, or where fewer than two traded.
     """
 
     confidence_set: ModelConfidenceSet | None
@@ -57,22 +57,22 @@ def contest(
     """Compare models on common decisions and common bars.
 
     Args:
-        squared_error: model to squared distance of probability and label, `(rows,)`, in order
+        squared_error: Model to squared distance of probability and label, `(rows,)`, in order
             of time, finite.
-        return_net: model to net return per bar of its account, `(bars,)`, the same bars for all.
-        decision_time: of each row; rows of one time are one observation.
-        horizon_bars: over how many bars labels reach.
-        seed: of the bootstraps.
+        return_net: Model to net return per bar of its account, `(bars,)`, the same bars for all.
+        decision_time: Time of each row; rows of one time are one observation.
+        horizon_bars: Number of bars over which labels reach.
+        seed: Seed of the bootstraps.
 
     Raises:
-        ValueError: models that differ between the two, shapes that differ, fewer than
+        ValueError: Models that differ between the two, shapes that differ, fewer than
             `least_times` decision times.
     """
     names = list(squared_error)
     if not names or names != list(return_net):
         raise ValueError(
             f"errors and returns must be of the same models in one order, got {names} and "
-            f"{list(return_net)}; give at least one model to both."
+            f"{list(return_net)}; give at least one model to both"
         )
     rows = {name: np.asarray(values, dtype=np.float64) for name, values in squared_error.items()}
     bars = {name: np.asarray(values, dtype=np.float64) for name, values in return_net.items()}
@@ -83,7 +83,7 @@ def contest(
     if len(losses) < least:
         raise ValueError(
             f"a comparison needs at least {least} decision times, got {len(losses)}; bring "
-            "more bars."
+            "more bars"
         )
     returns = pd.DataFrame(bars)
     return Contest(

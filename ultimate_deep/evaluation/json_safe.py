@@ -17,7 +17,7 @@ def json_safe(value: Any) -> Any:
     a list of rows.
 
     Raises:
-        TypeError: an object with no such form.
+        TypeError: An object with no such form.
     """
     if value is None or isinstance(value, (bool, str)):
         return value
@@ -50,5 +50,5 @@ def _json_safe_container(value: Any) -> Any:
         return str(value)
     raise TypeError(
         f"{type(value).__name__} has no JSON form; give numbers, strings, mappings, sequences, "
-        "arrays, frames or dataclasses."
+        "arrays, frames or dataclasses"
     )

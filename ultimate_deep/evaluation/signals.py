@@ -12,7 +12,7 @@ def check_threshold(threshold: float) -> None:
     if not 0.5 <= threshold <= 1.0:  # NaN fails too
         raise ValueError(
             f"threshold must lie in [0.5, 1], got {threshold}; it is the probability of the "
-            "side taken, so below one half it would bet against the model."
+            "side taken, so below one half it would bet against the model"
         )
 
 
@@ -26,15 +26,15 @@ def signal_from_probability(
     is long. Flat (0) elsewhere and where the probability is NaN.
 
     Args:
-        probability: probability of up, shape `(rows,)`, in [0, 1] or NaN.
-        threshold: least probability of the side taken, in [0.5, 1].
+        probability: Probability of up, shape `(rows,)`, in [0, 1] or NaN.
+        threshold: Least probability of the side taken, in [0.5, 1].
         mode: "long_flat" or "long_short".
 
     Returns:
         Signals in {-1, 0, 1}, float64, shape `(rows,)`, never NaN.
 
     Raises:
-        ValueError: wrong shape, a probability outside [0, 1], a threshold outside [0.5, 1],
+        ValueError: Wrong shape, a probability outside [0, 1], a threshold outside [0.5, 1],
             an unknown mode.
     """
     check_mode(mode)

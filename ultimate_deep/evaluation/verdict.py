@@ -45,13 +45,13 @@ class VerdictConfig:
     """How strict the verdict is.
 
     Args:
-        error_rate: chance of each bound to be wrong, hence at most the rate of claims without an
+        error_rate: Chance of each bound to be wrong, hence at most the rate of claims without an
             edge; in (0, 0.5).
-        power: with which probability the bars of a "cannot tell" would settle it; in (0.5, 1).
-        smallest_edge: advantage in accuracy below which an edge is of no interest (fraction).
-        minimum_decisions: distinct decision times below which nothing is claimed.
-        minimum_active_bars: bars with a position's return below which nothing is claimed.
-        resamples: bootstrap histories.
+        power: Probability with which the bars of a "cannot tell" would settle it, in (0.5, 1).
+        smallest_edge: Advantage in accuracy below which an edge is of no interest (fraction).
+        minimum_decisions: Distinct decision times below which nothing is claimed.
+        minimum_active_bars: Bars with a position's return below which nothing is claimed.
+        resamples: Number of bootstrap histories.
     """
 
     error_rate: float = 0.02
@@ -65,17 +65,17 @@ class VerdictConfig:
         for name, low, high in (("error_rate", 0.0, 0.5), ("power", 0.5, 1.0)):
             value = getattr(self, name)
             if not low < value < high:
-                raise ValueError(f"{name} must lie in ({low}, {high}), got {value}.")
+                raise ValueError(f"{name} must lie in ({low}, {high}), got {value}")
         if not 0.0 <= self.smallest_edge < 0.5:
             raise ValueError(
                 f"smallest_edge must lie in [0, 0.5), got {self.smallest_edge}; "
-                "0.005 is half a percentage point of accuracy."
+                "0.005 is half a percentage point of accuracy"
             )
         if self.resamples * self.error_rate < _LEAST_BEYOND:
             raise ValueError(
                 f"resamples must put at least {_LEAST_BEYOND} histories beyond the bound, got "
                 f"{self.resamples} at error_rate {self.error_rate}; take "
-                f"{math.ceil(_LEAST_BEYOND / self.error_rate)} or more."
+                f"{math.ceil(_LEAST_BEYOND / self.error_rate)} or more"
             )
 
 
@@ -85,17 +85,17 @@ class Verdict:
 
     Args:
         kind: "edge", "no edge" or "cannot tell".
-        sentence: the verdict for people, with its figures.
-        accuracy: share of right decisions with its interval.
-        majority_accuracy: accuracy of the better constant prediction.
-        advantage: accuracy minus the majority's, paired on the same resamples.
-        net_return: mean net return per bar (fraction) with its interval.
-        bars_needed: only for "cannot tell": bars of test data that would settle it.
-        decisions: distinct decision times judged.
-        bars: bars of net returns judged.
-        simulated: whether the bars were simulated.
-        readings: different models judged on these bars so far, this one included.
-        error_rate: chance of each bound to be wrong, already divided by the readings.
+        sentence: The verdict for people, with its figures.
+        accuracy: Share of right decisions with its interval.
+        majority_accuracy: Accuracy of the better constant prediction.
+        advantage: Accuracy minus the majority's, paired on the same resamples.
+        net_return: Mean net return per bar (fraction) with its interval.
+        bars_needed: Only for "cannot tell": bars of test data that would settle it.
+        decisions: Distinct decision times judged.
+        bars: Bars of net returns judged.
+        simulated: Whether the bars were simulated.
+        readings: Different models judged on these bars so far, this one included.
+        error_rate: Chance of each bound to be wrong, already divided by the readings.
     """
 
     kind: Kind
@@ -129,25 +129,26 @@ def judge_edge(
     Args:
         label: 0 or 1 per decision, shape `(rows,)`, in order of time.
         predicted_up: 0 or 1 per decision, shape `(rows,)`.
-        return_net: net return per bar of the backtest, shape `(bars,)`, in order of time; the
+        return_net: Net return per bar of the backtest, shape `(bars,)`, in order of time; the
             bars may be more than the decisions.
-        decision_time: time of each decision, shape `(rows,)`. Give it when several symbols are
+        decision_time: Time of each decision, shape `(rows,)`. Give it when several symbols are
             pooled: decisions of one time are then drawn together, since symbols move together.
-        horizon_bars: over how many bars the labels reach.
-        seed: of the bootstrap.
-        simulated: said in the sentence.
-        readings: different models judged on these bars so far, this one included; at least 1.
+        horizon_bars: Number of bars over which the labels reach.
+        seed: Seed of the bootstrap.
+        simulated: Whether the bars were simulated, which the sentence then says.
+        readings: Different models judged on these bars so far, this one included; at least 1.
+        config: Error rates, and what is too little to judge.
 
     Raises:
-        ValueError: shapes that differ, values other than 0 and 1, NaN, no reading.
+        ValueError: Shapes that differ, values other than 0 and 1, NaN, no reading.
     """
     truth, guess = binary("label", label), binary("predicted_up", predicted_up)
     same_length(label=truth, predicted_up=guess)
     returns = vector("return_net", return_net)
     if not len(returns):
-        raise ValueError("return_net must have at least one bar, got none.")
+        raise ValueError("return_net must have at least one bar, got none")
     if readings < 1:
-        raise ValueError(f"readings counts this model too, so it is at least 1, got {readings}.")
+        raise ValueError(f"readings counts this model too, so it is at least 1, got {readings}")
     bounds = _Bounds.shared_by(readings, config)
     table = _per_time(truth, guess, decision_time)
     accuracy, advantage = _accuracy_intervals(table, bounds, horizon_bars, seed)
@@ -236,7 +237,7 @@ def _per_time(
     times = np.asarray(decision_time)
     if times.shape != (len(truth),):
         raise ValueError(
-            f"decision_time must have shape ({len(truth)},) like the labels, got {times.shape}."
+            f"decision_time must have shape ({len(truth)},) like the labels, got {times.shape}"
         )
     unique, which = np.unique(times, return_inverse=True)
     return np.column_stack(

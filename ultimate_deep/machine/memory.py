@@ -20,7 +20,8 @@ def reuse_memory(parameters: int) -> bool:
     more than an eighth of the machine's memory do without.
 
     Args:
-        parameters: Of the model; each takes 16 bytes in training: weight, gradient, two moments.
+        parameters: Parameters of the model; each takes 16 bytes in training: weight, gradient, two
+            moments.
 
     Returns:
         Whether it was set: False for large models, and without glibc.

@@ -70,8 +70,8 @@ class StepGradients(NamedTuple):
     Args:
         loss: Weighted mean of the batch, a float32 scalar.
         penalty: What the model adds to it, a float32 scalar.
-        gradients: Of their sum, in the order of `model.trainable_variables`. Under mixed_float16
-            they carry the loss scale, which the optimizer takes out again.
+        gradients: Gradients of their sum, in the order of `model.trainable_variables`. Under
+            mixed_float16 they carry the loss scale, which the optimizer takes out again.
     """
 
     loss: Any
@@ -90,10 +90,10 @@ class FitOutline:
         model: The model, with its first weights.
         inputs: Training inputs by name, each `(rows, ...)`: NumPy arrays or `market.windows`.
         targets: What losses compare with, by name, each `(rows, horizons)`.
-        rows: Training rows.
+        rows: Number of training rows.
         batch_size: Rows of a batch, where no participant says otherwise.
         steps_per_epoch: Steps of an epoch, where no participant says otherwise.
-        epochs: Most epochs.
+        epochs: Most epochs that there may be.
     """
 
     model: Any
@@ -166,7 +166,7 @@ class Participant:
 
         Args:
             step: Steps of the schedule before this one, all epochs together, from 0.
-            rate: As the schedule and the participants before say.
+            rate: The rate that the schedule and the participants before give.
         """
         return rate
 
@@ -181,7 +181,7 @@ class Participant:
         """Return loss and gradients of the batch; traced into the compiled step.
 
         Args:
-            tensors: The batch.
+            tensors: The batch's tensors.
             compute: One pass forward and back at the weights as they are. It may be called on
                 parts of the batch, whose gradients are then averaged here, or several times with
                 other weights in between; each call draws new masks and moves the model's

@@ -53,7 +53,7 @@ def check_precision(requested: str, computed: str) -> None:
         computed: Dtypes that the model computes in, joined by `+`.
 
     Raises:
-        ValueError: They differ.
+        ValueError: A model that computes in another dtype.
     """
     if requested != "auto" and COMPUTE_DTYPE[requested] not in computed.split("+"):
         raise ValueError(

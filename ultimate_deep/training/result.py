@@ -16,7 +16,7 @@ class FitResult:
             `validation_accuracy`, `validation_auc` (mean over horizons, without flat labels; NaN
             where one class is absent), `learning_rate` (of the last step), `seconds`.
         best_epoch: Epoch (from 1) of the restored weights.
-        epochs_run: Finished epochs.
+        epochs_run: Number of finished epochs.
         seconds: Time spent, all parts of an interrupted run together.
         stopped_reason: `finished` or `early stopping`.
         first_step_seconds: Tracing, compiling and taking the first step, in this process; NaN

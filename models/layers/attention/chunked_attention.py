@@ -106,7 +106,15 @@ def _forward(queries: Any, keys: Any, values: Any, plan: _Plan) -> tuple[Any, An
 def _backward(
     queries: Any, keys: Any, values: Any, kept: _Kept, plan: _Plan
 ) -> tuple[Any, Any, Any]:
-    """Gradients of queries, keys and values, in their types and shapes."""
+    """Gradients of queries, keys and values, in their types and shapes.
+
+    With the scores S = Q K^T, the shares P = softmax(S), the context O = P V and dO its gradient
+    (`kept.slope`), for one chunk of keys at a time:
+
+        P = exp(S - log_sum)                             `shares`
+        dS = P (dO V^T - sum over width of dO O)         `to_scores`; the sum is `kept.inner`
+        dQ = sum over chunks of dS K, dK = dS^T Q, dV = P^T dO
+    """
 
     def step(index: Any, state: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
         to_queries, to_keys, to_values = state

@@ -164,7 +164,30 @@ class DenseUnit:
         weights: Arrays,
         moving: Arrays,
     ) -> tuple[Any, Any, Arrays]:
-        """Go back through a bucket: gradient of its prefix, and packed gradients of weights."""
+        """Go back through a bucket: gradient of its prefix, and packed gradients of weights.
+
+        Reader j (a later block, or the transition) sees the first N rows x of the buffer as
+
+            n = (x - c) v,  z = s n + o,  y = K^T f(z) + b
+
+        (`centre`, `inverse`, `norm_scale`, `norm_offset`, kernel, activation, bias). With g the
+        gradient of z, `_read_backward` gives row r its share `ours` v s_r g_r. Mean and variance
+        depend on each row too, which adds A_j x_r + B_j (`more`), for layer norm
+
+            A_j = -v^2 / N sum_r s_r g_r n_r,  B_j = -v / N sum_r s_r g_r - A_j c
+
+        (RMS norm has c = 0 and no B_j). They are the same for every row that j reads, and all
+        readers behind a block read all its rows: their sums (`deferred`) are added once, where
+        the way back reaches the rows that the block made (`_leave`). So for block i, last
+        first, with its rows [N_i, N_i + growth) (`begin` in `slots`) and its mask m_i,
+
+            upstream u_i = m_i (slots_i + A x_i + B)
+            before, slots += ours of u_i,  A, B += A_i, B_i
+
+        where A, B are those of all readers behind i, and block i's kernel rows beyond its N_i are
+        zero, so `ours` is zero there. A batch's moments are a row's own: no A, B, and `_leave`
+        goes back through the normalisation of the row instead.
+        """
         size, growth, width = bucket.blocks, bucket.growth_rate, bucket.width
         rows = saved["buffer"][:width]
 

@@ -37,17 +37,17 @@ class BacktestResult:
     """What came of the signals, from a capital of 1. Every array has shape `(rows,)`.
 
     Args:
-        index: open time of each bar.
-        equity: value after each row, in units of the starting capital; 0 after a total loss.
-        return_net, return_gross: simple return of each row after and before costs.
-        position: fraction of equity held from the row's open on, in [-1, 1]; of several symbols
+        index: Open time of each bar.
+        equity: Value after each row, in units of the starting capital; 0 after a total loss.
+        return_net, return_gross: Simple return of each row after and before costs.
+        position: Fraction of equity held from the row's open on, in [-1, 1]; of several symbols
             the sum.
-        turnover: fraction of equity traded at the row's open, and inside the bar by stops.
-        cost: what that trading and the holding cost, in units of the starting capital; negative
+        turnover: Fraction of equity traded at the row's open, and inside the bar by stops.
+        cost: What that trading and the holding cost, in units of the starting capital; negative
             where more funding was received than paid.
-        make_trades: makes `trades`, which hundreds of accounts are never asked for.
-        metrics: see `performance_metrics`.
-        bars_per_year: what the yearly figures assume.
+        make_trades: Makes `trades`, which hundreds of accounts are never asked for.
+        metrics: Figures of `performance_metrics`.
+        bars_per_year: What the yearly figures assume.
     """
 
     index: pd.DatetimeIndex

@@ -15,24 +15,24 @@ def checked_index(frame: pd.DataFrame) -> pd.DatetimeIndex:
     """Return the open times.
 
     Raises:
-        ValueError: no `open` column, no rows, an index that is no time or not increasing.
+        ValueError: No `open` column, no rows, an index that is no time or not increasing.
     """
     if "open" not in frame.columns:
         raise ValueError(
-            f"bars need an `open` column, got {list(frame.columns)}; read them with `read_files`."
+            f"bars need an `open` column, got {list(frame.columns)}; read them with `read_bars`"
         )
     index = frame.index
     if not isinstance(index, pd.DatetimeIndex):
         raise ValueError(
             f"bars need a DatetimeIndex, got {type(index).__name__}; "
-            "set the open times as the index."
+            "set the open times as the index"
         )
     if len(frame) == 0:
-        raise ValueError("bars must have at least one row, got none; check the split's dates.")
+        raise ValueError("bars must have at least one row, got none; check the split's dates")
     if not index.is_monotonic_increasing or not index.is_unique:
         raise ValueError(
             "open times must be strictly increasing; sort the bars and drop duplicates, "
-            "one symbol at a time."
+            "one symbol at a time"
         )
     return index
 
@@ -41,12 +41,12 @@ def column(frame: pd.DataFrame, name: str, *, reason: str) -> Array1D:
     """Return a column as float64 in one piece of memory, shape `(rows,)`.
 
     Raises:
-        ValueError: the column is absent; `reason` says what needs it.
+        ValueError: The column is absent; `reason` says what needs it.
     """
     if name not in frame.columns:
         raise ValueError(
             f"{reason} needs a `{name}` column, got {list(frame.columns)}; "
-            "read the bars with `read_files`."
+            "read the bars with `read_bars`"
         )
     return read_only(np.ascontiguousarray(frame[name].to_numpy(dtype=np.float64)))
 
@@ -55,7 +55,7 @@ def bad_price(name: str, price: Array1D, row: int, index: pd.DatetimeIndex) -> V
     """The error for a price that is NaN, infinite or not positive."""
     return ValueError(
         f"{name} must be positive and finite, got {price[row]} at row {row} "
-        f"({index[row]}); repair the bars with `read_files(..., repair='drop')`."
+        f"({index[row]}); repair the bars with `read_bars(..., repair='drop')`"
     )
 
 
@@ -63,7 +63,7 @@ def price_column(frame: pd.DataFrame, name: str, *, reason: str) -> Array1D:
     """Return a column of prices, shape `(rows,)`.
 
     Raises:
-        ValueError: the column is absent, or a price is NaN, infinite or not positive.
+        ValueError: The column is absent, or a price is NaN, infinite or not positive.
     """
     price = column(frame, name, reason=reason)
     bad = ~((price > 0.0) & (price < np.inf))  # NaN fails both
@@ -77,7 +77,7 @@ def volume_column(frame: pd.DataFrame, *, reason: str) -> Array1D:
     """Return the volume, shape `(rows,)`.
 
     Raises:
-        ValueError: the column is absent, or a volume is NaN, infinite or negative.
+        ValueError: The column is absent, or a volume is NaN, infinite or negative.
     """
     volume = column(frame, "volume", reason=reason)
     bad = ~((volume >= 0.0) & (volume < np.inf))
@@ -85,7 +85,7 @@ def volume_column(frame: pd.DataFrame, *, reason: str) -> Array1D:
         row = int(np.argmax(bad))
         raise ValueError(
             f"volume must be finite and not negative, got {volume[row]} at row {row} "
-            f"({frame.index[row]}); repair the bars with `read_files(..., repair='drop')`."
+            f"({frame.index[row]}); repair the bars with `read_bars(..., repair='drop')`"
         )
     return volume
 

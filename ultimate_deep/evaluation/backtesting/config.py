@@ -16,22 +16,22 @@ class BacktestConfig:
 
     Args:
         mode: "long_flat" refuses negative signals, "long_short" takes them.
-        costs: what trading and holding costs.
-        horizon_bars: how long each decision is held, as its label says. With `h > 1` the
+        costs: What trading and holding costs.
+        horizon_bars: How long each decision is held, as its label says. With `h > 1` the
             position is the mean of the last `h` signals: `h` overlapping tranches.
-        latency_bars: further bars between a decision and its fill: the signal of row `t` fills at
+        latency_bars: Further bars between a decision and its fill: the signal of row `t` fills at
             the open of bar `t + 1 + latency_bars`.
-        capital: what the account starts with, in the price's currency; matters where size does
+        capital: What the account starts with, in the price's currency; matters where size does
             (impact, `max_volume_share`).
-        sizing: how much of the equity a signal gets.
-        stops: stops and barriers of each trade.
-        breakers: when the whole account stands aside.
-        max_volume_share: largest share of a bar's volume that is filled in that bar, in (0, 1];
+        sizing: How much of the equity a signal gets.
+        stops: Stops and barriers of each trade.
+        breakers: When the whole account stands aside.
+        max_volume_share: Largest share of a bar's volume that is filled in that bar, in (0, 1];
             None for no limit. What is left is tried again at the next open, for as long as it is
             still wanted. A symbol's last open closes without this limit.
 
     Raises:
-        TypeError, ValueError: an option that is no number or out of its range.
+        TypeError, ValueError: An option that is no number or out of its range.
     """
 
     mode: Mode = "long_flat"

@@ -35,18 +35,18 @@ def run_any_backtest(
     account with equal weights (`run_event_backtest`). With one symbol that is the same.
 
     Args:
-        frames: bars by symbol.
-        signals: wanted position per bar of the symbol in [-1, 1], `(rows of the symbol,)`.
-        config: how they become positions. A sizing is applied here.
-        bars_per_year: by symbol.
-        probabilities: calibrated probability of up per bar, `(rows of the symbol,)`, NaN allowed
+        frames: Bars by symbol.
+        signals: Wanted position per bar of the symbol in [-1, 1], `(rows of the symbol,)`.
+        config: How they become positions. A sizing is applied here.
+        bars_per_year: Bars in a year, by symbol.
+        probabilities: Calibrated probability of up per bar, `(rows of the symbol,)`, NaN allowed
             where there is no signal; needed by the sizings "kelly" and "confidence".
 
     Raises:
-        ValueError: what the sizing and the engine refuse.
+        ValueError: What the sizing and the engine refuse.
     """
     if not frames:
-        raise ValueError("a backtest needs the bars of at least one symbol, got none.")
+        raise ValueError("a backtest needs the bars of at least one symbol, got none")
     sized = {
         symbol: sized_signal(
             frame,
@@ -85,7 +85,7 @@ def sized_signal(
     The volatility of row `t` is that of the bars up to `t`, as far as `frame` reaches back.
 
     Raises:
-        ValueError: what `size_positions` refuses; no `close` column for a volatility target.
+        ValueError: What `size_positions` refuses; no `close` column for a volatility target.
     """
     values = signal_column(signal, len(frame))
     if not sizing.changes_signals:

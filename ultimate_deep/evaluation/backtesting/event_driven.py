@@ -59,14 +59,14 @@ def run_event_backtest(
     """Trade the signals of all symbols in one account.
 
     Args:
-        frames: bars by symbol; only the columns that the options need must be there (impact:
+        frames: Bars by symbol; only the columns that the options need must be there (impact:
             `close`, `volume`; stops: `high`, `low`; breakers: `close`; `max_volume_share`:
             `volume`). A symbol trades from its first open to its last, which closes it.
-        signals: wanted position per bar of the symbol in [-1, 1] (at least 0 in "long_flat"),
+        signals: Wanted position per bar of the symbol in [-1, 1] (at least 0 in "long_flat"),
             shape `(rows of the symbol,)`; NaN means flat.
-        config: all options but a sizing.
-        bars_per_year: of the symbols' bars, one figure or one per symbol.
-        weights: largest share of the account for each symbol, above 0, at most 1 together;
+        config: All options but a sizing.
+        bars_per_year: Bars in a year of the symbols, one figure or one per symbol.
+        weights: Largest share of the account for each symbol, above 0, at most 1 together;
             `1 / symbols` each by default.
 
     Returns:
@@ -77,7 +77,7 @@ def run_event_backtest(
         product of `1 + return_net` over all trades is the final equity.
 
     Raises:
-        ValueError: bars or signals that `run_backtest` refuses too, symbols that do not match,
+        ValueError: Bars or signals that `run_backtest` refuses too, symbols that do not match,
             weights out of range, a column that an option needs and that is absent.
     """
     refuse_sizing(config)
@@ -126,13 +126,13 @@ def _weights(
     weights: Mapping[str, float] | None,
 ) -> dict[str, float]:
     if not frames:
-        raise ValueError("a backtest needs the bars of at least one symbol, got none.")
+        raise ValueError("a backtest needs the bars of at least one symbol, got none")
     given = weights if weights is not None else dict.fromkeys(frames, 1.0 / len(frames))
     for name, mapping in (("signals", signals), ("weights", given)):
         if set(mapping) != set(frames):
             raise ValueError(
                 f"{name} must have the symbols of the bars, {sorted(frames)}, "
-                f"got {sorted(mapping)}; give one entry per symbol."
+                f"got {sorted(mapping)}; give one entry per symbol"
             )
     remedy = "give the largest share of the account that the symbol may have"
     for symbol, weight in given.items():
@@ -140,7 +140,7 @@ def _weights(
     if sum(given.values()) > 1.0 + 1e-12:
         raise ValueError(
             f"weights must add up to at most 1, got {sum(given.values())}; "
-            "more would need borrowed money."
+            "more would need borrowed money"
         )
     return dict(given)
 
@@ -156,7 +156,7 @@ def _per_year(
 def _union(indices: list[pd.DatetimeIndex]) -> pd.DatetimeIndex:
     if len({own.tz for own in indices}) != 1:
         raise ValueError(
-            "the symbols' open times are in different time zones; convert all bars to UTC."
+            "the symbols' open times are in different time zones; convert all bars to UTC"
         )
     index = indices[0]
     for own in indices[1:]:

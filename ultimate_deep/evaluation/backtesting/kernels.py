@@ -81,6 +81,22 @@ def settle(
     `wanted` (rows,) is the position decided at each row's close, NaN for none; it is reached
     `delay` opens later. The error is a fill in a market without volume, of which there is no
     impact.
+
+    With the equity E, the open P, the wanted fraction p (`target`) and the fraction d that the
+    last position has become by this open (`drifted`), a row's step is
+
+        T = |p - d|                                                  `turnover`
+        k = 1 - (per_side + impact sqrt(T E)) T                      `kept`
+        m = P' / P - 1                                               `move`
+        g = 1 + p m                                                  `gross`
+        c = (funding_per_year p + borrow_per_year max(-p, 0)) years  `charge`
+        n = g - c                                                    `net`
+        E' = E k n                                                   `growth` is k n
+        d' = p (1 + m) / n
+
+    where a prime is one open later; its cost is E (1 - k + k c). A trade's growth is the product
+    of its rows' k n (net) and g (gross). A reversal's k is split into k^(|d| / T) for the trade
+    that ends and the rest for the one that begins. What falls to zero stays there (`alive`).
     """
     rows = len(price)
     with_impact, with_time = len(charges.impact) > 0, len(charges.years) > 0

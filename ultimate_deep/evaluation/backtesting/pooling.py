@@ -22,21 +22,21 @@ def combine_backtests(results: Sequence[BacktestResult]) -> BacktestResult:
     account; `entry_row` and `exit_row` count the rows of its own symbol.
 
     Args:
-        results: one result per symbol; their bars may differ in time.
+        results: One result per symbol; their bars may differ in time.
 
     Returns:
         A result over the union of their timestamps. One account comes back as it is.
 
     Raises:
-        ValueError: no accounts, or time zones that do not go together.
+        ValueError: No accounts, or time zones that do not go together.
     """
     if not results:
-        raise ValueError("combine_backtests needs at least one account, got none.")
+        raise ValueError("combine_backtests needs at least one account, got none")
     if len(results) == 1:
         return results[0]
     if len({result.index.tz for result in results}) != 1:
         raise ValueError(
-            "the accounts' open times are in different time zones; convert all bars to UTC."
+            "the accounts' open times are in different time zones; convert all bars to UTC"
         )
     index = results[0].index
     for result in results[1:]:

@@ -72,15 +72,16 @@ def run_backtest(
     traded any more.
 
     Args:
-        frame: bars with an `open` column and a strictly increasing `DatetimeIndex`; impact
+        frame: Bars with an `open` column and a strictly increasing `DatetimeIndex`; impact
             needs `close` and `volume` too.
-        signal: wanted position per bar in [-1, 1] (at least 0 in "long_flat"), shape `(rows,)`;
+        signal: Wanted position per bar in [-1, 1] (at least 0 in "long_flat"), shape `(rows,)`;
             NaN means flat.
-        bars_per_year: for the yearly figures.
-        symbol: name for the trade list.
+        config: Costs, horizon, latency and what the account starts with.
+        bars_per_year: Bars in a year, for the yearly figures.
+        symbol: Name for the trade list.
 
     Raises:
-        ValueError: lengths that differ, no rows, a price that is NaN, infinite or not positive,
+        ValueError: Lengths that differ, no rows, a price that is NaN, infinite or not positive,
             a signal outside its range, an index out of order; options that depend on the path;
             a sizing that was not applied; impact where the market had no volume.
     """
@@ -118,7 +119,7 @@ def no_volume_error(index: pd.DatetimeIndex, row: int, symbol: str) -> NoVolumeE
     return NoVolumeError(
         f"impact needs traded volume before every fill; there was none up to row {row} "
         f"({index[row]}){f' of {symbol}' if symbol else ''}; "
-        "give bars with volume, or costs with impact_coefficient=0."
+        "give bars with volume, or costs with impact_coefficient=0"
     )
 
 
@@ -129,7 +130,7 @@ def _refuse_path_dependent(config: BacktestConfig) -> None:
             "do depends on the path; call "
             "`ultimate_deep.evaluation.backtesting.event_driven.run_event_backtest`, or "
             "`ultimate_deep.evaluation.backtesting.engines.run_any_backtest`, which chooses the "
-            "engine."
+            "engine"
         )
 
 

@@ -20,8 +20,8 @@ def signal_column(signal: npt.ArrayLike, rows: int) -> Array1D:
     """Return the signals as float64, shape `(rows,)`; their range is not checked here.
 
     Raises:
-        TypeError: no numbers.
-        ValueError: another shape or length.
+        TypeError: Values that are no numbers.
+        ValueError: Another shape or length.
     """
     values = signal
     if not (isinstance(values, np.ndarray) and values.dtype == np.float64 and values.ndim == 1):
@@ -29,7 +29,7 @@ def signal_column(signal: npt.ArrayLike, rows: int) -> Array1D:
     if len(values) != rows:
         raise ValueError(
             f"signal must have one entry per bar: {rows} bars, {len(values)} signals; "
-            "put NaN or 0 where there is no decision."
+            "put NaN or 0 where there is no decision"
         )
     return read_only(np.ascontiguousarray(values))
 
@@ -39,12 +39,12 @@ def signal_error(values: Array1D, row: int, mode: Mode) -> ValueError:
     if np.isinf(values[row]):
         return ValueError(
             f"signal must be finite or NaN, got {values[row]} at row {row}; "
-            "drop or repair such rows before judging."
+            "drop or repair such rows before judging"
         )
     return ValueError(
         f"signal must lie in [{lowest_signal(mode):g}, 1] in mode {mode!r}, got {values[row]} "
         f"at row {row}; "
-        "negative signals need mode='long_short', larger ones would need borrowed money."
+        "negative signals need mode='long_short', larger ones would need borrowed money"
     )
 
 
@@ -55,7 +55,7 @@ def refuse_sizing(config: BacktestConfig) -> None:
             f"sizing {config.sizing.method!r} is applied before an engine runs; call "
             "`ultimate_deep.evaluation.backtesting.engines.run_any_backtest`, or "
             "`ultimate_deep.portfolio.sizing.size_positions` and then "
-            "`dataclasses.replace(config, sizing=SizingSpec())`."
+            "`dataclasses.replace(config, sizing=SizingSpec())`"
         )
 
 
@@ -63,7 +63,8 @@ def wanted_positions(signal: Array1D, horizon_bars: int) -> Array1D:
     """Position wanted after each row's close: the mean of the last `horizon_bars` signals.
 
     Args:
-        signal: shape `(rows,)`; NaN, and what is before the first row, counts as 0.
+        signal: Signals, shape `(rows,)`; NaN, and what is before the first row, counts as 0.
+        horizon_bars: Number of bars for which each signal is held, at least 1.
 
     Returns:
         Shape `(rows,)`; with a horizon of 1 the signals themselves, NaN included.

@@ -23,7 +23,7 @@ class Coefficient:
     """How far a forecast goes with what follows it.
 
     Args:
-        value: In [-1, 1]; NaN where forecast or return does not vary.
+        value: The coefficient in [-1, 1]; NaN where forecast or return does not vary.
         standard_error: Allows for returns that overlap; NaN with `value`.
         p: Two-sided probability of a value of this size without any relation.
         rows: Rows behind it.
@@ -49,10 +49,11 @@ def forecast_coefficient(
     lags, and never smaller than for independent rows.
 
     Args:
-        forecast: finite or NaN, shape `(rows,)`, of one symbol in order of time.
-        return_log: over the forecast's horizon, likewise; rows with a NaN in either are left out.
+        forecast: Values, finite or NaN, shape `(rows,)`, of one symbol in order of time.
+        return_log: Log returns over the forecast's horizon, likewise; rows with a NaN in either are
+            left out.
         method: `spearman` correlates ranks, `pearson` values.
-        horizon_bars: bars that each return spans.
+        horizon_bars: Bars that each return spans.
 
     Source: Grinold & Kahn (2000), Active Portfolio Management, ch. 6; Newey & West (1987),
     Econometrica 55(3), eq. 5.
@@ -61,9 +62,9 @@ def forecast_coefficient(
     outcome = vector("return_log", return_log, allow_nan=True)
     same_length(forecast=guess, return_log=outcome)
     if method not in ("spearman", "pearson"):
-        raise ValueError(f"method must be 'spearman' or 'pearson', got {method!r}.")
+        raise ValueError(f"method must be 'spearman' or 'pearson', got {method!r}")
     if horizon_bars < 1:
-        raise ValueError(f"horizon_bars must be at least 1, got {horizon_bars}.")
+        raise ValueError(f"horizon_bars must be at least 1, got {horizon_bars}")
     known = ~(np.isnan(guess) | np.isnan(outcome))
     guess, outcome = guess[known], outcome[known]
     rows = len(guess)

@@ -21,8 +21,8 @@ def accuracy_by_confidence(
 
     Args:
         correct: 1 where the forecast is right, else 0, shape `(rows,)`.
-        confidence: the higher the surer, any scale, without NaN, shape `(rows,)`.
-        shares: in (0, 1].
+        confidence: Confidence on any scale, higher where surer, without NaN, shape `(rows,)`.
+        shares: Shares of the most confident decisions, in (0, 1].
 
     Returns:
         Columns `share`, `rows`, `coverage` (share taken), `least_confidence` (of the rows
@@ -32,7 +32,7 @@ def accuracy_by_confidence(
     rows = same_length(correct=right, confidence=sure)
     wanted = vector("shares", shares)
     if not ((wanted > 0.0) & (wanted <= 1.0)).all():
-        raise ValueError(f"shares must lie in (0, 1], got {wanted.tolist()}.")
+        raise ValueError(f"shares must lie in (0, 1], got {wanted.tolist()}")
     order = np.argsort(-sure, kind="stable")
     right, sure = right[order], sure[order]
     hits = np.cumsum(right)

@@ -15,13 +15,13 @@ def check_levels(levels: Sequence[float]) -> Array1D:
     """Return the levels as float64, shape `(levels,)`.
 
     Raises:
-        ValueError: none, or levels that do not rise inside (0, 1).
+        ValueError: None, or levels that do not rise inside (0, 1).
     """
     values = vector("levels", levels)
     inside = bool(((values > 0.0) & (values < 1.0)).all())
     if not len(values) or not inside or not (np.diff(values) > 0.0).all():
         raise ValueError(
-            f"levels must rise inside (0, 1), got {tuple(levels)}; use e.g. (0.1, 0.5, 0.9)."
+            f"levels must rise inside (0, 1), got {tuple(levels)}; use e.g. (0.1, 0.5, 0.9)"
         )
     return values
 
@@ -32,9 +32,9 @@ def pinball(
     """Mean pinball loss of each level, in the outcome's unit, `(levels,)`; lower is better.
 
     Args:
-        outcome: what came, without NaN, shape `(rows,)`.
-        quantiles: forecasts, shape `(rows, levels)`.
-        levels: rising, in (0, 1).
+        outcome: What came, without NaN, shape `(rows,)`.
+        quantiles: Forecasts, shape `(rows, levels)`.
+        levels: Levels in (0, 1), rising.
 
     Source: Koenker & Bassett (1978), Econometrica 46(1), eq. 3.1.
     """
@@ -90,7 +90,7 @@ def _checked(
     same_length(outcome=truth, quantiles=forecast)
     if forecast.shape[1] != len(shares):
         raise ValueError(
-            f"quantiles have one column per level, got {forecast.shape[1]} for {len(shares)}."
+            f"quantiles have one column per level, got {forecast.shape[1]} for {len(shares)}"
         )
     return truth, forecast, shares
 
@@ -100,6 +100,6 @@ def _table(quantiles: npt.ArrayLike) -> Array2D:
     if forecast.ndim != 2 or not np.isfinite(forecast).all():
         raise ValueError(
             f"quantiles must be finite, shape (rows, levels), got {forecast.shape}; take one "
-            "horizon at a time."
+            "horizon at a time"
         )
     return forecast

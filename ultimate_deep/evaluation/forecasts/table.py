@@ -44,14 +44,15 @@ class Forecasts:
     classes; a NaN in a return leaves it out of those of returns. Nothing is filled in.
 
     Args:
-        labels: class numbers, float `(rows, horizons)`: down 0 and up 1, or down 0, flat 1, up 2.
-        probability: of up, `(rows, horizons)`, or of each class, `(rows, horizons, classes)`.
-        returns: log returns over each horizon, `(rows, horizons)`; None leaves the measures of
+        labels: Class numbers, float `(rows, horizons)`: down 0 and up 1, or down 0, flat 1, up 2.
+        probability: Probability of up, `(rows, horizons)`, or of each class, `(rows, horizons,
+            classes)`.
+        returns: Log returns over each horizon, `(rows, horizons)`; None leaves the measures of
             returns out.
-        horizon_bars: bars of each horizon; 1 for each where None.
+        horizon_bars: Bars of each horizon; 1 for each where None.
 
     Raises:
-        ValueError: shapes that do not match, probabilities outside [0, 1] or not summing to 1.
+        ValueError: Shapes that do not match, probabilities outside [0, 1] or not summing to 1.
     """
 
     labels: npt.NDArray[np.floating]
@@ -64,13 +65,13 @@ class Forecasts:
         if len(shape) != 2 or np.shape(self.probability)[:2] != shape:
             raise ValueError(
                 "labels have shape (rows, horizons) and probability (rows, horizons) or (rows, "
-                f"horizons, classes), got {shape} and {np.shape(self.probability)}."
+                f"horizons, classes), got {shape} and {np.shape(self.probability)}"
             )
         if self.returns is not None and np.shape(self.returns) != shape:
-            raise ValueError(f"returns have the labels' shape {shape}, got {self.returns.shape}.")
+            raise ValueError(f"returns have the labels' shape {shape}, got {self.returns.shape}")
         if self.horizon_bars is not None and len(self.horizon_bars) != shape[1]:
             raise ValueError(
-                f"horizon_bars names {shape[1]} horizons, got {len(self.horizon_bars)}."
+                f"horizon_bars names {shape[1]} horizons, got {len(self.horizon_bars)}"
             )
         _check_probabilities(self.probability, self.classes)
 
@@ -111,15 +112,15 @@ def probability_of_logits(
     """Turn logits of up `(rows, horizons)` or of classes `(rows, horizons, 3)` to probabilities.
 
     Args:
-        logits: float, NaN stays NaN.
-        temperature: divides them, above zero.
+        logits: Logits as floats; NaN stays NaN.
+        temperature: What logits are divided by, above zero.
     """
     if not temperature > 0.0:
-        raise ValueError(f"temperature must be above zero, got {temperature}.")
+        raise ValueError(f"temperature must be above zero, got {temperature}")
     scaled = np.asarray(logits, dtype=np.float64) / temperature
     if scaled.ndim not in (2, 3):
         raise ValueError(
-            f"logits have shape (rows, horizons) or (rows, horizons, 3), got {scaled.shape}."
+            f"logits have shape (rows, horizons) or (rows, horizons, 3), got {scaled.shape}"
         )
     return expit(scaled) if scaled.ndim == 2 else softmax(scaled, axis=-1)
 
@@ -129,7 +130,7 @@ def forecast_table(forecasts: Forecasts, *, bins: int = 10) -> pd.DataFrame:
 
     Args:
         forecasts: What to judge.
-        bins: of the calibration errors.
+        bins: Bins of the calibration errors.
 
     Returns:
         Columns `horizon` (number), `of` (`all`, or a class), `metric`, `value`. Of all: `rows`,
@@ -191,7 +192,7 @@ def quantile_table(
     Args:
         returns: `(rows, horizons)` in the quantiles' unit; NaN leaves the row out.
         quantiles: `(rows, horizons, levels)`.
-        levels: rising, in (0, 1).
+        levels: Levels in (0, 1), rising.
 
     Returns:
         `of` is `all` (`rows`, `crps`, `interval_coverage`, `interval_level`, `crossing_share`)
@@ -200,7 +201,7 @@ def quantile_table(
     if np.ndim(returns) != 2 or np.shape(quantiles)[:2] != np.shape(returns):
         raise ValueError(
             "returns have shape (rows, horizons) and quantiles (rows, horizons, levels), got "
-            f"{np.shape(returns)} and {np.shape(quantiles)}."
+            f"{np.shape(returns)} and {np.shape(quantiles)}"
         )
     lines: list[tuple[int, str, str, float]] = []
     for horizon in range(returns.shape[1]):
@@ -287,7 +288,7 @@ def _return_measures(forecasts: Forecasts, horizon: int) -> dict[str, float]:
 
 def _check_probabilities(probability: npt.NDArray[np.floating], classes: int) -> None:
     if np.ndim(probability) == 3 and classes not in CLASS_NAMES:
-        raise ValueError(f"probability holds 2 or 3 classes, got {classes}.")
+        raise ValueError(f"probability holds 2 or 3 classes, got {classes}")
     values = np.asarray(probability, dtype=np.float64)
     same_length(probability=values)
     bad = (values < 0.0) | (values > 1.0)
@@ -298,5 +299,5 @@ def _check_probabilities(probability: npt.NDArray[np.floating], classes: int) ->
         raise ValueError(
             "probabilities must lie in [0, 1] and those of the classes sum to 1, got "
             f"{probability[row, horizon]} at row {row}, horizon {horizon}; use "
-            "`probability_of_logits` on logits."
+            "`probability_of_logits` on logits"
         )

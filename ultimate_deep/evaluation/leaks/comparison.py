@@ -27,9 +27,9 @@ class Movement:
     """One step whose output moved.
 
     Args:
-        step: The step.
+        step: The step that moved.
         what: What moved, to be read after "the step's".
-        evidence: Figures.
+        evidence: Figures that show it.
     """
 
     step: Step

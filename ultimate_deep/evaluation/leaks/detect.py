@@ -98,9 +98,9 @@ def detect_leaks(
     A check that the pipeline refuses with a `ValueError` is reported as not run.
 
     Args:
-        pipeline: From bars to a trace of every step.
+        pipeline: The pipeline, from bars to a trace of every step.
         market: Symbol to bars; the newest `config.most_bars` are used.
-        config: How thoroughly.
+        config: How thoroughly to look.
         checks: Which checks; `DATA_CHECKS` train nothing.
         busy: Called with a sentence before each run; the run happens inside the context it gives.
         subject: What is examined, for people.

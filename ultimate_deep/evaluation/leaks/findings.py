@@ -21,7 +21,7 @@ class LeakFinding:
         step: The first step whose output moved or broke a rule; None where no step can be named.
         check: The check that found it.
         severity: `leak` spoils the results; `warning` does not by itself.
-        sentence: For people.
+        sentence: The finding for people.
         evidence: The figures behind it.
     """
 
@@ -37,7 +37,7 @@ class CheckResult:
     """One check.
 
     Args:
-        name: Short name.
+        name: The check's short name.
         question: What it asks.
         looked_at: How much was examined.
         findings: What it found.
@@ -67,7 +67,7 @@ class LeakReport:
     """All checks of one pipeline.
 
     Args:
-        checks: In the order in which they ran.
+        checks: Results of the checks, in the order in which they ran.
         symbols: Names of the symbols.
         bars: Bars of all symbols together.
         rows: Decisions of all symbols together.

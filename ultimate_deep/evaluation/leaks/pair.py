@@ -17,8 +17,8 @@ class Pair:
     """Two traces and the rows that both have and that are known.
 
     Args:
-        clean: Of the bars as they are.
-        other: Of the bars with another future.
+        clean: Trace of the bars as they are.
+        other: Trace of the bars with another future.
         time: Everything decided at or before it is known.
         bars_from: Open time of the first bar that differs.
         mine: Numbers of the common known rows in `clean`.

@@ -30,7 +30,7 @@ class Runner:
     Args:
         pipeline: What is examined.
         market: The bars as they are.
-        config: How thoroughly.
+        config: How thoroughly to look.
         busy: Called with a sentence; the work is done inside the context it gives.
     """
 

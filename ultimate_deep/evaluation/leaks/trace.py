@@ -76,9 +76,9 @@ class Trace:
         watched: The losses by which training was stopped, `(epochs,)`; None where there are none.
         temperature: Fitted on validation.
         threshold: Chosen on validation.
-        probability: Of up, `(rows,)`; NaN where nothing is predicted.
+        probability: Probability of up, `(rows,)`; NaN where nothing is predicted.
         signal: Wanted position of the test rows, `(rows,)`; NaN elsewhere.
-        verdict: Of the test part: `edge`, `no edge`, `cannot tell`, or empty.
+        verdict: Verdict of the test part: `edge`, `no edge`, `cannot tell`, or empty.
     """
 
     symbols: tuple[str, ...]

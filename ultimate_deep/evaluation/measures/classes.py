@@ -15,15 +15,15 @@ def class_confusion(label: npt.ArrayLike, predicted: npt.ArrayLike, *, classes: 
     """Counts of shape `(classes, classes)`: row is the label, column the prediction.
 
     Args:
-        label: class numbers from 0, shape `(rows,)`.
-        predicted: likewise.
-        classes: how many there are, at least 2.
+        label: Class numbers from 0, shape `(rows,)`.
+        predicted: Predicted classes, likewise.
+        classes: How many there are, at least 2.
 
     Raises:
-        ValueError: lengths that differ, no rows, or a number that is no class, NaN included.
+        ValueError: Lengths that differ, no rows, or a number that is no class, NaN included.
     """
     if classes < 2:
-        raise ValueError(f"classes must be at least 2, got {classes}.")
+        raise ValueError(f"classes must be at least 2, got {classes}")
     truth = class_codes("label", label, classes)
     guess = class_codes("predicted", predicted, classes)
     same_length(label=truth, predicted=guess)
@@ -35,7 +35,7 @@ def class_codes(name: str, values: npt.ArrayLike, classes: int) -> Counts:
     """Return class numbers as int64, shape `(rows,)`.
 
     Raises:
-        ValueError: a value that is not one of 0 to `classes - 1`.
+        ValueError: A value that is not one of 0 to `classes - 1`.
     """
     array = vector(name, values)
     bad = (array != np.floor(array)) | (array < 0) | (array >= classes)
@@ -43,7 +43,7 @@ def class_codes(name: str, values: npt.ArrayLike, classes: int) -> Counts:
         row = int(np.argmax(bad))
         raise ValueError(
             f"{name} must be a class from 0 to {classes - 1}, got {array[row]} at row {row}; "
-            "drop undefined rows, and take the most probable class of probabilities first."
+            "drop undefined rows, and take the most probable class of probabilities first"
         )
     return array.astype(np.int64)
 
@@ -103,7 +103,7 @@ def _counts(confusion: npt.ArrayLike) -> Counts:
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or len(counts) < 2:
         raise ValueError(
             f"a confusion matrix has shape (classes, classes), got {counts.shape}; "
-            "take it from `class_confusion`."
+            "take it from `class_confusion`"
         )
     return counts
 

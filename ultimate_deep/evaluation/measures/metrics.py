@@ -129,7 +129,7 @@ def reliability(
     """
     truth, guess = _label_and_probability(label, probability)
     if bins < 1:
-        raise ValueError(f"bins must be at least 1, got {bins}.")
+        raise ValueError(f"bins must be at least 1, got {bins}")
     edges = np.unique(np.quantile(guess, np.linspace(0.0, 1.0, bins + 1)))
     which = np.clip(np.searchsorted(edges, guess, side="right") - 1, 0, max(len(edges) - 2, 0))
     rows = np.bincount(which)
@@ -225,11 +225,11 @@ def threshold_sweep(
     return are left out.
 
     Args:
-        probability: probability of up, shape `(rows,)`.
-        return_log: log return over the label's horizon, from fill to exit, shape `(rows,)`.
-        mode: whether shorts are taken.
-        costs: fees and slippage per side.
-        thresholds: in [0.5, 1], shape `(thresholds,)`.
+        probability: Probability of up, shape `(rows,)`.
+        return_log: Log return over the label's horizon, from fill to exit, shape `(rows,)`.
+        mode: Whether shorts are taken.
+        costs: Fees and slippage per side.
+        thresholds: Thresholds in [0.5, 1], shape `(thresholds,)`.
 
     Returns:
         Columns `threshold`, `trades`, `coverage` (share of rows traded), `win_rate` (net return

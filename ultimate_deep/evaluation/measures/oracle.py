@@ -21,11 +21,11 @@ def expected_accuracy(probability_up_true: npt.ArrayLike, predicted_up: npt.Arra
     """Accuracy that these predictions have on average over all labels that could have come.
 
     Args:
-        probability_up_true: the simulator's `P(label up | bars so far)`, shape `(rows,)`.
+        probability_up_true: The simulator's `P(label up | bars so far)`, shape `(rows,)`.
         predicted_up: 0 or 1, shape `(rows,)`.
 
     Raises:
-        ValueError: shapes that differ, NaN rows (drop the undefined ones from both).
+        ValueError: Shapes that differ, NaN rows (drop the undefined ones from both).
     """
     truth = unit_interval("probability_up_true", probability_up_true)
     predicted = binary("predicted_up", predicted_up)
@@ -65,23 +65,23 @@ def expected_net_return(
     ends flat. With `horizon_bars = h` the position is the mean of the last `h` signals.
 
     Args:
-        signal: wanted position after each bar's close, shape `(rows,)`, in [-1, 1].
-        expected_return: the simulator's true mean of the return from the next open to the one
+        signal: Wanted position after each bar's close, shape `(rows,)`, in [-1, 1].
+        expected_return: The simulator's true mean of the return from the next open to the one
             `horizon_bars` later, shape `(rows,)`, without NaN.
-        cost_fraction: fee, slippage and half the spread per side, as a fraction.
-        horizon_bars: how long each decision is held.
-        symbol_code: which symbol each row belongs to, shape `(rows,)`; rows of one symbol are in
+        cost_fraction: Fee, slippage and half the spread per side, as a fraction.
+        horizon_bars: How long each decision is held.
+        symbol_code: Which symbol each row belongs to, shape `(rows,)`; rows of one symbol are in
             order of time. None for one symbol.
 
     Raises:
-        ValueError: shapes that differ, NaN, a negative cost.
+        ValueError: Shapes that differ, NaN, a negative cost.
     """
     wanted, mean_return = vector("signal", signal), vector("expected_return", expected_return)
     rows = same_length(signal=wanted, expected_return=mean_return)
     codes = _codes(symbol_code, rows)
     if not (math.isfinite(cost_fraction) and cost_fraction >= 0):
         raise ValueError(
-            f"cost_fraction must be finite and not negative, got {cost_fraction}; 2 bps are 0.0002."
+            f"cost_fraction must be finite and not negative, got {cost_fraction}; 2 bps are 0.0002"
         )
     kernel = np.ones(horizon_bars) / horizon_bars
     traded = 0.0
@@ -108,15 +108,16 @@ def oracle_signal(
     holds a position through weak probabilities, to save costs, can do better still.
 
     Args:
-        probability_up_true: the simulator's, shape `(rows,)`, without NaN.
+        probability_up_true: The simulator's probability of up, shape `(rows,)`, without NaN.
         mode: "long_flat" or "long_short".
-        expected_return, cost_fraction, horizon_bars, symbol_code: as for `expected_net_return`.
+        expected_return, cost_fraction, horizon_bars, symbol_code: The same as in
+            `expected_net_return`.
 
     Returns:
         Signals in {-1, 0, 1}, shape `(rows,)`.
 
     Raises:
-        ValueError: as for `expected_net_return`; a probability outside [0, 1].
+        ValueError: What `expected_net_return` raises, and a probability outside [0, 1].
     """
     check_mode(mode)
     truth = unit_interval("probability_up_true", probability_up_true)
@@ -142,8 +143,8 @@ def share_of_net_return(return_net: npt.ArrayLike, oracle_return_net: npt.ArrayL
     the oracle itself earned nothing after costs.
 
     Args:
-        return_net: net return per bar of the model's account, shape `(bars,)`.
-        oracle_return_net: of the account that trades `oracle_signal`, shape `(bars,)`.
+        return_net: Net return per bar of the model's account, shape `(bars,)`.
+        oracle_return_net: Net return of the account that trades `oracle_signal`, shape `(bars,)`.
     """
     earned = vector("return_net", return_net)
     possible = vector("oracle_return_net", oracle_return_net)
@@ -157,15 +158,15 @@ class ClaimRate:
     """How often an edge was claimed on markets of one kind.
 
     Args:
-        has_edge: whether the markets have one.
-        markets: how many were judged.
-        claims: how many verdicts were "edge".
-        cannot_tell: how many were "cannot tell".
-        rate: share of claims; NaN without markets.
-        lower, upper: exact bounds of the rate, each missed with `(1 - level) / 2` at most.
-        level: their confidence.
-        designed_rate: the rate that the rule is designed for.
-        p_value: chance of a count at least as far on the bad side (more claims without an edge,
+        has_edge: Whether the markets have one.
+        markets: How many were judged.
+        claims: How many verdicts were "edge".
+        cannot_tell: How many were "cannot tell".
+        rate: Share of claims; NaN without markets.
+        lower, upper: Exact bounds of the rate, each missed with `(1 - level) / 2` at most.
+        level: Confidence of the intervals.
+        designed_rate: The rate that the rule is designed for.
+        p_value: Chance of a count at least as far on the bad side (more claims without an edge,
             fewer with one) if the rate is the designed one; NaN without markets.
 
     Source: bounds, Clopper & Pearson (1934), Biometrika 26(4).
@@ -208,27 +209,27 @@ def claim_rates(
     """Count claims of an edge that is not there, and of one that is, over many verdicts.
 
     Args:
-        has_edge: whether each market has an edge, shape `(markets,)`, 0 or 1.
-        kinds: the verdict on each, in the same order.
-        level: confidence of the intervals.
-        designed_false: rate of claims without an edge that the rule is designed for.
-        designed_found: rate of claims that is wanted on markets with an edge.
+        has_edge: Whether each market has an edge, shape `(markets,)`, 0 or 1.
+        kinds: The verdict on each, in the same order.
+        level: Confidence of the intervals.
+        designed_false: Rate of claims without an edge that the rule is designed for.
+        designed_found: Rate of claims that is wanted on markets with an edge.
 
     Returns:
         Rates on the markets without an edge and on those with one.
 
     Raises:
-        ValueError: lengths that differ, or a kind that no verdict has.
+        ValueError: Lengths that differ, or a kind that no verdict has.
     """
     truth, verdicts = binary("has_edge", has_edge), np.asarray(kinds, dtype=object)
     if verdicts.shape != truth.shape:
         raise ValueError(
-            f"kinds must have one verdict per market: {len(truth)} markets, {len(kinds)} verdicts."
+            f"kinds must have one verdict per market: {len(truth)} markets, {len(kinds)} verdicts"
         )
     unknown = sorted(set(verdicts) - set(VERDICTS))
     if unknown:
         raise ValueError(
-            f"a verdict is 'edge', 'no edge' or 'cannot tell', got {unknown}; give `Verdict.kind`."
+            f"a verdict is 'edge', 'no edge' or 'cannot tell', got {unknown}; give `Verdict.kind`"
         )
     return (
         _rate(verdicts[truth == 0.0], False, designed_false, level),
@@ -264,7 +265,7 @@ def _codes(symbol_code: npt.ArrayLike | None, rows: int) -> npt.NDArray[Any]:
     codes = np.asarray(symbol_code)
     if codes.shape != (rows,):
         raise ValueError(
-            f"symbol_code must have shape ({rows},) like the signals, got {codes.shape}."
+            f"symbol_code must have shape ({rows},) like the signals, got {codes.shape}"
         )
     return codes
 

@@ -15,7 +15,7 @@ def _check_bars_per_year(bars_per_year: float) -> None:
     if not (math.isfinite(bars_per_year) and bars_per_year > 0):
         raise ValueError(
             f"bars_per_year must be positive and finite, got {bars_per_year}; "
-            "take it from the bars' interval and session."
+            "take it from the bars' interval and session"
         )
 
 
@@ -86,7 +86,7 @@ def drawdown(equity: npt.ArrayLike) -> npt.NDArray[np.float64]:
     if len(values) and values.min() < 0:
         raise ValueError(
             f"equity must not be negative, got {values.min()} at row {int(values.argmin())}; "
-            "an account that lost everything stays at 0."
+            "an account that lost everything stays at 0"
         )
     peak = np.maximum(np.maximum.accumulate(values), 1.0) if len(values) else values
     return 1.0 - values / peak

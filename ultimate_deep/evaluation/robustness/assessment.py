@@ -29,16 +29,16 @@ class RobustnessInputs:
     """What the checks need of one model's test part.
 
     Args:
-        trade: from signals and rule to the account (see `Trade`).
-        config: the rule and costs in use.
-        decisions: see `Decisions`.
-        threshold: least probability of the side taken, chosen on validation.
-        signal: wanted positions of the test rows, shape `(rows,)`; None takes those of the
+        trade: The way from signals and rule to the account (see `Trade`).
+        config: The rule and costs in use.
+        decisions: The test part's `Decisions`.
+        threshold: Least probability of the side taken, chosen on validation.
+        signal: Wanted positions of the test rows, shape `(rows,)`; None takes those of the
             threshold.
-        has_volume: whether the bars have volume (any above zero).
-        volatility_edges: bounds of the volatility regimes, known before the test part.
-        draws: random entries; None takes 500, fewer on long test parts (49 at the least).
-        seed: of all draws.
+        has_volume: Whether the bars have volume (any above zero).
+        volatility_edges: Bounds of the volatility regimes, known before the test part.
+        draws: Random entries; None takes 500, fewer on long test parts (49 at the least).
+        seed: Seed of all draws.
     """
 
     trade: Trade
@@ -86,7 +86,7 @@ def assess_robustness(inputs: RobustnessInputs) -> Robustness:
     Some 250 backtests on 10,000 rows, 550 on fewer, 100 on a million.
 
     Raises:
-        ValueError: see the single checks.
+        ValueError: What the single checks raise.
     """
     trade, config, decisions = inputs.trade, inputs.config, inputs.decisions
     signal = inputs.signal

@@ -21,15 +21,15 @@ class Capacity:
     """Net figures by capital, in units of the price.
 
     Args:
-        table: columns `capital`, `net_return` (fraction), `sharpe` (per year), `net_return_bps`
+        table: Columns `capital`, `net_return` (fraction), `sharpe` (per year), `net_return_bps`
             (mean per bar), `trades`; without rows where the capacity is unknown.
-        capital_half, capital_gone: capital at which half of the net return, and all of it, is
+        capital_half, capital_gone: Capital at which half of the net return, and all of it, is
             lost to impact; NaN where unknown or where there is no net return to lose, infinity
             beyond 1e15.
-        capital: the one in use.
-        impact_coefficient: of the square-root law.
-        known: whether the bars have volume, some of it before the first fill.
-        sentence: the same in words.
+        capital: The capital in use.
+        impact_coefficient: Coefficient of the square-root law.
+        known: Whether the bars have volume, some of it before the first fill.
+        sentence: The same in words.
     """
 
     table: pd.DataFrame
@@ -56,10 +56,12 @@ def capacity(
     source finds for large orders.
 
     Args:
-        trade: see `Trade`.
-        signal: wanted positions of the test rows, shape `(rows,)`.
-        has_volume: whether the bars have volume; without it the capacity is unknown.
-        capitals: in units of the price, above zero; None takes round ones about the capacity.
+        trade: The way from signals to the account, a `Trade`.
+        signal: Wanted positions of the test rows, shape `(rows,)`.
+        config: The rule and costs in use.
+        has_volume: Whether the bars have volume; without it the capacity is unknown.
+        capitals: Capitals in units of the price, above zero; None takes round ones about the
+            capacity.
 
     Source: Almgren, Thum, Hauptmann & Li (2005), Risk 18(7); exponent one half as in Toth et al.
     (2011), Phys. Rev. X 1(2), eq. 1.

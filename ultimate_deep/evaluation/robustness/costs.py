@@ -21,12 +21,12 @@ class CostSweep:
     """Net figures by cost per side.
 
     Args:
-        table: columns `multiple`, `cost_bps` (per side), `net_return` (fraction), `sharpe` (per
+        table: Columns `multiple`, `cost_bps` (per side), `net_return` (fraction), `sharpe` (per
             year), `net_return_bps` (mean per bar), `trades`.
-        cost_bps: the cost per side in use.
-        break_even_bps: cost per side at which the net return is zero; 0 where the account does
+        cost_bps: The cost per side in use.
+        break_even_bps: Cost per side at which the net return is zero; 0 where the account does
             not gain even without it, NaN where it never trades, infinity beyond 4,999.
-        sentence: the same in words.
+        sentence: The same in words.
     """
 
     table: pd.DataFrame
@@ -49,18 +49,19 @@ def cost_sweep(
     4,999 bps per side are left out.
 
     Args:
-        trade: see `Trade`.
-        signal: wanted positions of the test rows, shape `(rows,)`.
-        multiples: of the cost in use, not negative.
+        trade: The way from signals to the account, a `Trade`.
+        signal: Wanted positions of the test rows, shape `(rows,)`.
+        config: The rule and costs in use.
+        multiples: Multiples of the cost in use, not negative.
 
     Raises:
-        ValueError: a negative multiple, or a cost that `CostSpec` refuses.
+        ValueError: A negative multiple, or a cost that `CostSpec` refuses.
     """
     used = config.costs.per_side_bps
     rows = []
     for multiple in multiples:
         if not multiple >= 0.0:
-            raise ValueError(f"multiples must not be negative, got {multiple}; costs are paid.")
+            raise ValueError(f"multiples must not be negative, got {multiple}; costs are paid")
         cost = multiple * (used or _ZERO_COST_UNIT_BPS)
         if cost > _LARGEST_BPS:
             continue

@@ -18,14 +18,14 @@ class RandomEntry:
     """The model's account among accounts of equal exposure at random times.
 
     Args:
-        net_return_bps, sharpe: the model's mean net return per bar and yearly Sharpe ratio.
-        drawn_net_return_bps, drawn_sharpe: the same of each draw, shape `(draws,)`.
+        net_return_bps, sharpe: The model's mean net return per bar and yearly Sharpe ratio.
+        drawn_net_return_bps, drawn_sharpe: The same of each draw, shape `(draws,)`.
         p_net_return, p_sharpe: `(1 + draws at least as good) / (1 + draws)`; NaN where the model
             never trades.
-        quantile: share of the draws with a lower mean net return; NaN like the above.
-        exposure: mean absolute signal, the same in all draws.
-        draws, seed: how many, from what; never more draws than there are different ones.
-        sentence: the same in words.
+        quantile: Share of the draws with a lower mean net return; NaN like the above.
+        exposure: Mean absolute signal, the same in all draws.
+        draws, seed: Number of draws, never more than there are different ones, and their seed.
+        sentence: The same in words.
     """
 
     net_return_bps: float
@@ -58,16 +58,18 @@ def random_entry(
     the longest symbol has no more different moves than draws, each is taken once.
 
     Args:
-        trade: see `Trade`.
-        signal: wanted positions of the test rows, shape `(rows,)`; NaN means flat.
-        group: symbol number of each row, rows of one symbol in order of time.
-        draws: random accounts, at least 1.
+        trade: The way from signals to the account, a `Trade`.
+        signal: Wanted positions of the test rows, shape `(rows,)`; NaN means flat.
+        config: The rule and costs in use.
+        group: Symbol number of each row, rows of one symbol in order of time.
+        draws: Random accounts, at least 1.
+        seed: Seed of the moves.
 
     Source: p-value by Davison & Hinkley (1997), Bootstrap Methods and their Application,
     eq. 4.11; circular shifts as in Politis & Romano (1992).
     """
     if draws < 1:
-        raise ValueError(f"draws must be at least 1, got {draws}; 99 allow a p-value of 1%.")
+        raise ValueError(f"draws must be at least 1, got {draws}; 99 allow a p-value of 1%")
     values = vector("signal", signal, allow_nan=True)
     codes = np.zeros(len(values), dtype=np.int64) if group is None else np.asarray(group)
     same_length(signal=values, group=codes)

@@ -35,14 +35,14 @@ class Regimes:
     """Figures by regime, each cell with intervals.
 
     Args:
-        table: columns `kind` (trend, volatility, hour, weekday), `regime`, `rows` (decisions
+        table: Columns `kind` (trend, volatility, hour, weekday), `regime`, `rows` (decisions
             judged), `accuracy` with `accuracy_lower`, `accuracy_upper`, `bars`,
             `net_return_bps` (mean per bar) with `net_lower_bps`, `net_upper_bps`, `p_value`
             (two-sided, of a mean net return of zero), `p_holm` (corrected for all cells),
             `survives`. Bounds and p-values are NaN below 30 rows or bars.
-        volatility_edges: the two bounds between low, middle and high volatility; NaN without.
-        edges_in_sample: whether these are terciles of the judged rows themselves.
-        sentence: what survives the correction.
+        volatility_edges: The two bounds between low, middle and high volatility; NaN without.
+        edges_in_sample: Whether these are terciles of the judged rows themselves.
+        sentence: What survives the correction.
     """
 
     table: pd.DataFrame
@@ -59,14 +59,14 @@ def market_state(close: npt.ArrayLike, *, window_bars: int) -> pd.DataFrame:
     Both are NaN in the first `window_bars` rows, `trend` also where prices stand still.
 
     Args:
-        close: positive prices of one symbol, shape `(rows,)`.
-        window_bars: at least 2.
+        close: Positive prices of one symbol, shape `(rows,)`.
+        window_bars: Bars in the window, at least 2.
     """
     prices = vector("close", close)
     if window_bars < 2:
-        raise ValueError(f"window_bars must be at least 2, got {window_bars}.")
+        raise ValueError(f"window_bars must be at least 2, got {window_bars}")
     if len(prices) and prices.min() <= 0.0:
-        raise ValueError(f"close must be positive, got {prices.min()}; repair the bars first.")
+        raise ValueError(f"close must be positive, got {prices.min()}; repair the bars first")
     level = np.log(prices)
     trend, volatility = np.full((2, len(prices)), math.nan)
     if len(prices) > window_bars:
@@ -95,10 +95,13 @@ def regimes(
     Holm's correction over all cells, at 5%.
 
     Args:
-        account: of the test part.
-        volatility_edges: two bounds of volatility, known before the test part (terciles of the
+        account: Account of the test part.
+        decisions: Decisions of the test part.
+        volatility_edges: Two bounds of volatility, known before the test part (terciles of the
             training part, say). None takes terciles of the judged rows: a description after the
             fact, which nobody could have traded on.
+        horizon_bars: Number of bars over which labels reach.
+        seed: Seed of the bootstrap.
 
     Source: Holm (1979), Scandinavian J. Statistics 6(2); intervals as in the verdict.
     """
@@ -136,7 +139,7 @@ def _volatility_edges(
     if given is not None:
         low, high = given
         if not low <= high:
-            raise ValueError(f"volatility_edges must rise, got {given}.")
+            raise ValueError(f"volatility_edges must rise, got {given}")
         return (float(low), float(high)), False
     values = decisions.volatility
     known = values[np.isfinite(values)] if values is not None else np.zeros(0)

@@ -26,13 +26,13 @@ class ThresholdSensitivity:
     """Net figures at neighbouring thresholds.
 
     Args:
-        table: columns `threshold`, `coverage` (share of rows with a signal), `net_return`,
+        table: Columns `threshold`, `coverage` (share of rows with a signal), `net_return`,
             `sharpe`, `net_return_bps`, `trades`, `chosen`, by rising threshold.
-        neighbours_share: median mean net return per bar of the near neighbours over that of
+        neighbours_share: Median mean net return per bar of the near neighbours over that of
             the threshold in use; about 1 on a plateau. NaN where that is not above zero or
             nothing lies near.
-        lonely: whether the threshold in use gains and its near neighbours keep less than half.
-        sentence: the same in words.
+        lonely: Whether the threshold in use gains and its near neighbours keep less than half.
+        sentence: The same in words.
     """
 
     table: pd.DataFrame
@@ -56,8 +56,11 @@ def threshold_sensitivity(
     part for a threshold.
 
     Args:
-        threshold: the one in use, in [0.5, 1].
-        factors: shares of decisions to keep, relative to those kept now.
+        trade: The way from signals to the account, a `Trade`.
+        decisions: The test part's `Decisions`.
+        config: The rule and costs in use.
+        threshold: The threshold in use, in [0.5, 1].
+        factors: Shares of decisions to keep, relative to those kept now.
     """
     confidence = confidence_of(decisions.probability, config)
     with np.errstate(invalid="ignore"):
@@ -112,14 +115,14 @@ class DelaySensitivity:
     """Net figures when every fill comes some bars later.
 
     Args:
-        table: columns `delay_bars` (beyond the rule's own latency), `accuracy` with
+        table: Columns `delay_bars` (beyond the rule's own latency), `accuracy` with
             `accuracy_lower`, `accuracy_upper` (each decision against the label that many bars
             later), `net_return`, `sharpe`, `net_return_bps` with `net_lower_bps`,
             `net_upper_bps`, `trades`.
-        share_left: mean net return per bar after the first delay over that without; NaN where
+        share_left: Mean net return per bar after the first delay over that without; NaN where
             there is none to lose.
-        gone: whether the account gains without the delay and does not with it.
-        sentence: the same in words.
+        gone: Whether the account gains without the delay and does not with it.
+        sentence: The same in words.
     """
 
     table: pd.DataFrame
@@ -143,14 +146,18 @@ def delay_sensitivity(
     prices, stamps that are early) and that live trading may miss.
 
     Args:
-        signal: wanted positions of the test rows, shape `(rows,)`.
-        delays: further bars between decision and fill; the first must be 0.
+        trade: The way from signals to the account, a `Trade`.
+        signal: Wanted positions of the test rows, shape `(rows,)`.
+        config: The rule and costs in use.
+        decisions: The test part's `Decisions`.
+        delays: Further bars between decision and fill; the first must be 0.
+        seed: Seed of the bootstrap.
 
     Raises:
-        ValueError: delays that do not start at 0, or are negative.
+        ValueError: Delays that do not start at 0, or are negative.
     """
     if not delays or delays[0] != 0 or min(delays) < 0:
-        raise ValueError(f"delays must start at 0 and not be negative, got {tuple(delays)}.")
+        raise ValueError(f"delays must start at 0 and not be negative, got {tuple(delays)}")
     rows = []
     for delay in delays:
         account = trade(signal, replace(config, latency_bars=config.latency_bars + delay))

@@ -19,16 +19,16 @@ class Decisions:
     """The test part's decisions, pooled over symbols, each symbol's rows in order of time.
 
     Args:
-        probability: probability of up, shape `(rows,)`, NaN where there is none.
+        probability: Probability of up, shape `(rows,)`, NaN where there is none.
         label: 0, 1 or NaN (not judged), shape `(rows,)`.
-        return_log: log return from fill to exit, NaN where undefined, shape `(rows,)`.
-        decision_time: time of each decision, its bar's close, UTC, `datetime64`, shape `(rows,)`.
-        group: whole number of each row's symbol, shape `(rows,)`; None for one symbol.
-        trend, volatility: the market's state known at the decision (see `market_state`), NaN
+        return_log: Log return from fill to exit, NaN where undefined, shape `(rows,)`.
+        decision_time: Time of each decision, its bar's close, UTC, `datetime64`, shape `(rows,)`.
+        group: Whole number of each row's symbol, shape `(rows,)`; None for one symbol.
+        trend, volatility: The market's state known at the decision (see `market_state`), NaN
             where unknown, shape `(rows,)`; None leaves the regimes of trend and volatility out.
 
     Raises:
-        ValueError: lengths that differ, no rows, values outside their range.
+        ValueError: Lengths that differ, no rows, values outside their range.
     """
 
     probability: Array1D
@@ -47,7 +47,7 @@ class Decisions:
         }
         label = columns["label"][np.isfinite(columns["label"])]
         if not np.isin(label, [0.0, 1.0]).all():
-            raise ValueError("label must be 0, 1 or NaN; give classes, not probabilities.")
+            raise ValueError("label must be 0, 1 or NaN; give classes, not probabilities")
         for name in ("trend", "volatility"):
             if (values := getattr(self, name)) is not None:
                 columns[name] = vector(name, values, allow_nan=True)
@@ -55,7 +55,7 @@ class Decisions:
         if not np.issubdtype(times.dtype, np.datetime64):
             raise ValueError(
                 f"decision_time must hold datetime64 in UTC, got {times.dtype}; "
-                "convert the bars' closes to UTC and drop the zone."
+                "convert the bars' closes to UTC and drop the zone"
             )
         group = np.zeros(len(times), dtype=np.int64) if self.group is None else self.group
         same_length(**columns, decision_time=times, group=np.asarray(group))

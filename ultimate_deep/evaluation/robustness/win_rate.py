@@ -23,7 +23,7 @@ def wilson_interval(
     Source: Wilson (1927), J. American Statistical Association 22(158).
     """
     if not 0.0 < level < 1.0:
-        raise ValueError(f"level must lie in (0, 1), got {level}; give for example 0.96.")
+        raise ValueError(f"level must lie in (0, 1), got {level}; give for example 0.96")
     count = np.asarray(trials, dtype=np.float64)
     count = np.where(count > 0, count, np.nan)
     share = np.asarray(wins, dtype=np.float64) / count

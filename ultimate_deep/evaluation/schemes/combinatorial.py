@@ -24,13 +24,13 @@ class CombinatorialPurged(Scheme):
     splits and `phi = C(N, k) k / N` paths.
 
     Args:
-        spans: when each row is decided and its label known.
-        n_groups: N.
-        n_test_groups: k, below N.
-        embargo_bars: bars on both sides of each test period from which no row trains.
+        spans: When each row is decided and its label known.
+        n_groups: Number of groups, N.
+        n_test_groups: Number of groups tested at once, k, below N.
+        embargo_bars: Bars on both sides of each test period from which no row trains.
 
     Raises:
-        ValueError: too few or too many groups, or a negative embargo.
+        ValueError: Too few or too many groups, or a negative embargo.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class CombinatorialPurged(Scheme):
         if not 1 <= n_test_groups < n_groups:
             raise ValueError(
                 f"n_test_groups must be between 1 and n_groups - 1, got {n_test_groups} of "
-                f"{n_groups}."
+                f"{n_groups}"
             )
         self.groups = equal_groups(spans, n_groups)
         self.tested = tuple(combinations(range(n_groups), n_test_groups))
@@ -79,14 +79,15 @@ class CombinatorialPurged(Scheme):
         """Put the splits' predictions together into whole histories, `(paths, rows)`.
 
         Args:
-            predictions: for each split, one value for each row of its `test`, in that order.
+            predictions: Predictions of each split, one value for each row of its `test`, in that
+                order.
 
         Raises:
-            ValueError: another number of splits or of rows in one.
+            ValueError: Another number of splits or of rows in one.
         """
         if len(predictions) != len(self.tested):
             raise ValueError(
-                f"there are {len(self.tested)} splits, got predictions of {len(predictions)}."
+                f"there are {len(self.tested)} splits, got predictions of {len(predictions)}"
             )
         group_of = np.empty(len(self.spans.times), np.int64)
         for group, (first, stop) in enumerate(self.groups):
@@ -100,7 +101,7 @@ class CombinatorialPurged(Scheme):
             if values.shape != test.shape:
                 raise ValueError(
                     f"split {split + 1} tests {len(test)} rows, got predictions of shape "
-                    f"{values.shape}."
+                    f"{values.shape}"
                 )
             for group in chosen:
                 path = int(np.flatnonzero(paths[:, group] == split)[0])

@@ -15,12 +15,12 @@ class PurgedKFold(Scheme):
     Source: Lopez de Prado (2018), Advances in Financial Machine Learning, ch. 7, snippet 7.3.
 
     Args:
-        spans: when each row is decided and its label known.
-        n_splits: how many test periods.
-        embargo_bars: bars on both sides of each test period from which no row trains.
+        spans: When each row is decided and its label known.
+        n_splits: How many test periods.
+        embargo_bars: Bars on both sides of each test period from which no row trains.
 
     Raises:
-        ValueError: too few or too many splits, or a negative embargo.
+        ValueError: Too few or too many splits, or a negative embargo.
     """
 
     def __init__(self, spans: Spans, *, n_splits: int = 5, embargo_bars: int = 0) -> None:

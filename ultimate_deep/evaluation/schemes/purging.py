@@ -23,9 +23,9 @@ class Spans:
     Attributes:
         decided: `(rows,)` datetime64[ns] in UTC, when each row is decided.
         ended: `(rows,)` when each row's label is known, not before the decision.
-        times: the distinct decision times, sorted.
+        times: The distinct decision times, sorted.
         place: `(rows,)` position of each row's decision in `times`.
-        interval: of the bars.
+        interval: Interval of the bars.
     """
 
     decided: np.ndarray
@@ -47,10 +47,10 @@ class Spans:
         Args:
             decision_time: `(rows,)` datetime64 in UTC, in any order; several rows may share one.
             label_end_time: `(rows,)` datetime64 in UTC.
-            interval: of the bars; the median step between decisions where absent.
+            interval: Interval of the bars; the median step between decisions where absent.
 
         Raises:
-            ValueError: arrays that are empty or of unequal length, missing times, a label that
+            ValueError: Arrays that are empty or of unequal length, missing times, a label that
                 ends before its decision, or an interval that is not positive.
         """
         decided, ended = checked_spans(decision_time, label_end_time)
@@ -66,10 +66,10 @@ class Period:
     """A test period: consecutive decision times that no training label may touch.
 
     Attributes:
-        first: position in `Spans.times` of its first decision.
-        stop: position after that of its last one.
-        start: its first decision's time.
-        end: when the last of its labels is known.
+        first: Position in `Spans.times` of its first decision.
+        stop: Position after that of its last one.
+        start: Its first decision's time.
+        end: When the last of its labels is known.
     """
 
     first: int
@@ -83,11 +83,11 @@ class Fold:
     """One split of the rows; row numbers ascend, int64, and are in one of the parts at most.
 
     Attributes:
-        train: rows that may train.
-        test: rows of the test periods.
-        purged: rows left out since their label shares a moment with a test period.
-        embargoed: rows left out since they come nearer to a test period than the embargo.
-        periods: the test periods, oldest first.
+        train: Rows that may train.
+        test: Rows of the test periods.
+        purged: Rows left out since their label shares a moment with a test period.
+        embargoed: Rows left out since they come nearer to a test period than the embargo.
+        periods: The test periods, oldest first.
     """
 
     train: np.ndarray
@@ -114,10 +114,10 @@ def purged_fold(
     is more.
 
     Args:
-        spans: of all rows.
+        spans: Spans of all rows.
         candidates: `(rows,)` bool, which rows would train.
-        periods: test periods, oldest first.
-        embargo_bars: not negative.
+        periods: Test periods, oldest first.
+        embargo_bars: Bars of the embargo, not negative.
     """
     test = np.zeros(len(spans), bool)
     touching, near = test.copy(), test.copy()
@@ -158,5 +158,5 @@ def _interval(times: np.ndarray, interval: pd.Timedelta | None) -> np.timedelta6
             return np.timedelta64(0, "ns")
         return np.timedelta64(int(np.median(np.diff(times).astype(np.int64))), "ns")
     if interval <= pd.Timedelta(0):
-        raise ValueError(f"interval must be positive, got {interval}; give the bars' length.")
+        raise ValueError(f"interval must be positive, got {interval}; give the bars' length")
     return interval.to_timedelta64()

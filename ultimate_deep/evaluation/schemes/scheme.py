@@ -22,16 +22,16 @@ class Scheme(ABC):
     needs nothing but as many rows as there are times.
 
     Args:
-        spans: when each row is decided and its label known.
-        embargo_bars: bars on both sides of each test period from which no row trains.
+        spans: When each row is decided and its label known.
+        embargo_bars: Bars on both sides of each test period from which no row trains.
 
     Raises:
-        ValueError: a negative embargo.
+        ValueError: A negative embargo.
     """
 
     def __init__(self, spans: Spans, *, embargo_bars: int = 0) -> None:
         if embargo_bars < 0:
-            raise ValueError(f"embargo_bars must not be negative, got {embargo_bars}.")
+            raise ValueError(f"embargo_bars must not be negative, got {embargo_bars}")
         self.spans = spans
         self.embargo_bars = embargo_bars
 
@@ -47,7 +47,7 @@ class Scheme(ABC):
         """Yield each split with what was left out of it.
 
         Raises:
-            ValueError: no row is left to train on.
+            ValueError: No row is left to train on.
         """
         for number, ranges in enumerate(self.test_groups()):
             periods = tuple(period_between(self.spans, *one) for one in _joined(ranges))
@@ -56,8 +56,8 @@ class Scheme(ABC):
                 raise ValueError(
                     f"split {number + 1} of {self.get_n_splits()} has no row left to train on: "
                     f"{fold.purged.size} overlap the test period {_period_text(periods[0])} and "
-                    f"{fold.embargoed.size} are embargoed. Remedy: bring more bars, shorten the "
-                    "labels or the embargo, or ask for fewer and longer splits."
+                    f"{fold.embargoed.size} are embargoed; bring more bars, shorten the "
+                    "labels or the embargo, or ask for fewer and longer splits"
                 )
             yield fold
 
@@ -70,18 +70,18 @@ class Scheme(ABC):
         """Yield row numbers to train on and to test on.
 
         Args:
-            X: anything with as many rows as there are times; not looked into. May be absent.
-            y: not used.
-            groups: not used.
+            X: Anything with as many rows as there are times; not looked into. May be absent.
+            y: Labels, which are not used.
+            groups: Groups, which are not used.
 
         Raises:
-            ValueError: another number of rows, or no row left to train on.
+            ValueError: Another number of rows, or no row left to train on.
         """
         rows = None if X is None else _row_count(X)
         if rows is not None and rows != len(self.spans):
             raise ValueError(
                 f"the scheme was made for {len(self.spans)} rows and is asked to split {rows}; "
-                "make it anew from the times of these rows."
+                "make it anew from the times of these rows"
             )
         for fold in self.folds():
             yield fold.train, fold.test
@@ -120,13 +120,13 @@ def equal_groups(spans: Spans, groups: int) -> list[tuple[int, int]]:
     """Cut the decision times into consecutive groups of equal size, the first ones longer by one.
 
     Raises:
-        ValueError: fewer than two groups, or more than there are decision times.
+        ValueError: Fewer than two groups, or more than there are decision times.
     """
     count = len(spans.times)
     if not 2 <= groups <= count:
         raise ValueError(
             f"the number of groups must be between 2 and the {count} distinct decision times, "
-            f"got {groups}."
+            f"got {groups}"
         )
     size, longer = divmod(count, groups)
     stops = np.cumsum([size + (number < longer) for number in range(groups)]).tolist()

@@ -18,17 +18,17 @@ class WalkForward(Scheme):
     part takes in what does not fill a whole step; a rolling one leaves it out.
 
     Args:
-        spans: when each row is decided and its label known.
-        kind: whether the training part keeps or drops the oldest rows as time goes on.
-        train: length of the (first) training part in distinct decision times, or as a share of
+        spans: When each row is decided and its label known.
+        kind: Whether the training part keeps or drops the oldest rows as time goes on.
+        train: Length of the (first) training part in distinct decision times, or as a share of
             them where it is a float below 1.
-        test: length of each test period, likewise.
-        step: from one test period to the next, likewise; the length of a test period where
+        test: Length of each test period, likewise.
+        step: Length from one test period to the next, likewise; the length of a test period where
             absent, so that every later row is tested once.
-        embargo_bars: bars before each test period into which no training label may reach.
+        embargo_bars: Bars before each test period into which no training label may reach.
 
     Raises:
-        ValueError: sizes that are not positive or leave no test period, or a negative embargo.
+        ValueError: Sizes that are not positive or leave no test period, or a negative embargo.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class WalkForward(Scheme):
     ) -> None:
         super().__init__(spans, embargo_bars=embargo_bars)
         if kind not in ("expanding", "rolling"):
-            raise ValueError(f"kind must be 'expanding' or 'rolling', got {kind!r}.")
+            raise ValueError(f"kind must be 'expanding' or 'rolling', got {kind!r}")
         count = len(spans.times)
         self.kind = kind
         self.train = _times("train", train, count)
@@ -53,7 +53,7 @@ class WalkForward(Scheme):
         if room < 0:
             raise ValueError(
                 f"train {self.train} and test {self.test} need more than the {count} distinct "
-                "decision times there are. Remedy: shorten one or bring more bars."
+                "decision times there are; shorten one or bring more bars"
             )
         splits = room // self.step + 1
         first = count - self.test - (splits - 1) * self.step
@@ -74,10 +74,10 @@ def _times(name: str, size: Size, count: int) -> int:
     """Return a size in decision times, given so or as a share."""
     times = int(size * count) if isinstance(size, float) and size < 1 else int(size)
     if times != size and not (isinstance(size, float) and 0 < size < 1):
-        raise ValueError(f"{name} must be a whole number or a share below 1, got {size}.")
+        raise ValueError(f"{name} must be a whole number or a share below 1, got {size}")
     if times < 1:
         raise ValueError(
             f"{name} must be at least one decision time, got {size} of {count}; give a whole "
-            "number, or a larger share."
+            "number, or a larger share"
         )
     return times

@@ -25,12 +25,12 @@ class Interval:
     """An estimate with its bootstrap bounds.
 
     Args:
-        estimate: the figure on the history itself.
-        lower, upper: percentile bounds, each missed with probability `(1 - level) / 2`.
-        level: two-sided confidence, in (0, 1).
-        standard_error: standard deviation over the resamples.
-        block_bars: mean length of the blocks.
-        resamples: how many histories were drawn.
+        estimate: The figure on the history itself.
+        lower, upper: Percentile bounds, each missed with probability `(1 - level) / 2`.
+        level: Two-sided confidence, in (0, 1).
+        standard_error: Standard deviation over the resamples.
+        block_bars: Mean length of the blocks.
+        resamples: How many histories were drawn.
     """
 
     estimate: float
@@ -139,14 +139,14 @@ def _geometric(
 
 def _check(rows: int, block_bars: float, resamples: int) -> None:
     if rows < 1:
-        raise ValueError("the bootstrap needs at least one row, got none.")
+        raise ValueError("the bootstrap needs at least one row, got none")
     if not 1.0 <= block_bars <= max(rows, 1):
         raise ValueError(
             f"block_bars must lie between 1 and the {rows} rows, got {block_bars}; "
-            "leave it to `block_bars_for`."
+            "leave it to `block_bars_for`"
         )
     if resamples < 1:
-        raise ValueError(f"resamples must be at least 1, got {resamples}.")
+        raise ValueError(f"resamples must be at least 1, got {resamples}")
 
 
 def stationary_indices(
@@ -155,10 +155,10 @@ def stationary_indices(
     """Row numbers of resampled histories, shape `(resamples, rows)`, for any statistic.
 
     Args:
-        rows: length of the history.
-        block_bars: mean block length, at least 1.
-        resamples: how many histories to draw.
-        seed: same seed, same histories.
+        rows: Length of the history.
+        block_bars: Mean block length, at least 1.
+        resamples: How many histories to draw.
+        seed: The same seed gives the same histories.
     """
     _check(rows, block_bars, resamples)
     start, length = _draw_blocks(rows, block_bars, resamples, np.random.default_rng(seed))
@@ -178,16 +178,19 @@ def bootstrap_sums(
     one seed and one chunk it draws the histories of `stationary_indices`.
 
     Args:
-        columns: finite, shape `(rows, columns)`.
+        columns: Finite values, shape `(rows, columns)`.
+        block_bars: Mean block length, at least 1.
+        resamples: How many histories to draw.
+        seed: The same seed gives the same histories.
 
     Raises:
-        ValueError: another shape, or values that are not finite.
+        ValueError: Another shape, or values that are not finite.
     """
     table = np.asarray(columns, dtype=np.float64)
     if table.ndim != 2 or not np.isfinite(table).all():
         raise ValueError(
             f"columns must be finite with shape (rows, columns), got {table.shape}; "
-            "drop NaN rows first."
+            "drop NaN rows first"
         )
     rows = len(table)
     shift = table.mean(axis=0)  # totals of centred values lose no digits
@@ -231,7 +234,7 @@ def _chunks(resamples: int, blocks: float) -> Iterator[slice]:
 def interval_from(estimate: float, draws: Array1D, *, level: float, block_bars: float) -> Interval:
     """Percentile interval of a statistic from its values on the resampled histories."""
     if not 0.0 < level < 1.0:
-        raise ValueError(f"level must lie in (0, 1), got {level}; give for example 0.96.")
+        raise ValueError(f"level must lie in (0, 1), got {level}; give for example 0.96")
     tail = (1.0 - level) / 2.0
     lower, upper = np.quantile(draws, [tail, 1.0 - tail])
     return Interval(
@@ -256,7 +259,7 @@ def mean_interval(
     """Interval of the mean of a dependent series of shape `(rows,)`."""
     series = vector("values", values)
     if not len(series):
-        raise ValueError("values must have at least one row, got none.")
+        raise ValueError("values must have at least one row, got none")
     block_bars = block_bars_for(series[:, None], horizon_bars=horizon_bars)
     sums = bootstrap_sums(series[:, None], block_bars=block_bars, resamples=resamples, seed=seed)
     return interval_from(
@@ -278,8 +281,12 @@ def statistic_interval(
     Resamples on which the statistic is NaN (a single class drawn) are left out.
 
     Args:
-        statistic: takes `(rows, columns)`, returns one number.
-        columns: finite, shape `(rows, columns)`.
+        statistic: Function of `(rows, columns)` that returns one number.
+        columns: Finite values, shape `(rows, columns)`.
+        level: Two-sided confidence, in (0, 1).
+        horizon_bars: Number of bars over which labels reach, a floor for the blocks.
+        resamples: How many histories to draw.
+        seed: The same seed gives the same histories.
     """
     block_bars = block_bars_for(columns, horizon_bars=horizon_bars)
     generator = np.random.default_rng(seed)

@@ -25,8 +25,8 @@ class Resampling:
     """How the stationary bootstrap draws.
 
     Args:
-        resamples: at least 100.
-        block_bars: mean block length in decision times; None:
+        resamples: Bootstrap histories, at least 100.
+        block_bars: Mean block length in decision times; None:
             `evaluation.significance.bootstrap.block_bars_for`.
     """
 
@@ -37,7 +37,7 @@ class Resampling:
         if self.resamples < 100:
             raise ValueError(
                 f"resamples must be at least 100, got {self.resamples}; "
-                "p-values from fewer are guesses."
+                "p-values from fewer are guesses"
             )
 
 
@@ -49,7 +49,7 @@ def gains_per_time(
     """Benchmark's loss less each model's, one row per time, and the models' names.
 
     Raises:
-        ValueError: shapes that differ, fewer than 20 times, NaN, gains that do not vary.
+        ValueError: Shapes that differ, fewer than 20 times, NaN, gains that do not vary.
     """
     benchmark = vector("benchmark_loss", benchmark_loss)
     table = finite_matrix("model_losses", model_losses)
@@ -75,7 +75,7 @@ def bucket_means(
     if bars is None:
         bars = block_bars_for(columns, horizon_bars=horizon_bars)
     if not 1.0 <= bars <= rows:
-        raise ValueError(f"block_bars must lie between 1 and the {rows} rows, got {bars}.")
+        raise ValueError(f"block_bars must lie between 1 and the {rows} rows, got {bars}")
     size = max(1, int(bars / 4.0))
     if size == 1:
         return bars, columns, bars
@@ -106,7 +106,7 @@ def check_models_differ(table: Array2D, names: tuple[str, ...]) -> None:
     if len(names) > _MOST_MODELS_IN_SET:
         raise ValueError(
             f"the confidence set takes at most {_MOST_MODELS_IN_SET} models, got {len(names)}; "
-            "keep those with the smallest mean losses."
+            "keep those with the smallest mean losses"
         )
     centred = table - table.mean(axis=0)
     for column in range(1, len(names)):
@@ -115,14 +115,14 @@ def check_models_differ(table: Array2D, names: tuple[str, ...]) -> None:
         if len(same):
             raise ValueError(
                 f"the losses of {names[int(same[0])]!r} and {names[column]!r} differ by a "
-                "constant only, so their difference has no error; leave out one of them."
+                "constant only, so their difference has no error; leave out one of them"
             )
 
 
 def check_error_rate(error_rate: float) -> None:
     """Refuse what is no rate."""
     if not 0.0 < error_rate < 1.0:
-        raise ValueError(f"error_rate must lie in (0, 1), got {error_rate}; 0.05 is usual.")
+        raise ValueError(f"error_rate must lie in (0, 1), got {error_rate}; 0.05 is usual")
 
 
 def counted_p_value(share: float, resampling: Resampling) -> float:

@@ -12,7 +12,7 @@ def sums_per_time(table: Array2D, decision_time: npt.ArrayLike | None) -> Array2
     Without times the rows themselves, in the order given.
 
     Raises:
-        ValueError: not one time per row.
+        ValueError: Not one time per row.
     """
     if decision_time is None:
         return table
@@ -27,9 +27,9 @@ def time_positions(decision_time: npt.ArrayLike, rows: int) -> npt.NDArray[np.in
     """Number of each row's time among the distinct times in order, shape `(rows,)`.
 
     Raises:
-        ValueError: not one time per row.
+        ValueError: Not one time per row.
     """
     times = np.asarray(decision_time)
     if times.shape != (rows,) or not rows:
-        raise ValueError(f"decision_time must have shape ({rows},), got {times.shape}.")
+        raise ValueError(f"decision_time must have shape ({rows},), got {times.shape}")
     return np.asarray(np.unique(times, return_inverse=True)[1], dtype=np.int64)

@@ -36,14 +36,14 @@ def effective_trials_by_correlation(trial_returns: npt.ArrayLike) -> float:
     trials pass for nearly as many as there are, so it errs on the strict side.
 
     Args:
-        trial_returns: net return per bar of every trial on the same bars, finite, every column
+        trial_returns: Net return per bar of every trial on the same bars, finite, every column
             varying, shape `(rows, trials)`.
 
     Returns:
         Between 1 and `trials`.
 
     Raises:
-        ValueError: another shape, NaN, a column that does not vary.
+        ValueError: Another shape, NaN, a column that does not vary.
 
     Source: Bailey & Lopez de Prado (2014), J. Portfolio Management 40(5), appendix 3.
     """

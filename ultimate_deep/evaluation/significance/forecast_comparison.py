@@ -21,15 +21,15 @@ class DieboldMariano:
     """Test of equal expected loss of two forecasts.
 
     Args:
-        statistic: corrected statistic; negative where the first forecast loses less. NaN where
+        statistic: Corrected statistic; negative where the first forecast loses less. NaN where
             the losses differ by a constant.
-        p_value: two-sided.
-        p_value_first_better: one-sided, small where the first forecast is better.
-        mean_difference: mean loss of the first minus that of the second, per row.
-        standard_error: of that mean.
-        times: distinct decision times, the independent count before dependence.
-        horizon_bars: as given.
-        lags: autocovariances that entered the standard error.
+        p_value: The two-sided p-value.
+        p_value_first_better: One-sided, small where the first forecast is better.
+        mean_difference: Mean loss of the first minus that of the second, per row.
+        standard_error: Standard error of that mean.
+        times: Distinct decision times, the independent count before dependence.
+        horizon_bars: The horizon as given.
+        lags: Autocovariances that entered the standard error.
     """
 
     statistic: float
@@ -59,16 +59,16 @@ def diebold_mariano(
     Student's distribution.
 
     Args:
-        loss_first, loss_second: loss of each forecast (squared error, log loss, 0/1 error, ...),
+        loss_first, loss_second: Loss of each forecast (squared error, log loss, 0/1 error, ...),
             finite, shape `(rows,)`, in order of time.
-        horizon_bars: over how many bars the outcomes reach.
-        lags: where given, that many autocovariances with falling weights (Newey-West) instead,
+        horizon_bars: Number of bars over which the outcomes reach.
+        lags: Where given, that many autocovariances with falling weights (Newey-West) instead,
             for losses that depend on each other beyond the horizon.
-        decision_time: time of each row, shape `(rows,)`, when several symbols are pooled; losses
+        decision_time: Time of each row, shape `(rows,)`, when several symbols are pooled; losses
             of one time then count as one observation.
 
     Raises:
-        ValueError: shapes that differ, NaN, a horizon below 1 or at least as long as the rows.
+        ValueError: Shapes that differ, NaN, a horizon below 1 or at least as long as the rows.
 
     Source: Diebold & Mariano (1995), J. Business & Economic Statistics 13(3), sec. 1.1; the
         correction: Harvey, Leybourne & Newbold (1997), Int. J. Forecasting 13(2), eq. 9.
@@ -80,7 +80,7 @@ def diebold_mariano(
     times = len(series)
     if not 1 <= horizon_bars < max(times, 2):
         raise ValueError(
-            f"horizon_bars must be at least 1 and less than the {times} times, got {horizon_bars}."
+            f"horizon_bars must be at least 1 and less than the {times} times, got {horizon_bars}"
         )
     mean = float(difference.mean())
     variance, used = _variance(series, horizon_bars, lags)

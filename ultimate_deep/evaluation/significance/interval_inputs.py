@@ -24,10 +24,11 @@ class IntervalConfig:
     """How intervals are drawn.
 
     Args:
-        level: two-sided confidence, in (0, 1).
-        horizon_bars: over how many bars labels reach and decisions are held; a floor for blocks.
-        resamples: histories drawn per table.
-        seed: same seed, same histories.
+        level: Two-sided confidence, in (0, 1).
+        horizon_bars: Number of bars over which labels reach and decisions are held; a floor for
+            blocks.
+        resamples: Histories drawn per table.
+        seed: The same seed gives the same histories.
     """
 
     level: float = 0.96
@@ -37,14 +38,14 @@ class IntervalConfig:
 
     def __post_init__(self) -> None:
         if not 0.0 < self.level < 1.0:
-            raise ValueError(f"level must lie in (0, 1), got {self.level}; give for example 0.96.")
+            raise ValueError(f"level must lie in (0, 1), got {self.level}; give for example 0.96")
         if self.horizon_bars < 1:
-            raise ValueError(f"horizon_bars must be at least 1, got {self.horizon_bars}.")
+            raise ValueError(f"horizon_bars must be at least 1, got {self.horizon_bars}")
         least = math.ceil(10.0 / (1.0 - self.level) - 1e-6)  # 1 - 0.9 is not quite 0.1
         if self.resamples < least:
             raise ValueError(
                 f"resamples must put at least 5 histories beyond each bound, got {self.resamples} "
-                f"at level {self.level}; take {least} or more."
+                f"at level {self.level}; take {least} or more"
             )
 
 
@@ -54,10 +55,10 @@ class DecisionRows:
 
     Args:
         label: 0 or 1.
-        probability: of up, in [0, 1].
-        outcome: return that the forecast is about, for the information coefficients; None
+        probability: Probability of up, in [0, 1].
+        outcome: Return that the forecast is about, for the information coefficients; None
             leaves them out.
-        decision_time: time of each row when several symbols are pooled; rows of one time are
+        decision_time: Time of each row when several symbols are pooled; rows of one time are
             then drawn together.
     """
 
@@ -72,9 +73,9 @@ class AccountRows:
     """What the account earned.
 
     Args:
-        return_net: net return per bar, shape `(bars,)`.
-        bars_per_year: for the yearly figures.
-        trade_return_net: net return per trade in order of entry, shape `(trades,)`.
+        return_net: Net return per bar, shape `(bars,)`.
+        bars_per_year: Bars in a year, for the yearly figures.
+        trade_return_net: Net return per trade in order of entry, shape `(trades,)`.
     """
 
     return_net: npt.ArrayLike

@@ -13,8 +13,8 @@ def deepest_falls(growth_log: Array1D, start: Blocks, length: Blocks) -> Array1D
     """Largest fall from a height in logs of every history of blocks, shape `(resamples,)`.
 
     Args:
-        growth_log: log of `1 + return` per row, minus infinity at a total loss.
-        start, length: see `evaluation.significance.bootstrap.resampled_blocks`.
+        growth_log: Log of `1 + return` per row, minus infinity at a total loss.
+        start, length: Blocks of `evaluation.significance.bootstrap.resampled_blocks`.
     """
     rows = len(growth_log)
     deepest = np.zeros(len(start))

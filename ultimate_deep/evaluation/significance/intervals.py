@@ -72,7 +72,7 @@ def decision_intervals(
     resample, exact up to terms that fall with the rows, not with their root.
 
     Raises:
-        ValueError: shapes that differ, values out of range, NaN.
+        ValueError: Shapes that differ, values out of range, NaN.
     """
     label = binary("label", decisions.label)
     probability = unit_interval("probability", decisions.probability)
@@ -184,7 +184,7 @@ def return_intervals(
     `mean_return_net_bps` and `max_drawdown` of the net returns per bar.
 
     Raises:
-        ValueError: no bars, NaN, bars per year that are not positive.
+        ValueError: No bars, NaN, bars per year that are not positive.
     """
     net, per_year = vector("return_net", account.return_net), account.bars_per_year
     same_length(return_net=net)

@@ -27,7 +27,7 @@ def autocovariance(values: npt.ArrayLike, lags: int) -> Array1D:
     rows = len(series)
     if not 0 <= lags < max(rows, 1):
         raise ValueError(
-            f"lags must lie between 0 and rows - 1 = {rows - 1}, got {lags}; take fewer lags."
+            f"lags must lie between 0 and rows - 1 = {rows - 1}, got {lags}; take fewer lags"
         )
     centred = series - series.mean()
     if lags < 32:
@@ -47,9 +47,9 @@ def long_run_variance(
     Autocovariances with weights that fall linearly to zero (Bartlett), so never negative.
 
     Args:
-        values: finite, shape `(rows,)`.
-        lags: lags that count; `default_lags` where None. 0 gives the plain variance.
-        horizon_bars: only for `default_lags`: over how many bars the values overlap.
+        values: Finite values, shape `(rows,)`.
+        lags: Lags that count; `default_lags` where None. 0 gives the plain variance.
+        horizon_bars: Only for `default_lags`: over how many bars the values overlap.
 
     Returns:
         NaN below two rows, 0 for a constant.

@@ -46,11 +46,11 @@ class RealityCheck:
     """White's test of "no model is better than the benchmark".
 
     Args:
-        p_value: small means that the best model's lead is more than the luck of the best of so
+        p_value: Small means that the best model's lead is more than the luck of the best of so
             many; never below 1 / (resamples + 1).
-        best: name of the model with the smallest mean loss.
-        best_gain: mean loss of the benchmark minus that model's, per row.
-        models, times, block_bars, resamples: what was judged, and how; times are the distinct
+        best: Name of the model with the smallest mean loss.
+        best_gain: Mean loss of the benchmark minus that model's, per row.
+        models, times, block_bars, resamples: What was judged, and how; times are the distinct
             decision times.
     """
 
@@ -68,15 +68,15 @@ class SuperiorPredictiveAbility:
     """Hansen's test of the same; poor models cost it less power.
 
     Args:
-        p_value: the consistent one; 1 where no model loses less than the benchmark.
-        p_value_lower, p_value_upper: bounds, as if poor models did not count, or all did.
-        best: name of the model with the largest studentised gain.
-        best_gain: mean loss of the benchmark minus that model's, per row.
-        best_t: that gain in standard errors.
-        superior: models better than the benchmark by the stepwise test of Romano & Wolf (2005),
+        p_value: The consistent one; 1 where no model loses less than the benchmark.
+        p_value_lower, p_value_upper: Bounds, as if poor models did not count, or all did.
+        best: Name of the model with the largest studentised gain.
+        best_gain: Mean loss of the benchmark minus that model's, per row.
+        best_t: That gain in standard errors.
+        superior: Models better than the benchmark by the stepwise test of Romano & Wolf (2005),
             at most one of them wrongly so with a chance of `error_rate`.
-        error_rate: of the stepwise test.
-        models, times, block_bars, resamples: what was judged, and how; times are the distinct
+        error_rate: Rate of the stepwise test.
+        models, times, block_bars, resamples: What was judged, and how; times are the distinct
             decision times.
     """
 
@@ -99,11 +99,11 @@ class ModelConfidenceSet:
     """Models among which the best one is, with the stated confidence.
 
     Args:
-        included: names of the set.
-        p_values: by name, the smallest error rate at which the model would be left out.
-        mean_losses: by name.
-        error_rate: chance that the best model is not in the set.
-        times, block_bars, resamples: what was judged, and how; times are the distinct decision
+        included: Names of the set.
+        p_values: The smallest error rate at which the model would be left out, by name.
+        mean_losses: Mean losses by name.
+        error_rate: Chance that the best model is not in the set.
+        times, block_bars, resamples: What was judged, and how; times are the distinct decision
             times.
     """
 
@@ -128,16 +128,16 @@ def reality_check(
     """Test whether any model is better than the benchmark, counting that the best was picked.
 
     Args:
-        benchmark_loss: finite, shape `(rows,)`, in order of time.
-        model_losses: finite, shape `(rows, models)`; a frame's columns give the names.
-        horizon_bars: over how many bars labels reach, a floor for the blocks.
-        decision_time: time of each row, shape `(rows,)`, when several symbols are pooled; losses
+        benchmark_loss: Finite values, shape `(rows,)`, in order of time.
+        model_losses: Finite values, shape `(rows, models)`; a frame's columns give the names.
+        horizon_bars: Number of bars over which labels reach, a floor for the blocks.
+        decision_time: Time of each row, shape `(rows,)`, when several symbols are pooled; losses
             of one time then count as one observation.
-        seed: same seed, same histories.
-        resampling: how histories are drawn.
+        seed: The same seed gives the same histories.
+        resampling: How histories are drawn.
 
     Raises:
-        ValueError: shapes that differ, fewer than 20 times, NaN, a model whose loss differs from
+        ValueError: Shapes that differ, fewer than 20 times, NaN, a model whose loss differs from
             the benchmark's by a constant.
 
     Source: White (2000), Econometrica 68(5), sec. 2, through `arch`.
@@ -258,12 +258,13 @@ def model_confidence_set(
     """Drop models one by one until the rest cannot be told apart.
 
     Args:
-        losses: finite, shape `(rows, models)`, 2 to 100 models; a frame's columns give the names.
-        error_rate: chance that the best model is not in the set, in (0, 1).
-        horizon_bars, decision_time, seed, resampling: as for `reality_check`.
+        losses: Finite values, shape `(rows, models)`, 2 to 100 models; a frame's columns
+            give the names.
+        error_rate: Chance that the best model is not in the set, in (0, 1).
+        horizon_bars, decision_time, seed, resampling: The same as in `reality_check`.
 
     Raises:
-        ValueError: another shape, fewer than 20 times, NaN, two models whose losses differ by a
+        ValueError: Another shape, fewer than 20 times, NaN, two models whose losses differ by a
             constant.
 
     Source: Hansen, Lunde & Nason (2011), Econometrica 79(2), sec. 3 (statistic T_R), through

@@ -29,11 +29,11 @@ class CscvDraws:
     """What each combination selected; every array has shape `(combinations,)`.
 
     Args:
-        selected: column of the trial with the best Sharpe ratio in sample.
-        in_sample, out_of_sample: its Sharpe ratios per bar in both halves.
+        selected: Column of the trial with the best Sharpe ratio in sample.
+        in_sample, out_of_sample: Its Sharpe ratios per bar in both halves.
         logit: `log(w / (1 - w))` of its relative rank `w = rank / (trials + 1)` out of sample;
             0 is the median trial, above 0 is better.
-        rows, trials, blocks: what was judged.
+        rows, trials, blocks: What was judged.
     """
 
     selected: npt.NDArray[np.int64]
@@ -50,15 +50,15 @@ class BacktestOverfitting:
     """How much of the best trial's past is selection.
 
     Args:
-        probability: probability of backtest overfitting: share of the combinations whose selected
+        probability: Probability of backtest overfitting: share of the combinations whose selected
             trial is at or below the median out of sample. 0.5 is what chance gives.
-        probability_of_loss: share whose selected trial has a negative Sharpe ratio out of sample.
-        degradation_slope, degradation_intercept, degradation_r2: least squares line of the
+        probability_of_loss: Share whose selected trial has a negative Sharpe ratio out of sample.
+        degradation_slope, degradation_intercept, degradation_r2: Least squares line of the
             Sharpe ratio out of sample on that in sample, both per bar. NaN where they do not vary.
-        in_sample_per_bar, out_of_sample_per_bar: mean Sharpe ratio of the selected trials.
-        logit_median: median logit.
-        logit_edges, logit_counts: histogram of the logits; one more edge than counts.
-        rows, trials, blocks, combinations: what was judged.
+        in_sample_per_bar, out_of_sample_per_bar: Mean Sharpe ratio of the selected trials.
+        logit_median: Median of the logits.
+        logit_edges, logit_counts: Histogram of the logits; one more edge than counts.
+        rows, trials, blocks, combinations: What was judged.
     """
 
     probability: float
@@ -81,12 +81,12 @@ def backtest_overfitting(trial_returns: npt.ArrayLike, *, blocks: int = 16) -> B
     """Probability of backtest overfitting and its companions.
 
     Args:
-        trial_returns: net return per bar of every trial on the same bars, finite, every column
+        trial_returns: Net return per bar of every trial on the same bars, finite, every column
             varying, shape `(rows, trials)`. All trials belong here, the poor ones too.
-        blocks: even, from 2 to 20; 16 give 12,870 combinations.
+        blocks: Number of blocks, even, from 2 to 20; 16 give 12,870 combinations.
 
     Raises:
-        ValueError: blocks out of range, fewer than two rows per block, fewer than two trials,
+        ValueError: Blocks out of range, fewer than two rows per block, fewer than two trials,
             NaN, a column that does not vary.
     """
     return summarise_overfitting(cscv_draws(trial_returns, blocks=blocks))
@@ -102,7 +102,7 @@ def cscv_draws(trial_returns: npt.ArrayLike, *, blocks: int = 16) -> CscvDraws:
     if blocks % 2 or not 2 <= blocks <= _MOST_BLOCKS:
         raise ValueError(
             f"blocks must be even and between 2 and {_MOST_BLOCKS}, got {blocks}; "
-            "16 is the usual choice."
+            "16 is the usual choice"
         )
     table = trial_matrix("trial_returns", trial_returns, least_rows=2 * blocks)
     halves = _halves(blocks)

@@ -33,17 +33,17 @@ class PermutationTest:
     """An observed figure beside its values at all admissible shifts.
 
     Args:
-        observed: the figure itself. NaN where it is undefined (a forecast that does not vary).
+        observed: The figure itself. NaN where it is undefined (a forecast that does not vary).
         p_value: `(1 + k share) / (1 + k)`, one-sided, with `share` of the shifts at least as good
             and `k` the `independent_shifts`; NaN where `observed` is.
-        null_mean, null_standard_deviation: over the shifts.
-        null_95: value that one in twenty shifts exceeds.
-        shifts: how many shifts were taken.
-        independent_shifts: how many independent ones they are worth, at most `shifts`: where both
+        null_mean, null_standard_deviation: Moments over the shifts.
+        null_95: Value that one in twenty shifts exceeds.
+        shifts: How many shifts were taken.
+        independent_shifts: How many independent ones they are worth, at most `shifts`: where both
             series move slowly, neighbouring shifts give nearly the same figure. The p-value is
             never below `1 / (1 + independent_shifts)`.
-        minimum_shift: distance in decision times that every shift keeps from no shift.
-        times: distinct decision times.
+        minimum_shift: Distance in decision times that every shift keeps from no shift.
+        times: Distinct decision times.
     """
 
     observed: float
@@ -62,8 +62,9 @@ class PanelRows:
     """Where each row stands: at which time, of which symbol.
 
     Args:
-        decision_time: shape `(rows,)`; None: every row is a time of its own, in order.
-        symbol: shape `(rows,)`; None: one symbol.
+        decision_time: Time of each row, shape `(rows,)`; None: every row is a time of its
+            own, in order.
+        symbol: Symbol of each row, shape `(rows,)`; None: one symbol.
     """
 
     decision_time: npt.ArrayLike | None = None
@@ -99,16 +100,16 @@ def permute_information_coefficient(
     """Test of "the forecast knows nothing of the outcome" by `information_coefficient`.
 
     Args:
-        forecast: probability or expected return, finite, shape `(rows,)`.
-        outcome: what happened (a return), finite, shape `(rows,)`.
-        panel: needed when several symbols are pooled. Where symbols have gaps, each shift is
+        forecast: Probability or expected return, finite, shape `(rows,)`.
+        outcome: What happened (a return), finite, shape `(rows,)`.
+        panel: Needed when several symbols are pooled. Where symbols have gaps, each shift is
             judged on the rows that both have then.
-        minimum_shift: least distance of a shift in decision times; where None, four blocks of
+        minimum_shift: Least distance of a shift in decision times; where None, four blocks of
             `evaluation.significance.bootstrap.block_bars_for`, at most a quarter of the times.
-        horizon_bars: over how many bars outcomes reach, a floor for the blocks.
+        horizon_bars: Number of bars over which outcomes reach, a floor for the blocks.
 
     Raises:
-        ValueError: shapes that differ, NaN, several rows of one symbol at one time, a minimum
+        ValueError: Shapes that differ, NaN, several rows of one symbol at one time, a minimum
             shift that leaves no shifts.
 
     Source: Harris (2020), arXiv:2012.06862, shift tests: approximate for long records, where the
@@ -176,13 +177,13 @@ class _Grid:
         if panel.decision_time is None and panel.symbol is None:
             return cls(forecast[None], outcome[None], np.ones((1, rows)))
         if panel.decision_time is None:
-            raise ValueError("symbol without decision_time; give the time of each row too.")
+            raise ValueError("symbol without decision_time; give the time of each row too")
         column = time_positions(panel.decision_time, rows)
         line = np.zeros(rows, dtype=np.int64)
         if panel.symbol is not None:
             names = np.asarray(panel.symbol)
             if names.shape != (rows,):
-                raise ValueError(f"symbol must have shape ({rows},), got {names.shape}.")
+                raise ValueError(f"symbol must have shape ({rows},), got {names.shape}")
             line = np.asarray(np.unique(names, return_inverse=True)[1], dtype=np.int64)
         shape = (int(line.max()) + 1, int(column.max()) + 1)
         cell = line * shape[1] + column
@@ -190,7 +191,7 @@ class _Grid:
         if present.max() > 1.0:
             raise ValueError(
                 f"one row per symbol and time, got {int(present.max())} at one; "
-                "give the symbol of each row."
+                "give the symbol of each row"
             )
         grids = np.zeros((2, shape[0] * shape[1]))
         grids[0, cell], grids[1, cell] = forecast, outcome
@@ -256,7 +257,7 @@ def _minimum_shift(grid: _Grid, minimum_shift: int | None, horizon_bars: int) ->
     if not 1 <= minimum_shift <= times // 2:
         raise ValueError(
             f"minimum_shift must lie between 1 and half of the {times} decision times, "
-            f"got {minimum_shift}; give more rows or a smaller shift."
+            f"got {minimum_shift}; give more rows or a smaller shift"
         )
     return minimum_shift
 

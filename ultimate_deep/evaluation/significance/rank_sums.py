@@ -17,7 +17,7 @@ def auc_columns(label: Array1D, score: Array1D) -> tuple[Array1D, Array1D]:
 
     Args:
         label: 0 or 1, shape `(rows,)`.
-        score: finite, shape `(rows,)`.
+        score: Finite values, shape `(rows,)`.
 
     Returns:
         Share of the downs below each up, and share of the ups above each down, both `(rows,)`
@@ -43,7 +43,7 @@ def rank_correlation_columns(x: Array1D, y: Array1D) -> tuple[Array1D, Array1D, 
     of that over all rows, up to terms of order 1 / rows.
 
     Args:
-        x, y: finite, shape `(rows,)`.
+        x, y: Finite values, shape `(rows,)`.
     """
     order_x, order_y = _Order(x), _Order(y)
     share_x, share_y = order_x.share_below(), order_y.share_below()

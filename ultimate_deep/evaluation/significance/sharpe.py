@@ -44,7 +44,7 @@ def sharpe_standard_error(
     NaN and below two bars.
 
     Raises:
-        ValueError: moments that no distribution has (`kurtosis < skewness^2 + 1`).
+        ValueError: Moments that no distribution has (`kurtosis < skewness^2 + 1`).
 
     Source: Mertens (2002); Bailey & Lopez de Prado (2012), J. of Risk 15(2), eq. 7.
     """
@@ -53,7 +53,7 @@ def sharpe_standard_error(
     if kurtosis < (skewness * skewness + 1.0) * (1.0 - 1e-9):
         raise ValueError(
             f"kurtosis must be at least skewness^2 + 1, got {kurtosis} at skewness {skewness}; "
-            "give the kurtosis itself, 3 for the normal, not the excess over it."
+            "give the kurtosis itself, 3 for the normal, not the excess over it"
         )
     variance = 1.0 - skewness * sharpe_per_bar + (kurtosis - 1.0) / 4.0 * sharpe_per_bar**2
     return math.sqrt(max(variance, 0.0) / (bars - 1.0))
@@ -69,9 +69,9 @@ def dependent_sharpe_standard_error(
     it is `sharpe_standard_error` at the returns' own moments (with `rows` for `rows - 1`).
 
     Args:
-        return_net: simple returns per bar, shape `(rows,)`.
-        horizon_bars: how long decisions are held, which is how far they overlap.
-        lags: see `long_run_variance`.
+        return_net: Simple returns per bar, shape `(rows,)`.
+        horizon_bars: How long decisions are held, which is how far they overlap.
+        lags: Lags of `long_run_variance`.
 
     Returns:
         NaN where the returns do not vary.
@@ -99,11 +99,11 @@ def probabilistic_sharpe(
     """Confidence that the true Sharpe ratio is above a benchmark, in [0, 1].
 
     Args:
-        sharpe_per_bar: observed ratio.
-        bars: how many returns it comes from. Where they depend on each other, give fewer
+        sharpe_per_bar: The observed ratio.
+        bars: How many returns it comes from. Where they depend on each other, give fewer
             (`SharpeSignificance.independent_bars`).
-        benchmark_per_bar: ratio to beat.
-        skewness, kurtosis: of the returns per bar; kurtosis not in excess.
+        benchmark_per_bar: Ratio to beat.
+        skewness, kurtosis: Moments of the returns per bar; kurtosis not in excess.
 
     Returns:
         NaN where the Sharpe ratio is NaN or there are fewer than two bars.
@@ -133,22 +133,20 @@ def expected_maximum_sharpe(*, trials: float, trial_sharpe_variance: float) -> f
     below 0 (fewer than 1.29 effective trials) it is cut at 0.
 
     Args:
-        trials: how many independent trials were made, at least 1; fractions are allowed, see
+        trials: How many independent trials were made, at least 1; fractions are allowed, see
             `effective_trials`.
-        trial_sharpe_variance: variance of the Sharpe ratios over the trials.
+        trial_sharpe_variance: Variance of the Sharpe ratios over the trials.
 
     Raises:
-        ValueError: fewer than one trial, a negative variance.
+        ValueError: Fewer than one trial, a negative variance.
 
     Source: Bailey & Lopez de Prado (2014), J. Portfolio Management 40(5), eq. 1, appendix 1
         ("False Strategy Theorem").
     """
     if not (math.isfinite(trials) and trials >= 1.0):
-        raise ValueError(f"trials must be at least 1 and finite, got {trials}; count this one too.")
+        raise ValueError(f"trials must be at least 1 and finite, got {trials}; count this one too")
     if trial_sharpe_variance < 0.0:
-        raise ValueError(
-            f"trial_sharpe_variance must not be negative, got {trial_sharpe_variance}."
-        )
+        raise ValueError(f"trial_sharpe_variance must not be negative, got {trial_sharpe_variance}")
     if trials == 1.0:
         return 0.0
     gamma = float(np.euler_gamma)
@@ -171,12 +169,12 @@ def deflated_sharpe(
     `probabilistic_sharpe` against `expected_maximum_sharpe`. Above 0.95 the usual claim.
 
     Args:
-        sharpe_per_bar: observed ratio of the selected trial.
-        bars: how many returns it comes from.
-        trials: how many independent trials were made in all.
-        trial_sharpe_variance_per_bar: variance over the trials of their ratios per bar; that of
+        sharpe_per_bar: Observed ratio of the selected trial.
+        bars: How many returns it comes from.
+        trials: How many independent trials were made in all.
+        trial_sharpe_variance_per_bar: Variance over the trials of their ratios per bar; that of
             yearly ratios divided by the bars per year.
-        skewness, kurtosis: of the selected trial's returns per bar; kurtosis not in excess.
+        skewness, kurtosis: Moments of the selected trial's returns per bar; kurtosis not in excess.
 
     Source: Bailey & Lopez de Prado (2014), J. Portfolio Management 40(5), eq. 2.
     """
@@ -209,7 +207,7 @@ def minimum_track_record_bars(
     """
     if not 0.5 < confidence < 1.0:
         raise ValueError(
-            f"confidence must lie in (0.5, 1), got {confidence}; give for example 0.95."
+            f"confidence must lie in (0.5, 1), got {confidence}; give for example 0.95"
         )
     error = sharpe_standard_error(sharpe_per_bar, bars=2.0, skewness=skewness, kurtosis=kurtosis)
     lead = sharpe_per_bar - benchmark_per_bar

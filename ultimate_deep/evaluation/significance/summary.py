@@ -24,26 +24,27 @@ class SharpeSignificance:
     Every figure is NaN where the returns do not vary.
 
     Args:
-        per_year, per_bar: the ratio, risk-free rate zero.
-        standard_error_per_year: for returns that do not depend on each other, at their own
-            skewness and kurtosis.
-        dependent_standard_error_per_year: the same with the dependence of neighbouring bars.
-        probabilistic: confidence that the true ratio is above zero.
-        deflated: confidence that it is above `expected_maximum_per_year`.
-        dependent_probabilistic, dependent_deflated: both with the dependent standard error, which
+        per_year, per_bar: The ratio, risk-free rate zero.
+        standard_error_per_year: Standard error for returns that do not depend on each other, at
+            their own skewness and kurtosis.
+        dependent_standard_error_per_year: The same with the dependence of neighbouring bars.
+        probabilistic: Confidence that the true ratio is above zero.
+        deflated: Confidence that it is above `expected_maximum_per_year`.
+        dependent_probabilistic, dependent_deflated: Both with the dependent standard error, which
             holds also where positions overlap or returns trend.
-        expected_maximum_per_year, expected_maximum_per_bar: what the best of `trials` trials
+        expected_maximum_per_year, expected_maximum_per_bar: What the best of `trials` trials
             without skill shows.
-        minimum_track_record_bars: bars after which this ratio is above zero with `confidence`;
+        minimum_track_record_bars: Bars after which this ratio is above zero with `confidence`;
             infinity for a ratio of zero or less.
-        deflated_track_record_bars: the same above `expected_maximum_per_bar`.
-        skewness, kurtosis: of the returns per bar; kurtosis not in excess (3 for the normal).
-        trials: independent trials, this one included.
-        trial_sharpe_variance_per_bar: variance over the trials of their ratios per bar.
-        confidence: of the minimum track record lengths.
-        bars: returns judged.
-        independent_bars: how many independent returns they are worth for the ratio.
-        bars_per_year: what the yearly figures assume.
+        deflated_track_record_bars: The same above `expected_maximum_per_bar`.
+        skewness, kurtosis: Moments of the returns per bar; kurtosis not in excess (3 for the
+            normal).
+        trials: Independent trials, this one included.
+        trial_sharpe_variance_per_bar: Variance over the trials of their ratios per bar.
+        confidence: Confidence of the minimum track record lengths.
+        bars: Number of returns judged.
+        independent_bars: How many independent returns they are worth for the ratio.
+        bars_per_year: What the yearly figures assume.
     """
 
     per_year: float
@@ -80,18 +81,18 @@ def sharpe_significance(
     """Sum up the Sharpe ratio of net returns.
 
     Args:
-        return_net: simple net return per bar of the chosen trial, shape `(bars,)`.
-        bars_per_year: for the yearly figures.
-        trials: how many independent trials were made on these bars, this one included; see
+        return_net: Simple net return per bar of the chosen trial, shape `(bars,)`.
+        bars_per_year: Bars in a year, for the yearly figures.
+        trials: How many independent trials were made on these bars, this one included; see
             `effective_trials`. The plain count is the strict choice.
-        trial_sharpe_variance_per_bar: variance over the trials of their Sharpe ratios per bar.
+        trial_sharpe_variance_per_bar: Variance over the trials of their Sharpe ratios per bar.
             Where NaN (not recorded): `1 / (bars - 1)`, that of independent trials without skill
             on as many bars.
-        horizon_bars: how long decisions are held, a floor for the dependence that counts.
-        confidence: of the minimum track record lengths, in (0.5, 1).
+        horizon_bars: How long decisions are held, a floor for the dependence that counts.
+        confidence: Confidence of the minimum track record lengths, in (0.5, 1).
 
     Raises:
-        ValueError: no bars, NaN returns, arguments out of range.
+        ValueError: No bars, NaN returns, arguments out of range.
 
     Source: see `evaluation.significance.sharpe`.
     """

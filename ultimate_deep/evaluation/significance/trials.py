@@ -22,12 +22,12 @@ class DeflatedTrials:
 
     Args:
         sharpe_per_bar: NaN for a trial whose returns do not vary (it never traded).
-        deflated: confidence that the true ratio is above `expected_maximum_per_bar`.
-        best: column of the highest ratio.
-        trials: independent trials assumed.
-        trial_sharpe_variance_per_bar: over the trials that have a ratio.
-        expected_maximum_per_bar: what the best of so many without skill shows.
-        bars: rows judged.
+        deflated: Confidence that the true ratio is above `expected_maximum_per_bar`.
+        best: Column of the highest ratio.
+        trials: Independent trials assumed.
+        trial_sharpe_variance_per_bar: Variance over the trials that have a ratio.
+        expected_maximum_per_bar: What the best of so many without skill shows.
+        bars: Number of rows judged.
     """
 
     sharpe_per_bar: Array1D
@@ -43,12 +43,12 @@ def deflate_trials(trial_returns: npt.ArrayLike, *, trials: float | None = None)
     """Deflated Sharpe ratio of every trial from the returns of all.
 
     Args:
-        trial_returns: net return per bar of every trial, finite, shape `(bars, columns)`.
-        trials: independent trials made; None: the number of columns, the strict choice. See
+        trial_returns: Net return per bar of every trial, finite, shape `(bars, columns)`.
+        trials: Independent trials made; None: the number of columns, the strict choice. See
             `effective_trials` for trials that resemble each other.
 
     Raises:
-        ValueError: another shape, NaN, or fewer than two trials whose returns vary.
+        ValueError: Another shape, NaN, or fewer than two trials whose returns vary.
 
     Source: Bailey & Lopez de Prado (2014), J. Portfolio Management 40(5), eq. 1-2.
     """
@@ -59,7 +59,7 @@ def deflate_trials(trial_returns: npt.ArrayLike, *, trials: float | None = None)
     if known.sum() < 2:
         raise ValueError(
             f"at least two trials must have returns that vary, got {int(known.sum())} "
-            f"of {len(columns)}; with one trial take `probabilistic_sharpe`."
+            f"of {len(columns)}; with one trial take `probabilistic_sharpe`"
         )
     count = float(len(columns)) if trials is None else trials
     variance = float(ratio[known].var(ddof=1))

@@ -9,8 +9,8 @@ fractions of equity. The order of a step, at row `i`:
 3. stops that this bar touches fill (`stop_inside_bar`);
 4. at the close, volatility and drawdown are updated (`learn_at_close`), for the next open on.
 
-The account's growth in a row is shared among trades in proportion to what each earned, as
-logarithms, so that the product of all trades' returns is the account's.
+A row's growth G is 1 plus what all symbols earned in it. A trade that earned e of that books the
+logarithm e log(G) / (G - 1) (`log_share`): the product of all trades' returns is the account's.
 """
 
 from __future__ import annotations  # noqa: I001  the list below stays short
@@ -155,10 +155,10 @@ def settle_row(row: int, market: BarTables, rules: Rules, books: Books) -> None:
             continue
         position, price = state[S.row_position], market.open[row, symbol]
         move = price / state[S.mark] - 1.0 if price == price else 0.0
-        state[S.realised] += state[S.held] * move
+        state[S.realised] += state[S.held] * move  # beside what stops inside the bar realised
         rate = rules.funding * position - rules.borrow * min(position, 0.0)
         state[S.stop_cost] += rate * market.years[row]
-        state[S.held] *= 1.0 + move
+        state[S.held] *= 1.0 + move  # still a fraction of the last open's equity
         gross += state[S.realised]
         charge += state[S.stop_cost]
     growth_gross = 1.0 + gross
@@ -178,7 +178,7 @@ def settle_row(row: int, market: BarTables, rules: Rules, books: Books) -> None:
             state[S.size_rows] += 1.0
             if state[S.held] == 0.0 and growth > 0.0:
                 close_trade(symbol, state[S.exit_row], state[S.exit_price], state, books)
-            state[S.held] = state[S.held] / growth if growth > 0.0 else 0.0
+            state[S.held] = state[S.held] / growth if growth > 0.0 else 0.0  # of this open's
             state[S.realised] = state[S.stop_cost] = 0.0
         if price == price:
             state[S.mark] = price

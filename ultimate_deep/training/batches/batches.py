@@ -31,7 +31,7 @@ class Batches:
     Args:
         arrays: The training part.
         batch_size: Rows of a batch; a smaller part makes one batch of all its rows.
-        seed: Of the order.
+        seed: Seed of the order.
         class_weights: Whether all classes of a horizon weigh the same.
         classes: Classes of the direction head, for the class weights.
 

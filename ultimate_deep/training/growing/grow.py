@@ -31,9 +31,9 @@ def fit_trees(
     Args:
         name: Key of `models.trees.registry.TREES`.
         train: Training rows; a label of one half exactly belongs to no side and is left out.
-        validation: Validation rows.
-        config: Of the library's own kind; its default preset where absent.
-        weight: Of each training label, `(rows, horizons)`, such as
+        validation: Rows to validate on.
+        config: Configuration of the library's own kind; its default preset where absent.
+        weight: Weight of each training label, `(rows, horizons)`, such as
             `training.arrays.training_weight` gives; `train.weight` where absent.
         progress: Told what happens.
 

@@ -24,7 +24,7 @@ class BestWeights(Participant):
     """Copies the weights of each epoch that is the best so far, and puts back the last copy.
 
     Args:
-        model: Whose weights.
+        model: The model whose weights are kept.
         min_delta: Smallest fall of the validation loss that counts as better.
     """
 
@@ -78,8 +78,8 @@ def best_epoch(losses: Iterable[float], min_delta: float) -> int:
     """Return the epoch (from 1) whose weights a fit with these validation losses has kept.
 
     Args:
-        losses: Of every epoch, in order.
-        min_delta: As in `FitConfig`.
+        losses: Losses of every epoch, in order.
+        min_delta: The setting of `FitConfig`.
     """
     watch = LossWatch(0, min_delta)
     for epoch, loss in enumerate(losses, start=1):

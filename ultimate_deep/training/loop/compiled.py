@@ -65,7 +65,7 @@ def time_fit(
     optimizer's state are put back, so that a fit afterwards gives the same result bit for bit.
 
     Args:
-        model: Built model.
+        model: A built model.
         train: Its first batch is what the step is tried on.
         validation: Its first batch is what the forward pass is tried on.
         config: The fit to come.

@@ -67,7 +67,7 @@ class LossWatch:
         """Return the watch that gave `arrays`.
 
         Raises:
-            StateError: Other names.
+            StateError: Arrays of other names.
         """
         require_names(arrays, [field.name for field in fields(cls)])
         return cls.restore({name: value.item() for name, value in arrays.items()})
@@ -77,7 +77,7 @@ class EarlyStopping(Participant):
     """Ends the fit after so many epochs without a better validation loss.
 
     Args:
-        patience_epochs: How many.
+        patience_epochs: Number of such epochs.
         min_delta: Smallest fall of the validation loss that counts as better.
     """
 

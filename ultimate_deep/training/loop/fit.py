@@ -81,7 +81,7 @@ def fit(
 
     Args:
         model: Built model, inputs as in `train.x`, heads as `models.heads` gives them.
-        train: Training rows.
+        train: Rows to train on.
         validation: Validation rows; their weights count in the loss, class weights do not.
         config: How to train.
         checkpoint_folder: Where checkpoints go; None keeps none.

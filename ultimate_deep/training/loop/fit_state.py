@@ -18,7 +18,7 @@ class FitState:
     """Position, sums and history of one fit; participants keep what is theirs.
 
     Args:
-        epoch: Finished epochs.
+        epoch: Number of finished epochs.
         step: Steps taken in the current epoch.
         loss_sum: Sum of the current epoch's step losses.
         penalty_sum: Sum of what the model added to them.
@@ -48,7 +48,7 @@ def save_state(
 
     Args:
         state: Where the fit stands.
-        variables: Of the model and its optimizer, by name.
+        variables: Variables of the model and its optimizer, by name.
         participant: Whose state goes along, under names that begin with `participant/`.
         fingerprint: What the run is.
     """

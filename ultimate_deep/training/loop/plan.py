@@ -37,7 +37,7 @@ class Plan:
         xla: Whether the step is compiled with XLA.
         batch_size: Rows of a step.
         steps_per_epoch: Steps of an epoch.
-        epochs: Most epochs.
+        epochs: Most epochs that there may be.
         first_step_seconds: Tracing and compiling, already spent.
         step_seconds: One training step.
         validation_seconds: Validation after each epoch.
@@ -106,10 +106,10 @@ def make_plan(
     """Return the plan of a fit whose step has been timed.
 
     Args:
-        model: Built model.
-        train: Training rows.
-        validation: Validation rows.
-        config: The fit.
+        model: A built model.
+        train: Rows to train on.
+        validation: Rows to validate on.
+        config: The fit's settings.
         compiled: What `time_fit` returned for exactly these; hand it to `fit` too.
         test_rows: Rows of the test part.
     """

@@ -156,7 +156,7 @@ class Forward:
     """Predictions for any number of rows, in batches of one fixed size.
 
     Args:
-        model: The model.
+        model: The model to run.
         batch_size: Rows of a batch; the last one is filled up with zeros and cut again.
         jit_compile: Whether to compile with XLA.
     """
@@ -172,7 +172,7 @@ class Forward:
         """Return the logits of "up" of all rows, float32 `(rows, horizons)`.
 
         Args:
-            arrays: The rows.
+            arrays: The rows to run.
             before_batch: Called before each batch; what it raises ends the pass.
         """
         return self.predictions(arrays, before_batch)[LOGITS]
@@ -183,7 +183,7 @@ class Forward:
         """Return the outputs of every head for all rows, and `logits`, those of "up".
 
         Args:
-            arrays: The rows.
+            arrays: The rows to run.
             before_batch: Called before each batch; what it raises ends the pass.
         """
         found: dict[str, np.ndarray] = {}

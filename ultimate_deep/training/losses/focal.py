@@ -21,7 +21,7 @@ def focal_loss(y: Any, logits: Any, *, gamma: float) -> Any:
     Args:
         y: Labels in [0, 1], `(batch, horizons)`; 0 down, 0.5 flat, 1 up.
         logits: `(batch, horizons)` of up, or `(batch, horizons, 3)` of down, flat and up.
-        gamma: At least 0; 0 is cross-entropy.
+        gamma: Power of the miss, at least 0; 0 is cross-entropy.
 
     Raises:
         ValueError: Shapes that do not match.

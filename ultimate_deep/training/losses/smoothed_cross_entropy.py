@@ -25,7 +25,7 @@ def smoothed_cross_entropy(y: Any, logits: Any, *, smoothing: float) -> Any:
     Args:
         y: Labels in [0, 1], `(batch, horizons)`; 0 down, 0.5 flat, 1 up.
         logits: `(batch, horizons)` of up, or `(batch, horizons, 3)` of down, flat and up.
-        smoothing: In [0, 1).
+        smoothing: Share of the label that is spread, in [0, 1).
 
     Raises:
         ValueError: Shapes that do not match.

@@ -207,8 +207,8 @@ class LayerwiseLamb(_Layerwise, keras.optimizers.Lamb):
     Args:
         learning_rate: Learning rate, or a schedule.
         weight_decay: Decoupled decay per unit of learning rate; None or 0 does not decay.
-        layer_clipnorm: As in `LayerwiseAdamW`.
-        adaptive_clip: As in `LayerwiseAdamW`.
+        layer_clipnorm: The setting of `LayerwiseAdamW`.
+        adaptive_clip: The setting of `LayerwiseAdamW`.
         optimizer_options: What `keras.optimizers.Lamb` takes besides.
 
     Raises:
