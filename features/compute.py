@@ -118,7 +118,7 @@ def _check_values(
             name = names[int(bad[:, row].argmax())]
             raise ValueError(
                 f"{name} of the bar at {frame.index[row]} (row {row}) is not finite; "
-                "drop or repair such bars first (ultimate_deep.market.readers.read_files does)"
+                "drop or repair such bars first (ultimate_deep.read_bars does)"
             )
     if columns.shape[1] == 0:
         return
@@ -139,7 +139,7 @@ def _check_values(
             f"the bar at {frame.index[row]} (row {row}) has open {opening[row]:g}, high "
             f"{high[row]:g}, low {low[row]:g}, close {close[row]:g}; open and close must lie "
             "between low and high: drop or repair such bars first "
-            "(ultimate_deep.market.readers.read_files does)"
+            "(ultimate_deep.read_bars does)"
         )
 
 

@@ -22,7 +22,7 @@ from scipy.special import expit
 from ultimate_deep import features
 from ultimate_deep.bundles import files
 from ultimate_deep.bundles.contents import BundleContents, feature_widths
-from ultimate_deep.bundles.files import FILE_PREFIX
+from ultimate_deep.bundles.files import FILE_PREFIX, file_in
 from ultimate_deep.bundles.kinds import as_predictor, named, predictor_class
 from ultimate_deep.bundles.manifest import (
     MANIFEST_NAME,
@@ -92,6 +92,9 @@ class BundleDraft:
         pd.DataFrame(contents.history).to_csv(self.path / files.HISTORY_FILE, index=False)
         write_json(self.path / files.CONFIG_FILE, json_safe(contents.config))
         write_json(self.path / files.METRICS_FILE, json_safe(contents.metrics))
+        model = contents.config.get("model", {}).get("name", "")
+        for path in self.path.glob(f"{FILE_PREFIX}*") if model else ():
+            path.rename(path.with_name(files.file_of_model(path.name, model)))
         self.contents = contents
 
 
@@ -303,12 +306,14 @@ def load_bundle(folder: str | Path) -> Bundle:
             f"{folder} holds several models together; use {kind.bundle_loader.replace(':', '.')}"
         )
     needed = (*kind.needed, *files.READ_ON_LOAD)
-    if absent := [name for name in needed if name not in manifest["files"]]:
+    named = [file_in(folder, name).relative_to(folder).as_posix() for name in needed]
+    if absent := [name for name in named if name not in manifest["files"]]:
         raise BundleError(f"{folder} lists no {', '.join(absent)}; train again")
-    names, families = files.read_features(folder / files.FEATURES_FILE)
+    features_file = file_in(folder, files.FEATURES_FILE)
+    names, families = files.read_features(features_file)
     if list(names) != manifest["feature_names"]:
         raise BundleError(
-            f"{folder}: {files.FEATURES_FILE} and {MANIFEST_NAME} list different features; "
+            f"{folder}: {features_file.name} and {MANIFEST_NAME} list different features; "
             "train again"
         )
     scaler, temperature, threshold = files.read_preprocessing(folder / files.PREPROCESSING_FILE)

@@ -18,7 +18,8 @@ from sklearn.preprocessing import RobustScaler
 from ultimate_deep.bundles.manifest import BundleError
 from ultimate_deep.pipeline.scaling import ArrayScaler
 
-FILE_PREFIX = "ultimate_deep_advanced"
+_ULTIMATE = "ultimate"
+FILE_PREFIX = f"{_ULTIMATE}_deep_advanced"
 FEATURES_FILE = f"{FILE_PREFIX}_features.csv"
 SCALER_FILE = f"{FILE_PREFIX}_scaler.pkl"
 THRESHOLD_FILE = f"{FILE_PREFIX}_threshold.pkl"
@@ -45,6 +46,29 @@ _PURPOSES = {
     "manifest.json": "versions, data fingerprint, SHA-256 of every file",
 }
 _ARRAYS = ("center", "scale", "temperature", "threshold")
+
+
+def file_of_model(name: str, model: str) -> str:
+    """Return a file's name in the bundle of a model: `lstm_deep_advanced_model.h5` of an LSTM.
+
+    Args:
+        name: The name that it has for the ultimate net, or one that all models share.
+        model: Name of the model.
+    """
+    if not name.startswith(FILE_PREFIX):
+        return name
+    return model + name.removeprefix(_ULTIMATE)
+
+
+def file_in(folder: Path, name: str) -> Path:
+    """Return the file of a bundle that is called `name` for the ultimate net.
+
+    Bundles written before files were named after their model have that very name.
+    """
+    if (folder / name).exists():
+        return folder / name
+    found = sorted(folder.glob("*" + name.removeprefix(_ULTIMATE)))
+    return found[0] if len(found) == 1 else folder / name
 
 
 def bundle_purposes(own: Mapping[str, str], *, parts: str) -> dict[str, str]:

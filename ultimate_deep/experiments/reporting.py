@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
+from ultimate_deep.bundles.files import file_of_model
 from ultimate_deep.bundles.predictor import Predictor
 from ultimate_deep.evaluation.assessment import Assessment
 from ultimate_deep.evaluation.measures.metrics import predicted_up
@@ -11,6 +12,7 @@ from ultimate_deep.evaluation.reporting.data import Contender, Predictions, Repo
 from ultimate_deep.evaluation.significance.bootstrap import Interval
 from ultimate_deep.evaluation.verdict import accuracy_interval
 from ultimate_deep.experiments.experiment import PARTS, Outcome, Prepared
+from ultimate_deep.experiments.takeaway import purposes
 from ultimate_deep.market.config import LabelSpec
 from ultimate_deep.market.intervals import interval_in_words
 from ultimate_deep.market.market import Market
@@ -64,7 +66,11 @@ def report_data(
         plan=[f"{name}: {text}" for name, text in plan.lines().items()],
         config=config.to_dict(),
         notes=_notes(prepared, outcome),
-        files=dict(predictor.purposes),
+        files={
+            file_of_model(name, config.model.name): purpose
+            for name, purpose in predictor.purposes.items()
+        }
+        | purposes(config.tables),
         assessment=assessment,
     )
 

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from ultimate_deep.bundles.files import FILE_PREFIX, bundle_purposes
+from ultimate_deep.bundles.files import FILE_PREFIX, bundle_purposes, file_in
 from ultimate_deep.bundles.manifest import BundleError
 from ultimate_deep.bundles.predictor import Attention, Outputs, Predictor
 from ultimate_deep.bundles.saved_model import (
@@ -138,7 +138,7 @@ class KerasPredictor(Predictor):
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read the `.keras` file."""
-        return cls(read_model(folder / KERAS_FILE))
+        return cls(read_model(file_in(folder, KERAS_FILE)))
 
 
 def read_model(path: Path) -> keras.Model:
