@@ -6,6 +6,7 @@ A command line that lists models, or refuses an option that a model does not hav
 import ast
 import inspect
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -57,7 +58,6 @@ class Declared:
     options: tuple[Option, ...]
 
 
-@lru_cache
 def declared(target: str) -> Declared:
     """Return what a model's file declares.
 
@@ -75,13 +75,16 @@ def declared(target: str) -> Declared:
         constants |= dict(_assigned(found))
         config = _name(constants.get("CONFIG"))
     elif isinstance(found, ast.FunctionDef):
-        annotations = {one.arg: one.annotation for one in found.args.args}
-        config = _name(annotations.get("config"))
+        # `config: LstmConfig = LstmConfig()`, or without the annotation.
+        given = dict(zip(reversed(found.args.args), reversed(found.args.defaults), strict=False))
+        default = next((value for arg, value in given.items() if arg.arg == "config"), None)
+        config = _name(default.func) if isinstance(default, ast.Call) else ""
     else:
         raise ValueError(f"{place} has no {attribute!r}; name its builder, build_<name>")
     if not config:
         raise ValueError(
-            f"{target} says no configuration; give it `config: <Name>Config = <Name>Config()`"
+            f"{target} has no default configuration; give it `config=<Name>Config()`, a dataclass "
+            "of its options"
         )
     return Declared(
         summary=(ast.get_docstring(tree) or "").partition("\n")[0],
@@ -96,11 +99,17 @@ def path_of(module: str) -> Path:
     """Return the file of a module of this package, or the path that is given instead."""
     if module.startswith(PACKAGE + "."):
         return _ROOT.joinpath(*module.removeprefix(PACKAGE + ".").split(".")).with_suffix(".py")
-    return Path(module)
+    loaded = sys.modules.get(module)  # a plugin's
+    return Path(str(loaded.__file__)) if loaded is not None else Path(module)
+
+
+def _tree(path: Path) -> ast.Module:
+    # A user's file may change while this program lives.
+    return _tree_of(path, path.stat().st_mtime_ns)
 
 
 @lru_cache
-def _tree(path: Path) -> ast.Module:
+def _tree_of(path: Path, changed: int) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
@@ -134,9 +143,12 @@ def _keys(node: ast.expr | None) -> tuple[str, ...]:
 
 def _options(tree: ast.Module, name: str) -> Iterator[Option]:
     """Yield the fields of a dataclass of this file, then those of the classes that it extends."""
+    lineage = list(_lineage(tree, name))
+    told: dict[str, str] = {}
+    for body, _ in reversed(lineage):
+        told |= _told(ast.get_docstring(body) or "")
     seen: set[str] = set()
-    for body, holder in _lineage(tree, name):
-        told = _told(ast.get_docstring(body) or "")
+    for body, holder in lineage:
         for one in body.body:
             if not (isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)):
                 continue

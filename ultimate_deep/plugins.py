@@ -83,7 +83,8 @@ def feature(
         ... def gap(bars):
         ...     return bars["open"] / bars["close"].shift(1) - 1
         ... '''
-        >>> _ = open("my_gap.py", "w").write(text)
+        >>> from pathlib import Path
+        >>> _ = Path("my_gap.py").write_text(text)
         >>> with plugins.plugins_loaded(["my_gap.py"]):
         ...     compute_features(simulate_bars(1_000), ["gap"]).values.shape
         (1000, 1)

@@ -12,7 +12,16 @@ from ultimate_deep.models.search_space import Choice, FloatRange, SearchSpace
 
 @dataclass(frozen=True, kw_only=True)
 class LinearConfig:
-    """`l2` penalises the kernel; inputs are clipped at `+-input_clip`."""
+    """A linear model.
+
+    Args:
+        l2: Penalty on the sum of squares of the kernel.
+        input_clip: Bound of the inputs, plus and minus.
+        seed: Seed of the weights.
+
+    Raises:
+        ValueError: A value out of range.
+    """
 
     l2: float = 0.0
     input_clip: float = 8.0

@@ -23,7 +23,21 @@ from ultimate_deep.models.seeds import derive_seed
 
 @dataclass(frozen=True, kw_only=True)
 class MlpConfig(NetOptions):
-    """Hidden layers `norm(dense)`, activation, dropout; widths in `hidden_widths`."""
+    """Hidden layers `norm(dense)`, activation, dropout.
+
+    Args:
+        hidden_widths: Units of each hidden layer.
+        activation: Name of a Keras activation.
+        normalization: `layer`, `rms` or `batch`.
+        l2: Penalty on the sum of squares of all kernels.
+        dropout_rate: Share of values dropped in training, in [0, 1).
+        input_clip: Bound of the inputs, plus and minus.
+        precision: `float32` or `mixed_bfloat16`.
+        seed: Seed of all weights and of dropout.
+
+    Raises:
+        ValueError: A value out of range.
+    """
 
     hidden_widths: tuple[int, ...] = (128, 64)
     activation: str = "relu"

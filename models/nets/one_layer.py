@@ -21,7 +21,20 @@ SEES: tuple[str, ...] = ("linear", "long_memory", "cross_timeframe")
 
 @dataclass(frozen=True, kw_only=True)
 class OneLayerConfig(NetOptions):
-    """One dense layer of `width` units, activation, dropout; `l2` penalises both kernels."""
+    """One dense layer, activation, dropout.
+
+    Args:
+        width: Units of the layer.
+        activation: Name of a Keras activation.
+        l2: Penalty on the sum of squares of both kernels.
+        dropout_rate: Share of values dropped in training, in [0, 1).
+        input_clip: Bound of the inputs, plus and minus.
+        precision: `float32` or `mixed_bfloat16`.
+        seed: Seed of all weights and of dropout.
+
+    Raises:
+        ValueError: A value out of range.
+    """
 
     width: int = 128
     activation: str = "relu"

@@ -51,6 +51,30 @@ class UltimateConfig:
     `memory` and `implementation` never change the function: `memory` says what is kept for the
     backward pass, `implementation="unrolled"` builds plain Keras layers. `exact` rounds what
     the blocks add, which changes the function by roundings of 2**-18 at most each.
+
+    Args:
+        width: Values that the residual units carry.
+        res_blocks_per_unit: Residual blocks of each unit.
+        dense_blocks_per_unit: Densely connected blocks of each unit after them.
+        growth_rate: Values that a dense block adds.
+        attention_heads: Heads of the attention over the units' outputs; divides `width`.
+        dropout_rate: Share of values dropped inside the blocks, in [0, 1).
+        stochastic_depth: Share of the rows that the last block of each stack leaves out.
+        l2: Penalty on the sum of squares of all kernels.
+        normalization: `layer`, `rms`, `batch` or `none`.
+        activation: Name of a Keras activation.
+        coupling: `residual`, or `additive` for two streams whose inputs follow from outputs.
+        residual_scaling: Scale of what a block adds: `none`, `1/sqrt(depth)`,
+            `rezero`, `fixup` or `deepnorm`.
+        exact: Whether what the blocks add is rounded to a grid, so that it can be undone exactly.
+        memory: What is kept for the backward pass: `store`, `checkpoint` or `reversible`.
+        implementation: `stacked` weights in loops, or `unrolled` into plain Keras layers.
+        precision: `float32` or `mixed_bfloat16`.
+        input_clip: Bound of the inputs, plus and minus.
+        seed: Seed of all weights and masks.
+
+    Raises:
+        ValueError: A value out of range, or two that do not go together.
     """
 
     width: int = 64

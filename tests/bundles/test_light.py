@@ -48,7 +48,10 @@ MODULES = {
         for name in ("checks", "heads", "inputs", "registry", "search_space", "seeds")
     ),
     "ultimate_deep.pipeline",
-    *(f"ultimate_deep.pipeline.{name}" for name in ("config", "rows", "scaling", "targets")),
+    *(
+        f"ultimate_deep.pipeline.{name}"
+        for name in ("config", "own_steps", "rows", "scaling", "targets")
+    ),
     "ultimate_deep.portfolio",
     *(
         f"ultimate_deep.portfolio.{name}"
@@ -93,6 +96,7 @@ OF_THE_COMMAND_LINE = {
     ),
     "ultimate_deep.machine.tables",
     "ultimate_deep.models.declared",
+    "ultimate_deep.models.registry",
     "ultimate_deep.training.backend",
 }
 FOREIGN = ("keras_tuner", "optuna", "lightgbm", "xgboost", "matplotlib")

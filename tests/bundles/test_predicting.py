@@ -1,6 +1,7 @@
 """A bundle from disk says again what its run said, and refuses what it should."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -159,13 +160,17 @@ def test_a_stored_configuration_with_an_unknown_field_is_refused():
 def test_scripts_run_in_another_folder(run, two_files, tmp_path, run_script, monkeypatch, capsys):
     """One in a process of its own, the others in this one."""
     done = subprocess.run(
-        [sys.executable, str(ROOT / "train_scripts" / "backtest.py"), "--bundle", str(run.folder),
-         "--trades", "trades.csv"],
+        [sys.executable, str(ROOT / "train_scripts" / "backtest.py"), "--bundle", str(run.folder)],
         cwd=tmp_path, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "reproduced exactly" in " ".join(done.stdout.split())
-    assert len(pd.read_csv(tmp_path / "trades.csv")) == run.outcome.model.metrics["trades"]
+    (written,) = run.folder.parent.glob(f"backtest-{run.folder.name}-*")
+    trades = pd.read_csv(written / "trades.csv")
+    assert len(trades) == run.outcome.model.metrics["trades"]
+    summary = json.loads((written / "summary.json").read_text())
+    assert summary["figures"]["model"]["accuracy"] == run.outcome.model.metrics["accuracy"]
+    shutil.rmtree(written)
     monkeypatch.chdir(tmp_path)
     run_script(
         "predict.py", "--bundle", str(run.folder), "--data.path", two_files[1], "--output", "p.csv"

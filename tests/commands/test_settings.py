@@ -9,8 +9,8 @@ import pytest
 
 from ultimate_deep import models
 from ultimate_deep.commands.listing import listed_models
-from ultimate_deep.commands.parser import CONFIGS, MODEL_CONFIGS, model_options
-from ultimate_deep.commands.settings import experiment_from
+from ultimate_deep.commands.parser import CONFIGS, MODEL_CONFIGS, model_options, parse
+from ultimate_deep.commands.settings import experiment_from, experiment_of, experiment_parser
 from ultimate_deep.experiments.experiment import builder_config
 from ultimate_deep.experiments.learners.registry import all_learners
 from ultimate_deep.models import registry
@@ -84,7 +84,6 @@ def test_built_in_files_go_by_their_names_from_any_folder(tmp_path, monkeypatch)
         (["--quux", "3"], "no option is called --quux\n"),
         (["--fit.epochs", "three"], "--fit.epochs: Expected a int. Got value: three"),
         (["--config", "smal"], "a YAML file or one of complete, seed, small, got 'smal'"),
-        (["--data.path", "absent.csv"], "absent.csv"),
         (["--model", "lstm", "--model.options.widht", "3"], "did you mean --model.options.width?"),
         (["--model", "mlp", "--model.options.width", "3"], "model 'mlp' has no option 'width'"),
         (["--model", "lstm", "--model.options.width", "x"], "--width: Expected a int"),
@@ -100,6 +99,12 @@ def test_what_is_wrong_is_named_with_what_was_meant(capsys, arguments, said):
     assert said in told
     assert told.startswith("error: ")
     assert told.count("\n") <= 3
+
+
+def test_bars_that_are_not_there_are_found_out_at_once():
+    for path in ("absent.csv", "[here.csv, absent.csv]"):
+        with pytest.raises(FileNotFoundError, match=r"no file or folder at \w+\.csv"):
+            experiment_from(["--data.path", path])
 
 
 def test_options_have_the_types_of_the_models_configuration():
@@ -159,3 +164,16 @@ print(*sys.modules)
     )
     loaded = set(done.stdout.splitlines()[-1].split())
     assert not loaded & {"tensorflow", "keras", "pandas", "numpy", "numba", "sklearn", "scipy"}
+
+
+def test_what_was_named_is_kept_apart_from_what_a_model_brings(tmp_path):
+    own = tmp_path / "own.yaml"
+    own.write_text("label:\n  horizon_bars: 3\n")
+    arguments = [
+        "--model", "lstm", "--config", str(own), "--model.options.width", "8", "--fit.epochs=5",
+    ]  # fmt: skip
+    parsed = parse(experiment_parser("run", None), arguments)
+    assert parsed.named == {
+        "model.name": "lstm", "label.horizon_bars": 3, "model.options.width": 8, "fit.epochs": 5,
+    }  # fmt: skip
+    assert experiment_of(parsed.options).fit.patience_epochs == 3  # the model's own file says so

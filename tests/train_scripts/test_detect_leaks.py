@@ -1,6 +1,5 @@
 """Leak detection as its user starts it: on a run's bundle, and on steps of one's own."""
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -57,21 +56,13 @@ def test_own_steps_that_leak_end_with_status_one_and_their_name(bundle, tmp_path
     load_bundle(bundle)  # verifies every file: the bundle is as it was
 
 
-def test_a_run_of_this_program_passes(bundle, monkeypatch, capsys):
-    spec = importlib.util.spec_from_file_location("detect_leaks_script", SCRIPT)
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    monkeypatch.setattr(script, "start_up", lambda console: None)
-    monkeypatch.setattr(
-        sys, "argv", ["detect_leaks.py", "--bundle", str(bundle), "--no_training",
-                      "--leaks.cuts", "3"],
-    )  # fmt: skip
-    script.main()
+def test_a_run_of_this_program_passes(bundle, run_script, capsys):
+    arguments = ["--bundle", str(bundle), "--no_training", "--leaks.cuts", "3"]
+    run_script(SCRIPT.name, *arguments)
     assert "No leak found" in capsys.readouterr().out
     folder = bundle.with_name(f"{bundle.name}-leaks")
     assert json.loads((folder / "leaks.json").read_text())["verdict"] == "no leak found"
     assert "Simulated bars" in (folder / "leaks.html").read_text()
-    monkeypatch.setattr(sys, "argv", [*sys.argv, "--output", str(folder)])
-    with pytest.raises(FileExistsError, match="give another --output"):
-        script.main()
+    with pytest.raises(SystemExit, match="give another --output"):
+        run_script(SCRIPT.name, *arguments, "--output", str(folder))
     assert "Leak" not in capsys.readouterr().out  # refused before anything is examined

@@ -55,10 +55,7 @@ def main(arguments: Sequence[str]) -> None:
     if options.bundles and options.ensemble.snapshots:
         made.error("--ensemble.snapshots trains --members in cycles; --bundles are finished")
     options.bundles = [str(bundle_folder(one, options.artifacts)) for one in options.bundles]
-    members = [
-        experiment_of(parse(parser(), ["--model", name, *arguments]).options)
-        for name in options.members
-    ]
+    members = member_configs(arguments, options.members)
     if members and len(members) * max(1, options.ensemble.snapshots) < options.ensemble.fewest:
         made.error("name two --members or more, or choose --ensemble.method two_stage")
     from rich.console import Console
@@ -76,6 +73,11 @@ def main(arguments: Sequence[str]) -> None:
     if run is not None:
         console.print(render_summary(run))
         console.print(render_members(run))
+
+
+def member_configs(arguments: Sequence[str], names: Sequence[str]) -> list[ExperimentConfig]:
+    """Return each member's own configuration: its file's, changed by the command line."""
+    return [experiment_of(parse(parser(), ["--model", name, *arguments]).options) for name in names]
 
 
 def combine_all(

@@ -43,6 +43,9 @@ def parse(parser: CommandParser, arguments: Sequence[str]) -> Parsed:
     """Parse and build; help is printed, and a refused value ends the program with one clear line.
 
     Nothing heavy is loaded for it: no NumPy, no pandas, no Keras.
+
+    Raises:
+        FileNotFoundError: There are no bars where they are said to be.
     """
     try:
         plugins, arguments = all_taken(arguments, "--plugin")
@@ -64,9 +67,9 @@ def parse(parser: CommandParser, arguments: Sequence[str]) -> Parsed:
             _check_model(parsed)
         _check_paths(parsed)
         names = [*(["model.name"] if model else ()), *_named(rest)]
-        named = {name: parsed.get(name) for name in names}
+        named = {name: _value_at(parsed, name) for name in names}
         return Parsed(parser.instantiate(parsed), named)
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError) as error:
         refuse(parser, str(error))
 
 
@@ -251,6 +254,13 @@ def _named(arguments: Sequence[str]) -> list[str]:
         elif name.startswith("--"):
             names.append(name.removeprefix("--").removesuffix("+"))
     return list(dict.fromkeys(names))
+
+
+def _value_at(parsed: Any, name: str) -> Any:
+    """Return a setting by its dotted name, an entry of `model.options` too."""
+    for part in name.split("."):
+        parsed = parsed.get(part) if isinstance(parsed, (Namespace, dict)) else None
+    return parsed
 
 
 def _dotted(values: Any, prefix: str = "") -> list[str]:

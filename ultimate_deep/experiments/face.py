@@ -113,7 +113,8 @@ def simulate_bars(
         >>> bars = ud.simulate_bars(1_000, edge=0.2)
         >>> bars
         <simulated market: SIMULATED 1,000 bars of 1 hour, 2000-01-01 to 2000-02-11>
-        >>> bool(bars.probability_up["SIMULATED"].max() > 0.6)
+        >>> truth = bars.probability_up["SIMULATED"]  # NaN where the horizon ends after the bars
+        >>> bool((truth[:-2] > 0.6).any())
         True
     """
     spec: Any = simulation
@@ -194,8 +195,8 @@ def load(folder: str | Path) -> AnyBundle:
     Example:
         >>> import ultimate_deep as ud
         >>> bundle = ud.load("artifacts/latest")
-        >>> bundle.predict(ud.simulate_bars(1_000)).tail(2).notna().all()
-        True
+        >>> bundle.predict(ud.simulate_bars(1_000)).tail(2).tolist()
+        [1, 1]
     """
     return load_any(folder)
 

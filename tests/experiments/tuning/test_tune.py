@@ -49,7 +49,7 @@ def tuned(tmp_path_factory) -> Tuned:
 def test_the_winner_is_an_ordinary_bundle(tuned):
     folder, found = tuned.run.folder, tuned.found
     bundle = load_bundle(folder)
-    assert folder.name.startswith("tuned-ultimate-")
+    assert folder.name.startswith("tuned-mlp-")
     assert (folder.parent / "latest").resolve() == folder.resolve()
     assert not list(folder.parent.glob("*.unfinished"))
     assert (folder / "report.html").is_file()

@@ -35,10 +35,10 @@ def learner_of(name: str) -> Learner:
             return family(name)
     known = sorted(learner.name for learner in all_learners())
     raise ValueError(
-        f"No model is called {name!r}. Known models: {', '.join(known)}. A new net is one file in "
+        f"no model is called {name!r}; known models: {', '.join(known)}; a new net is one file in "
         "models/nets/ and one line in ultimate_deep.models.registry.BUILDERS: "
         '"name": "ultimate_deep.models.nets.name:build_name"; a new family of models is one line '
-        "in ultimate_deep.experiments.learners.registry.LEARNERS."
+        "in ultimate_deep.experiments.learners.registry.LEARNERS"
     )
 
 
