@@ -1,0 +1,92 @@
+"""How the documentation is built: `make docs`, offline, every warning an error."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+from docstrings import mend, untyped  # noqa: E402
+from reference import write_reference  # noqa: E402
+
+project = "Ultimate Deep"
+author = "The Ultimate Deep authors"
+copyright = "the Ultimate Deep authors, Apache-2.0"
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+]
+exclude_patterns = ["_build", "**/README.rst", "gallery/**/*.py", "gallery/**/*.ipynb"]
+
+# Examples are pages once there are any.
+EXAMPLES = ROOT / "examples"
+if list(EXAMPLES.glob("*.py")):
+    extensions.append("sphinx_gallery.gen_gallery")
+    sphinx_gallery_conf = {
+        "examples_dirs": str(EXAMPLES),
+        "gallery_dirs": "gallery",
+        "filename_pattern": r"\.py$",
+        "copyfile_regex": r"$^",
+        "download_all_examples": False,
+        "show_memory": False,
+        "min_reported_time": 1,
+        "reference_url": {},
+    }
+
+# Markdown.
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+# Docstrings: Google style, plain types, one entry for each name.
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+autodoc_preserve_defaults = True
+autodoc_default_options = {"members": True, "ignore-module-all": True}
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_rtype = False
+napoleon_custom_sections = [("Attributes", "params_style"), ("Class attributes", "params_style")]
+
+# Every reference must lead somewhere. Names in single backticks are code here, not references.
+nitpicky = True
+nitpick_ignore_regex = [
+    # Other projects' types: their inventories would have to be fetched.
+    (r"py:.*", r"(abc|collections|keras|numpy|pandas|sklearn|sqlite3|tensorflow|typing)\..*"),
+]
+default_role = "code"
+# Pages of other hands may be missing, as examples may: a pattern in a toctree finds none then.
+suppress_warnings = ["toc.empty_glob"]
+
+# Pages: nothing is loaded from elsewhere.
+html_theme = "pydata_sphinx_theme"
+html_title = "Ultimate Deep"
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
+html_show_sourcelink = False
+html_copy_source = False
+html_theme_options: dict[str, Any] = {
+    "navbar_align": "left",
+    "header_links_before_dropdown": 7,
+    "navigation_depth": 2,
+    "show_nav_level": 1,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "pygments_light_style": "tango",
+    "pygments_dark_style": "github-dark",
+}
+
+
+def setup(app: Any) -> None:
+    """Write the reference's pages before any page is read, and mend docstrings as they come."""
+    app.connect("builder-inited", lambda app: write_reference(Path(app.srcdir) / "reference"))
+    app.connect("autodoc-process-docstring", mend, priority=400)  # before napoleon
+    app.connect("autodoc-process-docstring", untyped, priority=600)
