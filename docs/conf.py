@@ -62,8 +62,6 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(abc|collections|keras|numpy|pandas|sklearn|sqlite3|tensorflow|typing)\..*"),
 ]
 default_role = "code"
-# Pages of other hands may be missing, as examples may: a pattern in a toctree finds none then.
-suppress_warnings = ["toc.empty_glob"]
 
 # Pages: nothing is loaded from elsewhere.
 html_theme = "pydata_sphinx_theme"
@@ -72,6 +70,12 @@ html_static_path = ["_static"]
 html_css_files = ["pages.css"]
 html_show_sourcelink = False
 html_copy_source = False
+# A bar at the side where there are pages to choose from.
+html_sidebars = {
+    "*": [],
+    "reference/**": ["sidebar-nav-bs"],
+    "gallery/**": ["sidebar-nav-bs"],
+}
 html_theme_options: dict[str, Any] = {
     "navbar_align": "left",
     "header_links_before_dropdown": 7,
@@ -85,8 +89,18 @@ html_theme_options: dict[str, Any] = {
 }
 
 
+def drop_empty_patterns(app: Any, docname: str, source: list[str]) -> None:
+    """Leave out patterns of the front page's toctree that no page matches, such as of examples."""
+    if docname == "index":
+        found = Path(app.srcdir)
+        lines = source[0].splitlines()
+        kept = [one for one in lines if one[-1:] != "*" or any(found.glob(f"{one}.*"))]
+        source[0] = "\n".join(kept)
+
+
 def setup(app: Any) -> None:
     """Write the reference's pages before any page is read, and mend docstrings as they come."""
     app.connect("builder-inited", lambda app: write_reference(Path(app.srcdir) / "reference"))
+    app.connect("source-read", drop_empty_patterns)
     app.connect("autodoc-process-docstring", mend, priority=400)  # before napoleon
     app.connect("autodoc-process-docstring", untyped, priority=600)

@@ -57,7 +57,8 @@ def _real_cell(runs: pd.DataFrame, file: str, model: str) -> str:
     if part["above"].isna().all():
         return sharpe
     spread = f" ± {part['above'].std():.1f}" if part["above"].max() > part["above"].min() else ""
-    return f"{part['above'].mean():+z.1f}{spread} {sharpe}"
+    cell = f"{part['above'].mean():+z.1f}{spread} {sharpe}"
+    return cell.replace(" ", "\u00a0")  # one line on a phone too
 
 
 def _beside_holding(runs: pd.DataFrame, file: str) -> list[str]:
