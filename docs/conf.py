@@ -1,9 +1,12 @@
 """How the documentation is built: `make docs`, offline, every warning an error."""
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
+
+from sphinx.errors import ExtensionError
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
@@ -24,7 +27,13 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
 ]
-exclude_patterns = ["_build", "**/README.rst", "gallery/**/*.py", "gallery/**/*.ipynb"]
+exclude_patterns = [
+    "_build",
+    "**sg_execution_times.rst",
+    "**/README.rst",
+    "gallery/**/*.py",
+    "gallery/**/*.ipynb",
+]
 
 # Examples are pages once there are any.
 EXAMPLES = ROOT / "examples"
@@ -37,6 +46,9 @@ if list(EXAMPLES.glob("*.py")):
         "copyfile_regex": r"$^",
         "download_all_examples": False,
         "show_memory": False,
+        "show_signature": False,
+        # Its table loads scripts from elsewhere.
+        "write_computation_times": False,
         "min_reported_time": 1,
         "reference_url": {},
     }
@@ -98,9 +110,28 @@ def drop_empty_patterns(app: Any, docname: str, source: list[str]) -> None:
         source[0] = "\n".join(kept)
 
 
+def refuse_other_hosts(app: Any, exception: Exception | None) -> None:
+    """Fail where a built page would load something from elsewhere; links may lead there.
+
+    Raises:
+        ExtensionError: Naming the first page and what it loads.
+    """
+    if exception is not None or app.builder.format != "html":
+        return
+    loaded = re.compile(
+        r"""<(?:link|script|img|iframe|source)\b[^>]*(?:src|href)="https?://[^"]*"""
+    )
+    for page in sorted(Path(app.outdir).rglob("*.html")):
+        if found := loaded.search(page.read_text(encoding="utf-8")):
+            raise ExtensionError(
+                f"{page} loads from elsewhere: {found.group()}; ship it in _static"
+            )
+
+
 def setup(app: Any) -> None:
     """Write the reference's pages before any page is read, and mend docstrings as they come."""
     app.connect("builder-inited", lambda app: write_reference(Path(app.srcdir) / "reference"))
     app.connect("source-read", drop_empty_patterns)
+    app.connect("build-finished", refuse_other_hosts)
     app.connect("autodoc-process-docstring", mend, priority=400)  # before napoleon
     app.connect("autodoc-process-docstring", untyped, priority=600)
