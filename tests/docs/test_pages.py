@@ -166,6 +166,13 @@ def test_what_upgrading_names_is_there():
     assert not lost
 
 
+def test_every_room_is_told_of():
+    rooms = {path.parent.name for path in (ROOT / "ultimate_deep").glob("*/__init__.py")}
+    table = (DOCS / "architecture.md").read_text().partition("## The rooms")[2]
+    assert len(rooms) > 8
+    assert not {room for room in rooms if f"`{room}/`" not in table}
+
+
 def test_the_drawing_names_functions_that_exist():
     drawing = (DOCS / "_static" / "life_of_a_bar.svg").read_text()
     drawn = {name.split(".")[-1] for name in re.findall(r'class="code"[^>]*>([\w.]+)<', drawing)}
