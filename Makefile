@@ -1,5 +1,5 @@
 # Two commands: `make ultimate` runs the main job, `make test` runs every check; while you work on
-# one thing, `make check K=lstm` runs those of that thing in a minute.
+# one thing, `make check K=lstm` runs those of that thing in a minute. `make docs` builds the pages.
 # All create .venv on first use, need Python 3.11 to 3.13, and can be repeated at will.
 
 # The version that CI runs comes first. Each is tried: a pyenv shim may be there and not run.
@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: ultimate test check named contracts kernels lint clean
+.PHONY: ultimate test check named contracts kernels lint docs clean
 
 ultimate: $(VENV)/.installed
 	$(BIN)/python train_scripts/run_ultimate_deep.py --yes $(ARGS)
@@ -45,6 +45,11 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
+# Offline once installed; every warning is an error. Open docs/_build/html/index.html.
+docs: $(VENV)/.installed-docs
+	$(BIN)/python benchmarks/results_page.py --check
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 to 3.13 found on the PATH. Install one, or name it: make PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "== creating $(VENV) with $(PYTHON)"
@@ -60,5 +65,10 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install -e ".[dev]"
 	@touch $@
 
+$(VENV)/.installed-docs: $(VENV)/.installed
+	@echo "== installing the docs extra"
+	$(BIN)/python -m pip install -e ".[docs]"
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) build dist docs/_build docs/gallery docs/reference/*.rst *.egg-info

@@ -120,6 +120,7 @@ def assert_expected(frame, rows=ROWS):
     np.testing.assert_array_equal(frame["volume"], np.arange(rows) + 1.0)
 
 
+@pytest.mark.contract(by="case")
 @pytest.mark.parametrize("packing", ["plain", "gz", "zip"])
 @pytest.mark.parametrize("case", CASES)
 def test_every_format_is_detected_and_read(case, packing, tmp_path):
@@ -139,6 +140,7 @@ def test_every_format_is_detected_and_read(case, packing, tmp_path):
     assert not bars["BTCUSD"].simulated
 
 
+@pytest.mark.contract(walks=lambda: FORMATS)
 def test_every_format_has_a_case_and_can_be_stated(tmp_path):
     assert {case[0] for case in CASES.values()} == set(FORMATS)
     for name, lines, options in CASES.values():

@@ -1,0 +1,175 @@
+"""What models find, on real and on simulated bars, and what they cost."""
+
+import pandas as pd
+
+from benchmarks.page.tables import RESULTS, number, read, rows_of, section, table
+
+BASELINES = (
+    "majority",
+    "buy and hold",
+    "persistence",
+    "logistic regression",
+    "gradient boosting",
+    "random forest",
+)
+
+
+def name_of(model: str) -> str:
+    """Return a model's name as code, a baseline's as words."""
+    return model if model in BASELINES else f"`{model}`"
+
+
+def real_bars() -> str:
+    """Every model on the newest hours of three files."""
+    runs = pd.concat([pd.read_csv(path) for path in sorted(RESULTS.glob("real_*.csv"))])
+    runs["above"] = 100 * (runs["accuracy"] - runs["majority"])
+    models = runs[~runs["model"].isin(BASELINES)]
+    order = models.groupby(["model", "file"])["above"].mean().groupby("model").mean()
+    names = [*order.sort_values(ascending=False).index, *BASELINES]
+    files = list(dict.fromkeys(runs["file"]))
+    rows = [[name_of(n), *(_real_cell(runs, file, n) for file in files)] for n in names]
+    decisions = runs["decisions"].dropna()
+    kinds = models["verdict"].value_counts()
+    counted = ", ".join(f'"{kind}" {count}' for kind, count in kinds.items())
+    beside = [_beside_holding(runs[runs["file"] == file], file) for file in files]
+    text = (
+        "Every model with the settings of its own file, long or flat, 1 bp of fee and 1 bp of "
+        "slippage per side, the newest 15% of the rows as the test part "
+        f"({decisions.min():,.0f} to {decisions.max():,.0f} decisions). Points of accuracy above "
+        "the better constant guess, the mean over the seeds that were run with their standard "
+        "deviation, and the net Sharpe ratio in brackets; best mean first. Verdicts of "
+        f"{len(models)} runs: {counted}."
+    )
+    columns = ["", "runs", "buy and hold", "runs above it", "runs above zero"]
+    return section(
+        "Real bars",
+        "bench_real.py",
+        text,
+        table(["", *(f"`{file}`" for file in files)], rows),
+        "Net Sharpe ratios once more, counted:",
+        table(columns, beside),
+    )
+
+
+def _real_cell(runs: pd.DataFrame, file: str, model: str) -> str:
+    part = runs[(runs["file"] == file) & (runs["model"] == model)]
+    sharpe = f"({part['net_sharpe'].mean():z.1f})"
+    if part["above"].isna().all():
+        return sharpe
+    spread = f" ± {part['above'].std():.1f}" if part["above"].max() > part["above"].min() else ""
+    cell = f"{part['above'].mean():+z.1f}{spread} {sharpe}"
+    return cell.replace(" ", "\u00a0")  # one line on a phone too
+
+
+def _beside_holding(runs: pd.DataFrame, file: str) -> list[str]:
+    held = runs[runs["model"] == "buy and hold"]["net_sharpe"].iloc[0]
+    sharpe = runs[~runs["model"].isin(BASELINES)]["net_sharpe"]
+    counts = (len(sharpe), (sharpe > held).sum(), (sharpe > 0).sum())
+    return [f"`{file}`", f"{counts[0]}", f"{held:.1f}", f"{counts[1]}", f"{counts[2]}"]
+
+
+def verdicts() -> str:
+    """How often an edge is claimed on markets with and without one."""
+    found = read("verdicts_summary")
+    rows = [
+        [
+            one.group,
+            "yes" if one.has_edge else "no",
+            f"{one.markets}",
+            f"{one.claims}",
+            f"{one.cannot_tell}",
+            f"{100 * one.lower:.1f}% to {100 * one.upper:.1f}%",
+        ]
+        for one in rows_of(found)
+    ]
+    text = (
+        "Simulated markets of 10,000 hourly bars that went through the whole pipeline with a small "
+        "net, 2 bps per side. Designed: at most 2% of claims without an edge, 95% with one."
+    )
+    columns = ["simulated markets", "an edge?", "markets", "claimed", "cannot tell", "95% interval"]
+    return section("Does the verdict mean anything?", "bench_verdicts.py", text,
+                   table(columns, rows))  # fmt: skip
+
+
+def known_answer() -> str:
+    """The default net and the baselines where the oracle is known."""
+    found = read("known_answer")
+    parts = []
+    for (bars, edge), part in found.groupby(["rows", "edge"], sort=False):
+        rows = [
+            [
+                one.model if one.model != "default" else "the default net",
+                "" if pd.isna(one.share_of_edge) else f"{100 * one.share_of_edge:.1f}%",
+                f"{100 * one.accuracy:.1f}%",
+                f"{one.net_sharpe:.1f}",
+            ]
+            for one in rows_of(part)
+        ]
+        oracle = 100 * part["oracle_accuracy"].iloc[0]
+        title = f"{bars:,} bars, edge {edge:.2f}, oracle {oracle:.1f}%"
+        columns = [title, "share of the oracle's edge", "accuracy", "net Sharpe ratio"]
+        parts.append(table(columns, rows))
+    text = "Simulated bars; without an edge there is no share of it."
+    return section("A market whose answer is known", "bench_known_answer.py", text, *parts)
+
+
+def planted_signals() -> str:
+    """Which signals each model finds."""
+    found = read("learning")
+    signals = list(dict.fromkeys(found["signal"]))
+    signals.sort(key=["linear", "long_memory", "cross_timeframe", "interaction"].index)
+    rows = []
+    for model, part in found.groupby("model"):
+        cells = []
+        for signal in signals:
+            one = part[part["signal"] == signal]
+            shares = [
+                f"{s:.2f}{'*' if preset == 'default' and model != 'linear' else ''}"
+                for s, preset in zip(one["share_of_edge"], one["preset"], strict=True)
+            ]
+            cells.append(", ".join(shares) or "-")
+        rows.append([f"`{model}`", *cells])
+    text = (
+        "Share of the oracle's edge on the last 15% of 20,000 simulated bars whose oracle is right "
+        "on about 70%; preset `tiny`, or `default` where there is a star; one seed; a dash was not "
+        "run; 0.8 counts as found."
+    )
+    return section("Which planted signals do the models find?", "bench_learning.py", text,
+                   table(["", *(f"`{signal}`" for signal in signals)], rows))  # fmt: skip
+
+
+def cost_of_models() -> str:
+    """Time and memory of each model."""
+    found = read("models_summary").sort_values("step_ms")
+    rows = [
+        [
+            f"`{one.model}`",
+            f"{one.parameters:,}",
+            _beside(one.step_ms, one.step_ms_over_plain, " ms"),
+            f"{number(one.latency_ms, 2)} and {number(one.latency_p99_ms, 2)} ms",
+            number(one.rows_per_second, 2),
+            f"{number(one.growth_mib)} MiB",
+            number(one.bfloat16_gain, 2),
+        ]
+        for one in rows_of(found)
+    ]
+    text = (
+        "Preset `default`, batch 32, windows of 100 bars with 220 features, pictures of three "
+        "timeframes. In brackets the ratio to plain Keras layers of the same net, where there are "
+        "such. The last column is how many times faster a step is in bfloat16: this processor has "
+        "no arithmetic for it."
+    )
+    columns = [
+        "",
+        "parameters",
+        "training step",
+        "one sample, median and p99",
+        "rows per second",
+        "memory",
+        "bfloat16",
+    ]
+    return section("What the models cost", "bench_models.py", text, table(columns, rows))
+
+
+def _beside(value: float, ratio: float, unit: str) -> str:
+    return f"{number(value, 2)}{unit}" + ("" if pd.isna(ratio) else f" ({ratio:.2f})")
