@@ -45,10 +45,11 @@ def main(arguments: Sequence[str]) -> None:
     from rich.console import Console
 
     from ultimate_deep.experiments import finished
+    from ultimate_deep.experiments.trials import ledger_sentence
 
     console = Console()
     if deed == "list":
-        console.print(finished.render_list(Path(options.artifacts)))
+        console.print(finished.render_list(Path(options.artifacts), ledger_sentence()))
     elif deed == "show":
         console.print(finished.render_run(finished.read_run(folders[0])))
     else:

@@ -106,11 +106,11 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def render_list(artifacts: Path) -> Table | Text:
-    """Return every finished run, its bars, figures and verdict."""
+def render_list(artifacts: Path, ledger: str) -> Group:
+    """Return every finished run, its bars, figures and verdict, and what the ledger says."""
     found = finished_runs(artifacts)
     if not found:
-        return Text(f"No finished run in {artifacts}.")
+        return Group(Text(f"No finished run in {artifacts}."), Text(ledger))
     table = Table(box=SIMPLE, padding=(0, 1, 0, 0))
     for name in ("run", "model", "bars"):
         table.add_column(name, overflow="fold")
@@ -119,7 +119,7 @@ def render_list(artifacts: Path) -> Table | Text:
     for run in found:
         shown = [cell(run.figures, name) for name in ("accuracy", "total_return", "sharpe")]
         table.add_row(run.folder.name, run.model, run.bars, *shown, run.verdict)
-    return table
+    return Group(table, Text(ledger))
 
 
 def render_run(run: FinishedRun) -> Group:

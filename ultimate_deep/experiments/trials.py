@@ -21,7 +21,7 @@ from ultimate_deep.evaluation.ledger.ledger import LedgerHead, TrialLedger
 from ultimate_deep.evaluation.ledger.trial import Kind, Trial, TrialCount
 from ultimate_deep.evaluation.ledger.union import LedgerUnion
 from ultimate_deep.evaluation.significance.effective_trials import effective_trials_by_correlation
-from ultimate_deep.machine.home import home_file, home_folder
+from ultimate_deep.machine.home import home_file, home_folder, shown_path
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.calibration import ThresholdChoice
 from ultimate_deep.pipeline.config import ExperimentConfig
@@ -191,6 +191,13 @@ def ledger_path() -> Path:
         HomeError: The user's folder is named by a relative path.
     """
     return home_folder() / LEDGER_FILE
+
+
+def ledger_sentence() -> str:
+    """Return where the user's ledger is and how many trials it holds, on all bars together."""
+    path = ledger_path()
+    trials = TrialLedger(path).head().trials if path.is_file() else 0
+    return f"Ledger: {shown_path(path)}, {trials:,} trials on all bars"
 
 
 def open_ledgers(folders: Sequence[Path] = ()) -> LedgerUnion:

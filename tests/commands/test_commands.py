@@ -1,0 +1,163 @@
+"""What the installed command says and does, beside training."""
+
+import subprocess
+import sys
+from importlib.metadata import entry_points
+
+import numpy as np
+import pytest
+
+import ultimate_deep as ud
+from ultimate_deep import commands
+from ultimate_deep.commands import COMMANDS, main, overview
+from ultimate_deep.experiments import diagnosis
+
+pytestmark = pytest.mark.usefixtures("plain_figures")
+
+
+@pytest.fixture(scope="module")
+def artifacts(tmp_path_factory):
+    """A folder with two finished runs of different settings."""
+    folder = tmp_path_factory.mktemp("artifacts")
+    bars = ud.simulate_bars(2_000, edge=0.2)
+    for epochs in (1, 2):
+        config = ud.ExperimentConfig(
+            artifacts=str(folder),
+            model={"name": "linear"},
+            features={"names": ["return_log_1", "rsi_14"]},
+            fit={"epochs": epochs},
+            baselines=False,
+        )
+        ud.run(config, bars=bars, progress=False)
+    return folder
+
+
+@pytest.fixture
+def said(capsys, monkeypatch):
+    """Run the command; returns its exit status and what it wrote, blanks joined."""
+    monkeypatch.setattr("ultimate_deep.training.backend.start_up", lambda console: None)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments):
+        status = 0
+        try:
+            main(list(arguments))
+        except SystemExit as ended:
+            status = ended.code
+        out, err = capsys.readouterr()
+        text = f"{status} {out} {err}" if isinstance(status, str) else f"{out} {err}"
+        return (1 if isinstance(status, str) else status), " ".join(text.split())
+
+    return run
+
+
+def test_the_command_is_installed_and_every_subcommand_is_a_file():
+    (found,) = entry_points(group="console_scripts", name="ultimate-deep")
+    assert found.value == "ultimate_deep.commands:main"
+    for name in COMMANDS:
+        __import__(f"ultimate_deep.commands.{name.replace('-', '_')}")
+
+
+def test_help_names_every_subcommand_and_a_wrong_one_what_was_meant(said):
+    assert all(name in overview() for name in COMMANDS)
+    assert said() == said("--help") == (0, " ".join(overview().split()))
+    assert said("--version") == (0, f"ultimate-deep {ud.__version__}")
+    status, text = said("evaluat")
+    assert status == 2
+    assert "no command 'evaluat'; did you mean evaluate?" in text
+
+
+@pytest.mark.parametrize("name", sorted(set(COMMANDS)))
+def test_the_help_of_a_subcommand_is_short_and_shows_how_it_is_called(name, capsys):
+    with pytest.raises(SystemExit) as ended:
+        commands.start(name, ["--help"])
+    assert ended.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 50
+    assert all(len(line) <= 100 for line in lines)
+    assert any(f"ultimate-deep {name}" in line for line in lines)
+
+
+def test_a_group_of_settings_has_its_own_help(capsys):
+    with pytest.raises(SystemExit):
+        commands.start("run", ["--help.fit"])
+    text = capsys.readouterr().out
+    assert "--fit.schedule.kind" in text
+    assert "--data.path" not in text
+    with pytest.raises(SystemExit):
+        commands.start("run", ["--model", "lstm", "--help.model"])
+    assert "--model.options.projection_width" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as ended:
+        commands.start("run", ["--help.nothing"])
+    assert ended.value.code == 2
+    assert "no settings are grouped under --help.nothing; groups are" in capsys.readouterr().err
+
+
+def test_runs_are_listed_shown_and_compared(said, artifacts):
+    where = ("--artifacts", str(artifacts))
+    status, text = said("runs", "list", *where)
+    assert status == 0
+    names = sorted(path.parent.name for path in artifacts.glob("*/manifest.json"))
+    names = [name for name in names if name != "latest"]
+    assert all(name in text for name in names)
+    assert "trials" in text  # what the ledger says
+    status, text = said("runs", "show", names[0], *where)
+    accuracy = ud.load(artifacts / names[0]).metrics["test"]["model"]["accuracy"]
+    assert f"{accuracy:.2%}" in text
+    status, text = said("runs", "compare", *names, *where)
+    assert "fit.epochs 1 2" in text
+    assert "label.horizon_bars" not in text  # the same in both
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said_of_it"),
+    [
+        (["runs"], "name one of list, show, compare"),
+        (["runs", "show"], "takes one run, got 0"),
+        (["runs", "compare", "a"], "takes two runs or more, got 1"),
+        (["runs", "list", "a"], "takes no run, got 'a'"),
+        (["runs", "list", "--artifacts", "absent"], "no folder absent"),
+        (["backtest", "--bundle", "nothing"], "no bundle at nothing, and no folder artifacts"),
+        (["compare"], "bundles"),
+        (["check"], "check takes one module, got 0"),
+        (["check", "absent.py"], "there is no plugin at absent.py"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_line(said, arguments, said_of_it, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, text = said(*arguments)
+    assert status in (1, 2)
+    assert said_of_it in text
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_bundle_goes_by_its_name_among_the_artifacts(said, artifacts, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, text = said("predict", "--bundle", "latest", "--artifacts", str(artifacts),
+                        "--data.simulated_rows", "1500", "--output", "out.parquet")  # fmt: skip
+    assert status == 0, text
+    assert "predictions in out.parquet" in text
+    assert (tmp_path / "out.parquet").is_file()
+
+
+def test_the_doctor_finds_all_well_and_says_what_is_not(said, monkeypatch):
+    np.testing.assert_array_equal(diagnosis.exact_sums(), diagnosis.EXACT)
+    status, text = said("doctor")
+    assert status == 0
+    for word in ("ultimate-deep", "tensorflow", "memory", "extras", "ledger", "exact to the bit"):
+        assert word in text
+    monkeypatch.setattr(diagnosis, "EXACT", (1.0, 2.0, 3.0))
+    status, text = said("doctor")
+    assert status == 1
+    assert "problem: a net of exact sums gave" in text
+
+
+def test_completion_knows_commands_and_options():
+    done = subprocess.run(
+        [sys.executable, "-m", "ultimate_deep", "--completion", "bash"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "walk-forward" in done.stdout
+    assert "--fit.epochs" in done.stdout
+    checked = subprocess.run(["bash", "-n"], input=done.stdout, text=True, capture_output=True)
+    assert checked.returncode == 0, checked.stderr
