@@ -188,7 +188,7 @@ def test_features_come_from_bars_in_the_models_order(saved):
 def test_unknown_features_are_named_when_predicting(tmp_path):
     names = (*NAMES[:-1], "feature_of_the_future")
     save_bundle(tmp_path / "run", contents(feature_names=names))
-    with pytest.raises(BundleError, match="does not know: feature_of_the_future"):
+    with pytest.raises(BundleError, match="does not know: feature_of_the_future; the instal"):
         load_bundle(tmp_path / "run").compute_features(simulate_bars(1_500, seed=1).bars.frame)
 
 
