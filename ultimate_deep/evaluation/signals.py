@@ -12,7 +12,7 @@ def check_threshold(threshold: float) -> None:
     if not 0.5 <= threshold <= 1.0:  # NaN fails too
         raise ValueError(
             f"threshold must lie in [0.5, 1], got {threshold}; it is the probability of the "
-            "side taken, so below one half it would bet against the model."
+            "side taken, so below one half it would bet against the model"
         )
 
 
