@@ -13,10 +13,14 @@ import numpy as np
 import pytest
 
 from ultimate_deep.bundles.bundle import load_any
+from ultimate_deep.bundles.ensembles.bundle import load_ensemble
+from ultimate_deep.bundles.ensembles.combiner import COMBINERS
+from ultimate_deep.bundles.ensembles.outputs import feature_columns
 from ultimate_deep.bundles.predicting import bundle_config, predict_bars
 from ultimate_deep.experiments.judging.rejudged import backtest_bundle
 from ultimate_deep.market.config import DataConfig
 from ultimate_deep.market.market import load_market
+from ultimate_deep.pipeline.rows import assemble_rows, keep_features
 
 OTHER_PROCESSOR = 1e-6  # other vector units round sums of float32 otherwise
 FOLDERS = {"net": "ensemble/members/net", "trees": "ensemble/members/trees", "ensemble": "ensemble"}
@@ -42,6 +46,22 @@ def test_old_bundles_predict_what_they_did(stored, name):
     if _same_processor(processor):
         np.testing.assert_array_equal(found.to_numpy(), before)
     np.testing.assert_allclose(found.to_numpy(), before, rtol=0, atol=OTHER_PROCESSOR)
+
+
+@pytest.mark.parametrize("kind", COMBINERS)
+def test_every_combiner_says_on_bars_what_it_makes_of_its_members(ensembles, kind):
+    bundle = load_ensemble(ensembles[kind])
+    config = bundle_config(bundle)
+    market = load_market(config.data, config.label)
+    rows = assemble_rows(market, config.label, bundle.compute_features)
+    logits = np.stack(
+        [member.row_outputs(market, keep_features(rows, member.feature_names))["logits"]
+         for member in bundle.members.values()]
+    )  # fmt: skip
+    features = feature_columns(rows, bundle.combiner.feature_names)
+    found = bundle.row_outputs(market, rows)["logits"]
+    np.testing.assert_array_equal(found, bundle.combiner.combine(logits, features))
+    assert np.isfinite(found).sum() == 1180
 
 
 @pytest.mark.parametrize("name", FOLDERS)
