@@ -2,11 +2,13 @@
 
 import ast
 import importlib
+import importlib.util
 import os
 import re
 import tomllib
 from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from setuptools.discovery import PackageFinder
@@ -172,3 +174,16 @@ def test_no_function_stands_twice():
             if text.count("\n") >= 3 and seen.setdefault(text, where) != where:
                 twice.append((seen[text], where))
     assert twice == []
+
+
+@pytest.mark.parametrize(
+    "package", ["ultimate_deep", "ultimate_deep.models", "ultimate_deep.features"]
+)
+def test_no_module_hides_a_public_name(package):
+    """What is found on first asking must not become a module of that name once it is imported."""
+    module = importlib.import_module(package)
+    names = [name for name in module.__all__ if importlib.util.find_spec(f"{package}.{name}")]
+    for name in names:
+        importlib.import_module(f"{package}.{name}")
+    modules = [name for name in names if isinstance(getattr(module, name), ModuleType)]
+    assert set(modules) <= {"layers"}
