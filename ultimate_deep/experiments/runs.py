@@ -73,7 +73,7 @@ def refuse_other_settings(
     """Refuse to go on with a run that was started otherwise.
 
     Args:
-        unfinished: Its folder.
+        unfinished: Folder of the run that is to go on.
         stored: How it was started, as JSON gives it back; may hold more than `given`.
         given: How it would go on.
 

@@ -47,7 +47,7 @@ def opens_of_decisions(decision_time: np.ndarray, interval: pd.Timedelta) -> pd.
 
     Args:
         decision_time: `datetime64[ns]` in UTC, `(rows,)`.
-        interval: Of the bars.
+        interval: Length of one bar.
     """
     return utc_index(decision_time - np.timedelta64(interval.value, "ns"))
 

@@ -23,10 +23,10 @@ def fit_pool(
     from equal weights is minimised; it is convex in the weights.
 
     Args:
-        names: Of the members.
+        names: Names of the members, in order.
         logits: Validation logits, not calibrated, `(members, rows, horizons)`.
         labels: 0, 1, or NaN or one half (left out), `(rows, horizons)`.
-        temperature: Of each member and horizon; one where absent.
+        temperature: Temperature of each member and horizon; one where absent.
         pull: Nats; with zero the weights follow validation alone.
 
     Raises:

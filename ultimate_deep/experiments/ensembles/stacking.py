@@ -28,7 +28,7 @@ def fit_logistic_stack(
 
     Args:
         out_of_fold: Members' predictions of rows they have not seen.
-        labels: Of all rows, 0, 1, or NaN or one half (left out), `(rows, horizons)`.
+        labels: Labels of all rows, 0, 1, or NaN or one half (left out), `(rows, horizons)`.
         pull: Nats per squared unit of a weight.
 
     Raises:
@@ -54,7 +54,7 @@ def fit_tree_stack(
 
     Args:
         out_of_fold: Members' predictions of rows they have not seen.
-        labels: Of all rows, `(rows, horizons)`.
+        labels: Labels of all rows, `(rows, horizons)`.
         config: How the trees are grown; by default 40 trees of four leaves.
     """
     default = HistGradientBoostingConfig(trees=40, leaves=4, min_leaf_rows=50, patience=0)
