@@ -104,7 +104,6 @@ OF_THE_COMMAND_LINE = {
     ),
     "ultimate_deep.machine.tables",
     "ultimate_deep.models.declared",
-    "ultimate_deep.models.registry",
     "ultimate_deep.training.backend",
 }
 FOREIGN = ("keras_tuner", "optuna", "lightgbm", "xgboost", "matplotlib")
