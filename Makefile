@@ -9,6 +9,10 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 ARGS ?=
 
+# A name is handed on in the environment, as it was given: neither make nor a shell reads it.
+override K := $(value K)
+export K
+
 .PHONY: ultimate test check named contracts kernels lint docs clean
 
 ultimate: $(VENV)/.installed
@@ -28,11 +32,11 @@ check: named $(VENV)/.installed-dev
 
 # Before anything is installed.
 named:
-	@test -n "$(K)" || { echo "Say which model, trees, loss, feature, participant or searcher: make check K=lstm"; exit 2; }
+	@test -n "$$K" || { echo "Say which model, trees, loss, feature, participant or searcher: make check K=lstm"; exit 2; }
 
 # The test files that walk a registry, and of them the tests of K.
 contracts: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest --of "$(K)" --quiet $(ARGS) \
+	$(BIN)/python -m pytest --of "$$K" --quiet $(ARGS) \
 		$$(grep -rl --include='test_*.py' 'pytest.mark.contract' tests)
 
 # Once, before several workers would each compile them.

@@ -15,6 +15,7 @@ from ultimate_deep.features.own import FunctionFeature, refuse_functions
 from ultimate_deep.features.registry import Feature, registry
 from ultimate_deep.market.bars import Bars
 from ultimate_deep.market.market import Market
+from ultimate_deep.market.times import index_microseconds, seconds_of_interval
 
 NO_VOLUME = "needs volume, and the bars have none (all zero)"
 
@@ -143,25 +144,6 @@ def _check_values(
         )
 
 
-def seconds_of_interval(interval: str | pd.Timedelta | None) -> float | None:
-    """Seconds of a bar's interval, such as '1min'; None stays None.
-
-    Raises:
-        ValueError: It is not a length of time above zero.
-    """
-    if interval is None:
-        return None
-    try:
-        seconds = pd.Timedelta(interval).total_seconds()
-    except ValueError as error:
-        raise ValueError(
-            f"an interval must be a length of time such as '1min'; got {interval!r}"
-        ) from error
-    if not seconds > 0.0:
-        raise ValueError(f"an interval must be above zero; got {interval!r}")
-    return seconds
-
-
 def _seconds(index: pd.Index) -> npt.NDArray[np.float64]:
     """UTC seconds since 1970 of a strictly increasing, tz-aware time index."""
     if not isinstance(index, pd.DatetimeIndex):
@@ -170,7 +152,7 @@ def _seconds(index: pd.Index) -> npt.NDArray[np.float64]:
         raise ValueError(
             "bar times are naive; state their zone first: frame.tz_localize('UTC') if they are UTC"
         )
-    microseconds = index.as_unit("us").asi8
+    microseconds = index_microseconds(index)
     disorder = np.diff(microseconds) <= 0
     if disorder.any():
         row = int(disorder.argmax()) + 1

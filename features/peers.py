@@ -13,6 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ultimate_deep.market.times import (
+    duration_microseconds,
+    index_microseconds,
+    stamp_microseconds,
+)
+
 PEER_COLUMNS = ("peer_close", "peer_age_bars", "peers_rising")
 
 BREADTH_BARS = 20
@@ -20,11 +26,11 @@ Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
-def _microseconds(interval: pd.Timedelta, name: str) -> int:
+def _length(interval: pd.Timedelta, name: str) -> int:
     length = pd.Timedelta(interval)
     if not length > pd.Timedelta(0):
         raise ValueError(f"the interval of {name} must be above zero; got {interval}")
-    return int(length // pd.Timedelta(microseconds=1))
+    return duration_microseconds(length)
 
 
 def _intervals(
@@ -43,10 +49,10 @@ def _intervals(
         raise ValueError(f"intervals are given for {unknown}, which are not among {symbols}")
     if breadth_bars < 1:
         raise ValueError(f"breadth needs at least 1 bar; got {breadth_bars}")
-    return {symbol: _microseconds(given.get(symbol, interval), symbol) for symbol in symbols}
+    return {symbol: _length(given.get(symbol, interval), symbol) for symbol in symbols}
 
 
-def _open_times(frame: pd.DataFrame, name: str, interval: int) -> Integers:
+def _opens(frame: pd.DataFrame, name: str, interval: int) -> Integers:
     """UTC microseconds of a frame's bars, which may not overlap."""
     index = frame.index
     if not isinstance(index, pd.DatetimeIndex) or index.tz is None:
@@ -54,7 +60,7 @@ def _open_times(frame: pd.DataFrame, name: str, interval: int) -> Integers:
             f"bars of {name} must be indexed by tz-aware open times; got "
             f"{type(index).__name__}. frame.tz_localize('UTC') states the zone"
         )
-    times: Integers = index.as_unit("us").asi8
+    times = index_microseconds(index)
     close_by = np.diff(times) < interval
     if close_by.any():
         row = int(close_by.argmax()) + 1
@@ -121,13 +127,13 @@ def join_peers(
     if taken:
         raise ValueError(f"the frame has {taken} already; drop them before joining peers")
     lengths = _intervals(list(peers), reference, interval, peer_intervals, breadth_bars)
-    own = _microseconds(interval, "the target")
-    known_at = _open_times(frame, "the target", own) + own
+    own = _length(interval, "the target")
+    known_at = _opens(frame, "the target", own) + own
     joined: dict[str, Floats] = {}
     rising = np.zeros(len(frame))
     enough = np.ones(len(frame), dtype=bool)
     for symbol, bars in peers.items():
-        closed_at = _open_times(bars, symbol, lengths[symbol]) + lengths[symbol]
+        closed_at = _opens(bars, symbol, lengths[symbol]) + lengths[symbol]
         closes = _closes(bars, symbol)
         last = np.searchsorted(closed_at, known_at, side="right") - 1
         enough &= last >= breadth_bars
@@ -279,4 +285,4 @@ def _stamp(time: pd.Timestamp) -> int:
     stamp = pd.Timestamp(time)
     if stamp.tz is None:
         raise ValueError(f"times must be tz-aware; got {time}")
-    return int(stamp.as_unit("us").value // 1000)
+    return stamp_microseconds(stamp)

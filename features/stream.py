@@ -16,13 +16,13 @@ from ultimate_deep.features.compute import (
     FeatureMatrix,
     bar_columns,
     matrix_of,
-    seconds_of_interval,
 )
 from ultimate_deep.features.engine import bar_executor as bx
 from ultimate_deep.features.feature_engine import LIMIT, Engine
 from ultimate_deep.features.own import refuse_functions
 from ultimate_deep.features.registry import registry
 from ultimate_deep.machine.files import whole_file
+from ultimate_deep.market.times import seconds_of_interval, utc_seconds
 
 _FORMAT = 1
 
@@ -136,7 +136,7 @@ class FeatureStream:
             BarRefusedError: The bar is late, repeated, out of order or invalid.
             TypeError: A value is not a number, a time is naive, a further column is missing.
         """
-        seconds = timestamp if type(timestamp) is float else _utc_seconds(timestamp)
+        seconds = timestamp if type(timestamp) is float else utc_seconds(timestamp)
         if further or self._further:
             self._bar[6:] = self._rest(further)
         out = self._row()
@@ -266,23 +266,3 @@ class FeatureStream:
         stream._engine.remember(memory)
         stream._go_live()
         return stream
-
-
-def _utc_seconds(timestamp: Any) -> float:
-    """UTC seconds since 1970 of an aware datetime or a number."""
-    if isinstance(timestamp, pd.Timestamp):
-        if timestamp.tz is None:
-            raise TypeError(f"bar times must state their zone; got the naive {timestamp}")
-        return _microseconds(timestamp) / 1e6
-    if isinstance(timestamp, datetime):
-        if timestamp.tzinfo is None:
-            raise TypeError(f"bar times must state their zone; got the naive {timestamp}")
-        return _microseconds(pd.Timestamp(timestamp)) / 1e6
-    if isinstance(timestamp, int | float | np.integer | np.floating):
-        return float(timestamp)
-    raise TypeError(f"a bar's time must be a datetime or UTC seconds; got {timestamp!r}")
-
-
-def _microseconds(timestamp: pd.Timestamp) -> int:
-    """Whole microseconds since 1970; `value` counts nanoseconds whatever the unit."""
-    return timestamp.value // 1000

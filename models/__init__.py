@@ -7,26 +7,20 @@ knows every layer of ours, so that `keras.models.load_model` reads our files.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+# At once, though it could wait: the module `search_space` would else hide the function.
+from ultimate_deep.models.registry import BUILDERS, build_model, config_class, search_space
+
 if TYPE_CHECKING:
     from ultimate_deep.models import layers
     from ultimate_deep.models.heads import Heads
-    from ultimate_deep.models.registry import BUILDERS, build_model, config_class, search_space
-
-_HOMES = {
-    "BUILDERS": "registry",
-    "Heads": "heads",
-    "build_model": "registry",
-    "config_class": "registry",
-    "search_space": "registry",
-}
 
 
 def __getattr__(name: str) -> Any:
     if name == "layers":
         return importlib.import_module(f"{__name__}.layers")
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    if name == "Heads":
+        return importlib.import_module(f"{__name__}.heads").Heads
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -4,6 +4,7 @@ A command line that lists models, or refuses an option that a model does not hav
 """
 
 import ast
+import dataclasses
 import inspect
 import re
 import sys
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
 PACKAGE = "ultimate_deep.models"
 _ROOT = Path(__file__).resolve().parent
@@ -92,6 +93,25 @@ def declared(target: str) -> Declared:
         sees=tuple(_literal(constants.get("SEES")) or ()),
         presets=_keys(constants.get("PRESETS")),
         options=tuple(_options(tree, config)),
+    )
+
+
+def options_of(config: Any) -> tuple[Option, ...]:
+    """Return the options of a configuration whose class has been loaded.
+
+    Args:
+        config: A dataclass, whose values are the defaults.
+    """
+    told = _told(type(config).__doc__ or "")
+    types = get_type_hints(type(config))
+    return tuple(
+        Option(
+            name=field.name,
+            type=types[field.name],
+            default=repr(getattr(config, field.name)),
+            help=told.get(field.name, ""),
+        )
+        for field in dataclasses.fields(config)
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -124,9 +124,7 @@ def preset_of(name: str, preset: str = "default") -> Preset[Any]:
     """
     from ultimate_deep.models.presets import Preset
 
-    named = getattr(_module(name), "PRESETS", None)
-    if named is None:
-        named = {"default": Preset(config=config_class(name)())}
+    named = named_presets(name) or {"default": Preset(config=config_class(name)())}
     if preset not in named:
         raise ValueError(
             f"model {name!r} has no preset {preset!r}; known presets: {', '.join(named)}"
@@ -136,7 +134,12 @@ def preset_of(name: str, preset: str = "default") -> Preset[Any]:
 
 def presets(name: str) -> tuple[str, ...]:
     """The names of a model's presets."""
-    return tuple(getattr(_module(name), "PRESETS", {"default": None}))
+    return tuple(named_presets(name)) or ("default",)
+
+
+def named_presets(name: str) -> Mapping[str, Preset[Any]]:
+    """The presets that the builder's module declares; none where its defaults are all there is."""
+    return getattr(_module(name), "PRESETS", {})
 
 
 def reads(name: str) -> Reads:

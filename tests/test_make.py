@@ -16,11 +16,13 @@ HANDED_DOWN = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "PYTHON", "V
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
 
 
-def make(*given: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
+def make(
+    *given: str, path: str | None = None, folder: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
     environment = {k: v for k, v in os.environ.items() if k not in HANDED_DOWN}
     if path is not None:
         environment["PATH"] = path
-    command = ["make", "--no-print-directory", "-C", str(ROOT), *given]
+    command = ["make", "--no-print-directory", "-C", str(folder), *given]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
 
 
@@ -80,7 +82,7 @@ def test_model(name):
     pass
 
 @mark.contract(by="case")
-@mark.parametrize("case", ["focal", "focal of three", "trading"])
+@mark.parametrize("case", ["focal", "focal of three", "trading", "quantile+focal"])
 def test_loss(case):
     pass
 
@@ -114,13 +116,55 @@ def collected(tmp_path):
 
 def test_a_name_picks_its_own_contract_tests_and_no_others(collected):
     assert collected("--of", "lstm")[0] == ["test_model[lstm]"]
-    assert collected("--of", "focal")[0] == ["test_loss[focal]", "test_loss[focal of three]"]
+    assert collected("--of", "focal")[0] == [
+        "test_loss[focal]", "test_loss[focal of three]", "test_loss[quantile+focal]",
+    ]  # fmt: skip
+    assert collected("--of", "quantile")[0] == ["test_loss[quantile+focal]"]
     assert collected("--of", "rsi_7")[0] == ["test_features"]
-    assert len(collected()[0]) == 7
+    assert len(collected()[0]) == 8
 
 
 def test_a_name_that_no_test_is_about_is_an_error_that_says_so(collected):
     found, said = collected("--of", "ltsm")
     assert not found
-    assert "No contract test is about 'ltsm'. Did you mean lstm" in said
-    assert "Known: bilstm, focal, lstm" in collected("--of", "xyz")[1]
+    assert "no contract test is about 'ltsm'; did you mean lstm" in said
+    assert "did you mean lstm" in collected("--of", "LSTM")[1]
+
+
+def test_the_names_that_are_shown_are_names_and_few(collected, tmp_path):
+    known = "known are bilstm, focal, lstm, quantile, rsi_14, rsi_7, trading\n"
+    assert known in collected("--of", "xyz")[1]
+    assert "test_loss" not in collected("--of", "three")[1]
+    many = "[f'n{number:02}' for number in range(50)]"
+    path = tmp_path / "test_contracts.py"
+    path.write_text(path.read_text().replace('["rsi_14", "rsi_7"]', many))
+    said = collected("--of", "xyz")[1]
+    assert "n16 and 35 more" in said
+    assert "n17" not in said
+
+
+@needs_make
+@pytest.mark.parametrize(
+    "name",
+    ['a"; touch broken; "', "a'; touch broken; '", "$(shell touch broken)", "`touch broken`"],
+)
+def test_a_name_is_handed_on_as_it_is_and_never_run(tmp_path, name):
+    """The tests of a name that is a command are asked for; the command does not run."""
+    (tmp_path / "bin").mkdir()
+    python = tmp_path / "bin" / "python"
+    python.write_text('#!/bin/sh\nprintf "%s\\n" "$4" > "$(dirname "$0")/asked"\n')
+    python.chmod(0o755)
+    for tool in ("ruff", "lint-imports", "mypy"):
+        (tmp_path / "bin" / tool).write_text("#!/bin/sh\n")
+        (tmp_path / "bin" / tool).chmod(0o755)
+    for mark in (".installed", ".installed-dev"):
+        (tmp_path / mark).touch()
+    folder = tmp_path / "here"
+    folder.mkdir()
+    for file in ("Makefile", "requirements.txt", "pyproject.toml"):
+        shutil.copy(ROOT / file, folder)
+    (folder / "tests").mkdir()
+    done = make("check", f"K={name}", f"VENV={tmp_path}", "-o", f"{tmp_path}/.installed",
+                "-o", f"{tmp_path}/.installed-dev", folder=folder)  # fmt: skip
+    assert (tmp_path / "bin" / "asked").read_text() == f"{name}\n", done.stdout + done.stderr
+    assert not list(tmp_path.rglob("broken"))

@@ -2,12 +2,16 @@
 
 import ast
 import importlib
+import importlib.util
 import os
 import re
 import tomllib
+from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from setuptools.discovery import PackageFinder
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "ultimate_deep"
@@ -17,6 +21,11 @@ ROOMS = tuple(sorted(path.name for path in PACKAGE.iterdir() if (path / "__init_
 def _files(room: str) -> list[Path]:
     folder = PACKAGE / room if room in ROOMS else ROOT / room
     return sorted(folder.resolve().rglob("*.py"))
+
+
+@lru_cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
 
 
 def _whole_strings(tree: ast.AST) -> set[str]:
@@ -70,11 +79,33 @@ def test_every_folder_with_code_is_a_package_and_every_package_has_code():
     assert not set(with_code) - above, "an empty package was left behind"
 
 
+def test_every_package_and_every_file_that_is_no_code_is_installed():
+    """What `pyproject.toml` configures finds all of them, the links at the root included."""
+    tool = _pyproject()["tool"]["setuptools"]
+    find = PackageFinder.find(str(ROOT), include=tool["packages"]["find"]["include"])
+    ours = {
+        Path(folder).relative_to(ROOT): set(files) - {"__pycache__"}
+        for folder, _, files in os.walk(PACKAGE, followlinks=True)
+        if Path(folder).name != "__pycache__"
+    }
+    packages = {folder: files for folder, files in ours.items() if "__init__.py" in files}
+    assert {".".join(folder.parts) for folder in packages} == set(find)
+    data = {folder / name for folder, files in ours.items() for name in files
+            if not name.endswith(".py")}  # fmt: skip
+    told = {
+        path.relative_to(ROOT)
+        for package, patterns in tool["package-data"].items()
+        for pattern in patterns
+        for path in ROOT.joinpath(*package.split(".")).glob(pattern)
+    }
+    assert data == told
+
+
 def test_every_import_of_ours_says_the_package():
     """`from models import ...` would find a user's own folder, or nothing."""
     bare = []
     for path in [*ROOT.glob("ultimate_deep/**/*.py"), *(p for room in ROOMS for p in _files(room))]:
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(_tree(path)):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom):
                 names = [f"{'.' * node.level}{node.module or ''}"]
@@ -90,7 +121,7 @@ def test_every_module_path_in_a_registry_can_be_imported():
         text
         for room in ROOMS
         for path in _files(room)
-        for text in _whole_strings(ast.parse(path.read_text()))
+        for text in _whole_strings(_tree(path))
         if pattern.fullmatch(text)
     }
     assert len(named) > 50
@@ -117,7 +148,7 @@ def test_scripts_stay_thin():
 def test_public_functions_and_classes_have_docstrings(room):
     bare = []
     for path in _files(room):
-        for node in ast.parse(path.read_text()).body:
+        for node in _tree(path).body:
             named = isinstance(node, ast.FunctionDef | ast.ClassDef)
             if named and not node.name.startswith("_") and ast.get_docstring(node) is None:
                 bare.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.name}")
@@ -127,3 +158,32 @@ def test_public_functions_and_classes_have_docstrings(room):
 def test_no_package_has_a_catch_all_module():
     names = {path.stem for room in ROOMS for path in (PACKAGE / room).resolve().rglob("*")}
     assert not names & {"utils", "common", "helpers", "core"}
+
+
+def test_no_function_stands_twice():
+    """Four lines or more that two files have alike belong into the lower room of the two."""
+    seen: dict[str, str] = {}
+    twice = []
+    for path in sorted({path for room in ROOMS for path in _files(room)}):
+        for node in ast.walk(_tree(path)):
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            text = "\n".join(map(ast.unparse, body))
+            where = f"{path.relative_to(ROOT)}: {node.name}"
+            if text.count("\n") >= 3 and seen.setdefault(text, where) != where:
+                twice.append((seen[text], where))
+    assert twice == []
+
+
+@pytest.mark.parametrize(
+    "package", ["ultimate_deep", "ultimate_deep.models", "ultimate_deep.features"]
+)
+def test_no_module_hides_a_public_name(package):
+    """What is found on first asking must not become a module of that name once it is imported."""
+    module = importlib.import_module(package)
+    names = [name for name in module.__all__ if importlib.util.find_spec(f"{package}.{name}")]
+    for name in names:
+        importlib.import_module(f"{package}.{name}")
+    modules = [name for name in names if isinstance(getattr(module, name), ModuleType)]
+    assert set(modules) <= {"layers"}

@@ -188,7 +188,7 @@ def test_features_come_from_bars_in_the_models_order(saved):
 def test_unknown_features_are_named_when_predicting(tmp_path):
     names = (*NAMES[:-1], "feature_of_the_future")
     save_bundle(tmp_path / "run", contents(feature_names=names))
-    with pytest.raises(BundleError, match="does not know: feature_of_the_future"):
+    with pytest.raises(BundleError, match="does not know: feature_of_the_future; the instal"):
         load_bundle(tmp_path / "run").compute_features(simulate_bars(1_500, seed=1).bars.frame)
 
 
@@ -297,7 +297,7 @@ def rewrite_arrays(folder: Path, **changes) -> None:
         (lambda f: rewrite_arrays(f, scale=-np.ones(9)), "positive scale"),
         (lambda f: rewrite_arrays(f, temperature=np.ones(3)), "one for each of 2 horizons"),
         (lambda f: rewrite_arrays(f, temperature=np.zeros(2)), "temperature is positive"),
-        (lambda f: rewrite_arrays(f, threshold=np.nan), "threshold lies in"),
+        (lambda f: rewrite_arrays(f, threshold=np.nan), "threshold must lie in"),
         (lambda f: rewrite_arrays(f, threshold=np.ones(2)), "plain arrays"),
         (lambda f: (f / "config.json").write_text("[]"), "not a JSON object"),
         (lambda f: (f / "metrics.json").write_text("{"), "not JSON"),
@@ -327,7 +327,7 @@ def test_a_manifest_that_contradicts_the_files_is_refused(copy, changes):
         ({"feature_names": ("", *NAMES[1:])}, "not empty"),
         ({"temperature": -1.0}, "temperature is positive"),
         ({"temperature": (1.0, 1.0, 1.0)}, "one for each of 2 horizons"),
-        ({"threshold": 0.45}, r"threshold lies in \[0.5, 1\], got 0.45"),
+        ({"threshold": 0.45}, r"threshold must lie in \[0.5, 1\], got 0.45.*choose_threshold"),
     ],
 )
 def test_contents_that_do_not_fit_are_refused_before_anything_is_written(changes, rule):

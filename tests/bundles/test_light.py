@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from ultimate_deep.bundles.ensembles.combiner import COMBINERS
+
 ROOT = Path(__file__).resolve().parents[2]
 # Whole rooms, and single modules of rooms that mostly do something else.
 ROOMS = (
@@ -77,8 +79,13 @@ OF_AN_ENSEMBLE = {
     "ultimate_deep.bundles.ensembles",
     *(
         f"ultimate_deep.bundles.ensembles.{name}"
-        for name in ("bundle", "combiner", "outputs", "pooling", "predictor")
+        for name in ("bundle", "combiner", "outputs", "predictor")
     ),
+}
+BEHIND = {
+    "pool": "ultimate_deep.bundles.ensembles.pooling",
+    "logistic_stack": "ultimate_deep.bundles.ensembles.stacking",
+    "tree_stack": "ultimate_deep.bundles.ensembles.stacking",
 }
 OF_THE_COMMAND_LINE = {
     "ultimate_deep.commands",
@@ -87,6 +94,7 @@ OF_THE_COMMAND_LINE = {
         for name in (
             "command_parser",
             "help_text",
+            "known_models",
             "parser",
             "predict",
             "running",
@@ -125,13 +133,12 @@ print(json.dumps([sorted(now - before) for before, now in zip(seen, seen[1:])]))
 
 
 @pytest.fixture(scope="module")
-def imported(stored) -> dict[str, list[str]]:
-    """New modules after trees, a net, their ensemble and the command line, in one process."""
-    folders = {
-        "trees": "ensemble/members/trees", "net": "ensemble/members/net", "ensemble": "ensemble",
-    }  # fmt: skip
+def imported(stored, ensembles) -> dict[str, list[str]]:
+    """New modules after trees, a net, ensembles of them and the command line, in one process."""
+    members = stored / "ensemble" / "members"
+    folders = {"trees": members / "trees", "net": members / "net", **ensembles}
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, *(str(stored / folder) for folder in folders.values())],
+        [sys.executable, "-c", CHILD, *map(str, folders.values())],
         cwd=ROOT, capture_output=True, text=True, timeout=300,
         env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"},
     )  # fmt: skip
@@ -153,7 +160,7 @@ def foreign_to(modules: list[str], allowed: set[str]) -> list[str]:
     [
         ("trees", MODULES),
         ("net", MODULES),
-        ("ensemble", OF_AN_ENSEMBLE),
+        *((kind, OF_AN_ENSEMBLE | {BEHIND[kind]}) for kind in COMBINERS),
         ("command line", OF_THE_COMMAND_LINE),
     ],
 )
@@ -167,9 +174,15 @@ def test_trees_do_not_read_what_computes_nets(imported):
     assert "ultimate_deep.bundles.executors.net" in imported["net"]
 
 
+def test_every_combiner_was_computed_by_the_module_that_holds_it(imported):
+    seen = {name for kind in COMBINERS for name in imported[kind]}
+    assert {path.split(":")[0] for path in COMBINERS.values()} == set(BEHIND.values()) <= seen
+
+
 def test_the_list_would_notice_training_and_studies():
     intruders = [
         "ultimate_deep.experiments.run", "ultimate_deep.training.loop.fit", "keras_tuner",
+        "ultimate_deep.training.growing.grow", "ultimate_deep.experiments.ensembles.stacking",
         "ultimate_deep.training.optimizers.build", "ultimate_deep.training.schedules.schedules",
     ]  # fmt: skip
     assert foreign_to(intruders, MODULES) == intruders

@@ -57,6 +57,33 @@ def test_changed_missing_and_extra_files_are_named(folder):
         verified_manifest(folder)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "here"),
+    [
+        ("kind", "oracle", r"add the line that names its class, 'oracle': 'module:Class'"),
+        ("schema_version", 2, "copy the folder again"),
+    ],
+)
+def test_another_version_is_the_remedy_only_where_another_version_wrote_it(
+    folder, field, value, here
+):
+    edit(folder, **{field: value})
+    mine = library_versions()["ultimate-deep"]
+    with pytest.raises(BundleError, match=f"installed version of ultimate-deep, {mine},.*{here}"):
+        verified_manifest(folder)
+    edit(folder, libraries={"ultimate-deep": "9.9.9"})
+    with pytest.raises(BundleError, match=r"install the version .* that wrote it, 9\.9\.9$"):
+        verified_manifest(folder)
+
+
+def test_a_kind_that_could_not_be_loaded_is_not_written(tmp_path):
+    with pytest.raises(BundleError, match=r"got 'oracle'.*add the line .*kinds\.PREDICTORS"):
+        write_manifest(
+            tmp_path, feature_names=("x",), horizons=1, data_fingerprint="f", kind="oracle"
+        )
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("version", [0, 2, "1", None, True])
 def test_unknown_schema_versions_are_refused(folder, version):
     edit(folder, schema_version=version)

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from ultimate_deep import models
+from ultimate_deep.commands.help_text import help_of
+from ultimate_deep.commands.known_models import model_declared
 from ultimate_deep.commands.listing import listed_models
 from ultimate_deep.commands.parser import CONFIGS, MODEL_CONFIGS, model_options, parse
 from ultimate_deep.commands.settings import experiment_from, experiment_of, experiment_parser
+from ultimate_deep.commands.train import parser
 from ultimate_deep.experiments.experiment import builder_config
 from ultimate_deep.experiments.learners.registry import all_learners
 from ultimate_deep.models import registry
@@ -105,6 +108,21 @@ def test_bars_that_are_not_there_are_found_out_at_once():
     for path in ("absent.csv", "[here.csv, absent.csv]"):
         with pytest.raises(FileNotFoundError, match=r"no file or folder at \w+\.csv"):
             experiment_from(["--data.path", path])
+
+
+def test_a_model_of_a_further_family_is_known_by_its_learners_line(constant_learner, capsys):
+    config = experiment_from(["--model", "constant", "--model.options.pull", "2"])
+    assert (config.model.name, config.model.options) == ("constant", {"pull": 2.0})
+    assert "did you mean constant? models" in refused(capsys, "--model", "constnat")
+    told = refused(capsys, "--model", "constant", "--model.options.pul", "2")
+    assert "did you mean --model.options.pull?" in told
+    assert "presets are default" in refused(capsys, "--model", "constant", "--model.preset", "big")
+    assert [line.split() for line in listed_models() if line.startswith("constant")] == [
+        ["constant", "features", "-", "default"]
+    ]
+    help_text = help_of(parser(), "model", "constant", model_declared("constant"))
+    assert "--model.options.pull" in help_text
+    assert "Rows of a coin" in help_text
 
 
 def test_options_have_the_types_of_the_models_configuration():

@@ -97,6 +97,7 @@ class ConstantLearner(Learner):
     """Counts."""
 
     kind: ClassVar[str] = "constants"
+    predicts: ClassVar[str] = ConstantPredictor.kind
 
     @classmethod
     def names(cls) -> tuple[str, ...]:

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from ultimate_deep.bundles.bundle import load_any
+from ultimate_deep.bundles.kinds import PREDICTORS
 from ultimate_deep.bundles.predicting import predict_bars
+from ultimate_deep.commands.listing import listed_models
 from ultimate_deep.experiments.experiment import builder_config, prepare
 from ultimate_deep.experiments.learners.registry import (
     LEARNERS,
@@ -27,13 +29,12 @@ from ultimate_deep.training.progress import Progress
 pytestmark = pytest.mark.contract(by="family")
 
 QUIET = Progress()
-# A small model of each family; one that is missing here fails.
-EXAMPLES = {
+# Small models; a family that is not here shows its first one.
+SMALL = {
     "nets": ModelConfig(name="linear"),
     "trees": ModelConfig(name="hist_gradient_boosting", preset="tiny"),
-    "constants": ModelConfig(name="constant"),
 }
-FAMILIES = (*LEARNERS, "constants")
+FAMILIES = tuple(dict.fromkeys((*LEARNERS, "constants")))
 
 
 @pytest.fixture(autouse=True)
@@ -41,12 +42,16 @@ def fourth(constant_learner):
     """A family that no file of the product knows."""
 
 
+def example(family: str) -> ModelConfig:
+    return SMALL.get(family) or ModelConfig(name=learner_class(family).names()[0])
+
+
 def config_of(family: str, **changes) -> ExperimentConfig:
     values = {
         "name": "tiny",
         "data": DataConfig(simulated_rows=1_200),
         "features": FeatureConfig(names=("return_log_1", "momentum_z_20")),
-        "model": EXAMPLES[family],
+        "model": example(family),
         "fit": FitConfig(epochs=1, batch_size=128),
         "baselines": False,
     }
@@ -66,6 +71,7 @@ def test_a_plan_says_rows_and_size_and_what_it_planned_trains(family):
     assert planned.prepared is prepared
     rows = prepared.inputs.take(prepared.part("validation"))
     found, fitted = planned.fits.fit(prepared, QUIET)
+    assert found.kind == learner.predicts
     assert dict(found.shapes) == dict(prepared.inputs.shapes)
     logits = found.outputs(rows)["logits"]
     assert logits.shape == (len(prepared.part("validation")), found.horizons)
@@ -127,8 +133,20 @@ def test_every_model_has_one_learner_and_says_what_it_reads():
         assert learner.inputs_kind in get_args(Kind)
         assert "default" in learner.presets()
         assert isinstance(learner.finds, str)
+    listed = [line.split()[0] for line in listed_models()[1:] if not line.startswith(" ")]
+    assert listed == sorted(names)
     for family in FAMILIES:
         assert learner_class(family).kind == family
+
+
+def test_a_family_whose_bundles_could_not_be_loaded_is_refused_before_it_trains(
+    tmp_path, monkeypatch
+):
+    monkeypatch.delitem(PREDICTORS, "constants")
+    config = config_of("constants", artifacts=str(tmp_path))
+    with pytest.raises(ValueError, match=r"add the line .*'constants'.*bundles\.kinds\.PREDICTORS"):
+        run_experiment(config, QUIET)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_fourth_learner_runs_to_a_bundle_that_loads_and_predicts(tmp_path):

@@ -1,9 +1,16 @@
 """Interval, session, bars per year and gaps are found from times alone."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from ultimate_deep.market.sessions import find_bars_per_year, find_gaps, find_interval, find_session
+from ultimate_deep.market.sessions import (
+    find_bars_per_year,
+    find_gaps,
+    find_interval,
+    find_session,
+    median_interval,
+)
 
 HOUR = pd.Timedelta("1h")
 
@@ -58,6 +65,13 @@ def test_interval_is_the_most_common_difference():
     assert find_interval(hours(3).delete([4, 9])) == HOUR
     with pytest.raises(ValueError, match="at least two bars, got 1"):
         find_interval(hours(1)[:1])
+
+
+def test_the_median_interval_is_of_all_differences_and_zero_without_any():
+    times = np.array([0, 1, 2, 10, 20, 21], "datetime64[h]").astype("datetime64[ns]")
+    assert median_interval(times) == np.timedelta64(1, "h")
+    assert median_interval(times[1:5]) == np.timedelta64(8, "h")
+    assert median_interval(times[:1]) == median_interval(times[:0]) == np.timedelta64(0, "ns")
 
 
 @pytest.mark.parametrize(

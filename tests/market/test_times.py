@@ -1,10 +1,26 @@
+import datetime
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from ultimate_deep.market.bars import Bars
 from ultimate_deep.market.simulator import simulate_bars
-from ultimate_deep.market.times import clock_of, close_times, open_times, utc_time, utc_times
+from ultimate_deep.market.times import (
+    clock_of,
+    close_times,
+    duration_microseconds,
+    index_microseconds,
+    open_times,
+    opens_of_decisions,
+    stamp_microseconds,
+    utc_index,
+    utc_seconds,
+    utc_time,
+    utc_times,
+)
 
 NEW_YORK = pd.date_range("2024-03-10 00:00", periods=4, freq="h", tz="America/New_York")
 UTC = np.array(["2024-03-10T05", "2024-03-10T06", "2024-03-10T07", "2024-03-10T08"], "M8[ns]")
@@ -54,3 +70,57 @@ def test_the_clock_is_exact_in_float32():
     days = np.array(["1969-12-31T23:59:59", "2262-01-01T23:59:59"], "M8[ns]")
     assert clock_of(days).tolist() == [[-1.0, 86_399.0], [106_651.0, 86_399.0]]
     assert clock_of(days).dtype == np.float32
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_microseconds_are_those_of_whole_python_integers(unit):
+    """Before and after 1970, of one time and of many; what is finer than one is cut off."""
+    times = pd.DatetimeIndex(
+        ["1969-12-31 23:59:59", "2024-03-10 05:00:01", "2200-01-01"], tz="UTC"
+    ).as_unit(unit)
+    if unit == "ns":
+        times = times + pd.Timedelta(1_999, unit="ns")
+    epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+    microsecond = datetime.timedelta(microseconds=1)
+    expected = [(stamp.to_pydatetime(warn=False) - epoch) // microsecond for stamp in times]
+    assert index_microseconds(times).tolist() == expected
+    assert [stamp_microseconds(stamp) for stamp in times] == expected
+    for stamp, microseconds in zip(times, expected, strict=True):
+        assert utc_seconds(stamp) == microseconds / 1e6
+        assert utc_seconds(stamp.tz_convert("Asia/Tokyo")) == microseconds / 1e6
+        assert utc_seconds(stamp.to_pydatetime(warn=False)) == microseconds / 1e6
+
+
+def test_numbers_are_seconds_already_and_what_is_no_time_is_refused():
+    assert [utc_seconds(one) for one in (3, 1.5, np.int64(7), np.float64(0.1))] == [3, 1.5, 7, 0.1]
+    for naive in (pd.Timestamp("2024-01-01"), datetime.datetime(2024, 1, 1)):
+        with pytest.raises(TypeError, match="state their zone; got the naive 2024-01-01"):
+            utc_seconds(naive)
+    with pytest.raises(TypeError, match="a datetime or UTC seconds; got '2024'"):
+        utc_seconds("2024")
+
+
+def test_lengths_of_time_are_cut_to_whole_microseconds():
+    assert duration_microseconds(pd.Timedelta("1h")) == 3_600_000_000
+    assert duration_microseconds(pd.Timedelta(1_999, unit="ns")) == 1
+    assert duration_microseconds(pd.Timedelta(-1, unit="ns")) == -1
+
+
+def test_decided_bars_opened_an_interval_before(bars):
+    opened = opens_of_decisions(close_times(bars), bars.interval)
+    pd.testing.assert_index_equal(opened, bars.frame.index, check_names=False, exact=False)
+    assert str(utc_index(UTC).tz) == "UTC"
+
+
+def test_features_and_folds_leave_the_arithmetic_of_times_to_the_market():
+    root = Path(__file__).resolve().parents[2]
+    rooms = [root / "features", root / "ultimate_deep" / "evaluation" / "schemes"]
+    told = re.compile(r"\.asi8|as_unit\(|// 1000|microseconds=1|np\.diff\(times\)\.astype")
+    found = [
+        f"{path.relative_to(root)}: {line.strip()}"
+        for room in rooms
+        for path in sorted(room.rglob("*.py"))
+        for line in path.read_text().splitlines()
+        if told.search(line)
+    ]
+    assert found == []

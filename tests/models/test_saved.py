@@ -1,4 +1,4 @@
-"""Files that a fresh process can open: exports without our code, ours after `import models`."""
+"""Files that a fresh process opens: exports without our code, ours after `import ultimate_deep`."""
 
 import os
 import subprocess

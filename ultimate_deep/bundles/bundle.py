@@ -29,6 +29,7 @@ from ultimate_deep.bundles.manifest import (
     BundleError,
     verified_manifest,
     write_manifest,
+    writer_remedy,
 )
 from ultimate_deep.bundles.predicting import AnswersBars, AnyBundle
 from ultimate_deep.bundles.predictor import Predictor
@@ -201,8 +202,8 @@ class Bundle(AnswersBars):
         if unknown:
             raise BundleError(
                 f"{self.folder} needs features that the installed version does not know: "
-                f"{', '.join(unknown)}; it was written by ultimate-deep "
-                f"{self.manifest['libraries'].get('ultimate-deep')}: install that version"
+                f"{', '.join(unknown)}; "
+                f"{writer_remedy(self.manifest, 'bring back the code that registered them')}"
             )
 
     def complete_inputs(

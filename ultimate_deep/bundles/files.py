@@ -16,6 +16,7 @@ import numpy as np
 from sklearn.preprocessing import RobustScaler
 
 from ultimate_deep.bundles.manifest import BundleError
+from ultimate_deep.evaluation import signals
 from ultimate_deep.pipeline.scaling import ArrayScaler
 
 _ULTIMATE = "ultimate"
@@ -218,7 +219,7 @@ def check_temperature(temperature: np.ndarray, horizons: int) -> None:
 
 def check_threshold(threshold: float) -> None:
     """Raise `BundleError` unless the threshold is one that signals accept."""
-    if not 0.5 <= threshold <= 1:  # NaN fails too
-        raise BundleError(
-            f"threshold lies in [0.5, 1], got {threshold}; use what choose_threshold returns"
-        )
+    try:
+        signals.check_threshold(threshold)
+    except ValueError as error:
+        raise BundleError(f"{error}; use what choose_threshold returns") from error

@@ -23,10 +23,18 @@ def predictor_class(kind: str) -> type[Predictor]:
     """
     if kind not in PREDICTORS:
         raise ValueError(
-            f"no predictor is of kind {kind!r}; known kinds: {', '.join(PREDICTORS)}. A new one is "
-            "one file and one line in ultimate_deep.bundles.kinds.PREDICTORS"
+            f"no predictor is of kind {kind!r}, known are {', '.join(PREDICTORS)}; "
+            f"{kind_remedy(kind)}"
         )
     return named(PREDICTORS[kind])
+
+
+def kind_remedy(kind: str) -> str:
+    """Return which line makes a kind of predictor known."""
+    return (
+        f"add the line that names its class, {kind!r}: 'module:Class', to "
+        "ultimate_deep.bundles.kinds.PREDICTORS"
+    )
 
 
 def as_predictor(model: Any) -> Predictor:

@@ -8,12 +8,12 @@ import platform
 import re
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ultimate_deep.bundles.kinds import PREDICTORS
+from ultimate_deep.bundles.kinds import PREDICTORS, kind_remedy
 from ultimate_deep.machine.files import write_json
 from ultimate_deep.machine.plugins import missing_plugins, plugin_records
 
@@ -52,12 +52,15 @@ def library_versions() -> dict[str, str]:
     import keras  # reading a manifest needs none
 
     versions = {"python": platform.python_version(), "keras_backend": keras.backend.backend()}
-    for library in _LIBRARIES:
-        try:
-            versions[library] = importlib.metadata.version(library)
-        except importlib.metadata.PackageNotFoundError:
-            versions[library] = "not installed"
-    return versions
+    return versions | {library: library_version(library) for library in _LIBRARIES}
+
+
+def library_version(library: str) -> str:
+    """Return the version of an installed library, and that it is not installed otherwise."""
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def git_revision(folder: Path | None = None) -> dict[str, str | bool]:
@@ -128,8 +131,13 @@ def write_manifest(
         kind: What the model is: a key of `bundles.kinds.PREDICTORS`.
 
     Raises:
-        BundleError: The folder holds a link or a special file.
+        BundleError: A kind that cannot be loaded, or the folder holds a link or a special file.
     """
+    if kind not in PREDICTORS:
+        raise BundleError(
+            f"a bundle's kind is one of {', '.join(PREDICTORS)}, got {kind!r}, which could not be "
+            f"loaded again; {kind_remedy(kind)}"
+        )
     manifest = {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
@@ -212,8 +220,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     if version != SCHEMA_VERSION or isinstance(version, bool):
         raise BundleError(
             f"{path} has schema version {version!r} and this program reads {SCHEMA_VERSION}; "
-            "install the version of ultimate-deep that wrote it: "
-            f"{manifest.get('libraries', {})!r}"
+            f"{writer_remedy(manifest, 'copy the folder again from its origin')}"
         )
     for field, kind in _FIELDS.items():
         if not isinstance(manifest.get(field), kind):
@@ -225,9 +232,24 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         raise BundleError(
             f"{path} is of kind {manifest['kind']!r} and this program reads "
             f"{', '.join(PREDICTORS)}; "
-            "install the version of ultimate-deep that wrote it"
+            f"{writer_remedy(manifest, kind_remedy(manifest['kind']))}"
         )
     return manifest
+
+
+def writer_remedy(manifest: Mapping[str, Any], otherwise: str) -> str:
+    """Return what to do with a bundle that needs more than this program has.
+
+    Args:
+        manifest: Says which version wrote the bundle.
+        otherwise: What helps where the installed version wrote it, which a change of version
+            cannot do.
+    """
+    libraries = manifest.get("libraries")
+    wrote = libraries.get("ultimate-deep") if isinstance(libraries, dict) else None
+    if wrote == library_version("ultimate-deep"):
+        return f"the installed version of ultimate-deep, {wrote}, wrote it: {otherwise}"
+    return f"install the version of ultimate-deep that wrote it, {wrote or 'which it does not say'}"
 
 
 def _check_record(name: str, record: Any) -> None:

@@ -7,6 +7,7 @@ from ultimate_deep.bundles.predicting import AnyBundle, bundle_config
 from ultimate_deep.bundles.row_inputs import spread
 from ultimate_deep.bundles.uncertainty import Uncertainty
 from ultimate_deep.market.market import Market
+from ultimate_deep.market.times import opens_of_decisions
 from ultimate_deep.pipeline.rows import assemble_rows
 
 
@@ -27,11 +28,11 @@ def uncertainty_columns(bundle: AnyBundle, market: Market, *, passes: int) -> pd
     """
     rows = assemble_rows(market, bundle_config(bundle).label, bundle.compute_features)
     found, known = bundle.row_uncertainty(market, rows, passes=passes)
-    opens = rows.decision_time - np.timedelta64(market.interval.value, "ns")
+    opens = opens_of_decisions(rows.decision_time, market.interval)
     table = pd.DataFrame(
         {
             "symbol": np.array(rows.symbols, dtype=object)[rows.symbol_code],
-            "timestamp": pd.DatetimeIndex(opens, tz="UTC"),
+            "timestamp": opens,
             **{name: spread(values, known, len(opens)) for name, values in _first(found).items()},
         }
     )

@@ -1,9 +1,8 @@
-"""Every model in a line of its own, read from the models' files without loading Keras."""
+"""Every model in a line of its own, nets and trees read from their files without loading Keras."""
 
 import textwrap
 
-from ultimate_deep.models.declared import declared
-from ultimate_deep.models.registry import BUILDERS
+from ultimate_deep.commands.known_models import all_declared
 from ultimate_deep.models.trees.registry import TREES
 
 WIDTH = 120
@@ -12,8 +11,7 @@ WIDTH = 120
 def listed_models() -> list[str]:
     """Return a line for each model: its name, what it reads, the planted signals that it finds."""
     rows = []
-    for name in sorted(BUILDERS | TREES):
-        told = declared((BUILDERS | TREES)[name])
+    for name, told in all_declared().items():
         finds = "trees" if name in TREES else ", ".join(told.sees) or "-"
         rows.append((name, told.reads, finds, ", ".join(told.presets)))
     head = ("model", "reads", "finds the planted signals", "presets")

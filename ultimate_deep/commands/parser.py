@@ -14,12 +14,11 @@ from jsonargparse import ArgumentParser, Namespace
 
 from ultimate_deep.commands.command_parser import CommandParser, refuse
 from ultimate_deep.commands.help_text import help_of
+from ultimate_deep.commands.known_models import model_declared
 from ultimate_deep.commands.suggestions import check_options
 from ultimate_deep.machine.plugins import load_plugin
 from ultimate_deep.market.files import find_files
-from ultimate_deep.models.declared import Declared, declared
-from ultimate_deep.models.registry import BUILDERS
-from ultimate_deep.models.trees.registry import TREES
+from ultimate_deep.models.declared import Declared
 
 CONFIGS = Path(__file__).resolve().parent / "configs"
 MODEL_CONFIGS = CONFIGS / "models"
@@ -152,20 +151,6 @@ def model_files(name: str) -> list[str]:
         return ["--config", str(path)]
     model_declared(name)
     return ["--model.name", name]
-
-
-def model_declared(name: str) -> Declared:
-    """Return what a model's file declares, without running it.
-
-    Raises:
-        ValueError: No model has this name.
-    """
-    targets = BUILDERS | TREES
-    if name not in targets:
-        near = difflib.get_close_matches(name, targets, 1)
-        meant = f"did you mean {near[0]}? models" if near else "models"
-        raise ValueError(f"no model is called {name!r}; {meant} are {', '.join(sorted(targets))}")
-    return declared(targets[name])
 
 
 def model_options(name: str, options: dict[str, Any]) -> dict[str, Any]:

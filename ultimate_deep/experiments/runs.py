@@ -1,7 +1,10 @@
 """Folders of runs: named by time, never overwritten, with a link to the newest."""
 
+import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from ultimate_deep.machine.files import UNFINISHED, unfinished_folder, whole_file, write_json
 from ultimate_deep.pipeline.config import ExperimentConfig
@@ -62,6 +65,27 @@ def newest_unfinished(artifacts: Path, name: str = "", *, what: str = "run") -> 
 
 def _kind(unfinished: Path) -> str:
     return next((what for what, file in MARKS.items() if (unfinished / file).is_file()), "run")
+
+
+def refuse_other_settings(
+    unfinished: Path, stored: Mapping[str, Any], given: Mapping[str, Any]
+) -> None:
+    """Refuse to go on with a run that was started otherwise.
+
+    Args:
+        unfinished: Folder of the run that is to go on.
+        stored: How it was started, as JSON gives it back; may hold more than `given`.
+        given: How it would go on.
+
+    Raises:
+        ValueError: Naming all that differs.
+    """
+    given = json.loads(json.dumps(given))
+    if differing := [name for name in given if given[name] != stored.get(name)]:
+        raise ValueError(
+            f"{unfinished} was started with other settings of {', '.join(differing)}: resume it "
+            "with the same ones, or start anew without --resume"
+        )
 
 
 def point_latest(folder: Path) -> None:

@@ -17,6 +17,7 @@ from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.evaluation.signals import signal_from_probability
 from ultimate_deep.machine.files import write_json
 from ultimate_deep.machine.tables import TableFormat, write_table
+from ultimate_deep.market.times import opens_of_decisions, utc_index
 from ultimate_deep.pipeline.judge import Judge, Judgement
 
 SUMMARY_FILE = "summary.json"
@@ -86,13 +87,13 @@ def predictions(judge: Judge, judged: Judgement) -> pd.DataFrame:
     """Return one row for each decision that was judged, by symbol and time."""
     rows, part = judge.rows, judge.part
     assert judged.probability is not None
-    opens = rows.decision_time[part] - np.timedelta64(judge.market.interval.value, "ns")
+    decided = rows.decision_time[part]
     signal = signal_from_probability(judged.probability, judged.threshold, mode=judge.config.mode)
     return pd.DataFrame(
         {
             "symbol": np.array(rows.symbols, dtype=object)[rows.symbol_code[part]],
-            "timestamp": pd.DatetimeIndex(opens, tz="UTC"),
-            "decision_time": pd.DatetimeIndex(rows.decision_time[part], tz="UTC"),
+            "timestamp": opens_of_decisions(decided, judge.market.interval),
+            "decision_time": utc_index(decided),
             "probability_up": judged.probability,
             "signal": signal.astype(np.int64),
             "label": rows.labels[part],

@@ -1,1 +1,1 @@
-"""This computer: atomic files, thread pools, memory, tasks side by side."""
+"""This computer: whole files, the user's own folder, memory, threads, a user's own modules."""

@@ -46,6 +46,20 @@ def find_interval(index: pd.DatetimeIndex) -> pd.Timedelta:
     return pd.Timedelta(int(differences[np.argmax(counts)]), unit="ns")
 
 
+def median_interval(times: np.ndarray) -> np.timedelta64:
+    """Return the median difference between neighbouring times; zero with fewer than two.
+
+    For times of decisions, which may be those of several symbols; a market's own interval, the
+    most common difference, is `find_interval`.
+
+    Args:
+        times: `datetime64[ns]`, ascending.
+    """
+    if len(times) < 2:
+        return np.timedelta64(0, "ns")
+    return np.timedelta64(int(np.median(np.diff(times).astype(np.int64))), "ns")
+
+
 def find_session(index: pd.DatetimeIndex, interval: pd.Timedelta) -> tuple[Session, bool]:
     """Return the session, and whether the times settle it.
 

@@ -46,6 +46,21 @@ def test_equal_trials_count_once_and_independent_ones_fully(count):
     assert 1.0 < half < 5.0
 
 
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("trials", [2, 3, 7, 60])
+def test_rounding_never_carries_a_count_beyond_its_ends(count, trials):
+    """The ledger refuses less than one trial, or more than there are."""
+    rng = np.random.default_rng(trials)
+    # Orthogonal but for the last bit.
+    waves = np.cos(np.outer(np.arange(256) + 0.5, np.arange(1, trials + 1)) * np.pi / 256)
+    for _ in range(200):
+        one = rng.normal(size=(rng.integers(2, 40), 1)) * 10.0 ** rng.integers(-4, 3)
+        equal = np.repeat(one, trials, axis=1)
+        assert average_correlation(equal) <= 1.0
+        for table in (equal, one * rng.uniform(0.1, 9.0, size=trials), waves * one[0]):
+            assert 1.0 <= count(table) <= trials
+
+
 def test_families_of_equal_trials():
     families = np.repeat(np.random.default_rng(2).normal(size=(50_000, 4)), 5, axis=1)
     assert effective_trials_by_eigenvalues(families) == pytest.approx(4.0, rel=0.01)

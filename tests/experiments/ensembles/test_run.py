@@ -15,7 +15,6 @@ from scipy.special import expit
 from ultimate_deep.bundles.bundle import BundleError, load_any, load_bundle
 from ultimate_deep.bundles.ensembles.bundle import load_ensemble
 from ultimate_deep.bundles.ensembles.combiner import EnsembleError
-from ultimate_deep.bundles.ensembles.stacking import fit_logistic_stack
 from ultimate_deep.bundles.predicting import bundle_config
 from ultimate_deep.experiments.ensembles.config import EnsembleConfig
 from ultimate_deep.experiments.ensembles.members import (
@@ -24,6 +23,7 @@ from ultimate_deep.experiments.ensembles.members import (
     stacking_rows,
 )
 from ultimate_deep.experiments.ensembles.run import fit_combiner, run_ensemble
+from ultimate_deep.experiments.ensembles.stacking import fit_logistic_stack
 from ultimate_deep.experiments.run import run_experiment
 from ultimate_deep.market.config import DataConfig, LabelSpec
 from ultimate_deep.market.market import load_market

@@ -20,10 +20,11 @@ from ultimate_deep.experiments.tuning.searcher import (
     SearchTask,
     TrialPlan,
     build_searcher,
+    search_task,
 )
-from ultimate_deep.experiments.tuning.spaces import distinct_configurations
+from ultimate_deep.experiments.tuning.spaces import check_finite, distinct_configurations
 from ultimate_deep.experiments.tuning.tune import tune_experiment
-from ultimate_deep.experiments.tuning.tune_config import TuneConfig
+from ultimate_deep.experiments.tuning.tune_config import EVERY_SEARCH, TuneConfig
 from ultimate_deep.market.config import DataConfig
 from ultimate_deep.models.search_space import Choice, FloatRange, IntRange
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
@@ -38,10 +39,17 @@ FINITE = {
 CONTINUOUS = FINITE | {"fit.learning_rate": FloatRange(low=1e-4, high=1e-2, log=True)}
 
 
+# A name that no searcher of the product can have, so that one called grid may come.
+OWN = "grid_of_the_tests"
+
+
 class Grid:
     """Every configuration of a finite space, once, to the end."""
 
+    reads = ()
+
     def __init__(self, task: SearchTask) -> None:
+        check_finite(task.space, task.tune.search)
         product = itertools.product(*map(_points, task.space.values()))
         self._left = [dict(zip(task.space, values, strict=True)) for values in product]
         self._told, self._epochs = 0, task.epochs
@@ -69,10 +77,8 @@ def _points(entry):
 pytestmark = pytest.mark.contract
 # Searcher, space, settings.
 CASES = [
-    *((name, FINITE, {}) for name in SEARCHERS),
-    *((name, CONTINUOUS, {}) for name in SEARCHERS),
+    *((name, space, {}) for name in (*SEARCHERS, OWN) for space in (FINITE, CONTINUOUS)),
     ("hyperband", CONTINUOUS, {"factor": 2, "iterations": 2}),
-    ("grid", FINITE, {}),
 ]
 IDS = [f"{name}-{len(space)}{'-'.join(['', *options])}" for name, space, options in CASES]
 every_searcher = pytest.mark.parametrize(("name", "space", "options"), CASES, ids=IDS)
@@ -80,12 +86,24 @@ every_searcher = pytest.mark.parametrize(("name", "space", "options"), CASES, id
 
 @pytest.fixture(autouse=True)
 def _with_grid(monkeypatch):
-    monkeypatch.setitem(SEARCHERS, "grid", f"{__name__}:Grid")
+    monkeypatch.setitem(SEARCHERS, OWN, f"{__name__}:Grid")
 
 
 def _searcher(name, space, options, seed=3, folder=None) -> Searcher:
+    """Build it; a test ends here where it declines a continuous range as it should."""
     tune = TuneConfig(search=name, **options)
-    return build_searcher(SearchTask(tune=tune, space=space, epochs=4, seed=seed, folder=folder))
+    task = SearchTask(tune=tune, space=space, epochs=4, seed=seed, folder=folder)
+    try:
+        return build_searcher(task)
+    except ValueError as error:
+        if space is not CONTINUOUS or not _declines(str(error)):
+            raise
+    pytest.skip(f"{name} declines continuous ranges")
+
+
+def _declines(message: str) -> bool:
+    """Whether a message names the continuous field and the remedy."""
+    return "fit.learning_rate" in message and "tune.fields" in message
 
 
 def _formula(request: Request) -> Result:
@@ -250,15 +268,52 @@ def test_it_writes_into_its_folder_only(name, space, options, tmp_path, monkeypa
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("name", ["random", "hyperband"])
+def test_those_of_kerastuner_read_continuous_ranges(name):
+    assert _searcher(name, CONTINUOUS, {}).plan.trials > 0
+
+
+def test_a_grid_declines_a_continuous_range_and_goes_through_what_its_remedy_names():
+    task = SearchTask(tune=TuneConfig(search=OWN), space=CONTINUOUS, epochs=4, seed=3)
+    with pytest.raises(ValueError, match=r"got fit\.learning_rate 0\.0001 to 0\.01, log scale"):
+        build_searcher(task)
+    config = ExperimentConfig(model=ModelConfig(name="mlp"))
+    remedy = TuneConfig(search=OWN, fields=("fit.batch_size",))
+    assert build_searcher(search_task(config, remedy)).plan.trials == 3
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("trials", 5), ("factor", 2), ("iterations", 2)], ids=str
+)
+@pytest.mark.parametrize("name", [*SEARCHERS, OWN])
+def test_settings_that_it_does_not_read_are_refused_and_those_that_it_reads_change_it(
+    name, setting, value
+):
+    plain = _searcher(name, FINITE, {})
+    if setting in plain.reads:
+        assert _searcher(name, FINITE, {setting: value}).plan != plain.plan
+        return
+    refused = rf"{name} search does not read tune\.{setting} {value}; leave it out"
+    with pytest.raises(ValueError, match=refused):
+        _searcher(name, FINITE, {setting: value})
+
+
+def test_every_setting_holds_for_every_search_or_is_read_by_one():
+    fields = {field.name for field in dataclasses.fields(TuneConfig)}
+    own = {field for name in SEARCHERS for field in _searcher(name, FINITE, {}).reads}
+    assert {*EVERY_SEARCH} | own == fields
+    assert not {*EVERY_SEARCH} & own
+
+
 def test_an_unknown_searcher_is_refused_with_what_there_is():
-    with pytest.raises(ValueError, match=r"tune\.search is one of .*hyperband, grid, got 'x'"):
+    with pytest.raises(ValueError, match=r"tune\.search is one of .*hyperband, .*got 'x'"):
         TuneConfig(search="x")
 
 
 def test_the_command_line_offers_what_is_registered():
     parser = ArgumentParser()
     parser.add_class_arguments(TuneConfig, "tune")
-    names = [name for name in SEARCHERS if name != "grid"]
+    names = [name for name in SEARCHERS if name != OWN]
     assert "{" + ",".join(names) + "}" in parser.format_help()
 
 
@@ -278,12 +333,12 @@ def test_a_second_searcher_searches_from_bars_to_bundle(tmp_path, plain_figures)
         plans.append(plan)
         return True
 
-    tune = TuneConfig(search="grid", epochs=1, fields=("fit.batch_size",))
+    tune = TuneConfig(search=OWN, epochs=1, fields=("fit.batch_size",))
     tuned = tune_experiment(config, tune, Progress(), confirm=confirm)
     assert (plans[0].trials, plans[0].configurations, plans[0].epochs) == (3, 3, 3)
     trials = pd.read_csv(tuned.run.folder / "trials.csv")
     assert list(trials["fit.batch_size"]) == [128, 256, 512]
     metrics = json.loads((tuned.run.folder / "metrics.json").read_text())
-    assert metrics["tuning"]["tune"]["search"] == "grid"
+    assert metrics["tuning"]["tune"]["search"] == OWN
     assert metrics["trials"]["by_kind"]["tuning"] == metrics["tuning"]["configurations"] == 3
     assert metrics["tuning"]["best_trial"]["validation_loss"] == trials["validation_loss"].min()

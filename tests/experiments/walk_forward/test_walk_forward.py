@@ -216,9 +216,9 @@ def test_a_stopped_walk_goes_on_to_the_same_end(walked, tmp_path, monkeypatch):
         walk_forward(config(tmp_path), TWO_FOLDS, QUIET)
     monkeypatch.undo()
     other = dataclasses.replace(TWO_FOLDS, validation=0.2)
-    with pytest.raises(ValueError, match="started with other walk"):
+    with pytest.raises(ValueError, match="started with other settings of walk"):
         walk_forward(config(tmp_path), other, QUIET, resume=True)
-    with pytest.raises(ValueError, match="started with other seed"):
+    with pytest.raises(ValueError, match="started with other settings of seed"):
         walk_forward(config(tmp_path, seed=1), TWO_FOLDS, QUIET, resume=True)
     resumed = walk_forward(config(tmp_path), TWO_FOLDS, QUIET, resume=True)
     for one, two in zip(resumed.results, walked.results, strict=True):

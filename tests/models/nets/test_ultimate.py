@@ -198,8 +198,7 @@ def test_no_dense_units_is_a_net_too():
 @pytest.mark.slow
 @pytest.mark.parametrize("residual_scaling", ["1/sqrt(depth)", "none", "rezero"])
 def test_five_hundred_blocks_keep_signal_and_gradient_sane_and_train(residual_scaling):
-    fields = {"width": 16, "dense_blocks_per_unit": (5, 5), "dropout_rate": 0.1}
-    fields["residual_scaling"] = residual_scaling
+    fields = {"width": 16, "dropout_rate": 0.1, "residual_scaling": residual_scaling}
     model = build_ultimate(INPUTS, config=UltimateConfig(**fields, memory="checkpoint"))
     x, y = data()
     stack = model.get_layer("residual_stack")

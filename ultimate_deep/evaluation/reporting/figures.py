@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
 from ultimate_deep.evaluation.arrays import Array1D
@@ -84,6 +85,14 @@ def add_legend(axis: Axes, place: Place = "best") -> None:
     """Add a legend without a box where anything is labelled."""
     if axis.get_legend_handles_labels()[0]:
         axis.legend(loc=place, frameon=False, labelcolor=INK, fontsize=_LEAST_TEXT)
+
+
+def date_axis(axis: Axes) -> None:
+    """Label the horizontal axis with dates, few and short."""
+    locator = AutoDateLocator(minticks=4, maxticks=9)
+    axis.xaxis.set_major_locator(locator)
+    axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    axis.xaxis.get_offset_text().set_color(MUTED)
 
 
 def say(axis: Axes, message: str) -> None:

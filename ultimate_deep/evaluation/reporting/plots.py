@@ -4,8 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
@@ -191,7 +189,7 @@ def plot_equity(
     fig.label_axes(axes[0], title, "", "times the start", simulated=simulated)
     fig.label_axes(axes[1], "Drawdown", "", "", simulated=simulated)
     axes[0].sharex(axes[1])
-    _date_axis(axes[1])
+    fig.date_axis(axes[1])
     axes[0].tick_params(labelbottom=False)
     axes[0].xaxis.get_offset_text().set_visible(False)
     fig.add_legend(axes[0], "upper left")
@@ -238,10 +236,3 @@ def _cell(column: int, row: int, shade: float) -> Rectangle:
 def _parts(test: Predictions, validation: Predictions | None) -> list[tuple[Predictions, str, str]]:
     first = [(validation, "validation", fig.VALIDATION)] if validation is not None else []
     return [*first, (test, "test", fig.MODEL)]
-
-
-def _date_axis(axis: Axes) -> None:
-    locator = AutoDateLocator(minticks=4, maxticks=9)
-    axis.xaxis.set_major_locator(locator)
-    axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    axis.xaxis.get_offset_text().set_color(fig.MUTED)

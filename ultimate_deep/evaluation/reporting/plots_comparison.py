@@ -3,9 +3,6 @@
 import math
 from collections.abc import Sequence
 
-from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
 from ultimate_deep.evaluation.reporting import figures as fig
 from ultimate_deep.evaluation.reporting.comparison_data import ComparedModel
 from ultimate_deep.market.times import utc_times
@@ -26,19 +23,12 @@ def plot_equities(models: Sequence[ComparedModel], *, simulated: bool) -> str:
         style = (0, (4, 2)) if model.baseline else "-"
         axis.plot(stamps[kept], equity[kept], color=colour, lw=1.5, linestyle=style, label=name)
     axis.axhline(1.0, color=fig.MUTED, linewidth=1)
-    _dates(axis)
+    fig.date_axis(axis)
     fig.label_axes(
         axis, "Equity on the test part after costs", "", "times the start", simulated=simulated
     )
     fig.add_legend(axis, "upper left")
     return fig.to_svg(figure, "equities", "Equity of every model")
-
-
-def _dates(axis: Axes) -> None:
-    locator = AutoDateLocator(minticks=4, maxticks=9)
-    axis.xaxis.set_major_locator(locator)
-    axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    axis.xaxis.get_offset_text().set_color(fig.MUTED)
 
 
 def drawable(models: Sequence[ComparedModel], metric: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+from matplotlib.dates import date2num
 from matplotlib.patches import Patch
 
 from ultimate_deep.evaluation.reporting import figures as fig
@@ -43,7 +43,8 @@ def plot_scheme(scheme: Scheme, title: str, *, simulated: bool, name: str = "sch
     axis.set_yticks(range(len(chosen)), [str(number + 1) for number in chosen], color=fig.INK)
     axis.set_ylim(len(chosen) - 0.4, -0.6)
     axis.grid(False)
-    _dates(axis)
+    axis.xaxis_date()
+    fig.date_axis(axis)
     shown = f" ({len(chosen)} of {len(folds)} folds)" if len(chosen) < len(folds) else ""
     fig.label_axes(axis, title + shown, "", "fold", simulated=simulated)
     handles = [Patch(color=_COLOURS[code], label=_PARTS[code]) for code in _ORDER if code in used]
@@ -104,14 +105,6 @@ def _stretches(spans: Spans, inside: np.ndarray) -> Iterator[tuple[float, float]
     for first, stop in zip(edges[::2], edges[1::2], strict=True):
         end = times[stop] if stop < len(times) else times[-1] + spans.interval
         yield float(date2num(times[first])), float(date2num(end))
-
-
-def _dates(axis: Axes) -> None:
-    locator = AutoDateLocator(minticks=4, maxticks=9)
-    axis.xaxis_date()
-    axis.xaxis.set_major_locator(locator)
-    axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    axis.xaxis.get_offset_text().set_color(fig.MUTED)
 
 
 def _description(scheme: Scheme, folds: Sequence[Fold]) -> str:

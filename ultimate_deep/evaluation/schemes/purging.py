@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ultimate_deep.market.sessions import median_interval
 from ultimate_deep.market.splits import checked_spans
 
 _Times = np.ndarray | pd.DatetimeIndex
@@ -55,7 +56,7 @@ class Spans:
         """
         decided, ended = checked_spans(decision_time, label_end_time)
         times, place = np.unique(decided, return_inverse=True)
-        return cls(decided, ended, times, place, _interval(times, interval))
+        return cls(decided, ended, times, place, _given_or_found(times, interval))
 
     def __len__(self) -> int:
         return len(self.decided)
@@ -152,11 +153,9 @@ def _widened(
     return min(start, period.start - width), max(end, period.end + width)
 
 
-def _interval(times: np.ndarray, interval: pd.Timedelta | None) -> np.timedelta64:
+def _given_or_found(times: np.ndarray, interval: pd.Timedelta | None) -> np.timedelta64:
     if interval is None:
-        if len(times) < 2:
-            return np.timedelta64(0, "ns")
-        return np.timedelta64(int(np.median(np.diff(times).astype(np.int64))), "ns")
+        return median_interval(times)
     if interval <= pd.Timedelta(0):
         raise ValueError(f"interval must be positive, got {interval}; give the bars' length")
     return interval.to_timedelta64()

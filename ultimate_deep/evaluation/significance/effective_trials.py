@@ -25,7 +25,8 @@ def average_correlation(trial_returns: npt.ArrayLike) -> float:
         return math.nan
     # The sum over all entries of the correlation matrix, without building it.
     total = float(np.square(score.sum(axis=1)).sum()) / rows
-    return (total - trials) / (trials * (trials - 1.0))
+    # Rounding may lift that of equal trials above one.
+    return min((total - trials) / (trials * (trials - 1.0)), 1.0)
 
 
 def effective_trials_by_correlation(trial_returns: npt.ArrayLike) -> float:
@@ -51,7 +52,7 @@ def effective_trials_by_correlation(trial_returns: npt.ArrayLike) -> float:
     if trials == 1:
         return 1.0
     correlation = max(average_correlation(trial_returns), 0.0)
-    return correlation + (1.0 - correlation) * trials
+    return _within(correlation + (1.0 - correlation) * trials, trials)
 
 
 def effective_trials_by_eigenvalues(trial_returns: npt.ArrayLike) -> float:
@@ -70,7 +71,12 @@ def effective_trials_by_eigenvalues(trial_returns: npt.ArrayLike) -> float:
     rows, trials = score.shape
     # The squared entries sum up to the squared eigenvalues; the smaller Gram matrix has the same.
     gram = score.T @ score if trials <= rows else score @ score.T
-    return trials**2 / (float(np.square(gram).sum()) / rows**2)
+    return _within(trials**2 / (float(np.square(gram).sum()) / rows**2), trials)
+
+
+def _within(effective: float, trials: int) -> float:
+    """Return a count that rounding has not carried beyond its ends, one and all trials."""
+    return min(max(effective, 1.0), float(trials))
 
 
 def _trials(trial_returns: npt.ArrayLike) -> int:

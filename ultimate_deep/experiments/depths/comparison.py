@@ -17,7 +17,12 @@ import pandas as pd
 from ultimate_deep.experiments.depths.cells import Cell, entries, run_cell
 from ultimate_deep.experiments.depths.config import ComparisonConfig, data_sets
 from ultimate_deep.experiments.experiment import Prepared, prepare
-from ultimate_deep.experiments.runs import new_run_folder, newest_unfinished, start_run
+from ultimate_deep.experiments.runs import (
+    new_run_folder,
+    newest_unfinished,
+    refuse_other_settings,
+    start_run,
+)
 from ultimate_deep.experiments.trials import TrialBook
 from ultimate_deep.machine.files import finish_folder, remove_drafts, unfinished_folder, write_json
 from ultimate_deep.pipeline.config import ExperimentConfig
@@ -154,13 +159,8 @@ def _check_same(unfinished: Path, config: ExperimentConfig, comparison: Comparis
     path = unfinished / COMPARISON_FILE
     stored |= json.loads(path.read_text()) if path.exists() else {}
     given = config.to_dict() | {"comparison": dataclasses.asdict(comparison)}
-    given = json.loads(json.dumps(given))
-    differing = [name for name in given if given[name] != stored.get(name) and name != "artifacts"]
-    if differing:
-        raise ValueError(
-            f"{unfinished} was started with other settings of {', '.join(differing)}: resume it "
-            "with the same ones, or start a new comparison without --resume"
-        )
+    del given["artifacts"]  # the folder may have been moved
+    refuse_other_settings(unfinished, stored, given)
 
 
 def _result_sentence(result: Mapping[str, Any]) -> str:

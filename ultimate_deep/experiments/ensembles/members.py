@@ -9,18 +9,18 @@ import pandas as pd
 
 from ultimate_deep.bundles.bundle import Bundle
 from ultimate_deep.bundles.ensembles.combiner import EnsembleError
-from ultimate_deep.bundles.ensembles.out_of_fold import (
+from ultimate_deep.bundles.ensembles.outputs import feature_union, member_logits
+from ultimate_deep.bundles.predicting import bundle_config
+from ultimate_deep.bundles.predictor import Predictor
+from ultimate_deep.evaluation.schemes.purging import Spans
+from ultimate_deep.experiments.ensembles.config import EnsembleConfig
+from ultimate_deep.experiments.ensembles.out_of_fold import (
     MemberFit,
     OutOfFold,
     Predict,
     fold_scheme,
     predict_out_of_fold,
 )
-from ultimate_deep.bundles.ensembles.outputs import feature_union, member_logits
-from ultimate_deep.bundles.predicting import bundle_config
-from ultimate_deep.bundles.predictor import Predictor
-from ultimate_deep.evaluation.schemes.purging import Spans
-from ultimate_deep.experiments.ensembles.config import EnsembleConfig
 from ultimate_deep.experiments.experiment import prepare_rows
 from ultimate_deep.experiments.learners.registry import learner_of
 from ultimate_deep.experiments.warm_start import refuse_start

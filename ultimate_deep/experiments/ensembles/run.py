@@ -16,28 +16,29 @@ from rich.table import Table
 from ultimate_deep.bundles import files
 from ultimate_deep.bundles.bundle import Bundle, load_bundle
 from ultimate_deep.bundles.ensembles.combiner import Combiner, EnsembleError
-from ultimate_deep.bundles.ensembles.diversity import member_table
 from ultimate_deep.bundles.ensembles.outputs import feature_columns
-from ultimate_deep.bundles.ensembles.pooling import average_pool, fit_pool
+from ultimate_deep.bundles.ensembles.pooling import average_pool
 from ultimate_deep.bundles.ensembles.predictor import (
     CALIBRATION_FILE,
     MEMBERS_FILE,
     EnsemblePredictor,
 )
-from ultimate_deep.bundles.ensembles.stacking import fit_logistic_stack, fit_tree_stack
-from ultimate_deep.bundles.ensembles.two_stage import StoppingRows, fit_two_stage
 from ultimate_deep.bundles.manifest import write_manifest
 from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.evaluation.reporting.data import ReportData
 from ultimate_deep.evaluation.reporting.json_report import write_json_report
 from ultimate_deep.evaluation.reporting.report import write_report
 from ultimate_deep.experiments.ensembles.config import EnsembleConfig
+from ultimate_deep.experiments.ensembles.diversity import member_table
 from ultimate_deep.experiments.ensembles.members import (
     Members,
     open_members,
     out_of_fold_logits,
     stacking_rows,
 )
+from ultimate_deep.experiments.ensembles.pooling import fit_pool
+from ultimate_deep.experiments.ensembles.stacking import fit_logistic_stack, fit_tree_stack
+from ultimate_deep.experiments.ensembles.two_stage import StoppingRows, fit_two_stage
 from ultimate_deep.experiments.experiment import Outcome, evaluate
 from ultimate_deep.experiments.judging.assessing import assess_outcome
 from ultimate_deep.experiments.reporting import report_data

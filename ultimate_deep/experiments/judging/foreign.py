@@ -30,7 +30,7 @@ from ultimate_deep.machine.tables import TableFormat
 from ultimate_deep.market.bars import Bars
 from ultimate_deep.market.config import LabelSpec
 from ultimate_deep.market.market import Market, as_market
-from ultimate_deep.market.times import utc_times
+from ultimate_deep.market.times import utc_time, utc_times
 from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig
 from ultimate_deep.pipeline.judge import Judge, Judgement
 from ultimate_deep.pipeline.rows import Rows, assemble_rows
@@ -209,7 +209,7 @@ def _utc(stamp: str | pd.Timestamp, what: str) -> np.datetime64:
         time = time.tz_localize("UTC")
     if pd.isna(time):
         raise ValueError(f"{what} is the time of a bar, got {stamp!r}")
-    return time.tz_convert(None).to_datetime64()
+    return utc_time(time)
 
 
 def _by_symbol(probabilities: Given, market: Market) -> dict[str, pd.Series]:

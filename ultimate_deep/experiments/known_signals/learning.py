@@ -10,7 +10,6 @@ A model sees a signal where it reaches 0.8 of the oracle on the last 15% of the 
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,7 +28,14 @@ from ultimate_deep.evaluation.measures.oracle import (
 )
 from ultimate_deep.experiments.known_signals.signals import SIGNALS, MarketCase, Task, make_task
 from ultimate_deep.models.inputs import Reads
-from ultimate_deep.models.registry import BUILDERS, build_model, preset_config, presets, reads
+from ultimate_deep.models.registry import (
+    build_model,
+    memory_filler,
+    named_presets,
+    preset_config,
+    presets,
+    reads,
+)
 from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.loop.compiled import CompiledFit
@@ -186,7 +192,7 @@ def build_case(case: LearningCase, task: Task) -> keras.Model:
 
 def _fill_memory(name: str, model: keras.Model, task: Task) -> None:
     """Let a model with an index of past windows fill it with the training part's."""
-    fill = getattr(_module(name), "fill_memory", None)
+    fill = memory_filler(name)
     if fill is not None:
         train = task.parts["train"]
         fill(model, train.x, train.y, task.returns, task.known)
@@ -195,12 +201,8 @@ def _fill_memory(name: str, model: keras.Model, task: Task) -> None:
 def _learning_rate(case: LearningCase) -> float:
     if case.learning_rate is not None:
         return case.learning_rate
-    preset = getattr(_module(case.model), "PRESETS", {}).get(case.preset)
+    preset = named_presets(case.model).get(case.preset)
     return LEARNING_RATE if preset is None else float(preset.learning_rate)
-
-
-def _module(name: str) -> Any:
-    return importlib.import_module(BUILDERS[name].split(":")[0])
 
 
 def main(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from ultimate_deep.bundles.kinds import PREDICTORS, kind_remedy
 from ultimate_deep.bundles.predictor import Predictor
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.inputs.config import Kind
@@ -68,11 +69,13 @@ class Learner(ABC):
 
     Class attributes:
         kind: Key of `experiments.learners.registry.LEARNERS`, a plural in messages.
+        predicts: Kind of the predictor that `fit` returns, a key of `bundles.kinds.PREDICTORS`.
         goes_on: Whether training can be paused, goes on from a checkpoint, and can start from
             another run's weights. What cannot is trained in one go.
     """
 
     kind: ClassVar[str]
+    predicts: ClassVar[str]
     goes_on: ClassVar[bool] = False
 
     def __init__(self, name: str) -> None:
@@ -167,8 +170,14 @@ class Learner(ABC):
         """Return the experiment with `inputs.kind` as the model reads it, and its preset's fit.
 
         Raises:
-            ValueError: What `check` refuses, or another kind of inputs than the model reads.
+            ValueError: What `check` refuses, another kind of inputs than the model reads, or a
+                family whose bundles could not be loaded again.
         """
+        if self.predicts not in PREDICTORS:
+            raise ValueError(
+                f"the {self.kind} become predictors of kind {self.predicts!r}, which no bundle can "
+                f"hold yet, known are {', '.join(PREDICTORS)}; {kind_remedy(self.predicts)}"
+            )
         self.check(config)
         own, given = self.inputs_kind, config.inputs.kind
         kind = own if given == "auto" else given

@@ -29,6 +29,7 @@ class NetLearner(Learner):
     """Builds and trains the nets of `models.registry`."""
 
     kind: ClassVar[str] = "nets"
+    predicts: ClassVar[str] = "keras"
     goes_on: ClassVar[bool] = True
 
     @classmethod

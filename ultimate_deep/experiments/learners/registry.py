@@ -1,9 +1,13 @@
 """Every family of models that learns. A new one is one file and one line here."""
 
-import importlib
+from __future__ import annotations
 
-from ultimate_deep.experiments.learners.learner import Learner
-from ultimate_deep.pipeline.config import ExperimentConfig
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the names are known without Keras
+    from ultimate_deep.experiments.learners.learner import Learner
+    from ultimate_deep.pipeline.config import ExperimentConfig
 
 LEARNERS: dict[str, str] = {
     "nets": "ultimate_deep.experiments.learners.net:NetLearner",
@@ -35,7 +39,7 @@ def learner_of(name: str) -> Learner:
             return family(name)
     known = sorted(learner.name for learner in all_learners())
     raise ValueError(
-        f"no model is called {name!r}; known models: {', '.join(known)}; a new net is one file in "
+        f"no model is called {name!r}, known are {', '.join(known)}; a new net is one file in "
         "models/nets/ and one line in ultimate_deep.models.registry.BUILDERS: "
         '"name": "ultimate_deep.models.nets.name:build_name"; a new family of models is one line '
         "in ultimate_deep.experiments.learners.registry.LEARNERS"

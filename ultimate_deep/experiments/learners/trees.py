@@ -22,6 +22,7 @@ class TreesLearner(Learner):
     """Grows the trees of `models.trees.registry`."""
 
     kind: ClassVar[str] = "trees"
+    predicts: ClassVar[str] = "trees"
 
     @classmethod
     def names(cls) -> tuple[str, ...]:

@@ -33,20 +33,11 @@ _WORKER = "tuner0"  # KerasTuner's name for the only one
 
 
 def build_random(task: SearchTask) -> "OracleSearcher":
-    """Return a search that draws every configuration independently and trains it to the end.
-
-    Raises:
-        ValueError: Iterations, which this search does not have.
-    """
-    if task.tune.iterations != 1:
-        raise ValueError(
-            f"a random search has no iterations, got tune.iterations {task.tune.iterations}; "
-            "leave it out, and change tune.trials"
-        )
+    """Return a search that draws every configuration independently and trains it to the end."""
     trials = task.tune.trials or DEFAULT_TRIALS
     oracle = keras_tuner.oracles.RandomSearchOracle(max_trials=trials, **_options(task))
     rung = Rung(bracket=0, rung=0, trials=trials, start_epoch=0, epochs=task.epochs)
-    return OracleSearcher(oracle, task, TrialPlan(rungs=(rung,)))
+    return OracleSearcher(oracle, task, TrialPlan(rungs=(rung,)), reads=("trials",))
 
 
 def build_hyperband(task: SearchTask) -> "OracleSearcher":
@@ -71,7 +62,8 @@ def build_hyperband(task: SearchTask) -> "OracleSearcher":
         for bracket in reversed(range(oracle._get_num_brackets()))
         for rung in range(oracle._get_num_rounds(bracket))
     )
-    return OracleSearcher(oracle, task, TrialPlan(rungs=rungs, iterations=task.tune.iterations))
+    plan = TrialPlan(rungs=rungs, iterations=task.tune.iterations)
+    return OracleSearcher(oracle, task, plan, reads=("factor", "iterations"))
 
 
 class OracleSearcher:
@@ -83,15 +75,23 @@ class OracleSearcher:
         oracle: Proposes; seeded, and with the task's space.
         task: What is searched; KerasTuner's files go into `keras_tuner/` of its folder.
         plan: What the oracle is going to propose.
+        reads: Fields of `TuneConfig` that it was made from.
     """
 
-    def __init__(self, oracle: Any, task: SearchTask, plan: TrialPlan) -> None:
-        self._oracle, self._task, self._plan = oracle, task, plan
+    def __init__(
+        self, oracle: Any, task: SearchTask, plan: TrialPlan, reads: tuple[str, ...]
+    ) -> None:
+        self._oracle, self._task, self._plan, self._reads = oracle, task, plan, reads
         self._configurations: dict[str, str] = {}
         oracle.verbose = 0
         # By default 20 repeated draws end a search, quietly and with Hyperband's rungs unfilled.
         oracle._max_collisions = MOST_COLLISIONS
         _keep_files(oracle, task)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Fields that the oracle was made from."""
+        return self._reads
 
     @property
     def plan(self) -> TrialPlan:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -12,7 +13,7 @@ from ultimate_deep.experiments.tuning.spaces import (
     tuned_space,
     value_sentence,
 )
-from ultimate_deep.experiments.tuning.tune_config import TuneConfig
+from ultimate_deep.experiments.tuning.tune_config import EVERY_SEARCH, TuneConfig, unread_settings
 from ultimate_deep.models.search_space import SearchSpace
 from ultimate_deep.pipeline.config import ExperimentConfig
 
@@ -155,7 +156,12 @@ class Searcher(Protocol):
 
     What it proposes depends on its task and on what it was told, on nothing else: whoever builds
     it anew and tells it the same results gets the same proposals, which is how a search resumes.
+    What builds it declines a space that it does not read, such as `spaces.check_finite` does.
     """
+
+    @property
+    def reads(self) -> Collection[str]:
+        """Fields of `TuneConfig` that it reads beside `EVERY_SEARCH`; others are refused."""
 
     @property
     def plan(self) -> TrialPlan:
@@ -195,10 +201,17 @@ def build_searcher(task: SearchTask) -> Searcher:
     """Return the searcher that `tune.search` names.
 
     Raises:
-        ValueError: No such searcher, settings that it does not read, or a space with fewer
-            configurations than it draws without repetition.
+        ValueError: No such searcher, settings or a space that it does not read, or a space with
+            fewer configurations than it draws without repetition.
     """
     searcher: Searcher = searcher_builder(task.tune.search)(task)
+    if unread := unread_settings(task.tune, searcher.reads):
+        given = " and ".join(f"tune.{name} {value}" for name, value in unread.items())
+        reads = ", ".join(f"tune.{name}" for name in (*searcher.reads, *EVERY_SEARCH[1:]))
+        raise ValueError(
+            f"a {task.tune.search} search does not read {given}; leave it out, and change what it "
+            f"reads: {reads}"
+        )
     needed, held = searcher.plan.configurations, distinct_configurations(task.space)
     if needed > held:
         raise ValueError(

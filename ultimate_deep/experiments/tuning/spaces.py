@@ -58,6 +58,25 @@ def distinct_configurations(space: SearchSpace) -> float:
     return math.prod(sizes)
 
 
+def check_finite(space: SearchSpace, search: str) -> None:
+    """Decline a space with a continuous range, for a search that goes through all values.
+
+    Args:
+        space: What is searched.
+        search: Name of the search.
+
+    Raises:
+        ValueError: Naming the first such field, and how to leave it out.
+    """
+    for name, entry in space.items():
+        if isinstance(entry, FloatRange):
+            raise ValueError(
+                f"a {search} search reads choices and whole numbers, got {name} "
+                f"{range_sentence(entry)}; name fields without it in tune.fields, such as "
+                f"{FIT}batch_size, or choose another tune.search"
+            )
+
+
 def with_values(config: ExperimentConfig, values: Mapping[str, Any]) -> ExperimentConfig:
     """Return the experiment with searched values in `model.options` and `fit`.
 

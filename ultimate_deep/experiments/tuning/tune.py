@@ -12,7 +12,7 @@ import keras
 import pandas as pd
 
 from ultimate_deep.experiments.experiment import Prepared, prepare
-from ultimate_deep.experiments.learners.registry import learner_of
+from ultimate_deep.experiments.learners.registry import LEARNERS, learner_class, learner_of
 from ultimate_deep.experiments.run import (
     CHECKPOINTS,
     DeclinedError,
@@ -26,7 +26,7 @@ from ultimate_deep.experiments.run import (
 from ultimate_deep.experiments.runs import new_run_folder, newest_unfinished, start_run
 from ultimate_deep.experiments.trials import TrialBook
 from ultimate_deep.experiments.tuning.search import Found, search
-from ultimate_deep.experiments.tuning.searcher import Rung, build_searcher, search_task
+from ultimate_deep.experiments.tuning.searcher import Rung, Searcher, build_searcher, search_task
 from ultimate_deep.experiments.tuning.tune_config import TuneConfig
 from ultimate_deep.machine.files import UNFINISHED, unfinished_folder, write_json
 from ultimate_deep.models.search_space import SearchSpace
@@ -122,7 +122,9 @@ def tune_experiment(
         config = resumed_config(unfinished_folder(folder), asked, artifacts=config.artifacts)
         tune = resumed_tune(folder, tune)
         progress.message(f"resuming {folder}{UNFINISHED}")
-    prepared = prepare(_with_epochs(config, tune), progress)
+    searched = _with_epochs(config, tune)
+    check_search(searched, tune)  # before the bars are read
+    prepared = prepare(searched, progress)
     book = TrialBook.opened(folder, prepared.market, prepared.config)
     for note in book.check():
         progress.message(note)
@@ -139,17 +141,10 @@ def plan_search(prepared: Prepared, tune: TuneConfig, progress: Progress) -> Sea
     """Return the plan, timed on the experiment's own configuration.
 
     Raises:
-        ValueError: A field that cannot be searched, or a space too small.
+        ValueError: See `check_search`.
     """
     config = prepared.config
-    learner = learner_of(config.model.name)
-    if not learner.goes_on:
-        raise ValueError(
-            f"a search trains nets, got the {learner.kind} {config.model.name!r}; choose a net, "
-            f"or give the {learner.kind}' settings as --model.options"
-        )
-    task = search_task(config, tune)
-    planned = build_searcher(task).plan
+    planned = check_search(config, tune).plan
     keras.utils.clear_session()
     one = plan_run(prepared, progress).plan
     assert isinstance(one, Plan)
@@ -157,13 +152,31 @@ def plan_search(prepared: Prepared, tune: TuneConfig, progress: Progress) -> Sea
     return SearchPlan(
         model=config.model.name,
         tune=tune,
-        space=task.space,
+        space=search_task(config, tune).space,
         rungs=planned.rungs,
         configurations=planned.configurations,
         trials=planned.trials,
         epochs=planned.epochs,
         seconds=seconds,
     )
+
+
+def check_search(config: ExperimentConfig, tune: TuneConfig) -> Searcher:
+    """Return the searcher of an experiment, after asking whether it can be searched this way.
+
+    Raises:
+        ValueError: A model that is trained in one go, a field that cannot be searched, settings or
+            a space that the searcher does not read, or a space too small.
+    """
+    learner = learner_of(config.model.name)
+    if not learner.goes_on:
+        able = [kind for kind in LEARNERS if learner_class(kind).goes_on]
+        raise ValueError(
+            f"a search trains models that go on from a checkpoint ({', '.join(able)}), got "
+            f"{config.model.name!r} of the {learner.kind}, which are trained in one go; choose "
+            "another model, or give its settings as --model.options"
+        )
+    return build_searcher(search_task(config, tune))
 
 
 def resumed_tune(folder: Path, given: TuneConfig) -> TuneConfig:

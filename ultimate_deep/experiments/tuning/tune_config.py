@@ -1,7 +1,9 @@
 """How to search; importable without Keras."""
 
+import dataclasses
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ultimate_deep.experiments.tuning.registry import SEARCHERS, check_searcher
 
@@ -10,6 +12,9 @@ if TYPE_CHECKING:
 else:
     # The command line offers what is registered.
     SearcherName = Literal[tuple(SEARCHERS)]
+
+# What holds for every search; each searcher says which of the others it reads.
+EVERY_SEARCH = ("search", "epochs", "objective", "fields")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +55,18 @@ class TuneConfig:
                 raise ValueError(f"tune.{name} must be at least 1, got {value}")
         if self.factor < 2:
             raise ValueError(f"tune.factor must be at least 2, got {self.factor}")
-        if self.search == "hyperband" and self.trials is not None:
-            raise ValueError(
-                f"hyperband finds its number of trials itself, got tune.trials {self.trials}; "
-                "leave it out, and change tune.epochs, tune.factor or tune.iterations"
-            )
+
+
+def unread_settings(tune: TuneConfig, reads: Collection[str]) -> dict[str, Any]:
+    """Return what was asked for in fields that a searcher does not read, by name.
+
+    Args:
+        tune: How to search.
+        reads: Fields that the searcher reads beside those that hold for every search.
+    """
+    return {
+        field.name: given
+        for field in dataclasses.fields(tune)
+        if field.name not in (*EVERY_SEARCH, *reads)
+        and (given := getattr(tune, field.name)) != field.default
+    }

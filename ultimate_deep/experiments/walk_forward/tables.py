@@ -12,6 +12,7 @@ from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.experiments.walk_forward.config import TITLES
 from ultimate_deep.experiments.walk_forward.judging import JudgedPart
 from ultimate_deep.experiments.walk_forward.walk_forward import Walked
+from ultimate_deep.market.times import utc_index
 
 FIGURES = (
     "accuracy",
@@ -65,7 +66,7 @@ def predictions_table(walked: Walked) -> pd.DataFrame:
         table = {
             "path": part.name,
             "symbol": symbols[rows.symbol_code[part.rows]],
-            "decision_time": pd.DatetimeIndex(rows.decision_time[part.rows]).tz_localize("UTC"),
+            "decision_time": utc_index(rows.decision_time[part.rows]),
             "probability": part.judged.probability,
             "signal": part.signal,
             "label": rows.labels[part.rows],

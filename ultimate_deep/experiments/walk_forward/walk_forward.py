@@ -21,7 +21,12 @@ from ultimate_deep.evaluation.schemes.purging import Spans
 from ultimate_deep.evaluation.schemes.scheme import Scheme
 from ultimate_deep.experiments.experiment import PARTS, Prepared, prepare
 from ultimate_deep.experiments.learners.registry import learner_of
-from ultimate_deep.experiments.runs import new_run_folder, newest_unfinished, start_run
+from ultimate_deep.experiments.runs import (
+    new_run_folder,
+    newest_unfinished,
+    refuse_other_settings,
+    start_run,
+)
 from ultimate_deep.experiments.trials import TrialBook
 from ultimate_deep.experiments.walk_forward.config import WalkForwardConfig
 from ultimate_deep.experiments.walk_forward.fold_splits import fold_split, make_scheme
@@ -101,7 +106,9 @@ def walk_forward(
     book = _open_book(folder, prepared, walk)
     notes = book.check()  # a damaged ledger is found before the folder is there
     if resume:
-        _check_same(unfinished_folder(folder), started)
+        unfinished = unfinished_folder(folder)
+        stored = json.loads((unfinished / STARTED_FILE).read_text())
+        refuse_other_settings(unfinished, stored, started)
     else:
         start_run(folder, config)
         write_json(unfinished_folder(folder) / STARTED_FILE, started)
@@ -235,13 +242,3 @@ def _started(prepared: Prepared, walk: WalkForwardConfig) -> dict[str, Any]:
     config = {k: v for k, v in prepared.config.to_dict().items() if k != "artifacts"}
     values = config | {"walk": dataclasses.asdict(walk), "bars": prepared.market.fingerprint()}
     return json.loads(json.dumps(values))
-
-
-def _check_same(unfinished: Path, started: dict[str, Any]) -> None:
-    stored = json.loads((unfinished / STARTED_FILE).read_text())
-    differing = [name for name in started if started[name] != stored.get(name)]
-    if differing:
-        raise ValueError(
-            f"{unfinished} was started with other {', '.join(differing)}: resume it with the same, "
-            "or start anew without --resume"
-        )

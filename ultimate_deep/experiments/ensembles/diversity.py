@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from ultimate_deep.bundles.ensembles.combiner import Combiner, check_logits, labelled
+from ultimate_deep.bundles.ensembles.combiner import Combiner, check_logits
+from ultimate_deep.experiments.ensembles.labelled_logits import labelled
 from ultimate_deep.pipeline.calibration import log_loss_of_logits
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ultimate_deep.bundles.ensembles.combiner import EnsembleError
-from ultimate_deep.bundles.ensembles.out_of_fold import OutOfFold
-from ultimate_deep.bundles.ensembles.stacking import TreeStack, side_by_side, stacked_rows
+from ultimate_deep.bundles.ensembles.stacking import TreeStack, side_by_side
+from ultimate_deep.experiments.ensembles.out_of_fold import OutOfFold
+from ultimate_deep.experiments.ensembles.stacking import stacked_rows
 from ultimate_deep.models.trees.hist_gradient_boosting import HistGradientBoostingConfig
 from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.growing.grow import fit_trees

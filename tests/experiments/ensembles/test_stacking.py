@@ -6,7 +6,9 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from ultimate_deep.bundles.ensembles.combiner import EnsembleError, load_combiner, save_combiner
-from ultimate_deep.bundles.ensembles.out_of_fold import (
+from ultimate_deep.bundles.ensembles.stacking import TreeStack
+from ultimate_deep.evaluation.schemes.purging import Spans
+from ultimate_deep.experiments.ensembles.out_of_fold import (
     FoldPrediction,
     OutOfFold,
     fold_scheme,
@@ -14,9 +16,8 @@ from ultimate_deep.bundles.ensembles.out_of_fold import (
     overlapping,
     predict_out_of_fold,
 )
-from ultimate_deep.bundles.ensembles.stacking import TreeStack, fit_logistic_stack, fit_tree_stack
-from ultimate_deep.bundles.ensembles.two_stage import StoppingRows, fit_two_stage
-from ultimate_deep.evaluation.schemes.purging import Spans
+from ultimate_deep.experiments.ensembles.stacking import fit_logistic_stack, fit_tree_stack
+from ultimate_deep.experiments.ensembles.two_stage import StoppingRows, fit_two_stage
 from ultimate_deep.models.trees.hist_gradient_boosting import HistGradientBoostingConfig
 from ultimate_deep.pipeline.calibration import log_loss_of_logits
 
