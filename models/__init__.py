@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ultimate_deep.models import layers
-    from ultimate_deep.models.heads import Heads
+    from ultimate_deep.models.heads import Heads, prediction_heads
     from ultimate_deep.models.registry import BUILDERS, build_model, config_class, search_space
 
 _HOMES = {
@@ -17,6 +17,7 @@ _HOMES = {
     "Heads": "heads",
     "build_model": "registry",
     "config_class": "registry",
+    "prediction_heads": "heads",
     "search_space": "registry",
 }
 
@@ -33,4 +34,12 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-__all__ = ["BUILDERS", "Heads", "build_model", "config_class", "layers", "search_space"]
+__all__ = [
+    "BUILDERS",
+    "Heads",
+    "build_model",
+    "config_class",
+    "layers",
+    "prediction_heads",
+    "search_space",
+]
