@@ -70,7 +70,7 @@ print("equal from a DataFrame:", ud.compute_features(frame, names).frame().equal
 # %%
 # A verdict on them
 # -----------------
-# Baselines are left out for speed. Without `progress=False` you would see what is going on.
+# Baselines are left out for speed.
 
 config = ud.ExperimentConfig(
     name="mine",

@@ -60,7 +60,7 @@ def build_two_layers(inputs, heads=Heads(), config=TwoLayersConfig()):
 
 
 def command(*words: str) -> str:
-    """Run the command `ultimate-deep` as in a terminal and return what it says."""
+    """Return what `ultimate-deep ...` says in a terminal."""
     words = (sys.executable, "-m", "ultimate_deep", *words)
     done = subprocess.run(words, capture_output=True, text=True, cwd=folder)
     return (done.stdout + done.stderr).strip()
@@ -86,7 +86,7 @@ print(command("check", "hindsight.py"))
 # -------
 # Named in `plugins`, both are asked for like ours.
 
-bars = ud.simulate_bars(3_000, edge=0.3, seed=3)
+bars = ud.simulate_bars(3_000, edge=0.35, seed=3)
 config = ud.ExperimentConfig(
     plugins=(str(plugin),),
     features={"names": ["place_in_range_20", "volume_surprise_z_20", "return_log_1"]},

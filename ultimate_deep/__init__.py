@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 from wrapt import register_post_import_hook
 
 if TYPE_CHECKING:
-    from ultimate_deep import plugins
     from ultimate_deep.experiments.face import (
         backtest,
         hypermodel,
@@ -68,7 +67,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "plugins"})
 
 
 def _register_layers(keras: Any) -> None:
@@ -87,7 +86,6 @@ __all__ = [
     "hypermodel",
     "judge",
     "load",
-    "plugins",
     "predict",
     "prepare",
     "read_bars",

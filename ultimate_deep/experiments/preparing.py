@@ -43,9 +43,9 @@ def prepare(
         ... )
         >>> prepared = ud.prepare(config, bars=ud.simulate_bars(1_000))
         >>> prepared
-        <prepared for mlp: 689 rows to train, 148 to validate, 148 to test; features (2,)>
+        <prepared for mlp: 458 rows to train, 98 to validate, 97 to test; features (2,)>
         >>> prepared.arrays("train").x.shape
-        (689, 2)
+        (458, 2)
     """
     market = None if bars is None else as_market(bars)
     return experiment.prepare(config or ExperimentConfig(), Progress(), market=market, steps=steps)
