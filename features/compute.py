@@ -87,9 +87,12 @@ def bar_columns(frame: pd.DataFrame, names: Sequence[str] = COLUMNS) -> npt.NDAr
     missing = [name for name in wanted if name not in frame.columns]
     if missing:
         further = [name for name in missing if name not in COLUMNS]
+        lower = {str(name).lower() for name in frame.columns}
         remedy = (
             f"{further} are further columns that some of these features need"
             if further
+            else "give bars.rename(columns=str.lower)"
+            if lower.issuperset(missing)
             else "ultimate_deep.read_bars makes canonical bars of a file"
         )
         raise ValueError(

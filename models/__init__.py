@@ -12,14 +12,14 @@ from ultimate_deep.models.registry import BUILDERS, build_model, config_class, s
 
 if TYPE_CHECKING:
     from ultimate_deep.models import layers
-    from ultimate_deep.models.heads import Heads
+    from ultimate_deep.models.heads import Heads, prediction_heads
 
 
 def __getattr__(name: str) -> Any:
     if name == "layers":
         return importlib.import_module(f"{__name__}.layers")
-    if name == "Heads":
-        return importlib.import_module(f"{__name__}.heads").Heads
+    if name in ("Heads", "prediction_heads"):
+        return getattr(importlib.import_module(f"{__name__}.heads"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -27,4 +27,12 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-__all__ = ["BUILDERS", "Heads", "build_model", "config_class", "layers", "search_space"]
+__all__ = [
+    "BUILDERS",
+    "Heads",
+    "build_model",
+    "config_class",
+    "layers",
+    "prediction_heads",
+    "search_space",
+]

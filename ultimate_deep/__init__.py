@@ -9,7 +9,8 @@
 `read_bars` and `simulate_bars` give bars, `compute_features` and `FeatureStream` their features,
 `build_model` a Keras net of any depth. `run` walks from bars to a verdict and a saved bundle;
 `load`, `predict` and `backtest` use one. `judge` asks of anybody's predictions whether they are
-real, `hypermodel` gives a net with its search space to KerasTuner.
+real, `hypermodel` gives a net with its search space to KerasTuner, `prepare` what it is trained on.
+What is your own comes in by `plugins`.
 
 Importing this takes a moment: pandas, numba and TensorFlow are loaded when they are needed. Once
 Keras is imported too, `keras.models.load_model` reads our files.
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         run,
         simulate_bars,
     )
+    from ultimate_deep.experiments.preparing import prepare
     from ultimate_deep.features.compute import compute_features
     from ultimate_deep.features.stream import FeatureStream
     from ultimate_deep.models.registry import build_model
@@ -49,6 +51,7 @@ _HOMES = {
     "judge": _FACE,
     "load": _FACE,
     "predict": _FACE,
+    "prepare": "ultimate_deep.experiments.preparing",
     "read_bars": _FACE,
     "run": _FACE,
     "simulate_bars": _FACE,
@@ -56,13 +59,15 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "plugins":
+        return importlib.import_module("ultimate_deep.plugins")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "plugins"})
 
 
 def _register_layers(keras: Any) -> None:
@@ -82,6 +87,7 @@ __all__ = [
     "judge",
     "load",
     "predict",
+    "prepare",
     "read_bars",
     "run",
     "simulate_bars",

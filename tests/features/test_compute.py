@@ -96,7 +96,8 @@ def _set(row, name, value):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        (lambda f: f.drop(columns=["low", "volume"]), ValueError, r"lack.*'low', 'volume'"),
+        (lambda f: f.drop(columns=["low", "volume"]), ValueError, r"lack.*'low', 'volume'.*file"),
+        (lambda f: f.rename(columns=str.title), ValueError, r"give bars.rename\(columns=str.lower"),
         (lambda f: f.tz_localize(None), ValueError, "naive"),
         (lambda f: f.reset_index(drop=True), TypeError, "indexed by time"),
         (lambda f: f.to_numpy(), TypeError, "DataFrame"),

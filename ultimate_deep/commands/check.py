@@ -33,12 +33,15 @@ def main(arguments: Sequence[str]) -> None:
     plugin = load_plugin(files[0])
     from rich.console import Console
 
-    from ultimate_deep.training.backend import start_up
+    from ultimate_deep.experiments.checking.check import check_plugin, needs_keras
 
     console = Console()
-    start_up(console)
-    from ultimate_deep.experiments.checking.check import check_plugin
+    if needs_keras(plugin):
+        from ultimate_deep.training.backend import start_up
 
+        start_up(console)
+    else:
+        console.print("loading the feature engine (compiled once on a machine) ...")
     broken = 0
     for finding in check_plugin(plugin):
         broken += not finding.kept

@@ -59,4 +59,5 @@ def main(arguments: Sequence[str]) -> None:
         f"{len(predictions):,} predictions in {options.output}; the last: {last['symbol']} "
         f"{last['timestamp']}, P(up) {last['probability_up']:.4f}, signal {last['signal']}",
         highlight=False,
+        soft_wrap=True,
     )

@@ -9,31 +9,28 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import pandas as pd
-
-from ultimate_deep.bundles.bundle import load_any
-from ultimate_deep.bundles.predicting import AnyBundle, predict_bars
-from ultimate_deep.evaluation.backtesting.config import BacktestConfig
-from ultimate_deep.experiments.judging.foreign import Given, JudgedPredictions, judge_predictions
-from ultimate_deep.experiments.judging.rejudged import Rejudged, backtest_bundle
-from ultimate_deep.experiments.run import Run, run_experiment
-from ultimate_deep.market.bars import Bars, Session
 from ultimate_deep.market.config import DataConfig, LabelSpec
-from ultimate_deep.market.market import Market, as_market, load_market
 from ultimate_deep.market.simulation_spec import SimulationSpec
 from ultimate_deep.pipeline.config import ExperimentConfig, built
-from ultimate_deep.pipeline.steps import Steps
 from ultimate_deep.portfolio.costs import CostSpec
 from ultimate_deep.portfolio.mode import Mode
 from ultimate_deep.training.progress import Progress, make_progress
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # each function imports what it needs: reading bars does not wait for nets
     import keras
+    import pandas as pd
 
+    from ultimate_deep.bundles.predicting import AnyBundle
+    from ultimate_deep.experiments.judging.foreign import Given, JudgedPredictions
+    from ultimate_deep.experiments.judging.rejudged import Rejudged
+    from ultimate_deep.experiments.run import Run
     from ultimate_deep.experiments.tuning.hypermodel import NetHyperModel
+    from ultimate_deep.market.bars import Bars, Session
+    from ultimate_deep.market.market import Market
     from ultimate_deep.models.heads import Heads
+    from ultimate_deep.pipeline.steps import Steps
 
-AnyBars = Market | Bars | pd.DataFrame
+    AnyBars = Market | Bars | pd.DataFrame
 
 
 def read_bars(
@@ -76,13 +73,18 @@ def read_bars(
         >>> list(bars.frame().columns)
         ['open', 'high', 'low', 'close', 'volume']
     """
-    paths = (str(path),) if isinstance(path, (str, Path)) else tuple(map(str, path))
-    if not paths:
-        raise ValueError("path names a file, a folder or several files, got none")
+    paths = (path,) if isinstance(path, (str, Path)) else path
+    if not isinstance(paths, Sequence) or not paths:
+        raise ValueError(
+            f"path names a file, a folder or several files, got {type(path).__name__}; a DataFrame "
+            "is not read but given as it is, to run, judge or compute_features"
+        )
     data = DataConfig(
-        path=paths, format=format, symbol=symbol, interval=interval, session=session,
-        timezone=timezone, price_scale=price_scale, repair=repair,
+        path=tuple(map(str, paths)), format=format, symbol=symbol, interval=interval,
+        session=session, timezone=timezone, price_scale=price_scale, repair=repair,
     )  # fmt: skip
+    from ultimate_deep.market.market import load_market
+
     return load_market(data, LabelSpec())
 
 
@@ -117,6 +119,8 @@ def simulate_bars(
         >>> bool((truth[:-2] > 0.6).any())
         True
     """
+    from ultimate_deep.market.market import load_market
+
     spec: Any = simulation
     if isinstance(simulation, Mapping):
         spec = built(SimulationSpec, simulation, "simulation")
@@ -131,7 +135,7 @@ def run(
     config: ExperimentConfig | None = None,
     *,
     bars: AnyBars | None = None,
-    steps: Steps = Steps(),
+    steps: Steps | None = None,
     net: keras.Model | None = None,
     resume: bool = False,
     progress: bool = True,
@@ -148,7 +152,7 @@ def run(
         progress: Whether progress is shown.
 
     Returns:
-        The run: `verdict`, `figures`, `report` (a path) and `folder`, which `load` reads.
+        The run: `verdict`, `figures`, `equity`, `trades`, and the paths `report` and `folder`.
 
     Raises:
         ValueError: Bad bars or configuration.
@@ -169,13 +173,15 @@ def run(
         >>> done.report.exists()
         True
     """
-    config = config or ExperimentConfig()
+    from ultimate_deep.experiments.run import run_experiment
+    from ultimate_deep.pipeline.steps import Steps
+
     return run_experiment(
-        config,
+        config or ExperimentConfig(),
         _progress(progress),
         resume=resume,
-        steps=steps,
-        market=None if bars is None else as_market(bars),
+        steps=steps or Steps(),
+        market=None if bars is None else _market(bars),
         net=net,
     )
 
@@ -198,7 +204,7 @@ def load(folder: str | Path) -> AnyBundle:
         >>> bundle.predict(ud.simulate_bars(1_000)).tail(2).tolist()
         [1, 1]
     """
-    return load_any(folder)
+    return _bundle(folder)
 
 
 def predict(bundle: AnyBundle | str | Path, bars: AnyBars) -> pd.DataFrame:
@@ -218,7 +224,9 @@ def predict(bundle: AnyBundle | str | Path, bars: AnyBars) -> pd.DataFrame:
         >>> list(table.columns)
         ['symbol', 'timestamp', 'decision_time', 'probability_up', 'signal']
     """
-    return predict_bars(_bundle(bundle), as_market(bars))
+    from ultimate_deep.bundles.predicting import predict_bars
+
+    return predict_bars(_bundle(bundle), _market(bars))
 
 
 def backtest(
@@ -235,7 +243,7 @@ def backtest(
         period: `test` takes the bars from the run's test part on, `all` also those it knows.
 
     Returns:
-        The backtest: `judgement.metrics`, `judgement.backtest.trades`, `notes`.
+        The backtest: `figures`, `equity`, `trades`, `notes`.
 
     Example:
         >>> import ultimate_deep as ud
@@ -243,10 +251,12 @@ def backtest(
         >>> result = ud.backtest("artifacts/latest", bars)
         >>> result.differing
         ()
-        >>> len(result.judgement.backtest.trades) > 10
+        >>> len(result.trades) > 10
         True
     """
-    market = None if bars is None else as_market(bars)
+    from ultimate_deep.experiments.judging.rejudged import backtest_bundle
+
+    market = None if bars is None else _market(bars)
     return backtest_bundle(_bundle(bundle), DataConfig(), period, market=market)
 
 
@@ -262,14 +272,14 @@ def judge(
     session: Session | None = None,
     name: str = "predictions",
     baselines: bool = True,
+    features: Sequence[str] | None = None,
     artifacts: str | Path = "artifacts",
     seed: int = 0,
     progress: bool = False,
 ) -> JudgedPredictions:
     """Ask of anybody's predictions, from any library, whether they are real.
 
-    They are judged as a run's are: beside baselines, in a backtest after costs, with a verdict
-    that counts how often these bars were judged before.
+    Judged as a run is; the verdict counts how often these bars were judged before.
 
     Args:
         probabilities: Probability of up for each bar, known at its close: a Series indexed by the
@@ -286,12 +296,13 @@ def judge(
         session: When the market of a DataFrame trades; else found from the times.
         name: What the predictions are called.
         baselines: Whether baselines are fitted; they need features, so some hundred earlier bars.
+        features: Names of the features that they read; every one that the bars allow by default.
         artifacts: Folder whose own ledger is counted too.
         seed: Of every draw.
         progress: Whether progress is shown.
 
     Returns:
-        What was found: `verdict`, `figures`, `trades`, `report("r.html")`, `save("folder")`.
+        What was found: `verdict`, `figures`, `equity`, `trades`, `report(path)`, `save(folder)`.
 
     Raises:
         ValueError: Predictions that are none, or that know too much; naming them and a remedy.
@@ -301,6 +312,7 @@ def judge(
         >>> bars = ud.simulate_bars(2_000, edge=0.3)
         >>> frame = bars.frame()
         >>> truth = bars.probability_up["SIMULATED"]
+        >>> import pandas as pd
         >>> mine = pd.Series(truth, index=frame.index)[1_001:-2]
         >>> found = ud.judge(mine, bars, trained_until=frame.index[999], baselines=False)
         >>> found.verdict.kind
@@ -308,6 +320,9 @@ def judge(
         >>> found.report("r.html").name
         'r.html'
     """
+    from ultimate_deep.evaluation.backtesting.config import BacktestConfig
+    from ultimate_deep.experiments.judging.foreign import judge_predictions
+
     spec: Any = built(CostSpec, costs, "costs") if isinstance(costs, Mapping) else costs
     return judge_predictions(
         probabilities,
@@ -319,6 +334,7 @@ def judge(
         session=session,
         name=name,
         baselines=baselines,
+        features=features,
         artifacts=str(artifacts),
         seed=seed,
         progress=_progress(progress),
@@ -364,7 +380,17 @@ def hypermodel(
 
 
 def _bundle(bundle: AnyBundle | str | Path) -> AnyBundle:
-    return load_any(bundle) if isinstance(bundle, (str, Path)) else bundle
+    if not isinstance(bundle, (str, Path)):
+        return bundle
+    from ultimate_deep.bundles.bundle import load_any
+
+    return load_any(bundle)
+
+
+def _market(bars: AnyBars) -> Market:
+    from ultimate_deep.market.market import as_market
+
+    return as_market(bars)
 
 
 def _progress(shown: bool) -> Progress:

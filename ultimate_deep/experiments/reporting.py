@@ -1,5 +1,9 @@
 """From an experiment's outcome to the report's plain arrays and tables."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from scipy.special import expit
@@ -11,14 +15,17 @@ from ultimate_deep.evaluation.measures.metrics import predicted_up
 from ultimate_deep.evaluation.reporting.data import Contender, Predictions, ReportData
 from ultimate_deep.evaluation.significance.bootstrap import Interval
 from ultimate_deep.evaluation.verdict import accuracy_interval
-from ultimate_deep.experiments.experiment import PARTS, Outcome, Prepared
 from ultimate_deep.experiments.takeaway import purposes
 from ultimate_deep.market.config import LabelSpec
 from ultimate_deep.market.intervals import interval_in_words
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.forecasts import horizons_summary
 from ultimate_deep.pipeline.judge import Judgement
-from ultimate_deep.training.loop.plan import Planlike
+from ultimate_deep.pipeline.prepared import PARTS, Prepared
+
+if TYPE_CHECKING:  # the page of others' predictions is written without nets
+    from ultimate_deep.experiments.experiment import Outcome
+    from ultimate_deep.training.loop.plan import Planlike
 
 ATTENTION_ROWS = 2_048
 

@@ -35,12 +35,13 @@ from ultimate_deep.experiments.runs import (
     point_latest,
     start_run,
 )
-from ultimate_deep.experiments.takeaway import write_takeaway
+from ultimate_deep.experiments.takeaway import equity_curves, write_takeaway
 from ultimate_deep.experiments.trials import TrialBook
 from ultimate_deep.machine.files import UNFINISHED, unfinished_folder
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.config import ExperimentConfig, config_from_dict
 from ultimate_deep.pipeline.forecasts import judged_heads
+from ultimate_deep.pipeline.judge import Judgement
 from ultimate_deep.pipeline.steps import Steps
 from ultimate_deep.training.loop.interrupts import Interrupted
 from ultimate_deep.training.loop.plan import Planlike
@@ -80,8 +81,21 @@ class Run:
     @property
     def figures(self) -> dict[str, dict[str, float]]:
         """Figures of the test part, of the model and of every baseline."""
-        judged = (self.outcome.model, *self.outcome.baselines)
-        return {one.name: dict(one.metrics) for one in judged}
+        return {one.name: dict(one.metrics) for one in self._judged}
+
+    @property
+    def equity(self) -> pd.DataFrame:
+        """Account of the test part after every bar, of the model and of every baseline."""
+        return equity_curves(self._judged)
+
+    @property
+    def trades(self) -> pd.DataFrame:
+        """One row for each of the model's trades."""
+        return self.outcome.model.backtest.trades
+
+    @property
+    def _judged(self) -> tuple[Judgement, ...]:
+        return (self.outcome.model, *self.outcome.baselines)
 
     @property
     def report(self) -> Path:

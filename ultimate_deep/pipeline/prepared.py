@@ -27,7 +27,7 @@ RETURN_LOSSES = frozenset({"trading", "quantile"})
 PARTS = ("train", "validation", "test")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Prepared:
     """All that training and judging need, before any model exists.
 
@@ -50,6 +50,14 @@ class Prepared:
     scaled: np.ndarray
     inputs: RowInputs
     steps: Steps = Steps()
+
+    def __repr__(self) -> str:
+        rows = {name: f"{len(self.labelled(name)):,}" for name in PARTS}
+        shapes = ", ".join(f"{name} {shape}" for name, shape in self.inputs.shapes.items())
+        return (
+            f"<prepared for {self.config.model.name}: {rows['train']} rows to train, "
+            f"{rows['validation']} to validate, {rows['test']} to test; {shapes}>"
+        )
 
     def part(self, name: str) -> np.ndarray:
         """Return the row numbers of `train`, `validation` or `test`."""

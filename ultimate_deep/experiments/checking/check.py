@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import importlib
+from collections.abc import Callable, Iterator
 
-from ultimate_deep.evaluation.leaks.config import LeakConfig
-from ultimate_deep.evaluation.leaks.detect import DATA_CHECKS
-from ultimate_deep.experiments.checking.features import check_feature
 from ultimate_deep.experiments.checking.findings import Finding
-from ultimate_deep.experiments.checking.losses import check_label, check_loss
-from ultimate_deep.experiments.checking.nets import check_net
-from ultimate_deep.experiments.leaks.pipeline import detect_in_experiment
 from ultimate_deep.machine.plugins import Plugin
 from ultimate_deep.market.config import DataConfig
 from ultimate_deep.market.market import load_market
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
 from ultimate_deep.pipeline.own_steps import OWN_STEPS
 
+# Imported when they are asked for: features are checked without Keras.
 CHECKS = {
-    "feature": check_feature,
-    "net": check_net,
-    "loss": check_loss,
-    "label": check_label,
+    "feature": "features:check_feature",
+    "net": "nets:check_net",
+    "loss": "losses:check_loss",
+    "label": "losses:check_label",
 }
+WITHOUT_KERAS = ("feature",)
 FEATURES = ("return_log_1", "momentum_z_20", "realised_volatility_20")
 
 
@@ -33,11 +30,28 @@ def check_plugin(plugin: Plugin) -> Iterator[Finding]:
         if kind == "steps":
             yield from _check_steps()
         else:
-            yield from CHECKS[kind](name)
+            yield from _check_of(kind)(name)
+
+
+def needs_keras(plugin: Plugin) -> bool:
+    """Return whether anything that a plugin registered is checked with Keras."""
+    return any(one.partition(" ")[0] not in WITHOUT_KERAS for one in plugin.registered)
+
+
+def _check_of(kind: str) -> Callable[[str], Iterator[Finding]]:
+    module, _, name = CHECKS[kind].partition(":")
+    found: Callable[[str], Iterator[Finding]] = getattr(
+        importlib.import_module(f"ultimate_deep.experiments.checking.{module}"), name
+    )
+    return found
 
 
 def _check_steps() -> Iterator[Finding]:
     """Run the leak detector's checks of data on the registered steps."""
+    from ultimate_deep.evaluation.leaks.config import LeakConfig
+    from ultimate_deep.evaluation.leaks.detect import DATA_CHECKS
+    from ultimate_deep.experiments.leaks.pipeline import detect_in_experiment
+
     own = OWN_STEPS[0]
     subject = f"steps {', '.join(own.own)}"
     config = ExperimentConfig(

@@ -1,6 +1,9 @@
 """From a judged part to its assessment: hands bars, rows and accounts to `evaluation`."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,8 +14,10 @@ from ultimate_deep.evaluation.ledger.trial import TrialCount
 from ultimate_deep.evaluation.robustness.regimes import market_state
 from ultimate_deep.evaluation.robustness.trade import Decisions
 from ultimate_deep.evaluation.verdict import Verdict
-from ultimate_deep.experiments.experiment import Outcome, Prepared
 from ultimate_deep.pipeline.judge import Judge, Judgement
+
+if TYPE_CHECKING:  # others' predictions are assessed without nets
+    from ultimate_deep.experiments.experiment import Outcome, Prepared
 
 STATE_BARS = 50  # over which trend and volatility of the regimes are measured
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +19,12 @@ from ultimate_deep.evaluation.reporting.data import Contender, Predictions, Repo
 from ultimate_deep.evaluation.reporting.json_report import write_json_report
 from ultimate_deep.evaluation.reporting.report import write_report
 from ultimate_deep.evaluation.verdict import Verdict
-from ultimate_deep.experiments.baselines import BASELINES, BaselineInputs
 from ultimate_deep.experiments.judging.assessing import assess_judged
+from ultimate_deep.experiments.judging.rivals import judge_rivals
 from ultimate_deep.experiments.reporting import bar_facts
-from ultimate_deep.experiments.takeaway import write_takeaway
+from ultimate_deep.experiments.takeaway import equity_curves, write_takeaway
 from ultimate_deep.experiments.trials import TrialBook
-from ultimate_deep.features.compute import FeatureMatrix, compute_features
+from ultimate_deep.features.compute import FeatureMatrix
 from ultimate_deep.machine.files import whole_file, whole_folder
 from ultimate_deep.machine.tables import TableFormat
 from ultimate_deep.market.bars import Bars
@@ -34,11 +34,9 @@ from ultimate_deep.market.times import utc_time, utc_times
 from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig
 from ultimate_deep.pipeline.judge import Judge, Judgement
 from ultimate_deep.pipeline.rows import Rows, assemble_rows
-from ultimate_deep.pipeline.scaling import ArrayScaler, fit_scaler
 from ultimate_deep.training.progress import Progress
 
 Given = pd.Series | Mapping[str, pd.Series]
-LEAST_TRAINING_ROWS = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +68,11 @@ class JudgedPredictions:
     def figures(self) -> dict[str, dict[str, float]]:
         """Figures of the predictions and of every baseline, by name."""
         return {one.name: dict(one.metrics) for one in (self.judgement, *self.rivals)}
+
+    @property
+    def equity(self) -> pd.DataFrame:
+        """Account after every bar, of the predictions and of every baseline."""
+        return equity_curves((self.judgement, *self.rivals))
 
     @property
     def trades(self) -> pd.DataFrame:
@@ -168,6 +171,7 @@ def judge_predictions(
     session: str | None,
     name: str,
     baselines: bool,
+    features: Sequence[str] | None,
     artifacts: str,
     seed: int,
     progress: Progress,
@@ -187,8 +191,11 @@ def judge_predictions(
     judge = Judge(market, rows, part=part, backtest=experiment.backtest)
     judged = judge.judge(name, probability[part], threshold)
     before = _known_before(rows, end, market, label)
-    with progress.busy("fitting the baselines on the bars before"):
-        rivals, notes = _rivals(judge, before, label, seed) if baselines else ((), [])
+    rivals: tuple[Judgement, ...] = ()
+    notes: list[str] = []
+    if baselines:
+        with progress.busy("fitting the baselines on the bars before"):
+            rivals, notes = judge_rivals(judge, before, label, features=features, seed=seed)
     book = TrialBook.opened(Path(artifacts) / name, market, experiment)
     sharpe = judged.metrics["sharpe"] / np.sqrt(judged.backtest.bars_per_year)
     digest = hashlib.sha256(probability[part].tobytes()).hexdigest()
@@ -261,12 +268,9 @@ def _no_features(frame: pd.DataFrame) -> FeatureMatrix:
     """Return nothing that a model could read, of every bar: predictions are there already."""
     values = np.zeros((len(frame), 1), np.float32)
     return FeatureMatrix(
-        values=values,
-        names=("none",),
-        families=("none",),
-        warmup_bars=0,
+        values=values, names=("none",), families=("none",), warmup_bars=0,
         index=pd.DatetimeIndex(frame.index),
-    )
+    )  # fmt: skip
 
 
 def _at_rows(given: Mapping[str, pd.Series], market: Market, rows: Rows) -> np.ndarray:
@@ -308,8 +312,9 @@ def _refuse_seen(
     trained = opens <= end
     if not trained.any():
         raise ValueError(
-            f"trained_until is {end} UTC, and the bars begin at {opens.min()}; give bars that "
-            "begin before the end of training, since base rate and baselines come from them"
+            f"trained_until is {pd.Timestamp(end, tz='UTC')}, and the bars begin at "
+            f"{pd.Timestamp(opens.min(), tz='UTC')}; give bars that begin before the end of "
+            "training, since base rate and baselines come from them"
         )
     # What the last labels of training knew: their ends, which purging keeps out of the rest.
     reached = rows.label_end_time[trained].max()
@@ -317,7 +322,7 @@ def _refuse_seen(
     if seen.size == 0:
         return
     free = np.setdiff1d(part, seen)
-    first = opens[free].min() if free.size else None
+    first = pd.Timestamp(opens[free].min(), tz="UTC") if free.size else None
     earlier = int((opens[seen] <= end).sum())
     what = (
         f"{earlier:,} of them for bars up to it"
@@ -325,13 +330,13 @@ def _refuse_seen(
         else f"whose bars the labels of training reach, {label.horizon_bars} bars beyond its end"
     )
     remedy = (
-        f"judge those from {first} on: probabilities[probabilities.index >= '{first}+00:00']"
+        f"judge those from {first} on: probabilities[probabilities.index >= '{first}']"
         if first is not None
         else "predict later bars"
     )
     raise ValueError(
-        f"{seen.size:,} predictions are no test of a model that was trained until {end} UTC, "
-        f"{what}; {remedy}"
+        f"{seen.size:,} predictions are no test of a model that was trained until "
+        f"{pd.Timestamp(end, tz='UTC')}, {what}; {remedy}"
     )
 
 
@@ -339,60 +344,3 @@ def _known_before(rows: Rows, end: np.datetime64, market: Market, label: LabelSp
     """Return the numbers of the rows up to the end of training that have a label."""
     opens = rows.decision_time - market.interval.to_timedelta64()
     return np.flatnonzero((opens <= end) & np.isfinite(rows.labels))
-
-
-def _rivals(
-    judge: Judge, before: np.ndarray, label: LabelSpec, seed: int
-) -> tuple[tuple[Judgement, ...], list[str]]:
-    """Fit the baselines on the rows before and judge them on the same rows as the predictions."""
-    rows, part, market = judge.rows, judge.part, judge.market
-    if not before.size:
-        raise ValueError("no bar up to trained_until has a label; give earlier bars too")
-    last = _last_returns(judge)
-    notes: list[str] = []
-    names = ["majority", "persistence"]
-    x_train, x_part = np.zeros((before.size, 1), np.float32), np.zeros((part.size, 1), np.float32)
-    try:
-        featured = assemble_rows(market, label, compute_features)
-    except ValueError as error:
-        notes.append(f"baselines that are trained were left out: {error}")
-    else:
-        place = _places(rows, featured)
-        train, tested = before[place[before] >= 0], place[part]
-        if (tested < 0).any() or train.size < LEAST_TRAINING_ROWS:
-            notes.append(
-                f"baselines that are trained were left out: {train.size:,} rows before the end of "
-                f"training and {int((tested >= 0).sum()):,} of the {part.size:,} judged have all "
-                "features; give earlier bars too"
-            )
-        else:
-            scaler = ArrayScaler.from_sklearn(fit_scaler(featured.values, place[train]))
-            scaled = scaler.transform(featured.values)
-            before, x_train, x_part = train, scaled[place[train]], scaled[tested]
-            names = list(BASELINES)
-    inputs = BaselineInputs(
-        x_train=x_train,
-        y_train=rows.labels[before],
-        parts={"test": x_part},
-        last_return={"test": last},
-        seed=seed,
-    )
-    judged = [judge.judge(name, BASELINES[name](inputs)["test"], 0.5) for name in names]
-    return tuple(judged), notes
-
-
-def _last_returns(judge: Judge) -> np.ndarray:
-    """Return the log return of each judged row's own bar, `(part,)`."""
-    rows = judge.rows
-    last = np.empty(len(rows.labels))
-    for code, bars in enumerate(judge.market.bars.values()):
-        chosen = rows.symbol_code == code
-        change = np.concatenate([[0.0], np.diff(np.log(bars.frame["close"].to_numpy()))])
-        last[chosen] = change[rows.bar_row[chosen]]
-    return last[judge.part]
-
-
-def _places(rows: Rows, featured: Rows) -> np.ndarray:
-    """Return, for each row, its number among the rows that have features; -1 where it has none."""
-    keys = pd.MultiIndex.from_arrays([featured.symbol_code, featured.bar_row])
-    return keys.get_indexer(pd.MultiIndex.from_arrays([rows.symbol_code, rows.bar_row]))

@@ -16,7 +16,7 @@ from ultimate_deep.bundles.predicting import (
 )
 from ultimate_deep.evaluation.ledger.trial import TrialCount
 from ultimate_deep.experiments.runs import new_run_folder
-from ultimate_deep.experiments.takeaway import write_takeaway
+from ultimate_deep.experiments.takeaway import equity_curves, write_takeaway
 from ultimate_deep.experiments.trials import TrialBook, record_reading
 from ultimate_deep.machine.files import whole_folder
 from ultimate_deep.machine.tables import TableFormat
@@ -70,6 +70,21 @@ class Rejudged:
                 known = {key: value for key, value in figures.items() if value is not None}
                 found.setdefault(name, known)
         return found
+
+    @property
+    def figures(self) -> dict[str, dict[str, float]]:
+        """Figures of the model and of buy and hold, by name."""
+        return {one.name: dict(one.metrics) for one in (self.judgement, self.buy_and_hold)}
+
+    @property
+    def equity(self) -> pd.DataFrame:
+        """Account after every bar, of the model and of buy and hold."""
+        return equity_curves((self.judgement, self.buy_and_hold))
+
+    @property
+    def trades(self) -> pd.DataFrame:
+        """One row for each trade."""
+        return self.judgement.backtest.trades
 
     def __repr__(self) -> str:
         figures = self.judgement.metrics
