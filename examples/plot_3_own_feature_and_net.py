@@ -23,7 +23,7 @@ import ultimate_deep as ud
 
 folder = Path(tempfile.mkdtemp())
 plugin = folder / "my_ideas.py"
-plugin.write_text("""
+_ = plugin.write_text("""
 from dataclasses import dataclass
 
 import keras
@@ -63,7 +63,7 @@ def command(*words: str) -> str:
     """Return what `ultimate-deep ...` says in a terminal."""
     words = (sys.executable, "-m", "ultimate_deep", *words)
     done = subprocess.run(words, capture_output=True, text=True, cwd=folder)
-    return (done.stdout + done.stderr).strip()
+    return done.stdout.strip()
 
 
 print(command("check", "my_ideas.py"))

@@ -93,10 +93,14 @@ print("its net is the tuned one:", all(np.array_equal(one, two) for one, two in 
 # %%
 # Every trial of the search, by what validation said of it:
 
-scores = sorted(trial.score for trial in tuner.oracle.trials.values())
-figure, axes = plt.subplots(figsize=(8, 4))
-axes.plot(scores, "o")
-axes.axhline(np.log(2), color="grey", linewidth=0.8, label="knowing nothing")
-axes.set(xlabel="trial, best first", ylabel="validation loss", title=f"{len(scores)} trials")
+trials = sorted(tuner.oracle.trials.values(), key=lambda trial: trial.score)
+labels = []
+for trial in trials:
+    widths, dropout, rate = hyper.values(trial.hyperparameters).values()
+    labels.append(f"{widths}\ndropout {dropout:.2f}, rate {rate:.1g}")
+figure, axes = plt.subplots(figsize=(8, 4), layout="tight")
+axes.barh(labels, [trial.score for trial in trials])
+axes.axvline(np.log(2), color="grey", label="knowing nothing")
+axes.set(xlabel="validation loss", title="What the tuner tried")
 axes.legend()
 plt.show()
