@@ -77,7 +77,7 @@ class BundleDraft:
         """Write every file of the bundle but the manifest.
 
         Raises:
-            BundleError: Called twice.
+            BundleError: A draft that was saved before.
         """
         if self.contents is not None:
             raise BundleError("a draft is saved once; open another bundle_writer")
@@ -151,9 +151,9 @@ class Bundle(AnswersBars):
             another predictor.
         feature_names: Features in order.
         families: Family of each feature.
-        scaler: From unscaled features to model inputs.
+        scaler: Scaler from unscaled features to model inputs.
         scalers: Input name to scaler, of inputs with tables of their own.
-        temperature: Of each horizon, float64 `(horizons,)`.
+        temperature: Temperature of each horizon, float64 `(horizons,)`.
         threshold: Least probability of the side taken.
         config: What the run was asked to do.
         metrics: What came out.
