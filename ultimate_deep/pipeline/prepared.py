@@ -34,7 +34,7 @@ class Prepared:
     Args:
         config: The experiment; `inputs` is resolved to what the model reads on these bars.
         market: Bars by symbol.
-        rows: Pooled rows.
+        rows: Pooled rows of all symbols.
         split: Row numbers of the three parts, of rows that have all inputs.
         scaler: Fitted on the labelled training rows.
         scaled: Scaled features of all rows, float32 `(rows, features)`.
@@ -190,7 +190,7 @@ def with_model(prepared: Prepared, config: ExperimentConfig) -> Prepared:
     """Return the same rows and split for another model, label and bars being the same.
 
     Args:
-        prepared: For another model.
+        prepared: Data prepared for another model.
         config: Differs in model, inputs and training alone.
     """
     return prepare_rows(config, prepared.market, prepared.rows, prepared.split, prepared.steps)
