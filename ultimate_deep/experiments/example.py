@@ -53,7 +53,7 @@ def run_complete(
         resume: Go on with the newest series of that name.
 
     Raises:
-        ValueError: As the steps themselves; what is finished by then stays.
+        ValueError: What the steps themselves refuse; what is finished by then stays.
         FileNotFoundError: Nothing to resume.
         Interrupted: Ctrl-C or SIGTERM; resume.
         RuntimeError: The new process could not predict.

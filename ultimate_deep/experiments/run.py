@@ -59,7 +59,7 @@ class Run:
     """A finished run.
 
     Args:
-        folder: The bundle.
+        folder: Folder of the bundle.
         prepared: Data and split.
         outcome: Figures and verdict.
         assessment: What the verdict rests on.
@@ -225,7 +225,7 @@ def resumed_config(folder: Path, named: Mapping[str, Any], *, artifacts: str) ->
     """Return the configuration that a run's folder keeps, refusing what contradicts it.
 
     Args:
-        folder: Of a finished or unfinished run.
+        folder: Folder of a finished or unfinished run.
         named: Settings that must be the run's, by dotted name; others are left aside.
         artifacts: Where the run lies now.
 

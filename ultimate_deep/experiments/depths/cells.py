@@ -54,7 +54,7 @@ class Entry:
     """A model of the comparison.
 
     Args:
-        name: In the table.
+        name: Name in the table.
         family: `no model`, `baseline`, `shallow`, a kind of blocks, or `ultimate`.
         model: The net; None for what is no net.
     """
@@ -102,7 +102,7 @@ def entries(comparison: ComparisonConfig) -> tuple[Entry, ...]:
     names = [entry.name for entry in found]
     for wanted in (*comparison.models, *comparison.targets):
         if wanted not in names:
-            raise ValueError(f"no model is called {wanted!r}; this comparison has {names}")
+            raise ValueError(f"no model is called {wanted!r}; name some of {names}")
     chosen = comparison.models or names
     return tuple(entry for entry in found if entry.name in chosen)
 

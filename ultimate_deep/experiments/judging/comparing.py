@@ -39,7 +39,7 @@ class Entrant:
     """One model on the common decisions.
 
     Args:
-        bundle: The model.
+        bundle: Bundle of the model.
         judge: Its judge, on its own rows of the common decisions.
         judged: Its figures there.
     """
