@@ -21,7 +21,7 @@ def help_of(
     """Return the help of a parser.
 
     Args:
-        parser: Of the subcommand.
+        parser: Parser of the subcommand.
         group: `fit` for the settings that begin with `--fit.`, `all` for all of them; empty for
             those that people use first.
         model: Name of the model that was chosen, if any.
