@@ -61,7 +61,7 @@ class BundleContents:
         }
         if len(set(counts.values())) > 1:
             raise BundleError(
-                f"model, features and scaler have one width, got {counts}; "
+                f"model, features and scaler differ in width: {counts}; "
                 "build and fit all of them for the same features"
             )
         files.check_names(self.feature_names)

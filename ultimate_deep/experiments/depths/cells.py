@@ -102,7 +102,7 @@ def entries(comparison: ComparisonConfig) -> tuple[Entry, ...]:
     names = [entry.name for entry in found]
     for wanted in (*comparison.models, *comparison.targets):
         if wanted not in names:
-            raise ValueError(f"no model is called {wanted!r}; name some of {names}")
+            raise ValueError(f"no model is called {wanted!r}; this comparison has {names}")
     chosen = comparison.models or names
     return tuple(entry for entry in found if entry.name in chosen)
 

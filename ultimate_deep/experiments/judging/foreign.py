@@ -227,7 +227,9 @@ def _by_symbol(probabilities: Given, market: Market) -> dict[str, pd.Series]:
             "pd.Series(values, index=frame.index[-len(values):])"
         )
     if unknown := sorted(set(probabilities) - set(market)):
-        raise ValueError(f"there are no bars of {unknown[0]!r}; name some of {', '.join(market)}")
+        raise ValueError(
+            f"there are no bars of {unknown[0]!r}; the bars are of {', '.join(market)}"
+        )
     for symbol, series in probabilities.items():
         _check(symbol, series)
     return dict(probabilities)
