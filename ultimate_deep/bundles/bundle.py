@@ -219,7 +219,7 @@ class Bundle(AnswersBars):
 
         Args:
             market: Bars by symbol.
-            rows: Made by `compute_features`.
+            rows: Rows made by `compute_features`.
             among: Row numbers to speak of, in order; None is all. The last bit of a prediction may
                 depend on where its row stands in a batch, so that a part of a run is predicted to
                 the bit by naming the part.
@@ -240,7 +240,7 @@ class Bundle(AnswersBars):
 
         Args:
             market: Bars by symbol.
-            rows: Made by `compute_features`.
+            rows: Rows made by `compute_features`.
             passes: How often the model is asked, at least 2.
 
         Raises:

@@ -186,7 +186,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """Return the object that a JSON file holds.
 
     Raises:
-        BundleError: Not JSON, or not an object.
+        BundleError: A file that is not JSON, or not an object.
     """
     try:
         values = json.loads(path.read_bytes())

@@ -149,7 +149,7 @@ def row_probability(
     Args:
         bundle: The model to ask.
         market: Bars by symbol.
-        rows: Made by `bundle.compute_features`.
+        rows: Rows made by `bundle.compute_features`.
         among: Row numbers to speak of, in order, NaN in the others; None is all.
     """
     return bundle.row_outputs(market, rows, among)["probability"][:, 0]

@@ -100,7 +100,7 @@ class Predictor(ABC):
         Args:
             inputs: Scaled inputs of the rows.
             passes: How often it is asked, at least 2.
-            temperature: Divides the logits.
+            temperature: Temperature that divides the logits.
         """
         return None
 

@@ -50,7 +50,7 @@ def run_complete(
         configs: One experiment for each member, on the same bars.
         ensemble: How they are combined.
         progress: Told what happens.
-        resume: Go on with the newest series of that name.
+        resume: Whether to go on with the newest series of that name.
 
     Raises:
         ValueError: What the steps themselves refuse; what is finished by then stays.

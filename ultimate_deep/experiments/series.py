@@ -111,10 +111,10 @@ def open_series(
     Args:
         name: Name of what the runs are made for.
         artifacts: Folder of the runs, the same as in `configs`.
-        configs: Each of another name.
+        configs: Configurations, each of another name.
         follows: Name of the run, earlier in `configs`, from whose weights another starts, by
             that one's name.
-        resume: Go on; the names must be those of the series.
+        resume: Whether to go on with the series of that name; the names must be those it has.
 
     Raises:
         FileNotFoundError: Nothing to resume.

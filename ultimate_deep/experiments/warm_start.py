@@ -24,7 +24,7 @@ def start_from(prepared: Prepared, model: keras.Model) -> None:
 
     Args:
         prepared: Data of the new run.
-        model: Built; its weights are replaced.
+        model: Built net whose weights are replaced.
 
     Raises:
         BundleError: No sound bundle.

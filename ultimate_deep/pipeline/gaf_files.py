@@ -152,7 +152,7 @@ def write_gaf_files(
         market: Bars by symbol.
         label: What is predicted.
         config: Which pictures, and where.
-        resume: Go on with unfinished files.
+        resume: Whether to go on with unfinished files.
         report: Told rows done and rows in all after each block.
 
     Raises:

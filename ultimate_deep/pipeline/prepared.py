@@ -36,7 +36,7 @@ class Prepared:
         market: Bars by symbol.
         rows: Pooled rows of all symbols.
         split: Row numbers of the three parts, of rows that have all inputs.
-        scaler: Fitted on the labelled training rows.
+        scaler: Scaler fitted on the labelled training rows.
         scaled: Scaled features of all rows, float32 `(rows, features)`.
         inputs: What the model is fed, of all rows.
         steps: How it was done, and how the rest is to be.
@@ -191,7 +191,7 @@ def with_model(prepared: Prepared, config: ExperimentConfig) -> Prepared:
 
     Args:
         prepared: Data prepared for another model.
-        config: Differs in model, inputs and training alone.
+        config: Configuration that differs in model, inputs and training alone.
     """
     return prepare_rows(config, prepared.market, prepared.rows, prepared.split, prepared.steps)
 

@@ -82,7 +82,7 @@ class RecordedTrial:
     """A trial as it stands in the ledger.
 
     Attributes:
-        number: Its place, from 1.
+        number: Number of the trial in its ledger, from 1.
         data: Digest of its data set.
         trial: What was tried.
         hash: Hash of its row and of all before it: the same one in any copy of the ledger.

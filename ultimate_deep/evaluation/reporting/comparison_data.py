@@ -27,7 +27,7 @@ class ComparedModel:
         metrics: Figures by name (`accuracy`, `total_return`, `sharpe`, `max_drawdown`, `trades`).
         intervals: Metric name to interval; `sharpe` and `mean_return_net_bps` are drawn.
         sharpe: Its net Sharpe ratio against chance and every trial.
-        backtest: Its account, drawn beside the others'.
+        backtest: Account of the model, drawn beside the others'.
         share_left_after_delay: Share of the net return per bar that is left when fills come one bar
             later (see `DelaySensitivity.share_left`); NaN where there is none to lose.
         baseline: Whether it is a baseline: shown and compared, but no claim of ours.

@@ -40,7 +40,7 @@ class OutOfFold:
 
     Args:
         spans: Span of time that each row's label reaches over.
-        predictions: Each member's, by name.
+        predictions: Predictions of each member, by name.
 
     Raises:
         EnsembleError: A member predicts a row that it has seen, or one whose label shares a

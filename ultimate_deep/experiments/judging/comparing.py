@@ -41,7 +41,7 @@ class Entrant:
     Args:
         bundle: Bundle of the model.
         judge: Its judge, on its own rows of the common decisions.
-        judged: Its figures there.
+        judged: Figures of the model there.
     """
 
     bundle: AnyBundle

@@ -100,7 +100,7 @@ def tune_experiment(
         tune: How to search. With `resume`, what differs from the defaults must be as it was.
         progress: Told what happens.
         confirm: Shown the plan before the search, which starts where it returns true.
-        resume: Go on with the newest unfinished search.
+        resume: Whether to go on with the newest unfinished search.
         named: Settings that were named, as for `run_experiment`.
 
     Raises:

@@ -65,7 +65,7 @@ def judge_walk(
 
     Args:
         prepared: Bars, rows and costs.
-        scheme: That made the folds.
+        scheme: Scheme that made the folds.
         results: One for each of its folds, in order.
         readings: Different strategies that have read these bars, this one included.
     """
