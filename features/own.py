@@ -23,7 +23,7 @@ class FunctionFeature(Feature):
     can know what a function of whole bars would say of one bar more.
 
     Attributes:
-        function: From canonical bars to one number for each.
+        function: A function from canonical bars to one number for each.
         leading: Bars without a value.
     """
 
@@ -90,7 +90,7 @@ def own_feature(
     """Return a user's feature.
 
     Args:
-        name: Unique, snake_case.
+        name: Unique name in snake_case.
         definition: A graph of `features.engine.graph`, which has a stream too, or a function from
             bars to one number for each.
         warmup_bars: Leading bars without a value; needed for a function, known of a graph.

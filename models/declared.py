@@ -28,9 +28,9 @@ class Option:
     """A field of a model's configuration.
 
     Args:
-        name: Of the field.
+        name: Name of the field.
         type: Its type; `Any` where the file alone does not tell.
-        default: As it is written in the file.
+        default: Default as it is written in the file.
         help: Its line of the docstring.
     """
 

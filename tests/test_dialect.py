@@ -19,15 +19,6 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("models", "features", "ultimate_deep", "train_scripts", "benchmarks")
 
-# Rooms whose sentences do not follow the dialect yet: what is taken off this list stays off.
-NOT_YET = (
-    "ultimate_deep/bundles",
-    "ultimate_deep/evaluation/ledger",
-    "ultimate_deep/evaluation/reporting",
-    "ultimate_deep/experiments",
-    "ultimate_deep/pipeline",
-)
-
 # Names that begin with a capital wherever they stand, as a message's first word.
 NAMES = frozenset({"Heads", "Keras"})
 
@@ -427,11 +418,6 @@ def begins_low(text: str) -> bool:
     return word[0][0].islower() or bool(named) or word[0] in NAMES
 
 
-def is_swept(path: str) -> bool:
-    """Whether the dialect already holds in a file."""
-    return not any(path == room or path.startswith(f"{room}/") for room in NOT_YET)
-
-
 def product_files() -> list[str]:
     """Every product file, named from the repository's root, each once."""
     found = []
@@ -579,12 +565,6 @@ def test_the_house_is_read():
 
 
 def test_docstrings_and_messages_follow_the_dialect():
-    broken = [fault for fault in house_faults() if is_swept(fault.path)]
+    broken = house_faults()
 
     assert not broken, "\n".join(map(str, broken))
-
-
-@pytest.mark.parametrize("room", NOT_YET)
-def test_a_room_that_follows_is_off_the_list(room):
-    """What is clean is held: its name comes off `NOT_YET`."""
-    assert any(fault.path.startswith(f"{room}/") for fault in house_faults())

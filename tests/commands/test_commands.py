@@ -1,5 +1,6 @@
 """What the installed command says and does, beside training."""
 
+import re
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -91,6 +92,25 @@ def test_a_group_of_settings_has_its_own_help(capsys):
         commands.start("run", ["--help.nothing"])
     assert ended.value.code == 2
     assert "no settings are grouped under --help.nothing; groups are" in capsys.readouterr().err
+
+
+def test_every_setting_says_what_it_is(capsys):
+    with pytest.raises(SystemExit):
+        commands.start("run", ["--help.all"])
+    text = capsys.readouterr().out
+    rows = [re.sub(r"\[[^]]*\]$", "", row.strip()).split() for row in text.split("\n  --")[1:]]
+    assert len(rows) > 100
+    assert not [row[0] for row in rows if len(row) < 4]  # its name, its value, words
+    assert "SUPPRESS" not in text
+
+
+def test_help_speaks_of_no_model_and_no_group_that_a_command_does_not_have(capsys):
+    with pytest.raises(SystemExit):
+        commands.start("detect-leaks", ["--help.all"])
+    assert "Name a model" not in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        commands.start("check", ["--help.all"])
+    assert "under --help.all; --help shows all there are" in capsys.readouterr().err
 
 
 def test_runs_are_listed_shown_and_compared(said, artifacts):

@@ -158,7 +158,7 @@ def test_bad_settings_are_refused(market, tmp_path):
         write_gaf_files(market, LABEL, config_of(tmp_path / "gaf"), resume=True)
     with pytest.raises(ValueError, match="train part is empty"):
         write_gaf_files(market, LABEL, config_of(tmp_path / "gaf", train_fraction=0.001))
-    with pytest.raises(ValueError, match="No bar has a window of 700"):
+    with pytest.raises(ValueError, match="no bar has a window of 700"):
         write_gaf_files(market, LABEL, config_of(tmp_path / "gaf", window_bars=700))
     with pytest.raises(ValueError, match="at least size=16, got 8"):
         config_of(tmp_path, window_bars=8)

@@ -77,7 +77,7 @@ class BundleDraft:
         """Write every file of the bundle but the manifest.
 
         Raises:
-            BundleError: Called twice.
+            BundleError: A draft that was saved before.
         """
         if self.contents is not None:
             raise BundleError("a draft is saved once; open another bundle_writer")
@@ -151,9 +151,9 @@ class Bundle(AnswersBars):
             another predictor.
         feature_names: Features in order.
         families: Family of each feature.
-        scaler: From unscaled features to model inputs.
+        scaler: Scaler from unscaled features to model inputs.
         scalers: Input name to scaler, of inputs with tables of their own.
-        temperature: Of each horizon, float64 `(horizons,)`.
+        temperature: Temperature of each horizon, float64 `(horizons,)`.
         threshold: Least probability of the side taken.
         config: What the run was asked to do.
         metrics: What came out.
@@ -219,7 +219,7 @@ class Bundle(AnswersBars):
 
         Args:
             market: Bars by symbol.
-            rows: Made by `compute_features`.
+            rows: Rows made by `compute_features`.
             among: Row numbers to speak of, in order; None is all. The last bit of a prediction may
                 depend on where its row stands in a batch, so that a part of a run is predicted to
                 the bit by naming the part.
@@ -240,7 +240,7 @@ class Bundle(AnswersBars):
 
         Args:
             market: Bars by symbol.
-            rows: Made by `compute_features`.
+            rows: Rows made by `compute_features`.
             passes: How often the model is asked, at least 2.
 
         Raises:

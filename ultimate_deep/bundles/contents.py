@@ -60,7 +60,10 @@ class BundleContents:
             "scaler features": ArrayScaler.from_sklearn(self.scaler).features,
         }
         if len(set(counts.values())) > 1:
-            raise BundleError(f"model, features and scaler differ in width: {counts}")
+            raise BundleError(
+                f"model, features and scaler differ in width: {counts}; "
+                "build and fit all of them for the same features"
+            )
         files.check_names(self.feature_names)
         files.check_temperature(self.temperatures, self.horizons)
         files.check_threshold(self.threshold)

@@ -92,8 +92,8 @@ def write_preprocessing(
     """Write scalers and threshold twice: pickled for users, as plain arrays for the loader.
 
     Args:
-        folder: Of the draft.
-        scaler: Of the features.
+        folder: Folder of the draft.
+        scaler: Scaler of the features.
         temperature: Float64 `(horizons,)`.
         threshold: Least probability of the side taken.
         further: Input name to the scaler of its own table; users find all in one dict then, the
@@ -186,7 +186,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """Return the object that a JSON file holds.
 
     Raises:
-        BundleError: Not JSON, or not an object.
+        BundleError: A file that is not JSON, or not an object.
     """
     try:
         values = json.loads(path.read_bytes())

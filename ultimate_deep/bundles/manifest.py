@@ -101,7 +101,7 @@ def file_records(folder: Path) -> dict[str, dict[str, Any]]:
     """Return `{path: {"sha256", "size_bytes"}}` of every file under `folder` but the manifest.
 
     Args:
-        folder: The bundle.
+        folder: Folder of the bundle.
 
     Returns:
         Keys are POSIX paths relative to `folder`, sorted.
@@ -160,7 +160,7 @@ def verified_manifest(folder: Path) -> dict[str, Any]:
     Nothing but the manifest itself is parsed; the other files are only hashed.
 
     Args:
-        folder: A bundle.
+        folder: Folder of the bundle.
 
     Raises:
         BundleError: No manifest, an unknown schema or version, a path that leaves the folder,

@@ -94,7 +94,7 @@ class AnswersBars:
         """Return the probability of down and up for each bar, known at its close.
 
         Args:
-            bars: Of one symbol: a DataFrame of bars, or what `read_bars` gives.
+            bars: Bars of one symbol: a DataFrame of bars, or what `read_bars` gives.
 
         Returns:
             Columns `down` and `up`, indexed as the bars are; NaN where an input is missing, such
@@ -115,7 +115,7 @@ class AnswersBars:
         """Return 1 for up and 0 for down, whichever is likelier, indexed as the bars are.
 
         Args:
-            bars: As for `predict_proba`.
+            bars: Bars as for `predict_proba`.
 
         Returns:
             Nullable integers, missing where an input is. What would be traded, at the bundle's
@@ -147,9 +147,9 @@ def row_probability(
     """Return the calibrated probability of up of the traded horizon, float64 `(rows,)`.
 
     Args:
-        bundle: The model.
+        bundle: The model to ask.
         market: Bars by symbol.
-        rows: Made by `bundle.compute_features`.
+        rows: Rows made by `bundle.compute_features`.
         among: Row numbers to speak of, in order, NaN in the others; None is all.
     """
     return bundle.row_outputs(market, rows, among)["probability"][:, 0]

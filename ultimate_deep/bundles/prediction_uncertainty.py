@@ -21,7 +21,7 @@ def uncertainty_columns(bundle: AnyBundle, market: Market, *, passes: int) -> pd
     Args:
         bundle: A net with dropout, or an ensemble, whose members are its voices.
         market: Bars by symbol.
-        passes: Of dropout, at least 2; not read by ensembles.
+        passes: Number of passes of dropout, at least 2; not read by ensembles.
 
     Raises:
         ValueError: Trees, which answer once, or a net without dropout.

@@ -98,9 +98,9 @@ class Predictor(ABC):
         """Return how unsure it is of each row; None where it answers once and has no voices.
 
         Args:
-            inputs: Scaled.
+            inputs: Scaled inputs of the rows.
             passes: How often it is asked, at least 2.
-            temperature: Divides the logits.
+            temperature: Temperature that divides the logits.
         """
         return None
 
@@ -121,8 +121,9 @@ class Predictor(ABC):
         """Write its files into a folder that exists.
 
         Args:
-            folder: Of the bundle.
-            temperature: Of each horizon, for files that calibrate by themselves; ones where absent.
+            folder: Folder of the bundle.
+            temperature: Temperature of each horizon, for files that calibrate by themselves; ones
+                where absent.
         """
 
     @classmethod

@@ -32,8 +32,8 @@ def features_of_bars(
         return features.compute_features(frame, names)
     except ValueError as error:
         raise BundleError(
-            f"the features of {folder} cannot be computed from these bars: {error} "
-            "(A model needs all of its features: bring bars like those it was trained on.)"
+            f"the features of {folder} cannot be computed from these bars: {error}; "
+            "bring bars like those that it was trained on, since a model needs all of its features"
         ) from error
 
 
@@ -69,11 +69,11 @@ def complete_inputs(
     """Return a model's inputs of the rows that have all of them, and those rows' numbers.
 
     Args:
-        config: Of the run that trained the model, as its bundle keeps it.
-        scaler: From unscaled features to the model's.
+        config: Configuration of the run that trained the model, as its bundle keeps it.
+        scaler: Scaler from unscaled features to the model's.
         scalers: Input name to scaler, of inputs with tables of their own.
         market: Bars by symbol.
-        rows: With the model's features, in its order.
+        rows: Rows with the model's features, in its order.
         among: Row numbers to choose from, in order; None takes all rows.
     """
     kind = _resolved(config)

@@ -51,7 +51,9 @@ def input_shapes(model: keras.Model) -> dict[str, tuple[int, ...]]:
     """
     shapes = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
     if any(size is None for shape in shapes.values() for size in shape):
-        raise BundleError(f"a bundle's model has inputs of fixed shape, got {shapes}")
+        raise BundleError(
+            f"a bundle's model has inputs of fixed shape, got {shapes}; build it with whole numbers"
+        )
     outputs = [(tuple(tensor.shape), tensor.dtype) for tensor in model.outputs]
     horizons = {shape[1] if len(shape) in (2, 3) else None for shape, _ in outputs}
     if len(horizons) != 1 or None in horizons or {dtype for _, dtype in outputs} != {"float32"}:
@@ -96,9 +98,9 @@ def export_saved_model(model: keras.Model, folder: Path, temperature: np.ndarray
     horizons), "probability": sigmoid(logits / temperature)}`, float32, with the other heads.
 
     Args:
-        model: As `models.build_model` builds it.
-        folder: Created.
-        temperature: Positive, `(horizons,)`.
+        model: A net as `models.build_model` builds it.
+        folder: Folder to write into, which is created.
+        temperature: Positive temperature of each horizon, `(horizons,)`.
     """
     require_tensorflow("writing a SavedModel")
     tensors = {
@@ -144,7 +146,7 @@ def compile_outputs(
     a row's predictions do not depend on how many rows stand beside it.
 
     Args:
-        model: As `models.build_model` builds it.
+        model: A net as `models.build_model` builds it.
         batch_rows: Rows per call; small for single rows, large for files.
 
     Returns:
@@ -153,7 +155,7 @@ def compile_outputs(
     """
     require_tensorflow("compiled prediction")
     if batch_rows < 1:
-        raise ValueError(f"batch_rows is at least 1, got {batch_rows}")
+        raise ValueError(f"batch_rows is at least 1, got {batch_rows}; leave it out")
     shapes = input_shapes(model)
     names = list(shapes)
     signature = [tf.TensorSpec((batch_rows, *shape), tf.float32) for shape in shapes.values()]

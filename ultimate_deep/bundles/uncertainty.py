@@ -47,9 +47,11 @@ class MonteCarloConfig:
 
     def __post_init__(self) -> None:
         if self.passes < 2:
-            raise ValueError(f"passes must be at least 2, got {self.passes}: one cannot disagree.")
+            raise ValueError(
+                f"passes must be at least 2, got {self.passes}; use e.g. 50, as one cannot disagree"
+            )
         if self.batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {self.batch_size}.")
+            raise ValueError(f"batch_size must be at least 1, got {self.batch_size}; use e.g. 512")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -122,11 +124,12 @@ def probability_of_outputs(outputs: Outputs, *, temperature: float = 1.0) -> np.
         ValueError: No head of a direction, or a temperature that is not positive.
     """
     if not temperature > 0.0:
-        raise ValueError(f"temperature must be above zero, got {temperature}")
+        raise ValueError(f"temperature must be above zero, got {temperature}; use 1 for none")
     name = DIRECTION if DIRECTION in outputs else LOGITS
     if name not in outputs:
         raise ValueError(
-            f"outputs must have a head {DIRECTION!r} or {LOGITS!r}, got {sorted(outputs)}"
+            f"outputs must have a head {DIRECTION!r} or {LOGITS!r}, got {sorted(outputs)}; "
+            "give what the model returned"
         )
     logits = np.asarray(outputs[name], dtype=np.float64)
     if logits.ndim == 3:
@@ -148,17 +151,18 @@ def ensemble_uncertainty(members: Sequence[Outputs], *, temperature: float = 1.0
     Args:
         members: The heads of each model, as for `probability_of_outputs`; nets of other seeds,
             other architectures or trees alike.
-        temperature: Of all.
+        temperature: Temperature of all members.
 
     Raises:
         ValueError: Fewer than two members, or members of other shapes.
     """
     if len(members) < 2:
-        raise ValueError(f"an ensemble has at least 2 members, got {len(members)}")
+        raise ValueError(f"an ensemble has at least 2 members, got {len(members)}; give more")
     chances = [probability_of_outputs(member, temperature=temperature) for member in members]
     if len({chance.shape for chance in chances}) > 1:
         raise ValueError(
-            f"all members predict the same rows, got shapes {[c.shape for c in chances]}"
+            f"all members predict the same rows, got shapes {[c.shape for c in chances]}; "
+            "ask each of them for the same ones"
         )
     return decompose(np.stack(chances))
 
@@ -304,7 +308,7 @@ def _check_unchanged(model: keras.Model, before: Mapping[str, np.ndarray]) -> No
     if changed:
         raise ValueError(
             f"model {model.name!r} changes {changed[0]!r} in a training pass even when its layer "
-            "is frozen; its passes are not those of dropout alone. Use an ensemble"
+            "is frozen; its passes are not those of dropout alone: use an ensemble"
         )
 
 

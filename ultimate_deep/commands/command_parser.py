@@ -15,7 +15,7 @@ class CommandParser(ArgumentParser):
     """The settings of one subcommand.
 
     Args:
-        command: Its name.
+        command: Name of the subcommand.
         description: What it does, the docstring of its module.
         first: Settings that people use first; the others stand behind `--help.GROUP`.
         has_model: Whether `--model NAME` stands for the settings that suit a model.

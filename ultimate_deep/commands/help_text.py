@@ -21,7 +21,7 @@ def help_of(
     """Return the help of a parser.
 
     Args:
-        parser: Of the subcommand.
+        parser: Parser of the subcommand.
         group: `fit` for the settings that begin with `--fit.`, `all` for all of them; empty for
             those that people use first.
         model: Name of the model that was chosen, if any.
@@ -39,12 +39,13 @@ def help_of(
     if group:
         chosen = [one for one in actions if group == "all" or _within(one, group)]
         if not chosen:
-            raise ValueError(
-                f"no settings are grouped under --help.{group}; groups are "
-                f"{', '.join(groups(actions))}"
-            )
+            known = ", ".join(groups(actions))
+            remedy = f"groups are {known}" if known else "--help shows all there are"
+            raise ValueError(f"no settings are grouped under --help.{group}; {remedy}")
         lines = [f"usage: {parser.prog} [options]", "", *_rows(chosen)]
-        return "\n".join([*lines, *_model_lines(group, model, told)])
+        if parser.has_model:
+            lines += _model_lines(group, model, told)
+        return "\n".join(lines)
     summary = textwrap.dedent(parser.description or "").strip()
     names = {f"--{name}" for name in parser.first}
     shown = [one for one in actions if names & set(one.option_strings)]
@@ -82,10 +83,10 @@ def _rows(actions: Iterable[Action]) -> list[str]:
         if action.nargs != 0:
             label = f"{label} {_metavar(action)}"
         default = action.default
-        plain = isinstance(default, (bool, int, float, str)) and action.nargs != 0
+        known = isinstance(default, (bool, int, float, str)) and default not in ("", SUPPRESS)
         ends = f" [{str(default).lower() if isinstance(default, bool) else default}]"
         lines += _row(
-            label, (action.help or "").rstrip(".") + (ends if plain and default != "" else "")
+            label, (action.help or "").rstrip(".") + (ends if known and action.nargs != 0 else "")
         )
     return lines
 

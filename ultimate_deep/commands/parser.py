@@ -157,8 +157,8 @@ def model_options(name: str, options: dict[str, Any]) -> dict[str, Any]:
     """Return the options of a model with the types that its configuration has.
 
     Args:
-        name: Of the model.
-        options: As they were written, by name.
+        name: Name of the model.
+        options: Options as they were written, by name.
 
     Raises:
         ValueError: An option that the model does not have, or a value of another type.

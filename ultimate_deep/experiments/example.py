@@ -50,10 +50,10 @@ def run_complete(
         configs: One experiment for each member, on the same bars.
         ensemble: How they are combined.
         progress: Told what happens.
-        resume: Go on with the newest series of that name.
+        resume: Whether to go on with the newest series of that name.
 
     Raises:
-        ValueError: As the steps themselves; what is finished by then stays.
+        ValueError: What the steps themselves refuse; what is finished by then stays.
         FileNotFoundError: Nothing to resume.
         Interrupted: Ctrl-C or SIGTERM; resume.
         RuntimeError: The new process could not predict.

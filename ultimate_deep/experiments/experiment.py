@@ -52,7 +52,7 @@ class Outcome:
 
     Args:
         temperature: Fitted on validation, of the horizon that is traded.
-        temperatures: Of every horizon, `(horizons,)`.
+        temperatures: Temperatures of every horizon, `(horizons,)`.
         logits: Logits of the validation and test rows, `(rows,)`, by part.
         outputs: Everything that the model says of the same rows: `logits` `(rows, horizons)` and
             further heads by name, by part.

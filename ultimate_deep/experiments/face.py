@@ -48,9 +48,10 @@ def read_bars(
 
     Args:
         path: A CSV or Parquet file (CSV also as gz or zip), several, or a folder of them.
-        format: Of the files; `auto` finds it.
+        format: Format of the files; `auto` finds it.
         symbol: Names all that is read; else a column or the file's name does.
-        interval: Of the bars, such as `1h`; else the most common difference of their times.
+        interval: Interval of the bars, such as `1h`; else the most common difference of their
+            times.
         session: `continuous`, `weekdays` or `exchange`; else found from the times.
         timezone: IANA name of what times without a zone mean.
         price_scale: Prices in the file are this many times the price.
@@ -60,7 +61,7 @@ def read_bars(
         Bars by symbol: `bars["BTCUSD"].frame` is a DataFrame.
 
     Raises:
-        BarsError: With the rule, the row, the value and the remedy.
+        BarsError: Bars that break a rule, with the rule, the row, the value and the remedy.
         FileNotFoundError: There is no such file.
 
     Example:
@@ -103,8 +104,8 @@ def simulate_bars(
         rows: Bars of each symbol.
         edge: Accuracy, minus one half, of one who knows the rules; 0 for a market without any.
         seed: Same seed, same bars.
-        interval: Of the bars.
-        horizon_bars: Over which the edge is had.
+        interval: Interval of the bars.
+        horizon_bars: Bars over which the edge is had.
         simulation: What the market is made of: signal, jumps, regimes, assets.
 
     Returns:
@@ -212,7 +213,7 @@ def predict(bundle: AnyBundle | str | Path, bars: AnyBars) -> pd.DataFrame:
 
     Args:
         bundle: What `load` gives, or its folder.
-        bars: Of one or several symbols.
+        bars: Bars of one or several symbols.
 
     Returns:
         Columns `symbol`, `timestamp`, `decision_time`, `probability_up`, `signal`, and what
@@ -291,14 +292,14 @@ def judge(
             baselines come from the bars up to it. Predictions for those bars, and for the bars
             that the labels of training reach, are refused.
         threshold: Least probability of the side taken.
-        costs: Of trading and holding.
+        costs: Costs of trading and holding.
         mode: `long_flat` or `long_short`.
         session: When the market of a DataFrame trades; else found from the times.
         name: What the predictions are called.
         baselines: Whether baselines are fitted; they need features, so some hundred earlier bars.
         features: Names of the features that they read; every one that the bars allow by default.
         artifacts: Folder whose own ledger is counted too.
-        seed: Of every draw.
+        seed: Seed of every draw.
         progress: Whether progress is shown.
 
     Returns:
@@ -353,7 +354,7 @@ def hypermodel(
     """Return a net with its search space as a `keras_tuner.HyperModel`.
 
     Args:
-        name: Of the model.
+        name: Name of the model.
         inputs: Input name to shape without batch.
         heads: Horizons to predict; one direction by default.
         preset: Whose options hold where nothing is searched.

@@ -29,7 +29,7 @@ class FinishedRun:
     """What a run's folder says of itself.
 
     Args:
-        folder: The bundle.
+        folder: Folder of the bundle.
         config: What it was asked, by dotted name.
         metrics: What came out, as `metrics.json` has it.
         manifest: Versions and files.

@@ -42,11 +42,11 @@ def report_data(
 
     Args:
         prepared: Data and split.
-        predictor: Trained.
+        predictor: Predictor that has been trained.
         outcome: Figures and verdict.
         assessment: What the verdict rests on.
         plan: What had been planned.
-        measures: Of every head on the test part, from `pipeline.forecasts.judged_heads`.
+        measures: Measures of every head on the test part, from `pipeline.forecasts.judged_heads`.
     """
     config, judged = prepared.config, outcome.model
     held = [one.backtest for one in outcome.baselines if one.name == "buy and hold"]

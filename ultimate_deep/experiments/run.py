@@ -60,7 +60,7 @@ class Run:
     """A finished run.
 
     Args:
-        folder: The bundle.
+        folder: Folder of the bundle.
         prepared: Data and split.
         outcome: Figures and verdict.
         assessment: What the verdict rests on.
@@ -140,7 +140,7 @@ def run_experiment(
         config: The experiment. With `resume` it is the run's own, and says only where it lies.
         progress: Told what happens.
         confirm: Shown the plan before training; training starts where it returns true.
-        resume: Go on with the newest unfinished run.
+        resume: Whether to go on with the newest unfinished run.
         named: Settings that must be the run's own with `resume`, by dotted name; None takes those
             of `config` that differ from their defaults. With `name` among them, the newest run of
             that name is gone on with, otherwise the newest of all.
@@ -204,7 +204,7 @@ def finish_run(
         folder: Where the bundle appears.
         planned: What to train.
         progress: Told what happens.
-        resume: Go on from the newest checkpoint, where there is one.
+        resume: Whether to go on from the newest checkpoint, where there is one.
         extras: What else the bundle holds.
     """
     unfinished = unfinished_folder(folder)
@@ -239,7 +239,7 @@ def resumed_config(folder: Path, named: Mapping[str, Any], *, artifacts: str) ->
     """Return the configuration that a run's folder keeps, refusing what contradicts it.
 
     Args:
-        folder: Of a finished or unfinished run.
+        folder: Folder of a finished or unfinished run.
         named: Settings that must be the run's, by dotted name; others are left aside.
         artifacts: Where the run lies now.
 

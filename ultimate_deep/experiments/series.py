@@ -23,8 +23,8 @@ class Series:
 
     Args:
         file: Tells which folder each run has or will have, until `close`.
-        configs: Of the runs, in order.
-        folders: Of the runs that have been started, by name.
+        configs: Configurations of the runs, in order.
+        folders: Folders of the runs that have been started, by name.
         follows: Name of the run from whose weights another starts, by that one's name.
     """
 
@@ -45,7 +45,7 @@ class Series:
         Raises:
             DeclinedError: `confirm` returned false; what is finished stays and can be resumed.
             Interrupted: Ctrl-C or SIGTERM; resume the series.
-            ValueError: As of a run, or other settings than it was started with.
+            ValueError: What a run refuses, or other settings than it was started with.
         """
         for number, config in enumerate(self.configs, start=1):
             progress.message(f"== {number} of {len(self.configs)}: {config.name}")
@@ -109,12 +109,12 @@ def open_series(
     """Begin a series of runs, or go on with the newest unfinished one of that name.
 
     Args:
-        name: Of what the runs are made for.
+        name: Name of what the runs are made for.
         artifacts: Folder of the runs, the same as in `configs`.
-        configs: Each of another name.
+        configs: Configurations, each of another name.
         follows: Name of the run, earlier in `configs`, from whose weights another starts, by
             that one's name.
-        resume: Go on; the names must be those of the series.
+        resume: Whether to go on with the series of that name; the names must be those it has.
 
     Raises:
         FileNotFoundError: Nothing to resume.

@@ -48,7 +48,7 @@ def write_takeaway(
     """Write the tables and the summary into a folder that exists.
 
     Args:
-        folder: Of the run, the backtest or the judgement.
+        folder: Folder of the run, the backtest or the judgement.
         judge: Who judged, with bars and rows.
         judged: The model, with probabilities.
         rivals: Baselines on the same rows.

@@ -64,8 +64,8 @@ class TrialBook:
         """Return the book of a run's folder, in the user's ledger.
 
         Args:
-            folder: Of the run; a ledger beside it is counted too.
-            market: The bars.
+            folder: Folder of the run; a ledger beside it is counted too.
+            market: Bars by symbol.
             config: What is run.
             others: Folders of further runs that this one is made of; the same holds for them.
 
@@ -118,9 +118,9 @@ class TrialBook:
         """Record that a model has read the test part.
 
         Args:
-            weights: See `weights_digest`; the same model is counted once.
-            sharpe_per_bar: Of its account there, not annualised.
-            accuracy: Of its decisions there.
+            weights: Digest from `weights_digest`; the same model is counted once.
+            sharpe_per_bar: Sharpe ratio of its account there, not annualised.
+            accuracy: Accuracy of its decisions there.
         """
         self._record(self._trial("test reading", "accuracy", accuracy, weights, sharpe_per_bar))
 
@@ -207,7 +207,7 @@ def open_ledgers(folders: Sequence[Path] = ()) -> LedgerUnion:
     and those that were met in any folder before.
 
     Args:
-        folders: Of artifacts.
+        folders: Folders of artifacts.
 
     Raises:
         HomeError: The user's folder cannot be written.
@@ -281,8 +281,8 @@ def record_reading(
 
     Args:
         book: Where trials are kept.
-        model: Trained.
-        judged: Its figures.
+        model: Predictor that has been trained.
+        judged: Figures that came of it.
         unseen: Whether all bars are new to the model; else its Sharpe ratio is none to compare.
     """
     sharpe = judged.metrics["sharpe"] / math.sqrt(judged.backtest.bars_per_year)

@@ -23,8 +23,8 @@ def start_from(prepared: Prepared, model: keras.Model) -> None:
     this one's validation or test part would hand them on, so that it is refused.
 
     Args:
-        prepared: Of the new run.
-        model: Built; its weights are replaced.
+        prepared: Data of the new run.
+        model: Built net whose weights are replaced.
 
     Raises:
         BundleError: No sound bundle.
@@ -47,7 +47,7 @@ def start_from(prepared: Prepared, model: keras.Model) -> None:
     if not weights:
         raise ValueError(
             f"model.start_from: {folder} holds {bundle.predictor.kind}, which have no weights to "
-            "go on"
+            "go on; name a run of a net"
         )
     before = [(name, values.shape) for name, values in weights]
     now = [(variable.name, tuple(variable.shape)) for variable in model.weights]

@@ -29,9 +29,9 @@ class Plugin:
     """A loaded module.
 
     Args:
-        name: Of the module, without the folder that it lies in.
-        path: Its file.
-        sha256: Of that file.
+        name: Name of the module, without the folder that it lies in.
+        path: File of the module.
+        sha256: SHA-256 digest of that file.
         module: The module, once it has run.
         registered: What it registered, as `kind name`.
         forget: Takes back what it registered, the last first.

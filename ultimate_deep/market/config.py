@@ -22,12 +22,12 @@ class LabelSpec:
     bar t+1+horizon_bars.
 
     Attributes:
-        kind: `"direction"`: is the return from open to open above zero? `"triple_barrier"`: which
+        kind: `direction`: is the return from open to open above zero? `triple_barrier`: which
             barrier does the price meet first, the upper (1) or the lower (0)? Without a touch
             inside the horizon, the direction decides.
         horizon_bars: Bars from entry to exit.
-        ties: The label of a return that is zero, or not beyond the cost band: `"drop"` gives NaN,
-            `"down"` 0, `"up"` 1.
+        ties: The label of a return that is zero, or not beyond the cost band: `drop` gives NaN,
+            `down` 0, `up` 1.
         cost_band_bps: Returns of at most this size, either way, count as ties (simple return).
         barrier_up: Distance of the upper barrier in multiples of the volatility of one bar.
         barrier_down: Distance of the lower barrier, likewise.

@@ -102,7 +102,7 @@ def as_market(
         session: When the market of a table trades; else found from the times.
 
     Raises:
-        TypeError: Something else.
+        TypeError: Bars of another kind.
         ValueError: A table that is no table of bars, or a symbol or session for what has its own.
     """
     if isinstance(bars, pd.DataFrame):

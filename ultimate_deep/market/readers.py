@@ -88,7 +88,7 @@ def read_files(
         The bars of each symbol, in the order of the files.
 
     Raises:
-        BarsError: The rule, the row (from 0, below the header), the value and the remedy.
+        BarsError: Bars that break a rule, with the rule, the row, the value and the remedy.
         FileNotFoundError: When there is no such file.
     """
     _check_stated(timezone, price_scale)
@@ -123,13 +123,13 @@ def bars_of_frame(
         frame: Bars indexed by the time at which each opens, with a zone, or with that time in a
             column `timestamp`; columns `open high low close volume`.
         symbol: What the market is called.
-        interval: Of the bars; else the most common difference of their times.
+        interval: Interval of the bars; else the most common difference of their times.
         session: When the market trades; else found from the times.
         repair: `"raise"` or `"drop"`; what was dropped stands in `Bars.notes`.
         minimum_rows: Fewer bars than this raise.
 
     Raises:
-        BarsError: With the rule, the row, the value and the remedy.
+        BarsError: Bars that break a rule, with the rule, the row, the value and the remedy.
     """
     canonical, notes = validate_bars(frame, symbol=symbol, repair=repair, minimum_rows=1)
     part = _Part(file="the table", frame=canonical, notes=notes)
@@ -146,7 +146,9 @@ def write_bars(bars: Bars, path: str | Path) -> Path:
     path = Path(path)
     name = path.name.lower()
     if not name.endswith((".parquet", ".csv", ".csv.gz")):
-        raise ValueError(f"bars are written as .parquet, .csv or .csv.gz, got {path.name!r}")
+        raise ValueError(
+            f"bars are written as .parquet, .csv or .csv.gz, got {path.name!r}; rename it"
+        )
     table = bars.frame.reset_index()
     with whole_file(path) as draft:
         if name.endswith(".parquet"):
@@ -166,7 +168,7 @@ def _check_stated(timezone: str | None, price_scale: float | None) -> None:
                 f"timezone must be an IANA name like UTC or America/New_York, got {timezone!r}"
             ) from error
     if price_scale is not None and not 0 < price_scale < np.inf:
-        raise ValueError(f"price_scale must be above zero, got {price_scale}")
+        raise ValueError(f"price_scale must be above zero, got {price_scale}; give 1 for none")
 
 
 def _read_table(table: RawTable, request: _Request) -> list[tuple[str, _Part]]:

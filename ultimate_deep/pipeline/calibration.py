@@ -65,7 +65,7 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> TemperatureFit:
     opposite) end at the largest temperature: probabilities close to one half.
 
     Args:
-        logits: Of one horizon on validation, `(rows,)`, finite.
+        logits: Logits of one horizon on validation, `(rows,)`, finite.
         labels: 0, 1 or NaN (row left out), `(rows,)`.
 
     Raises:
@@ -120,7 +120,7 @@ def choose_threshold(
         probability: Calibrated probability of up on validation, `(rows,)`; NaN gives no signal.
         objective: Value of a threshold on validation, such as the mean net return per bar of
             its backtest; larger is better, NaN excludes the threshold.
-        mode: As in `signal_from_probability`.
+        mode: Trading mode as in `signal_from_probability`.
         minimum_coverage: Smallest share of rows with a signal, in (0, 1].
         candidates: Largest number of thresholds tried.
 
@@ -130,11 +130,16 @@ def choose_threshold(
     """
     probability = np.asarray(probability, dtype=np.float64)
     if probability.ndim != 1 or len(probability) == 0:
-        raise ValueError(f"probability has shape (rows,) with rows, got {probability.shape}")
+        raise ValueError(
+            f"probability has shape (rows,) with rows, got {probability.shape}; "
+            "give that of one horizon on validation"
+        )
     if not 0 < minimum_coverage <= 1:
-        raise ValueError(f"minimum_coverage is a share in (0, 1], got {minimum_coverage}")
+        raise ValueError(
+            f"minimum_coverage is a share in (0, 1], got {minimum_coverage}; use e.g. 0.05"
+        )
     if candidates < 1:
-        raise ValueError(f"candidates is at least 1, got {candidates}")
+        raise ValueError(f"candidates is at least 1, got {candidates}; use e.g. 40")
     rows = []
     for threshold in _candidate_thresholds(probability, mode, minimum_coverage, candidates):
         signal = signal_from_probability(probability, threshold, mode=mode)
@@ -204,7 +209,7 @@ def _labelled(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nd
         )
     if not np.isin(labels, (0.0, 1.0)).all():
         bad = labels[~np.isin(labels, (0.0, 1.0))][0]
-        raise ValueError(f"labels are 0, 1 or NaN, got {bad}")
+        raise ValueError(f"labels are 0, 1 or NaN, got {bad}; give directions")
     return logits, labels
 
 

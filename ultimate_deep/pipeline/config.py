@@ -101,14 +101,14 @@ class ExperimentConfig:
         name: Prefix of the run's folder; empty means the model's name.
         artifacts: Folder that runs are written into.
         seed: Seed of weights, dropout, data order and bootstraps; replaces `fit.seed`.
-        data: Bars.
-        features: Features.
+        data: Where the bars come from.
+        features: Which features the model reads.
         label: What is predicted.
-        split: Chronological parts.
+        split: How time is split into three parts.
         inputs: What the model is fed at each decision.
         heads: What it predicts beside the label.
-        model: Architecture.
-        fit: Training.
+        model: Which architecture is trained.
+        fit: How the model is trained.
         threshold: Choice of the trading threshold.
         backtest: Trading rule and costs; its horizon is always the label's.
         baselines: Whether the baselines are fitted beside the model.
@@ -228,5 +228,8 @@ def config_from_dict(values: dict[str, Any]) -> ExperimentConfig:
     try:
         parsed = parser.parse_object({"experiment": values})
     except Exception as error:
-        raise ValueError(f"the stored configuration does not fit this version: {error}") from error
+        raise ValueError(
+            f"the stored configuration does not fit this version: {error}; install the version of "
+            "ultimate-deep that wrote it"
+        ) from error
     return parser.instantiate(parsed).experiment

@@ -59,8 +59,8 @@ def judged_heads(
     Args:
         prepared: Data and split.
         outputs: Heads by name on that part; `logits` `(rows, horizons)`.
-        temperatures: Of each horizon, `(horizons,)`.
-        part: Which.
+        temperatures: Temperatures of each horizon, `(horizons,)`.
+        part: Name of the part.
 
     Returns:
         Columns `horizon_bars`, `of` (all, or a class or quantile), `metric`, `value`; and

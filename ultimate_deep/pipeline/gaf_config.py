@@ -22,12 +22,17 @@ class GafFilesConfig:
 
     def __post_init__(self) -> None:
         if not Path(self.output).name:
-            raise ValueError(f"output must name a folder to create, got {self.output!r}.")
+            raise ValueError(
+                f"output must name a folder to create, got {self.output!r}; use e.g. artifacts/gaf"
+            )
         if self.size < 2:
-            raise ValueError(f"size must be at least 2 numbers, got {self.size}.")
+            raise ValueError(f"size must be at least 2, got {self.size}; use e.g. 64")
         if self.window_bars < self.size:
             raise ValueError(
-                f"window_bars must be at least size={self.size}, got {self.window_bars}."
+                f"window_bars must be at least size={self.size}, got {self.window_bars}; "
+                "lengthen the window or draw smaller pictures"
             )
         if not 0 < self.train_fraction < 1:
-            raise ValueError(f"train_fraction must be between 0 and 1, got {self.train_fraction}.")
+            raise ValueError(
+                f"train_fraction must be between 0 and 1, got {self.train_fraction}; use e.g. 0.9"
+            )

@@ -75,7 +75,7 @@ class GafPlan:
         boundary: First decision of `val`; every label of `train` was known before it.
         purged: Rows left out since their label reaches the boundary.
         unlabelled: Rows with a whole window left out for want of a label: ties and the end.
-        image_shape: Of one row.
+        image_shape: Shape of one row.
     """
 
     parts: dict[str, GafRows]
@@ -110,8 +110,8 @@ def plan_gaf_files(market: Market, label: LabelSpec, config: GafFilesConfig) -> 
     rows = rows.take(np.argsort(rows.decision_time, kind="stable"))
     if len(rows) == 0:
         raise ValueError(
-            f"No bar has a window of {config.window_bars} bars and a label. Remedy: more bars, a "
-            "shorter window or a shorter horizon."
+            f"no bar has a window of {config.window_bars} bars and a label; give more bars, a "
+            "shorter window or a shorter horizon"
         )
     cut = min(int(config.train_fraction * len(rows)), len(rows) - 1)
     boundary = rows.decision_time[cut]
@@ -121,9 +121,9 @@ def plan_gaf_files(market: Market, label: LabelSpec, config: GafFilesConfig) -> 
     for name, part in parts.items():
         if len(part) == 0:
             raise ValueError(
-                f"The {name} part is empty: {len(rows):,} rows, of which "
-                f"{int((early & ~known).sum()):,} are purged at {boundary}. Remedy: more bars, "
-                "another train_fraction or a shorter horizon."
+                f"the {name} part is empty: {len(rows):,} rows, of which "
+                f"{int((early & ~known).sum()):,} are purged at {boundary}; give more bars, "
+                "another train_fraction or a shorter horizon"
             )
     return GafPlan(
         parts=parts,
@@ -149,10 +149,10 @@ def write_gaf_files(
     with `resume` and ends with the same bytes.
 
     Args:
-        market: The bars.
+        market: Bars by symbol.
         label: What is predicted.
         config: Which pictures, and where.
-        resume: Go on with unfinished files.
+        resume: Whether to go on with unfinished files.
         report: Told rows done and rows in all after each block.
 
     Raises:
@@ -229,12 +229,12 @@ def _open_draft(folder: Path, identity: dict[str, Any], plan: GafPlan, *, resume
     path = unfinished_folder(folder)
     if folder.exists():
         raise FileExistsError(
-            f"{folder} exists and is never overwritten. Remedy: another --output, or move it away."
+            f"{folder} exists and is never overwritten; name another --output, or move it away"
         )
     if not resume:
         if path.exists():
             raise FileExistsError(
-                f"{path} holds unfinished pictures. Remedy: go on with --resume, or delete it."
+                f"{path} holds unfinished pictures; go on with --resume, or delete it"
             )
         _check_space(path.parent, plan.bytes)
         path.mkdir(parents=True)
@@ -243,16 +243,16 @@ def _open_draft(folder: Path, identity: dict[str, Any], plan: GafPlan, *, resume
         return draft
     if not (path / _PROGRESS).is_file():
         raise FileNotFoundError(
-            f"nothing to resume: no {path / _PROGRESS}. Remedy: start without --resume, after "
-            "deleting what else lies there."
+            f"nothing to resume: no {path / _PROGRESS}; start without --resume, after "
+            "deleting what else lies there"
         )
     remove_drafts(path)
     noted = json.loads((path / _PROGRESS).read_text())
     differing = [key for key in identity if noted["identity"].get(key) != identity[key]]
     if differing:
         raise ValueError(
-            f"{path} was begun with other {', '.join(differing)}. Remedy: resume with the bars "
-            "and settings it was begun with, or delete it."
+            f"{path} was begun with other {', '.join(differing)}; resume with the bars "
+            "and settings it was begun with, or delete it"
         )
     there = sum(file.stat().st_blocks * 512 for file in path.glob("*_images.npy"))
     _check_space(path, plan.bytes - there)
@@ -264,9 +264,9 @@ def _check_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(existing).free
     if needed > free:
         raise ValueError(
-            f"The pictures need {needed / 1e9:,.3f} GB and {existing} has {free / 1e9:,.3f} GB "
-            "free. Remedy: another --output, a smaller --size, fewer bars; or no files at all: "
-            "ultimate_deep.models.layers.GafImages makes the pictures inside the net."
+            f"the pictures need {needed / 1e9:,.3f} GB and {existing} has {free / 1e9:,.3f} GB "
+            "free; give another --output, a smaller --size or fewer bars, or write no files: "
+            "ultimate_deep.models.layers.GafImages makes the pictures inside the net"
         )
 
 
@@ -286,7 +286,7 @@ def _allocate(path: Path, shape: tuple[int, ...]) -> None:
                 if error.errno != errno.ENOSPC:
                     raise
                 raise ValueError(
-                    f"the disk has no room for {path}. Remedy: make room and go on with --resume."
+                    f"the disk has no room for {path}; make room and go on with --resume"
                 ) from error
 
 

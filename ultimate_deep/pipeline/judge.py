@@ -33,7 +33,7 @@ class Judgement:
     """How one predictor did on one part of the rows.
 
     Args:
-        name: The predictor.
+        name: Name of the predictor.
         probability: Probability of up for the rows, `(rows,)`; None for buy and hold.
         threshold: Least probability of the side taken.
         choice: How the threshold was chosen; None where it is given.
@@ -53,7 +53,7 @@ class Judge:
     """Judges predictors on the same rows, bars and costs.
 
     Args:
-        market: The bars.
+        market: Bars by symbol.
         rows: The pooled rows.
         part: Row numbers that are judged.
         backtest: Trading rule and costs.
@@ -73,7 +73,7 @@ class Judge:
         """Choose the threshold whose account has the best mean net return per bar on this part.
 
         Args:
-            probability: Of up, for the part's rows, `(rows,)`.
+            probability: Probability of up, for the part's rows, `(rows,)`.
             minimum_coverage: Smallest share of the rows that must be traded.
         """
 
@@ -128,9 +128,9 @@ class Judge:
         """Return whether a predictor has an edge on this part.
 
         Args:
-            judged: By this judge, with probabilities.
+            judged: Figures of this judge, with probabilities.
             readings: Different models that have read these bars, this one included.
-            seed: Of the bootstrap.
+            seed: Seed of the bootstrap.
         """
         assert judged.probability is not None
         labels = self.labels()
@@ -156,7 +156,7 @@ class Judge:
 
         Args:
             signal: Side wanted after each of the part's rows, `(rows,)`.
-            probability: Of up, for sizes that depend on it, `(rows,)`.
+            probability: Probability of up, for sizes that depend on it, `(rows,)`.
             config: Other rules or costs than the judge's own.
         """
         rules = config or self.config

@@ -34,9 +34,9 @@ class Prepared:
     Args:
         config: The experiment; `inputs` is resolved to what the model reads on these bars.
         market: Bars by symbol.
-        rows: Pooled rows.
+        rows: Pooled rows of all symbols.
         split: Row numbers of the three parts, of rows that have all inputs.
-        scaler: Fitted on the labelled training rows.
+        scaler: Scaler fitted on the labelled training rows.
         scaled: Scaled features of all rows, float32 `(rows, features)`.
         inputs: What the model is fed, of all rows.
         steps: How it was done, and how the rest is to be.
@@ -198,8 +198,8 @@ def with_model(prepared: Prepared, config: ExperimentConfig) -> Prepared:
     """Return the same rows and split for another model, label and bars being the same.
 
     Args:
-        prepared: For another model.
-        config: Differs in model, inputs and training alone.
+        prepared: Data prepared for another model.
+        config: Configuration that differs in model, inputs and training alone.
     """
     return prepare_rows(config, prepared.market, prepared.rows, prepared.split, prepared.steps)
 

@@ -68,7 +68,7 @@ def assemble_rows(
     """Compute features and labels of every symbol and pool the usable rows.
 
     Args:
-        market: The bars.
+        market: Bars by symbol.
         label: What is predicted.
         feature_function: Bars to features.
         label_function: Bars to labels.

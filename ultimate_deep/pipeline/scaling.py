@@ -95,7 +95,9 @@ def fit_scaler(values: np.ndarray, rows: np.ndarray) -> RobustScaler:
     Source: scikit-learn `RobustScaler`; quantiles 0.25 and 0.75, divisor 1.349.
     """
     if values.ndim != 2 or values.shape[1] == 0:
-        raise ValueError(f"values have shape (rows, features), got {values.shape}")
+        raise ValueError(
+            f"values have shape (rows, features), got {values.shape}; give one column per feature"
+        )
     if len(rows) == 0:
         raise ValueError("a scaler needs at least one training row, got none; bring more bars")
     centers, scales = [], []

@@ -23,9 +23,9 @@ class BreakerSpec:
             counted from the equity of that time; None: for good.
         volatility_ratio: A symbol's short over long volatility from which on its wanted position
             is cut, for as long as it lasts; None for no such breaker.
-        short_bars, long_bars: Spans of the two exponentially weighted volatilities. Nothing is
-            cut in a symbol's first `long_bars` bars.
-        spike_action: "flat" or "halve".
+        short_bars: Span of the short exponentially weighted volatility.
+        long_bars: Span of the long one. Nothing is cut in a symbol's first `long_bars` bars.
+        spike_action: What a cut makes of the wanted position: `flat` nothing, `halve` half.
 
     Raises:
         TypeError, ValueError: An option that is no number or out of its range.

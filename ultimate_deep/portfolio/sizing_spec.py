@@ -15,18 +15,19 @@ class SizingSpec:
 
     Args:
         method: How the size is found, one of
-            "fixed": `fixed_fraction` of equity;
-            "volatility_target": `target_volatility` over the volatility of the symbol;
-            "kelly": `kelly_fraction` times the Kelly fraction of the side's probability;
-            "confidence": in proportion to the side's probability between
+            `fixed`: `fixed_fraction` of equity;
+            `volatility_target`: `target_volatility` over the volatility of the symbol;
+            `kelly`: `kelly_fraction` times the Kelly fraction of the side's probability;
+            `confidence`: in proportion to the side's probability between
             `confidence_threshold` (nothing) and 1 (everything).
         max_position: Largest position on either side, in (0, 1].
         fixed_fraction: Fraction of equity, in (0, 1].
         target_volatility: Volatility per year, a fraction (0.1 for 10%).
         volatility_span_bars: Span of the exponentially weighted volatility of closed bars.
         kelly_fraction: Share of the full Kelly bet, in (0, 1]; half of it is common.
-        average_gain, average_loss: What a right and a wrong decision gain and lose, as fractions
-            of the position. 1 and 1 is the even bet: Kelly fraction `2 p - 1`.
+        average_gain: What a right decision gains, as a fraction of the position.
+        average_loss: What a wrong decision loses, likewise. Gain and loss of 1 are the even bet,
+            whose Kelly fraction is `2 p - 1`.
         confidence_threshold: Probability at which the position is nothing, in [0.5, 1).
 
     Raises:

@@ -27,8 +27,10 @@ class StopSpec:
     open again at the next open.
 
     Args:
-        stop_loss, take_profit, trailing_stop: Distances above 0; None for none.
-        unit: "fraction" of the price, or "volatility": multiples of one bar's volatility when the
+        stop_loss: Distance of the loss that ends a trade, above 0; None for none.
+        take_profit: Distance of the gain that ends a trade, above 0; None for none.
+        trailing_stop: Distance from the trade's best price that ends it, above 0; None for none.
+        unit: `fraction` of the price, or `volatility`: multiples of one bar's volatility when the
             trade opens (exponentially weighted over `volatility_span_bars` closed bars). Where
             no price has moved yet there is no such stop.
         volatility_span_bars: Span of that volatility in bars.

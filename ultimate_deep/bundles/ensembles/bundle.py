@@ -38,7 +38,7 @@ class EnsembleBundle(AnswersBars):
     Args:
         folder: Where it was loaded from.
         predictor: The members and what combines them.
-        temperature: Of each horizon, float64 `(horizons,)`.
+        temperature: Temperature of each horizon, float64 `(horizons,)`.
         threshold: Least probability of the side taken.
         config: What the run was asked to do; label, costs and data are the first member's.
         metrics: What came out.

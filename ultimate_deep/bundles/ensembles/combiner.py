@@ -40,12 +40,12 @@ class Combiner(ABC):
         """Return the ensemble's logits.
 
         Args:
-            logits: Of each member, not calibrated, `(members, rows, horizons)`.
+            logits: Logits of each member, not calibrated, `(members, rows, horizons)`.
             features: Those of `feature_names`, not scaled, `(rows, features)`; what reads none
                 does not look at them.
 
         Returns:
-            float32 `(rows, horizons)`; NaN where any member is NaN.
+            Float32 `(rows, horizons)`; NaN where any member is NaN.
 
         Raises:
             EnsembleError: Another number of members or horizons.
@@ -94,7 +94,8 @@ def load_combiner(folder: Path) -> Combiner:
         )
     if content.get("kind") not in COMBINERS:
         raise EnsembleError(
-            f"{path} has kind {content.get('kind')!r}; known kinds: {', '.join(COMBINERS)}"
+            f"{path} has kind {content.get('kind')!r}, known are {', '.join(COMBINERS)}; "
+            "install the version of ultimate-deep that its manifest names"
         )
     module, name = COMBINERS[content["kind"]].split(":")
     try:
@@ -113,7 +114,7 @@ def check_logits(logits: np.ndarray, members: int, horizons: int) -> np.ndarray:
     """Return logits as float64 `(members, rows, horizons)`.
 
     Raises:
-        EnsembleError: Another shape.
+        EnsembleError: Logits of another shape.
     """
     logits = np.asarray(logits, dtype=np.float64)
     if logits.ndim != 3 or logits.shape[0] != members or logits.shape[2] != horizons:

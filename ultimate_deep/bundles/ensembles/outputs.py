@@ -13,9 +13,9 @@ def member_logits(bundles: Mapping[str, Bundle], market: Market, rows: Rows) -> 
     """Return logits `(members, rows, horizons)`, NaN in rows that lack an input.
 
     Args:
-        bundles: By name.
+        bundles: The members' bundles, by name.
         market: Bars by symbol.
-        rows: With every feature of every member.
+        rows: Rows with every feature of every member.
     """
     found = [
         bundle.row_outputs(market, keep_features(rows, bundle.feature_names))["logits"]

@@ -20,7 +20,7 @@ class Pool(Combiner):
     """A weighted mean of the members' calibrated probabilities (a linear opinion pool).
 
     Args:
-        names: Of the members.
+        names: Names of the members.
         weight: Not negative, summing to one over the members, `(members, horizons)`.
         temperature: Divides each member's logits first, positive, `(members, horizons)`.
 
@@ -40,15 +40,18 @@ class Pool(Combiner):
         if len(shape) != 2 or shape[0] != len(self.names) or self.temperature.shape != shape:
             raise EnsembleError(
                 f"weights and temperatures have shape ({len(self.names)} members, horizons), got "
-                f"{shape} and {self.temperature.shape}"
+                f"{shape} and {self.temperature.shape}; give a row for each member"
             )
         total = self.weight.sum(axis=0)
         if not (self.weight >= 0).all() or not np.allclose(total, 1.0, rtol=0, atol=1e-9):
             raise EnsembleError(
-                f"weights are not negative and sum to one, got {self.weight.tolist()}"
+                f"weights are not negative and sum to one, got {self.weight.tolist()}; "
+                "divide them by their sum over the members"
             )
         if not (np.isfinite(self.temperature).all() and (self.temperature > 0).all()):
-            raise EnsembleError(f"temperatures are positive, got {self.temperature.tolist()}")
+            raise EnsembleError(
+                f"temperatures are positive, got {self.temperature.tolist()}; use 1 for none"
+            )
 
     def combine(self, logits: np.ndarray, features: np.ndarray | None = None) -> np.ndarray:
         """Return the logit of the weighted mean probability, float32 `(rows, horizons)`."""
@@ -100,9 +103,9 @@ def average_pool(
     """Return the pool of equal weights.
 
     Args:
-        names: Of the members.
+        names: Names of the members.
         horizons: Logits per row.
-        temperature: Of each member and horizon; one where absent.
+        temperature: Temperature of each member and horizon; one where absent.
     """
     shape = (len(names), horizons)
     equal = np.full(shape, 1.0 / max(len(names), 1))

@@ -32,7 +32,7 @@ class EnsemblePredictor(Predictor):
     reads some, features, side by side.
 
     Args:
-        combiner: Fitted.
+        combiner: A fitted combiner of the members' logits.
         members: Bundles by name, in the combiner's order.
     """
 

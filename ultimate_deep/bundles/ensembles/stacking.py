@@ -24,7 +24,7 @@ class LogisticStack(Combiner):
     """A weighted sum of the members' logits and a constant.
 
     Args:
-        names: Of the members.
+        names: Names of the members.
         weight: `(members, horizons)`.
         intercept: `(horizons,)`.
 
@@ -44,7 +44,8 @@ class LogisticStack(Combiner):
         if self.intercept.ndim != 1 or not fits:
             raise EnsembleError(
                 f"weights have shape (members, horizons) and intercepts (horizons,), got "
-                f"{self.weight.shape} and {self.intercept.shape} for {len(self.names)} members"
+                f"{self.weight.shape} and {self.intercept.shape} for {len(self.names)} members; "
+                "give a row of weights for each member"
             )
         if not (np.isfinite(self.weight).all() and np.isfinite(self.intercept).all()):
             raise EnsembleError("weights and intercepts are finite, got others; fit again")
@@ -82,9 +83,9 @@ class TreeStack(Combiner):
     """Trees over the members' logits of all horizons and, in two stages, features.
 
     Args:
-        names: Of the members.
+        names: Names of the members.
         trees: Their input is `members * horizons + features` wide, members first.
-        feature_names: Of what the trees read beside the logits; none in a plain stack.
+        feature_names: Names of what the trees read beside the logits; none in a plain stack.
 
     Raises:
         EnsembleError: Other trees, or trees of another width.
@@ -99,13 +100,15 @@ class TreeStack(Combiner):
     def __post_init__(self) -> None:
         check_names(self.names)
         if self.trees.name != "hist_gradient_boosting":
-            raise EnsembleError(f"stacks are of hist_gradient_boosting, got {self.trees.name!r}")
+            raise EnsembleError(
+                f"stacks are of hist_gradient_boosting, got {self.trees.name!r}; grow such trees"
+            )
         width = len(self.names) * self.trees.horizons + len(self.feature_names)
         if self.trees.features != width:
             raise EnsembleError(
                 f"trees over {len(self.names)} members, {self.trees.horizons} horizons and "
                 f"{len(self.feature_names)} features read {width} numbers, got trees that read "
-                f"{self.trees.features}"
+                f"{self.trees.features}; fit them on these members and features"
             )
 
     def combine(self, logits: np.ndarray, features: np.ndarray | None = None) -> np.ndarray:
@@ -117,7 +120,7 @@ class TreeStack(Combiner):
         if features is None or features.shape != shape:
             raise EnsembleError(
                 f"the second stage reads features (rows, features) = {shape}, got "
-                f"{None if features is None else features.shape}"
+                f"{None if features is None else features.shape}; give the same rows' features"
             )
         known = np.isfinite(logits).all(axis=(0, 2)) & np.isfinite(features).all(axis=1)
         out = np.full(logits.shape[1:], np.nan, np.float32)

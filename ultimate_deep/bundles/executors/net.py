@@ -39,7 +39,7 @@ class KerasPredictor(Predictor):
     """A Keras model as a predictor.
 
     Args:
-        model: As `models.build_model` builds it.
+        model: A net as `models.build_model` builds it.
     """
 
     kind: ClassVar[str] = "keras"

@@ -19,7 +19,7 @@ class TreesPredictor(Predictor):
     """Boosted trees as a predictor.
 
     Args:
-        model: Fitted trees.
+        model: Trees that have been fitted.
     """
 
     kind: ClassVar[str] = "trees"

@@ -15,7 +15,7 @@ class BacktestConfig:
     """How signals become positions.
 
     Args:
-        mode: "long_flat" refuses negative signals, "long_short" takes them.
+        mode: `long_flat` refuses negative signals, `long_short` takes them.
         costs: What trading and holding costs.
         horizon_bars: How long each decision is held, as its label says. With `h > 1` the
             position is the mean of the last `h` signals: `h` overlapping tranches.

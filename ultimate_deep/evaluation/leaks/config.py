@@ -27,7 +27,9 @@ class LeakConfig:
     def __post_init__(self) -> None:
         for name, least in (("cuts", 2), ("truncations", 1), ("noise_markets", 1)):
             if getattr(self, name) < least:
-                raise ValueError(f"{name} is at least {least}, got {getattr(self, name)}")
+                raise ValueError(
+                    f"{name} is at least {least}, got {getattr(self, name)}; leave it out"
+                )
         if self.most_bars < 500:
             raise ValueError(
                 f"most_bars is at least 500, got {self.most_bars}; fewer do not carry a split"

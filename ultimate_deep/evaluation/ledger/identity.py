@@ -33,7 +33,7 @@ class DataIdentity:
     rows are other data wherever they differ.
 
     Attributes:
-        chunks: sorted hexadecimal fingerprints, each once.
+        chunks: Sorted hexadecimal fingerprints, each once.
     """
 
     chunks: tuple[str, ...]
@@ -43,15 +43,15 @@ class DataIdentity:
         """Identify bars given as arrays.
 
         Args:
-            bars: symbol to open times, `(bars,)` datetime64 in UTC, strictly increasing, and
+            bars: Symbol to open times, `(bars,)` datetime64 in UTC, strictly increasing, and
                 open, high, low, close and volume, `(bars, 5)`, where NaN equals NaN. The names
                 do not matter.
 
         Raises:
-            ValueError: no bars, shapes that do not fit, or times that do not increase.
+            ValueError: No bars, shapes that do not fit, or times that do not increase.
         """
         if not bars:
-            raise ValueError("a data set needs bars of at least one symbol, got none.")
+            raise ValueError("a data set needs bars of at least one symbol, got none; give some")
         chunks: set[str] = set()
         for symbol, (open_time, values) in bars.items():
             chunks.update(_chunks(*_checked(symbol, open_time, values)))
@@ -62,14 +62,14 @@ class DataIdentity:
         """Identify frames of bars (index: open times in UTC); further columns do not matter.
 
         Raises:
-            ValueError: as `from_arrays`, or a frame that lacks one of the five columns.
+            ValueError: What `from_arrays` refuses, or a frame that lacks one of the five columns.
         """
         arrays = {}
         for symbol, frame in frames.items():
             if missing := [name for name in OHLCV if name not in frame.columns]:
                 raise ValueError(
-                    f"bars have the columns {', '.join(OHLCV)}; {symbol} lacks {missing}. "
-                    "Remedy: read them with ultimate_deep.market.readers."
+                    f"bars have the columns {', '.join(OHLCV)}; {symbol} lacks {missing}; "
+                    "read them with ultimate_deep.market.readers"
                 )
             arrays[symbol] = (frame.index, frame[list(OHLCV)].to_numpy(np.float64))
         return cls.from_arrays(arrays)
@@ -91,14 +91,15 @@ def _checked(symbol: str, open_time: Times, values: npt.ArrayLike) -> tuple[np.n
     if len(times) == 0 or prices.shape != (len(times), len(OHLCV)):
         raise ValueError(
             f"{symbol} needs at least one bar and values of shape (bars, {len(OHLCV)}), got "
-            f"{len(times)} times and values of shape {prices.shape}."
+            f"{len(times)} times and values of shape {prices.shape}; give a row of values for each "
+            "time"
         )
     wrong = np.flatnonzero(~(np.diff(times) > np.timedelta64(0, "ns")))
     if wrong.size or index.hasnans:
         row = int(wrong[0]) + 1 if wrong.size else 0
         raise ValueError(
-            f"open times must increase strictly, got {times[row]} at row {row} of {symbol}. "
-            "Remedy: sort the bars and drop repeated ones."
+            f"open times must increase strictly, got {times[row]} at row {row} of {symbol}; "
+            "sort the bars and drop repeated ones"
         )
     return times, prices
 

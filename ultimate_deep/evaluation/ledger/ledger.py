@@ -35,8 +35,8 @@ class LedgerHead:
     """Where the ledger stood: a witness kept elsewhere, against which it can be checked later.
 
     Attributes:
-        trials: number of trials.
-        hash: hash of the last one, which stands for all before it.
+        trials: Number of trials of the head.
+        hash: Hash of the last one, which stands for all before it.
     """
 
     trials: int
@@ -52,7 +52,7 @@ class TrialLedger:
     metrics.
 
     Args:
-        path: the file; created with the first record and opened for each use alone. `:memory:`
+        path: The file; created with the first record and opened for each use alone. `:memory:`
             holds its trials until `close`, or the end of the `with` that it was opened in.
     """
 
@@ -80,7 +80,7 @@ class TrialLedger:
         """Append a trial on a data set; all or nothing, in one transaction.
 
         Raises:
-            LedgerError: the file is no ledger, cannot be written, or its end was tampered with.
+            LedgerError: The file is no ledger, cannot be written, or its end was tampered with.
         """
         return self.record_all(identity, [trial])[0]
 
@@ -97,7 +97,7 @@ class TrialLedger:
         """Return the trials on every data set that overlaps this one (or all), oldest first.
 
         Raises:
-            LedgerError: the file is no ledger, or a row cannot be read.
+            LedgerError: The file is no ledger, or a row cannot be read.
         """
         with self._reading() as connection:
             if connection is None:
@@ -116,7 +116,7 @@ class TrialLedger:
         """Return where the ledger stands, to be kept as a witness.
 
         Raises:
-            LedgerError: the file is no ledger, or its head was deleted.
+            LedgerError: The file is no ledger, or its head was deleted.
         """
         with self._reading() as connection:
             if connection is None:
@@ -127,11 +127,11 @@ class TrialLedger:
         """Check that the ledger still holds what it held when a head was taken.
 
         Args:
-            trials: of the head.
-            hash: of the head.
+            trials: Number of trials of the head.
+            hash: Hash of the head.
 
         Raises:
-            LedgerError: trials are gone, or are others than those of then.
+            LedgerError: Trials are gone, or are others than those of then.
         """
         self.verify([LedgerHead(trials, hash)])
 
@@ -139,7 +139,7 @@ class TrialLedger:
         """Check every record, and the heads that were kept elsewhere; return how many trials.
 
         Raises:
-            LedgerError: a row was changed, deleted or inserted, by its number; or a witness
+            LedgerError: A row was changed, deleted or inserted, by its number; or a witness
                 disagrees.
         """
         hashes = self._checked_hashes()
@@ -147,12 +147,12 @@ class TrialLedger:
             if witness.trials >= len(hashes):
                 raise LedgerError(
                     f"{self.path} holds {len(hashes) - 1} trials and once held {witness.trials}: "
-                    "later ones were deleted. Remedy: restore the file from a backup."
+                    "later ones were deleted; restore the file from a backup"
                 )
             if hashes[witness.trials] != witness.hash:
                 raise LedgerError(
                     f"the first {witness.trials} trials of {self.path} are not those that were "
-                    "there before. Remedy: restore the file from a backup."
+                    "there before; restore the file from a backup"
                 )
         return len(hashes) - 1
 
@@ -160,7 +160,7 @@ class TrialLedger:
         """Check every record and return where the ledger stood after each, from before the first.
 
         Raises:
-            LedgerError: a row was changed, deleted or inserted, by its number.
+            LedgerError: A row was changed, deleted or inserted, by its number.
         """
         return [LedgerHead(number, hash) for number, hash in enumerate(self._checked_hashes())]
 
@@ -200,8 +200,8 @@ def _head(connection: sqlite3.Connection) -> LedgerHead:
     row = connection.execute("SELECT trials, hash FROM head").fetchone()
     if row is None:
         raise LedgerError(
-            "the ledger's head is missing: it was deleted outside the program. "
-            "Remedy: restore the file from a backup."
+            "the ledger's head is missing: it was deleted outside the program; "
+            "restore the file from a backup"
         )
     return LedgerHead(*row)
 
@@ -213,7 +213,7 @@ def _append(connection: sqlite3.Connection, data: str, trial: Trial) -> Recorded
     if (last.fetchone() or (0, storage.GENESIS)) != (count, previous):
         raise LedgerError(
             f"the ledger should end with trial {count} and does not: rows were deleted or added "
-            "outside the program. Nothing was recorded. Remedy: restore the file from a backup."
+            "outside the program, and nothing was recorded; restore the file from a backup"
         )
     number, content = count + 1, trial_to_json(trial)
     digest = row_hash(number, data, content, previous)
@@ -238,4 +238,6 @@ def _read(number: int, data: str, content: str, hash: str) -> RecordedTrial:
     try:
         return RecordedTrial(number, data, trial_from_json(content), hash)
     except (TypeError, ValueError) as error:
-        raise LedgerError(f"trial {number} cannot be read: {error}") from error
+        raise LedgerError(
+            f"trial {number} cannot be read: {error}; restore the file from a backup"
+        ) from error

@@ -78,20 +78,20 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
     """Open the file for one task, so that no connection crosses a fork.
 
     Raises:
-        LedgerError: it cannot be opened or is no database.
+        LedgerError: It cannot be opened or is no database.
     """
     try:
         with closing(connect(str(path))) as connection:
             yield connection
     except sqlite3.OperationalError as error:
         raise LedgerError(
-            f"the ledger {path} cannot be used: {error}. Remedy: check that the folder can be "
-            "written, that the disk has room, and that no program holds the file."
+            f"the ledger {path} cannot be used: {error}; check that the folder can be "
+            "written, that the disk has room, and that no program holds the file"
         ) from error
     except sqlite3.DatabaseError as error:
         raise LedgerError(
-            f"{path} is no trial ledger or is damaged: {error}. It was left as it is. Remedy: "
-            "move it away or name another file; the trials in it are then no longer counted."
+            f"{path} is no trial ledger or is damaged: {error}; it was left as it is: "
+            "move it away or name another file; the trials in it are then no longer counted"
         ) from error
 
 
@@ -111,7 +111,7 @@ def create_or_check(connection: sqlite3.Connection, name: str) -> None:
     """Create the tables in an empty file; call within an immediate transaction.
 
     Raises:
-        LedgerError: as `is_ledger`.
+        LedgerError: A file that `is_ledger` refuses.
     """
     if is_ledger(connection, name):
         return
@@ -125,7 +125,7 @@ def is_ledger(connection: sqlite3.Connection, name: str) -> bool:
     """Whether the file is a ledger (true) or empty (false).
 
     Raises:
-        LedgerError: another program's database, or a ledger of another version.
+        LedgerError: Another program's database, or a ledger of another version.
     """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -134,13 +134,13 @@ def is_ledger(connection: sqlite3.Connection, name: str) -> bool:
         return False
     if application != APPLICATION:
         raise LedgerError(
-            f"{name} is a database of another program. It was left as it is. Remedy: name another "
-            "file for the ledger."
+            f"{name} is a database of another program and was left as it is; name another "
+            "file for the ledger"
         )
     if version != SCHEMA_VERSION:
         raise LedgerError(
             f"{name} is a ledger of version {version}, and this program knows version "
-            f"{SCHEMA_VERSION}. Remedy: use the program's version that wrote it."
+            f"{SCHEMA_VERSION}; use the program's version that wrote it"
         )
     return True
 

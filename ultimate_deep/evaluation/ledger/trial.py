@@ -22,20 +22,20 @@ class Trial:
     """One thing that was tried on a data set.
 
     Attributes:
-        kind: what was done.
-        run: name of the run.
-        model: name of the model.
-        configuration: digest of everything that set the trial, its seed included. The same
+        kind: What was done.
+        run: Name of the run.
+        model: Name of the model.
+        configuration: Digest of everything that set the trial, its seed included. The same
             configuration on the same data is the same trial, however often it is run.
-        weights: digest of the trained model that read the test part; needed for a reading.
-        candidates: how many were tried within, such as 21 thresholds.
-        effective: how many independent ones they amount to, from 1 to `candidates`.
+        weights: Digest of the trained model that read the test part; needed for a reading.
+        candidates: How many were tried within, such as 21 thresholds.
+        effective: How many independent ones they amount to, from 1 to `candidates`.
         sharpe_per_bar: Sharpe ratio of the trial's account per bar, not annualised; None where it
             has none. What is not finite is kept as None.
-        figure: name of the figure that the trial was judged by, such as `validation loss`.
-        value: that figure; None where there is none. What is not finite is kept as None.
-        time: when, ISO 8601 in UTC.
-        note: anything else.
+        figure: Name of the figure that the trial was judged by, such as `validation loss`.
+        value: That figure; None where there is none. What is not finite is kept as None.
+        time: When, ISO 8601 in UTC.
+        note: Anything else that people should know.
     """
 
     kind: Kind
@@ -53,17 +53,18 @@ class Trial:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {self.kind!r}.")
+            raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {self.kind!r}")
         if not self.configuration:
-            raise ValueError("configuration must be a digest, got an empty one.")
+            raise ValueError("configuration must be a digest, got none; give that of the settings")
         if self.kind == "test reading" and not self.weights:
             raise ValueError(
-                "a test reading needs the digest of the model that read (weights), got none."
+                "a test reading needs the digest of the model that read, got none; give weights=..."
             )
         if self.candidates < 1 or not 1.0 <= self.effective <= self.candidates:
             raise ValueError(
                 "effective must be between 1 and candidates, got effective "
-                f"{self.effective} of {self.candidates} candidates."
+                f"{self.effective} of {self.candidates} candidates; "
+                "give how many independent ones they amount to"
             )
         object.__setattr__(self, "candidates", int(self.candidates))
         object.__setattr__(self, "effective", float(self.effective))
@@ -81,10 +82,10 @@ class RecordedTrial:
     """A trial as it stands in the ledger.
 
     Attributes:
-        number: its place, from 1.
-        data: digest of its data set.
-        trial: what was tried.
-        hash: of its row and of all before it: the same one in any copy of the ledger.
+        number: Number of the trial in its ledger, from 1.
+        data: Digest of its data set.
+        trial: What was tried.
+        hash: Hash of its row and of all before it: the same one in any copy of the ledger.
     """
 
     number: int
@@ -110,17 +111,17 @@ class TrialCount:
     """How much was tried on a data set and on what overlaps it.
 
     Attributes:
-        recorded: trials in the ledger, repetitions included.
-        distinct: trials, each once.
-        by_kind: distinct trials of each kind.
-        effective_by_kind: the independent ones that those amount to.
-        effective_trials: strategies that could have been picked: every training and tuning trial,
+        recorded: Trials in the ledger, repetitions included.
+        distinct: Trials, each once.
+        by_kind: Distinct trials of each kind.
+        effective_by_kind: The independent ones that those amount to.
+        effective_trials: Strategies that could have been picked: every training and tuning trial,
             every further threshold of each scan, and every model that was read without having been
             trained or tuned here. This is the number for the deflated Sharpe ratio.
-        test_readings: distinct models that read a test part.
-        sharpe_count: distinct trials with a Sharpe ratio.
-        sharpe_variance: sample variance of those ratios, per bar; NaN below two.
-        ledgers: files that were counted, as people write their paths: first the one that new
+        test_readings: Distinct models that read a test part.
+        sharpe_count: Distinct trials with a Sharpe ratio.
+        sharpe_variance: Sample variance of those ratios, per bar; NaN below two.
+        ledgers: Files that were counted, as people write their paths: first the one that new
             trials are written into. None where the count is in memory alone.
     """
 
@@ -152,8 +153,8 @@ def count_trials(recorded: Sequence[RecordedTrial], ledgers: tuple[str, ...] = (
     count.
 
     Args:
-        recorded: in order of time.
-        ledgers: files that they come from.
+        recorded: Trials in the order of time.
+        ledgers: Files that they come from.
     """
     distinct: dict[tuple[str, ...], RecordedTrial] = {}
     effective: dict[tuple[str, ...], float] = {}
@@ -201,9 +202,9 @@ def trial_from_json(text: str) -> Trial:
     """Return the trial of a JSON text.
 
     Raises:
-        ValueError: no JSON, or fields that are missing, unknown or out of range.
+        ValueError: No JSON, or fields that are missing, unknown or out of range.
     """
     values = json.loads(text)
     if not isinstance(values, dict) or set(values) != _FIELDS:
-        raise ValueError(f"a trial has the fields {', '.join(sorted(_FIELDS))}, got {text!r}.")
+        raise ValueError(f"a trial has the fields {', '.join(sorted(_FIELDS))}, got {text!r}")
     return Trial(**values)

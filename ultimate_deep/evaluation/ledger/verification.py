@@ -12,7 +12,7 @@ def check_records(connection: sqlite3.Connection, name: str) -> list[str]:
     """Walk the chain and return every row's hash, the empty ledger's first.
 
     Raises:
-        LedgerError: naming the first row or data set that is not what was written.
+        LedgerError: A row or data set is not what was written; the message names the first.
     """
     damage = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if damage != "ok":
@@ -72,6 +72,6 @@ def _check_data_sets(connection: sqlite3.Connection, name: str) -> None:
 
 def _refuse(name: str, what: str) -> NoReturn:
     raise LedgerError(
-        f"the ledger {name} was tampered with or damaged: {what}. Remedy: restore the file from a "
-        "backup; until then no count of trials can be trusted."
+        f"the ledger {name} was tampered with or damaged: {what}; restore the file from a "
+        "backup, until then no count of trials can be trusted"
     )

@@ -22,15 +22,15 @@ class ComparedModel:
     """One model on the common test part.
 
     Args:
-        name: unique among the models.
-        verdict: its own; `readings` says how many models its bounds are corrected for.
-        metrics: figures by name (`accuracy`, `total_return`, `sharpe`, `max_drawdown`, `trades`).
-        intervals: metric name to interval; `sharpe` and `mean_return_net_bps` are drawn.
-        sharpe: its net Sharpe ratio against chance and every trial.
-        backtest: its account, drawn beside the others'.
-        share_left_after_delay: of the net return per bar when fills come one bar later (see
-            `DelaySensitivity.share_left`); NaN where there is none to lose.
-        baseline: whether it is a baseline: shown and compared, but no claim of ours.
+        name: Name that no other model has.
+        verdict: Its own verdict; `readings` says how many models its bounds are corrected for.
+        metrics: Figures by name (`accuracy`, `total_return`, `sharpe`, `max_drawdown`, `trades`).
+        intervals: Metric name to interval; `sharpe` and `mean_return_net_bps` are drawn.
+        sharpe: Its net Sharpe ratio against chance and every trial.
+        backtest: Account of the model, drawn beside the others'.
+        share_left_after_delay: Share of the net return per bar that is left when fills come one bar
+            later (see `DelaySensitivity.share_left`); NaN where there is none to lose.
+        baseline: Whether it is a baseline: shown and compared, but no claim of ours.
     """
 
     name: str
@@ -48,19 +48,20 @@ class ComparisonData:
     """Everything that `write_comparison_report` shows.
 
     Args:
-        title: heading.
-        simulated: whether the bars were simulated.
-        models: at least one, in the order to show.
-        confidence_set: models that cannot be told from the best; None where not computed.
-        superior: name of a test of the best against all to its p-value.
-        overfitting: of picking the best of these models; None where not computed.
-        pairwise: p-values of Diebold-Mariano tests of equal squared error, shape
+        title: Heading of the page.
+        simulated: Whether the bars were simulated.
+        models: Models in the order to show, at least one.
+        confidence_set: Models that cannot be told from the best; None where not computed.
+        superior: Name of a test of the best against all to its p-value.
+        overfitting: How likely overfitting is in picking the best of these models; None where not
+            computed.
+        pairwise: P-values of Diebold-Mariano tests of equal squared error, shape
             `(models, models)`, NaN on the diagonal; None where they were not made.
-        trials: what was tried on these bars.
-        facts, config, notes, files: as in `ReportData`.
+        trials: What was tried on these bars.
+        facts, config, notes, files: What they are in `ReportData`.
 
     Raises:
-        ValueError: no models, a name twice, names that no model has, a matrix of another shape.
+        ValueError: No models, a name twice, names that no model has, a matrix of another shape.
     """
 
     title: str
@@ -79,18 +80,21 @@ class ComparisonData:
     def __post_init__(self) -> None:
         names = [model.name for model in self.models]
         if not names:
-            raise ValueError("a comparison needs at least one model, got none.")
+            raise ValueError("a comparison needs at least one model, got none; give some")
         if len(set(names)) != len(names):
-            raise ValueError(f"models must have names of their own, got {names}.")
+            raise ValueError(f"models must have names of their own, got {names}; rename some")
         unknown = set(self.confidence_set.included if self.confidence_set else ()) - set(names)
         if unknown:
-            raise ValueError(f"confidence_set has models that are not compared: {sorted(unknown)}.")
+            raise ValueError(
+                f"confidence_set has models that are not compared: {sorted(unknown)}; "
+                "compute it from those that are"
+            )
         if self.pairwise is not None:
             matrix = np.asarray(self.pairwise, dtype=np.float64)
             if matrix.shape != (len(names), len(names)):
                 raise ValueError(
                     f"pairwise must have shape ({len(names)}, {len(names)}) like the models, got "
-                    f"{matrix.shape}."
+                    f"{matrix.shape}; test every pair of them"
                 )
             object.__setattr__(self, "pairwise", matrix)
 

@@ -24,12 +24,12 @@ class Predictions:
 
     Args:
         label: 0, 1 or NaN (no label: not judged).
-        probability: probability of up that is traded, after the temperature; NaN where none.
-        probability_raw: the same before the temperature.
-        return_log: log return from fill to exit of each decision, NaN where undefined.
+        probability: Probability of up that is traded, after the temperature; NaN where none.
+        probability_raw: The same before the temperature.
+        return_log: Log return from fill to exit of each decision, NaN where undefined.
 
     Raises:
-        ValueError: lengths that differ, probabilities outside [0, 1], labels other than 0, 1, NaN.
+        ValueError: Lengths that differ, probabilities outside [0, 1], labels other than 0, 1, NaN.
     """
 
     label: Array1D
@@ -40,7 +40,7 @@ class Predictions:
     def __post_init__(self) -> None:
         label = unit_interval("label", self.label, allow_nan=True)
         if not np.isin(label[np.isfinite(label)], [0.0, 1.0]).all():
-            raise ValueError("label must be 0, 1 or NaN; give classes, not probabilities.")
+            raise ValueError("label must be 0, 1 or NaN; give classes, not probabilities")
         columns = {
             "label": label,
             "probability": unit_interval("probability", self.probability, allow_nan=True),
@@ -66,11 +66,11 @@ class Contender:
     """One row of the comparison on the test part.
 
     Args:
-        name: what it is called in the table.
-        metrics: figures by name; the table shows `accuracy`, `roc_auc`, `log_loss`, `sharpe`,
+        name: What it is called in the table.
+        metrics: Figures by name; the table shows `accuracy`, `roc_auc`, `log_loss`, `sharpe`,
             `total_return`, `max_drawdown`, `trades`, `win_rate`, `turnover`, and a dash where
             one is absent or NaN. `share_of_edge` gets a column when any row has it.
-        accuracy: the interval of its accuracy (see `evaluation.verdict.accuracy_interval`).
+        accuracy: The interval of its accuracy (see `evaluation.verdict.accuracy_interval`).
     """
 
     name: str
@@ -83,34 +83,34 @@ class ReportData:
     """Everything that `write_report` shows. Only the first seven fields have no default.
 
     Args:
-        title: heading, for example the run's name.
-        verdict: of the test part.
-        simulated: whether the bars were simulated; said in every table and plot.
-        test: the test part's decisions.
-        threshold: least probability of the side taken, chosen on validation.
-        contenders: the model first, then its baselines, on the same rows and costs.
-        backtest: the model's account on the test part.
-        validation: the validation part's decisions.
-        buy_and_hold: the account that is always long, at the same costs.
-        temperature: what the logits were divided by; 1 for none.
-        mode, costs: trading rule of the backtest.
-        history: one row per epoch, columns such as `loss`, `validation_loss`, `learning_rate`.
-        horizons: one row for each horizon with the measures of its forecasts, `horizon_bars` first;
+        title: Heading, for example the run's name.
+        verdict: Verdict of the test part.
+        simulated: Whether the bars were simulated; said in every table and plot.
+        test: The test part's decisions.
+        threshold: Least probability of the side taken, chosen on validation.
+        contenders: The model first, then its baselines, on the same rows and costs.
+        backtest: The model's account on the test part.
+        validation: The validation part's decisions.
+        buy_and_hold: The account that is always long, at the same costs.
+        temperature: What the logits were divided by; 1 for none.
+        mode, costs: Trading rule of the backtest.
+        history: One row per epoch, columns such as `loss`, `validation_loss`, `learning_rate`.
+        horizons: One row for each horizon with the measures of its forecasts, `horizon_bars` first;
             shown where there are several.
-        attention: weights `(heads, units)` or `(units,)`, not negative.
-        attention_units: a name for each unit.
-        attention_maps: layer to mean weights over time, `(heads, queries, keys)`.
-        facts: short facts by name (symbols, bars, dates, rows of each part, layers, ...).
-        plan: sentences of what was planned.
-        config: the experiment's configuration, nested as it is.
-        notes: sentences for people: gaps, dropped rows and features, how the threshold was found.
-        files: what else lies beside the report, name to one-line description.
-        assessment: what chance, the number of trials, costs, delay and timing leave of the result.
+        attention: Weights `(heads, units)` or `(units,)`, not negative.
+        attention_units: A name for each unit.
+        attention_maps: Layer to mean weights over time, `(heads, queries, keys)`.
+        facts: Short facts by name (symbols, bars, dates, rows of each part, layers, ...).
+        plan: Sentences of what was planned.
+        config: The experiment's configuration, nested as it is.
+        notes: Sentences for people: gaps, dropped rows and features, how the threshold was found.
+        files: What else lies beside the report, name to one-line description.
+        assessment: What chance, the number of trials, costs, delay and timing leave of the result.
             Its delay test and deflated Sharpe ratio stand beside the verdict.
-        schemes: title to `<svg>` of each validation scheme's splits.
+        schemes: Title to `<svg>` of each validation scheme's splits.
 
     Raises:
-        ValueError: no contenders, a threshold outside [0.5, 1], attention of another shape.
+        ValueError: No contenders, a threshold outside [0.5, 1], attention of another shape.
     """
 
     title: str
@@ -142,17 +142,18 @@ class ReportData:
         check_mode(self.mode)
         check_threshold(self.threshold)
         if not self.contenders:
-            raise ValueError("a report needs at least one contender: the model comes first.")
+            raise ValueError("a report needs at least one contender, got none; add the model")
         if self.attention is None:
             return
         weights = np.atleast_2d(np.asarray(self.attention, dtype=np.float64))
         if weights.ndim != 2 or not np.isfinite(weights).all() or (weights < 0).any():
             raise ValueError(
                 f"attention must be finite, not negative, with shape (heads, units) or (units,), "
-                f"got shape {np.shape(self.attention)}; average over the batch first."
+                f"got shape {np.shape(self.attention)}; average over the batch first"
             )
         if self.attention_units and len(self.attention_units) != weights.shape[1]:
             raise ValueError(
-                f"attention has {weights.shape[1]} units, got {len(self.attention_units)} names."
+                f"attention has {weights.shape[1]} units, got {len(self.attention_units)} names; "
+                "name each of them once"
             )
         object.__setattr__(self, "attention", weights)

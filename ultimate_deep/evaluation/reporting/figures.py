@@ -120,9 +120,9 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
     """Return the figure as an `<svg>` element for a page.
 
     Args:
-        figure: drawn with the colours of this file.
-        name: unique on the page; keeps the ids of two pictures apart.
-        description: what a reader who cannot see the picture is told.
+        figure: A figure drawn with the colours of this file.
+        name: Name that is unique on the page; keeps the ids of two pictures apart.
+        description: What a reader who cannot see the picture is told.
     """
     buffer = io.StringIO()
     canvas = FigureCanvasSVG(figure)

@@ -21,7 +21,10 @@ class Column:
     """One column: the key in each row, its heading, and how a number is written.
 
     Args:
-        lower, upper: keys of bounds, written small under the number.
+        key: Key of its value in each row.
+        title: Heading of the column.
+        form: Format of a number, such as `{:.2%}`.
+        lower, upper: Keys of bounds, written small under the number.
     """
 
     key: str
@@ -50,7 +53,10 @@ def figure_of(path: str, value: float | None, form: str, *, scale: float = 1.0) 
     """Return one number of the page with its place in the JSON.
 
     Args:
-        scale: the page shows `scale` times what the JSON holds (100 for points, 1e4 for bps).
+        path: Where the number stands in the JSON.
+        value: The number that stands there; None is shown as a dash.
+        form: Format of the number, such as `{:.2%}`.
+        scale: The page shows `scale` times what the JSON holds (100 for points, 1e4 for bps).
     """
     scaled = f' data-scale="{scale:g}"' if scale != 1.0 else ""
     number = show(scale * value if scaled and value is not None else value, form)
@@ -73,11 +79,11 @@ def grid(
     """Return a table.
 
     Args:
-        path: where the list of rows stands in the JSON.
-        columns: the first is written to the left.
-        rows: one mapping per row; numbers are formatted, anything else is shown as text.
-        caption: plain text.
-        marked: numbers of the rows to highlight.
+        path: Where the list of rows stands in the JSON.
+        columns: Columns in order; the first is written to the left.
+        rows: One mapping per row; numbers are formatted, anything else is shown as text.
+        caption: Caption in plain text.
+        marked: Numbers of the rows to highlight.
     """
     head = "".join(f"<th>{escape(column.title)}</th>" for column in columns)
     body = ""

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Headline:
-    """How one metric is named and written, and what no skill would show (None: no such value).
+    """How one metric is named and written, and what no skill would show.
 
     Args:
-        least_is_best: whether smaller values are better.
+        title: Name that people read.
+        form: Format of the number, such as `{:.2%}`.
+        no_skill: Value that no skill would show; None where there is none.
+        least_is_best: Whether smaller values are better.
     """
 
     title: str

@@ -29,12 +29,12 @@ def plot_attention_maps(maps: Mapping[str, Shares], *, simulated: bool) -> str:
         simulated: Whether the bars are; the title says so.
 
     Raises:
-        ValueError: no maps, a wrong shape, or shares that do not add up to 1.
+        ValueError: No maps, a wrong shape, or shares that do not add up to 1.
     """
     for name, shares in maps.items():
         _check(name, shares)
     if not maps:
-        raise ValueError("plot_attention_maps needs at least one layer's map, got none.")
+        raise ValueError("plot_attention_maps needs at least one layer's map, got none; add one")
     columns = max(min(len(shares), _MOST_HEADS) for shares in maps.values())
     heights = [
         0.75 if shares.shape[1] <= _FEW_QUERIES else 9.2 / max(columns, 4)
@@ -85,10 +85,11 @@ def _check(name: str, shares: Shares) -> None:
     if shares.ndim != 3:
         raise ValueError(
             f"the map of {name!r} must be (heads, queries, keys), got shape {shares.shape}: take "
-            "the mean over rows first."
+            "the mean over rows first"
         )
     if not np.allclose(shares.sum(axis=-1), 1.0, atol=_SUM_TOLERANCE):
         raise ValueError(
             f"the shares of {name!r} must add up to 1 over keys, got sums from "
-            f"{shares.sum(axis=-1).min():.4g} to {shares.sum(axis=-1).max():.4g}."
+            f"{shares.sum(axis=-1).min():.4g} to {shares.sum(axis=-1).max():.4g}; "
+            "give the weights after their softmax"
         )

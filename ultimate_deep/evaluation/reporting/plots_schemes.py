@@ -27,10 +27,10 @@ def plot_scheme(scheme: Scheme, title: str, *, simulated: bool, name: str = "sch
     see are drawn wider.
 
     Args:
-        scheme: what is drawn.
-        title: of the picture.
-        simulated: whether the bars are.
-        name: unique on the page.
+        scheme: The scheme that is drawn.
+        title: Title of the picture.
+        simulated: Whether the bars are simulated.
+        name: Name that is unique on the page.
     """
     folds = list(scheme.folds())
     chosen = np.unique(np.linspace(0, len(folds) - 1, min(len(folds), _MOST_SPLITS)).astype(int))

@@ -63,8 +63,8 @@ def write_report(path: str | Path, data: ReportData) -> Path:
     """Write the report to `path`, whole or not at all, and return the path.
 
     Args:
-        path: an `.html` file in a folder that exists; replaced if it is there.
-        data: see `ReportData`.
+        path: An `.html` file in a folder that exists; replaced if it is there.
+        data: What the page shows.
     """
     return write_page(path, render_report(data))
 

@@ -29,7 +29,7 @@ def fit_within(
     Args:
         prepared: Data and `fit`, whose `epochs` is the most that anybody gets.
         model: Built; trained in place and left with its best epoch's weights.
-        seconds: Budget.
+        seconds: Seconds that the fit may take.
         progress: Told what happens.
 
     Returns:

@@ -54,7 +54,7 @@ class Entry:
     """A model of the comparison.
 
     Args:
-        name: In the table.
+        name: Name in the table.
         family: `no model`, `baseline`, `shallow`, a kind of blocks, or `ultimate`.
         model: The net; None for what is no net.
     """

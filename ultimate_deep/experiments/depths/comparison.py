@@ -42,7 +42,7 @@ class Compared:
 
     Args:
         folder: Where it will be.
-        config: The experiment.
+        config: Configuration of the experiment.
         comparison: What was compared.
         cells: One row for each cell.
     """

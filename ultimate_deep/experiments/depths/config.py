@@ -65,8 +65,8 @@ class ComparisonConfig:
                 raise ValueError(f"compare.{name} must be distinct, got {values}; name each once")
         if self.width < 8 or self.width % 4:
             raise ValueError(
-                f"compare.width must be a multiple of 4 from 8 on, got {self.width}: attention "
-                "divides it among four tokens"
+                f"compare.width must be a multiple of 4 from 8 on, got {self.width}; use e.g. 64, "
+                "which attention divides among four tokens"
             )
         for name, target in self.targets.items():
             if not 0 < target < 1:
@@ -81,7 +81,7 @@ class DataSet:
     """Bars that every model is compared on.
 
     Args:
-        name: In tables and file names.
+        name: Name in tables and file names.
         data: How they are read or simulated.
     """
 

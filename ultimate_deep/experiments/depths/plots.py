@@ -32,7 +32,7 @@ def plot_comparison(summary: pd.DataFrame, path: Path) -> None:
 
     Args:
         summary: What `summarize` returned.
-        path: PNG file.
+        path: PNG file to write.
     """
     names = list(dict.fromkeys(summary["data"]))
     figure = Figure(figsize=(14.0, 4.3 * len(names)), dpi=110, layout="constrained")

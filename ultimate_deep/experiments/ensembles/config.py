@@ -42,13 +42,19 @@ class EnsembleConfig:
         if self.method not in METHODS:
             raise ValueError(f"method must be one of {', '.join(METHODS)}, got {self.method!r}")
         if not 0 <= self.pull < float("inf"):
-            raise ValueError(f"pull must be finite and not negative, got {self.pull}")
+            raise ValueError(
+                f"pull must be finite and not negative, got {self.pull}; use e.g. 0.01"
+            )
         if self.folds < 2:
-            raise ValueError(f"folds must be at least 2, got {self.folds}")
+            raise ValueError(f"folds must be at least 2, got {self.folds}; use e.g. 4")
         if not 0 < self.stopping_share < 1:
-            raise ValueError(f"stopping_share must be between 0 and 1, got {self.stopping_share}")
+            raise ValueError(
+                f"stopping_share must be between 0 and 1, got {self.stopping_share}; use e.g. 0.15"
+            )
         if self.snapshots < 0 or self.snapshots == 1:
-            raise ValueError(f"snapshots must be 0 or at least 2, got {self.snapshots}")
+            raise ValueError(
+                f"snapshots must be 0 or at least 2, got {self.snapshots}; use 0 to train each once"
+            )
         if self.snapshots and self.method not in POOLS:
             raise ValueError(
                 f"snapshots know what the folds of {self.method} leave out; choose a method of "

@@ -17,8 +17,8 @@ def member_table(
     """Return one row per horizon and member, and one for the ensemble.
 
     Args:
-        combiner: Fitted.
-        logits: Of the members on validation, not calibrated, `(members, rows, horizons)`.
+        combiner: A fitted combiner of the members' logits.
+        logits: Logits of the members on validation, not calibrated, `(members, rows, horizons)`.
         labels: 0, 1, or NaN or one half (left out), `(rows, horizons)`.
         features: What else the combiner reads, `(rows, features)`.
 

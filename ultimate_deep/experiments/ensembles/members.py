@@ -44,7 +44,7 @@ class Members:
     """Several models on the same rows.
 
     Args:
-        bundles: By name.
+        bundles: The models' bundles, by name.
         config: The first member's, whose label, costs and data are the ensemble's.
         market: The bars that all were trained on.
         rows: Rows that have every feature of every member.
@@ -76,7 +76,7 @@ def open_members(bundles: Mapping[str, Bundle], progress: Progress, *, fewest: i
     """Load the members' bars and let every member predict all rows.
 
     Args:
-        bundles: By name, of the same bars, label, horizons and boundaries.
+        bundles: Bundles by name, of the same bars, label, horizons and boundaries.
         progress: Told what happens.
         fewest: How many there must be.
 

@@ -39,8 +39,8 @@ class OutOfFold:
     """Every member's predictions of rows it has not seen; checked, whoever made them.
 
     Args:
-        spans: From when to when each row's label reaches.
-        predictions: Each member's, by name.
+        spans: Span of time that each row's label reaches over.
+        predictions: Predictions of each member, by name.
 
     Raises:
         EnsembleError: A member predicts a row that it has seen, or one whose label shares a
@@ -64,7 +64,10 @@ class OutOfFold:
                 _check_fold(self.spans, fold, f"member {name!r}, fold {number}")
         widths = {fold.logits.shape[1] for folds in self.predictions.values() for fold in folds}
         if len(widths) != 1:
-            raise EnsembleError(f"members predict the same horizons, got {sorted(widths)} of them")
+            raise EnsembleError(
+                f"members predict the same horizons, got {sorted(widths)} of them; "
+                "train all of them for the same ones"
+            )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -92,7 +95,7 @@ def fold_scheme(
     """Return purged folds in the order of time.
 
     Args:
-        spans: Of the rows that are shared out, the training part alone.
+        spans: Spans of the rows that are shared out, the training part alone.
         kind: `walk_forward` predicts from the past alone, and not the oldest
             `1 / (folds + 1)` of the rows; `purged_k_fold` predicts all rows, also from what came
             after them.
@@ -104,7 +107,7 @@ def fold_scheme(
         ValueError: Too few rows.
     """
     if folds < 2:
-        raise EnsembleError(f"folds must be at least 2, got {folds}")
+        raise EnsembleError(f"folds must be at least 2, got {folds}; use e.g. 5")
     if kind == "purged_k_fold":
         return PurgedKFold(spans, n_splits=folds, embargo_bars=embargo_bars)
     if kind != "walk_forward":
@@ -125,7 +128,7 @@ def predict_out_of_fold(
 
     Args:
         members: How each is fitted, by name.
-        spans: Of the training part's rows; their numbers are what members are handed.
+        spans: Spans of the training part's rows; their numbers are what members are handed.
         scheme: Folds over the same spans, such as `fold_scheme` gives.
         stopping_share: The newest share of a fold's training rows, which decides when training
             stops and trains nothing; rows before it whose labels reach into it are left out.
@@ -149,9 +152,9 @@ def inner_split(spans: Spans, rows: np.ndarray, share: float) -> tuple[np.ndarra
     """Split rows by time into those that train and the newest, which stop training.
 
     Args:
-        spans: Of all rows.
+        spans: Spans of all rows.
         rows: Row numbers to split.
-        share: Of the distinct decision times that the newest part has, in (0, 1).
+        share: Share of the distinct decision times that the newest part has, in (0, 1).
 
     Returns:
         Both parts' row numbers; no label of the first reaches into the second.
@@ -160,7 +163,7 @@ def inner_split(spans: Spans, rows: np.ndarray, share: float) -> tuple[np.ndarra
         EnsembleError: A share outside (0, 1), or a part without rows.
     """
     if not 0 < share < 1:
-        raise EnsembleError(f"stopping_share must be between 0 and 1, got {share}")
+        raise EnsembleError(f"stopping_share must be between 0 and 1, got {share}; use e.g. 0.15")
     times = np.unique(spans.decided[rows])
     boundary = times[min(int(len(times) * (1.0 - share)), len(times) - 1)]
     stopping = rows[spans.decided[rows] >= boundary]
@@ -175,11 +178,14 @@ def inner_split(spans: Spans, rows: np.ndarray, share: float) -> tuple[np.ndarra
 def _check_fold(spans: Spans, fold: FoldPrediction, where: str) -> None:
     if fold.logits.ndim != 2 or len(fold.logits) != len(fold.rows):
         raise EnsembleError(
-            f"{where}: logits have shape ({len(fold.rows)} rows, horizons), got {fold.logits.shape}"
+            f"{where}: logits have shape ({len(fold.rows)} rows, horizons), got "
+            f"{fold.logits.shape}; give a row of them for each predicted row"
         )
     for numbers in (fold.seen, fold.rows):
         if len(numbers) and not (numbers.min() >= 0 and numbers.max() < len(spans)):
-            raise EnsembleError(f"{where}: row numbers lie in [0, {len(spans)})")
+            raise EnsembleError(
+                f"{where}: row numbers lie in [0, {len(spans)}), got others; count rows from 0"
+            )
     seen = np.isin(fold.rows, fold.seen)
     if seen.any():
         raise EnsembleError(

@@ -61,7 +61,7 @@ def run_picture_ensemble(
     one's own temperature, so that the ensemble chooses nothing but its threshold, on validation.
 
     Args:
-        config: Of a model that reads pictures, such as `gaf_cnn`.
+        config: Configuration of a model that reads pictures, such as `gaf_cnn`.
         progress: Told what happens.
         confirm: Shown the plan of each before it trains.
         resume: Go on with the newest series of that name.

@@ -36,7 +36,7 @@ def fit_pool(
     pool by the log score; the pull towards equal weights is ours.
     """
     if not 0 <= pull < np.inf:
-        raise EnsembleError(f"pull is a finite number not below zero, got {pull}")
+        raise EnsembleError(f"pull is a finite number not below zero, got {pull}; use e.g. 0.01")
     equal = average_pool(names, np.shape(logits)[-1], temperature)
     logits = check_logits(logits, *equal.weight.shape) / equal.temperature[:, None, :]
     columns = []

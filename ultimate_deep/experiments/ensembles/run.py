@@ -63,8 +63,8 @@ class EnsemblePlan:
 
     Args:
         model: The ensemble's name.
-        members: Their names.
-        method: See `EnsembleConfig`.
+        members: Names of the members.
+        method: One of the methods of `EnsembleConfig`.
         rows: Rows of each part.
     """
 

@@ -18,8 +18,8 @@ def with_snapshots(
     What has no weights to go on with, such as trees, stays one run.
 
     Args:
-        configs: Of the members.
-        cycles: Of each net; 0 leaves all members as they are.
+        configs: Configurations of the members.
+        cycles: Number of cycles of each net; 0 leaves all members as they are.
     """
     if not cycles:
         return list(configs), {}
@@ -42,8 +42,9 @@ def snapshot_configs(config: ExperimentConfig, cycles: int) -> tuple[ExperimentC
     in both this deviates from the source. A series lets each start from the one before.
 
     Args:
-        config: Of the whole training; its epochs are shared out, its schedule is not used.
-        cycles: How many, at most the epochs.
+        config: Configuration of the whole training; its epochs are shared out, its schedule is not
+            used.
+        cycles: Number of cycles, at most the epochs.
 
     Raises:
         EnsembleError: Fewer than two cycles, or fewer epochs than cycles.
@@ -54,7 +55,7 @@ def snapshot_configs(config: ExperimentConfig, cycles: int) -> tuple[ExperimentC
     if cycles < 2 or fit.epochs < cycles:
         raise EnsembleError(
             f"snapshots need at least 2 cycles and one epoch each, got {cycles} cycles and "
-            f"{fit.epochs} epochs"
+            f"{fit.epochs} epochs; ask for fewer cycles or more epochs"
         )
     schedule = ScheduleConfig(kind="cosine", warmup_share=0.0, floor_share=0.0)
     shared, more = divmod(fit.epochs, cycles)

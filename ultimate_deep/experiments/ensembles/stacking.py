@@ -35,7 +35,7 @@ def fit_logistic_stack(
         EnsembleError: Labels that do not fit, or a negative pull.
     """
     if not 0 <= pull < np.inf:
-        raise EnsembleError(f"pull is a finite number not below zero, got {pull}")
+        raise EnsembleError(f"pull is a finite number not below zero, got {pull}; use e.g. 0.01")
     _, logits, labels = stacked_rows(out_of_fold, labels)
     fitted = []
     for horizon in range(logits.shape[2]):

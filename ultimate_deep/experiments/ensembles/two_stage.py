@@ -25,7 +25,7 @@ class StoppingRows:
     """Rows by which the trees stop growing, after the training part.
 
     Args:
-        logits: Of the members, `(members, rows, horizons)`.
+        logits: Logits of the members, `(members, rows, horizons)`.
         features: `(rows, features)`.
         labels: `(rows, horizons)`.
     """
@@ -47,10 +47,10 @@ def fit_two_stage(
 
     Args:
         out_of_fold: Members' predictions of rows they have not seen.
-        labels: Of all rows that the folds share out, `(rows, horizons)`.
-        features: Of the same rows, `(rows, features)`.
-        feature_names: Of its columns.
-        stopping: Of the validation part.
+        labels: Labels of all rows that the folds share out, `(rows, horizons)`.
+        features: Features of the same rows, `(rows, features)`.
+        feature_names: Names of the features' columns.
+        stopping: Rows of the validation part.
         config: How the trees are grown.
 
     Raises:

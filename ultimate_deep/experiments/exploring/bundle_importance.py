@@ -46,7 +46,7 @@ def bundle_importance(
         bundle: The model, with its scaler, temperature and boundaries.
         market: Bars like those of the run; rows are taken between the run's own boundaries.
         part: `validation`, or `test`, which then is read once more, and counted.
-        config: How.
+        config: How the features are shuffled.
         seed: Same seed, same shuffles.
         progress: Told how long it will take.
 
@@ -88,7 +88,7 @@ def check_importance(bundle: Bundle) -> None:
     """Refuse a model that reads windows, timeframes or pictures.
 
     Raises:
-        ValueError: It does.
+        ValueError: A model that does.
     """
     shapes = dict(bundle.predictor.shapes)
     if list(shapes.values()) != [(len(bundle.feature_names),)]:

@@ -33,13 +33,15 @@ class ImportanceConfig:
     def __post_init__(self) -> None:
         for name in ("repeats", "resamples"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+                raise ValueError(
+                    f"{name} must be at least 1, got {getattr(self, name)}; leave it out"
+                )
         if self.block_bars is not None and self.block_bars < 1:
-            raise ValueError(f"block_bars must be at least 1, got {self.block_bars}")
+            raise ValueError(f"block_bars must be at least 1, got {self.block_bars}; leave it out")
         for name in ("group_correlation", "level"):
             value = getattr(self, name)
             if value is not None and not 0.0 < value < 1.0:
-                raise ValueError(f"{name} lies in (0, 1), got {value}")
+                raise ValueError(f"{name} lies in (0, 1), got {value}; use e.g. 0.95")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +52,8 @@ class ExplorationConfig:
         name: Prefix of the report's folder.
         artifacts: Folder that it is written into.
         seed: Seed of the shuffles and bootstraps of importance.
-        data: Bars.
-        features: Features.
+        data: Where the bars come from.
+        features: Which features are explored.
         label: Its horizon gives the forward return.
         split: Only the training part is explored.
         clip_multiple: Robust standard deviations beyond which values are clipped.
@@ -82,7 +84,9 @@ class ExplorationConfig:
                 "use letters, digits, - and _"
             )
         if not 0.0 < self.clip_multiple < math.inf:
-            raise ValueError(f"clip_multiple must be above zero, got {self.clip_multiple}")
+            raise ValueError(
+                f"clip_multiple must be above zero, got {self.clip_multiple}; leave it out"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists and scalars, as written to `config.json`."""

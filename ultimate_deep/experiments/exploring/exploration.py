@@ -27,22 +27,22 @@ class Exploration:
 
     Attributes:
         config: What was asked for.
-        market: The bars.
+        market: Bars by symbol.
         names: Features in order.
         families: Family of each feature.
-        warmup_bars: Of each feature, `(features,)`.
+        warmup_bars: Leading bars without a value of each feature, `(features,)`.
         missing: Values that are absent after the warm-up, over all symbols, `(features,)`.
         left_out: Features that these bars do not allow, and why.
-        train_rows: Rows explored.
+        train_rows: Number of rows explored.
         train_span: First and last decision among them, UTC.
-        limits: Outlier limits.
+        limits: Limits beyond which values are clipped.
         clipped_share: Share of the training rows beyond them, `(features,)`.
-        correlation: After clipping, `(features, features)`.
+        correlation: Correlation after clipping, `(features, features)`.
         selection: Constant, duplicate and collinear features.
-        scores: Information coefficients.
+        scores: Information coefficients of the features.
         delayed: The same with the return that starts one bar later.
         stability: Distribution by period against that of the whole training part.
-        importances: Of a bundle's features; None without one.
+        importances: Importances of a bundle's features; None without one.
     """
 
     config: ExplorationConfig

@@ -57,7 +57,9 @@ class Judged:
             for name in ("scaled", "labels", "decision_time", "symbol_code")
         }
         if len(set(lengths.values())) > 1:
-            raise ValueError(f"every row has inputs, label, time and symbol, got {lengths}")
+            raise ValueError(
+                f"every row has inputs, label, time and symbol, got {lengths}; give equal lengths"
+            )
         if len(self.labels) < _FEWEST_ROWS or len(np.unique(self.labels)) != 2:
             raise ValueError(
                 f"importance needs at least {_FEWEST_ROWS} labelled rows of both classes, got "
@@ -92,9 +94,9 @@ class Importances:
     Attributes:
         entries: One per feature or group, by falling rise of the log loss.
         base: The model's own log loss, AUC and accuracy on these rows.
-        rows: Rows judged.
+        rows: Number of rows judged.
         block_bars: Bars of the shuffled blocks.
-        config: How.
+        config: How the features were shuffled.
         part: What the rows are; "rows" where the caller chose them.
         note: What a reader must know about them.
     """
@@ -149,9 +151,9 @@ def permutation_importance(
 
     Args:
         logits: Inputs `(rows, features)` to logits `(rows,)` or `(rows, 1)`, in batches.
-        judged: The rows.
-        names: Of the columns.
-        config: How.
+        judged: Rows to judge on.
+        names: Names of the columns.
+        config: How the features are shuffled.
         seed: Same seed, same shuffles.
         progress: Told how long it will take.
 
@@ -162,7 +164,10 @@ def permutation_importance(
     DeLong & Clarke-Pearson (1988), Biometrics 44(3), eq. 3-5.
     """
     if judged.scaled.shape[1] != len(names):
-        raise ValueError(f"{judged.scaled.shape[1]} columns need as many names, got {len(names)}")
+        raise ValueError(
+            f"{judged.scaled.shape[1]} columns need as many names, got {len(names)}; "
+            "name each of them once"
+        )
     block_bars = config.block_bars or _block_bars(len(judged.labels), judged.horizon_bars)
     groups = _groups(judged.scaled, config.group_correlation)
     draw = np.random.default_rng(seed)

@@ -49,12 +49,12 @@ def assess_judged(
 
     Args:
         judge: Who judged it.
-        judged: The model.
+        judged: Figures of the model.
         verdict: What it was found to be.
         rivals: Others on the same rows; those without probabilities are left out.
         trials: What had been tried on these bars, this model included.
         before: Row numbers from before the part, for the volatility regimes' bounds.
-        seed: Of every draw.
+        seed: Seed of every draw.
     """
     assert judged.probability is not None
     probability = judged.probability

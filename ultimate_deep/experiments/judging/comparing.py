@@ -39,9 +39,9 @@ class Entrant:
     """One model on the common decisions.
 
     Args:
-        bundle: The model.
+        bundle: Bundle of the model.
         judge: Its judge, on its own rows of the common decisions.
-        judged: Its figures there.
+        judged: Figures of the model there.
     """
 
     bundle: AnyBundle

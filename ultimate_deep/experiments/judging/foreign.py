@@ -46,7 +46,7 @@ class JudgedPredictions:
     Args:
         name: What they are called.
         judge: Who judged, on which bars and rows.
-        judgement: Their figures.
+        judgement: Figures of the predictions.
         rivals: Baselines on the same rows and costs, buy and hold last.
         assessment: The verdict and what it rests on.
         notes: Sentences for people.
@@ -215,7 +215,7 @@ def _utc(stamp: str | pd.Timestamp, what: str) -> np.datetime64:
     if time.tzinfo is None:
         time = time.tz_localize("UTC")
     if pd.isna(time):
-        raise ValueError(f"{what} is the time of a bar, got {stamp!r}")
+        raise ValueError(f"{what} is the time of a bar, got {stamp!r}; give e.g. 2024-01-31")
     return utc_time(time)
 
 
@@ -261,7 +261,7 @@ def _check(symbol: str, series: pd.Series) -> None:
             "classes the model's predict_proba(x)[:, 1]"
         )
     if np.isnan(values).all():
-        raise ValueError(f"{symbol} has no prediction that is not NaN; nothing can be judged")
+        raise ValueError(f"{symbol} has no prediction that is not NaN; give one of a bar or more")
 
 
 def _no_features(frame: pd.DataFrame) -> FeatureMatrix:

@@ -35,13 +35,13 @@ class Rejudged:
     """A bundle's backtest on bars that it was given later.
 
     Args:
-        bundle: The model.
+        bundle: Bundle of the model.
         config: The run's configuration.
         judge: Who judged, on which bars and rows.
         period: Which bars were judged.
         judgement: The model's figures.
         buy_and_hold: The market's, on the same bars and costs.
-        rows: Rows judged.
+        rows: Number of rows judged.
         seen: How many of them lie before the run's test part.
         same_bars: Whether these are bit for bit the bars of the run.
         differing: Figures that differ from the run's although the bars and period are the same.
@@ -99,7 +99,7 @@ def write_backtest(result: Rejudged, form: TableFormat = "csv") -> Path:
     """Write predictions, trades, equity, positions and `summary.json` into a new folder.
 
     Args:
-        result: The backtest.
+        result: Backtest to write.
         form: Format of the tables.
 
     Returns:
@@ -136,7 +136,7 @@ def backtest_bundle(
     The reading is counted in the user's ledger.
 
     Args:
-        bundle: The model.
+        bundle: Bundle of the model.
         data: The bars; options that are not given are the run's.
         period: `test` takes the bars from the run's test boundary on, `all` takes every bar,
             those that the model was trained on included.
@@ -160,8 +160,8 @@ def backtest_bundle(
     if chosen.size == 0:
         raise ValueError(
             f"no bar is decided at or after {boundary}, where this model's test part begins; the "
-            f"last one is {rows.decision_time.max()}. Earlier bars may be ones it was trained on: "
-            "use --period all to see them all the same"
+            f"last one is {rows.decision_time.max()}; give later bars, or use --period all to "
+            "see these, which it may have been trained on"
         )
     judge = Judge(market, rows, part=chosen, backtest=config.backtest)
     probability = probability[chosen]

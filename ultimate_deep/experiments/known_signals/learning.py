@@ -55,17 +55,17 @@ class LearningCase:
 
     Args:
         model: A name of `models.BUILDERS`.
-        market: The market.
+        market: Market to learn.
         reads: Kind of input; None takes what the model reads.
-        preset: Of the model; `default` where the model has no such preset.
+        preset: Preset of the model; `default` where the model has no such preset.
         options: Fields of the model's configuration that replace the preset's.
         epochs: Most passes over the training part.
         patience_epochs: Epochs without a better validation loss before the fit ends.
         batch_size: Rows of a step.
-        learning_rate: Peak; None takes the preset's.
-        weight_decay: Of kernels.
-        seed: Of weights and data order.
-        jit_compile: See `training.config.FitConfig`.
+        learning_rate: Peak learning rate; None takes the preset's.
+        weight_decay: Weight decay of kernels.
+        seed: Seed of weights and data order.
+        jit_compile: Whether XLA compiles the step, as in `training.config.FitConfig`.
         enough: Share of the oracle's edge on the validation part with which the fit ends; None
             trains on.
     """
@@ -92,14 +92,14 @@ class Learned:
     Args:
         share_of_edge: Part of the oracle's edge that the model has on the test part; NaN where
             the market has none.
-        expected_accuracy: Over all labels that could have come.
-        oracle_accuracy: The best possible.
-        accuracy: On the labels that came.
-        parameters: Of the model.
-        epochs: Run.
-        fit_seconds: Training, without building and without making the inputs.
-        seconds: All but making the inputs.
-        cpu_seconds: Of all cores, the same; what other programs take does not count.
+        expected_accuracy: Accuracy over all labels that could have come.
+        oracle_accuracy: Best accuracy that is possible.
+        accuracy: Accuracy on the labels that came.
+        parameters: Number of parameters of the model.
+        epochs: Epochs that were run.
+        fit_seconds: Seconds of training, without building and without making the inputs.
+        seconds: Seconds of all but making the inputs.
+        cpu_seconds: Seconds of all cores for the same; what other programs take does not count.
     """
 
     share_of_edge: float
@@ -152,8 +152,8 @@ class FoundEnough(Participant):
 
     Args:
         forward: The model's forward pass.
-        task: Whose validation part it reads.
-        enough: The share.
+        task: Task whose validation part it reads.
+        enough: Share of the edge that is enough.
     """
 
     def __init__(self, forward: Forward, task: Task, enough: float) -> None:

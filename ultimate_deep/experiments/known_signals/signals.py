@@ -75,11 +75,11 @@ class MarketCase:
 
     Args:
         signal: What the planted drift depends on, one of `SIGNALS`.
-        rows: Bars.
+        rows: Number of bars.
         edge: The oracle's accuracy minus one half; 0 plants nothing.
-        seed: Of the market.
+        seed: Seed of the market.
         gaf_factors: How many bars make one of each series that is drawn as pictures.
-        gaf_bars: Of that series in a picture.
+        gaf_bars: Bars of that series in a picture.
         gaf_size: Height and width of a picture.
     """
 
@@ -93,11 +93,11 @@ class MarketCase:
 
     def __post_init__(self) -> None:
         if self.signal not in SIGNALS:
-            raise ValueError(f"signal must be one of {SIGNALS}, got {self.signal!r}.")
+            raise ValueError(f"signal must be one of {SIGNALS}, got {self.signal!r}")
         if self.rows < 2 * FIRST_ROW:
             raise ValueError(
-                f"rows must be at least {2 * FIRST_ROW}, got {self.rows}: the first {FIRST_ROW} "
-                "bars are the inputs' warm-up."
+                f"rows must be at least {2 * FIRST_ROW}, got {self.rows}; ask for more, since the "
+                f"first {FIRST_ROW} bars are the inputs' warm-up"
             )
 
 
@@ -152,7 +152,7 @@ def make_task(case: MarketCase, reads: Reads) -> Task:
     The decisions are the same for every kind, so that all are scored on the same bars.
 
     Args:
-        case: The market.
+        case: Market to learn.
         reads: `features`, `window`, `timeframes`, `gaf` or `episodic`.
     """
     rows = _rows_of(case)

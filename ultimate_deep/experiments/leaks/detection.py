@@ -41,7 +41,7 @@ def detect_in_bundle(
     Args:
         bundle: Its configuration says what is examined.
         data: The bars; options that are not given are the run's.
-        leak_config: How thoroughly.
+        leak_config: How thoroughly to look.
         steps: The steps of a user that are to be examined.
         surrogate: Stands in for the bundle's model; None trains that one.
         checks: Which checks; `evaluation.leaks.detect.DATA_CHECKS` train nothing.
@@ -85,7 +85,7 @@ def load_steps(name: str) -> Steps:
     if not isinstance(steps, Steps):
         held = "nothing of that name" if steps is None else f"a {type(steps).__name__}"
         raise ValueError(
-            f"{name!r} must be a ultimate_deep.pipeline.steps.Steps, found {held}; write e.g. "
+            f"{name!r} must be an ultimate_deep.pipeline.steps.Steps, found {held}; write e.g. "
             f"`{attribute} = Steps(features=my_features)` in {place}"
         )
     return steps
@@ -142,7 +142,7 @@ def _module_of(place: str) -> ModuleType:
     name = f"steps_of_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise ValueError(f"--steps: {path} cannot be imported")
+        raise ValueError(f"--steps: {path} cannot be imported; give a file that ends in .py")
     module = importlib.util.module_from_spec(spec)
     # Dataclasses and pickles look their module up by name.
     sys.modules[name] = module

@@ -44,7 +44,7 @@ class SurrogateConfig:
     model is fed: windows, coarse bars and pictures, flattened, but no clock.
 
     Args:
-        model: Registered name.
+        model: Name of a registered model.
         epochs: Passes over the training part.
         learning_rate: Peak learning rate; high, since passes are few.
     """
@@ -55,7 +55,7 @@ class SurrogateConfig:
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
-            raise ValueError(f"surrogate epochs are at least 1, got {self.epochs}")
+            raise ValueError(f"surrogate epochs are at least 1, got {self.epochs}; use e.g. 3")
 
     def applied(self, config: ExperimentConfig) -> ExperimentConfig:
         """Return the experiment with this model, and without baselines."""
@@ -90,7 +90,8 @@ class ExperimentPipeline:
         """Walk the steps; see `evaluation.leaks.trace.Pipeline`.
 
         Raises:
-            ValueError: As the experiment: too few bars, an unknown feature, an empty part.
+            ValueError: What the experiment refuses: too few bars, an unknown feature, an empty
+                part.
         """
         config, steps = resolved(self.config), self.steps
         market, rows = assemble(config, Market(dict(bars)), steps)
@@ -152,9 +153,9 @@ def detect_in_experiment(
     """Examine an experiment for leaks, on its own path and with its own options.
 
     Args:
-        config: The experiment.
+        config: Configuration of the experiment.
         market: Bars to run it on.
-        leak_config: How thoroughly.
+        leak_config: How thoroughly to look.
         steps: The steps of a user that are to be examined.
         surrogate: Stands in for the model; None trains the experiment's own, many times.
         checks: Which checks; `evaluation.leaks.detect.DATA_CHECKS` train nothing.

@@ -65,7 +65,7 @@ class Learner(ABC):
     """Trains the models of one family; an object of it is for one model of the family.
 
     Args:
-        name: Of the model, one of `names()`.
+        name: Name of the model, one of `names()`.
 
     Class attributes:
         kind: Key of `experiments.learners.registry.LEARNERS`, a plural in messages.

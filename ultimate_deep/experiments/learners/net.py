@@ -101,7 +101,7 @@ class BuiltNet:
     """A net that is built, and perhaps compiled and timed.
 
     Args:
-        model: With its initial weights.
+        model: The net with its initial weights.
         compiled: Its step and forward pass; None compiles them when it is trained.
     """
 

@@ -27,7 +27,7 @@ class NetHyperModel(keras_tuner.HyperModel):
     """A net whose options, learning rate, weight decay and batch size a tuner chooses.
 
     Args:
-        name: Of the model.
+        name: Name of the model.
         inputs: Input name to shape without batch.
         heads: What to predict: directions of one horizon or several.
         preset: Whose options hold where nothing is searched.

@@ -68,7 +68,7 @@ class Result:
         best_epoch: That epoch, from 1.
         epochs_run: Finished epochs, those of continued trials included.
         seconds: Seconds of those epochs.
-        error: What diverged.
+        error: Sentence on what diverged.
     """
 
     status: Literal["completed", "diverged"]
@@ -140,7 +140,7 @@ class SearchTask:
         tune: How to search.
         space: What is searched; a searcher proposes nothing outside it.
         epochs: Most epochs of one configuration.
-        seed: Of every draw.
+        seed: Seed of every draw.
         folder: Where a searcher may keep files of its own; None keeps none.
     """
 

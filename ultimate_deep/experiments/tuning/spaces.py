@@ -91,7 +91,7 @@ def with_values(config: ExperimentConfig, values: Mapping[str, Any]) -> Experime
         elif name.startswith(FIT):
             fitted[name.removeprefix(FIT)] = value
         else:
-            raise ValueError(f"searched names start with {MODEL} or {FIT}, got {name!r}")
+            raise ValueError(f"searched names start with {MODEL} or {FIT}, got {name!r}; rename it")
     model = dataclasses.replace(config.model, options=config.model.options | options)
     return dataclasses.replace(config, model=model, fit=dataclasses.replace(config.fit, **fitted))
 

@@ -50,10 +50,10 @@ class SearchPlan:
         tune: How to search.
         space: What is searched.
         rungs: The rungs of one iteration.
-        configurations: Different configurations.
-        trials: Fits and continued fits.
+        configurations: Number of different configurations.
+        trials: Number of fits and continued fits.
         epochs: Epochs of all trials together, at most.
-        seconds: Estimate of all trials, from the configuration that is not searched over.
+        seconds: Estimated seconds of all trials, from the configuration that is not searched over.
     """
 
     model: str
@@ -72,7 +72,7 @@ class Tuned:
 
     Args:
         run: The winner's ordinary run.
-        found: The search.
+        found: What the search found.
         tune: How it was searched.
     """
 
@@ -100,8 +100,8 @@ def tune_experiment(
         tune: How to search. With `resume`, what differs from the defaults must be as it was.
         progress: Told what happens.
         confirm: Shown the plan before the search, which starts where it returns true.
-        resume: Go on with the newest unfinished search.
-        named: As for `run_experiment`.
+        resume: Whether to go on with the newest unfinished search.
+        named: Settings that were named, as for `run_experiment`.
 
     Raises:
         DeclinedError: `confirm` returned false.
@@ -141,7 +141,7 @@ def plan_search(prepared: Prepared, tune: TuneConfig, progress: Progress) -> Sea
     """Return the plan, timed on the experiment's own configuration.
 
     Raises:
-        ValueError: See `check_search`.
+        ValueError: A search that `check_search` refuses.
     """
     config = prepared.config
     planned = check_search(config, tune).plan

@@ -52,9 +52,9 @@ class TuneConfig:
         for name in ("trials", "epochs", "iterations"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise ValueError(f"tune.{name} must be at least 1, got {value}")
+                raise ValueError(f"tune.{name} must be at least 1, got {value}; leave it out")
         if self.factor < 2:
-            raise ValueError(f"tune.factor must be at least 2, got {self.factor}")
+            raise ValueError(f"tune.factor must be at least 2, got {self.factor}; use e.g. 3")
 
 
 def unread_settings(tune: TuneConfig, reads: Collection[str]) -> dict[str, Any]:

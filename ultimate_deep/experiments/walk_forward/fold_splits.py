@@ -36,7 +36,7 @@ def fold_split(spans: Spans, fold: Fold, *, validation: float, embargo_bars: int
     """Hold back the newest training rows for validation, and purge the others beside them.
 
     Args:
-        spans: Of all rows.
+        spans: Spans of all rows.
         fold: What may train and what is tested.
         validation: Share of the fold's training times.
         embargo_bars: Between training and validation.

@@ -65,7 +65,7 @@ class FoldResult:
     Args:
         rows: Row numbers of the test part, `(rows,)`.
         names: The model first, then the baselines that have probabilities.
-        probability: Of up, calibrated, `(predictors, rows)`.
+        probability: Probability of up, calibrated, `(predictors, rows)`.
         thresholds: Least probability of the side taken, chosen on validation, `(predictors,)`.
         facts: JSON-able figures of the training.
     """
@@ -112,7 +112,7 @@ def run_fold(
     """Train anew on a fold's training part and predict its test part.
 
     Args:
-        prepared: All rows.
+        prepared: All rows with their inputs.
         split: The fold's parts.
         fits: What trains; nothing that it learned before is kept.
         progress: Told what happens.

@@ -24,7 +24,7 @@ class JudgedPart:
     """One account with its verdict.
 
     Args:
-        name: Of the fold or path.
+        name: Name of the fold or path.
         rows: Row numbers judged, `(rows,)`.
         signal: Wanted positions of the rows, `(rows,)`.
         judged: The account and its figures; its threshold is NaN where the folds' differ.
@@ -48,7 +48,7 @@ class JudgedWalk:
         rivals: The baselines over the same rows, and buy and hold.
         folds: Each fold's own account.
         paths: The accounts of all paths; one where each row is tested once.
-        intervals: Of the whole's headline figures.
+        intervals: Intervals of the whole's headline figures.
     """
 
     whole: JudgedPart
@@ -65,7 +65,7 @@ def judge_walk(
 
     Args:
         prepared: Bars, rows and costs.
-        scheme: That made the folds.
+        scheme: Scheme that made the folds.
         results: One for each of its folds, in order.
         readings: Different strategies that have read these bars, this one included.
     """

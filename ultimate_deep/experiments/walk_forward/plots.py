@@ -21,9 +21,9 @@ def plot_walk_equity(
     """Equity after costs of the whole and of every path, beside buy and hold; SVG.
 
     Args:
-        judged: The accounts.
+        judged: Accounts to draw.
         borders: Where test parts begin, drawn as thin lines.
-        simulated: Whether the bars are.
+        simulated: Whether the bars are simulated.
     """
     figure, (axis,) = fig.new_figure(9.2, 4.0)
     axis.grid(False, axis="x")

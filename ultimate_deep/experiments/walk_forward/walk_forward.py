@@ -58,7 +58,7 @@ class Walked:
         prepared: Bars and rows.
         scheme: The folds' times.
         results: What each fold predicted.
-        judged: The accounts.
+        judged: Accounts of the walk-forward.
         trials: What had been tried on these bars by then, this walk-forward included.
         ledger: Where the user's ledger then stood.
     """

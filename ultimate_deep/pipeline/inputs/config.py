@@ -53,15 +53,20 @@ class InputConfig:
     def __post_init__(self) -> None:
         for name in ("window_bars", "coarse_window_bars"):
             if getattr(self, name) < 1:
-                raise ValueError(f"inputs.{name} must be at least 1, got {getattr(self, name)}")
+                raise ValueError(
+                    f"inputs.{name} must be at least 1, got {getattr(self, name)}; use e.g. 32"
+                )
         _check_rising("timeframes", self.timeframes, 2)
         _check_rising("gaf_timeframes", self.gaf_timeframes, 1)
         if not self.coarse_features:
-            raise ValueError("inputs.coarse_features must name at least one feature, got none")
+            raise ValueError(
+                "inputs.coarse_features must name at least one feature, got none; leave it out"
+            )
         if not 2 <= self.gaf_size <= self.gaf_window_bars:
             raise ValueError(
                 "inputs.gaf_size must be at least 2 and at most gaf_window_bars="
-                f"{self.gaf_window_bars}, got {self.gaf_size}"
+                f"{self.gaf_window_bars}, got {self.gaf_size}; lengthen the window or draw smaller "
+                "pictures"
             )
 
 

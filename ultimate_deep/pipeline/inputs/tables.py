@@ -28,7 +28,7 @@ class InputTable:
     """One table of bars, not yet scaled, and where each row's newest bar stands in it.
 
     Args:
-        values: float32 `(bars, columns)`, symbols one after another; None is the rows' own
+        values: Float32 `(bars, columns)`, symbols one after another; None is the rows' own
             features, which are scaled elsewhere.
         ends: Position of each row's newest bar, int64 `(rows,)`.
         complete: Whether a row has all of its window, bool `(rows,)`.
@@ -100,12 +100,12 @@ def input_tables(market: Market, rows: Rows, kind: Kind, config: InputConfig) ->
 
     Args:
         market: Bars by symbol.
-        rows: The decisions.
+        rows: Rows of the decisions.
         kind: What is read.
         config: Sizes and timeframes.
 
     Raises:
-        ValueError: an unknown feature, or too few bars for any complete row.
+        ValueError: An unknown feature, or too few bars for any complete row.
     """
     if kind == "features":
         found = {FEATURES: _own(rows, None)}
@@ -203,8 +203,8 @@ def _coarse_table(market: Market, rows: Rows, factor: int, config: InputConfig) 
             return compute_features(frame, config.coarse_features).values
         except ValueError as error:
             raise ValueError(
-                f"inputs.timeframes, bars {factor} times as long: {error} (inputs.coarse_features "
-                "names the features of coarse bars)"
+                f"inputs.timeframes, bars {factor} times as long: {error}; "
+                "inputs.coarse_features names the features of coarse bars"
             ) from error
 
     return _joined_table(market, rows, factor, values_of, window, scaled=True)
