@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ultimate_deep import models
+from ultimate_deep.commands import main
 from ultimate_deep.commands.listing import listed_models
 from ultimate_deep.commands.parser import CONFIGS, MODEL_CONFIGS, model_options, parse
 from ultimate_deep.commands.settings import experiment_from, experiment_of, experiment_parser
@@ -177,3 +178,19 @@ def test_what_was_named_is_kept_apart_from_what_a_model_brings(tmp_path):
         "model.name": "lstm", "label.horizon_bars": 3, "model.options.width": 8, "fit.epochs": 5,
     }  # fmt: skip
     assert experiment_of(parsed.options).fit.patience_epochs == 3  # the model's own file says so
+
+
+def test_help_offers_no_group_where_there_is_none_and_no_file_for_a_model(capsys):
+    def told(*arguments: str) -> str:
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code == 0
+        return capsys.readouterr().out
+
+    for command in ("runs", "doctor", "check"):
+        assert "More:" not in told(command, "--help")
+    assert told("doctor", "--help.all") == told("doctor", "--help")
+    assert told("predict", "--help").endswith("More: --help.data, --help.all\n")
+    assert "Name a model" not in told("predict", "--help.all")
+    assert "--model " not in told("run", "--help.model").partition("Name a model")[0]
+    assert "SUPPRESS" not in told("run", "--help.all")

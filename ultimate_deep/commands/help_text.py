@@ -35,8 +35,10 @@ def help_of(
         for one in parser._actions
         # A link, such as from `seed` to `fit.seed`, is no option.
         if one.option_strings and one.help != SUPPRESS and "-->" not in _name(one)
+        # It names a model; the like of other groups names a file.
+        if not (parser.has_model and _name(one) == OPTIONS)
     ]
-    if group:
+    if group and actions:
         chosen = [one for one in actions if group == "all" or _within(one, group)]
         if not chosen:
             raise ValueError(
@@ -44,7 +46,7 @@ def help_of(
                 f"{', '.join(groups(actions))}"
             )
         lines = [f"usage: {parser.prog} [options]", "", *_rows(chosen)]
-        return "\n".join([*lines, *_model_lines(group, model, told)])
+        return "\n".join([*lines, *(_model_lines(group, model, told) if parser.has_model else ())])
     summary = textwrap.dedent(parser.description or "").strip()
     names = {f"--{name}" for name in parser.first}
     shown = [one for one in actions if names & set(one.option_strings)]
@@ -55,8 +57,10 @@ def help_of(
     lines += _rows(ordered)
     if parser.has_plugins:
         lines += _row("--plugin FILE", "A module with features, nets, losses of your own")
-    more = ", ".join(f"--help.{one}" for one in groups(actions))
-    return "\n".join([*lines, "", *textwrap.wrap(f"More: {more}, --help.all", WIDTH)])
+    if len(shown) == len(actions):
+        return "\n".join(lines).rstrip()
+    more = ", ".join(f"--help.{one}" for one in (*groups(actions), "all"))
+    return "\n".join([*lines, "", *textwrap.wrap(f"More: {more}", WIDTH)])
 
 
 def groups(actions: Iterable[Action]) -> list[str]:
@@ -83,6 +87,7 @@ def _rows(actions: Iterable[Action]) -> list[str]:
             label = f"{label} {_metavar(action)}"
         default = action.default
         plain = isinstance(default, (bool, int, float, str)) and action.nargs != 0
+        plain = plain and default != SUPPRESS
         ends = f" [{str(default).lower() if isinstance(default, bool) else default}]"
         lines += _row(
             label, (action.help or "").rstrip(".") + (ends if plain and default != "" else "")
