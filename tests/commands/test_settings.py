@@ -13,7 +13,7 @@ from ultimate_deep.commands.listing import listed_models
 from ultimate_deep.commands.parser import CONFIGS, MODEL_CONFIGS, model_options, parse
 from ultimate_deep.commands.settings import experiment_from, experiment_of, experiment_parser
 from ultimate_deep.experiments.experiment import builder_config
-from ultimate_deep.experiments.learners.registry import all_learners
+from ultimate_deep.experiments.learners.registry import all_learners, resolved
 from ultimate_deep.models import registry
 from ultimate_deep.models.declared import declared
 from ultimate_deep.models.trees.registry import TREES
@@ -194,3 +194,20 @@ def test_help_offers_no_group_where_there_is_none_and_no_file_for_a_model(capsys
     assert "Name a model" not in told("predict", "--help.all")
     assert "--model " not in told("run", "--help.model").partition("Name a model")[0]
     assert "SUPPRESS" not in told("run", "--help.all")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rate", "rows"),
+    [
+        (["--config", "seed"], 1e-5, 8),
+        (["--model", "ultimate", "--model.preset", "billion"], 1e-4, 32),
+        (["--model", "gaf_cnn"], 3e-3, 64),
+        (["--model", "mlp"], 1e-3, 256),
+        (["--config", "seed", "--fit.batch_size", "16"], 1e-5, 16),
+        (["--config", "seed", "--fit.learning_rate", "0.5"], 0.5, 8),
+    ],
+)
+def test_training_uses_what_the_preset_says(arguments, rate, rows):
+    fit = resolved(experiment_from(arguments)).fit
+    assert (fit.learning_rate, fit.batch_size) == (rate, rows)
+    assert (fit.peak_rate, fit.rows_of_step) == (rate, rows)

@@ -1,4 +1,4 @@
-"""What a bug report holds, and the prediction that comes out to the bit wherever arithmetic works."""
+"""What a bug report holds, and the prediction that must come out to the bit."""
 
 import numpy as np
 
