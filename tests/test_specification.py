@@ -19,7 +19,6 @@ from jsonargparse import ArgumentParser
 
 from ultimate_deep import specification
 from ultimate_deep.commands import COMMANDS, runs
-from ultimate_deep.commands import __name__ as PACKAGE
 from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.completion import SHELLS
 from ultimate_deep.commands.help_text import help_of
@@ -199,7 +198,7 @@ class Parser(Exception):  # noqa: N818
 @cache
 def _parser_of(command: str) -> CommandParser:
     """Return a subcommand's own parser; neither NumPy nor Keras is loaded for it."""
-    return importlib.import_module(f"{PACKAGE}.{command.replace('-', '_')}").parser()
+    return importlib.import_module(f"ultimate_deep.commands.{command.replace('-', '_')}").parser()
 
 
 @cache

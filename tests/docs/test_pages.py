@@ -117,15 +117,19 @@ def options_of_scripts() -> set[str]:
 
 
 @cache
+def options_of(command: str) -> set[str]:
+    """Every option of a command, from its own parser."""
+    module = importlib.import_module(f"ultimate_deep.commands.{command.replace('-', '_')}")
+    parser = module.parser()
+    known = {name.lstrip("-") for name in parser._option_string_actions}
+    known |= {f"help.{group}" for group in (*groups(parser._actions), "all")}
+    has = {"model": parser.has_model, "plugin": parser.has_plugins}
+    return known | {name for name, there in has.items() if there}
+
+
 def options_of_commands() -> set[str]:
-    """Every option of every command, from its own parser."""
-    known = {"help", "help.all", "version", "completion", "model", "plugin"}
-    for command in COMMANDS:
-        module = importlib.import_module(f"ultimate_deep.commands.{command.replace('-', '_')}")
-        parser = module.parser()
-        known |= {name.lstrip("-") for name in parser._option_string_actions}
-        known |= {f"help.{group}" for group in groups(parser._actions)}
-    return known
+    """Every option of any command."""
+    return {"help", "version", "completion"}.union(*map(options_of, COMMANDS))
 
 
 @pytest.mark.contract(by="family")
@@ -208,13 +212,24 @@ def test_every_room_is_told_of():
 
 def test_every_command_and_its_script_stand_on_its_page():
     page = (DOCS / "command.md").read_text()
-    assert not [name for name in COMMANDS if f"| `ultimate-deep {name}` |" not in page]
+    assert not [name for name in COMMANDS if f"| `{name}` | " not in page]
     for path in ROOT.glob("train_scripts/*.py"):
         started = re.search(r'start\("([\w-]+)"\)', path.read_text())
-        row = f"| `train_scripts/{path.name}` | " + (
-            f"`ultimate-deep {started[1]}`" if started else ""
-        )
+        row = f"| `{path.name}` | " + (f"`ultimate-deep {started[1]}`" if started else "")
         assert row in page
+
+
+def test_options_are_on_the_commands_that_the_page_names():
+    table = (DOCS / "command.md").read_text().partition("## What they share")[2]
+    trains = set(re.findall(r"`([\w-]+)`", table.partition(" train.\n")[0]))
+    rows = re.findall(r"^\| `(--[\w.]+)[^`]*` \| (.*?) \|", table, re.MULTILINE)
+    assert len(rows) > 8
+    for option, cell in rows:
+        named = set(re.findall(r"`([\w-]+)`", cell)) | (trains if "what trains" in cell else set())
+        on = set(COMMANDS) - named if cell.startswith("all but") else named
+        has = {name for name in COMMANDS if option.lstrip("-") in options_of(name)}
+        # There it is a model that stands in, not the one to be trained.
+        assert on == has - ({"detect-leaks"} if option == "--model" else set()), option
 
 
 def test_the_learning_rates_and_batches_on_the_page_are_those_of_the_presets():
