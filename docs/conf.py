@@ -14,7 +14,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-from docstrings import mend, untyped  # noqa: E402
+from docstrings import mend, shorten, untyped  # noqa: E402
 from reference import write_reference  # noqa: E402
 
 project = "Ultimate Deep"
@@ -136,3 +136,4 @@ def setup(app: Any) -> None:
     app.connect("build-finished", refuse_other_hosts)
     app.connect("autodoc-process-docstring", mend, priority=400)  # before napoleon
     app.connect("autodoc-process-docstring", untyped, priority=600)
+    app.connect("autodoc-process-signature", shorten)

@@ -23,6 +23,29 @@ def untyped(app: Any, what: str, name: str, given: Any, options: Any, lines: lis
         lines[:] = [line for line in lines if not line.startswith(":type: ")]
 
 
+def shorten(
+    app: Any, what: str, name: str, given: Any, options: Any, signature: str | None, returns: Any
+) -> tuple[str, Any] | None:
+    """Leave out what a default that is a configuration holds: its own page has it."""
+    return None if signature is None else (without_contents(signature), returns)
+
+
+def without_contents(signature: str) -> str:
+    """Return a signature with `=LabelSpec()` for `=LabelSpec(kind='direction', horizon_bars=1)`."""
+    result, place = "", 0
+    for start in re.finditer(r"=[A-Z]\w*(?=\()", signature):
+        if start.start() < place:
+            continue  # inside of one that was left out
+        depth = 0
+        for end in range(start.end(), len(signature)):
+            depth += (signature[end] == "(") - (signature[end] == ")")
+            if not depth:
+                break
+        result += signature[place : start.end()] + "()"
+        place = end + 1
+    return result + signature[place:]
+
+
 def apart(lines: list[str]) -> list[str]:
     """Put an empty line between a paragraph and the list that follows it."""
     result: list[str] = []

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1] / "ultimate_deep"
+FACE = "ultimate_deep"
 HEADING = "=" * 80
 
 
@@ -60,7 +61,12 @@ def exported(path: Path) -> list[str]:
 def _page(package: str, modules: list[str], names: list[str]) -> str:
     short = package.removeprefix("ultimate_deep.")
     lines = [short, HEADING, "", f".. automodule:: {package}", "   :no-members:", ""]
-    if names:
+    if package == FACE:
+        # What people import by this very name is told of here, with its examples; functions first.
+        for one in sorted(names, key=lambda one: one[0].isupper()):
+            kind = "autoclass" if one[0].isupper() else "autofunction"
+            lines += [f".. {kind}:: {package}.{one}", ""]
+    elif names:
         lines += [
             f"Import from ``{package}``: " + ", ".join(f"``{one}``" for one in names) + ".",
             "",

@@ -7,10 +7,10 @@ their hashes, and loads only where the same are loaded; nothing is imported that
 
     from ultimate_deep import plugins
 
-    @plugins.feature(warmup_bars=19, unit="share of the range", source="my own idea")
+    @plugins.feature(warmup_bars=19, neutral=0.5, unit="share of the range", source="my idea")
     def close_in_range_20(bars):
         low, high = bars["low"].rolling(20).min(), bars["high"].rolling(20).max()
-        return ((bars["close"] - low) / (high - low)).where(high > low, 0.5)
+        return ((bars["close"] - low) / (high - low)).where((high > low) | low.isna(), 0.5)
 
 A net is a builder with the signature of ours, `build_x(inputs, heads, config) -> keras.Model`; a
 loss maps labels and logits to the loss of each label; a label maps bars to 0, 1 or NaN for each.

@@ -154,26 +154,26 @@ ABSENT: dict[str, tuple[int, str]] = {
         "ultimate_deep.features.FeatureStream makes a row of features from each bar, and "
         "Bundle.probability reads such rows where the model reads single bars",
     ),
-    "ModelMonitor": (76, "train_scripts/evaluate.py judges a saved model on newer bars"),
+    "ModelMonitor": (76, "ultimate-deep evaluate judges a saved model on newer bars"),
     "DriftDetector": (
         79,
         "ultimate_deep.features.population_stability compares features by period",
     ),
     "DataPipelineConnector": (
         81,
-        "ultimate_deep.market.readers.read_bars reads files, Polygon and Supabase are not asked",
+        "ultimate_deep.read_bars reads files, Polygon and Supabase are not asked",
     ),
     "RealtimeDataStream": (
         83,
         "ultimate_deep.features.FeatureStream takes bars one by one from wherever you have them",
     ),
-    "MultiObjectiveOptimizer": (86, "train_scripts/tune.py searches by one objective"),
+    "MultiObjectiveOptimizer": (86, "ultimate-deep tune searches by one objective"),
     "FlashTransformerLayer": (
         127,
         "ultimate_deep.models.layers.SequenceAttention with kind='chunked' saves the memory",
     ),
-    "TPESampler": (175, "train_scripts/tune.py --tune.search random"),
-    "MedianPruner": (176, "train_scripts/tune.py --tune.search hyperband drops weak trials early"),
+    "TPESampler": (175, "ultimate-deep tune --tune.search random"),
+    "MedianPruner": (176, "ultimate-deep tune --tune.search hyperband drops weak trials early"),
 }
 
 __all__ = ["ABSENT", "NAMES", *sorted(NAMES)]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ultimate_deep import models
+from ultimate_deep.commands import main
 from ultimate_deep.commands.help_text import help_of
 from ultimate_deep.commands.known_models import model_declared
 from ultimate_deep.commands.listing import listed_models
@@ -15,7 +16,7 @@ from ultimate_deep.commands.parser import CONFIGS, MODEL_CONFIGS, model_options,
 from ultimate_deep.commands.settings import experiment_from, experiment_of, experiment_parser
 from ultimate_deep.commands.train import parser
 from ultimate_deep.experiments.experiment import builder_config
-from ultimate_deep.experiments.learners.registry import all_learners
+from ultimate_deep.experiments.learners.registry import all_learners, resolved
 from ultimate_deep.models import registry
 from ultimate_deep.models.declared import declared
 from ultimate_deep.models.trees.registry import TREES
@@ -195,3 +196,36 @@ def test_what_was_named_is_kept_apart_from_what_a_model_brings(tmp_path):
         "model.name": "lstm", "label.horizon_bars": 3, "model.options.width": 8, "fit.epochs": 5,
     }  # fmt: skip
     assert experiment_of(parsed.options).fit.patience_epochs == 3  # the model's own file says so
+
+
+def test_help_offers_no_group_where_there_is_none_and_no_file_for_a_model(capsys):
+    def told(*arguments: str) -> str:
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code == 0
+        return capsys.readouterr().out
+
+    for command in ("runs", "doctor", "check"):
+        assert "More:" not in told(command, "--help")
+    assert told("doctor", "--help.all") == told("doctor", "--help")
+    assert told("predict", "--help").endswith("More: --help.data, --help.all\n")
+    assert "Name a model" not in told("predict", "--help.all")
+    assert "--model " not in told("run", "--help.model").partition("Name a model")[0]
+    assert "SUPPRESS" not in told("run", "--help.all")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rate", "rows"),
+    [
+        (["--config", "seed"], 1e-5, 8),
+        (["--model", "ultimate", "--model.preset", "billion"], 1e-4, 32),
+        (["--model", "gaf_cnn"], 3e-3, 64),
+        (["--model", "mlp"], 1e-3, 256),
+        (["--config", "seed", "--fit.batch_size", "16"], 1e-5, 16),
+        (["--config", "seed", "--fit.learning_rate", "0.5"], 0.5, 8),
+    ],
+)
+def test_training_uses_what_the_preset_says(arguments, rate, rows):
+    fit = resolved(experiment_from(arguments)).fit
+    assert (fit.learning_rate, fit.batch_size) == (rate, rows)
+    assert (fit.peak_rate, fit.rows_of_step) == (rate, rows)

@@ -54,9 +54,21 @@ def test_a_sentence_with_a_colon_is_no_type(docstrings):
     assert lines == ["Rows that have all: not the first ones.", ""]
 
 
+def test_a_default_that_is_a_configuration_is_shown_by_its_name(docstrings):
+    whole = (
+        "(*, name='', data=DataConfig(path=(), simulation=Spec(jumps=J(a=0.0))), n=(1, 2), b=B())"
+    )
+    short = "(*, name='', data=DataConfig(), n=(1, 2), b=B())"
+    assert docstrings.without_contents(whole) == short
+    assert docstrings.without_contents(short) == short
+
+
 def test_every_room_has_a_page_of_the_reference():
     pages = dict(module("reference").reference_pages())
     rooms = {path.parent.name for path in (DOCS.parent / "ultimate_deep").glob("*/__init__.py")}
     assert {f"ultimate_deep.{room}" for room in rooms} <= set(pages)
     assert ".. automodule:: ultimate_deep.market.labels" in pages["ultimate_deep.market"]
     assert "``compute_features``" in pages["ultimate_deep.features"]
+    face = pages["ultimate_deep"]
+    assert ".. autofunction:: ultimate_deep.judge" in face
+    assert ".. autoclass:: ultimate_deep.ExperimentConfig" in face

@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from ultimate_deep.commands import COMMANDS
+from ultimate_deep.commands.help_text import groups
+from ultimate_deep.commands.settings import experiment_from
+from ultimate_deep.experiments.learners.registry import resolved
 from ultimate_deep.features.registry import FAMILIES, OPTIONAL_FAMILIES
 from ultimate_deep.market.formats import FORMATS
 from ultimate_deep.pipeline.config import ExperimentConfig
@@ -64,9 +68,22 @@ def test_every_page_is_in_a_toctree_and_every_entry_is_a_page_or_a_pattern():
     assert not [entry for entry in listed if "*" not in entry and entry not in names]
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def now_cells(text: str) -> list[str]:
+    """The last cell of every row of a table that has two: what is to be used now."""
+    return [one[1] for one in re.findall(r"^\| (.*?) \| (.*) \|$", text, re.MULTILINE)]
+
+
+# The specification's own test holds each of its commands to that command's options.
+@pytest.mark.parametrize(
+    "page",
+    [page for page in pages() if page.name != "specification.md"],
+    ids=lambda page: page.name,
+)
 def test_scripts_and_settings_that_a_page_names_exist(page):
-    text = page.read_text()
+    # What a page shows of an error may name what does not exist.
+    text = re.sub(r"^```console$.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    if page.name == "UPGRADING.md":
+        text = "\n".join(now_cells(text))
     scripts = set(re.findall(r"(?:python|`)\s*((?:train_scripts|benchmarks)/\w+\.py)", text))
     assert not {script for script in scripts if not (ROOT / script).is_file()}
     known = options_of_sections() | options_of_scripts()
@@ -96,7 +113,23 @@ def options_of_scripts() -> set[str]:
     sources = [*ROOT.glob("train_scripts/*.py"), *ROOT.glob("benchmarks/*.py")]
     sources += [*ROOT.glob("ultimate_deep/experiments/**/*.py"), ROOT / "tests" / "conftest.py"]
     found = {name[2:] for path in sources for name in OPTION.findall(path.read_text())}
-    return found | {"config", "print_config", "help"}
+    return found | options_of_commands()
+
+
+@cache
+def options_of(command: str) -> set[str]:
+    """Every option of a command, from its own parser."""
+    module = importlib.import_module(f"ultimate_deep.commands.{command.replace('-', '_')}")
+    parser = module.parser()
+    known = {name.lstrip("-") for name in parser._option_string_actions}
+    known |= {f"help.{group}" for group in (*groups(parser._actions), "all")}
+    has = {"model": parser.has_model, "plugin": parser.has_plugins}
+    return known | {name for name, there in has.items() if there}
+
+
+def options_of_commands() -> set[str]:
+    """Every option of any command."""
+    return {"help", "version", "completion"}.union(*map(options_of, COMMANDS))
 
 
 @pytest.mark.contract(by="family")
@@ -143,17 +176,21 @@ def defined(path: Path) -> set[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             found.add(node.name)
+        elif isinstance(node, ast.ImportFrom):
+            found |= {alias.asname or alias.name for alias in node.names}
         elif isinstance(node, ast.Assign):
             found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.AnnAssign):
+            found.add(ast.unparse(node.target))
     return found
 
 
 def test_what_upgrading_names_is_there():
     text = (ROOT / "UPGRADING.md").read_text()
     lost = []
-    for dotted in set(re.findall(r"\| `?[^|]*?`(ultimate_deep\.[\w.]+)`", text)):
+    for dotted in set(re.findall(r"`(ultimate_deep\.[\w.]+)`", "\n".join(now_cells(text)))):
         parts = dotted.split(".")
-        for end in range(len(parts), 1, -1):
+        for end in range(len(parts), 0, -1):
             place = ROOT.joinpath(*parts[:end])
             module = place.with_suffix(".py")
             path = module if module.is_file() else place / "__init__.py"
@@ -171,6 +208,40 @@ def test_every_room_is_told_of():
     table = (DOCS / "architecture.md").read_text().partition("## The rooms")[2]
     assert len(rooms) > 8
     assert not {room for room in rooms if f"`{room}/`" not in table}
+
+
+def test_every_command_and_its_script_stand_on_its_page():
+    page = (DOCS / "command.md").read_text()
+    assert not [name for name in COMMANDS if f"| `{name}` | " not in page]
+    for path in ROOT.glob("train_scripts/*.py"):
+        started = re.search(r'start\("([\w-]+)"\)', path.read_text())
+        row = f"| `{path.name}` | " + (f"`ultimate-deep {started[1]}`" if started else "")
+        assert row in page
+
+
+def test_options_are_on_the_commands_that_the_page_names():
+    table = (DOCS / "command.md").read_text().partition("## What they share")[2]
+    trains = set(re.findall(r"`([\w-]+)`", table.partition(" train.\n")[0]))
+    rows = re.findall(r"^\| `(--[\w.]+)[^`]*` \| (.*?) \|", table, re.MULTILINE)
+    assert len(rows) > 8
+    for option, cell in rows:
+        named = set(re.findall(r"`([\w-]+)`", cell)) | (trains if "what trains" in cell else set())
+        on = set(COMMANDS) - named if cell.startswith("all but") else named
+        has = {name for name in COMMANDS if option.lstrip("-") in options_of(name)}
+        # There it is a model that stands in, not the one to be trained.
+        assert on == has - ({"detect-leaks"} if option == "--model" else set()), option
+
+
+def test_the_learning_rates_and_batches_on_the_page_are_those_of_the_presets():
+    table = (
+        (DOCS / "settings.md").read_text().partition("| learning rate |")[2].partition("\n\n")[0]
+    )
+    rows = re.findall(r"^\| `(\w+)`, `(\w+)` \| ([\d.]+) \| (\d+) \|$", table, re.MULTILINE)
+    assert len(rows) == 5
+    for model, preset, rate, batch in rows:
+        config = experiment_from(["--model", model, "--model.preset", preset])
+        fit = resolved(config).fit
+        assert (fit.learning_rate, fit.batch_size) == (float(rate), int(batch)), (model, preset)
 
 
 def test_the_drawing_names_functions_that_exist():

@@ -35,8 +35,10 @@ def help_of(
         for one in parser._actions
         # A link, such as from `seed` to `fit.seed`, is no option.
         if one.option_strings and one.help != SUPPRESS and "-->" not in _name(one)
+        # It names a model; the like of other groups names a file.
+        if not (parser.has_model and _name(one) == OPTIONS)
     ]
-    if group:
+    if group and actions:
         chosen = [one for one in actions if group == "all" or _within(one, group)]
         if not chosen:
             known = ", ".join(groups(actions))
@@ -56,8 +58,10 @@ def help_of(
     lines += _rows(ordered)
     if parser.has_plugins:
         lines += _row("--plugin FILE", "A module with features, nets, losses of your own")
-    more = ", ".join(f"--help.{one}" for one in groups(actions))
-    return "\n".join([*lines, "", *textwrap.wrap(f"More: {more}, --help.all", WIDTH)])
+    if len(shown) == len(actions):
+        return "\n".join(lines).rstrip()
+    more = ", ".join(f"--help.{one}" for one in (*groups(actions), "all"))
+    return "\n".join([*lines, "", *textwrap.wrap(f"More: {more}", WIDTH)])
 
 
 def groups(actions: Iterable[Action]) -> list[str]:

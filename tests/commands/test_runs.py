@@ -1,0 +1,88 @@
+"""Finished runs as their folders tell: listed, shown, compared, and nothing else."""
+
+import json
+
+import pytest
+
+from ultimate_deep.commands import main
+
+
+@pytest.fixture
+def artifacts(tmp_path):
+    """Two runs, a link to the newest, a backtest's folder and one that is unfinished."""
+    for name, model, created, accuracy, epochs in (
+        ("mlp-1", "mlp", "2026-01-02T00:00:00+00:00", 0.5125, 8),
+        ("lstm-2", "lstm", "2026-01-03T00:00:00+00:00", 0.625, 4),
+    ):
+        folder = tmp_path / name
+        folder.mkdir()
+        config = {"model": {"name": model, "preset": "tiny"}, "fit": {"epochs": epochs}, "seed": 3}
+        metrics = {
+            "verdict": {"kind": "no edge", "sentence": f"No edge: {model}."},
+            "test": {"model": {"accuracy": accuracy, "sharpe": -1.5, "trades": 12.0}},
+            "data": {"MINE": {"to": "2025-12-31T00:00:00+00:00"}},
+            "ledger": {"trials": 1234},
+            "plan": {"rows": "700 train"},
+        }
+        manifest = {"created": created, "files": {"config.json": {}, "saved_model/a": {}}}
+        parts = {"config": config, "metrics": metrics, "manifest": manifest}
+        for part, values in parts.items():
+            (folder / f"{part}.json").write_text(json.dumps(values))
+    (tmp_path / "latest").symlink_to("lstm-2", target_is_directory=True)
+    (tmp_path / "backtest-lstm-2-1").mkdir()
+    (tmp_path / "mlp-3.unfinished").mkdir()
+    return tmp_path
+
+
+def told(capsys, *arguments: str) -> str:
+    main(["runs", *arguments])
+    return capsys.readouterr().out
+
+
+def test_runs_are_listed_the_newest_first(artifacts, capsys):
+    said = told(capsys, "list", "--artifacts", str(artifacts))
+    rows = [line.split() for line in said.splitlines() if "no edge" in line]
+    assert [row[:3] for row in rows] == [["lstm-2", "lstm", "MINE"], ["mlp-1", "mlp", "MINE"]]
+    assert "62.50%" in said
+    assert "51.25%" in said
+
+
+def test_a_run_is_shown_by_its_name_or_its_folder(artifacts, capsys):
+    by_name = told(capsys, "show", "mlp-1", "--artifacts", str(artifacts))
+    assert by_name.startswith("mlp-1: No edge: mlp.")
+    assert "700 train" in by_name
+    assert "1,234 trials were counted by then" in by_name
+    assert "config.json, saved_model" in " ".join(by_name.split())
+    assert told(capsys, "show", str(artifacts / "mlp-1")) == by_name
+
+
+def test_runs_are_compared_by_the_settings_in_which_they_differ(artifacts, capsys):
+    said = told(capsys, "compare", "mlp-1", "latest", "--artifacts", str(artifacts))
+    rows = {row[0]: row[1:] for row in (line.split() for line in said.splitlines()) if row}
+    assert rows["fit.epochs"] == ["8", "4"]
+    assert rows["model.name"] == ['"mlp"', '"lstm"']
+    assert rows["accuracy"] == ["51.25%", "62.50%"]
+    assert "seed" not in rows
+    assert "model.preset" not in rows
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "runs ...: name one of list, show, compare"),
+        (("shw",), "runs shw: name one of list, show, compare"),
+        (("show",), "runs show takes one run, got 0; `runs list` names them"),
+        (("compare", "mlp-1"), "runs compare takes two runs or more, got 1"),
+        (("list", "mlp-1"), "`runs show mlp-1` shows it"),
+    ],
+)
+def test_what_is_missing_is_named(capsys, arguments, said):
+    with pytest.raises(SystemExit) as stop:
+        main(["runs", *arguments])
+    assert stop.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_run_that_is_not_there_is_named_beside_those_that_are(artifacts):
+    with pytest.raises(SystemExit, match=r"no bundle at absent .* holds latest, lstm-2, mlp-1"):
+        main(["runs", "show", "absent", "--artifacts", str(artifacts)])
