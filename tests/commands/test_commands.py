@@ -109,7 +109,7 @@ def test_help_speaks_of_no_model_and_no_group_that_a_command_does_not_have(capsy
     assert "Name a model" not in capsys.readouterr().out
     with pytest.raises(SystemExit):
         commands.start("check", ["--help.all"])
-    assert "under --help.all; --help shows all there are" in capsys.readouterr().err
+    assert "ultimate-deep check my_module.py" in capsys.readouterr().out
 
 
 def test_runs_are_listed_shown_and_compared(said, artifacts):

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from rich.console import Console
+
 from ultimate_deep.market.config import DataConfig, LabelSpec
 from ultimate_deep.market.simulation_spec import SimulationSpec
 from ultimate_deep.pipeline.config import ExperimentConfig, built
@@ -395,8 +397,4 @@ def _market(bars: AnyBars) -> Market:
 
 
 def _progress(shown: bool) -> Progress:
-    if not shown:
-        return Progress()
-    from rich.console import Console
-
-    return make_progress(Console())
+    return make_progress(Console()) if shown else Progress()

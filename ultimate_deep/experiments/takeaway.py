@@ -119,7 +119,7 @@ def equity_curves(judged: Sequence[Judgement]) -> pd.DataFrame:
     """Return the accounts' values after every bar, from a start of 1, a column for each.
 
     Args:
-        judged: By the same judge, so on the same bars.
+        judged: Judgements by the same judge, so on the same bars.
     """
     curves = {one.name: one.backtest.equity for one in judged}
     return pd.DataFrame(curves, index=judged[0].backtest.index)

@@ -33,7 +33,7 @@ def judge_rivals(
         label: What is predicted.
         features: Names of those that trained baselines read; None reads all that the bars allow
             and leaves those baselines out where there are too few bars.
-        seed: Of the baselines.
+        seed: Seed of the baselines.
 
     Returns:
         The judged baselines, and sentences on those that were left out.
