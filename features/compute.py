@@ -252,6 +252,14 @@ def compute_features(
         ValueError: Unknown names (with the nearest ones), features asked for by name that need
             absent volume, malformed bars, bars of several symbols, or no bar left after the
             warm-up.
+
+    Example:
+        >>> import ultimate_deep as ud
+        >>> matrix = ud.compute_features(ud.simulate_bars(1_000), ["return_log_1", "return_log_5"])
+        >>> matrix
+        <2 features of 1,000 bars, 2000-01-01 to 2000-02-11, all known from row 5 on>
+        >>> list(matrix.frame().columns)
+        ['return_log_1', 'return_log_5']
     """
     frame = frame_of(bars)
     features, dropped = _usable(frame, names)

@@ -52,6 +52,14 @@ class FeatureStream:
 
     Raises:
         ValueError: Unknown names (with the nearest ones), or coarser bars without an interval.
+
+    Example:
+        >>> import ultimate_deep as ud
+        >>> bars = ud.simulate_bars(1_000).frame()
+        >>> stream = ud.FeatureStream(["return_log_1", "rsi_14"])
+        >>> _ = stream.extend(bars[:-1])
+        >>> stream.push(bars.index[-1], *bars.iloc[-1]).shape
+        (2,)
     """
 
     def __init__(

@@ -78,6 +78,12 @@ def build_model(
     Raises:
         ValueError: No builder has this name.
         TypeError: The configuration is another builder's.
+
+    Example:
+        >>> import ultimate_deep as ud
+        >>> net = ud.build_model("lstm", {"bars": (32, 220)})
+        >>> net.output_shape
+        (None, 1)
     """
     expected = config_class(name)
     if config is None:

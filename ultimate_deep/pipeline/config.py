@@ -118,6 +118,12 @@ class ExperimentConfig:
     Raises:
         TypeError: A field that a part does not have.
         ValueError: A value that it refuses.
+
+    Example:
+        >>> import ultimate_deep as ud
+        >>> config = ud.ExperimentConfig(model={"name": "lstm"}, fit={"epochs": 4})
+        >>> config.name, config.fit.epochs, config.label.horizon_bars
+        ('lstm', 4, 1)
     """
 
     name: str = ""
