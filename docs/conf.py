@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,17 @@ exclude_patterns = [
     "gallery/**/*.ipynb",
 ]
 
+# What examples try is counted in a ledger of their own.
+os.environ["ULTIMATE_DEEP_HOME"] = tempfile.mkdtemp(prefix="ultimate-deep-docs-")
+
+
+def forget_plugins(configuration: object, example: object) -> None:
+    """Let no example see what another one has registered."""
+    from ultimate_deep.machine import plugins
+
+    plugins.forget_plugins()
+
+
 # Examples are pages once there are any.
 EXAMPLES = ROOT / "examples"
 if list(EXAMPLES.glob("*.py")):
@@ -51,6 +63,8 @@ if list(EXAMPLES.glob("*.py")):
         "write_computation_times": False,
         "min_reported_time": 1,
         "reference_url": {},
+        "within_subsection_order": "FileNameSortKey",
+        "reset_modules": ("matplotlib", forget_plugins),
     }
 
 # Markdown.

@@ -30,8 +30,12 @@ def main(arguments: Sequence[str]) -> None:
     parse(made, [one for one in arguments if one.startswith("-")])
     if len(files) != 1:
         refuse(made, f"check takes one module, got {len(files)}: ultimate-deep check my_module.py")
-    plugin = load_plugin(files[0])
     from rich.console import Console
+
+    from ultimate_deep.training.backend import without_chatter
+
+    with without_chatter():
+        plugin = load_plugin(files[0])
 
     from ultimate_deep.experiments.checking.check import check_plugin, needs_keras
 

@@ -48,8 +48,7 @@ def parse(parser: CommandParser, arguments: Sequence[str]) -> Parsed:
     """
     try:
         plugins, arguments = all_taken(arguments, "--plugin")
-        for name in plugins:
-            load_plugin(name)
+        load_named(plugins)
         model, rest = taken(arguments, "--model") if parser.has_model else ("", list(arguments))
         if plugins and "--plugins" in parser._option_string_actions:
             rest = [*rest, "--plugins", json.dumps(plugins)]
@@ -70,6 +69,15 @@ def parse(parser: CommandParser, arguments: Sequence[str]) -> Parsed:
         return Parsed(parser.instantiate(parsed), named)
     except (ValueError, TypeError) as error:
         refuse(parser, str(error))
+
+
+def load_named(plugins: Iterable[str]) -> None:
+    """Load plugins, without what TensorFlow says when one of them imports it."""
+    for name in plugins:
+        from ultimate_deep.training.backend import without_chatter
+
+        with without_chatter():
+            load_plugin(name)
 
 
 def all_taken(arguments: Iterable[str], option: str) -> tuple[list[str], list[str]]:

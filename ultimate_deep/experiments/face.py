@@ -1,7 +1,4 @@
-"""What `import ultimate_deep as ud` gives beside the classes: a word for each thing people do.
-
-Every example here is run by the tests.
-"""
+"""What `import ultimate_deep as ud` gives beside the classes; the tests run every example."""
 
 from __future__ import annotations
 
@@ -16,6 +13,7 @@ from ultimate_deep.market.simulation_spec import SimulationSpec
 from ultimate_deep.pipeline.config import ExperimentConfig, built
 from ultimate_deep.portfolio.costs import CostSpec
 from ultimate_deep.portfolio.mode import Mode
+from ultimate_deep.training.backend import load_backend_once
 from ultimate_deep.training.progress import Progress, make_progress
 
 if TYPE_CHECKING:  # each function imports what it needs: reading bars does not wait for nets
@@ -176,6 +174,7 @@ def run(
         >>> done.report.exists()
         True
     """
+    load_backend_once()
     from ultimate_deep.experiments.run import run_experiment
     from ultimate_deep.pipeline.steps import Steps
 
@@ -385,6 +384,7 @@ def hypermodel(
 def _bundle(bundle: AnyBundle | str | Path) -> AnyBundle:
     if not isinstance(bundle, (str, Path)):
         return bundle
+    load_backend_once()
     from ultimate_deep.bundles.bundle import load_any
 
     return load_any(bundle)

@@ -6,7 +6,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -146,6 +146,16 @@ def missing_plugins(needed: dict[str, str]) -> list[str]:
     return wrong
 
 
+def forget_plugins(*, keep: Container[str] = ()) -> None:
+    """Take back what loaded plugins have registered.
+
+    Args:
+        keep: Names of plugins that stay.
+    """
+    for name in [name for name in _LOADED if name not in keep]:
+        _undo(_LOADED.pop(name))
+
+
 @contextmanager
 def plugins_loaded(names: Iterable[str | Path]) -> Iterator[None]:
     """Load plugins for a while: what they registered is taken back at the end."""
@@ -155,8 +165,7 @@ def plugins_loaded(names: Iterable[str | Path]) -> Iterator[None]:
             load_plugin(name)
         yield
     finally:
-        for name in [name for name in _LOADED if name not in before]:
-            _undo(_LOADED.pop(name))
+        forget_plugins(keep=before)
 
 
 def _undo(plugin: Plugin) -> None:

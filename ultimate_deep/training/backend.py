@@ -24,16 +24,30 @@ def load_backend() -> None:
     What else they write to standard error is passed on. Takes some seconds, so that scripts call
     it after their arguments have been found good.
     """
+    with without_chatter():
+        import keras  # noqa: F401
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+
+
+def load_backend_once() -> None:
+    """Load the backend as `load_backend` does, where Keras is to run on TensorFlow at all."""
+    asked = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if asked == "tensorflow" and not {"keras", "tensorflow"} & set(sys.modules):
+        load_backend()
+
+
+@contextlib.contextmanager
+def without_chatter() -> Iterator[None]:
+    """Hide what TensorFlow is known to say on every machine without an NVIDIA card."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile(mode="w+", errors="replace") as heard:
         os.dup2(heard.fileno(), 2)
         try:
-            import keras  # noqa: F401
-            import tensorflow as tf
-
-            tf.config.list_physical_devices()
+            yield
         finally:
             sys.stderr.flush()
             os.dup2(kept, 2)
