@@ -16,7 +16,6 @@ from ultimate_deep.experiments.takeaway import SUMMARY_FILE, TABLES
 pytestmark = pytest.mark.usefixtures("plain_figures")
 
 
-
 def in_a_new_process(code, folder, *arguments):
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code), *arguments],
