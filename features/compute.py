@@ -262,6 +262,8 @@ def compute_features(
         ['return_log_1', 'return_log_5']
     """
     frame = frame_of(bars)
+    if interval is None and isinstance(bars, (Bars, Market)):
+        interval = bars.interval
     features, dropped = _usable(frame, names)
     engine = Engine(features, seconds_of_interval(interval))
     columns = bar_columns(frame, engine.columns)

@@ -179,3 +179,20 @@ def test_completion_knows_commands_and_options():
     assert "--fit.epochs" in done.stdout
     checked = subprocess.run(["bash", "-n"], input=done.stdout, text=True, capture_output=True)
     assert checked.returncode == 0, checked.stderr
+
+
+def test_who_closes_a_pipe_early_hears_no_complaint():
+    code = f"{sys.executable} -m ultimate_deep run --help.all | head -1"
+    done = subprocess.run(["bash", "-c", code], capture_output=True, text=True)
+    assert done.stdout.startswith("usage: ultimate-deep run")
+    assert done.stderr == ""
+
+
+def test_nothing_to_resume_is_said_before_anything_is_loaded(said, tmp_path, monkeypatch):
+    def loaded(console):
+        raise AssertionError("the backend was loaded")
+
+    monkeypatch.setattr("ultimate_deep.training.backend.start_up", loaded)
+    status, text = said("run", "--resume", "--artifacts", str(tmp_path))
+    assert status == 1
+    assert "nothing to resume: no unfinished run in" in text

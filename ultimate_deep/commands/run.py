@@ -13,11 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.parser import parse
 from ultimate_deep.commands.running import run_planned
 from ultimate_deep.commands.settings import experiment_of, experiment_parser
+from ultimate_deep.experiments.runs import newest_unfinished
 
 
 def parser(command: str = "run", description: str | None = __doc__) -> CommandParser:
@@ -35,6 +37,9 @@ def main(arguments: Sequence[str]) -> None:
 def train(parser: CommandParser, arguments: Sequence[str]) -> None:
     """Parse, run, print the summary."""
     parsed = parse(parser, arguments)
+    config = experiment_of(parsed.options)
+    if parsed.options.resume:  # before anything heavy is loaded
+        newest_unfinished(Path(config.artifacts), str(parsed.named.get("name", "")))
     from rich.console import Console
 
     from ultimate_deep.training.backend import start_up
@@ -46,7 +51,7 @@ def train(parser: CommandParser, arguments: Sequence[str]) -> None:
 
     experiment = partial(
         run_experiment,
-        experiment_of(parsed.options),
+        config,
         resume=parsed.options.resume,
         named=parsed.named,
     )
