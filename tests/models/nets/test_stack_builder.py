@@ -9,7 +9,6 @@ import pytest
 from ultimate_deep import models
 from ultimate_deep.models.nets.stack import (
     KINDS,
-    PRESET_LAYERS,
     PRESETS,
     READ_BY,
     StackConfig,
@@ -24,6 +23,8 @@ pytestmark = pytest.mark.usefixtures("plain_graphs")
 
 INPUTS = {"features": (12,)}
 TINY = {"width": 8, "growth_rate": 4, "tokens": 3, "attention_heads": 2, "feed_forward_width": 8}
+
+PRESET_LAYERS = (75, 800, 1_000, 2_000)
 
 
 def tiny(kind, **fields):
