@@ -133,7 +133,8 @@ def test_what_comes_back_is_short_and_typed(done, bars):
         assert repr(one).startswith("<")
     assert done.figures["model"]["accuracy"] == result.judgement.metrics["accuracy"]
     assert done.verdict.kind in repr(done)
-    assert "<table" in matrix._repr_html_()
+    for one in (matrix, done, result):
+        assert "<table" in one._repr_html_()
     assert list(matrix.frame().columns) == ["return_log_1", "rsi_14"]
 
 

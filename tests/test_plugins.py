@@ -1,5 +1,6 @@
 """A user's own feature, net, loss, label and steps: registered, checked, named by the bundle."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -295,3 +296,24 @@ def test_a_name_may_be_a_module_or_an_entry_point(good, monkeypatch):
         assert "good" in plugins.loaded()
     with pytest.raises(plugins.PluginError, match="no plugin is called 'no_such_thing'"):
         plugins.load("no_such_thing")
+
+
+def test_a_command_refuses_a_bundle_without_its_plugin_before_anything_is_loaded(
+    tmp_path, monkeypatch, capsys
+):
+    def loaded(console):
+        raise AssertionError("the backend was loaded")
+
+    monkeypatch.setattr("ultimate_deep.training.backend.start_up", loaded)
+    manifest = {
+        "plugins": {"good": "0" * 64},
+        "files": {}, "feature_names": [], "horizons": 1, "data_fingerprint": "",
+    }  # fmt: skip
+    from ultimate_deep.bundles import manifest as module
+
+    manifest |= {"schema": module.SCHEMA, "schema_version": module.SCHEMA_VERSION}
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(SystemExit) as stop:
+        main(["predict", "--bundle", "run", "--artifacts", str(tmp_path)])
+    assert "needs the plugin good.py" in stop.value.code

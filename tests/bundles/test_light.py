@@ -16,6 +16,7 @@ ROOMS = (
     "ultimate_deep.bundles.executors",
     "ultimate_deep.features",
     "ultimate_deep.machine",
+    "ultimate_deep.machine.lazy",
     "ultimate_deep.market",
     "ultimate_deep.models.layers",
     "ultimate_deep.models.trees",

@@ -190,6 +190,15 @@ def verified_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
+def check_manifest(folder: Path) -> None:
+    """Refuse what cannot be loaded for what its manifest says, before anything heavy is loaded.
+
+    Raises:
+        BundleError: No bundle, one of another version, or one whose plugins are not loaded.
+    """
+    _read_manifest(folder)
+
+
 def _check_plugins(path: Path, needed: dict[str, str]) -> None:
     if wrong := missing_plugins(needed):
         names = " ".join(f"--plugin {name}.py" for name in needed)

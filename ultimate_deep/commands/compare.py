@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.parser import parse
-from ultimate_deep.commands.settings import bundle_folder, comparison_parser
+from ultimate_deep.commands.settings import bundle_to_use, comparison_parser
 
 
 def parser() -> CommandParser:
@@ -25,7 +25,7 @@ def parser() -> CommandParser:
 def main(arguments: Sequence[str]) -> None:
     """Parse, compare, write, print."""
     options = parse(parser(), arguments).options
-    folders = [bundle_folder(name, options.artifacts) for name in options.bundles]
+    folders = [bundle_to_use(name, options.artifacts) for name in options.bundles]
     from rich.console import Console
 
     from ultimate_deep.training.backend import start_up

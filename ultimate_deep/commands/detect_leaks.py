@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 
 from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.parser import parse
-from ultimate_deep.commands.settings import bundle_folder, bundle_parser
+from ultimate_deep.commands.settings import bundle_parser, bundle_to_use
 from ultimate_deep.evaluation.leaks.config import LeakConfig
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def parser() -> CommandParser:
 def main(arguments: Sequence[str]) -> None:
     """Parse, examine, print, write; exit status 1 where something leaks."""
     options = parse(parser(), arguments).options
-    bundled = bundle_folder(options.bundle, options.artifacts)
+    bundled = bundle_to_use(options.bundle, options.artifacts)
     from rich.console import Console
 
     from ultimate_deep.training.backend import start_up

@@ -25,7 +25,7 @@ from jsonargparse import Namespace
 from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.parser import parse
 from ultimate_deep.commands.running import run_planned
-from ultimate_deep.commands.settings import bundle_folder, experiment_of, experiment_parser
+from ultimate_deep.commands.settings import bundle_to_use, experiment_of, experiment_parser
 from ultimate_deep.experiments.ensembles.config import EnsembleConfig
 from ultimate_deep.pipeline.config import ExperimentConfig
 
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> None:
         made.error("--resume goes on with the training of --members; --bundles are finished")
     if options.bundles and options.ensemble.snapshots:
         made.error("--ensemble.snapshots trains --members in cycles; --bundles are finished")
-    options.bundles = [str(bundle_folder(one, options.artifacts)) for one in options.bundles]
+    options.bundles = [str(bundle_to_use(one, options.artifacts)) for one in options.bundles]
     members = member_configs(arguments, options.members)
     if members and len(members) * max(1, options.ensemble.snapshots) < options.ensemble.fewest:
         made.error("name two --members or more, or choose --ensemble.method two_stage")

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.parser import parse
-from ultimate_deep.commands.settings import bundle_folder, bundle_parser
+from ultimate_deep.commands.settings import bundle_parser, bundle_to_use
 
 
 def parser() -> CommandParser:
@@ -26,7 +26,7 @@ def parser() -> CommandParser:
 def main(arguments: Sequence[str]) -> None:
     """Parse, judge, write, print."""
     options = parse(parser(), arguments).options
-    folder = bundle_folder(options.bundle, options.artifacts)
+    folder = bundle_to_use(options.bundle, options.artifacts)
     from rich.console import Console
 
     from ultimate_deep.training.backend import start_up

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.parser import parse
-from ultimate_deep.commands.settings import bundle_folder
+from ultimate_deep.commands.settings import bundle_to_use
 from ultimate_deep.experiments.exploring.config import ExplorationConfig
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> None:
     options = parse(parser(), arguments).options
     names = ExplorationConfig.__dataclass_fields__
     config = ExplorationConfig(**{name: options[name] for name in names})
-    folder = bundle_folder(options.bundle, config.artifacts) if options.bundle else None
+    folder = bundle_to_use(options.bundle, config.artifacts) if options.bundle else None
     from rich.console import Console
 
     from ultimate_deep.experiments.exploring.files import write_exploration

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.parser import parse
-from ultimate_deep.commands.settings import bundle_folder, bundle_parser
+from ultimate_deep.commands.settings import bundle_parser, bundle_to_use
 
 
 def parser() -> CommandParser:
@@ -31,7 +31,7 @@ def parser() -> CommandParser:
 def main(arguments: Sequence[str]) -> None:
     """Parse, predict, write."""
     options = parse(parser(), arguments).options
-    folder = bundle_folder(options.bundle, options.artifacts)
+    folder = bundle_to_use(options.bundle, options.artifacts)
     from rich.console import Console
 
     from ultimate_deep.training.backend import start_up

@@ -103,6 +103,20 @@ def experiment_from(arguments: Sequence[str]) -> ExperimentConfig:
     return experiment_of(parse(experiment_parser("run", None), arguments).options)
 
 
+def bundle_to_use(name: str, artifacts: str) -> Path:
+    """Return the folder of a bundle that can be loaded as far as its manifest tells.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        BundleError: No bundle, one of another version, or one whose plugins are not loaded.
+    """
+    from ultimate_deep.bundles.manifest import check_manifest
+
+    folder = bundle_folder(name, artifacts)
+    check_manifest(folder)
+    return folder
+
+
 def bundle_folder(name: str, artifacts: str) -> Path:
     """Return the folder of a bundle, given as a path or by its name among the artifacts.
 

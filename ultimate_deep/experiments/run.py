@@ -35,7 +35,7 @@ from ultimate_deep.experiments.runs import (
     point_latest,
     start_run,
 )
-from ultimate_deep.experiments.takeaway import equity_curves, write_takeaway
+from ultimate_deep.experiments.takeaway import equity_curves, figures_html, write_takeaway
 from ultimate_deep.experiments.trials import TrialBook
 from ultimate_deep.machine.files import UNFINISHED, unfinished_folder
 from ultimate_deep.market.market import Market
@@ -101,6 +101,9 @@ class Run:
     def report(self) -> Path:
         """The page to open."""
         return self.folder / "report.html"
+
+    def _repr_html_(self) -> str:
+        return figures_html(self.verdict.sentence, self.figures)
 
     def __repr__(self) -> str:
         return f"<run {self.folder.name}: {self.verdict.kind}; {self.verdict.sentence}>"

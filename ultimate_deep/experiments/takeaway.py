@@ -5,6 +5,7 @@ One file each, as CSV or Parquet, and `summary.json` for programs.
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ from ultimate_deep.machine.tables import TableFormat, write_table
 from ultimate_deep.market.times import opens_of_decisions, utc_index
 from ultimate_deep.pipeline.judge import Judge, Judgement
 
+IN_A_NOTEBOOK = (
+    "accuracy", "log_loss", "roc_auc", "total_return", "sharpe", "max_drawdown", "trades",
+)  # fmt: skip
 SUMMARY_FILE = "summary.json"
 TABLES = {
     "predictions": "probability, signal, label and return of every decision",
@@ -33,6 +37,13 @@ def purposes(form: TableFormat) -> dict[str, str]:
     """Return what each of these files is for, by name."""
     tables = {f"{name}.{form}": purpose for name, purpose in TABLES.items()}
     return {SUMMARY_FILE: "the verdict and the figures, for programs", **tables}
+
+
+def figures_html(sentence: str, figures: Mapping[str, Mapping[str, float]]) -> str:
+    """Return what a notebook shows: a sentence, and the figures of every contender below it."""
+    table = pd.DataFrame(figures).T
+    shown = [name for name in IN_A_NOTEBOOK if name in table]
+    return f"<p>{html.escape(sentence)}</p>{table[shown].to_html()}"
 
 
 def write_takeaway(

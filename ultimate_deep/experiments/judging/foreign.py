@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from ultimate_deep.evaluation.verdict import Verdict
 from ultimate_deep.experiments.judging.assessing import assess_judged
 from ultimate_deep.experiments.judging.rivals import judge_rivals
 from ultimate_deep.experiments.reporting import bar_facts
-from ultimate_deep.experiments.takeaway import equity_curves, write_takeaway
+from ultimate_deep.experiments.takeaway import equity_curves, figures_html, write_takeaway
 from ultimate_deep.experiments.trials import TrialBook
 from ultimate_deep.features.compute import FeatureMatrix
 from ultimate_deep.machine.files import whole_file, whole_folder
@@ -83,9 +82,7 @@ class JudgedPredictions:
         return f"<{self.name}: {self.verdict.sentence}>"
 
     def _repr_html_(self) -> str:
-        table = pd.DataFrame(self.figures).T
-        shown = [name for name in SHOWN if name in table]
-        return f"<p>{html.escape(self.verdict.sentence)}</p>{table[shown].to_html()}"
+        return figures_html(self.verdict.sentence, self.figures)
 
     def report(self, path: str | Path) -> Path:
         """Write the report as one HTML page.
@@ -155,9 +152,6 @@ class JudgedPredictions:
             files={},
             assessment=self.assessment,
         )
-
-
-SHOWN = ("accuracy", "log_loss", "roc_auc", "total_return", "sharpe", "max_drawdown", "trades")
 
 
 def judge_predictions(

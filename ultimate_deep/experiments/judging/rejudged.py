@@ -16,7 +16,7 @@ from ultimate_deep.bundles.predicting import (
 )
 from ultimate_deep.evaluation.ledger.trial import TrialCount
 from ultimate_deep.experiments.runs import new_run_folder
-from ultimate_deep.experiments.takeaway import equity_curves, write_takeaway
+from ultimate_deep.experiments.takeaway import equity_curves, figures_html, write_takeaway
 from ultimate_deep.experiments.trials import TrialBook, record_reading
 from ultimate_deep.machine.files import whole_folder
 from ultimate_deep.machine.tables import TableFormat
@@ -85,6 +85,9 @@ class Rejudged:
     def trades(self) -> pd.DataFrame:
         """One row for each trade."""
         return self.judgement.backtest.trades
+
+    def _repr_html_(self) -> str:
+        return figures_html(repr(self), self.figures)
 
     def __repr__(self) -> str:
         figures = self.judgement.metrics
