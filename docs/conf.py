@@ -47,6 +47,9 @@ def forget_plugins(configuration: object, example: object) -> None:
     plugins.forget_plugins()
 
 
+# The function above is asked for at every build, so that the gallery's settings are not cached.
+suppress_warnings = ["config.cache"]
+
 # Examples are pages once there are any.
 EXAMPLES = ROOT / "examples"
 if list(EXAMPLES.glob("*.py")):
