@@ -8,8 +8,9 @@ windows. `RobustLimits`, `select_features` and `information_coefficients` judge 
 training part.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ultimate_deep.machine.lazy import lazy_names
 
 if TYPE_CHECKING:
     from ultimate_deep.features.catalogue import compute_indicators, standard_indicators
@@ -41,18 +42,7 @@ _HOMES = {
     "registry": ("feature_names", "feature_table", "timeframe_names"),
     "stream": ("BarRefusedError", "FeatureStream"),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
-
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)
 
 __all__ = [
     "BarRefusedError",

@@ -16,6 +16,7 @@ from typing import Literal
 
 from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.parser import parse
+from ultimate_deep.commands.running import started
 from ultimate_deep.commands.settings import bundle_parser, bundle_to_use
 
 
@@ -32,12 +33,7 @@ def main(arguments: Sequence[str]) -> None:
     """Parse, judge, write, print."""
     options = parse(parser(), arguments).options
     folder = bundle_to_use(options.bundle, options.artifacts)
-    from rich.console import Console
-
-    from ultimate_deep.training.backend import start_up
-
-    console = Console()
-    start_up(console)
+    console = started()
     from ultimate_deep.bundles.bundle import load_any
     from ultimate_deep.experiments.judging.rejudged import backtest_bundle, write_backtest
     from ultimate_deep.experiments.summary import render_backtest

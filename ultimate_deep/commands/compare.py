@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.parser import parse
+from ultimate_deep.commands.running import started
 from ultimate_deep.commands.settings import bundle_to_use, comparison_parser
 
 
@@ -26,12 +27,7 @@ def main(arguments: Sequence[str]) -> None:
     """Parse, compare, write, print."""
     options = parse(parser(), arguments).options
     folders = [bundle_to_use(name, options.artifacts) for name in options.bundles]
-    from rich.console import Console
-
-    from ultimate_deep.training.backend import start_up
-
-    console = Console()
-    start_up(console)
+    console = started()
     from ultimate_deep.bundles.bundle import load_any
     from ultimate_deep.experiments.judging.comparing import compare_bundles
     from ultimate_deep.experiments.summary import render_comparison

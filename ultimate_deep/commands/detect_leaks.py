@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 
 from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.parser import parse
+from ultimate_deep.commands.running import started
 from ultimate_deep.commands.settings import bundle_parser, bundle_to_use
 from ultimate_deep.evaluation.leaks.config import LeakConfig
 
@@ -58,12 +59,7 @@ def main(arguments: Sequence[str]) -> None:
     """Parse, examine, print, write; exit status 1 where something leaks."""
     options = parse(parser(), arguments).options
     bundled = bundle_to_use(options.bundle, options.artifacts)
-    from rich.console import Console
-
-    from ultimate_deep.training.backend import start_up
-
-    console = Console()
-    start_up(console)
+    console = started()
     from ultimate_deep.bundles.bundle import load_bundle
     from ultimate_deep.evaluation.leaks.detect import CHECKS, DATA_CHECKS
     from ultimate_deep.experiments.leaks.detection import (

@@ -24,7 +24,7 @@ from jsonargparse import Namespace
 
 from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.parser import parse
-from ultimate_deep.commands.running import run_planned
+from ultimate_deep.commands.running import run_planned, started
 from ultimate_deep.commands.settings import bundle_to_use, experiment_of, experiment_parser
 from ultimate_deep.experiments.ensembles.config import EnsembleConfig
 from ultimate_deep.pipeline.config import ExperimentConfig
@@ -58,12 +58,7 @@ def main(arguments: Sequence[str]) -> None:
     members = member_configs(arguments, options.members)
     if members and len(members) * max(1, options.ensemble.snapshots) < options.ensemble.fewest:
         made.error("name two --members or more, or choose --ensemble.method two_stage")
-    from rich.console import Console
-
-    from ultimate_deep.training.backend import start_up
-
-    console = Console()
-    start_up(console)
+    console = started()
     from ultimate_deep.experiments.ensembles.run import render_members
     from ultimate_deep.experiments.summary import render_summary
 

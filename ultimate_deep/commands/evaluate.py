@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.parser import parse
+from ultimate_deep.commands.running import started
 from ultimate_deep.commands.settings import bundle_parser, bundle_to_use
 
 
@@ -27,12 +28,7 @@ def main(arguments: Sequence[str]) -> None:
     """Parse, judge, write, print."""
     options = parse(parser(), arguments).options
     folder = bundle_to_use(options.bundle, options.artifacts)
-    from rich.console import Console
-
-    from ultimate_deep.training.backend import start_up
-
-    console = Console()
-    start_up(console)
+    console = started()
     from ultimate_deep.bundles.bundle import load_any
     from ultimate_deep.experiments.judging.evaluation import evaluate_bundle
     from ultimate_deep.experiments.summary import render_ledger, render_verdict

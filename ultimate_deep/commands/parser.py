@@ -55,7 +55,7 @@ def parse(parser: CommandParser, arguments: Sequence[str]) -> Parsed:
         rest = with_built_in(rest)
         model = model or value_of(rest, "--model.name")
         if asked := [one for one in rest if one in ("-h", "--help") or one.startswith("--help.")]:
-            print(help_of(parser, asked[0].partition(".")[2], *_model_of(model, rest)))
+            print(help_of(parser, asked[0].partition(".")[2], *_model_of(model)))
             raise SystemExit(0)
         check_options(parser, rest)
         files = model_files(model) if model and parser.has_model else []
@@ -224,7 +224,7 @@ def _check_model(parsed: Namespace) -> None:
         parsed["model.options"] = model_options(model.name, dict(model.options))
 
 
-def _model_of(model: str, arguments: Sequence[str]) -> tuple[str, Declared | None]:
+def _model_of(model: str) -> tuple[str, Declared | None]:
     return (model, model_declared(model)) if model else ("", None)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.parser import parse
+from ultimate_deep.commands.running import started
 from ultimate_deep.commands.settings import bundle_parser, bundle_to_use
 
 
@@ -32,12 +33,7 @@ def main(arguments: Sequence[str]) -> None:
     """Parse, predict, write."""
     options = parse(parser(), arguments).options
     folder = bundle_to_use(options.bundle, options.artifacts)
-    from rich.console import Console
-
-    from ultimate_deep.training.backend import start_up
-
-    console = Console()
-    start_up(console)
+    console = started()
     from ultimate_deep.bundles.bundle import load_any
     from ultimate_deep.bundles.predicting import bundle_config, merge_data, predict_bars
     from ultimate_deep.machine.tables import write_table

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.parser import parse
-from ultimate_deep.commands.running import run_planned
+from ultimate_deep.commands.running import run_planned, started
 from ultimate_deep.commands.settings import experiment_of, experiment_parser
 from ultimate_deep.experiments.runs import newest_unfinished
 
@@ -40,12 +40,7 @@ def train(parser: CommandParser, arguments: Sequence[str]) -> None:
     config = experiment_of(parsed.options)
     if parsed.options.resume:  # before anything heavy is loaded
         newest_unfinished(Path(config.artifacts), str(parsed.named.get("name", "")))
-    from rich.console import Console
-
-    from ultimate_deep.training.backend import start_up
-
-    console = Console()
-    start_up(console)
+    console = started()
     from ultimate_deep.experiments.run import run_experiment
     from ultimate_deep.experiments.summary import render_summary
 

@@ -14,6 +14,17 @@ Plan = TypeVar("Plan")
 Done = TypeVar("Done")
 
 
+def started() -> Console:
+    """Return a console, once the backend and the feature engine are loaded, which it says."""
+    from rich.console import Console
+
+    from ultimate_deep.training.backend import start_up
+
+    console = Console()
+    start_up(console)
+    return console
+
+
 def asker(
     console: Console, question: str, render: Callable[[Plan], RenderableType], *, yes: bool
 ) -> Callable[[Plan], bool]:

@@ -110,9 +110,9 @@ def bundle_to_use(name: str, artifacts: str) -> Path:
         FileNotFoundError: There is no such folder.
         BundleError: No bundle, one of another version, or one whose plugins are not loaded.
     """
+    folder = bundle_folder(name, artifacts)
     from ultimate_deep.bundles.manifest import check_manifest
 
-    folder = bundle_folder(name, artifacts)
     check_manifest(folder)
     return folder
 

@@ -19,7 +19,7 @@ from functools import partial
 
 from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.parser import parse
-from ultimate_deep.commands.running import run_planned
+from ultimate_deep.commands.running import run_planned, started
 from ultimate_deep.commands.settings import experiment_of, experiment_parser
 from ultimate_deep.experiments.tuning.tune_config import TuneConfig
 
@@ -35,12 +35,7 @@ def main(arguments: Sequence[str]) -> None:
     """Parse, search, print trials and summary."""
     parsed = parse(parser(), arguments)
     options = parsed.options
-    from rich.console import Console
-
-    from ultimate_deep.training.backend import start_up
-
-    console = Console()
-    start_up(console)
+    console = started()
     from ultimate_deep.experiments.summary import render_summary
     from ultimate_deep.experiments.tuning.tables import render_search_plan, render_trials
     from ultimate_deep.experiments.tuning.tune import tune_experiment

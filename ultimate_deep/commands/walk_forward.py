@@ -23,6 +23,7 @@ from collections.abc import Sequence
 
 from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.parser import parse
+from ultimate_deep.commands.running import started
 from ultimate_deep.commands.settings import experiment_of, experiment_parser
 from ultimate_deep.experiments.walk_forward.config import WalkForwardConfig, quick
 
@@ -44,12 +45,7 @@ def main(arguments: Sequence[str]) -> None:
     config = experiment_of(options)
     if options.quick:
         config = quick(config)
-    from rich.console import Console
-
-    from ultimate_deep.training.backend import start_up
-
-    console = Console()
-    start_up(console)
+    console = started()
     from ultimate_deep.experiments.walk_forward.report import render_walk_summary, write_walk
     from ultimate_deep.experiments.walk_forward.walk_forward import finish, walk_forward
     from ultimate_deep.training.progress import make_progress

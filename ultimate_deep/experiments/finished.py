@@ -14,6 +14,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from ultimate_deep.experiments.runs import flat
+
 FIGURES = {
     "accuracy": "{:.2%}",
     "log_loss": "{:.4f}",
@@ -93,17 +95,6 @@ def finished_runs(artifacts: Path) -> list[FinishedRun]:
     folders = [one.parent for one in artifacts.glob("*/manifest.json")]
     found = [read_run(one) for one in folders if not one.is_symlink()]
     return sorted(found, key=lambda run: run.manifest.get("created", ""), reverse=True)
-
-
-def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested settings by dotted name."""
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, dict) and value:
-            found |= flat(value, f"{prefix}{name}.")
-        else:
-            found[prefix + name] = value
-    return found
 
 
 def render_list(artifacts: Path, ledger: str) -> Group:

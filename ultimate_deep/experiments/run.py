@@ -30,6 +30,7 @@ from ultimate_deep.experiments.learners.learner import Planned
 from ultimate_deep.experiments.learners.registry import learner_of
 from ultimate_deep.experiments.reporting import report_data
 from ultimate_deep.experiments.runs import (
+    flat,
     new_run_folder,
     newest_unfinished,
     point_latest,
@@ -233,8 +234,8 @@ def finish_run(
 
 def named_settings(config: ExperimentConfig) -> dict[str, Any]:
     """Return the settings of an experiment that differ from their defaults, by dotted name."""
-    defaults = _flat(ExperimentConfig().to_dict())
-    given = _flat(config.to_dict())
+    defaults = flat(ExperimentConfig().to_dict())
+    given = flat(config.to_dict())
     return {name: value for name, value in given.items() if value != defaults.get(name)}
 
 
@@ -250,8 +251,8 @@ def resumed_config(folder: Path, named: Mapping[str, Any], *, artifacts: str) ->
         ValueError: A field was given that differs from the run's, by name.
     """
     stored = config_from_dict(json.loads((folder / "config.json").read_text()))
-    before = _flat(stored.to_dict())
-    now = _flat(json.loads(json.dumps(dict(named))))
+    before = flat(stored.to_dict())
+    now = flat(json.loads(json.dumps(dict(named))))
     differing = [
         f"{name} is {before[name]!r} in the run and {value!r} now"
         for name, value in now.items()
@@ -362,13 +363,3 @@ def run_metrics(prepared: Prepared, outcome: Outcome, plan: Planlike) -> dict[st
         },
         "plan": plan.lines(),
     }
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, dict) and value:
-            flat |= _flat(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = list(value) if isinstance(value, tuple) else value
-    return flat

@@ -88,6 +88,17 @@ def refuse_other_settings(
         )
 
 
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings by dotted name, tuples as lists, as JSON has them."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            found |= flat(value, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = list(value) if isinstance(value, tuple) else value
+    return found
+
+
 def point_latest(folder: Path) -> None:
     """Make `latest` beside the run point at it."""
     with whole_file(folder.parent / "latest") as link:
