@@ -16,9 +16,8 @@ from ultimate_deep.market.bars import Bars
 from ultimate_deep.market.config import DataConfig
 from ultimate_deep.market.labels import horizon_bars_of
 from ultimate_deep.market.market import Market, as_market
-from ultimate_deep.market.times import opens_of_decisions, utc_index
 from ultimate_deep.pipeline.config import ExperimentConfig, config_from_dict
-from ultimate_deep.pipeline.rows import Rows, assemble_rows
+from ultimate_deep.pipeline.rows import Rows, assemble_rows, decision_columns
 
 if TYPE_CHECKING:  # predicting needs none of it
     from ultimate_deep.bundles.uncertainty import Uncertainty
@@ -171,12 +170,9 @@ def predict_bars(bundle: AnyBundle, market: Market) -> pd.DataFrame:
     rows = assemble_rows(market, config.label, bundle.compute_features)
     outputs = bundle.row_outputs(market, rows)
     probability = outputs["probability"][:, 0]
-    opens = opens_of_decisions(rows.decision_time, market.interval)
     table = pd.DataFrame(
         {
-            "symbol": np.array(rows.symbols, dtype=object)[rows.symbol_code],
-            "timestamp": opens,
-            "decision_time": utc_index(rows.decision_time),
+            **decision_columns(market, rows, slice(None)),
             "probability_up": probability,
             "signal": signal_from_probability(
                 probability, bundle.threshold, mode=config.backtest.mode

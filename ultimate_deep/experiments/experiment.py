@@ -24,7 +24,7 @@ from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.forecasts import further_temperatures
 from ultimate_deep.pipeline.judge import Judgement
 from ultimate_deep.pipeline.prepared import PARTS, Prepared, assemble, with_split
-from ultimate_deep.pipeline.rows import Rows
+from ultimate_deep.pipeline.rows import Rows, own_returns
 from ultimate_deep.pipeline.steps import ByPart, Steps, steps_in_use
 from ultimate_deep.training.progress import Progress
 from ultimate_deep.training.result import FitResult
@@ -206,12 +206,7 @@ def directed(prepared: Prepared) -> np.ndarray:
 
 def _baseline_inputs(prepared: Prepared) -> BaselineInputs:
     rows, parts = prepared.rows, ("validation", "test")
-    last = np.empty(len(rows.labels))
-    for code, bars in enumerate(prepared.market.bars.values()):
-        chosen = rows.symbol_code == code
-        close = bars.frame["close"].to_numpy()
-        change = np.concatenate([[0.0], np.diff(np.log(close))])
-        last[chosen] = change[rows.bar_row[chosen]]
+    last = own_returns(prepared.market, rows)
     fitted_on = directed(prepared)
     return BaselineInputs(
         x_train=prepared.scaled[fitted_on],

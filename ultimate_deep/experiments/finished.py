@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,17 @@ from rich.text import Text
 
 from ultimate_deep.experiments.runs import flat
 
-FIGURES = {
+# How people read each figure.
+FORMATS = {
     "accuracy": "{:.2%}",
+    "roc_auc": "{:.3f}",
     "log_loss": "{:.4f}",
     "total_return": "{:+.1%}",
     "sharpe": "{:.2f}",
     "max_drawdown": "{:.1%}",
     "trades": "{:,.0f}",
 }
+FIGURES = ("accuracy", "log_loss", "total_return", "sharpe", "max_drawdown", "trades")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -154,8 +157,8 @@ def render_differences(runs: Sequence[FinishedRun]) -> Table:
     return table
 
 
-def cell(figures: dict[str, Any], name: str) -> str:
+def cell(figures: Mapping[str, Any], name: str) -> str:
     """Return a figure as people read it, a dash where it is undefined."""
     value = figures.get(name)
     known = value is not None and math.isfinite(value)
-    return FIGURES[name].format(value) if known else "-"
+    return FORMATS[name].format(value) if known else "-"

@@ -11,16 +11,17 @@ from rich.text import Text
 from ultimate_deep.evaluation.assessment import Assessment
 from ultimate_deep.evaluation.ledger.trial import TrialCount
 from ultimate_deep.evaluation.reporting.comparison_data import ComparisonData
+from ultimate_deep.experiments.finished import cell
 from ultimate_deep.experiments.judging.rejudged import Rejudged
 from ultimate_deep.experiments.run import Run
 
 COLUMNS = {
-    "accuracy": ("accuracy", "{:.2%}"),
-    "AUC": ("roc_auc", "{:.3f}"),
-    "return": ("total_return", "{:+.1%}"),
-    "Sharpe": ("sharpe", "{:.2f}"),
-    "drawdown": ("max_drawdown", "{:.1%}"),
-    "trades": ("trades", "{:,.0f}"),
+    "accuracy": "accuracy",
+    "AUC": "roc_auc",
+    "return": "total_return",
+    "Sharpe": "sharpe",
+    "drawdown": "max_drawdown",
+    "trades": "trades",
 }
 COLOURS = {"edge": "bold green", "no edge": "bold red", "cannot tell": "bold yellow"}
 
@@ -97,5 +98,4 @@ def render_comparison(data: ComparisonData) -> Group:
 
 def cells(metrics: Mapping[str, float]) -> list[str]:
     """Return the figures of `COLUMNS`, a dash where one is undefined."""
-    values = [(metrics.get(name, math.nan), form) for name, form in COLUMNS.values()]
-    return [form.format(value) if math.isfinite(value) else "-" for value, form in values]
+    return [cell(metrics, name) for name in COLUMNS.values()]

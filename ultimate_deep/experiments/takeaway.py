@@ -18,8 +18,8 @@ from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.evaluation.signals import signal_from_probability
 from ultimate_deep.machine.files import write_json
 from ultimate_deep.machine.tables import TableFormat, write_table
-from ultimate_deep.market.times import opens_of_decisions, utc_index
 from ultimate_deep.pipeline.judge import Judge, Judgement
+from ultimate_deep.pipeline.rows import decision_columns
 
 IN_A_NOTEBOOK = (
     "accuracy", "log_loss", "roc_auc", "total_return", "sharpe", "max_drawdown", "trades",
@@ -98,13 +98,10 @@ def predictions(judge: Judge, judged: Judgement) -> pd.DataFrame:
     """Return one row for each decision that was judged, by symbol and time."""
     rows, part = judge.rows, judge.part
     assert judged.probability is not None
-    decided = rows.decision_time[part]
     signal = signal_from_probability(judged.probability, judged.threshold, mode=judge.config.mode)
     return pd.DataFrame(
         {
-            "symbol": np.array(rows.symbols, dtype=object)[rows.symbol_code[part]],
-            "timestamp": opens_of_decisions(decided, judge.market.interval),
-            "decision_time": utc_index(decided),
+            **decision_columns(judge.market, rows, part),
             "probability_up": judged.probability,
             "signal": signal.astype(np.int64),
             "label": rows.labels[part],

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from ultimate_deep.market.config import LabelSpec, SplitSpec
 from ultimate_deep.market.labels import Labels, label_end_times, make_labels
 from ultimate_deep.market.market import Market
 from ultimate_deep.market.splits import Split, chronological_split
-from ultimate_deep.market.times import close_times
+from ultimate_deep.market.times import close_times, opens_of_decisions, utc_index
 from ultimate_deep.pipeline.targets import Targets, pooled_targets
 
 FeatureFunction = Callable[[pd.DataFrame], FeatureMatrix]
@@ -104,6 +105,32 @@ def assemble_rows(
         dropped=dropped,
         warmup_bars=max(matrix.warmup_bars for matrix in matrices.values()),
     )
+
+
+def own_returns(market: Market, rows: Rows) -> np.ndarray:
+    """Return the log return of each row's own bar, from close to close, float64 `(rows,)`."""
+    last = np.empty(len(rows.labels))
+    for code, bars in enumerate(market.bars.values()):
+        chosen = rows.symbol_code == code
+        change = np.concatenate([[0.0], np.diff(np.log(bars.frame["close"].to_numpy()))])
+        last[chosen] = change[rows.bar_row[chosen]]
+    return last
+
+
+def decision_columns(market: Market, rows: Rows, part: np.ndarray | slice) -> dict[str, Any]:
+    """Return what tells decisions apart: `symbol`, `timestamp` (bar open) and `decision_time`.
+
+    Args:
+        market: Bars by symbol.
+        rows: Pooled rows of them.
+        part: Row numbers to tell of, in order.
+    """
+    decided = rows.decision_time[part]
+    return {
+        "symbol": np.array(rows.symbols, dtype=object)[rows.symbol_code[part]],
+        "timestamp": opens_of_decisions(decided, market.interval),
+        "decision_time": utc_index(decided),
+    }
 
 
 def split_rows(rows: Rows, spec: SplitSpec, interval: pd.Timedelta) -> Split:

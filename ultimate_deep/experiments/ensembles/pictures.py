@@ -28,7 +28,7 @@ from ultimate_deep.training.progress import Progress
 TABLE_FILE = "models.csv"
 CONTROL = "gaf_mlp"
 SHOWN = ("accuracy", "return", "Sharpe")  # all of them are too wide for a terminal
-FIGURES = (*(name for name, _ in COLUMNS.values()), "share_of_edge")
+FIGURES = (*COLUMNS.values(), "share_of_edge")
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from ultimate_deep.experiments.baselines import BASELINES, BaselineInputs
 from ultimate_deep.features.compute import compute_features
 from ultimate_deep.market.config import LabelSpec
 from ultimate_deep.pipeline.judge import Judge, Judgement
-from ultimate_deep.pipeline.rows import Rows, assemble_rows
+from ultimate_deep.pipeline.rows import Rows, assemble_rows, own_returns
 from ultimate_deep.pipeline.scaling import ArrayScaler, fit_scaler
 
 LEAST_TRAINING_ROWS = 200
@@ -44,7 +44,7 @@ def judge_rivals(
     rows, part, market = judge.rows, judge.part, judge.market
     if not before.size:
         raise ValueError("no bar up to trained_until has a label; give earlier bars too")
-    last = _last_returns(judge)
+    last = own_returns(market, rows)[part]
     notes: list[str] = []
     names = ["majority", "persistence"]
     x_train, x_part = np.zeros((before.size, 1), np.float32), np.zeros((part.size, 1), np.float32)
@@ -77,17 +77,6 @@ def judge_rivals(
     )
     judged = [judge.judge(name, BASELINES[name](inputs)["test"], 0.5) for name in names]
     return tuple(judged), notes
-
-
-def _last_returns(judge: Judge) -> np.ndarray:
-    """Return the log return of each judged row's own bar, `(part,)`."""
-    rows = judge.rows
-    last = np.empty(len(rows.labels))
-    for code, bars in enumerate(judge.market.bars.values()):
-        chosen = rows.symbol_code == code
-        change = np.concatenate([[0.0], np.diff(np.log(bars.frame["close"].to_numpy()))])
-        last[chosen] = change[rows.bar_row[chosen]]
-    return last[judge.part]
 
 
 def _places(rows: Rows, featured: Rows) -> np.ndarray:

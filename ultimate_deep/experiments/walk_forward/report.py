@@ -1,6 +1,5 @@
 """A walk-forward written out: folder, page, and the few lines on screen."""
 
-import math
 from html import escape
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from ultimate_deep.evaluation.reporting.sections_significance import deflated_ch
 from ultimate_deep.evaluation.reporting.tables import names_table
 from ultimate_deep.evaluation.schemes.combinatorial import CombinatorialPurged
 from ultimate_deep.evaluation.significance.summary import SharpeSignificance
+from ultimate_deep.experiments.finished import cell
 from ultimate_deep.experiments.summary import COLOURS, COLUMNS, render_ledger
 from ultimate_deep.experiments.walk_forward.config import TITLES
 from ultimate_deep.experiments.walk_forward.plots import plot_fold_accuracy, plot_walk_equity
@@ -134,8 +134,7 @@ def _screen_table(walked: Walked) -> Table:
 
 
 def _cells(judged: Judgement) -> list[str]:
-    values = [(judged.metrics.get(name, math.nan), form) for name, form in _SCREEN.values()]
-    return [form.format(value) if math.isfinite(value) else "-" for value, form in values]
+    return [cell(judged.metrics, name) for name in _SCREEN.values()]
 
 
 def _sharpe(walked: Walked) -> SharpeSignificance:
