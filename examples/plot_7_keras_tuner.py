@@ -71,11 +71,14 @@ for name, value in hyper.values(best).items():
 # %%
 # The winner
 # ----------
-# It is trained once more, then judged and saved as it is.
+# It is trained once more, then judged and saved as it is. The verdict is told how many were tried:
+# the best of many looks better than it is.
 
 net = hyper.build(best)
 net.fit(**learning)
-run = ud.run(hyper.experiment(best, config), bars=bars, net=net, progress=False)
+tried = len(tuner.oracle.trials)
+found = hyper.experiment(best, config)
+run = ud.run(found, bars=bars, net=net, tried=tried, progress=False)
 print(run.verdict.sentence)
 
 # %%

@@ -1,6 +1,7 @@
 """What is learnt from, for nets trained elsewhere; bars and judgements without Keras."""
 
 import doctest
+import json
 import os
 import subprocess
 import sys
@@ -41,7 +42,12 @@ def test_a_run_prepares_the_same(tmp_path):
     )  # fmt: skip
     prepared = ud.prepare(config, bars=bars.frame())
     net = ud.build_model("linear", prepared.inputs.shapes)
-    run = ud.run(config, bars=bars.frame(), net=net, progress=False)
+    run = ud.run(config, bars=bars.frame(), net=net, tried=7, progress=False)
+    trials = json.loads((run.folder / "metrics.json").read_text())["trials"]
+    assert trials["effective_by_kind"]["training"] == 7.0
+    assert trials["test_readings"] == 1  # the seven were chosen from on validation
+    with pytest.raises(ValueError, match="got 7 and no net; give net="):
+        ud.run(config, bars=bars.frame(), tried=7, progress=False)
     for part in ("train", "validation", "test"):
         before, after = prepared.arrays(part), run.prepared.arrays(part)
         np.testing.assert_array_equal(before.x, after.x)

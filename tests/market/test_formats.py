@@ -230,7 +230,7 @@ def test_clock_changes_are_read_where_certain_and_refused_elsewhere(tmp_path):
         read_files(path, timezone="America/New_York")
     bars = read_files(path, timezone="America/New_York", repair="drop")["X"]
     assert list(bars.index) == list(utc.delete([5, 6]))
-    assert "Dropped 1 rows: every time names one instant" in bars.notes[0]
+    assert "Dropped 1 row: every time names one instant" in bars.notes[0]
 
     spring = pd.date_range("2024-03-10", periods=40, freq="1h")
     with pytest.raises(BarsError, match=r"row 2 \(2024-03-10 02:00:00\).*skips this time"):

@@ -78,7 +78,7 @@ def test_bad_rows_of_files_are_named_or_dropped(case, tmp_path):
     if line is not None:
         bars = read_files(path, repair="drop")["X"]
         assert len(bars) == ROWS - 1
-        assert bars.notes[0].startswith("Dropped 1 rows: ")
+        assert bars.notes[0].startswith("Dropped 1 row: ")
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,7 @@ def run(
     bars: AnyBars | None = None,
     steps: Steps | None = None,
     net: keras.Model | None = None,
+    tried: int = 1,
     resume: bool = False,
     progress: bool = True,
 ) -> Run:
@@ -149,6 +150,8 @@ def run(
         steps: What is done otherwise than usual: own features, labels, split, scaler, threshold.
         net: A net that was trained elsewhere on what the experiment prepares; it is judged and
             saved as it is.
+        tried: How many configurations that net was chosen from, such as
+            `len(tuner.oracle.trials)`: the verdict corrects for all of them.
         resume: Go on with the newest unfinished run in `config.artifacts`.
         progress: Whether progress is shown.
 
@@ -185,6 +188,7 @@ def run(
         steps=steps or Steps(),
         market=None if bars is None else _market(bars),
         net=net,
+        tried=tried,
     )
 
 
@@ -276,6 +280,7 @@ def judge(
     baselines: bool = True,
     features: Sequence[str] | None = None,
     artifacts: str | Path = "artifacts",
+    tried: int = 1,
     seed: int = 0,
     progress: bool = False,
 ) -> JudgedPredictions:
@@ -300,6 +305,8 @@ def judge(
         baselines: Whether baselines are fitted; they need features, so some hundred earlier bars.
         features: Names of the features that they read; every one that the bars allow by default.
         artifacts: Folder whose own ledger is counted too.
+        tried: How many models or settings these predictions were chosen from: the verdict corrects
+            for all of them.
         seed: Seed of every draw.
         progress: Whether progress is shown.
 
@@ -338,6 +345,7 @@ def judge(
         baselines=baselines,
         features=features,
         artifacts=str(artifacts),
+        tried=tried,
         seed=seed,
         progress=_progress(progress),
     )

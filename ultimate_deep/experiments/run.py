@@ -37,7 +37,7 @@ from ultimate_deep.experiments.runs import (
     start_run,
 )
 from ultimate_deep.experiments.takeaway import equity_curves, figures_html, write_takeaway
-from ultimate_deep.experiments.trials import TrialBook
+from ultimate_deep.experiments.trials import TrialBook, check_tried
 from ultimate_deep.machine.files import UNFINISHED, unfinished_folder
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.config import ExperimentConfig, config_from_dict
@@ -134,6 +134,7 @@ def run_experiment(
     steps: Steps = Steps(),
     market: Market | None = None,
     net: Any = None,
+    tried: int = 1,
 ) -> Run:
     """Run the experiment from bars to a bundle in a new folder of `config.artifacts`.
 
@@ -153,6 +154,7 @@ def run_experiment(
         market: These bars instead of the configured ones.
         net: A `keras.Model` that was trained elsewhere on what the experiment prepares; it is
             judged and saved as it is.
+        tried: How many configurations that net was chosen from.
 
     Raises:
         DeclinedError: `confirm` returned false.
@@ -165,11 +167,17 @@ def run_experiment(
         folder = folder or newest_unfinished(Path(config.artifacts), str(named.get("name", "")))
         config = resumed_config(unfinished_folder(folder), named, artifacts=config.artifacts)
         progress.message(f"resuming {folder}{UNFINISHED}")
+    check_tried(tried)
+    if net is None and tried != 1:
+        raise ValueError(
+            f"tried is of a net that was trained elsewhere, got {tried} and no net; give net=..., "
+            "or leave it out: trials of a run's own are counted by themselves"
+        )
     folder = folder or new_run_folder(config)
     prepared = prepare(config, progress, market=market, steps=steps)
-    for note in TrialBook.opened(folder, prepared.market, config).check():
+    for note in TrialBook.opened(folder, prepared.market, config, tried=tried).check():
         progress.message(note)
-    planned = plan_run(prepared, progress) if net is None else plan_trained(prepared, net)
+    planned = plan_run(prepared, progress) if net is None else plan_trained(prepared, net, tried)
     if confirm is not None and not confirm(planned.plan):
         raise DeclinedError
     if not resume:
@@ -187,11 +195,11 @@ def plan_run(prepared: Prepared, progress: Progress) -> Planned:
     return learner_of(prepared.config.model.name).plan(prepared, progress)
 
 
-def plan_trained(prepared: Prepared, net: Any) -> Planned:
-    """Plan to judge and save a net as it is."""
+def plan_trained(prepared: Prepared, net: Any, tried: int) -> Planned:
+    """Plan to judge and save a net as it is, chosen from as many as were tried."""
     from ultimate_deep.experiments.learners.trained import TrainedNet
 
-    return TrainedNet(net).planned(prepared)
+    return TrainedNet(net, tried).planned(prepared)
 
 
 def finish_run(
@@ -216,7 +224,7 @@ def finish_run(
     predictor, fitted = planned.fits.fit(
         prepared, progress, checkpoints=unfinished / CHECKPOINTS, resume=resume
     )
-    book = TrialBook.opened(folder, prepared.market, prepared.config)
+    book = TrialBook.opened(folder, prepared.market, prepared.config, tried=planned.tried)
     outcome = evaluate(prepared, predictor, fitted, progress, book=book)
     with progress.busy("assessing: chance, trials, costs, delay, regimes, random entry"):
         assessment = assess_outcome(prepared, outcome)

@@ -44,6 +44,7 @@ class TrialBook:
         run: The run's name.
         config: What is run.
         folders: Where runs lie whose files remember how a ledger stood.
+        tried: How many configurations the model was chosen from before it came here.
     """
 
     ledger: LedgerUnion
@@ -51,6 +52,7 @@ class TrialBook:
     run: str
     config: ExperimentConfig
     folders: tuple[Path, ...] = field(default=(), kw_only=True)
+    tried: int = field(default=1, kw_only=True)
 
     @classmethod
     def opened(
@@ -60,6 +62,7 @@ class TrialBook:
         config: ExperimentConfig,
         *,
         others: Sequence[Path] = (),
+        tried: int = 1,
     ) -> "TrialBook":
         """Return the book of a run's folder, in the user's ledger.
 
@@ -68,6 +71,7 @@ class TrialBook:
             market: Bars by symbol.
             config: What is run.
             others: Folders of further runs that this one is made of; the same holds for them.
+            tried: How many configurations the model was chosen from before it came here.
 
         Raises:
             HomeError: The user's folder cannot be written.
@@ -75,7 +79,8 @@ class TrialBook:
         """
         folders = _artifacts([folder, *others])
         ledger = open_ledgers(folders)
-        return cls(ledger, market_identity(market), folder.name, config, folders=folders)
+        identity = market_identity(market)
+        return cls(ledger, identity, folder.name, config, folders=folders, tried=tried)
 
     @classmethod
     def unkept(cls, market: Market, config: ExperimentConfig) -> "TrialBook":
@@ -102,7 +107,8 @@ class TrialBook:
 
     def training(self, validation_loss: float) -> None:
         """Record a training that has ended."""
-        self._record(self._trial("training", "validation loss", validation_loss))
+        trial = self._trial("training", "validation loss", validation_loss)
+        self._record(_chosen(trial, self.tried))
 
     def tuning(self, figure: str, value: float | None) -> None:
         """Record one configuration of a search."""
@@ -114,15 +120,19 @@ class TrialBook:
         many, effective = len(choice.table), effective_candidates(choice)
         self._record(dataclasses.replace(trial, candidates=many, effective=effective))
 
-    def reading(self, weights: str, *, sharpe_per_bar: float, accuracy: float) -> None:
+    def reading(
+        self, weights: str, *, sharpe_per_bar: float, accuracy: float, chosen_from: int = 1
+    ) -> None:
         """Record that a model has read the test part.
 
         Args:
             weights: Digest from `weights_digest`; the same model is counted once.
             sharpe_per_bar: Sharpe ratio of its account there, not annualised.
             accuracy: Accuracy of its decisions there.
+            chosen_from: How many models may have read it, of which this one was chosen.
         """
-        self._record(self._trial("test reading", "accuracy", accuracy, weights, sharpe_per_bar))
+        trial = self._trial("test reading", "accuracy", accuracy, weights, sharpe_per_bar)
+        self._record(_chosen(trial, chosen_from))
 
     def check(self) -> list[str]:
         """Verify the ledgers, and what the bundles beside the run remember of them.
@@ -182,6 +192,23 @@ class TrialBook:
             figure=figure,
             value=value,
         )
+
+
+def check_tried(tried: int) -> None:
+    """Refuse what is no number of things that were tried.
+
+    Raises:
+        ValueError: No whole number from 1 on.
+    """
+    if not isinstance(tried, int) or tried < 1:
+        raise ValueError(
+            f"tried is how many were tried to find this one, at least 1, got {tried!r}; give e.g. "
+            "len(tuner.oracle.trials)"
+        )
+
+
+def _chosen(trial: Trial, many: int) -> Trial:
+    return dataclasses.replace(trial, candidates=many, effective=float(many))
 
 
 def ledger_path() -> Path:

@@ -67,7 +67,8 @@ class RowSieve:
                 f"{self.symbol}: {rule}; broken by {count:,} of {len(self.frame):,} rows, first by "
                 f'{where}; {remedy}, or repair="drop" to drop such rows'
             )
-        self.notes.append(f"Dropped {count:,} rows: {rule}. The first was {where}.")
+        rows = f"{count:,} row{'s' * (count != 1)}"
+        self.notes.append(f"Dropped {rows}: {rule}. The first was {where}.")
         self.frame = self.frame[~bad]
         self.rows = self.rows[~bad]
 

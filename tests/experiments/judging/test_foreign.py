@@ -52,6 +52,11 @@ def test_noise_has_none_and_every_look_is_counted(bars, index, truth, tmp_path):
     assert first.verdict.readings == 1
     assert judged(noise[0], bars, index, tmp_path).verdict.readings == 1  # the same predictions
     assert judged(noise[1], bars, index, tmp_path / "elsewhere").verdict.readings == 2
+    best_of_ten = judged(noise[1], bars, index, tmp_path, tried=10, name="best of my ten")
+    assert best_of_ten.verdict.readings == 11
+    assert judged(noise[1], bars, index, tmp_path).verdict.readings == 11  # it cannot be unsaid
+    with pytest.raises(ValueError, match="at least 1, got 0; give"):
+        judged(noise[1], bars, index, tmp_path, tried=0)
 
 
 def test_baselines_know_the_bars_before_and_no_others(bars, index, truth, tmp_path):

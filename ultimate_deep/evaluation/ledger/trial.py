@@ -94,6 +94,11 @@ class RecordedTrial:
     hash: str
 
     @property
+    def reads(self) -> bool:
+        """Whether a test part was read."""
+        return self.trial.kind == "test reading"
+
+    @property
     def what(self) -> tuple[str, ...]:
         """What makes it one trial, so that repeating it does not count again.
 
@@ -101,7 +106,7 @@ class RecordedTrial:
         model.
         """
         trial = self.trial
-        if trial.kind == "test reading":
+        if self.reads:
             return (trial.kind, trial.weights)
         return (trial.kind, self.data, trial.configuration, trial.weights)
 
@@ -118,7 +123,7 @@ class TrialCount:
         effective_trials: Strategies that could have been picked: every training and tuning trial,
             every further threshold of each scan, and every model that was read without having been
             trained or tuned here. This is the number for the deflated Sharpe ratio.
-        test_readings: Distinct models that read a test part.
+        test_readings: Distinct models that read a test part, and those that they were chosen from.
         sharpe_count: Distinct trials with a Sharpe ratio.
         sharpe_variance: Sample variance of those ratios, per bar; NaN below two.
         ledgers: Files that were counted, as people write their paths: first the one that new
@@ -158,10 +163,12 @@ def count_trials(recorded: Sequence[RecordedTrial], ledgers: tuple[str, ...] = (
     """
     distinct: dict[tuple[str, ...], RecordedTrial] = {}
     effective: dict[tuple[str, ...], float] = {}
+    most: dict[tuple[str, ...], int] = {}
     for one in recorded:
         if one.what not in distinct or one.trial.sharpe_per_bar is not None:
             distinct[one.what] = one
         effective[one.what] = max(effective.get(one.what, 1.0), one.trial.effective)
+        most[one.what] = max(most.get(one.what, 1), one.trial.candidates)
     trials = [(one.trial, effective[what]) for what, one in distinct.items()]
     sharpe = [trial.sharpe_per_bar for trial, _ in trials if trial.sharpe_per_bar is not None]
     return TrialCount(
@@ -172,7 +179,7 @@ def count_trials(recorded: Sequence[RecordedTrial], ledgers: tuple[str, ...] = (
             kind: math.fsum(many for trial, many in trials if trial.kind == kind) for kind in KINDS
         },
         effective_trials=_strategies(trials),
-        test_readings=sum(trial.kind == "test reading" for trial, _ in trials),
+        test_readings=sum(most[one.what] for one in distinct.values() if one.reads),
         sharpe_count=len(sharpe),
         sharpe_variance=float(np.var(sharpe, ddof=1)) if len(sharpe) > 1 else math.nan,
         ledgers=ledgers,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from ultimate_deep.experiments.judging.assessing import assess_judged
 from ultimate_deep.experiments.judging.rivals import judge_rivals
 from ultimate_deep.experiments.reporting import bar_facts
 from ultimate_deep.experiments.takeaway import equity_curves, figures_html, write_takeaway
-from ultimate_deep.experiments.trials import TrialBook
+from ultimate_deep.experiments.trials import TrialBook, check_tried
 from ultimate_deep.features.compute import FeatureMatrix
 from ultimate_deep.machine.files import whole_file, whole_folder
 from ultimate_deep.machine.tables import TableFormat
@@ -167,17 +168,21 @@ def judge_predictions(
     baselines: bool,
     features: Sequence[str] | None,
     artifacts: str,
+    tried: int,
     seed: int,
     progress: Progress,
 ) -> JudgedPredictions:
     """Judge predictions that somebody else has made; see `ultimate_deep.judge`."""
+    check_tried(tried)
     market = as_market(bars, session=session)  # type: ignore[arg-type]
     given = _by_symbol(probabilities, market)
     end = _utc(trained_until, "trained_until")
+    run = re.sub(r"[^\w-]+", "-", name).strip("-") or "predictions"
     experiment = ExperimentConfig(
-        name=name, artifacts=artifacts, label=label, backtest=backtest, seed=seed,
+        name=run, artifacts=artifacts, label=label, backtest=backtest, seed=seed,
         model=ModelConfig(name=name),
     )  # fmt: skip
+    book = TrialBook.opened(Path(artifacts) / run, market, experiment)
     rows = assemble_rows(market, label, _no_features)
     probability = _at_rows(given, market, rows)
     part = np.flatnonzero(np.isfinite(probability))
@@ -190,10 +195,10 @@ def judge_predictions(
     if baselines:
         with progress.busy("fitting the baselines on the bars before"):
             rivals, notes = judge_rivals(judge, before, label, features=features, seed=seed)
-    book = TrialBook.opened(Path(artifacts) / name, market, experiment)
     sharpe = judged.metrics["sharpe"] / np.sqrt(judged.backtest.bars_per_year)
     digest = hashlib.sha256(probability[part].tobytes()).hexdigest()
-    book.reading(digest, sharpe_per_bar=float(sharpe), accuracy=judged.metrics["accuracy"])
+    accuracy = judged.metrics["accuracy"]
+    book.reading(digest, sharpe_per_bar=float(sharpe), accuracy=accuracy, chosen_from=tried)
     trials = book.count()
     with progress.busy("assessing: chance, trials, costs, delay, regimes, random entry"):
         verdict = judge.verdict(judged, readings=trials.test_readings, seed=seed)

@@ -54,11 +54,13 @@ class Planned:
         prepared: Data and split.
         plan: What training will do and cost.
         fits: What trains: a net that is built, compiled and timed already, or the learner itself.
+        tried: How many configurations the model was chosen from before it came here.
     """
 
     prepared: Prepared
     plan: Planlike
     fits: Fits
+    tried: int = 1
 
 
 class Learner(ABC):

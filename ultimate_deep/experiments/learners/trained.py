@@ -23,10 +23,12 @@ class TrainedNet:
 
     Args:
         model: Reads and predicts what the experiment's own net would.
+        tried: How many configurations it was chosen from.
     """
 
-    def __init__(self, model: keras.Model) -> None:
+    def __init__(self, model: keras.Model, tried: int = 1) -> None:
         self.model = model
+        self.tried = tried
 
     def planned(self, prepared: Prepared) -> Planned:
         """Return that nothing will be trained.
@@ -42,7 +44,8 @@ class TrainedNet:
                     f"the net's {what.replace('_', ' ')} is {given} and the experiment's is "
                     f"{ours}; build it for the prepared inputs, with the same heads"
                 )
-        return Planned(prepared=prepared, plan=TrainedPlan(self.model.name), fits=self)
+        plan = TrainedPlan(self.model.name)
+        return Planned(prepared=prepared, plan=plan, fits=self, tried=self.tried)
 
     def fit(
         self,
