@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from ultimate_deep.features.compute import bar_columns
+from ultimate_deep.features.compute import bar_columns, frame_of
 from ultimate_deep.features.engine.graph import Node, lag, ratio
 from ultimate_deep.features.engine.runner import evaluate
 from ultimate_deep.features.engine.windows import (
@@ -17,6 +17,8 @@ from ultimate_deep.features.engine.windows import (
 from ultimate_deep.features.indicators import classic as ind
 from ultimate_deep.features.indicators import oscillators as osc
 from ultimate_deep.features.indicators import smoothing
+from ultimate_deep.market.bars import Bars
+from ultimate_deep.market.market import Market
 
 
 def _averages_and_channels() -> dict[str, Node]:
@@ -205,12 +207,12 @@ def standard_indicators() -> dict[str, Node]:
 
 
 def compute_indicators(
-    frame: pd.DataFrame, indicators: Mapping[str, Node] | None = None
+    frame: pd.DataFrame | Bars | Market, indicators: Mapping[str, Node] | None = None
 ) -> pd.DataFrame:
     """Indicators in textbook units.
 
     Args:
-        frame: Canonical bars, as for `compute_features`.
+        frame: Bars, as for `compute_features`.
         indicators: Nodes by the name of their column, from `features.indicators.classic` and
             `features.engine.graph`; None for `standard_indicators()`.
 
@@ -224,5 +226,6 @@ def compute_indicators(
         TypeError, ValueError: Malformed bars, as in `compute_features`.
     """
     chosen = standard_indicators() if indicators is None else dict(indicators)
+    frame = frame_of(frame)
     values = evaluate(list(chosen.values()), bar_columns(frame))
     return pd.DataFrame(values, index=frame.index, columns=list(chosen), copy=False)

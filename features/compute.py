@@ -82,7 +82,10 @@ def bar_columns(frame: pd.DataFrame, names: Sequence[str] = COLUMNS) -> npt.NDAr
             low and high; the message names the row.
     """
     if not isinstance(frame, pd.DataFrame):
-        raise TypeError(f"bars must be a pandas DataFrame; got {type(frame).__name__}")
+        raise TypeError(
+            "bars are what ultimate_deep.read_bars gives, or a pandas DataFrame; got "
+            f"{type(frame).__name__}"
+        )
     wanted = [*names[:5], *names[6:]]
     missing = [name for name in wanted if name not in frame.columns]
     if missing:
@@ -150,7 +153,11 @@ def _check_values(
 def _seconds(index: pd.Index) -> npt.NDArray[np.float64]:
     """UTC seconds since 1970 of a strictly increasing, tz-aware time index."""
     if not isinstance(index, pd.DatetimeIndex):
-        raise TypeError(f"bars must be indexed by time (DatetimeIndex); got {type(index).__name__}")
+        raise TypeError(
+            f"bars must be indexed by time (DatetimeIndex); got {type(index).__name__}; give "
+            "bars.set_index(pd.to_datetime(bars.pop('timestamp'), utc=True)), with the column of "
+            "opening times"
+        )
     if index.tz is None:
         raise ValueError(
             "bar times are naive; state their zone first: frame.tz_localize('UTC') if they are UTC"
@@ -282,10 +289,14 @@ def compute_features(
 
 
 def frame_of(bars: pd.DataFrame | Bars | Market) -> pd.DataFrame:
-    """Return the table of one symbol's bars."""
+    """Return the table of one symbol's bars, indexed by the column `timestamp` where it has one."""
     if isinstance(bars, Market):
         return bars.frame()
-    return bars.frame if isinstance(bars, Bars) else bars
+    if isinstance(bars, Bars):
+        return bars.frame
+    if isinstance(bars, pd.DataFrame) and "timestamp" in bars.columns:
+        return bars.set_index("timestamp")
+    return bars
 
 
 def _too_few(needed: int, got: int) -> ValueError:
@@ -321,6 +332,7 @@ def iter_features(
     """
     if block_rows < 1:
         raise ValueError(f"a block must have at least 1 row; got {block_rows}")
+    frame = frame_of(frame)
     features, dropped = _usable(frame, names)
     refuse_functions(features, "cannot be computed in blocks")
     engine = Engine(features, seconds_of_interval(interval))

@@ -15,6 +15,7 @@ import pandas as pd
 from ultimate_deep.features.compute import (
     FeatureMatrix,
     bar_columns,
+    frame_of,
     matrix_of,
 )
 from ultimate_deep.features.engine import bar_executor as bx
@@ -22,6 +23,8 @@ from ultimate_deep.features.feature_engine import LIMIT, Engine
 from ultimate_deep.features.own import refuse_functions
 from ultimate_deep.features.registry import registry
 from ultimate_deep.machine.files import whole_file
+from ultimate_deep.market.bars import Bars
+from ultimate_deep.market.market import Market
 from ultimate_deep.market.times import seconds_of_interval, utc_seconds
 
 _FORMAT = 1
@@ -188,11 +191,14 @@ class FeatureStream:
             "the stream has not changed: drop the bar or correct it"
         )
 
-    def extend(self, frame: pd.DataFrame) -> FeatureMatrix:
+    def __repr__(self) -> str:
+        return f"<stream of {len(self._features)} features, {self.bars_taken:,} bars taken>"
+
+    def extend(self, frame: pd.DataFrame | Bars | Market) -> FeatureMatrix:
         """Take many bars at once, such as the history before going live.
 
         Args:
-            frame: Canonical bars that follow those taken so far.
+            frame: Bars, as for `compute_features`, that follow those taken so far.
 
         Returns:
             Their features, as `push` would have given one by one.
@@ -201,6 +207,7 @@ class FeatureStream:
             BarRefusedError: The first bar does not follow the last one taken.
             TypeError, ValueError: Malformed bars, as in `compute_features`.
         """
+        frame = frame_of(frame)
         columns = bar_columns(frame, self._engine.columns)
         if len(frame) and columns[5, 0] <= self._engine.last_seconds:
             raise BarRefusedError(

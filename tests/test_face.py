@@ -144,6 +144,10 @@ def test_a_bundle_answers_as_an_estimator_does(done, bars):
     assert list(shares.columns) == ["down", "up"]
     assert shares.index.equals(frame.index)
     assert classes.index.equals(frame.index)
+    rows = frame.reset_index().rename(columns={frame.index.name or "index": "timestamp"})
+    rows.index = rows.index + 7  # what is added as a column stands beside its bar
+    rows["up"] = bundle.predict_proba(rows)["up"]
+    assert rows["up"].tolist() == pytest.approx(shares["up"].tolist(), nan_ok=True, abs=0)
     told = shares.notna().all(axis=1)
     assert told.sum() == classes.notna().sum() == len(ud.predict(bundle, frame))
     assert ((shares["up"] >= 0.5)[told] == (classes[told] == 1)).all()
@@ -180,6 +184,13 @@ def test_bars_of_several_symbols_are_taken_one_at_a_time():
         ud.compute_features(two)
     first = next(iter(two))
     assert ud.compute_features(two[first], ["rsi_14"]).values.shape == (700, 1)
+    rows = two[first].frame.reset_index()
+    assert ud.compute_features(rows, ["rsi_14"]).values.shape == (700, 1)
+    stream = ud.FeatureStream(["rsi_14"])
+    assert stream.extend(two[first]).values.shape == (700, 1)
+    assert repr(stream) == "<stream of 1 features, 700 bars taken>"
+    with pytest.raises(TypeError, match=r"give bars\.set_index"):
+        ud.compute_features(rows.drop(columns="timestamp"), ["rsi_14"])
     with pytest.raises(KeyError, match="no bars of 'X'; there are"):
         _ = two["X"]
 
@@ -206,6 +217,8 @@ def test_a_net_that_was_trained_elsewhere_goes_into_a_bundle(done, bars, tmp_pat
         ),
     )
     assert config.model.options == {"dropout_rate": 0.25}
+    assert config.name == "mlp"  # as the runs of this model are called
+    assert hyper.experiment(chosen, ud.ExperimentConfig(name="mine")).name == "mine"
     prepared = prepare(config, Progress(), market=bars)
     train = prepared.arrays("train")
     net.fit(train.x, train.y, epochs=1, batch_size=256, verbose=0)

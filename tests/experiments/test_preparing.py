@@ -57,7 +57,19 @@ def test_a_run_prepares_the_same(tmp_path):
         ends = found.equity.iloc[-1] - 1.0
         assert ends["model"] == pytest.approx(found.figures["model"]["total_return"], abs=1e-12)
         assert len(found.trades) == found.figures["model"]["trades"]
-    assert list(again.equity) == ["model", "buy and hold"]
+    assert list(again.equity) == ["model", "persistence", "buy and hold"]
+    assert again.figures.buy_and_hold.trades == again.figures["buy and hold"]["trades"]
+    with pytest.raises(AttributeError, match="no contender 'forest'; there are model, "):
+        _ = again.figures.forest
+    summary = json.loads((run.folder / "summary.json").read_text())
+    assert summary["ledgers"] == list(run.outcome.trials.ledgers)
+    assert summary["trials"]["independent"] == run.outcome.trials.effective_trials
+    short = (run, run.outcome, run.assessment, run.verdict, run.prepared, again, prepared)
+    assert all(len(repr(one)) < 500 for one in short)
+    assert all("<" in one._repr_html_() for one in (run, run.verdict, run.prepared, run.figures))
+    # Nobody knows these bars' file, and none are simulated in their place.
+    with pytest.raises(ValueError, match=r"given in Python and no file .*; name it, as in --data"):
+        ud.backtest(run.folder)
     # The test part of the run, on the bars that its account covers.
     assert again.equity["model"].equals(run.equity["model"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,6 +17,7 @@ from ultimate_deep.market.bars import Bars
 from ultimate_deep.market.config import DataConfig
 from ultimate_deep.market.labels import horizon_bars_of
 from ultimate_deep.market.market import Market, as_market
+from ultimate_deep.market.times import utc_index, utc_times
 from ultimate_deep.pipeline.config import ExperimentConfig, config_from_dict
 from ultimate_deep.pipeline.rows import Rows, assemble_rows, decision_columns
 
@@ -89,6 +91,9 @@ class AnswersBars:
             f"{verdict}, {self.folder}>"
         )
 
+    def _repr_html_(self: AnyBundle) -> str:
+        return f"<p>{html.escape(repr(self))}</p>"
+
     def predict_proba(self: AnyBundle, bars: pd.DataFrame | Bars | Market) -> pd.DataFrame:
         """Return the probability of down and up for each bar, known at its close.
 
@@ -104,11 +109,12 @@ class AnswersBars:
         rows = assemble_rows(market, bundle_config(self).label, self.compute_features)
         up = np.full(len(market[symbol]), np.nan)
         up[rows.bar_row] = row_probability(self, market, rows)
-        # A table's own index is kept, whatever its zone; a time in a column has none.
-        index = market[symbol].index
-        if isinstance(bars, pd.DataFrame) and isinstance(bars.index, pd.DatetimeIndex):
-            index = bars.index
-        return pd.DataFrame({"down": 1.0 - up, "up": up}, index=index)
+        found = pd.DataFrame({"down": 1.0 - up, "up": up}, index=market[symbol].index)
+        if not isinstance(bars, pd.DataFrame):
+            return found
+        # A table's own index is kept, whatever its zone or kind.
+        times = bars.get("timestamp", bars.index)
+        return found.reindex(utc_index(utc_times(pd.Index(times)))).set_axis(bars.index, axis=0)
 
     def predict(self: AnyBundle, bars: pd.DataFrame | Bars | Market) -> pd.Series:
         """Return 1 for up and 0 for down, whichever is likelier, indexed as the bars are.
@@ -138,6 +144,22 @@ def merge_data(given: DataConfig, stored: DataConfig) -> DataConfig:
         if getattr(given, field.name) != getattr(default, field.name)
     }
     return dataclasses.replace(stored, **changed)
+
+
+def bundle_data(bundle: AnyBundle, given: DataConfig) -> DataConfig:
+    """Return where a bundle's bars come from: as given, and else as its run had it.
+
+    Raises:
+        ValueError: The run's bars were given in Python, so no file of them is known.
+    """
+    data = merge_data(given, bundle_config(bundle).data)
+    metrics = bundle.metrics
+    if not data.paths and metrics.get("bars_given", not metrics.get("simulated", False)):
+        raise ValueError(
+            f"the bars of {bundle.folder.name} were given in Python and no file of them is known; "
+            "name it, as in --data.path bars.csv, or in Python give bars="
+        )
+    return data
 
 
 def row_probability(

@@ -35,13 +35,13 @@ def main(arguments: Sequence[str]) -> None:
     folder = bundle_to_use(options.bundle, options.artifacts)
     console = started()
     from ultimate_deep.bundles.bundle import load_any
-    from ultimate_deep.bundles.predicting import bundle_config, merge_data, predict_bars
+    from ultimate_deep.bundles.predicting import bundle_config, bundle_data, predict_bars
     from ultimate_deep.machine.tables import write_table
     from ultimate_deep.market.market import load_market
 
     bundle = load_any(folder)
     config = bundle_config(bundle)
-    market = load_market(merge_data(options.data, config.data), config.label)
+    market = load_market(bundle_data(bundle, options.data), config.label)
     predictions = predict_bars(bundle, market)
     if options.passes:
         # How sure it is needs what plain predictions do not.

@@ -88,7 +88,7 @@ class AssessmentInputs:
     seed: int = 0
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Assessment:
     """The verdict and everything beside it; `json_safe` turns it into plain JSON.
 
@@ -114,6 +114,9 @@ class Assessment:
     better_rival: SuperiorPredictiveAbility | None
     overfitting: BacktestOverfitting | None
     robustness: Robustness
+
+    def __repr__(self) -> str:
+        return f"<assessment: {self.verdict.sentence}>"
 
     @property
     def cautions(self) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ Whoever looks often enough finds something. When `readings` different models hav
 same bars, this one included, each bound is held to `error_rate / readings` (Bonferroni).
 """
 
+import html
 import math
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -79,7 +80,7 @@ class VerdictConfig:
             )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Verdict:
     """What may be claimed, in one sentence and in figures.
 
@@ -110,6 +111,12 @@ class Verdict:
     simulated: bool
     readings: int
     error_rate: float
+
+    def __repr__(self) -> str:
+        return f"<verdict: {self.sentence}>"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(self.sentence)}</p>"
 
 
 def judge_edge(
@@ -293,7 +300,7 @@ def _decide(evidence: _Evidence, config: VerdictConfig) -> tuple[Kind, str, int 
     if advantage.estimate <= 0.0:
         return "no edge", f"{hits}, {lead}, so not above it; {gain}.", None
     if net_return.estimate <= 0.0:
-        return "no edge", f"{hits}, {lead}, but {gain}: costs eat the advantage.", None
+        return "no edge", f"{hits}, {lead}, but {gain}: nothing is earned by it.", None
     if advantage.upper < config.smallest_edge:
         limit = f"{100 * advantage.upper:.2f} points at most with {confidence} confidence"
         least = f"less than the {100 * config.smallest_edge:.2f} that would be of interest"

@@ -48,7 +48,12 @@ def majority(inputs: BaselineInputs) -> Probabilities:
 
 def persistence(inputs: BaselineInputs) -> Probabilities:
     """Predict that the next move has the sign of the last bar's return, with 51% for that side."""
-    return {part: 0.5 + 0.01 * np.sign(last) for part, last in inputs.last_return.items()}
+    return {part: last_move_again(last) for part, last in inputs.last_return.items()}
+
+
+def last_move_again(last_return: np.ndarray) -> np.ndarray:
+    """Return a probability of 51% that the next move has the sign of the last, `(rows,)`."""
+    return 0.5 + 0.01 * np.sign(last_return)
 
 
 def logistic_regression(inputs: BaselineInputs) -> Probabilities:

@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Outcome:
     """What came out of an experiment.
 
@@ -62,6 +62,7 @@ class Outcome:
         verdict: Whether an edge may be claimed.
         fit: How training went.
         trials: What had been tried on these bars by then, this run included.
+        notes: Sentences on ledgers that are gone, so that too little was counted.
     """
 
     temperature: TemperatureFit
@@ -74,6 +75,10 @@ class Outcome:
     verdict: Verdict
     fit: FitResult
     trials: TrialCount
+    notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<outcome: {self.verdict.sentence}>"
 
 
 def prepare(

@@ -36,7 +36,13 @@ from ultimate_deep.experiments.runs import (
     point_latest,
     start_run,
 )
-from ultimate_deep.experiments.takeaway import equity_curves, figures_html, write_takeaway
+from ultimate_deep.experiments.takeaway import (
+    Contenders,
+    contenders,
+    equity_curves,
+    figures_html,
+    write_takeaway,
+)
 from ultimate_deep.experiments.trials import TrialBook, check_tried
 from ultimate_deep.machine.files import UNFINISHED, unfinished_folder
 from ultimate_deep.market.market import Market
@@ -80,9 +86,9 @@ class Run:
         return self.assessment.verdict
 
     @property
-    def figures(self) -> dict[str, dict[str, float]]:
+    def figures(self) -> Contenders:
         """Figures of the test part, of the model and of every baseline."""
-        return {one.name: dict(one.metrics) for one in self._judged}
+        return contenders(self._judged)
 
     @property
     def equity(self) -> pd.DataFrame:
@@ -175,6 +181,7 @@ def run_experiment(
         )
     folder = folder or new_run_folder(config)
     prepared = prepare(config, progress, market=market, steps=steps)
+    prepared = dataclasses.replace(prepared, bars_given=market is not None)
     for note in TrialBook.opened(folder, prepared.market, config, tried=tried).check():
         progress.message(note)
     planned = plan_run(prepared, progress) if net is None else plan_trained(prepared, net, tried)
@@ -226,6 +233,7 @@ def finish_run(
     )
     book = TrialBook.opened(folder, prepared.market, prepared.config, tried=planned.tried)
     outcome = evaluate(prepared, predictor, fitted, progress, book=book)
+    outcome = dataclasses.replace(outcome, notes=tuple(book.check()))
     with progress.busy("assessing: chance, trials, costs, delay, regimes, random entry"):
         assessment = assess_outcome(prepared, outcome)
     witness = {"ledger": dataclasses.asdict(book.head())}
@@ -302,7 +310,9 @@ def _write(folder: Path, judged: Judged, extras: Extras, *, workspace: Path) -> 
         data_fingerprint=prepared.market.fingerprint(),
         scalers=prepared.inputs.scalers,
     )
-    summary = {"run": folder.name, "model": prepared.config.model.name}
+    summary: dict[str, Any] = {"run": folder.name, "model": prepared.config.model.name}
+    if outcome.notes:
+        summary["notes"] = list(outcome.notes)
     with bundle_writer(folder, workspace=workspace) as draft:
         draft.save(contents)
         for name, table in extras.tables.items():
@@ -318,6 +328,7 @@ def _write(folder: Path, judged: Judged, extras: Extras, *, workspace: Path) -> 
             verdict=json_safe(outcome.verdict),
             form=prepared.config.tables,
             facts=summary,
+            trials=outcome.trials,
         )
 
 
@@ -329,6 +340,7 @@ def run_metrics(prepared: Prepared, outcome: Outcome, plan: Planlike) -> dict[st
     choice = outcome.model.choice
     return {
         "simulated": prepared.market.simulated,
+        "bars_given": prepared.bars_given,
         "own_steps": list(prepared.steps.own),
         "verdict": json_safe(outcome.verdict),
         "trials": json_safe(outcome.trials),

@@ -56,7 +56,7 @@ def render_backtest(result: Rejudged) -> Group:
     table.add_column("", no_wrap=True)
     for name in COLUMNS:
         table.add_column(name, justify="right", no_wrap=True)
-    for name, metrics in result.beside().items():
+    for name, metrics in result.figures.items():
         table.add_row(name, *cells(metrics))
     lines: list[Text | Table] = [table]
     lines += [Text(f"- {note}") for note in (*result.notes, result.trials.sentence)]

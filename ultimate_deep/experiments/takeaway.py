@@ -15,6 +15,7 @@ import pandas as pd
 
 from ultimate_deep.evaluation.backtesting.account import BacktestResult
 from ultimate_deep.evaluation.json_safe import json_safe
+from ultimate_deep.evaluation.ledger.trial import TrialCount
 from ultimate_deep.evaluation.signals import signal_from_probability
 from ultimate_deep.machine.files import write_json
 from ultimate_deep.machine.tables import TableFormat, write_table
@@ -33,17 +34,60 @@ TABLES = {
 }
 
 
+class Figures(dict[str, float]):
+    """Figures of one contender by name, which are attributes too: `figures.accuracy`."""
+
+    def __getattr__(self, name: str) -> float:
+        if name in self:
+            return self[name]
+        raise AttributeError(f"there is no figure {name!r}; there are {', '.join(self)}")
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self]
+
+    def __repr__(self) -> str:
+        shown = [f"{name} {self[name]:.4g}" for name in IN_A_NOTEBOOK if name in self]
+        return f"<figures: {', '.join(shown)}>"
+
+
+class Contenders(dict[str, Figures]):
+    """Figures by contender: `figures["random forest"]`, or `figures.random_forest`."""
+
+    def __getattr__(self, name: str) -> Figures:
+        for contender, figures in self.items():
+            if contender.replace(" ", "_") == name:
+                return figures
+        raise AttributeError(f"there is no contender {name!r}; there are {', '.join(self)}")
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *(name.replace(" ", "_") for name in self)]
+
+    def __repr__(self) -> str:
+        return self.frame().to_string(float_format=lambda value: f"{value:.4g}")
+
+    def _repr_html_(self) -> str:
+        return self.frame().to_html()
+
+    def frame(self) -> pd.DataFrame:
+        """Return the figures that people look at first, a row for each contender."""
+        table = pd.DataFrame({name: dict(figures) for name, figures in self.items()}).T
+        return table[[name for name in IN_A_NOTEBOOK if name in table]]
+
+
+def contenders(judged: Sequence[Judgement]) -> Contenders:
+    """Return the figures of judgements by their names."""
+    return Contenders({one.name: Figures(one.metrics) for one in judged})
+
+
 def purposes(form: TableFormat) -> dict[str, str]:
     """Return what each of these files is for, by name."""
     tables = {f"{name}.{form}": purpose for name, purpose in TABLES.items()}
     return {SUMMARY_FILE: "the verdict and the figures, for programs", **tables}
 
 
-def figures_html(sentence: str, figures: Mapping[str, Mapping[str, float]]) -> str:
+def figures_html(sentence: str, figures: Contenders) -> str:
     """Return what a notebook shows: a sentence, and the figures of every contender below it."""
-    table = pd.DataFrame(figures).T
-    shown = [name for name in IN_A_NOTEBOOK if name in table]
-    return f"<p>{html.escape(sentence)}</p>{table[shown].to_html()}"
+    return f"<p>{html.escape(sentence)}</p>{figures.frame().to_html()}"
 
 
 def write_takeaway(
@@ -55,6 +99,8 @@ def write_takeaway(
     verdict: Mapping[str, Any] | None,
     form: TableFormat,
     facts: Mapping[str, Any],
+    trials: TrialCount,
+    figures: Mapping[str, Mapping[str, float]] | None = None,
 ) -> None:
     """Write the tables and the summary into a folder that exists.
 
@@ -66,6 +112,8 @@ def write_takeaway(
         verdict: What it was found to be; None where nobody asked.
         form: `csv` or `parquet`.
         facts: What else the summary says.
+        trials: What had been tried on these bars by then, and which ledgers say so.
+        figures: Figures by contender; those of the model and its rivals by default.
     """
     account = judged.backtest
     tables = {
@@ -89,7 +137,13 @@ def write_takeaway(
         "decisions": len(judge.part),
         "threshold": judged.threshold,
         "verdict": verdict,
-        "figures": {one.name: dict(one.metrics) for one in (judged, *rivals)},
+        "ledgers": list(trials.ledgers),
+        "trials": {
+            "on_these_bars": trials.distinct,
+            "independent": trials.effective_trials,
+            "test_readings": trials.test_readings,
+        },
+        "figures": figures or contenders((judged, *rivals)),
     }
     write_json(folder / SUMMARY_FILE, json_safe(summary))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 from typing import get_args
 
@@ -93,6 +94,9 @@ class Bars:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(repr(self))}</p>{self.frame.tail(3).to_html()}"
 
     def __repr__(self) -> str:
         kind = "simulated bars" if self.simulated else "bars"

@@ -1,6 +1,7 @@
 """Several symbols' bars: where they come from, and the truth where they are simulated."""
 
 import hashlib
+import html
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -61,6 +62,10 @@ class Market:
     def __repr__(self) -> str:
         kind = "simulated market" if self.simulated else "market"
         return f"<{kind}: {'; '.join(map(_in_words, self.bars.values()))}>"
+
+    def _repr_html_(self) -> str:
+        lines = "".join(f"<li>{html.escape(_in_words(bars))}</li>" for bars in self.bars.values())
+        return f"<ul>{lines}</ul>{self.frame(next(iter(self))).tail(3).to_html()}"
 
     @property
     def simulated(self) -> bool:

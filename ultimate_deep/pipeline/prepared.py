@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -40,6 +41,7 @@ class Prepared:
         scaled: Scaled features of all rows, float32 `(rows, features)`.
         inputs: What the model is fed, of all rows.
         steps: How it was done, and how the rest is to be.
+        bars_given: Whether the bars were given in Python, so that the configuration names none.
     """
 
     config: ExperimentConfig
@@ -50,6 +52,7 @@ class Prepared:
     scaled: np.ndarray
     inputs: RowInputs
     steps: Steps = Steps()
+    bars_given: bool = False
 
     def __repr__(self) -> str:
         rows = {name: f"{len(self.labelled(name)):,}" for name in PARTS}
@@ -58,6 +61,9 @@ class Prepared:
             f"<prepared for {self.config.model.name}: {rows['train']} rows to train, "
             f"{rows['validation']} to validate, {rows['test']} to test; {shapes}>"
         )
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(repr(self))}</p>"
 
     def part(self, name: str) -> np.ndarray:
         """Return the row numbers of `train`, `validation` or `test`."""

@@ -59,6 +59,34 @@ def test_noise_has_none_and_every_look_is_counted(bars, index, truth, tmp_path):
         judged(noise[1], bars, index, tmp_path, tried=0)
 
 
+def test_a_look_at_other_bars_or_by_other_rules_is_another_look(bars, index, truth, tmp_path):
+    """Though the numbers are the same."""
+    draw = np.random.default_rng(2)
+    values = draw.uniform(0.3, 0.7, 500)
+    moved = [pd.Series(values, truth.index[k : k + 500]) for k in (0, 1)]
+    looks = [
+        judged(moved[0], bars, index, tmp_path),
+        judged(moved[1], bars, index, tmp_path),
+        judged(moved[1], bars, index, tmp_path, mode="long_short"),
+        judged(moved[1], bars, index, tmp_path, threshold=0.6),
+        judged(moved[1], bars, index, tmp_path, costs={"fee_bps": 0.0}),
+        judged(moved[1][:-3], bars, index, tmp_path, horizon_bars=2),
+    ]
+    assert [found.verdict.readings for found in looks] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_day_without_an_hour_is_all_of_that_day(bars, index, truth, tmp_path):
+    day = f"{index[END]:%Y-%m-%d}"
+    given = {"baselines": False, "artifacts": tmp_path}
+    with pytest.raises(ValueError, match="of them for bars up to it"):
+        ud.judge(truth, bars, trained_until=day, **given)
+    rest = truth[truth.index.normalize() > index[END].normalize()]
+    assert ud.judge(rest[1:], bars, trained_until=day, **given).verdict
+    for wrong in (2000, "2000", "yesterday", None, pd.NaT):
+        with pytest.raises(ValueError, match=r"trained_until is the opening time .*; give such as"):
+            ud.judge(truth, bars, trained_until=wrong, **given)
+
+
 def test_baselines_know_the_bars_before_and_no_others(bars, index, truth, tmp_path):
     found = judged(truth, bars, index, tmp_path, baselines=True)
     names = ["predictions", "majority", "persistence", "logistic regression", "gradient boosting"]

@@ -150,7 +150,11 @@ class TrialCount:
     @property
     def sentence(self) -> str:
         """Which ledgers were counted, and how many trials on these bars they hold."""
-        return f"{self.where}, {self.distinct:,} trial{'s' * (self.distinct != 1)} on these bars"
+        many = f"{self.distinct:,} trial{'s' * (self.distinct != 1)} on these bars"
+        worth = f"{self.effective_trials:,.1f}".removesuffix(".0")
+        if worth == f"{self.distinct:,}" or not self.distinct:
+            return f"{self.where}, {many}"
+        return f"{self.where}, {many}, worth {worth} independent ones with their thresholds"
 
 
 def count_trials(recorded: Sequence[RecordedTrial], ledgers: tuple[str, ...] = ()) -> TrialCount:

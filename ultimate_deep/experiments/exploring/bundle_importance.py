@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ultimate_deep.bundles.bundle import Bundle
-from ultimate_deep.bundles.predicting import bundle_config, merge_data
+from ultimate_deep.bundles.predicting import bundle_config, bundle_data
 from ultimate_deep.experiments.exploring.config import ExplorationConfig, ImportanceConfig
 from ultimate_deep.experiments.exploring.exploration import Exploration, explore
 from ultimate_deep.experiments.exploring.importance import (
@@ -157,4 +157,4 @@ def config_of_run(bundle: Bundle, config: ExplorationConfig) -> ExplorationConfi
                 f"with a bundle the {name} is that of its run, {getattr(run, name)}, got {given}; "
                 f"leave out --{name}"
             )
-    return replace(config, data=merge_data(config.data, run.data), label=run.label, split=run.split)
+    return replace(config, data=bundle_data(bundle, config.data), label=run.label, split=run.split)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ultimate_deep.bundles.predicting import AnyBundle, bundle_config, merge_data, row_probability
+from ultimate_deep.bundles.predicting import AnyBundle, bundle_config, bundle_data, row_probability
 from ultimate_deep.evaluation.assessment import Assessment
 from ultimate_deep.evaluation.contest import contest
 from ultimate_deep.evaluation.reporting.comparison import write_comparison_report
@@ -82,7 +82,7 @@ def compare_bundles(
     configs = [bundle_config(bundle) for bundle in bundles]
     _check(bundles, configs)
     with progress.busy("reading bars" if data.paths or configs[0].data.paths else "simulating"):
-        market = load_market(merge_data(data, configs[0].data), configs[0].label)
+        market = load_market(bundle_data(bundles[0], data), configs[0].label)
     entrants = _entrants(bundles, configs, market, progress)
     first, *others = (bundle.folder for bundle in bundles)
     book = TrialBook.opened(first, market, configs[0], others=others)

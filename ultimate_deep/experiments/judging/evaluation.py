@@ -102,7 +102,7 @@ def _report(rejudged: Rejudged, assessment: Assessment) -> ReportData:
         temperature=temperature,
         contenders=_contenders(rejudged, assessment),
         backtest=judged.backtest,
-        buy_and_hold=rejudged.buy_and_hold.backtest,
+        buy_and_hold=rejudged.rivals[-1].backtest,
         mode=judge.config.mode,
         costs=judge.config.costs,
         facts={"decisions": f"{rejudged.rows:,}"} | bar_facts(judge.market),
@@ -114,17 +114,17 @@ def _report(rejudged: Rejudged, assessment: Assessment) -> ReportData:
 
 
 def _contenders(rejudged: Rejudged, assessment: Assessment) -> list[Contender]:
-    """The model, buy and hold, and on the run's own bars the baselines of the run."""
+    """The model, persistence, buy and hold, and on the run's own bars the run's baselines."""
     model: Judgement = rejudged.judgement
     found = [
         Contender(name="model", metrics=model.metrics, accuracy=assessment.verdict.accuracy),
-        Contender(name="buy and hold", metrics=rejudged.buy_and_hold.metrics),
+        *(Contender(name=one.name, metrics=one.metrics) for one in rejudged.rivals),
     ]
     if not (rejudged.same_bars and rejudged.period == "test"):
         return found
     stored = rejudged.bundle.metrics["test"]
     for name, figures in stored.items():
-        if name not in ("model", "buy and hold"):
+        if name not in {one.name for one in found}:
             known = {key: value for key, value in figures.items() if value is not None}
             found.append(Contender(name=f"{name} (the run's)", metrics=known))
     return found

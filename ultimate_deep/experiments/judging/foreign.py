@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,13 @@ from ultimate_deep.evaluation.verdict import Verdict
 from ultimate_deep.experiments.judging.assessing import assess_judged
 from ultimate_deep.experiments.judging.rivals import judge_rivals
 from ultimate_deep.experiments.reporting import bar_facts
-from ultimate_deep.experiments.takeaway import equity_curves, figures_html, write_takeaway
+from ultimate_deep.experiments.takeaway import (
+    Contenders,
+    contenders,
+    equity_curves,
+    figures_html,
+    write_takeaway,
+)
 from ultimate_deep.experiments.trials import TrialBook, check_tried
 from ultimate_deep.features.compute import FeatureMatrix
 from ultimate_deep.machine.files import whole_file, whole_folder
@@ -65,9 +72,9 @@ class JudgedPredictions:
         return self.assessment.verdict
 
     @property
-    def figures(self) -> dict[str, dict[str, float]]:
+    def figures(self) -> Contenders:
         """Figures of the predictions and of every baseline, by name."""
-        return {one.name: dict(one.metrics) for one in (self.judgement, *self.rivals)}
+        return contenders((self.judgement, *self.rivals))
 
     @property
     def equity(self) -> pd.DataFrame:
@@ -121,6 +128,7 @@ class JudgedPredictions:
                 verdict=json_safe(self.verdict),
                 form=tables,
                 facts={"name": self.name, "notes": list(self.notes)},
+                trials=self.assessment.trials,
             )
         return folder
 
@@ -176,7 +184,7 @@ def judge_predictions(
     check_tried(tried)
     market = as_market(bars, session=session)  # type: ignore[arg-type]
     given = _by_symbol(probabilities, market)
-    end = _utc(trained_until, "trained_until")
+    end = _end_of_training(trained_until, market)
     run = re.sub(r"[^\w-]+", "-", name).strip("-") or "predictions"
     experiment = ExperimentConfig(
         name=run, artifacts=artifacts, label=label, backtest=backtest, seed=seed,
@@ -196,7 +204,8 @@ def judge_predictions(
         with progress.busy("fitting the baselines on the bars before"):
             rivals, notes = judge_rivals(judge, before, label, features=features, seed=seed)
     sharpe = judged.metrics["sharpe"] / np.sqrt(judged.backtest.bars_per_year)
-    digest = hashlib.sha256(probability[part].tobytes()).hexdigest()
+    notes += book.check()
+    digest = _digest(judge, probability[part], threshold)
     accuracy = judged.metrics["accuracy"]
     book.reading(digest, sharpe_per_bar=float(sharpe), accuracy=accuracy, chosen_from=tried)
     trials = book.count()
@@ -209,13 +218,44 @@ def judge_predictions(
     return JudgedPredictions(name, judge, judged, held, assessment, tuple(notes))
 
 
-def _utc(stamp: str | pd.Timestamp, what: str) -> np.datetime64:
-    time = pd.Timestamp(stamp)
+def _digest(judge: Judge, probability: np.ndarray, threshold: float) -> str:
+    """Return the digest of what is judged: predictions, their bars, and the rules of trading."""
+    digest = hashlib.sha256(probability.tobytes())
+    digest.update(judge.rows.decision_time[judge.part].astype("datetime64[ns]").tobytes())
+    digest.update(judge.rows.label_end_time[judge.part].astype("datetime64[ns]").tobytes())
+    digest.update(f"{threshold!r} {judge.config!r}".encode())
+    return digest.hexdigest()
+
+
+def _end_of_training(stamp: str | pd.Timestamp, market: Market) -> np.datetime64:
+    """Return the last opening time that training saw; a day without an hour is all of that day.
+
+    Raises:
+        ValueError: No time, or one that says less than a day.
+    """
+    day = isinstance(stamp, str) and re.fullmatch(r"\s*\d{4}-\d{2}-\d{2}\s*", stamp) is not None
+    whole = day or (isinstance(stamp, datetime.date) and not isinstance(stamp, datetime.datetime))
+    said = isinstance(stamp, (datetime.date, np.datetime64)) or (
+        isinstance(stamp, str) and re.match(r"\s*\d{4}-\d{2}-\d{2}", stamp) is not None
+    )
+    try:
+        time = pd.Timestamp(stamp) if said else pd.NaT
+    except ValueError:
+        time = pd.NaT
+    if pd.isna(time):
+        raise ValueError(
+            f"trained_until is the opening time of the last bar that training saw, got {stamp!r}; "
+            f"give such as '2024-01-31' for all of that day, or '{_first(market)}'"
+        )
     if time.tzinfo is None:
         time = time.tz_localize("UTC")
-    if pd.isna(time):
-        raise ValueError(f"{what} is the time of a bar, got {stamp!r}; give e.g. 2024-01-31")
+    if whole:
+        time += pd.Timedelta(days=1) - pd.Timedelta(1, "ns")
     return utc_time(time)
+
+
+def _first(market: Market) -> pd.Timestamp:
+    return next(iter(market.bars.values())).index[0]
 
 
 def _by_symbol(probabilities: Given, market: Market) -> dict[str, pd.Series]:

@@ -11,12 +11,20 @@ import pandas as pd
 from ultimate_deep.bundles.predicting import (
     AnyBundle,
     bundle_config,
-    merge_data,
+    bundle_data,
     row_probability,
 )
 from ultimate_deep.evaluation.ledger.trial import TrialCount
+from ultimate_deep.experiments.baselines import last_move_again
 from ultimate_deep.experiments.runs import new_run_folder
-from ultimate_deep.experiments.takeaway import equity_curves, figures_html, write_takeaway
+from ultimate_deep.experiments.takeaway import (
+    Contenders,
+    Figures,
+    contenders,
+    equity_curves,
+    figures_html,
+    write_takeaway,
+)
 from ultimate_deep.experiments.trials import TrialBook, record_reading
 from ultimate_deep.machine.files import whole_folder
 from ultimate_deep.machine.tables import TableFormat
@@ -25,7 +33,7 @@ from ultimate_deep.market.market import Market, load_market
 from ultimate_deep.market.times import utc_time
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.judge import Judge, Judgement
-from ultimate_deep.pipeline.rows import Rows, assemble_rows
+from ultimate_deep.pipeline.rows import Rows, assemble_rows, own_returns
 
 Period = Literal["test", "all"]
 
@@ -40,7 +48,7 @@ class Rejudged:
         judge: Who judged, on which bars and rows.
         period: Which bars were judged.
         judgement: The model's figures.
-        buy_and_hold: The market's, on the same bars and costs.
+        rivals: Persistence and buy and hold, on the same bars and costs.
         rows: Number of rows judged.
         seen: How many of them lie before the run's test part.
         same_bars: Whether these are bit for bit the bars of the run.
@@ -54,7 +62,7 @@ class Rejudged:
     judge: Judge
     period: Period
     judgement: Judgement
-    buy_and_hold: Judgement
+    rivals: tuple[Judgement, ...]
     rows: int
     seen: int
     same_bars: bool
@@ -62,24 +70,21 @@ class Rejudged:
     notes: tuple[str, ...]
     trials: TrialCount
 
-    def beside(self) -> dict[str, dict[str, float]]:
-        """Return the figures of the model, of buy and hold, and on its own bars of baselines."""
-        found = {"model": self.judgement.metrics, "buy and hold": self.buy_and_hold.metrics}
+    @property
+    def figures(self) -> Contenders:
+        """Figures of the model, of baselines that need no training, and on the run's own bars of
+        all its baselines."""
+        found = contenders((self.judgement, *self.rivals))
         if self.same_bars and self.period == "test":
             for name, figures in self.bundle.metrics["test"].items():
                 known = {key: value for key, value in figures.items() if value is not None}
-                found.setdefault(name, known)
+                found.setdefault(name, Figures(known))
         return found
 
     @property
-    def figures(self) -> dict[str, dict[str, float]]:
-        """Figures of the model and of buy and hold, by name."""
-        return {one.name: dict(one.metrics) for one in (self.judgement, self.buy_and_hold)}
-
-    @property
     def equity(self) -> pd.DataFrame:
-        """Account after every bar, of the model and of buy and hold."""
-        return equity_curves((self.judgement, self.buy_and_hold))
+        """Account after every bar, of the model and of baselines that need no training."""
+        return equity_curves((self.judgement, *self.rivals))
 
     @property
     def trades(self) -> pd.DataFrame:
@@ -119,10 +124,12 @@ def write_backtest(result: Rejudged, form: TableFormat = "csv") -> Path:
             draft,
             result.judge,
             result.judgement,
-            (result.buy_and_hold,),
+            result.rivals,
             verdict=None,
             form=form,
             facts=facts | {"notes": list(result.notes)},
+            trials=result.trials,
+            figures=result.figures,
         )
     return folder
 
@@ -150,7 +157,7 @@ def backtest_bundle(
     """
     config = bundle_config(bundle)
     if market is None:
-        market = load_market(merge_data(data, config.data), config.label)
+        market = load_market(bundle_data(bundle, data), config.label)
     rows = assemble_rows(market, config.label, bundle.compute_features)
     boundary = pd.Timestamp(bundle.metrics["split"]["test_from"])
     unseen = rows.decision_time >= utc_time(boundary)
@@ -179,7 +186,7 @@ def backtest_bundle(
         judge=judge,
         period=period,
         judgement=judged,
-        buy_and_hold=judge.judge_buy_and_hold(),
+        rivals=(_persistence(judge), judge.judge_buy_and_hold()),
         rows=int(chosen.size),
         seen=seen,
         same_bars=same,
@@ -187,6 +194,11 @@ def backtest_bundle(
         notes=(*_bar_notes(bundle, market), *_notes(market, rows, chosen, seen, same)),
         trials=book.count(),
     )
+
+
+def _persistence(judge: Judge) -> Judgement:
+    last = own_returns(judge.market, judge.rows)[judge.part]
+    return judge.judge("persistence", last_move_again(last), 0.5)
 
 
 def _differing(bundle: AnyBundle, judged: Judgement) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from ultimate_deep.bundles.bundle import Bundle
-from ultimate_deep.bundles.predicting import bundle_config, merge_data
+from ultimate_deep.bundles.predicting import bundle_config, bundle_data
 from ultimate_deep.evaluation.leaks.config import LeakConfig
 from ultimate_deep.evaluation.leaks.detect import CHECKS, Check
 from ultimate_deep.evaluation.leaks.findings import LeakReport
@@ -52,7 +52,7 @@ def detect_in_bundle(
     """
     config = bundle_config(bundle)
     with progress.busy("reading bars"):
-        market = load_market(merge_data(data, config.data), config.label)
+        market = load_market(bundle_data(bundle, data), config.label)
     model = config.model.name
     stand_in = "" if surrogate is None else f", {surrogate.model} in place of {model}"
     replaced = steps.own

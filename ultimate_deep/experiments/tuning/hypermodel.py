@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 from collections.abc import Mapping
 from typing import Any
 
@@ -79,7 +80,10 @@ class NetHyperModel(keras_tuner.HyperModel):
             hp: Such as `tuner.get_best_hyperparameters()[0]`.
             config: Everything else: bars, label, epochs, costs.
         """
-        given = dataclasses.replace(config or ExperimentConfig(), model=self.config.model)
+        config = config or ExperimentConfig()
+        # A run that is called after its model is called after this one.
+        name = "" if config.name == config.model.name else config.name
+        given = dataclasses.replace(config, model=self.config.model, name=name)
         return with_values(given, self.values(hp))
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
@@ -109,3 +113,6 @@ class NetHyperModel(keras_tuner.HyperModel):
     def __repr__(self) -> str:
         names = ", ".join(name.removeprefix(MODEL) for name in self.space)
         return f"<hypermodel {self.name}: searches {names}>"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(repr(self))}</p>"

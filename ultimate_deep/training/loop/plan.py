@@ -19,7 +19,7 @@ from ultimate_deep.training.precision import hardware_sentence
 GIB = 2**30
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Plan:
     """Size, precision and estimated cost of one fit.
 
@@ -68,6 +68,10 @@ class Plan:
     memory_bytes: int
     device_memory_bytes: int | None
     estimated_by: str
+
+    def __repr__(self) -> str:
+        lines = self.lines()
+        return f"<plan of {self.model}: {lines['steps']}; {lines['time']}>"
 
     def lines(self) -> dict[str, str]:
         """Return what `render_plan` shows, as plain text by heading."""
