@@ -220,7 +220,7 @@ def test_check_keeps_what_is_good_and_names_what_is_not(good, tmp_path, capsys, 
     with plugins.plugins_loaded([]):
         main(["check", str(good)])
     said = capsys.readouterr().out
-    assert said.count("kept") == 21
+    assert said.count("kept") == 22
     assert "REFUSED" not in said
     path = tmp_path / "bad.py"
     path.write_text(BAD)
