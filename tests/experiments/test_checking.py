@@ -122,7 +122,7 @@ HONEST = {
         'low, high = bars["low"].rolling(20).min(), bars["high"].rolling(20).max()\n'
         'return ((bars["close"] - low) / (high - low)).where((high > low) | low.isna(), 0.5)',
     ),
-    "2,000 bars": (2_000, 'return bars["close"] / bars["close"].rolling(2_001).mean() - 1'),
+    "4,000 bars": (4_000, 'return bars["close"] / bars["close"].rolling(4_001).mean() - 1'),
     "a fill forward": (
         0,
         'close = bars["close"].where(bars["volume"] > 0).ffill()\n'
@@ -257,7 +257,9 @@ def test_rough_bars_are_bars_of_every_kind_cut_after_each():
     dataclasses.replace(canonical, frame=other)
     assert other[:cut].equals(frame[:cut])
     assert not (other[cut:].to_numpy() == frame[cut:].to_numpy()).all(axis=1).any()
-    assert len(plain_bars(2_000).frame) == 5_000
+    for warmup in (2_000, 6_000):
+        assert len(plain_bars(warmup).frame) == 2 * warmup + 1_000
+        assert min(*plain_bars(warmup).cuts, *rough_bars(warmup).cuts) > warmup + 100
 
 
 def test_code_that_is_run_anew_has_kept_nothing(tmp_path):

@@ -271,8 +271,8 @@ def _refuse_relative(path: Path, tree: ast.Module, packages: int) -> None:
     """Refuse imports from packages around a file beyond those that it is run in.
 
     Args:
-        path: The file.
-        tree: What it says.
+        path: File that imports.
+        tree: What it says, as parsed.
         packages: How many packages it is run in.
     """
     tried = {
@@ -311,7 +311,7 @@ def _imported(tree: ast.Module, within: str) -> Iterator[str]:
     """Yield the full names that a module imports, attributes among them.
 
     Args:
-        tree: The module.
+        tree: Module, as parsed.
         within: Package that it lies in; empty for none.
     """
     for node in ast.walk(tree):

@@ -111,7 +111,7 @@ class ExperimentConfig:
         threshold: Choice of the trading threshold.
         backtest: Trading rule and costs; its horizon is always the label's.
         baselines: Whether the baselines are fitted beside the model.
-        plugins: Files or modules with features, nets, losses, labels or steps of one's own.
+        plugins: Files, packages, modules with features, nets, losses, labels or steps of one's own.
         tables: Format of the tables that a run writes: predictions, trades, equity, positions.
 
     Raises:

@@ -21,7 +21,7 @@ _JUMP = 0.15
 _GAPS, _LONGEST_GAP = 40, 60
 _SHARE = 0.03
 _LONGEST_RUN = 5
-# Where cuts lie, as shares of all rows: the second has thousands of bars on either side.
+# Where cuts lie, as shares of the rows after the warm-up; the second has thousands on either side.
 _PLACES = (0.3, 0.55, 0.9)
 ODD = (
     "a flat bar",
@@ -39,7 +39,7 @@ class CheckBars:
     """Bars and the rows at which their future is taken away or replaced.
 
     Args:
-        frame: Canonical bars.
+        frame: The bars, canonical ones.
         cuts: First row of the future, in order, to what the bar before it is; empty for nothing
             special.
     """
@@ -85,7 +85,9 @@ def rough_bars(warmup_bars: int = 0, *, seed: int = 12) -> CheckBars:
     odd["a bar without volume"] = silent & ~flat
     odd["a bar that closes where it opened"] = (values[:, 0] == values[:, 3]) & ~flat
     frame = pd.DataFrame(values, index=whole.index, columns=list(BAR_COLUMNS))[kept]
-    return CheckBars(frame, _cuts({name: marked[kept] for name, marked in odd.items()}))
+    return CheckBars(
+        frame, _cuts({name: marked[kept] for name, marked in odd.items()}, warmup_bars)
+    )
 
 
 def another_future(frame: pd.DataFrame, cut: int) -> pd.DataFrame:
@@ -113,12 +115,13 @@ def _make_odd(values: np.ndarray, run: slice, name: str) -> None:
         values[run, 4] = 0.0
 
 
-def _cuts(odd: dict[str, np.ndarray]) -> dict[int, str]:
-    """Return the rows after such bars that are nearest to each place."""
+def _cuts(odd: dict[str, np.ndarray], warmup_bars: int) -> dict[int, str]:
+    """Return the rows after such bars that are nearest to each place, all after the warm-up."""
     found: dict[int, str] = {}
     for number, (name, marked) in enumerate(odd.items()):
         rows = np.flatnonzero(marked[:-1])
         for place in _PLACES[number % 2 :][:2]:
-            row = rows[np.argmin(np.abs(rows - place * len(marked)))]
+            wanted = warmup_bars + place * (len(marked) - warmup_bars)
+            row = rows[np.argmin(np.abs(rows - wanted))]
             found.setdefault(int(row) + 1, name)
     return dict(sorted(found.items()))
