@@ -184,6 +184,9 @@ def test_a_label_that_reaches_beyond_its_horizon_is_refused(body, found):
 
 
 LABELS = {
+    "a cache by time": "key = (frame.index[0], len(frame))\n"
+    "up = (end > entry).astype(float).where(end.notna())\n"
+    "return CACHE.setdefault(key, up)",
     "a move": "return (end > 1.001 * entry).astype(float).where(end.notna())",
     "few decisions": "up = (end > entry).astype(float).where(end.notna())\n"
     "return up.where(np.arange(len(up)) % 50 == 0)",

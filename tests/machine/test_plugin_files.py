@@ -1,6 +1,7 @@
 """A plugin of several files: found beside it, covered by its hash, forgotten with it."""
 
 import hashlib
+import os
 import sys
 from pathlib import Path
 
@@ -69,7 +70,8 @@ def test_a_plugin_that_imports_nothing_of_its_own_keeps_the_hash_of_its_file():
         "import importlib\nimportlib.import_module('beside')",
     ],
 )
-def test_its_hash_covers_what_it_imports_and_the_refusal_names_the_file(imports):
+def test_its_hash_covers_what_it_imports_and_the_refusal_names_the_file(imports, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     write("mine.py", imports)
     Path("beside.py").write_text("import deeper.inner\n")
     Path("deeper").mkdir()
@@ -83,7 +85,9 @@ def test_its_hash_covers_what_it_imports_and_the_refusal_names_the_file(imports)
     Path("unused.py").write_text("K = 2\n")
     with plugins.plugins_loaded(["mine.py"]):
         assert missing_plugins(records, files) == []
-    Path("deeper/inner.py").write_text("K = 2\n")  # as long and, to the second, as old
+    before = Path("deeper/inner.py").stat()
+    Path("deeper/inner.py").write_text("K = 2\n")  # as long and as old: bytecode would be stale
+    os.utime("deeper/inner.py", ns=(before.st_atime_ns, before.st_mtime_ns))
     with plugins.plugins_loaded(["mine.py"]):
         assert sys.modules["deeper.inner"].K == 2
         (said,) = missing_plugins(records, files)
