@@ -14,6 +14,7 @@ from ultimate_deep.bundles.manifest import BundleError
 from ultimate_deep.commands import main
 from ultimate_deep.commands.settings import experiment_from
 from ultimate_deep.features import FeatureStream, compute_features, feature_names, iter_features
+from ultimate_deep.machine.plugins import is_loaded
 from ultimate_deep.market.config import LabelSpec
 from ultimate_deep.models.registry import BUILDERS
 from ultimate_deep.training.losses.loss_config import LossConfig
@@ -441,6 +442,8 @@ def test_a_name_may_be_a_module_or_an_entry_point(good, monkeypatch):
     )
     with plugins.plugins_loaded(["mine"]):
         assert "good" in plugins.loaded()
+        assert is_loaded("mine")  # as a stored configuration names it
+    assert not is_loaded("mine")
     with pytest.raises(plugins.PluginError, match="no plugin is called 'no_such_thing'"):
         plugins.load("no_such_thing")
 
