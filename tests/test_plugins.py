@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from ultimate_deep.bundles.manifest import BundleError
 from ultimate_deep.commands import main
 from ultimate_deep.commands.settings import experiment_from
 from ultimate_deep.features import FeatureStream, compute_features, feature_names, iter_features
+from ultimate_deep.machine.plugins import is_loaded
 from ultimate_deep.market.config import LabelSpec
 from ultimate_deep.models.registry import BUILDERS
 from ultimate_deep.training.losses.loss_config import LossConfig
@@ -136,6 +138,21 @@ def z_scored(frame):
 plugins.steps(Steps(features=z_scored))
 '''
 
+# Functions that are not plain ones.
+ODD = """
+import functools
+from ultimate_deep import plugins
+def base(bars, n=3):
+    return bars["close"] / bars["close"].shift(n) - 1
+def passed_on(function):
+    @functools.wraps(function)
+    def inner(*given, **named):
+        return function(*given, **named)
+    return inner
+def bare(function):
+    return lambda *given: function(*given)
+"""
+
 
 @pytest.fixture
 def good(tmp_path):
@@ -200,6 +217,50 @@ def test_a_bundle_names_its_plugin_and_needs_that_very_one(good, tmp_path):
     np.testing.assert_array_equal(said, again)
 
 
+def test_a_bundle_needs_what_its_plugin_imports_as_it_was(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = "from ultimate_deep import plugins\nfrom {0} import change\n" + (
+        "@plugins.feature(warmup_bars=1)\ndef {1}(bars):\n    return change(bars)\n"
+    )
+    change = "def change(bars):\n    return bars['close'] / bars['close'].shift(1) - {0}\n"
+    (tmp_path / "pack").mkdir()
+    for path, words in {
+        "own.py": text.format("beside", "own_change"),
+        "beside.py": change.format(1),
+        "pack/__init__.py": "from . import ideas",
+        "pack/ideas.py": text.format(".tools", "pack_change"),
+        "pack/tools.py": change.format(1),
+    }.items():
+        (tmp_path / path).write_text(words)
+    config = {
+        "artifacts": "artifacts",
+        "plugins": ("own.py", "pack"),
+        "model": {"name": "linear"},
+        "features": {"names": ["own_change", "pack_change", "return_log_1"]},
+        "fit": {"epochs": 1},
+        "baselines": False,
+    }
+    bars = ud.simulate_bars(2_500)
+    with plugins.plugins_loaded(config["plugins"]):
+        done = ud.run(ud.ExperimentConfig(**config), bars=bars, progress=False)
+        said = ud.predict(done.folder, bars)["probability_up"].to_numpy()
+    with pytest.raises(
+        BundleError, match=r"own\.py \(.*and pack \(.*--plugin own\.py --plugin pack "
+    ):
+        ud.load(done.folder)
+    with plugins.plugins_loaded(["pack", "own.py"]):
+        again = ud.predict(done.folder, bars)["probability_up"].to_numpy()
+    np.testing.assert_array_equal(said, again)
+    for path in ("beside.py", "pack/tools.py"):
+        (tmp_path / path).write_text(change.format(2))
+        with (
+            plugins.plugins_loaded(["own.py", "pack"]),
+            pytest.raises(BundleError, match=rf"is another \(.*\): changed: {path}; load the same"),
+        ):
+            ud.load(done.folder)
+        (tmp_path / path).write_text(change.format(1))
+
+
 def test_the_command_line_takes_a_plugin_before_it_reads_the_rest(good, capsys):
     with plugins.plugins_loaded([]):
         config = experiment_from(
@@ -220,7 +281,7 @@ def test_check_keeps_what_is_good_and_names_what_is_not(good, tmp_path, capsys, 
     with plugins.plugins_loaded([]):
         main(["check", str(good)])
     said = capsys.readouterr().out
-    assert said.count("kept") == 21
+    assert said.count("kept") == 22
     assert "REFUSED" not in said
     path = tmp_path / "bad.py"
     path.write_text(BAD)
@@ -238,6 +299,22 @@ def test_check_keeps_what_is_good_and_names_what_is_not(good, tmp_path, capsys, 
         "REFUSED steps features: knows no future",
     ):
         assert refused in said
+
+
+def test_check_shows_a_warning_of_the_plugin_once(tmp_path, capsys):
+    path = tmp_path / "warns.py"
+    path.write_text(
+        "import warnings\nfrom ultimate_deep import plugins\n@plugins.feature(warmup_bars=0)\n"
+        "def warned(bars):\n    warnings.warn('so it is', stacklevel=1)\n"
+        "    return bars['close'] / bars['open']\n"
+    )
+    with plugins.plugins_loaded([]), warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = lambda message, *rest: print(message)
+        main(["check", str(path)])
+    said = capsys.readouterr().out
+    assert said.count("so it is") == 1
+    assert "SHA-256 of warns.py: " in said
 
 
 @pytest.mark.parametrize(
@@ -258,6 +335,40 @@ def test_check_keeps_what_is_good_and_names_what_is_not(good, tmp_path, capsys, 
             "from ultimate_deep import plugins\n@plugins.net\ndef build_lstm(inputs):\n    pass\n",
             "a model called 'lstm' exists already",
         ),
+        (
+            ODD + "plugins.feature(warmup_bars=2)(functools.partial(base, n=2))\n",
+            r"a feature is called after its function, and functools.partial\(.* say name=",
+        ),
+        (
+            ODD + "plugins.feature(warmup_bars=2)(lambda bars: base(bars))\n",
+            r"<function <lambda> .* has no name; say name=.my_feature.* \(.*fails.py, line 13\)",
+        ),
+        (
+            ODD + "plugins.loss(functools.partial(base, n=2))\n",
+            "a loss is called after its function.*; write a function with def that calls it",
+        ),
+        (
+            ODD + "plugins.label(functools.partial(base, n=2))\n",
+            "a label is called after its function.*; write a function with def that calls it",
+        ),
+        (
+            ODD + "plugins.net(functools.partial(base, n=2))\n",
+            "a net is called after its function.*; write a function, def build_x, that calls it",
+        ),
+        (
+            ODD + "def make():\n    def build_x(inputs):\n        pass\n    return build_x\n"
+            "plugins.net(make())\n",
+            "the builder build_x is made inside of make, .*; define it at the top of its module",
+        ),
+        (
+            ODD + "@plugins.feature()\ndef a():\n    return 1.0\n",
+            "'a' takes no bars, so it returns a graph of .*, and it returned float; take bars",
+        ),
+        (
+            ODD + "from ultimate_deep.pipeline.steps import Steps\nplugins.steps(Steps())\n",
+            r"these steps change nothing: .*; give at least one .* \(.*fails.py, line 14\)",
+        ),
+        (ODD + "plugins.steps(base)\n", r"steps are registered as Steps\(...\), got <function"),
     ],
 )
 def test_a_plugin_that_fails_says_why_and_leaves_nothing(text, said, tmp_path):
@@ -268,6 +379,43 @@ def test_a_plugin_that_fails_says_why_and_leaves_nothing(text, said, tmp_path):
         plugins.load(path)
     assert feature_names() == before
     assert "fails" not in plugins.loaded()
+
+
+def test_functions_need_not_be_plain(tmp_path):
+    path = tmp_path / "odd.py"
+    path.write_text(
+        ODD
+        + """
+plugins.feature(warmup_bars=2, name="of_partial")(functools.partial(base, n=2))
+plugins.feature(warmup_bars=2, name="of_bare")(bare(functools.partial(base, n=2)))
+@plugins.feature(warmup_bars=2)
+@passed_on
+def of_wrapped(bars):
+    return base(bars, 2)
+class Change:
+    def __call__(self, bars):
+        return base(bars, 2)
+plugins.feature(warmup_bars=2, name="of_object")(Change())
+@plugins.feature()
+@passed_on
+def of_graph(*, bars_back=2):
+    from ultimate_deep.features.engine.graph import column, lag, ratio
+    before = lag(column("close"), bars_back)
+    return ratio(column("close") - before, before)
+@plugins.label
+@passed_on
+def wrapped_label(frame, spec):
+    return (frame["open"].shift(-1 - spec.horizon_bars) > frame["open"].shift(-1)).astype(float)
+"""
+    )
+    frame = ud.simulate_bars(300).frame()
+    names = ["of_partial", "of_bare", "of_wrapped", "of_object", "of_graph"]
+    with plugins.plugins_loaded([path]):
+        values = compute_features(frame, names).frame()
+        assert LabelSpec(kind="wrapped_label").kind == "wrapped_label"
+    for name in names:
+        expected = (frame["close"] / frame["close"].shift(2) - 1).astype("float32")
+        np.testing.assert_allclose(values[name], expected, atol=1e-6)
 
 
 def test_nothing_is_registered_outside_of_a_plugin():
@@ -294,6 +442,8 @@ def test_a_name_may_be_a_module_or_an_entry_point(good, monkeypatch):
     )
     with plugins.plugins_loaded(["mine"]):
         assert "good" in plugins.loaded()
+        assert is_loaded("mine")  # as a stored configuration names it
+    assert not is_loaded("mine")
     with pytest.raises(plugins.PluginError, match="no plugin is called 'no_such_thing'"):
         plugins.load("no_such_thing")
 

@@ -1,8 +1,9 @@
 """A feature, net, loss, label or step of your own, without editing this package.
 
-Write a module, decorate what it brings, and name it: `--plugin my_module.py` on every command, or
-`ultimate_deep.plugins.load("my_module.py")` in Python. A bundle names the plugins of its run with
-their hashes, and loads only where the same are loaded; nothing is imported that you did not name.
+Write a module or a package, decorate what it brings, and name it: `--plugin my_module.py` on every
+command, or `ultimate_deep.plugins.load("my_module.py")` in Python. A bundle names the plugins of
+its run with their hashes, and loads only where the same are loaded; nothing is imported that you
+did not name, or that what you named imports.
 `ultimate-deep check my_module.py` runs the contract tests on what it brings.
 
     from ultimate_deep import plugins
@@ -18,6 +19,7 @@ loss maps labels and logits to the loss of each label; a label maps bars to 0, 1
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,6 +33,7 @@ from ultimate_deep.machine.plugins import (
 )
 
 if TYPE_CHECKING:
+    from ultimate_deep.features.engine.graph import Node
     from ultimate_deep.pipeline.steps import Steps
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -93,9 +96,8 @@ def feature(
     def register(function: Function) -> Function:
         from ultimate_deep.features.own import add_feature, own_feature, remove_feature
 
-        own = name or function.__name__
-        graph = function.__code__.co_argcount == 0
-        definition = function() if graph else function
+        own = name or _name_of(function, "feature", 'say name="my_feature"')
+        definition = _graph(own, function) if _takes_nothing(function) else function
         made = own_feature(
             own, definition, warmup_bars=warmup_bars, source=source, unit=unit, neutral=neutral
         )
@@ -104,6 +106,45 @@ def feature(
         return function
 
     return register
+
+
+def _name_of(function: Callable[..., Any], kind: str, remedy: str) -> str:
+    """Return the name of a function.
+
+    Raises:
+        ValueError: It has none, as a `functools.partial` or a lambda.
+    """
+    name = getattr(function, "__name__", None)
+    if not isinstance(name, str) or not name.isidentifier():
+        raise ValueError(
+            f"a {kind} is called after its function, and {function!r} has no name; {remedy}"
+        )
+    return name
+
+
+def _takes_nothing(function: Callable[..., Any]) -> bool:
+    """Return whether a function cannot be handed bars, so that it gives a graph."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:  # of a function that is written in C
+        return False
+    return not any(
+        one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD, one.VAR_POSITIONAL)
+        for one in parameters
+    )
+
+
+def _graph(name: str, function: Callable[..., Any]) -> Node:
+    from ultimate_deep.features.engine.graph import Node
+
+    graph = function()
+    if not isinstance(graph, Node):
+        raise ValueError(
+            f"feature {name!r} takes no bars, so it returns a graph of "
+            f"ultimate_deep.features.engine.graph, and it returned {type(graph).__name__}; take "
+            "bars as its first argument, or return a graph"
+        )
+    return graph
 
 
 def net(builder: Function) -> Function:
@@ -118,9 +159,15 @@ def net(builder: Function) -> Function:
     """
     from ultimate_deep.models.registry import BUILDERS, add_model
 
-    if not builder.__name__.startswith("build_"):
-        raise ValueError(f"a builder is called build_<model>, got {builder.__name__!r}; rename it")
-    name = builder.__name__.removeprefix("build_")
+    called = _name_of(builder, "net", "write a function, def build_x, that calls it")
+    if not called.startswith("build_"):
+        raise ValueError(f"a builder is called build_<model>, got {called!r}; rename it")
+    if "<locals>" in builder.__qualname__:
+        raise ValueError(
+            f"the builder {called} is made inside of {builder.__qualname__.partition('.')[0]}, "
+            "where nobody finds it again; define it at the top of its module"
+        )
+    name = called.removeprefix("build_")
     add_model(name, f"{builder.__module__}:{builder.__name__}")
     note_registered(f"net {name}", lambda: _forget(BUILDERS, name))
     return builder
@@ -144,7 +191,7 @@ def loss(function: Function) -> Function:
     from ultimate_deep.training.losses.loss_config import NAMES, OWN_NAMES
     from ultimate_deep.training.losses.own import OWN_LOSSES
 
-    name = function.__name__
+    name = _name_of(function, "loss", "write a function with def that calls it")
     if name in (*NAMES, *OWN_NAMES):
         raise ValueError(f"a loss called {name!r} exists already; choose another name")
     OWN_LOSSES[name] = function
@@ -171,7 +218,7 @@ def label(function: Function) -> Function:
     from ultimate_deep.market.config import LABEL_KINDS, OWN_KINDS
     from ultimate_deep.market.labels import OWN_LABELS
 
-    name = function.__name__
+    name = _name_of(function, "label", "write a function with def that calls it")
     if name in (*LABEL_KINDS, *OWN_KINDS):
         raise ValueError(f"a label called {name!r} exists already; choose another name")
     OWN_LABELS[name] = function
@@ -193,10 +240,21 @@ def steps(own: Steps) -> Steps:
 
     Raises:
         PluginError: Outside of a plugin that is being loaded.
-        ValueError: Another plugin has registered steps.
+        ValueError: Another plugin has registered steps, or these change nothing.
     """
     from ultimate_deep.pipeline.own_steps import OWN_STEPS
+    from ultimate_deep.pipeline.steps import Steps
 
+    if not isinstance(own, Steps):
+        raise ValueError(
+            f"steps are registered as Steps(...), got {own!r}; give one, such as "
+            "Steps(scale=my_scaler)"
+        )
+    if not own.own:
+        raise ValueError(
+            "these steps change nothing: every one is the usual one; give at least one of your "
+            "own, such as Steps(scale=my_scaler)"
+        )
     if OWN_STEPS:
         raise ValueError("another plugin has registered steps already; put them into one module")
     OWN_STEPS.append(own)

@@ -139,6 +139,8 @@ def test_features_are_checked_without_keras(tmp_path):
         plugin = plugins.loaded()["my_gap"]
         assert not needs_keras(plugin)
         assert all(finding.kept for finding in check_plugin(plugin))
+        plugin.registered.append("label x")
+        assert not needs_keras(plugin)
         plugin.registered.append("net x")
         assert needs_keras(plugin)
-        plugin.registered.pop()
+        del plugin.registered[-2:]

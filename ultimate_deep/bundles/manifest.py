@@ -15,7 +15,12 @@ from typing import Any
 
 from ultimate_deep.bundles.kinds import PREDICTORS, kind_remedy
 from ultimate_deep.machine.files import write_json
-from ultimate_deep.machine.plugins import missing_plugins, plugin_records
+from ultimate_deep.machine.plugins import (
+    missing_plugins,
+    plugin_files,
+    plugin_records,
+    shown_plugin,
+)
 
 SCHEMA = "ultimate-deep-bundle"
 SCHEMA_VERSION = 1
@@ -149,6 +154,7 @@ def write_manifest(
         "feature_names": list(feature_names),
         "horizons": horizons,
         "plugins": plugin_records(),
+        "plugin_files": plugin_files(),
         "files": file_records(folder),
     }
     write_json(folder / MANIFEST_NAME, manifest)
@@ -199,9 +205,9 @@ def check_manifest(folder: Path) -> None:
     _read_manifest(folder)
 
 
-def _check_plugins(path: Path, needed: dict[str, str]) -> None:
-    if wrong := missing_plugins(needed):
-        names = " ".join(f"--plugin {name}.py" for name in needed)
+def _check_plugins(path: Path, needed: dict[str, str], files: dict[str, dict[str, str]]) -> None:
+    if wrong := missing_plugins(needed, files):
+        names = " ".join(f"--plugin {shown_plugin(name, files.get(name))}" for name in needed)
         raise BundleError(
             f"{path.parent} needs the plugin {' and '.join(wrong)}; load the same file: {names} on "
             "the command line, or ultimate_deep.plugins.load('<file>.py') in Python"
@@ -236,7 +242,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             raise BundleError(
                 f"{path} has no proper field {field!r}; copy the folder again from its origin"
             )
-    _check_plugins(path, manifest.setdefault("plugins", {}))
+    _check_plugins(path, manifest.setdefault("plugins", {}), manifest.get("plugin_files", {}))
     if manifest.setdefault("kind", "keras") not in PREDICTORS:  # older bundles are all nets
         raise BundleError(
             f"{path} is of kind {manifest['kind']!r} and this program reads "

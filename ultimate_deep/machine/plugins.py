@@ -2,47 +2,73 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
-import importlib.util
 import sys
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import module_from_spec
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from ultimate_deep.machine.plugin_files import (
+    PluginError,
+    PluginFiles,
+    failure,
+    files_of_plugin,
+    plugin_name,
+)
+from ultimate_deep.machine.plugin_modules import (
+    claim,
+    forget_code,
+    own_spec,
+    refuse_unread,
+    release,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ENTRY_POINTS = "ultimate_deep.plugins"
-_PACKAGE = "ultimate_deep_plugins"
-
-
-class PluginError(ValueError):
-    """A plugin cannot be loaded, or is not the one that is needed."""
+__all__ = [
+    "Plugin",
+    "PluginError",
+    "forget_plugins",
+    "is_loaded",
+    "load_plugin",
+    "loaded_plugins",
+    "missing_plugins",
+    "note_registered",
+    "plugin_files",
+    "plugin_records",
+    "plugins_loaded",
+    "run_anew",
+    "shown_plugin",
+]
 
 
 @dataclass(eq=False)
 class Plugin:
-    """A loaded module.
+    """A loaded module or package.
 
     Args:
-        name: Name of the module, without the folder that it lies in.
-        path: File of the module.
-        sha256: SHA-256 digest of that file.
+        name: Name of the module, without the folder that it lies in; of a package its folder.
+        path: File of the module; `__init__.py` of a package.
+        sha256: SHA-256 digest of that file, or of all files where it imports some from its folder.
+        files: Its files and what they import from each other.
         module: The module, once it has run.
         registered: What it registered, as `kind name`.
         forget: Takes back what it registered, the last first.
+        asked: What it was asked for by.
     """
 
     name: str
     path: Path
     sha256: str
+    files: PluginFiles
     module: ModuleType | None = None
     registered: list[str] = field(default_factory=list)
     forget: list[Callable[[], None]] = field(default_factory=list)
+    asked: set[str] = field(default_factory=set)
 
 
 _LOADED: dict[str, Plugin] = {}
@@ -50,51 +76,83 @@ _LOADING: list[Plugin] = []
 
 
 def load_plugin(name: str | Path) -> Plugin:
-    """Run a user's module, which registers what it brings; once in a process.
+    """Run a user's module or package, which registers what it brings; once in a process.
+
+    What it imports from its own folder belongs to it: it is found there, though never in front of
+    Python's own library or installed packages, and changes its hash.
 
     Args:
-        name: A Python file, an entry point of the group `ultimate_deep.plugins`, or a module that
-            can be imported.
+        name: A Python file, the folder of a package, an entry point of the group
+            `ultimate_deep.plugins`, or a module that can be imported.
 
     Raises:
         PluginError: There is no such file, module or entry point; it fails; it has changed since
             it was loaded; or it registers nothing.
     """
-    known = _LOADED.get(Path(str(name)).stem)
-    if known is not None and not Path(str(name)).is_file():
+    asked = str(name)
+    known = _LOADED.get(plugin_name(asked))
+    if known is not None and not Path(asked).exists():
         return known  # under the name that it had on another machine
-    path = _file_of(str(name))
-    plugin = Plugin(path.stem, path, hashlib.sha256(path.read_bytes()).hexdigest())
-    if before := _LOADED.get(plugin.name):
-        if before.sha256 != plugin.sha256:
+    files = files_of_plugin(asked)
+    if before := _LOADED.get(files.name):
+        if before.sha256 != files.sha256:
             raise PluginError(
-                f"the plugin {plugin.name} was loaded from {before.path} and {path} is another "
-                "one; rename it, or start Python anew"
+                f"the plugin {files.name} was loaded from {before.path} and {files.path} is "
+                f"another one{_differing(before.files.digests, files.digests)}; rename it, or "
+                "start Python anew"
             )
+        before.asked.add(asked)
         return before
-    module_name = f"{_PACKAGE}.{plugin.name}"
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    if spec is None or spec.loader is None:
-        raise PluginError(f"a plugin is a Python file, got {path}; name a file that ends in .py")
-    plugin.module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = plugin.module
+    plugin = Plugin(files.name, files.path, files.sha256, files, asked={asked})
+    claim(files)
+    _run(plugin)
+    _LOADED[plugin.name] = plugin
+    return plugin
+
+
+def run_anew(plugin: Plugin) -> None:
+    """Run a loaded plugin's code again, so that nothing is left of what it kept between calls.
+
+    Raises:
+        PluginError: It fails this time.
+    """
+    _take_back(plugin)
+    forget_code(plugin.files)
+    try:
+        _run(plugin)
+    except BaseException:
+        _LOADED.pop(plugin.name, None)
+        raise
+
+
+def _run(plugin: Plugin) -> None:
+    files = plugin.files
+    spec = own_spec(files.module_name, files.path)
+    assert spec.loader is not None
+    plugin.module = module_from_spec(spec)
+    sys.modules[files.module_name] = plugin.module
+    for name, one in files.modules.items():
+        if one.origin == str(files.path):  # what it imports imports it in turn
+            sys.modules[name] = plugin.module
     _LOADING.append(plugin)
+    modules, paths = set(sys.modules), list(sys.path)
     try:
         spec.loader.exec_module(plugin.module)
+        refuse_unread(files, modules, paths)
         if not plugin.registered:
             raise PluginError(
-                f"{path} registers nothing; decorate what it brings with ultimate_deep.plugins."
-                "feature, net, loss or label, or call ultimate_deep.plugins.steps"
+                f"{files.path} registers nothing; decorate what it brings with "
+                "ultimate_deep.plugins.feature, net, loss or label, or call "
+                "ultimate_deep.plugins.steps"
+                + (", and import the modules that do it" if files.package else "")
             )
     except BaseException as error:
         _undo(plugin)
         if isinstance(error, (PluginError, KeyboardInterrupt)):
             raise
-        raise PluginError(f"the plugin {path} fails: {type(error).__name__}: {error}") from error
+        raise failure(files, error) from error
     finally:
         _LOADING.remove(plugin)
-    _LOADED[plugin.name] = plugin
-    return plugin
 
 
 def note_registered(what: str, forget: Callable[[], None]) -> None:
@@ -122,28 +180,64 @@ def loaded_plugins() -> dict[str, Plugin]:
     return dict(_LOADED)
 
 
+def is_loaded(asked: str) -> bool:
+    """Return whether a plugin is loaded that a stored configuration asks for by this name."""
+    return plugin_name(asked) in _LOADED or any(asked in one.asked for one in _LOADED.values())
+
+
 def plugin_records() -> dict[str, str]:
     """Return the SHA-256 of each loaded plugin by name, for a manifest."""
     return {name: plugin.sha256 for name, plugin in sorted(_LOADED.items())}
 
 
-def missing_plugins(needed: dict[str, str]) -> list[str]:
+def plugin_files() -> dict[str, dict[str, str]]:
+    """Return the SHA-256 of each file of loaded plugins that are more than one file, by name."""
+    return {
+        name: dict(sorted(plugin.files.digests.items()))
+        for name, plugin in sorted(_LOADED.items())
+        if list(plugin.files.digests) != [f"{name}.py"]
+    }
+
+
+def missing_plugins(
+    needed: Mapping[str, str], files: Mapping[str, Mapping[str, str]] | None = None
+) -> list[str]:
     """Return what is wrong with the loaded plugins for whom needs these, in words.
 
     Args:
         needed: SHA-256 by name.
+        files: SHA-256 of each file, by name of the plugin, of those that are more than one file.
     """
     wrong = []
     for name, digest in needed.items():
-        there = _LOADED.get(name)
+        there, were = _LOADED.get(name), (files or {}).get(name, {f"{name}.py": digest})
+        what = f"{shown_plugin(name, were)} (SHA-256 {digest[:16]}...)"
         if there is None:
-            wrong.append(f"{name}.py (SHA-256 {digest[:16]}...), which is not loaded")
+            wrong.append(f"{what}, which is not loaded")
         elif there.sha256 != digest:
             wrong.append(
-                f"{name}.py (SHA-256 {digest[:16]}...), and {there.path} is another "
-                f"({there.sha256[:16]}...)"
+                f"{what}, and {there.path} is another ({there.sha256[:16]}...)"
+                f"{_differing(were, there.files.digests)}"
             )
     return wrong
+
+
+def shown_plugin(name: str, files: Mapping[str, str] | None) -> str:
+    """Return how a plugin of these files is named: its file, or the folder of a package."""
+    return name if files and f"{name}/__init__.py" in files else f"{name}.py"
+
+
+def _differing(were: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Return which files differ, in words; empty where the only file does."""
+    if len(were) == 1 == len(now):
+        return ""
+    parts = [
+        ("changed", [one for one in were if one in now and were[one] != now[one]]),
+        ("no longer imported", [one for one in were if one not in now]),
+        ("imported and not recorded", [one for one in now if one not in were]),
+    ]
+    said = "; ".join(f"{what}: {', '.join(sorted(names))}" for what, names in parts if names)
+    return f": {said}"
 
 
 def forget_plugins(*, keep: Container[str] = ()) -> None:
@@ -169,26 +263,12 @@ def plugins_loaded(names: Iterable[str | Path]) -> Iterator[None]:
 
 
 def _undo(plugin: Plugin) -> None:
+    _take_back(plugin)
+    release(plugin.files)
+
+
+def _take_back(plugin: Plugin) -> None:
     for forget in reversed(plugin.forget):
         forget()
-    sys.modules.pop(f"{_PACKAGE}.{plugin.name}", None)
-
-
-def _file_of(name: str) -> Path:
-    path = Path(name)
-    if path.suffix == ".py":
-        if not path.is_file():
-            raise PluginError(f"there is no plugin at {path}; name a Python file that exists")
-        return path.resolve()
-    for entry in importlib.metadata.entry_points(group=ENTRY_POINTS, name=name):
-        name = entry.module
-    try:
-        spec = importlib.util.find_spec(name)
-    except (ImportError, ValueError):
-        spec = None
-    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
-        raise PluginError(
-            f"no plugin is called {name!r}; name a file such as my_module.py, a module that can "
-            f"be imported, or an entry point of the group {ENTRY_POINTS}"
-        )
-    return Path(spec.origin)
+    plugin.forget.clear()
+    plugin.registered.clear()

@@ -4,13 +4,12 @@ import dataclasses
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from jsonargparse import ArgumentParser
 
 from ultimate_deep.evaluation.backtesting.config import BacktestConfig
-from ultimate_deep.machine.plugins import load_plugin, loaded_plugins
+from ultimate_deep.machine.plugins import is_loaded, load_plugin
 from ultimate_deep.market.config import DataConfig, LabelSpec, SplitSpec
 from ultimate_deep.pipeline.inputs.config import InputConfig
 from ultimate_deep.training.config import FitConfig
@@ -112,7 +111,7 @@ class ExperimentConfig:
         threshold: Choice of the trading threshold.
         backtest: Trading rule and costs; its horizon is always the label's.
         baselines: Whether the baselines are fitted beside the model.
-        plugins: Files or modules with features, nets, losses, labels or steps of one's own.
+        plugins: Files, packages, modules with features, nets, losses, labels or steps of one's own.
         tables: Format of the tables that a run writes: predictions, trades, equity, positions.
 
     Raises:
@@ -223,7 +222,7 @@ def config_from_dict(values: dict[str, Any]) -> ExperimentConfig:
     """
     plugins = tuple(values.get("plugins", ()))
     # What a file names is not run: its user names it.
-    absent = [name for name in plugins if Path(name).stem not in loaded_plugins()]
+    absent = [name for name in plugins if not is_loaded(name)]
     if absent:
         raise ValueError(
             f"the stored configuration needs the plugin {absent[0]}; name it with --plugin "

@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
+from ultimate_deep.experiments.checking.bars import rough_bars
 from ultimate_deep.experiments.checking.findings import Finding
-from ultimate_deep.machine.plugins import Plugin
-from ultimate_deep.market.config import DataConfig
-from ultimate_deep.market.market import load_market
+from ultimate_deep.machine.plugins import Plugin, run_anew
+from ultimate_deep.market.market import Market
+from ultimate_deep.market.simulator import simulate_bars
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
 from ultimate_deep.pipeline.own_steps import OWN_STEPS
+from ultimate_deep.pipeline.steps import Steps
 
-# Imported when they are asked for: features are checked without Keras.
+# Imported when they are asked for: features and labels are checked without Keras.
 CHECKS = {
     "feature": "features:check_feature",
     "net": "nets:check_net",
     "loss": "losses:check_loss",
-    "label": "losses:check_label",
+    "label": "labels:check_label",
 }
-WITHOUT_KERAS = ("feature",)
+WITHOUT_KERAS = ("feature", "label")
 FEATURES = ("return_log_1", "momentum_z_20", "realised_volatility_20")
 
 
 def check_plugin(plugin: Plugin) -> Iterator[Finding]:
     """Yield what was found of each thing that a plugin registered, in its order."""
-    for registered in plugin.registered:
+    for registered in tuple(plugin.registered):  # some checks run it anew
         kind, _, name = registered.partition(" ")
         if kind == "steps":
-            yield from _check_steps()
+            yield from _check_steps(plugin)
         else:
-            yield from _check_of(kind)(name)
+            yield from _check_of(kind)(name, plugin)
 
 
 def needs_keras(plugin: Plugin) -> bool:
@@ -38,16 +42,16 @@ def needs_keras(plugin: Plugin) -> bool:
     return any(one.partition(" ")[0] not in WITHOUT_KERAS for one in plugin.registered)
 
 
-def _check_of(kind: str) -> Callable[[str], Iterator[Finding]]:
+def _check_of(kind: str) -> Callable[[str, Plugin], Iterator[Finding]]:
     module, _, name = CHECKS[kind].partition(":")
-    found: Callable[[str], Iterator[Finding]] = getattr(
+    found: Callable[[str, Plugin], Iterator[Finding]] = getattr(
         importlib.import_module(f"ultimate_deep.experiments.checking.{module}"), name
     )
     return found
 
 
-def _check_steps() -> Iterator[Finding]:
-    """Run the leak detector's checks of data on the registered steps."""
+def _check_steps(plugin: Plugin) -> Iterator[Finding]:
+    """Run the leak detector's checks of data on the registered steps, on rough bars."""
     from ultimate_deep.evaluation.leaks.config import LeakConfig
     from ultimate_deep.evaluation.leaks.detect import DATA_CHECKS
     from ultimate_deep.experiments.leaks.pipeline import detect_in_experiment
@@ -55,17 +59,14 @@ def _check_steps() -> Iterator[Finding]:
     own = OWN_STEPS[0]
     subject = f"steps {', '.join(own.own)}"
     config = ExperimentConfig(
-        data=DataConfig(simulated_rows=3_000),
-        features=FeatureConfig(names=FEATURES),
-        model=ModelConfig(name="linear"),
-        baselines=False,
+        features=FeatureConfig(names=FEATURES), model=ModelConfig(name="linear"), baselines=False
     )
     try:
         report = detect_in_experiment(
             config,
-            load_market(config.data, config.label),
-            LeakConfig(cuts=4, truncations=2, noise_markets=1),
-            steps=own,
+            _rough_market(),
+            LeakConfig(cuts=12, truncations=4, noise_markets=1),
+            steps=_run_anew_steps(own, plugin),
             checks=DATA_CHECKS,
             subject=subject,
         )
@@ -74,3 +75,23 @@ def _check_steps() -> Iterator[Finding]:
         return
     leaks = [one.sentence for one in report.findings if one.severity == "leak"]
     yield Finding(subject, "knows no future", "; ".join(leaks))
+
+
+def _rough_market() -> Market:
+    bars = simulate_bars(1_000, seed=0).bars
+    return Market({bars.symbol: dataclasses.replace(bars, frame=rough_bars().frame)})
+
+
+def _run_anew_steps(own: Steps, plugin: Plugin) -> Steps:
+    """Return the steps that see bars with code that is run anew each time: it keeps nothing."""
+
+    def anew(name: str) -> Callable[..., Any]:
+        def call(*given: Any, **named: Any) -> Any:
+            run_anew(plugin)
+            return getattr(OWN_STEPS[0], name)(*given, **named)
+
+        return call
+
+    seen = [name for name in ("bars", "features", "labels") if name in own.own]
+    changed: dict[str, Any] = {name: anew(name) for name in seen}
+    return dataclasses.replace(own, **changed)

@@ -1,6 +1,10 @@
 """What a check found."""
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
+
+Case = TypeVar("Case")
 
 
 @dataclass(frozen=True)
@@ -21,3 +25,21 @@ class Finding:
     def kept(self) -> bool:
         """Whether the contract is kept."""
         return not self.problem
+
+
+def checked(
+    subject: str, case: Case, contracts: Mapping[str, Callable[[Case], str]]
+) -> Iterator[Finding]:
+    """Yield what each contract says of a case.
+
+    Args:
+        subject: Kind and name.
+        case: What the contracts are asked of.
+        contracts: What is asked, to who finds out what is wrong; empty words for nothing.
+    """
+    for contract, check in contracts.items():
+        try:
+            problem = check(case)
+        except Exception as error:  # of the user's code: it is the finding
+            problem = f"{type(error).__name__}: {error}"
+        yield Finding(subject, contract, problem)

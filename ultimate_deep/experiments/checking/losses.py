@@ -1,4 +1,4 @@
-"""Contracts of a loss and of a label."""
+"""Contracts of a loss."""
 
 from __future__ import annotations
 
@@ -7,40 +7,24 @@ from collections.abc import Callable, Iterator
 import keras
 import numpy as np
 
-from ultimate_deep.experiments.checking.findings import Finding
-from ultimate_deep.market.config import LabelSpec
-from ultimate_deep.market.labels import make_labels
-from ultimate_deep.market.simulator import simulate_bars
+from ultimate_deep.experiments.checking.findings import Finding, checked
+from ultimate_deep.machine.plugins import Plugin
 from ultimate_deep.training.losses.loss import Loss
 from ultimate_deep.training.losses.loss_config import LossConfig
 from ultimate_deep.training.losses.outputs import DIRECTION, HeadShapes
 from ultimate_deep.training.losses.registry import build_loss
 
 LOGITS = (-30.0, -4.0, -0.5, 0.0, 0.5, 4.0, 30.0)
-ROWS = 900
-CUTS = (311, 540, 777)
-HORIZON_BARS = 3
 
 
-def check_loss(name: str) -> Iterator[Finding]:
-    """Yield what was found of a registered loss."""
-    yield from _checked(f"loss {name}", name, LOSS_CONTRACTS)
+def check_loss(name: str, plugin: Plugin) -> Iterator[Finding]:
+    """Yield what was found of a registered loss.
 
-
-def check_label(name: str) -> Iterator[Finding]:
-    """Yield what was found of a registered label."""
-    yield from _checked(f"label {name}", name, LABEL_CONTRACTS)
-
-
-def _checked(
-    subject: str, name: str, contracts: dict[str, Callable[[str], str]]
-) -> Iterator[Finding]:
-    for contract, check in contracts.items():
-        try:
-            problem = check(name)
-        except Exception as error:  # of the user's code: it is the finding
-            problem = f"{type(error).__name__}: {error}"
-        yield Finding(subject, contract, problem)
+    Args:
+        name: Name of the loss.
+        plugin: The plugin that registered it.
+    """
+    yield from checked(f"loss {name}", name, LOSS_CONTRACTS)
 
 
 def _cases() -> tuple[np.ndarray, np.ndarray]:
@@ -108,36 +92,8 @@ def _finite_gradient(name: str) -> str:
     return ""
 
 
-def _label_ends_with_its_horizon(name: str) -> str:
-    frame = simulate_bars(ROWS, seed=5).bars.frame
-    spec = LabelSpec(kind=name, horizon_bars=HORIZON_BARS)
-    whole = make_labels(frame, spec)
-    if not np.isfinite(whole.values).any():
-        return "it labels no bar of 900; give 0 or 1 where the horizon lies inside the bars"
-    for cut in CUTS:
-        other = frame.copy()
-        draw = np.random.default_rng(cut)
-        other.iloc[cut:, :4] *= draw.uniform(0.5, 2.0, len(frame) - cut)[:, None]
-        # The open at which the horizon ends is known; nothing after it is.
-        known = (whole.exit_row >= 0) & (whole.exit_row < cut)
-        for values in (make_labels(other, spec).values, make_labels(frame.iloc[:cut], spec).values):
-            now, before = values[:cut][known[:cut]], whole.values[:cut][known[:cut]]
-            moved = ~((now == before) | (np.isnan(now) & np.isnan(before)))
-            if moved.any():
-                row = int(np.flatnonzero(known)[int(np.argmax(moved))])
-                return (
-                    f"it reaches beyond its horizon: the label of bar {row} changes with bars from "
-                    f"{cut} on, and its horizon of {HORIZON_BARS} bars ends at the open of bar "
-                    f"{int(whole.exit_row[row])}; use no later bar, so that purging knows its end"
-                )
-    return ""
-
-
 LOSS_CONTRACTS: dict[str, Callable[[str], str]] = {
     "gives each label a finite loss": _a_loss_of_each_label,
     "falls towards the label": _falls_towards_the_label,
     "has a finite gradient": _finite_gradient,
-}
-LABEL_CONTRACTS: dict[str, Callable[[str], str]] = {
-    "ends with its horizon": _label_ends_with_its_horizon,
 }

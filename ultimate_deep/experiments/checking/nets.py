@@ -13,6 +13,7 @@ import numpy as np
 
 from ultimate_deep.bundles.saved_model import save_keras_files
 from ultimate_deep.experiments.checking.findings import Finding
+from ultimate_deep.machine.plugins import Plugin
 from ultimate_deep.models.heads import Heads
 from ultimate_deep.models.registry import (
     build_model,
@@ -32,8 +33,13 @@ INPUTS: dict[str, dict[str, tuple[int, ...]]] = {
 }
 
 
-def check_net(name: str) -> Iterator[Finding]:
-    """Yield what was found of a registered net."""
+def check_net(name: str, plugin: Plugin) -> Iterator[Finding]:
+    """Yield what was found of a registered net.
+
+    Args:
+        name: Name of the net.
+        plugin: The plugin that registered it.
+    """
     for contract, check in CONTRACTS.items():
         try:
             problem = check(name)
