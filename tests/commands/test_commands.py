@@ -165,9 +165,11 @@ def test_the_doctor_finds_all_well_and_says_what_is_not(said, monkeypatch):
     for word in ("ultimate-deep", "tensorflow", "memory", "extras", "ledger", "exact to the bit"):
         assert word in text
     monkeypatch.setattr(diagnosis, "EXACT", ("0x1p+0", "0x1p+1", "0x1p+2"))
+    monkeypatch.setenv("ULTIMATE_DEEP_HOME", "/dev/null/nowhere")  # where a run is refused
     status, text = said("doctor")
     assert status == 1
     assert "problem: a net of exact sums gave" in text
+    assert "problem: /dev/null/nowhere/ledger.sqlite must be a file that can be written" in text
 
 
 def test_completion_knows_commands_and_options():

@@ -36,4 +36,4 @@ def main(arguments: Sequence[str]) -> None:
     bundles = [load_any(folder) for folder in folders]
     done = compare_bundles(bundles, options.data, make_progress(console))
     console.print(render_comparison(done.data))
-    console.print(f"Report: {done.folder / 'report.html'}", highlight=False)
+    console.print(f"Report: {done.folder / 'report.html'}", highlight=False, soft_wrap=True)

@@ -44,4 +44,4 @@ def main(arguments: Sequence[str]) -> None:
         )
     console.print(render_verdict(done.assessment))
     console.print(render_ledger(done.rejudged.trials))
-    console.print(f"Report: {done.folder / 'report.html'}", highlight=False)
+    console.print(f"Report: {done.folder / 'report.html'}", highlight=False, soft_wrap=True)

@@ -49,13 +49,12 @@ def main(arguments: Sequence[str]) -> None:
     names = ExplorationConfig.__dataclass_fields__
     config = ExplorationConfig(**{name: options[name] for name in names})
     folder = bundle_to_use(options.bundle, config.artifacts) if options.bundle else None
-    from rich.console import Console
-
     from ultimate_deep.experiments.exploring.files import write_exploration
     from ultimate_deep.experiments.exploring.summary import heading, sentence
+    from ultimate_deep.machine.screen import Screen
     from ultimate_deep.training.progress import make_progress
 
-    console = Console()
+    console = Screen()
     progress = make_progress(console)
     if folder is None:
         from ultimate_deep.experiments.exploring.exploration import explore
