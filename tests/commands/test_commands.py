@@ -155,8 +155,12 @@ def test_a_bundle_goes_by_its_name_among_the_artifacts(said, artifacts, tmp_path
     status, text = said("predict", "--bundle", "latest", "--artifacts", str(artifacts),
                         "--data.simulated_rows", "1500", "--output", "out.parquet")  # fmt: skip
     assert status == 0, text
-    assert "predictions in out.parquet" in text
-    assert (tmp_path / "out.parquet").is_file()
+    assert "predictions in out.parquet; the last" in text
+    first = (tmp_path / "out.parquet").read_bytes()
+    status, text = said("predict", "--bundle", "latest", "--artifacts", str(artifacts),
+                        "--data.simulated_rows", "1600", "--output", "out.parquet")  # fmt: skip
+    assert "predictions in out.parquet, in place of the file that was there; the last" in text
+    assert (tmp_path / "out.parquet").read_bytes() != first
 
 
 def test_the_doctor_finds_all_well_and_says_what_is_not(said, monkeypatch):

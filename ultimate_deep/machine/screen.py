@@ -30,7 +30,7 @@ class Fitting:
 
     Args:
         table: Shown where its widest row fits.
-        lines: Shown otherwise.
+        lines: Shown where it does not.
     """
 
     def __init__(self, table: Table, lines: RenderableType) -> None:
