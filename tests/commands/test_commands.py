@@ -176,17 +176,6 @@ def test_the_doctor_finds_all_well_and_says_what_is_not(said, monkeypatch):
     assert "problem: /dev/null/nowhere/ledger.sqlite must be a file that can be written" in text
 
 
-def test_completion_knows_commands_and_options():
-    done = subprocess.run(
-        [sys.executable, "-m", "ultimate_deep", "--completion", "bash"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert "walk-forward" in done.stdout
-    assert "--fit.epochs" in done.stdout
-    checked = subprocess.run(["bash", "-n"], input=done.stdout, text=True, capture_output=True)
-    assert checked.returncode == 0, checked.stderr
-
-
 def test_who_closes_a_pipe_early_hears_no_complaint():
     code = f"{sys.executable} -m ultimate_deep run --help.all | head -1"
     done = subprocess.run(["bash", "-c", code], capture_output=True, text=True)
