@@ -9,6 +9,7 @@ import pytest
 
 import ultimate_deep as ud
 from ultimate_deep import commands
+from ultimate_deep.bundles.manifest import write_manifest
 from ultimate_deep.commands import COMMANDS, main, overview
 from ultimate_deep.experiments import diagnosis
 
@@ -191,3 +192,29 @@ def test_nothing_to_resume_is_said_before_anything_is_loaded(said, tmp_path, mon
     status, text = said("run", "--resume", "--artifacts", str(tmp_path))
     assert status == 1
     assert "nothing to resume: no unfinished run in" in text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "run", "train --model mlp", "tune --model mlp", "walk-forward --model mlp",
+        "ensemble --members [mlp,linear]", "backtest --bundle a", "evaluate --bundle a",
+        "compare --bundles [a,b]",
+    ],
+)  # fmt: skip
+def test_a_ledger_that_cannot_be_written_is_refused_before_anything_is_loaded(
+    said, tmp_path, monkeypatch, line
+):
+    def loaded(console):
+        raise AssertionError("the backend was loaded")
+
+    monkeypatch.setattr("ultimate_deep.training.backend.start_up", loaded)
+    monkeypatch.setenv("ULTIMATE_DEEP_HOME", "/dev/null/nowhere")
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write_manifest(tmp_path / name, feature_names=(), horizons=1, data_fingerprint="")
+    status, text = said(*line.split())
+    assert status == 1
+    assert "/dev/null/nowhere/ledger.sqlite must be a file that can be written" in text
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
