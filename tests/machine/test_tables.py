@@ -25,6 +25,7 @@ def test_a_compressed_table_is_compressed_and_the_same_each_time(tmp_path):
     write_table(second, TABLE)
     assert gzip.decompress(first.read_bytes()).startswith(b"a,b\n")
     assert first.read_bytes() == second.read_bytes()
+    assert first.read_bytes()[4:8] == bytes(4)  # where gzip has the time
 
 
 @pytest.mark.parametrize("name", ["o.xlsx", "o", "o.csv.zip", "o.parquet.gz", "o.gz"])
