@@ -4,15 +4,19 @@ A new feature is one entry in its family's file. A new family is one file and on
 `FAMILIES`.
 """
 
+from __future__ import annotations
+
 import difflib
 import importlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from ultimate_deep.features.engine.graph import COLUMNS, Node
+
+if TYPE_CHECKING:  # names alone are known without pandas
+    import pandas as pd
 
 # Family name -> module whose `entries()` lists its features. The order is the features' order.
 FAMILIES = {
@@ -257,6 +261,8 @@ def feature_table(*, optional: bool = False) -> pd.DataFrame:
         Columns `name`, `family`, `inputs` (bar columns, comma separated), `warmup_bars`,
         `source`, `unit`, `neutral`, `low`, `high`.
     """
+    import pandas as pd
+
     known = registry()
     chosen = set(known.default)
     return pd.DataFrame(

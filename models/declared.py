@@ -69,12 +69,26 @@ def declared(target: str) -> Declared:
         ValueError: The file has no such builder or class, or no configuration for it.
     """
     place, _, attribute = target.rpartition(":")
-    tree = _tree(path_of(place))
+    tree = tree_of(path_of(place))
     constants = dict(_assigned(tree))
-    found = next((one for one in tree.body if getattr(one, "name", None) == attribute), None)
+    found = _named(tree, attribute)
     if isinstance(found, ast.ClassDef):
         constants |= dict(_assigned(found))
-        config = _name(constants.get("CONFIG"))
+    return Declared(
+        summary=(ast.get_docstring(tree) or "").partition("\n")[0],
+        reads=_literal(constants.get("READS")) or "features",
+        sees=tuple(_literal(constants.get("SEES")) or ()),
+        presets=_keys(constants.get("PRESETS")),
+        options=tuple(_options(tree, config_name(target))),
+    )
+
+
+def config_name(target: str) -> str:
+    """Return what a model's configuration is called in its file; see `declared`."""
+    place, _, attribute = target.rpartition(":")
+    found = _named(tree_of(path_of(place)), attribute)
+    if isinstance(found, ast.ClassDef):
+        config = _name(dict(_assigned(found)).get("CONFIG"))
     elif isinstance(found, ast.FunctionDef):
         # `config: LstmConfig = LstmConfig()`, or without the annotation.
         given = dict(zip(reversed(found.args.args), reversed(found.args.defaults), strict=False))
@@ -87,13 +101,7 @@ def declared(target: str) -> Declared:
             f"{target} has no default configuration; give it `config=<Name>Config()`, a dataclass "
             "of its options"
         )
-    return Declared(
-        summary=(ast.get_docstring(tree) or "").partition("\n")[0],
-        reads=_literal(constants.get("READS")) or "features",
-        sees=tuple(_literal(constants.get("SEES")) or ()),
-        presets=_keys(constants.get("PRESETS")),
-        options=tuple(_options(tree, config)),
-    )
+    return config
 
 
 def options_of(config: Any) -> tuple[Option, ...]:
@@ -123,7 +131,8 @@ def path_of(module: str) -> Path:
     return Path(str(loaded.__file__)) if loaded is not None else Path(module)
 
 
-def _tree(path: Path) -> ast.Module:
+def tree_of(path: Path) -> ast.Module:
+    """Return a file's statements."""
     # A user's file may change while this program lives.
     return _tree_of(path, path.stat().st_mtime_ns)
 
@@ -131,6 +140,10 @@ def _tree(path: Path) -> ast.Module:
 @lru_cache
 def _tree_of(path: Path, changed: int) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _named(tree: ast.Module, name: str) -> ast.stmt | None:
+    return next((one for one in tree.body if getattr(one, "name", None) == name), None)
 
 
 def _assigned(body: ast.Module | ast.ClassDef) -> Iterator[tuple[str, ast.expr]]:
@@ -193,7 +206,7 @@ def _lineage(tree: ast.Module, name: str) -> Iterator[tuple[ast.ClassDef, ast.Mo
         elif isinstance(one, ast.ImportFrom) and one.module and one.module.startswith(PACKAGE):
             for imported in one.names:
                 if (imported.asname or imported.name) == name:
-                    yield from _lineage(_tree(path_of(one.module)), imported.name)
+                    yield from _lineage(tree_of(path_of(one.module)), imported.name)
 
 
 def _type(annotation: ast.expr, aliases: dict[str, ast.expr]) -> Any:

@@ -9,6 +9,7 @@ import pytest
 
 import ultimate_deep as ud
 from ultimate_deep import commands
+from ultimate_deep.bundles.manifest import write_manifest
 from ultimate_deep.commands import COMMANDS, main, overview
 from ultimate_deep.experiments import diagnosis
 
@@ -155,8 +156,12 @@ def test_a_bundle_goes_by_its_name_among_the_artifacts(said, artifacts, tmp_path
     status, text = said("predict", "--bundle", "latest", "--artifacts", str(artifacts),
                         "--data.simulated_rows", "1500", "--output", "out.parquet")  # fmt: skip
     assert status == 0, text
-    assert "predictions in out.parquet" in text
-    assert (tmp_path / "out.parquet").is_file()
+    assert "predictions in out.parquet; the last" in text
+    first = (tmp_path / "out.parquet").read_bytes()
+    status, text = said("predict", "--bundle", "latest", "--artifacts", str(artifacts),
+                        "--data.simulated_rows", "1600", "--output", "out.parquet")  # fmt: skip
+    assert "predictions in out.parquet, in place of the file that was there; the last" in text
+    assert (tmp_path / "out.parquet").read_bytes() != first
 
 
 def test_the_doctor_finds_all_well_and_says_what_is_not(said, monkeypatch):
@@ -165,20 +170,11 @@ def test_the_doctor_finds_all_well_and_says_what_is_not(said, monkeypatch):
     for word in ("ultimate-deep", "tensorflow", "memory", "extras", "ledger", "exact to the bit"):
         assert word in text
     monkeypatch.setattr(diagnosis, "EXACT", ("0x1p+0", "0x1p+1", "0x1p+2"))
+    monkeypatch.setenv("ULTIMATE_DEEP_HOME", "/dev/null/nowhere")  # where a run is refused
     status, text = said("doctor")
     assert status == 1
     assert "problem: a net of exact sums gave" in text
-
-
-def test_completion_knows_commands_and_options():
-    done = subprocess.run(
-        [sys.executable, "-m", "ultimate_deep", "--completion", "bash"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert "walk-forward" in done.stdout
-    assert "--fit.epochs" in done.stdout
-    checked = subprocess.run(["bash", "-n"], input=done.stdout, text=True, capture_output=True)
-    assert checked.returncode == 0, checked.stderr
+    assert "problem: /dev/null/nowhere/ledger.sqlite must be a file that can be written" in text
 
 
 def test_who_closes_a_pipe_early_hears_no_complaint():
@@ -196,3 +192,29 @@ def test_nothing_to_resume_is_said_before_anything_is_loaded(said, tmp_path, mon
     status, text = said("run", "--resume", "--artifacts", str(tmp_path))
     assert status == 1
     assert "nothing to resume: no unfinished run in" in text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "run", "train --model mlp", "tune --model mlp", "walk-forward --model mlp",
+        "ensemble --members [mlp,linear]", "backtest --bundle a", "evaluate --bundle a",
+        "compare --bundles [a,b]",
+    ],
+)  # fmt: skip
+def test_a_ledger_that_cannot_be_written_is_refused_before_anything_is_loaded(
+    said, tmp_path, monkeypatch, line
+):
+    def loaded(console):
+        raise AssertionError("the backend was loaded")
+
+    monkeypatch.setattr("ultimate_deep.training.backend.start_up", loaded)
+    monkeypatch.setenv("ULTIMATE_DEEP_HOME", "/dev/null/nowhere")
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write_manifest(tmp_path / name, feature_names=(), horizons=1, data_fingerprint="")
+    status, text = said(*line.split())
+    assert status == 1
+    assert "/dev/null/nowhere/ledger.sqlite must be a file that can be written" in text
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]

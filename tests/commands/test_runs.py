@@ -1,10 +1,16 @@
 """Finished runs as their folders tell: listed, shown, compared, and nothing else."""
 
+import io
 import json
+import subprocess
+import sys
 
 import pytest
+from rich.console import Console
 
 from ultimate_deep.commands import main
+from ultimate_deep.experiments import finished
+from ultimate_deep.machine.screen import Screen
 
 
 @pytest.fixture
@@ -49,7 +55,7 @@ def test_runs_are_listed_the_newest_first(artifacts, capsys):
 
 def test_a_run_is_shown_by_its_name_or_its_folder(artifacts, capsys):
     by_name = told(capsys, "show", "mlp-1", "--artifacts", str(artifacts))
-    assert by_name.startswith("mlp-1: No edge: mlp.")
+    assert by_name.startswith("mlp-1\nNo edge: mlp.\n")
     assert "700 train" in by_name
     assert "1,234 trials were counted by then" in by_name
     assert "config.json, saved_model" in " ".join(by_name.split())
@@ -86,3 +92,58 @@ def test_what_is_missing_is_named(capsys, arguments, said):
 def test_a_run_that_is_not_there_is_named_beside_those_that_are(artifacts):
     with pytest.raises(SystemExit, match=r"no bundle at absent .* holds latest, lstm-2, mlp-1"):
         main(["runs", "show", "absent", "--artifacts", str(artifacts)])
+
+
+LONG = (
+    "tuned-cross_timeframe_transformer-20261129-071957",
+    "hybrid_lstm_transformer-20261129-081957",
+)
+
+
+@pytest.fixture
+def long_names(artifacts):
+    """The same two runs under names of a real length."""
+    for before, after in zip(("mlp-1", "lstm-2"), LONG, strict=True):
+        (artifacts / before).rename(artifacts / after)
+    return artifacts
+
+
+def rendered(artifacts, deed):
+    runs = [finished.read_run(artifacts / name) for name in LONG]
+    if deed == "list":
+        return finished.render_list(artifacts, "Ledger: none")
+    return finished.render_run(runs[0]) if deed == "show" else finished.render_differences(runs)
+
+
+@pytest.mark.parametrize("width", [30, 80, 200])
+@pytest.mark.parametrize("deed", ["list", "show", "compare"])
+def test_no_name_and_no_head_is_broken_or_cut_on_a_screen(long_names, deed, width):
+    file = io.StringIO()
+    Console(file=file, width=width).print(rendered(long_names, deed), crop=False)
+    said = file.getvalue()
+    assert "…" not in said
+    assert all(name in said for name in LONG[: 1 if deed == "show" else 2])
+    for word in ("accuracy", "Sharpe", *(("drawdown", "log loss") if deed != "list" else ())):
+        assert word in " ".join(said.split())
+
+
+@pytest.mark.parametrize("deed", ["list", "compare"])
+def test_a_row_is_one_line_in_a_pipe_whatever_the_screen(long_names, capsys, monkeypatch, deed):
+    monkeypatch.setenv("COLUMNS", "40")
+    Screen().print(rendered(long_names, deed))
+    lines = capsys.readouterr().out.splitlines()
+    (row,) = [line for line in lines if LONG[0] in line]
+    assert "62.50%" not in row
+    assert ("51.25%" in row) if deed == "list" else (LONG[1] in row)
+
+
+def test_runs_are_listed_without_what_computes(artifacts):
+    code = "import sys; from ultimate_deep import commands; commands.main(sys.argv[1:]); "
+    code += "print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "runs", "list", "--artifacts", str(artifacts)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "lstm-2" in done.stdout
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert not loaded & {"tensorflow", "keras", "pandas", "numpy", "numba", "sklearn", "scipy"}

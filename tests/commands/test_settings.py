@@ -4,10 +4,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from ultimate_deep import models
+from ultimate_deep.bundles.manifest import write_manifest
 from ultimate_deep.commands import main
 from ultimate_deep.commands.help_text import help_of
 from ultimate_deep.commands.known_models import model_declared
@@ -17,8 +19,9 @@ from ultimate_deep.commands.settings import experiment_from, experiment_of, expe
 from ultimate_deep.commands.train import parser
 from ultimate_deep.experiments.experiment import builder_config
 from ultimate_deep.experiments.learners.registry import all_learners, resolved
-from ultimate_deep.models import registry
+from ultimate_deep.models import evaluated, registry
 from ultimate_deep.models.declared import declared
+from ultimate_deep.models.trees import registry as tree_registry
 from ultimate_deep.models.trees.registry import TREES
 
 ZOO = sorted([*models.BUILDERS, *TREES])
@@ -95,6 +98,10 @@ def test_built_in_files_go_by_their_names_from_any_folder(tmp_path, monkeypatch)
             ["--model.options", "{res_blocks: 3}"],
             "--model.options.res_blocks_per_unit",
         ),
+        (["--model", "lstm", "--model.options.width", "-3"], "width must be at least 1"),
+        (["--model", "lstm", "--model.options.query", "all"], "one of learned, last; got 'all'"),
+        (["--model", "xgboost", "--model.options.row_share", "2"], "of xgboost: row_share"),
+        (["--model.options", "{coupling: twice}"], "coupling must be one of"),
         (["--fit.epochs", "0"], "fit.epochs must be at least 1, got 0"),
     ],
 )
@@ -135,6 +142,31 @@ def test_options_have_the_types_of_the_models_configuration():
     assert config.model.options == {"res_blocks_per_unit": (5, 5)}
 
 
+def test_features_and_a_first_run_that_are_not_there_are_found_out_at_once(capsys):
+    for setting in ("features.names", "inputs.coarse_features"):
+        with pytest.raises(ValueError, match=r"unknown features: 'rsi14' \(nearest: rsi_14"):
+            experiment_from([f"--{setting}", "[rsi14]"])
+    with pytest.raises(ValueError, match="absent is not a folder"):
+        experiment_from(["--model", "mlp", "--model.start_from", "absent"])
+    assert experiment_from(["--features.names", "[rsi_14_5x]"]).features.names == ("rsi_14_5x",)
+
+
+@pytest.mark.contract
+@pytest.mark.parametrize("name", ZOO)
+def test_what_a_models_file_assigns_is_known_without_running_it(name, monkeypatch):
+    """Its presets and ranges, so that options can be refused without Keras."""
+    target = (models.BUILDERS | TREES)[name]
+    learner = next(one for one in all_learners() if one.name == name)
+    ranges = (registry if name in models.BUILDERS else tree_registry).search_space(name)
+    unloaded = SimpleNamespace(modules={}, stdlib_module_names=sys.stdlib_module_names)
+    monkeypatch.setattr(evaluated, "sys", unloaded)
+    for preset in learner.presets():
+        told = evaluated.configuration(target, preset)
+        assert type(told) is not type(learner.preset_config(preset))  # made from the file alone
+        assert repr(told) == repr(learner.preset_config(preset))
+    assert repr(evaluated.searched(target)) == repr(ranges)
+
+
 @pytest.mark.contract
 @pytest.mark.parametrize("name", ZOO)
 def test_what_a_models_file_declares_is_what_it_is(name):
@@ -160,29 +192,65 @@ def test_the_list_has_every_model_with_what_it_reads():
     assert next(row[1] for row in rows if row[0] == "gaf_cnn") == "gaf"
 
 
-def test_nothing_heavy_is_loaded_before_it_is_needed():
-    """Neither for help nor to refuse a model, a file or an option."""
+# Each with what is said of it; {} is a folder with two bundles, a and b.
+REFUSED = {
+    "run --fit.epoch 3": "no option is called --fit.epoch",
+    "run --data.path absent.csv": "no file or folder at absent.csv",
+    "run --features.names [rsi14]": "unknown features: 'rsi14'",
+    "run --model lstm --model.options.width -3": "width must be at least 1",
+    "run --model mlp --model.start_from absent": "absent is not a folder",
+    "tune --model mlp --tune.fields [model.nosuch]": "no search range for ['model.nosuch']",
+    "tune --resume": "no unfinished search in",
+    "backtest --bundle no": "no bundle at no",
+    "predict --bundle {}/a --output o.xlsx": "got o.xlsx; name it o.csv",
+    "predict --bundle {}/a --output absent/o.csv": "got absent; create it first",
+    "predict --bundle {}/a --passes -1": "--passes is at least 1",
+    "compare --bundles [{}/a]": "at least two different models, got a;",
+    "compare --bundles [{}/a,{}/a]": "at least two different models, got a, a;",
+    "detect-leaks --bundle {}/a --steps no.py:steps": "--steps: no file no.py",
+    "detect-leaks --bundle {}/a --steps no_such:steps": "No module named 'no_such'",
+    "detect-leaks --bundle {}/a --model lstn": "did you mean lstm?",
+    "detect-leaks --bundle {}/a --epochs 0": "epochs are at least 1, got 0",
+    "detect-leaks --bundle {}/a --output {}/b": "exists and is never overwritten",
+    "explore --features.names [rsi14]": "unknown features: 'rsi14'",
+    "runs shw": "name one of list, show, compare",
+}
+HELPED = (
+    "--help", "run --help", "train --list", "run --help.fit", "run --model lstm --help.model",
+    "tune --help", "walk-forward --help", "explore --help", "ensemble --help", "gaf --help",
+    "compare --help", "detect-leaks --help", "doctor --help", "--completion bash",
+)  # fmt: skip
+
+
+def test_nothing_heavy_is_loaded_before_it_is_needed(tmp_path):
+    """Neither for help nor to refuse a model, a file, an option or its value."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write_manifest(tmp_path / name, feature_names=(), horizons=1, data_fingerprint="")
     code = """
 import sys
 from ultimate_deep import commands
 for line in sys.argv[1:]:
+    said = ""
     try:
         commands.main(line.split())
-    except SystemExit:
-        pass
+    except SystemExit as ended:
+        said = ended.code
+    print(said if isinstance(said, str) else "", file=sys.stderr)
+    print("-----", file=sys.stderr)
 print(*sys.modules)
 """
-    lines = (
-        "run --help", "train --list", "run --help.fit", "run --model lstm --help.model", "--help",
-        "run --fit.epoch 3", "run --data.path absent.csv", "tune --help", "backtest --bundle no",
-        "walk-forward --help", "explore --help", "ensemble --help", "gaf --help", "compare --help",
-        "detect-leaks --help", "runs shw", "doctor --help", "--completion bash",
-    )  # fmt: skip
+    lines = [line.replace("{}", str(tmp_path)) for line in (*REFUSED, *HELPED)]
     done = subprocess.run(
-        [sys.executable, "-c", code, *lines], capture_output=True, text=True, check=True, cwd=ROOT
-    )
+        [sys.executable, "-c", code, *lines], capture_output=True, text=True, check=True,
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    errors = done.stderr.split("-----\n")
+    for (line, said), error in zip(REFUSED.items(), errors, strict=False):
+        assert said in error, line
     loaded = set(done.stdout.splitlines()[-1].split())
     assert not loaded & {"tensorflow", "keras", "pandas", "numpy", "numba", "sklearn", "scipy"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
 
 
 def test_what_was_named_is_kept_apart_from_what_a_model_brings(tmp_path):

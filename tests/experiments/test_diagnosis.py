@@ -54,3 +54,21 @@ def test_a_diagnosis_says_all_is_well_and_what_is_not(monkeypatch):
     found = diagnosis.diagnose()
     assert found.lines["prediction"] == "wrong"
     assert "run it again with TF_ENABLE_ONEDNN_OPTS=0, and report both" in found.problems[0]
+
+
+def test_a_ledger_that_cannot_be_written_is_a_problem(monkeypatch):
+    monkeypatch.setenv("ULTIMATE_DEEP_HOME", "/dev/null/nowhere")
+    assert diagnosis.ledger_state()[0] == "cannot be written"
+    (problem,) = diagnosis.ledger_state()[1]
+    assert "/dev/null/nowhere/ledger.sqlite must be a file that can be written" in problem
+    monkeypatch.setenv("ULTIMATE_DEEP_HOME", "here")
+    assert "must be an absolute path" in diagnosis.ledger_state()[1][0]
+
+
+def test_a_ledger_that_is_none_is_a_problem(tmp_path, monkeypatch):
+    monkeypatch.setenv("ULTIMATE_DEEP_HOME", str(tmp_path))
+    assert diagnosis.ledger_state() == (str(tmp_path / "ledger.sqlite"), [])
+    (tmp_path / "ledger.sqlite").write_text("no database, but long enough to be read as one")
+    place, (problem,) = diagnosis.ledger_state()
+    assert place.endswith("ledger.sqlite, damaged")
+    assert "is no trial ledger or is damaged" in problem

@@ -190,3 +190,20 @@ def test_the_judge_sizes_positions_and_takes_the_engine_that_the_options_need():
     everything = dataclasses.replace(kelly, stops=StopSpec(stop_loss=0.001))
     held = Judge(judge.market, judge.rows, part=judge.part, backtest=everything)
     assert held.judge_buy_and_hold().metrics["trades"] == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"features": {"names": ["rsi14"]}}, r"unknown features: 'rsi14' \(nearest: rsi_14"),
+        ({"model": {"name": "lstm", "options": {"width": -3}}}, "width must be at least 1"),
+        ({"model": {"name": "lstm", "options": {"widht": 3}}}, "no options"),
+    ],
+)
+def test_what_is_wrong_is_refused_before_the_bars_are_read(monkeypatch, settings, said):
+    def read(*arguments):
+        raise AssertionError("the bars were read")
+
+    monkeypatch.setattr("ultimate_deep.pipeline.prepared.load_market", read)
+    with pytest.raises(ValueError, match=said):
+        prepare(ExperimentConfig(**settings), Progress())

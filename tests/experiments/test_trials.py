@@ -13,13 +13,12 @@ import pytest
 
 from ultimate_deep.bundles.executors.net import weights_digest
 from ultimate_deep.evaluation.ledger.ledger import LedgerError, TrialLedger
+from ultimate_deep.evaluation.ledger.place import LEDGER_FILE, ledger_path
 from ultimate_deep.evaluation.ledger.union import LedgerUnion
 from ultimate_deep.experiments.trials import (
-    LEDGER_FILE,
     TrialBook,
     configuration_digest,
     effective_candidates,
-    ledger_path,
     open_ledgers,
 )
 from ultimate_deep.market.config import DataConfig, LabelSpec

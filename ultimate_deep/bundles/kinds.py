@@ -1,10 +1,13 @@
 """Every kind of predictor by the name that manifests have for it. A new one is one line here."""
 
+from __future__ import annotations
+
 import importlib
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ultimate_deep.bundles.predictor import Predictor
+if TYPE_CHECKING:  # a manifest is read without pandas
+    from ultimate_deep.bundles.predictor import Predictor
 
 PREDICTORS: dict[str, str] = {
     "keras": "ultimate_deep.bundles.executors.net:KerasPredictor",
@@ -43,6 +46,8 @@ def as_predictor(model: Any) -> Predictor:
     Raises:
         TypeError: A model of no known kind.
     """
+    from ultimate_deep.bundles.predictor import Predictor
+
     if isinstance(model, Predictor):
         return model
     for path, kind in _BARE.items():

@@ -32,8 +32,7 @@ def main(arguments: Sequence[str]) -> None:
     parse(made, [one for one in arguments if one.startswith("-")])
     if len(files) != 1:
         refuse(made, f"check takes one module, got {len(files)}: ultimate-deep check my_module.py")
-    from rich.console import Console
-
+    from ultimate_deep.machine.screen import Screen
     from ultimate_deep.training.backend import without_chatter
 
     with without_chatter():
@@ -41,7 +40,7 @@ def main(arguments: Sequence[str]) -> None:
 
     from ultimate_deep.experiments.checking.check import check_plugin, needs_keras
 
-    console = Console()
+    console = Screen()
     if needs_keras(plugin):
         from ultimate_deep.training.backend import start_up
 

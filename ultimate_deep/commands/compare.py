@@ -16,6 +16,8 @@ from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.parser import parse
 from ultimate_deep.commands.running import started
 from ultimate_deep.commands.settings import bundle_to_use, comparison_parser
+from ultimate_deep.evaluation.ledger.place import check_ledger
+from ultimate_deep.experiments.judging.comparable import check_different
 
 
 def parser() -> CommandParser:
@@ -27,6 +29,8 @@ def main(arguments: Sequence[str]) -> None:
     """Parse, compare, write, print."""
     options = parse(parser(), arguments).options
     folders = [bundle_to_use(name, options.artifacts) for name in options.bundles]
+    check_different([folder.resolve().name for folder in folders])
+    check_ledger()
     console = started()
     from ultimate_deep.bundles.bundle import load_any
     from ultimate_deep.experiments.judging.comparing import compare_bundles
@@ -36,4 +40,4 @@ def main(arguments: Sequence[str]) -> None:
     bundles = [load_any(folder) for folder in folders]
     done = compare_bundles(bundles, options.data, make_progress(console))
     console.print(render_comparison(done.data))
-    console.print(f"Report: {done.folder / 'report.html'}", highlight=False)
+    console.print(f"Report: {done.folder / 'report.html'}", highlight=False, soft_wrap=True)

@@ -27,15 +27,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ultimate_deep.commands.command_parser import CommandParser
+from ultimate_deep.commands.known_models import model_declared
 from ultimate_deep.commands.parser import parse
 from ultimate_deep.commands.running import started
 from ultimate_deep.commands.settings import bundle_parser, bundle_to_use
 from ultimate_deep.evaluation.leaks.config import LeakConfig
+from ultimate_deep.experiments.leaks.asked import (
+    SurrogateConfig,
+    check_steps,
+    free_folder,
+    load_steps,
+    refuse_existing,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from ultimate_deep.evaluation.leaks.findings import LeakReport
+    from ultimate_deep.pipeline.steps import Steps
 
 STYLES = {"leak": "bold red", "warning": "yellow", "not run": "yellow", "passed": "green"}
 
@@ -59,29 +68,24 @@ def main(arguments: Sequence[str]) -> None:
     """Parse, examine, print, write; exit status 1 where something leaks."""
     options = parse(parser(), arguments).options
     bundled = bundle_to_use(options.bundle, options.artifacts)
+    folder = Path(options.output) if options.output else free_folder(bundled)
+    refuse_existing(folder)
+    surrogate = SurrogateConfig(model=options.model, epochs=options.epochs)
+    model_declared(surrogate.model)
+    steps = _own_steps(options.steps)
     console = started()
     from ultimate_deep.bundles.bundle import load_bundle
     from ultimate_deep.evaluation.leaks.detect import CHECKS, DATA_CHECKS
-    from ultimate_deep.experiments.leaks.detection import (
-        detect_in_bundle,
-        free_folder,
-        load_steps,
-        refuse_existing,
-        write_leaks,
-    )
-    from ultimate_deep.experiments.leaks.pipeline import SurrogateConfig
+    from ultimate_deep.experiments.leaks.detection import detect_in_bundle, write_leaks
     from ultimate_deep.pipeline.steps import Steps
     from ultimate_deep.training.progress import make_progress
 
     bundle = load_bundle(bundled)
-    folder = Path(options.output) if options.output else free_folder(bundle.folder)
-    refuse_existing(folder)
-    surrogate = SurrogateConfig(model=options.model, epochs=options.epochs)
     report = detect_in_bundle(
         bundle,
         options.data,
         options.leaks,
-        steps=load_steps(options.steps) if options.steps else Steps(),
+        steps=steps or Steps(),
         surrogate=None if options.full else surrogate,
         checks=DATA_CHECKS if options.no_training else CHECKS,
         progress=make_progress(console),
@@ -91,6 +95,17 @@ def main(arguments: Sequence[str]) -> None:
     console.print(str(folder / "leaks.html"), soft_wrap=True, highlight=False)
     if report.leaking:
         raise SystemExit(1)
+
+
+def _own_steps(name: str | None) -> Steps | None:
+    """Return the steps of a user's file, before what they do not need is loaded."""
+    if not name:
+        return None
+    check_steps(name)
+    from ultimate_deep.training.backend import without_chatter
+
+    with without_chatter():
+        return load_steps(name)
 
 
 def show(report: LeakReport, console: Console) -> None:

@@ -4,7 +4,9 @@
 
 Ends with a prediction of a small net whose every step is exact in float32, so that it comes out to
 the last bit wherever arithmetic works, and with a digest of features by which two machines can be
-compared. Exit status: 0 all is well, 1 something is not as it must be. About ten seconds.
+compared. A ledger that a run could not count its trials in is a problem too. Exit status: 0 all is
+well, 1 something is not as it must be. Ten to twenty seconds; about a minute the first time, when
+the feature engine is compiled.
 """
 
 from __future__ import annotations

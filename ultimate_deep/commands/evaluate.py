@@ -17,6 +17,7 @@ from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.parser import parse
 from ultimate_deep.commands.running import started
 from ultimate_deep.commands.settings import bundle_parser, bundle_to_use
+from ultimate_deep.evaluation.ledger.place import check_ledger
 
 
 def parser() -> CommandParser:
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str]) -> None:
     """Parse, judge, write, print."""
     options = parse(parser(), arguments).options
     folder = bundle_to_use(options.bundle, options.artifacts)
+    check_ledger()
     console = started()
     from ultimate_deep.bundles.bundle import load_any
     from ultimate_deep.experiments.judging.evaluation import evaluate_bundle
@@ -44,4 +46,4 @@ def main(arguments: Sequence[str]) -> None:
         )
     console.print(render_verdict(done.assessment))
     console.print(render_ledger(done.rejudged.trials))
-    console.print(f"Report: {done.folder / 'report.html'}", highlight=False)
+    console.print(f"Report: {done.folder / 'report.html'}", highlight=False, soft_wrap=True)

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ultimate_deep.commands.command_parser import CommandParser
+from ultimate_deep.commands.experiment_checks import check_features
 from ultimate_deep.commands.parser import parse
 from ultimate_deep.commands.settings import bundle_to_use
 from ultimate_deep.experiments.exploring.config import ExplorationConfig
@@ -48,14 +49,14 @@ def main(arguments: Sequence[str]) -> None:
     options = parse(parser(), arguments).options
     names = ExplorationConfig.__dataclass_fields__
     config = ExplorationConfig(**{name: options[name] for name in names})
+    check_features(config.features.names)
     folder = bundle_to_use(options.bundle, config.artifacts) if options.bundle else None
-    from rich.console import Console
-
     from ultimate_deep.experiments.exploring.files import write_exploration
     from ultimate_deep.experiments.exploring.summary import heading, sentence
+    from ultimate_deep.machine.screen import Screen
     from ultimate_deep.training.progress import make_progress
 
-    console = Console()
+    console = Screen()
     progress = make_progress(console)
     if folder is None:
         from ultimate_deep.experiments.exploring.exploration import explore

@@ -51,12 +51,11 @@ def main(arguments: Sequence[str]) -> None:
     """Parse, write, say where."""
     options = parse(parser(), arguments).options
     config = GafFilesConfig(**{name: options[name] for name in GafFilesConfig.__dataclass_fields__})
-    from rich.console import Console
-
+    from ultimate_deep.machine.screen import Screen
     from ultimate_deep.market.market import load_market
     from ultimate_deep.pipeline.gaf_files import write_gaf_files
 
-    console = Console()
+    console = Screen()
     market = load_market(options.data, options.label)
     with reporting(console) as report:
         folder = write_gaf_files(
@@ -64,7 +63,8 @@ def main(arguments: Sequence[str]) -> None:
         )
     size = sum(path.stat().st_size for path in folder.iterdir())
     simulated = " of simulated bars" if market.simulated else ""
-    console.print(f"{size / 1e9:,.3f} GB of pictures{simulated} in {folder}", highlight=False)
+    said = f"{size / 1e9:,.3f} GB of pictures{simulated} in {folder}"
+    console.print(said, highlight=False, soft_wrap=True)
 
 
 @contextmanager

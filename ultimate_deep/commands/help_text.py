@@ -30,14 +30,7 @@ def help_of(
     Raises:
         ValueError: There is no such group.
     """
-    actions = [
-        one
-        for one in parser._actions
-        # A link, such as from `seed` to `fit.seed`, is no option.
-        if one.option_strings and one.help != SUPPRESS and "-->" not in _name(one)
-        # It names a model; the like of other groups names a file.
-        if not (parser.has_model and _name(one) == OPTIONS)
-    ]
+    actions = shown_actions(parser)
     if group and actions:
         chosen = [one for one in actions if group == "all" or _within(one, group)]
         if not chosen:
@@ -62,6 +55,18 @@ def help_of(
         return "\n".join(lines).rstrip()
     more = ", ".join(f"--help.{one}" for one in (*groups(actions), "all"))
     return "\n".join([*lines, "", *textwrap.wrap(f"More: {more}", WIDTH)])
+
+
+def shown_actions(parser: CommandParser) -> list[Action]:
+    """Return the options that people are told of."""
+    return [
+        one
+        for one in parser._actions
+        # A link, such as from `seed` to `fit.seed`, is no option.
+        if one.option_strings and one.help != SUPPRESS and "-->" not in _name(one)
+        # It names a model; the like of other groups names a file.
+        if not (parser.has_model and _name(one) == OPTIONS)
+    ]
 
 
 def groups(actions: Iterable[Action]) -> list[str]:

@@ -13,6 +13,7 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from ultimate_deep.commands.command_parser import CommandParser, refuse
+from ultimate_deep.commands.experiment_checks import check_option_values
 from ultimate_deep.commands.help_text import help_of
 from ultimate_deep.commands.known_models import model_declared
 from ultimate_deep.commands.suggestions import check_options
@@ -222,6 +223,7 @@ def _check_model(parsed: Namespace) -> None:
         )
     if model.options:
         parsed["model.options"] = model_options(model.name, dict(model.options))
+        check_option_values(model.name, model.preset, parsed["model.options"])
 
 
 def _model_of(model: str) -> tuple[str, Declared | None]:

@@ -16,11 +16,10 @@ Done = TypeVar("Done")
 
 def started() -> Console:
     """Return a console, once the backend and the feature engine are loaded, which it says."""
-    from rich.console import Console
-
+    from ultimate_deep.machine.screen import Screen
     from ultimate_deep.training.backend import start_up
 
-    console = Console()
+    console = Screen()
     start_up(console)
     return console
 

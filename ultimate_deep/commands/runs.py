@@ -13,10 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ultimate_deep.commands.command_parser import CommandParser, refuse
 from ultimate_deep.commands.parser import parse
 from ultimate_deep.commands.settings import ARTIFACTS, bundle_folder
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 DEEDS = ("list", "show", "compare")
 
@@ -42,18 +46,18 @@ def main(arguments: Sequence[str]) -> None:
     if deed == "list" and names:
         refuse(made, f"runs list takes no run, got {names[0]!r}; `runs show {names[0]}` shows it")
     folders = [bundle_folder(name, options.artifacts) for name in names]
-    from rich.console import Console
-
+    from ultimate_deep.evaluation.ledger.place import ledger_sentence
     from ultimate_deep.experiments import finished
-    from ultimate_deep.experiments.trials import ledger_sentence
+    from ultimate_deep.machine.screen import Screen
 
-    console = Console()
+    shown: RenderableType
     if deed == "list":
-        console.print(finished.render_list(Path(options.artifacts), ledger_sentence()))
+        shown = finished.render_list(Path(options.artifacts), ledger_sentence())
     elif deed == "show":
-        console.print(finished.render_run(finished.read_run(folders[0])))
+        shown = finished.render_run(finished.read_run(folders[0]))
     else:
-        console.print(finished.render_differences([finished.read_run(one) for one in folders]))
+        shown = finished.render_differences([finished.read_run(one) for one in folders])
+    Screen().print(shown)
 
 
 def _taken(arguments: Sequence[str]) -> tuple[str, list[str], list[str]]:

@@ -9,6 +9,7 @@ from typing import Literal
 from jsonargparse import Namespace
 
 from ultimate_deep.commands.command_parser import CommandParser
+from ultimate_deep.commands.experiment_checks import check_experiment
 from ultimate_deep.commands.parser import parse
 from ultimate_deep.market.config import DataConfig
 from ultimate_deep.pipeline.config import ExperimentConfig
@@ -93,9 +94,15 @@ def comparison_parser(command: str, description: str | None) -> CommandParser:
 
 
 def experiment_of(options: Namespace) -> ExperimentConfig:
-    """Return the `ExperimentConfig` among parsed options."""
+    """Return the `ExperimentConfig` among parsed options.
+
+    Raises:
+        ValueError: A value that it refuses, or a feature that is not there.
+    """
     names = ExperimentConfig.__dataclass_fields__
-    return ExperimentConfig(**{name: options[name] for name in names})
+    config = ExperimentConfig(**{name: options[name] for name in names})
+    check_experiment(config)
+    return config
 
 
 def experiment_from(arguments: Sequence[str]) -> ExperimentConfig:

@@ -16,12 +16,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 from ultimate_deep.commands.command_parser import CommandParser
+from ultimate_deep.commands.experiment_checks import check_search_fields
 from ultimate_deep.commands.parser import parse
 from ultimate_deep.commands.running import run_planned, started
 from ultimate_deep.commands.settings import experiment_of, experiment_parser
-from ultimate_deep.experiments.tuning.tune_config import TuneConfig
+from ultimate_deep.evaluation.ledger.place import check_ledger
+from ultimate_deep.experiments.runs import newest_unfinished
+from ultimate_deep.experiments.tuning.tune_config import TuneConfig, tuned_name
 
 
 def parser() -> CommandParser:
@@ -35,6 +39,13 @@ def main(arguments: Sequence[str]) -> None:
     """Parse, search, print trials and summary."""
     parsed = parse(parser(), arguments)
     options = parsed.options
+    config = experiment_of(options)
+    if options.resume:  # before anything heavy is loaded
+        named = tuned_name(config.name) if "name" in parsed.named else ""
+        newest_unfinished(Path(config.artifacts), named, what="search")
+    else:
+        check_search_fields(config, options.tune.fields)
+    check_ledger()
     console = started()
     from ultimate_deep.experiments.summary import render_summary
     from ultimate_deep.experiments.tuning.tables import render_search_plan, render_trials
@@ -42,7 +53,7 @@ def main(arguments: Sequence[str]) -> None:
 
     search = partial(
         tune_experiment,
-        experiment_of(options),
+        config,
         options.tune,
         resume=options.resume,
         named=parsed.named,

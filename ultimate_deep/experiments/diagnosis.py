@@ -12,9 +12,11 @@ import keras
 import numpy as np
 
 from ultimate_deep.bundles.manifest import library_versions
-from ultimate_deep.experiments.trials import ledger_path
+from ultimate_deep.evaluation.ledger.ledger import LedgerError
+from ultimate_deep.evaluation.ledger.place import ledger_path
+from ultimate_deep.experiments.trials import open_ledgers
 from ultimate_deep.features import compute_features
-from ultimate_deep.machine.home import shown_path
+from ultimate_deep.machine.home import HomeError, shown_path
 from ultimate_deep.market.simulator import simulate_bars
 from ultimate_deep.models.registry import build_model, config_class
 
@@ -45,8 +47,9 @@ def diagnose() -> Diagnosis:
     versions = library_versions()
     logits = exact_logits()
     expected = np.array([float.fromhex(one) for one in EXACT], np.float32)
-    problems = []
-    if not np.array_equal(logits, expected):
+    ledger, problems = ledger_state()
+    exact = np.array_equal(logits, expected)
+    if not exact:
         problems.append(
             f"a net of exact sums gave {[float(one).hex() for one in logits]}, not {list(EXACT)}; "
             "run it again with TF_ENABLE_ONEDNN_OPTS=0, and report both outputs"
@@ -60,11 +63,23 @@ def diagnose() -> Diagnosis:
         "memory": _memory(),
         "devices": ", ".join(keras.distribution.list_devices()) or "none",
         "extras": _extras(),
-        "ledger": shown_path(ledger_path()),
+        "ledger": ledger,
         "features": f"digest {features_digest()} (equal on equal processors)",
-        "prediction": "exact to the bit" if not problems else "wrong",
+        "prediction": "exact to the bit" if exact else "wrong",
     }
     return Diagnosis(lines=lines, problems=tuple(problems))
+
+
+def ledger_state() -> tuple[str, list[str]]:
+    """Return where the ledger is, and what keeps a run from counting its trials there."""
+    try:
+        place = shown_path(ledger_path())
+        open_ledgers().verify()  # what a run does, which would refuse
+    except HomeError as error:
+        return "cannot be written", [str(error)]
+    except LedgerError as error:
+        return f"{place}, damaged", [str(error)]
+    return place, []
 
 
 def exact_logits() -> np.ndarray:

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE
-from rich.console import Group
+from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from ultimate_deep.experiments.runs import flat
+from ultimate_deep.machine.screen import Fitting, whole_line
 
 # How people read each figure.
 FORMATS = {
@@ -26,7 +28,15 @@ FORMATS = {
     "max_drawdown": "{:.1%}",
     "trades": "{:,.0f}",
 }
-FIGURES = ("accuracy", "log_loss", "total_return", "sharpe", "max_drawdown", "trades")
+# What people call them in a table, short enough for a narrow screen.
+HEADS = {
+    "accuracy": "accuracy",
+    "log loss": "log_loss",
+    "return": "total_return",
+    "Sharpe": "sharpe",
+    "drawdown": "max_drawdown",
+    "trades": "trades",
+}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,56 +114,94 @@ def render_list(artifacts: Path, ledger: str) -> Group:
     """Return every finished run, its bars, figures and verdict, and what the ledger says."""
     found = finished_runs(artifacts)
     if not found:
-        return Group(Text(f"No finished run in {artifacts}."), Text(ledger))
-    table = Table(box=SIMPLE, padding=(0, 1, 0, 0))
-    for name in ("run", "model", "bars"):
-        table.add_column(name, overflow="fold")
-    for name in ("accuracy", "return", "Sharpe", "verdict"):
-        table.add_column(name, justify="right", no_wrap=True)
+        return Group(whole_line(f"No finished run in {artifacts}."), whole_line(ledger))
+    heads = ("accuracy", "return", "Sharpe")
+    rows = []
     for run in found:
-        shown = [cell(run.figures, name) for name in ("accuracy", "total_return", "sharpe")]
-        table.add_row(run.folder.name, run.model, run.bars, *shown, run.verdict)
-    return Group(table, Text(ledger))
+        figures = [cell(run.figures, HEADS[head]) for head in heads]
+        rows.append((run.folder.name, run.model, run.bars, *figures, run.verdict))
+    table = named_rows(("run", "model", "bars", *heads, "verdict"), rows, words=3)
+    return Group(table, whole_line(ledger))
 
 
 def render_run(run: FinishedRun) -> Group:
     """Return what a run was asked, what came out, and where its files are."""
     told = run.metrics.get("verdict", {})
-    lines = [
-        Text(f"{run.folder.name}: {told.get('sentence', '')}", style="bold"),
+    lines: list[RenderableType] = [
+        whole_line(run.folder.name, "bold"),
+        Text(told.get("sentence", ""), style="bold"),
         Text(f"bars      {run.bars}"),
         Text(f"model     {run.model}, preset {run.config.get('model.preset')}"),
     ]
     lines += [Text(f"{name:<9} {text}") for name, text in run.metrics.get("plan", {}).items()]
-    table = Table(box=SIMPLE, padding=(0, 1, 0, 0))
-    table.add_column("", no_wrap=True)
-    for name in FIGURES:
-        table.add_column(name, justify="right", no_wrap=True)
-    for name, figures in run.metrics.get("test", {}).items():
-        table.add_row(name, *(cell(figures, one) for one in FIGURES))
+    rows = [
+        (name, *(cell(figures, HEADS[head]) for head in HEADS))
+        for name, figures in run.metrics.get("test", {}).items()
+    ]
     ledger = run.metrics.get("ledger", {})
     counted = f"{ledger['trials']:,} trials were counted by then" if ledger else "no ledger"
     files = ", ".join(sorted({name.split("/")[0] for name in run.manifest.get("files", {})}))
-    after = [Text(f"ledger    {counted}"), Text(f"files     {run.folder}: {files}")]
-    return Group(*lines, table, *after)
+    return Group(
+        *lines,
+        named_rows(("", *HEADS), rows),
+        Text(f"ledger    {counted}"),
+        whole_line(f"folder    {run.folder}"),
+        Text(f"files     {files}"),
+    )
 
 
-def render_differences(runs: Sequence[FinishedRun]) -> Table:
+def render_differences(runs: Sequence[FinishedRun]) -> Fitting:
     """Return the settings in which runs differ, then their figures."""
-    table = Table(box=SIMPLE, padding=(0, 1, 0, 0))
-    table.add_column("", no_wrap=True)
-    for run in runs:
-        table.add_column(run.folder.name, overflow="fold")
-    names = dict.fromkeys(name for run in runs for name in run.config)
-    for name in names:
+    names = [run.folder.name for run in runs]
+    settings = []
+    for name in dict.fromkeys(name for run in runs for name in run.config):
         values = [json.dumps(run.config.get(name)) for run in runs]
         if len(set(values)) > 1 and name not in ("name", "artifacts"):
-            table.add_row(name, *values)
-    table.add_section()
-    table.add_row("bars", *(run.bars for run in runs))
-    for name in FIGURES:
-        table.add_row(name, *(cell(run.figures, name) for run in runs))
-    table.add_row("verdict", *(run.verdict for run in runs))
+            settings.append((name, values))
+    found = [("bars", [run.bars for run in runs])]
+    found += [(head, [cell(run.figures, HEADS[head]) for run in runs]) for head in HEADS]
+    found.append(("verdict", [run.verdict for run in runs]))
+    table = _table(("", *names), words=len(names) + 1)
+    lines: list[Text] = []
+    for part in (settings, found):
+        for name, cells in part:
+            table.add_row(name, *cells)
+            lines.append(Text(name, style="bold"))
+            lines += [
+                whole_line(f"  {run}  {value}") for run, value in zip(names, cells, strict=True)
+            ]
+        table.add_section()
+    return Fitting(table, Group(*lines))
+
+
+def named_rows(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], *, words: int = 1, title: str = ""
+) -> Fitting:
+    """Return rows under their heads; no name and no head is ever broken or cut.
+
+    Where the screen is too narrow for that, each name stands in a line of its own, and below it
+    its cells with their heads.
+
+    Args:
+        heads: What stands above each column, that of the names first.
+        rows: Cells of each row, its name first.
+        words: How many of the first columns are words; the others are figures.
+        title: What stands above all.
+    """
+    table = _table(heads, words=words)
+    table.title = title or None
+    lines: list[RenderableType] = [Text(title, style="italic")] if title else []
+    for name, *cells in rows:
+        table.add_row(name, *cells)
+        told = [f"{head} {one}" for head, one in zip(heads[1:], cells, strict=True)]
+        lines += [whole_line(name, "bold"), Padding(Text(", ".join(told)), (0, 0, 0, 2))]
+    return Fitting(table, Group(*lines))
+
+
+def _table(heads: Sequence[str], *, words: int) -> Table:
+    table = Table(box=SIMPLE, padding=(0, 1, 0, 0), title_justify="left")
+    for place, head in enumerate(heads):
+        table.add_column(head, justify="left" if place < words else "right", no_wrap=True)
     return table
 
 

@@ -15,6 +15,7 @@ from ultimate_deep.bundles.bundle import BundleContents, bundle_writer
 from ultimate_deep.bundles.predictor import Predictor
 from ultimate_deep.evaluation.assessment import Assessment
 from ultimate_deep.evaluation.json_safe import json_safe
+from ultimate_deep.evaluation.ledger.place import check_ledger
 from ultimate_deep.evaluation.reporting.json_report import write_json_report
 from ultimate_deep.evaluation.reporting.report import write_report
 from ultimate_deep.evaluation.verdict import Verdict
@@ -180,6 +181,7 @@ def run_experiment(
             "or leave it out: trials of a run's own are counted by themselves"
         )
     folder = folder or new_run_folder(config)
+    check_ledger()  # before the bars are read
     prepared = prepare(config, progress, market=market, steps=steps)
     prepared = dataclasses.replace(prepared, bars_given=market is not None)
     for note in TrialBook.opened(folder, prepared.market, config, tried=tried).check():

@@ -11,9 +11,10 @@ from rich.text import Text
 from ultimate_deep.evaluation.assessment import Assessment
 from ultimate_deep.evaluation.ledger.trial import TrialCount
 from ultimate_deep.evaluation.reporting.comparison_data import ComparisonData
-from ultimate_deep.experiments.finished import cell
+from ultimate_deep.experiments.finished import cell, named_rows
 from ultimate_deep.experiments.judging.rejudged import Rejudged
 from ultimate_deep.experiments.run import Run
+from ultimate_deep.machine.screen import whole_line
 
 COLUMNS = {
     "accuracy": "accuracy",
@@ -43,8 +44,8 @@ def render_summary(run: Run) -> Group:
     if math.isfinite(share):
         lines.append(Text(f"The model found {share:.0%} of the edge that this market has."))
     lines.append(render_ledger(outcome.trials))
-    lines.append(Text(f"Report: {run.folder / 'report.html'}"))
-    lines.append(Text(f"Bundle: {run.folder} (also {run.folder.parent / 'latest'})"))
+    lines.append(whole_line(f"Report: {run.folder / 'report.html'}"))
+    lines.append(whole_line(f"Bundle: {run.folder} (also {run.folder.parent / 'latest'})"))
     return Group(*lines)
 
 
@@ -80,18 +81,15 @@ def render_ledger(trials: TrialCount) -> Text:
 def render_comparison(data: ComparisonData) -> Group:
     """Return what is claimed of several models, and their figures."""
     where = "simulated bars, after costs" if data.simulated else "after costs"
-    table = Table(
-        title=f"Common test part, {where}", title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0)
+    table = named_rows(
+        ("", *COLUMNS, "verdict"),
+        [(one.name, *cells(one.metrics), one.verdict.kind) for one in data.models],
+        title=f"Common test part, {where}",
     )
-    table.add_column("")
-    for name in (*COLUMNS, "verdict"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for model in data.models:
-        table.add_row(model.name, *cells(model.metrics), model.verdict.kind)
-    lines: list[Text | Table] = [Text(data.finding, style=COLOURS[data.kind])]
+    lines = [Text(data.finding, style=COLOURS[data.kind])]
     if data.confidence_set is not None:
         lines.append(Text(f"- Not told from the best: {', '.join(data.confidence_set.included)}."))
-    lines += [Text(f"- {name}: p = {p:.3f}") for name, p in data.superior.items()]
+    lines += [whole_line(f"- {name}: p = {p:.3f}") for name, p in data.superior.items()]
     counted = [] if data.trials is None else [render_ledger(data.trials)]
     return Group(*lines, table, *counted)
 

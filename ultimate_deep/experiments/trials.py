@@ -18,17 +18,17 @@ from ultimate_deep.bundles.predictor import Predictor
 from ultimate_deep.evaluation.ledger.identity import DataIdentity
 from ultimate_deep.evaluation.ledger.known import KnownLedgers
 from ultimate_deep.evaluation.ledger.ledger import LedgerHead, TrialLedger
+from ultimate_deep.evaluation.ledger.place import LEDGER_FILE
 from ultimate_deep.evaluation.ledger.trial import Kind, Trial, TrialCount
 from ultimate_deep.evaluation.ledger.union import LedgerUnion
 from ultimate_deep.evaluation.significance.effective_trials import effective_trials_by_correlation
-from ultimate_deep.machine.home import home_file, home_folder, shown_path
+from ultimate_deep.machine.home import home_file
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.calibration import ThresholdChoice
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.judge import Judgement
 from ultimate_deep.training.result import FitResult
 
-LEDGER_FILE = "ledger.sqlite"
 KNOWN_FOLDER = "ledgers"
 _WITNESSES = ("metrics.json", "walk_forward.json")  # of runs
 _NOT_THE_TRIAL = ("name", "artifacts", "data", "baselines", "tables", "plugins")
@@ -209,22 +209,6 @@ def check_tried(tried: int) -> None:
 
 def _chosen(trial: Trial, many: int) -> Trial:
     return dataclasses.replace(trial, candidates=many, effective=float(many))
-
-
-def ledger_path() -> Path:
-    """Return where the user's ledger is, or will be with the first trial.
-
-    Raises:
-        HomeError: The user's folder is named by a relative path.
-    """
-    return home_folder() / LEDGER_FILE
-
-
-def ledger_sentence() -> str:
-    """Return where the user's ledger is and how many trials it holds, on all bars together."""
-    path = ledger_path()
-    trials = TrialLedger(path).head().trials if path.is_file() else 0
-    return f"Ledger: {shown_path(path)}, {trials:,} trials on all bars"
 
 
 def open_ledgers(folders: Sequence[Path] = ()) -> LedgerUnion:

@@ -32,12 +32,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         FileNotFoundError: The folder does not exist.
         IsADirectoryError: `path` is a folder.
     """
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"{path.name} is written into a folder that exists, got {path.parent}; create it first"
-        )
-    if path.is_dir() and not path.is_symlink():
-        raise IsADirectoryError(f"{path} is a folder; name a file in it")
+    check_file(path)
     draft = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}{_DRAFT}")
     try:
         yield draft
@@ -46,6 +41,21 @@ def whole_file(path: Path) -> Iterator[Path]:
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def check_file(path: Path) -> None:
+    """Refuse a path at which no file can appear.
+
+    Raises:
+        FileNotFoundError: The folder does not exist.
+        IsADirectoryError: `path` is a folder.
+    """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"{path.name} is written into a folder that exists, got {path.parent}; create it first"
+        )
+    if path.is_dir() and not path.is_symlink():
+        raise IsADirectoryError(f"{path} is a folder; name a file in it")
 
 
 def remove_drafts(folder: Path) -> None:

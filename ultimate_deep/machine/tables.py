@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ultimate_deep.machine.files import whole_file
+from ultimate_deep.machine.files import check_file, whole_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -13,15 +14,40 @@ if TYPE_CHECKING:
 TableFormat = Literal["csv", "parquet"]
 
 
+# Ends of a file's name, each with the format that is written for it.
+ENDS = (".csv", ".csv.gz", ".parquet")
+
+
+def check_table_file(path: Path) -> None:
+    """Refuse a file that no table can be written into, before it is computed.
+
+    Raises:
+        FileNotFoundError: Its folder does not exist.
+        IsADirectoryError: It is a folder.
+        ValueError: Its name ends otherwise than in one of `ENDS`.
+    """
+    if not path.name.endswith(ENDS):
+        raise ValueError(
+            f"a table is written as {', '.join(ENDS)}, got {path}; name it "
+            f"{path.name.partition('.')[0]}.csv"
+        )
+    check_file(path)
+
+
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a table as Parquet where the name ends in `.parquet`, as CSV otherwise.
+    """Write a table as CSV, plain or compressed, or as Parquet, as the file's name ends.
 
     Args:
-        path: File to write or to replace.
+        path: File to write or to replace, see `check_table_file`.
         table: Its index is not written.
     """
+    check_table_file(path)
     with whole_file(path) as draft:
         if path.suffix == ".parquet":
             table.to_parquet(draft, index=False)
+        elif path.suffix == ".gz":
+            # Without a time and the draft's name, so that equal tables are equal files.
+            with draft.open("wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
+                packed.write(table.to_csv(index=False).encode())
         else:
             table.to_csv(draft, index=False)

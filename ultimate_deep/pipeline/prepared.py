@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.preprocessing import RobustScaler
 
 from ultimate_deep.features import compute_features
+from ultimate_deep.features.registry import registry
 from ultimate_deep.market.labels import horizon_bars_of
 from ultimate_deep.market.market import Market, load_market
 from ultimate_deep.market.splits import Split
@@ -122,6 +123,8 @@ def prepare(
             that nobody has resolved.
     """
     _check_resolved(config)  # before the bars are read
+    if steps.features is None and config.features.names:
+        registry().choose(config.features.names)
     if market is None:
         market = _load(config, progress)
     count = sum(len(bars.frame) for bars in market.bars.values())

@@ -13,6 +13,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from ultimate_deep.bundles.bundle import Bundle
 from ultimate_deep.bundles.predicting import bundle_config
+from ultimate_deep.evaluation.ledger.place import ledger_path
 from ultimate_deep.experiments.experiment import prepare
 from ultimate_deep.experiments.exploring.bundle_importance import (
     bundle_importance,
@@ -26,7 +27,7 @@ from ultimate_deep.experiments.exploring.importance import (
     permutation_importance,
 )
 from ultimate_deep.experiments.exploring.report import render_exploration
-from ultimate_deep.experiments.trials import TrialBook, ledger_path
+from ultimate_deep.experiments.trials import TrialBook
 from ultimate_deep.market.config import DataConfig, LabelSpec
 from ultimate_deep.market.market import load_market
 from ultimate_deep.models.trees.registry import preset_config

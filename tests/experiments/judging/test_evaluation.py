@@ -16,12 +16,13 @@ from rich.console import Console, Group
 import ultimate_deep.experiments.judging.evaluation as evaluation_module
 from ultimate_deep.bundles.bundle import load_bundle
 from ultimate_deep.evaluation.ledger.ledger import LedgerError, TrialLedger
+from ultimate_deep.evaluation.ledger.place import LEDGER_FILE, ledger_path
 from ultimate_deep.evaluation.ledger.union import LedgerUnion
 from ultimate_deep.experiments.judging.comparing import compare_bundles
 from ultimate_deep.experiments.judging.evaluation import evaluate_bundle
 from ultimate_deep.experiments.run import Run, run_experiment
 from ultimate_deep.experiments.summary import render_comparison, render_summary
-from ultimate_deep.experiments.trials import LEDGER_FILE, TrialBook, ledger_path
+from ultimate_deep.experiments.trials import TrialBook
 from ultimate_deep.market.config import DataConfig
 from ultimate_deep.market.simulation_spec import AssetSpec, SimulationSpec
 from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig

@@ -14,7 +14,8 @@ from ultimate_deep.evaluation.leaks.config import LeakConfig
 from ultimate_deep.evaluation.leaks.detect import CHECKS, DATA_CHECKS, TRAINING_CHECKS
 from ultimate_deep.evaluation.reporting.leaks_page import leak_page
 from ultimate_deep.experiments.experiment import assemble
-from ultimate_deep.experiments.leaks.detection import free_folder, load_steps, write_leaks
+from ultimate_deep.experiments.leaks.asked import check_steps, free_folder, load_steps
+from ultimate_deep.experiments.leaks.detection import write_leaks
 from ultimate_deep.experiments.leaks.pipeline import (
     SurrogateConfig,
     _relabelled,
@@ -262,6 +263,8 @@ def test_steps_are_loaded_from_a_users_file(tmp_path):
     ):
         with pytest.raises(ValueError, match=rule):
             load_steps(wrong)
+    check_steps(f"{file}:absent")  # the file is there, and is not run to see what it holds
+    check_steps("json:steps")
 
 
 def test_a_users_file_never_stands_in_for_a_package(tmp_path):

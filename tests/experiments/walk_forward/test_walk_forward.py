@@ -14,10 +14,11 @@ from rich.console import Console
 
 import ultimate_deep.experiments.walk_forward.walk_forward as walk_module
 from ultimate_deep.evaluation.assessment import account_sharpe
+from ultimate_deep.evaluation.ledger.place import ledger_path
 from ultimate_deep.evaluation.schemes.purging import Spans
 from ultimate_deep.experiments.experiment import prepare
 from ultimate_deep.experiments.learners.net import Trainee
-from ultimate_deep.experiments.trials import TrialBook, ledger_path
+from ultimate_deep.experiments.trials import TrialBook
 from ultimate_deep.experiments.walk_forward.config import WalkForwardConfig
 from ultimate_deep.experiments.walk_forward.fold_splits import fold_split, make_scheme
 from ultimate_deep.experiments.walk_forward.folds import (

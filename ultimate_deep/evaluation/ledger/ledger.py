@@ -4,16 +4,17 @@ How often a data set was used decides how much a good result on it is worth (Bai
 Prado 2014, J. Portfolio Management 40(5): the deflated Sharpe ratio needs the number of trials).
 """
 
+from __future__ import annotations
+
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from ultimate_deep.evaluation.ledger import storage
-from ultimate_deep.evaluation.ledger.identity import DataIdentity
 from ultimate_deep.evaluation.ledger.storage import LedgerError, opened, row_hash, transaction
 from ultimate_deep.evaluation.ledger.trial import (
     RecordedTrial,
@@ -24,6 +25,9 @@ from ultimate_deep.evaluation.ledger.trial import (
     trial_to_json,
 )
 from ultimate_deep.evaluation.ledger.verification import check_records
+
+if TYPE_CHECKING:  # how many trials there are is known without pandas
+    from ultimate_deep.evaluation.ledger.identity import DataIdentity
 
 __all__ = ["LedgerError", "LedgerHead", "TrialLedger"]
 _MEMORY = ":memory:"

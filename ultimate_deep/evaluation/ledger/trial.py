@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Literal, get_args
 
-import numpy as np
-
 Kind = Literal["training", "tuning", "threshold", "test reading"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -165,6 +163,8 @@ def count_trials(recorded: Sequence[RecordedTrial], ledgers: tuple[str, ...] = (
         recorded: Trials in the order of time.
         ledgers: Files that they come from.
     """
+    import numpy as np
+
     distinct: dict[tuple[str, ...], RecordedTrial] = {}
     effective: dict[tuple[str, ...], float] = {}
     most: dict[tuple[str, ...], int] = {}

@@ -15,9 +15,9 @@ from rich.text import Text
 from scipy.stats import t as student
 
 from ultimate_deep.evaluation.json_safe import json_safe
+from ultimate_deep.evaluation.ledger.place import ledger_path
 from ultimate_deep.experiments.depths.comparison import Compared
 from ultimate_deep.experiments.depths.plots import plot_comparison
-from ultimate_deep.experiments.trials import ledger_path
 from ultimate_deep.machine.files import unfinished_folder, write_json
 from ultimate_deep.machine.home import shown_path
 

@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from rich.box import SIMPLE
-from rich.table import Table
 
 from ultimate_deep.bundles import files
 from ultimate_deep.bundles.bundle import Bundle, load_bundle
@@ -40,12 +38,14 @@ from ultimate_deep.experiments.ensembles.pooling import fit_pool
 from ultimate_deep.experiments.ensembles.stacking import fit_logistic_stack, fit_tree_stack
 from ultimate_deep.experiments.ensembles.two_stage import StoppingRows, fit_two_stage
 from ultimate_deep.experiments.experiment import Outcome, evaluate
+from ultimate_deep.experiments.finished import named_rows
 from ultimate_deep.experiments.judging.assessing import assess_outcome
 from ultimate_deep.experiments.reporting import report_data
 from ultimate_deep.experiments.run import Run, run_metrics
 from ultimate_deep.experiments.runs import new_run_folder, point_latest
 from ultimate_deep.experiments.trials import TrialBook
 from ultimate_deep.machine.files import whole_folder, write_json
+from ultimate_deep.machine.screen import Fitting
 from ultimate_deep.pipeline.calibration import log_loss_of_logits
 from ultimate_deep.pipeline.config import ModelConfig
 from ultimate_deep.pipeline.forecasts import judged_heads
@@ -163,16 +163,11 @@ def fit_combiner(members: Members, config: EnsembleConfig, progress: Progress) -
     return fit_two_stage(found, labels, features, members.rows.names, stopping)
 
 
-def render_members(run: Run) -> Table:
+def render_members(run: Run) -> Fitting:
     """Return what each member brings, for a rich console."""
-    table = Table(title="Members, on validation", title_justify="left", box=SIMPLE)
     found = pd.read_csv(run.folder / MEMBERS_FILE)
-    for name in found.columns:
-        text = name == "member"
-        table.add_column(name, no_wrap=not text, justify="left" if text else "right")
-    for row in found.itertuples(index=False):
-        table.add_row(*(_cell(value) for value in row))
-    return table
+    rows = [[_cell(value) for value in row] for row in found.itertuples(index=False)]
+    return named_rows(list(found.columns), rows, title="Members, on validation")
 
 
 def _cell(value: object) -> str:

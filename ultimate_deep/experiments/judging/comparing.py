@@ -15,6 +15,7 @@ from ultimate_deep.evaluation.reporting.comparison import write_comparison_repor
 from ultimate_deep.evaluation.reporting.comparison_data import ComparedModel, ComparisonData
 from ultimate_deep.evaluation.reporting.json_report import write_json_report
 from ultimate_deep.experiments.judging.assessing import assess_judged
+from ultimate_deep.experiments.judging.comparable import check_different
 from ultimate_deep.experiments.reporting import bar_facts
 from ultimate_deep.experiments.runs import new_run_folder
 from ultimate_deep.experiments.trials import TrialBook, record_reading
@@ -104,11 +105,7 @@ def compare_bundles(
 
 def _check(bundles: Sequence[AnyBundle], configs: Sequence[ExperimentConfig]) -> None:
     names = [bundle.folder.name for bundle in bundles]
-    if len(bundles) < 2 or len(set(names)) < len(names):
-        raise ValueError(
-            f"a comparison needs at least two different models, got {names}; name two or more "
-            "folders, each once"
-        )
+    check_different([bundle.folder.resolve().name for bundle in bundles])
     labels = {name: config.label for name, config in zip(names, configs, strict=True)}
     if len(set(labels.values())) > 1:
         raise ValueError(

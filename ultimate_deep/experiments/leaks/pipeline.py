@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -23,9 +22,10 @@ from ultimate_deep.experiments.experiment import (
     evaluate,
     prepare_rows,
 )
+from ultimate_deep.experiments.leaks.asked import SurrogateConfig
 from ultimate_deep.experiments.learners.registry import learner_of, resolved
 from ultimate_deep.market.market import Market
-from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig
+from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.inputs.config import InputConfig
 from ultimate_deep.pipeline.inputs.tables import InputTable, InputTables
 from ultimate_deep.pipeline.prepared import model_tables, resolved_inputs
@@ -34,38 +34,6 @@ from ultimate_deep.pipeline.steps import Steps
 from ultimate_deep.pipeline.targets import FLAT
 from ultimate_deep.training.backend import many_models
 from ultimate_deep.training.progress import Progress
-
-
-@dataclass(frozen=True, kw_only=True)
-class SurrogateConfig:
-    """The small model that stands in for the bundle's own, which may take hours to train.
-
-    Whether a step before or after the model leaks does not depend on the model. It is fed what the
-    model is fed: windows, coarse bars and pictures, flattened, but no clock.
-
-    Args:
-        model: Name of a registered model.
-        epochs: Passes over the training part.
-        learning_rate: Peak learning rate; high, since passes are few.
-    """
-
-    model: str = "mlp"
-    epochs: int = 3
-    learning_rate: float = 2e-3
-
-    def __post_init__(self) -> None:
-        if self.epochs < 1:
-            raise ValueError(f"surrogate epochs are at least 1, got {self.epochs}; use e.g. 3")
-
-    def applied(self, config: ExperimentConfig) -> ExperimentConfig:
-        """Return the experiment with this model, and without baselines."""
-        fit = dataclasses.replace(
-            config.fit, epochs=self.epochs, learning_rate=self.learning_rate, precision="float32"
-        )
-        kind = resolved(config).inputs.kind
-        inputs = dataclasses.replace(config.inputs, kind="window" if kind == "episodic" else kind)
-        model = ModelConfig(name=self.model)
-        return dataclasses.replace(config, model=model, inputs=inputs, fit=fit, baselines=False)
 
 
 class ExperimentPipeline:

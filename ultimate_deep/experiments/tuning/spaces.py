@@ -29,7 +29,23 @@ def tuned_space(config: ExperimentConfig, fields: Sequence[str] = ()) -> SearchS
     Raises:
         ValueError: A name that cannot be searched.
     """
-    declared = {MODEL + name: entry for name, entry in search_space(config.model.name).items()}
+    return chosen_space(search_space(config.model.name), config, fields)
+
+
+def chosen_space(
+    declared: SearchSpace, config: ExperimentConfig, fields: Sequence[str] = ()
+) -> SearchSpace:
+    """Return what is searched of the ranges that a model declares; see `tuned_space`.
+
+    Args:
+        declared: Ranges by the names of the model's options.
+        config: The experiment; options given to its model by hand are held fixed.
+        fields: Names such as `model.width`; empty means all.
+
+    Raises:
+        ValueError: A name that cannot be searched.
+    """
+    declared = {MODEL + name: entry for name, entry in declared.items()}
     known = declared | {FIT + name: entry for name, entry in FIT_SPACE.items()}
     if unknown := sorted(set(fields) - set(known)):
         raise ValueError(

@@ -27,7 +27,7 @@ from ultimate_deep.experiments.runs import new_run_folder, newest_unfinished, st
 from ultimate_deep.experiments.trials import TrialBook
 from ultimate_deep.experiments.tuning.search import Found, search
 from ultimate_deep.experiments.tuning.searcher import Rung, Searcher, build_searcher, search_task
-from ultimate_deep.experiments.tuning.tune_config import TuneConfig
+from ultimate_deep.experiments.tuning.tune_config import TuneConfig, tuned_name
 from ultimate_deep.machine.files import UNFINISHED, unfinished_folder, write_json
 from ultimate_deep.models.search_space import SearchSpace
 from ultimate_deep.pipeline.config import ExperimentConfig
@@ -35,7 +35,6 @@ from ultimate_deep.training.loop.checkpoint import has_checkpoint
 from ultimate_deep.training.loop.plan import Plan
 from ultimate_deep.training.progress import Progress
 
-NAME_PREFIX = "tuned-"
 SEARCH_FILE = "search.json"
 SEARCH_FOLDER = "search"
 TRIALS_FILE = "trials.csv"
@@ -109,7 +108,7 @@ def tune_experiment(
         ValueError: Bad bars or configuration, a failed trial, or another search's files.
         Interrupted: Ctrl-C or SIGTERM, after a checkpoint.
     """
-    name = NAME_PREFIX + config.name.removeprefix(NAME_PREFIX)
+    name = tuned_name(config.name)
     config = dataclasses.replace(config, name=name)
     folder = new_run_folder(config)
     if resume:

@@ -13,6 +13,7 @@ else:
     # The command line offers what is registered.
     SearcherName = Literal[tuple(SEARCHERS)]
 
+NAME_PREFIX = "tuned-"
 # What holds for every search; each searcher says which of the others it reads.
 EVERY_SEARCH = ("search", "epochs", "objective", "fields")
 
@@ -55,6 +56,11 @@ class TuneConfig:
                 raise ValueError(f"tune.{name} must be at least 1, got {value}; leave it out")
         if self.factor < 2:
             raise ValueError(f"tune.factor must be at least 2, got {self.factor}; use e.g. 3")
+
+
+def tuned_name(name: str) -> str:
+    """Return what the run of a search over the experiment called `name` is called."""
+    return NAME_PREFIX + name.removeprefix(NAME_PREFIX)
 
 
 def unread_settings(tune: TuneConfig, reads: Collection[str]) -> dict[str, Any]:

@@ -42,6 +42,7 @@ from ultimate_deep.experiments.walk_forward.tables import (
 )
 from ultimate_deep.experiments.walk_forward.walk_forward import Walked
 from ultimate_deep.machine.files import unfinished_folder, write_json
+from ultimate_deep.machine.screen import whole_line
 from ultimate_deep.pipeline.judge import Judgement
 
 NOT_A_TRADER = (
@@ -115,7 +116,7 @@ def render_walk_summary(walked: Walked) -> Group:
     said = [one.sentence for one in _cautions(walked)] + [deflated_sentence(sharpe)]
     lines += [Text(f"- {sentence}") for sentence in said if sentence]
     lines += [Text(), _screen_table(walked), render_ledger(walked.trials)]
-    lines.append(Text(f"Report: {walked.folder / 'report.html'}"))
+    lines.append(whole_line(f"Report: {walked.folder / 'report.html'}"))
     return Group(*lines)
 
 

@@ -1,0 +1,43 @@
+"""Tables as files: the format is that of the name, and a name without one is refused."""
+
+import gzip
+
+import pandas as pd
+import pytest
+
+from ultimate_deep.machine.tables import ENDS, check_table_file, write_table
+
+TABLE = pd.DataFrame({"a": [1, 2], "b": [0.5, -0.5]})
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_file_holds_what_its_name_says(tmp_path, end):
+    path = tmp_path / f"out{end}"
+    write_table(path, TABLE)
+    read = pd.read_parquet if end == ".parquet" else pd.read_csv
+    pd.testing.assert_frame_equal(read(path), TABLE)
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_compressed_table_is_compressed_and_the_same_each_time(tmp_path):
+    first, second = tmp_path / "a.csv.gz", tmp_path / "b.csv.gz"
+    write_table(first, TABLE)
+    write_table(second, TABLE)
+    assert gzip.decompress(first.read_bytes()).startswith(b"a,b\n")
+    assert first.read_bytes() == second.read_bytes()
+    assert first.read_bytes()[4:8] == bytes(4)  # where gzip has the time
+
+
+@pytest.mark.parametrize("name", ["o.xlsx", "o", "o.csv.zip", "o.parquet.gz", "o.gz"])
+def test_what_is_not_written_is_refused(tmp_path, name):
+    with pytest.raises(ValueError, match=rf"\.csv, \.csv\.gz, \.parquet, got .*{name}; .* o\.csv"):
+        write_table(tmp_path / name, TABLE)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_not_there_is_refused_before_anything_is_computed(tmp_path):
+    with pytest.raises(FileNotFoundError, match="create it first"):
+        check_table_file(tmp_path / "absent" / "o.csv")
+    (tmp_path / "o.csv").mkdir()
+    with pytest.raises(IsADirectoryError, match="name a file in it"):
+        check_table_file(tmp_path / "o.csv")

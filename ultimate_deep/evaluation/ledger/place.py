@@ -1,0 +1,41 @@
+"""Where the user's own ledger is, whether it can be written, and how much it holds."""
+
+from pathlib import Path
+
+from ultimate_deep.evaluation.ledger.ledger import TrialLedger
+from ultimate_deep.machine.home import home_file, home_folder, shown_path
+
+LEDGER_FILE = "ledger.sqlite"
+
+
+def ledger_path() -> Path:
+    """Return where the user's ledger is, or will be with the first trial.
+
+    Raises:
+        HomeError: The user's folder is named by a relative path.
+    """
+    return home_folder() / LEDGER_FILE
+
+
+def ledger_sentence() -> str:
+    """Return where the user's ledger is and how many trials it holds, on all bars together.
+
+    Raises:
+        HomeError: The user's folder is named by a relative path.
+        LedgerError: The file is no ledger.
+    """
+    path = ledger_path()
+    trials = TrialLedger(path).head().trials if path.is_file() else 0
+    return f"Ledger: {shown_path(path)}, {trials:,} trials on all bars"
+
+
+def check_ledger() -> None:
+    """Refuse a ledger that no trial can be written into, before minutes of work.
+
+    Raises:
+        HomeError: The user's folder cannot be written, or is named by a relative path.
+        LedgerError: The file is no ledger.
+    """
+    path = home_file(LEDGER_FILE)
+    if path.is_file():
+        TrialLedger(path).head()
