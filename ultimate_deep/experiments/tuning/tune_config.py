@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ultimate_deep.experiments.tuning.registry import SEARCHERS, check_searcher
+from ultimate_deep.machine.fields import check_fields
 
 if TYPE_CHECKING:
     SearcherName = str
@@ -48,6 +49,7 @@ class TuneConfig:
     fields: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        check_fields(self, "tune")
         check_searcher(self.search)
         for name in ("trials", "epochs", "iterations"):
             value = getattr(self, name)
