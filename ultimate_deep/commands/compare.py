@@ -16,6 +16,7 @@ from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.parser import parse
 from ultimate_deep.commands.running import started
 from ultimate_deep.commands.settings import bundle_to_use, comparison_parser
+from ultimate_deep.machine.places import check_places
 
 
 def parser() -> CommandParser:
@@ -27,6 +28,8 @@ def main(arguments: Sequence[str]) -> None:
     """Parse, compare, write, print."""
     options = parse(parser(), arguments).options
     folders = [bundle_to_use(name, options.artifacts) for name in options.bundles]
+    if folders:
+        check_places(artifacts=folders[0].resolve().parent, named="the first bundle's folder")
     console = started()
     from ultimate_deep.bundles.bundle import load_any
     from ultimate_deep.experiments.judging.comparing import compare_bundles

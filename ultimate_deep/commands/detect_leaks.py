@@ -27,10 +27,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ultimate_deep.commands.command_parser import CommandParser
+from ultimate_deep.commands.known_models import model_declared
 from ultimate_deep.commands.parser import parse
 from ultimate_deep.commands.running import started
 from ultimate_deep.commands.settings import bundle_parser, bundle_to_use
 from ultimate_deep.evaluation.leaks.config import LeakConfig
+from ultimate_deep.machine.places import check_places
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -59,6 +61,9 @@ def main(arguments: Sequence[str]) -> None:
     """Parse, examine, print, write; exit status 1 where something leaks."""
     options = parse(parser(), arguments).options
     bundled = bundle_to_use(options.bundle, options.artifacts)
+    model_declared(options.model)
+    written = Path(options.output or bundled.resolve()).parent
+    check_places(artifacts=written, ledger=False, named="output's folder")
     console = started()
     from ultimate_deep.bundles.bundle import load_bundle
     from ultimate_deep.evaluation.leaks.detect import CHECKS, DATA_CHECKS

@@ -19,10 +19,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from jsonargparse import Namespace
+
 from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.parser import parse
 from ultimate_deep.commands.settings import bundle_to_use
 from ultimate_deep.experiments.exploring.config import ExplorationConfig
+from ultimate_deep.machine.places import check_places
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,6 +39,7 @@ def parser() -> CommandParser:
         "explore",
         __doc__,
         first=("data.path", "bundle", "label.horizon_bars", "artifacts", "config"),
+        builds=exploration_of,
     )
     made.add_argument("--config", action="config", help="YAML file of these settings")
     made.add_argument("--bundle", help="A finished run, for importance: folder or name")
@@ -43,12 +47,18 @@ def parser() -> CommandParser:
     return made
 
 
+def exploration_of(options: Namespace) -> ExplorationConfig:
+    """Return the `ExplorationConfig` among parsed options."""
+    names = ExplorationConfig.__dataclass_fields__
+    return ExplorationConfig(**{name: options[name] for name in names})
+
+
 def main(arguments: Sequence[str]) -> None:
     """Parse, explore, write, print the verdict."""
     options = parse(parser(), arguments).options
-    names = ExplorationConfig.__dataclass_fields__
-    config = ExplorationConfig(**{name: options[name] for name in names})
+    config = exploration_of(options)
     folder = bundle_to_use(options.bundle, config.artifacts) if options.bundle else None
+    check_places(artifacts=config.artifacts, ledger=folder is not None)
     from rich.console import Console
 
     from ultimate_deep.experiments.exploring.files import write_exploration

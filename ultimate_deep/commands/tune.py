@@ -22,6 +22,7 @@ from ultimate_deep.commands.parser import parse
 from ultimate_deep.commands.running import run_planned, started
 from ultimate_deep.commands.settings import experiment_of, experiment_parser
 from ultimate_deep.experiments.tuning.tune_config import TuneConfig
+from ultimate_deep.machine.places import check_places
 
 
 def parser() -> CommandParser:
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str]) -> None:
     """Parse, search, print trials and summary."""
     parsed = parse(parser(), arguments)
     options = parsed.options
+    check_places(artifacts=options.artifacts)
     console = started()
     from ultimate_deep.experiments.summary import render_summary
     from ultimate_deep.experiments.tuning.tables import render_search_plan, render_trials

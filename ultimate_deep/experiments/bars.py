@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ultimate_deep.experiments import given
-from ultimate_deep.machine.fields import fitted
+from ultimate_deep.machine.fields import fitted, fitted_fields
 from ultimate_deep.market.config import DataConfig, LabelSpec
 from ultimate_deep.market.simulation_spec import SimulationSpec
 
@@ -63,10 +63,12 @@ def read_bars(
             f"path names a file, a folder or several files, got {type(path).__name__}; a DataFrame "
             "is not read but given as it is, to run, judge or compute_features"
         )
-    data = DataConfig(
-        path=tuple(map(str, paths)), format=format, symbol=symbol, interval=interval,
-        session=session, timezone=timezone, price_scale=price_scale, repair=repair,
-    )  # fmt: skip
+    asked: dict[str, Any] = {
+        "path": given.given_names("path", paths), "format": format, "symbol": symbol,
+        "interval": interval, "session": session, "timezone": timezone,
+        "price_scale": price_scale, "repair": repair,
+    }  # fmt: skip
+    data = DataConfig(**fitted_fields(DataConfig, asked, ""))
     from ultimate_deep.market.market import load_market
 
     return load_market(data, LabelSpec())

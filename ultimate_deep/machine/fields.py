@@ -60,6 +60,25 @@ def check_field(part: Any, name: str, where: str = "") -> None:
         object.__setattr__(part, name, found)
 
 
+def fitted_fields(kind: Any, values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return some fields' values as the class of a dataclass says they are.
+
+    Args:
+        kind: Class that has these fields.
+        values: Values by name.
+        where: What comes before a field's name in messages; may be empty.
+
+    Raises:
+        TypeError: A value of another kind than its annotation.
+        ValueError: A number that is not finite, or none of the choices.
+    """
+    hints, prefix = _hints(kind), f"{where}." if where else ""
+    return {
+        name: fitted(prefix + name, value, hints[name][0], default=hints[name][1])
+        for name, value in values.items()
+    }
+
+
 def fitted(name: str, value: Any, hint: Any, *, default: Any = NOTHING, remedy: str = "") -> Any:
     """Return a value as its annotation says it is.
 

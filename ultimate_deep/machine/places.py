@@ -11,7 +11,7 @@ from ultimate_deep.machine.home import home_file
 # The user's ledger of trials, in the user's own folder.
 LEDGER_FILE = "ledger.sqlite"
 # A run's folder adds its time to the name, and file systems end names at 255 bytes.
-_LONGEST = 150
+_LONGEST = 200
 _NOT_IN_NAMES = frozenset('/\\.*?[]<>:|"')
 
 
@@ -81,13 +81,14 @@ def _check_folder(folder: Path, named: str) -> None:
         nearest = nearest.parent
     remedy = "name another folder, which can be written"
     if not nearest.is_dir():
-        raise PlaceError(f"{named} must be a folder, got {folder}, and {nearest} is none; {remedy}")
+        what = "it is a file" if nearest == folder else f"{nearest} is a file"
+        raise PlaceError(f"{named} must be a folder, got {folder}, and {what}; {remedy}")
     try:
         _try_writing(nearest)
     except OSError as error:
-        where = folder if nearest == folder else f"{folder} inside {nearest}"
         raise PlaceError(
-            f"{named} must be a folder that can be written, got {where}: {error.strerror}; {remedy}"
+            f"{named} must be a folder that can be written, got {folder}, and nothing can be "
+            f"written into {nearest} ({error.strerror}); {remedy}"
         ) from error
 
 
@@ -104,8 +105,8 @@ def _check_file(path: Path) -> None:
         _try_writing(path.parent)
     except OSError as error:
         raise PlaceError(
-            f"output must be in a folder that can be written, got {path}: {error.strerror}; "
-            f"{remedy}"
+            f"output must be in a folder that can be written, got {path}, and nothing can be "
+            f"written into {path.parent} ({error.strerror}); {remedy}"
         ) from error
 
 
