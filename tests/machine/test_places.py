@@ -23,7 +23,7 @@ def test_what_can_be_written_is_left_as_it_is(tmp_path):
 
 def test_a_file_is_no_folder_and_a_folder_no_file(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(PlaceError, match=r"artifacts must be a folder, got .*file, and it is a fil"):
+    with pytest.raises(PlaceError, match=r"artifacts must be a folder, got .*, and it is a file"):
         check_places(artifacts=tmp_path / "file")
     with pytest.raises(PlaceError, match=r"got .*deeper, and .*file is a file; name another"):
         check_places(artifacts=tmp_path / "file" / "deeper")
