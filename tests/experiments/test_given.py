@@ -44,7 +44,7 @@ INPUTS = {"features": (8,)}
         (lambda: ud.backtest("nowhere", period="tst"), "period must be one of .*'test'.*'tst'"),
         (lambda: ud.run("x"), "config must be an ExperimentConfig, got 'x'; give e.g."),
         (lambda: ud.run({"model": "mlp"}), r"got .*'mlp'.*; give ud.ExperimentConfig\(\*\*config"),
-        (lambda: ud.run(steps=3), r"steps must be Steps, got 3; give e.g. Steps\("),
+        (lambda: ud.run(steps=3), r"steps must be Steps, got 3; give for example Steps\("),
         (lambda: ud.run(net="x"), "net must be a keras.Model, got 'x'"),
         (lambda: ud.run(bars="x"), "bars are what read_bars gives"),
         (lambda: ud.run(tried="x"), "tried must be a whole number, got 'x'"),

@@ -13,7 +13,7 @@ from ultimate_deep.commands.suggestions import did_you_mean
 from ultimate_deep.machine.fields import meant, words
 
 if TYPE_CHECKING:
-    from ultimate_deep.commands.command_parser import CommandParser
+    from jsonargparse import ArgumentParser
 
 _OF_VALUE = re.compile(r'Parser key "([^"]+)":.*?(?:Got|Given) value: ?(.*)', re.DOTALL)
 _OF_PART = re.compile(r'Parser key "([^"]+)":\s*Unable to load config \'?([^\'\n]*)')
@@ -26,7 +26,7 @@ _REQUIRED = re.compile(r'(?:Key|Option) "([^"]+)" is required')
 _PRINTED = re.compile(r'Invalid option "([^"]*)" for --print_config')
 
 
-def in_words(parser: CommandParser, message: str) -> str:
+def in_words(parser: ArgumentParser, message: str) -> str:
     """Return what a parsing library said in the words of this program, else as it is."""
     if found := _OF_PART.search(message):
         return _part_message(f"--{found[1]}", _read(found[2]), found[1])
@@ -53,7 +53,7 @@ def in_words(parser: CommandParser, message: str) -> str:
     return re.sub(r'Parser key "([^"]+)":\s*', r"--\1: ", message)
 
 
-def check_file(parser: CommandParser, path: str) -> dict[str, Any]:
+def check_file(parser: ArgumentParser, path: str) -> dict[str, Any]:
     """Return the settings of a YAML file, refusing names that are none.
 
     Args:
@@ -98,7 +98,7 @@ def check_file(parser: CommandParser, path: str) -> dict[str, Any]:
 _LIST = "; --help.all lists them"
 
 
-def options_of(parser: CommandParser) -> list[str]:
+def options_of(parser: ArgumentParser) -> list[str]:
     """Return every option that may be given, as it is typed."""
     hidden = ("--help", "-h", "--print_config")
     return [
@@ -111,7 +111,7 @@ def options_of(parser: CommandParser) -> list[str]:
     ]
 
 
-def _names_a_file(parser: CommandParser, name: str) -> bool:
+def _names_a_file(parser: ArgumentParser, name: str) -> bool:
     """Whether an option such as `--fit` takes a file of the settings that begin with it."""
     inner = f"{name}."
     return any(one.startswith(inner) for one in parser._option_string_actions)
@@ -143,7 +143,7 @@ def _part_message(shown: str, value: Any, name: str) -> str:
     )
 
 
-def _value_message(parser: CommandParser, name: str, given: str) -> str:
+def _value_message(parser: ArgumentParser, name: str, given: str) -> str:
     action = parser._option_string_actions.get(f"--{name}")
     hint = getattr(action, "_typehint", None) or getattr(action, "type", None)
     if action is None or hint is None:
@@ -157,7 +157,7 @@ def _rule(hint: Any) -> str:
     return words(hint).replace("'", "").replace("None", "null")
 
 
-def _remedy(parser: CommandParser, name: str, value: Any, hint: Any) -> str:
+def _remedy(parser: ArgumentParser, name: str, value: Any, hint: Any) -> str:
     for option in (hint, *get_args(hint)):
         if get_origin(option) is Literal and isinstance(value, str):
             choices = [one for one in get_args(option) if isinstance(one, str)]
@@ -170,7 +170,7 @@ def _remedy(parser: CommandParser, name: str, value: Any, hint: Any) -> str:
     return _example(parser, name)
 
 
-def _example(parser: CommandParser, name: str) -> str:
+def _example(parser: ArgumentParser, name: str) -> str:
     """Return how an option is given, with its default where that says something."""
     action = parser._option_string_actions.get(f"--{name}")
     default = getattr(action, "default", None)

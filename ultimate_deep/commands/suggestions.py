@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ultimate_deep.commands.command_parser import CommandParser
+    from jsonargparse import ArgumentParser
 
 
-def check_options(parser: CommandParser, arguments: Sequence[str]) -> None:
+def check_options(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     """Refuse an option that the parser does not have.
 
     Raises:

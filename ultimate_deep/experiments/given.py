@@ -46,7 +46,7 @@ def given_steps(steps: Any) -> Steps:
     """
     from ultimate_deep.pipeline.steps import Steps
 
-    remedy = "give e.g. Steps(scale=my_scaler), from ultimate_deep.pipeline"
+    remedy = "give for example Steps(scale=my_scaler), from ultimate_deep.pipeline"
     return Steps() if steps is None else _instance("steps", steps, Steps, "Steps", remedy)
 
 
@@ -115,7 +115,7 @@ def given_count(name: str, value: Any, *, example: int = 1) -> int:
     """
     found = fitted(name, value, int, default=example)
     if found < 1:
-        raise ValueError(f"{name} must be at least 1, got {found}; give e.g. {example}")
+        raise ValueError(f"{name} must be at least 1, got {found}; give for example {example}")
     return found
 
 
@@ -198,7 +198,7 @@ def given_text(name: str, text: Any, *, example: str) -> str:
     """
     found = fitted(name, text, str, default=example)
     if not found.strip():
-        raise ValueError(f"{name} must not be empty, got {found!r}; give e.g. {example!r}")
+        raise ValueError(f"{name} must not be empty, got {found!r}; give for example {example!r}")
     return found
 
 

@@ -12,7 +12,7 @@ import math
 import numbers
 import os
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -32,7 +32,7 @@ class _MisfitError(Exception):
         self.kind = kind
 
 
-def check_fields(part: Any, where: str = "") -> None:
+def check_fields(part: Any, where: str = "", *, but: Collection[str] = ()) -> None:
     """Check every field of a frozen dataclass, and put what was converted in its place.
 
     A list becomes a tuple, a mapping the part that it describes, a number of NumPy Python's own,
@@ -42,18 +42,22 @@ def check_fields(part: Any, where: str = "") -> None:
     Args:
         part: Instance whose fields have been set, in its `__post_init__`.
         where: What comes before a field's name in messages, such as `fit`.
+        but: Fields that the class checks by itself, as their choices may grow.
 
     Raises:
         TypeError: A value of another kind than its annotation.
         ValueError: A number that is not finite, or none of the choices.
     """
-    for name in _hints(type(part)):
-        check_field(part, name, where)
+    kind: Any = type(part)
+    for name in _hints(kind):
+        if name not in but:
+            check_field(part, name, where)
 
 
 def check_field(part: Any, name: str, where: str = "") -> None:
     """Check one field as `check_fields` does all of them."""
-    hint, default = _hints(type(part))[name]
+    kind: Any = type(part)
+    hint, default = _hints(kind)[name]
     value = getattr(part, name)
     found = fitted(f"{where}.{name}" if where else name, value, hint, default=default)
     if found is not value:
@@ -199,11 +203,7 @@ def _hints(kind: Any) -> dict[str, tuple[Any, Any]]:
 
 
 def _fit(name: str, value: Any, hint: Any) -> Any:
-    """Return the value, converted where nothing is lost by it.
-
-    Raises:
-        _MisfitError: It does not fit.
-    """
+    """Return the value, converted where nothing is lost by it; else `_MisfitError` is raised."""
     origin = get_origin(hint)
     if hint is Any:
         return value

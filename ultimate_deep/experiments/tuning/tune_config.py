@@ -49,8 +49,8 @@ class TuneConfig:
     fields: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check_fields(self, "tune")
-        check_searcher(self.search)
+        check_searcher(self.search)  # another one may have been registered since
+        check_fields(self, "tune", but=("search",))
         for name in ("trials", "epochs", "iterations"):
             value = getattr(self, name)
             if value is not None and value < 1:
