@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ultimate_deep.commands.command_parser import CommandParser
+from ultimate_deep.commands.command_parser import CommandParser, refuse
 from ultimate_deep.commands.known_models import model_declared
 from ultimate_deep.commands.parser import parse
 from ultimate_deep.commands.running import started
@@ -59,7 +59,10 @@ def parser() -> CommandParser:
 
 def main(arguments: Sequence[str]) -> None:
     """Parse, examine, print, write; exit status 1 where something leaks."""
-    options = parse(parser(), arguments).options
+    made = parser()
+    options = parse(made, arguments).options
+    if options.epochs < 1:
+        refuse(made, f"--epochs must be at least 1, got {options.epochs}; give e.g. --epochs 3")
     bundled = bundle_to_use(options.bundle, options.artifacts)
     model_declared(options.model)
     written = Path(options.output or bundled.resolve()).parent

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ultimate_deep.commands.command_parser import CommandParser
+from ultimate_deep.commands.command_parser import CommandParser, refuse
 from ultimate_deep.commands.parser import parse
 from ultimate_deep.commands.running import started
 from ultimate_deep.commands.settings import bundle_parser, bundle_to_use
@@ -32,7 +32,10 @@ def parser() -> CommandParser:
 
 def main(arguments: Sequence[str]) -> None:
     """Parse, predict, write."""
-    options = parse(parser(), arguments).options
+    made = parser()
+    options = parse(made, arguments).options
+    if options.passes < 0:
+        refuse(made, f"--passes must be at least 0, got {options.passes}; give e.g. --passes 30")
     folder = bundle_to_use(options.bundle, options.artifacts)
     check_places(output=options.output, ledger=False)
     console = started()

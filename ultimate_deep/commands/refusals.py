@@ -22,7 +22,7 @@ _LINKED = re.compile(r'Linked "([^"]+)" must be given via "([^"]+)"')
 _ONE_MISSING = re.compile(r"argument (--[\w.-]+)\S*: expected (?:one|at least one) argument")
 _ONE_TOO_MANY = re.compile(r"argument (--[\w.-]+)\S*: ignored explicit argument '(.*)'")
 _STRAY = re.compile(r"unrecognized arguments: (\S+)")
-_REQUIRED = re.compile(r'(?:Key|Option) "([^"]+)" is required')
+_REQUIRED = re.compile(r"(?:the following arguments are required: |Key \")([\w.]+)")
 _PRINTED = re.compile(r'Invalid option "([^"]*)" for --print_config')
 
 

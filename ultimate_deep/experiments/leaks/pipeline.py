@@ -24,6 +24,7 @@ from ultimate_deep.experiments.experiment import (
     prepare_rows,
 )
 from ultimate_deep.experiments.learners.registry import learner_of, resolved
+from ultimate_deep.machine.fields import check_fields
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig
 from ultimate_deep.pipeline.inputs.config import InputConfig
@@ -54,6 +55,7 @@ class SurrogateConfig:
     learning_rate: float = 2e-3
 
     def __post_init__(self) -> None:
+        check_fields(self, "surrogate")
         if self.epochs < 1:
             raise ValueError(f"surrogate epochs are at least 1, got {self.epochs}; use e.g. 3")
 
