@@ -62,6 +62,8 @@ def run(
         The run: `verdict`, `figures`, `equity`, `trades`, and the paths `report` and `folder`.
 
     Raises:
+        PlaceError: The folder of the runs cannot be written.
+        TypeError: An argument of another kind, or a step that returns something else.
         ValueError: Bad bars or configuration.
 
     Example:
@@ -221,6 +223,7 @@ def judge(
         What was found: `verdict`, `figures`, `equity`, `trades`, `report(path)`, `save(folder)`.
 
     Raises:
+        TypeError: An argument of another kind.
         ValueError: Predictions that are none, or that know too much; naming them and a remedy.
 
     Example:

@@ -6,8 +6,6 @@ import os
 import tempfile
 from pathlib import Path
 
-from ultimate_deep.machine.home import home_file
-
 # The user's ledger of trials, in the user's own folder.
 LEDGER_FILE = "ledger.sqlite"
 # A run's folder adds its time to the name, and file systems end names at 255 bytes.
@@ -43,6 +41,9 @@ def check_places(
     if output is not None:
         _check_file(Path(output))
     if ledger:
+        # Not at the top: names are checked for every `--help`, which need not wait for it.
+        from ultimate_deep.machine.home import home_file
+
         home_file(LEDGER_FILE)
 
 
