@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Literal
+
 from ultimate_deep.machine.fields import check_fields
 
 Period = Literal["auto", "year", "quarter", "month", "week", "day"]
