@@ -22,15 +22,14 @@ from typing import TYPE_CHECKING, Any
 from wrapt import register_post_import_hook
 
 if TYPE_CHECKING:
+    from ultimate_deep.experiments.bars import read_bars, simulate_bars
     from ultimate_deep.experiments.face import (
         backtest,
         hypermodel,
         judge,
         load,
         predict,
-        read_bars,
         run,
-        simulate_bars,
     )
     from ultimate_deep.experiments.preparing import prepare
     from ultimate_deep.features.compute import compute_features
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+_BARS = "ultimate_deep.experiments.bars"
 _FACE = "ultimate_deep.experiments.face"
 _HOMES = {
     "ExperimentConfig": "ultimate_deep.pipeline.config",
@@ -52,9 +52,9 @@ _HOMES = {
     "load": _FACE,
     "predict": _FACE,
     "prepare": "ultimate_deep.experiments.preparing",
-    "read_bars": _FACE,
+    "read_bars": _BARS,
     "run": _FACE,
-    "simulate_bars": _FACE,
+    "simulate_bars": _BARS,
 }
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from ultimate_deep.machine.fields import check_fields
+
 Period = Literal["auto", "year", "quarter", "month", "week", "day"]
 Method = Literal["spearman", "pearson"]
 
@@ -29,6 +31,7 @@ class ScoringConfig:
     correction: Literal["bh", "by"] = "bh"
 
     def __post_init__(self) -> None:
+        check_fields(self, "scoring")
         if self.least_rows < 3:
             raise ValueError(f"least_rows must be at least 3, got {self.least_rows}; use e.g. 50")
         if not 0.0 < self.false_discovery_rate < 1.0:
@@ -56,6 +59,7 @@ class SelectionConfig:
     collinear_correlation: float = 0.95
 
     def __post_init__(self) -> None:
+        check_fields(self, "selection")
         if not 0.5 < self.constant_share <= 1.0:
             raise ValueError(
                 f"constant_share is a share in (0.5, 1], got {self.constant_share}; use e.g. 0.999"

@@ -218,3 +218,81 @@ def test_a_ledger_that_cannot_be_written_is_refused_before_anything_is_loaded(
     assert status == 1
     assert "/dev/null/nowhere/ledger.sqlite must be a file that can be written" in text
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+@pytest.fixture
+def never_loaded(monkeypatch):
+    """Fails where the backend is loaded or bars are read."""
+
+    def loaded(*given, **named):
+        raise AssertionError("the work began")
+
+    monkeypatch.setattr("ultimate_deep.training.backend.start_up", loaded)
+    monkeypatch.setattr("ultimate_deep.market.market.load_market", loaded)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "--yes"],
+        ["train", "--model", "mlp", "--yes"],
+        ["tune", "--model", "mlp", "--yes"],
+        ["walk-forward", "--quick"],
+        ["ensemble", "--members", "[mlp, linear]", "--yes"],
+        ["explore"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_artifacts_that_are_a_file_are_found_before_anything(
+    said, never_loaded, tmp_path, arguments
+):
+    (tmp_path / "file").write_text("")
+    status, text = said(*arguments, "--artifacts", str(tmp_path / "file"))
+    assert status == 1
+    assert "artifacts must be a folder, got" in text
+    assert "it is a file; name another folder" in text
+
+
+def test_other_places_are_found_before_anything_too(
+    said, never_loaded, artifacts, tmp_path, monkeypatch
+):
+    bundle = ("--bundle", str(artifacts / "latest"))
+    absent = str(tmp_path / "absent" / "x.csv")
+    (tmp_path / "file").write_text("")
+    inside = str(tmp_path / "file" / "new")
+    status, text = said("predict", *bundle, "--output", absent)
+    assert status == 1
+    assert f"output must be in a folder that exists, got {absent}; create" in text
+    for command in ("gaf", "detect-leaks"):
+        named = bundle if command == "detect-leaks" else ()
+        status, text = said(command, *named, "--output", inside)
+        assert status == 1
+        assert "output's folder must be a folder, got" in text
+    monkeypatch.setenv("ULTIMATE_DEEP_HOME", "relative")
+    for command in ("backtest", "evaluate", "run"):
+        status, text = said(command, *(() if command == "run" else bundle))
+        assert status == 1
+        assert "must be an absolute path" in text
+    status, text = said("compare", "--bundles", f"[{artifacts / 'latest'}]")
+    assert "must be an absolute path" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said_of_it"),
+    [
+        (["predict", "--passes", "-3"], "--passes must be at least 0, got -3"),
+        (["detect-leaks", "--epochs", "0"], "--epochs must be at least 1, got 0"),
+        (["compare"], "--bundles must be given; give e.g. --bundles '[first, second]'"),
+        (["explore", "--name", "a/b"], "name becomes part of a folder's name"),
+        (["explore", "--importance.repeats", "x"], "--importance.repeats must be a whole number"),
+        (["gaf", "--size", "1"], "size must be at least 2, got 1"),
+        (["tune", "--tune.trials", "0"], "tune.trials must be at least 1, got 0"),
+        (["tune", "--tune.search", "grid"], "--tune.search must be one of random, hyperband"),
+        (["walk-forward", "--walk.validation", "2"], "validation is a share in (0, 1), got 2"),
+        (["ensemble", "--ensemble.method", "wighted"], "did you mean weighted?"),
+        (["backtest", "--period", "tst"], "must be one of test, all, got tst; did you mean test?"),
+    ],
+)
+def test_bad_usage_ends_with_two(said, never_loaded, arguments, said_of_it):
+    status, text = said(*arguments)
+    assert (status, said_of_it in text) == (2, True), text

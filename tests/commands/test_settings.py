@@ -89,11 +89,35 @@ def test_built_in_files_go_by_their_names_from_any_folder(tmp_path, monkeypatch)
         (["--fit.epoch=3"], "no option is called --fit.epoch; did you mean --fit.epochs?"),
         (["--data.pth", "x"], "no option is called --data.pth; did you mean --data.path?"),
         (["--quux", "3"], "no option is called --quux\n"),
-        (["--fit.epochs", "three"], "--fit.epochs: Expected a int. Got value: three"),
-        (["--config", "smal"], "a YAML file or one of complete, seed, small, got 'smal'"),
+        (
+            ["--fit.epochs", "three"],
+            "--fit.epochs must be a whole number, got three; give e.g. --fit.epochs 12",
+        ),
+        (["--fit.epochs", "3.0"], "--fit.epochs must be a whole number, got 3.0; give 3\n"),
+        (["--fit.epochs"], "--fit.epochs needs a value; give e.g. --fit.epochs 12"),
+        (["--features.names=x"], "--features.names must be a list of texts, got x; give '[x]'"),
+        (["--tables", "cvs"], "--tables must be one of csv, parquet, got cvs; did you mean csv?"),
+        (["--baselines", "so"], "must be true or false, got so; give e.g. --baselines true"),
+        (["--data.price_scale", "x"], "must be a number or null, got x; leave it out"),
+        (["--fit.jit_compile", "x"], "must be auto or true or false, got x; give e.g."),
+        (["--inputs.timeframes", "[4, x]"], "give e.g. --inputs.timeframes '[4, 16]'"),
+        (["--model.options", "3"], "--model.options must be a mapping of names to values, got 3"),
+        (["--fit", "absent.yaml"], "--fit must be a mapping of settings, or a YAML file of them"),
+        (["--fit", "{epoch: 3}"], "no option is called --fit.epoch; did you mean --fit.epochs?"),
+        (["--fit.seed", "3"], "--fit.seed is taken from --seed; give --seed instead"),
+        (["--yes=3"], "--yes takes no value, got '3'; leave the value out"),
+        (["stray"], "'stray' is no option; options begin with --"),
+        (["--print_config=x"], "--print_config takes comments, skip_default, skip_null or"),
+        (["--artifacts", ""], "artifacts must name a folder, got ''"),
+        (["--name", "a/b"], "name becomes part of a folder's name, got 'a/b'"),
+        (["--seed", str(2**70)], "seed must be in [0, 2**32)"),
+        (["--config", "smal"], "complete, seed, small, got 'smal'; did you mean 'small'?"),
         (["--model", "lstm", "--model.options.widht", "3"], "did you mean --model.options.width?"),
         (["--model", "mlp", "--model.options.width", "3"], "model 'mlp' has no option 'width'"),
-        (["--model", "lstm", "--model.options.width", "x"], "--width: Expected a int"),
+        (
+            ["--model", "lstm", "--model.options.width", "x"],
+            "--model.options.width must be a whole",
+        ),
         (
             ["--model.options", "{res_blocks: 3}"],
             "--model.options.res_blocks_per_unit",
@@ -110,6 +134,46 @@ def test_what_is_wrong_is_named_with_what_was_meant(capsys, arguments, said):
     assert said in told
     assert told.startswith("error: ")
     assert told.count("\n") <= 3
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("fit: {epoch: 3}", "names 'fit.epoch', which is no setting; did you mean fit.epochs?"),
+        ("fit:\n  schedule: {kindd: x}", "did you mean fit.schedule.kind?"),
+        ("plugin: x", "names 'plugin', which is no setting; did you mean plugins?"),
+        ("nonsense: 1", "names 'nonsense', which is no setting; --help.all lists them"),
+        ("", "must hold settings by name, and it is empty; write e.g. 'fit: {epochs: 4}'"),
+        ("- a", "must hold settings by name, and it holds [a]"),
+        ("fit: {epochs: 3\nx: ]", "is no YAML: line 2: "),
+        ("fit: {epochs: 3.0}", "--fit.epochs must be a whole number, got 3.0; give 3\n"),
+        ("fit: 8", "fit must be a mapping of settings, or a YAML file of them, got 8"),
+        ("fit:", "got null; write e.g. 'fit: {epochs: 4}'"),
+        ("model: lstm", "got lstm; write e.g. 'model: {name: lstm}'"),
+        ("model: {name: lstn}", "no model is called 'lstn'; did you mean lstm?"),
+        ("model: {name: lstm, options: {widht: 3}}", "did you mean --model.options.width?"),
+        ("yes: true", "must name settings by texts, got True; write the name in quotes"),
+        ("label: {horizon_bars: 0}", "horizon_bars must be at least 1, got 0"),
+        ("name: a/b", "name becomes part of a folder's name"),
+    ],
+)
+@pytest.mark.parametrize("further", [(), ("--print_config",)], ids=["run", "print"])
+def test_what_is_wrong_in_a_file_is_named_and_never_printed(capsys, tmp_path, text, said, further):
+    (tmp_path / "own.yaml").write_text(text)
+    with pytest.raises(SystemExit) as stop:
+        experiment_from(["--config", str(tmp_path / "own.yaml"), *further])
+    told = capsys.readouterr()
+    assert stop.value.code == 2
+    assert said in told.err
+    assert told.err.count("\n") == 2
+    assert not told.out
+
+
+def test_a_group_of_a_file_may_be_a_file_of_its_own(tmp_path):
+    (tmp_path / "fit.yaml").write_text("epochs: 3\n")
+    (tmp_path / "own.yaml").write_text("fit: fit.yaml\nlabel.horizon_bars: 4\n")
+    config = experiment_from(["--config", str(tmp_path / "own.yaml")])
+    assert (config.fit.epochs, config.label.horizon_bars) == (3, 4)
 
 
 def test_bars_that_are_not_there_are_found_out_at_once():

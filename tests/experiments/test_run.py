@@ -81,7 +81,7 @@ def test_unknown_model_options_are_named(tmp_path):
         features=FeatureConfig(names=FEATURES),
         model=ModelConfig(name="mlp", options={"hiden_widths": (3,)}),
     )
-    with pytest.raises(ValueError, match=r"no options \['hiden_widths'\]; it has .*hidden_widths"):
+    with pytest.raises(ValueError, match=r"\['hiden_widths'\]; did you mean 'hidden_widths'"):
         run_experiment(config, Progress())
 
 

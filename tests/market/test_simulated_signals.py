@@ -390,7 +390,8 @@ def test_books_are_sorted_positive_and_straddle_the_close():
     [
         (lambda: SimulationSpec(signal="magic"), "signal must be one of .*got 'magic'"),
         (lambda: JumpSpec(per_bar=1.5), r"jumps.per_bar must lie in \[0, 1\], got 1.5"),
-        (lambda: JumpSpec(size=math.nan), r"jumps.size must lie in \[0, 20\], got nan"),
+        (lambda: JumpSpec(size=math.nan), r"jumps.size must be a finite number, got nan"),
+        (lambda: JumpSpec(size=21.0), r"jumps.size must lie in \[0, 20\], got 21"),
         (lambda: RegimeSpec(strength_depth=-1), r"regimes.strength_depth must lie in \[0, 4\]"),
         (lambda: RegimeSpec(volatility_depth=3), r"regimes.volatility_depth must lie in"),
         (lambda: RegimeSpec(period_bars=1), "regimes.period_bars must be at least 2, got 1"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser
+
+from ultimate_deep.commands.refusals import in_words
 
 
 class CommandParser(ArgumentParser):
@@ -20,6 +21,7 @@ class CommandParser(ArgumentParser):
         first: Settings that people use first; the others stand behind `--help.GROUP`.
         has_model: Whether `--model NAME` stands for the settings that suit a model.
         has_plugins: Whether `--plugin FILE` loads modules of the user's own.
+        builds: Makes of the options what is run; what it refuses is a bad option.
     """
 
     def __init__(
@@ -30,6 +32,7 @@ class CommandParser(ArgumentParser):
         first: Sequence[str] = (),
         has_model: bool = False,
         has_plugins: bool = True,
+        builds: Callable[[Any], object] | None = None,
         **others: Any,
     ) -> None:
         # jsonargparse makes parsers of this class for parts of its own.
@@ -38,12 +41,17 @@ class CommandParser(ArgumentParser):
         self.first = tuple(first)
         self.has_model = has_model
         self.has_plugins = has_plugins
+        self.builds = builds
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """End the program with one error; parsers of parts raise it."""
         if not self.exit_on_error:
             super().error(message, ex)
         refuse(self, message)
+
+    def check(self, options: Any) -> object:
+        """Build what the options describe, so that its errors are errors of the options."""
+        return self.builds(options) if self.builds is not None else None
 
 
 def program(command: str) -> str:
@@ -56,11 +64,6 @@ def program(command: str) -> str:
 
 def refuse(parser: Any, message: str) -> NoReturn:
     """End the program with an error and where its settings are listed."""
-    text = message.strip().rstrip(".")
-    text = (
-        re.sub(r'Parser key "([^"]+)":\s*', r"--\1: ", text)
-        .replace("<class '", "")
-        .replace("'>", "")
-    )
+    text = in_words(parser, message.strip()).rstrip(".")
     sys.stderr.write(f"error: {text}\n  {parser.prog} --help lists the settings\n")
     raise SystemExit(2)

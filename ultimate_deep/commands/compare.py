@@ -18,6 +18,7 @@ from ultimate_deep.commands.running import started
 from ultimate_deep.commands.settings import bundle_to_use, comparison_parser
 from ultimate_deep.evaluation.ledger.place import check_ledger
 from ultimate_deep.experiments.judging.comparable import check_different
+from ultimate_deep.machine.places import check_places
 
 
 def parser() -> CommandParser:
@@ -31,6 +32,8 @@ def main(arguments: Sequence[str]) -> None:
     folders = [bundle_to_use(name, options.artifacts) for name in options.bundles]
     check_different([folder.resolve().name for folder in folders])
     check_ledger()
+    if folders:
+        check_places(artifacts=folders[0].resolve().parent, named="the first bundle's folder")
     console = started()
     from ultimate_deep.bundles.bundle import load_any
     from ultimate_deep.experiments.judging.comparing import compare_bundles

@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ultimate_deep.commands.command_parser import CommandParser
+from ultimate_deep.commands.command_parser import CommandParser, refuse
 from ultimate_deep.commands.known_models import model_declared
 from ultimate_deep.commands.parser import parse
 from ultimate_deep.commands.running import started
@@ -39,6 +39,7 @@ from ultimate_deep.experiments.leaks.asked import (
     load_steps,
     refuse_existing,
 )
+from ultimate_deep.machine.places import check_places
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -66,13 +67,18 @@ def parser() -> CommandParser:
 
 def main(arguments: Sequence[str]) -> None:
     """Parse, examine, print, write; exit status 1 where something leaks."""
-    options = parse(parser(), arguments).options
+    made = parser()
+    options = parse(made, arguments).options
+    if options.epochs < 1:
+        refuse(made, f"--epochs must be at least 1, got {options.epochs}; give e.g. --epochs 3")
     bundled = bundle_to_use(options.bundle, options.artifacts)
     folder = Path(options.output) if options.output else free_folder(bundled)
     refuse_existing(folder)
     surrogate = SurrogateConfig(model=options.model, epochs=options.epochs)
     model_declared(surrogate.model)
     steps = _own_steps(options.steps)
+    written = Path(options.output or bundled.resolve()).parent
+    check_places(artifacts=written, ledger=False, named="output's folder")
     console = started()
     from ultimate_deep.bundles.bundle import load_bundle
     from ultimate_deep.evaluation.leaks.detect import CHECKS, DATA_CHECKS

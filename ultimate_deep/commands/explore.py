@@ -19,11 +19,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from jsonargparse import Namespace
+
 from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.experiment_checks import check_features
 from ultimate_deep.commands.parser import parse
 from ultimate_deep.commands.settings import bundle_to_use
 from ultimate_deep.experiments.exploring.config import ExplorationConfig
+from ultimate_deep.machine.places import check_places
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,6 +40,7 @@ def parser() -> CommandParser:
         "explore",
         __doc__,
         first=("data.path", "bundle", "label.horizon_bars", "artifacts", "config"),
+        builds=exploration_of,
     )
     made.add_argument("--config", action="config", help="YAML file of these settings")
     made.add_argument("--bundle", help="A finished run, for importance: folder or name")
@@ -44,13 +48,19 @@ def parser() -> CommandParser:
     return made
 
 
+def exploration_of(options: Namespace) -> ExplorationConfig:
+    """Return the `ExplorationConfig` among parsed options."""
+    names = ExplorationConfig.__dataclass_fields__
+    return ExplorationConfig(**{name: options[name] for name in names})
+
+
 def main(arguments: Sequence[str]) -> None:
     """Parse, explore, write, print the verdict."""
     options = parse(parser(), arguments).options
-    names = ExplorationConfig.__dataclass_fields__
-    config = ExplorationConfig(**{name: options[name] for name in names})
+    config = exploration_of(options)
     check_features(config.features.names)
     folder = bundle_to_use(options.bundle, config.artifacts) if options.bundle else None
+    check_places(artifacts=config.artifacts, ledger=folder is not None)
     from ultimate_deep.experiments.exploring.files import write_exploration
     from ultimate_deep.experiments.exploring.summary import heading, sentence
     from ultimate_deep.machine.screen import Screen

@@ -18,10 +18,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from jsonargparse import Namespace
 
 from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.parser import parse
+from ultimate_deep.machine.places import check_places
 from ultimate_deep.market.config import DataConfig, LabelSpec
 from ultimate_deep.pipeline.gaf_config import GafFilesConfig
 
@@ -38,6 +42,7 @@ def parser() -> CommandParser:
         __doc__,
         first=("data.path", "output", "window_bars", "size", "label.horizon_bars", "resume"),
         has_plugins=False,
+        builds=pictures_of,
     )
     made.add_argument("--config", action="config", help="YAML file of these settings")
     made.add_class_arguments(DataConfig, "data")
@@ -47,10 +52,16 @@ def parser() -> CommandParser:
     return made
 
 
+def pictures_of(options: Namespace) -> GafFilesConfig:
+    """Return the `GafFilesConfig` among parsed options."""
+    return GafFilesConfig(**{name: options[name] for name in GafFilesConfig.__dataclass_fields__})
+
+
 def main(arguments: Sequence[str]) -> None:
     """Parse, write, say where."""
     options = parse(parser(), arguments).options
-    config = GafFilesConfig(**{name: options[name] for name in GafFilesConfig.__dataclass_fields__})
+    config = pictures_of(options)
+    check_places(artifacts=Path(config.output).parent, ledger=False, named="output's folder")
     from ultimate_deep.machine.screen import Screen
     from ultimate_deep.market.market import load_market
     from ultimate_deep.pipeline.gaf_files import write_gaf_files

@@ -9,20 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import Namespace
 
 from ultimate_deep.commands.command_parser import CommandParser, refuse
 from ultimate_deep.commands.experiment_checks import check_option_values
 from ultimate_deep.commands.help_text import help_of
 from ultimate_deep.commands.known_models import model_declared
+from ultimate_deep.commands.refusals import check_file
 from ultimate_deep.commands.suggestions import check_options
+from ultimate_deep.machine.fields import fitted, meant
 from ultimate_deep.machine.plugins import load_plugin
 from ultimate_deep.market.files import find_files
 from ultimate_deep.models.declared import Declared
 
 CONFIGS = Path(__file__).resolve().parent / "configs"
 MODEL_CONFIGS = CONFIGS / "models"
+PRINT = "--print_config"
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,13 +63,18 @@ def parse(parser: CommandParser, arguments: Sequence[str]) -> Parsed:
         check_options(parser, rest)
         files = model_files(model) if model and parser.has_model else []
         _check_raw(rest, model)
-        parsed = parser.parse_args([*files, *rest])
+        names = [*(["model.name"] if model else ()), *_named(parser, rest)]
+        asking = [one for one in rest if one.partition("=")[0] == PRINT]
+        parsed = parser.parse_args([*files, *(one for one in rest if one not in asking)])
         if parser.has_model:
             _check_model(parsed)
         _check_paths(parsed)
-        names = [*(["model.name"] if model else ()), *_named(rest)]
         named = {name: _value_at(parsed, name) for name in names}
-        return Parsed(parser.instantiate(parsed), named)
+        options = parser.instantiate(parsed)
+        parser.check(options)
+        if asking:  # printed once all of it is known to be right; this ends the program
+            parser.parse_args([*files, *rest])
+        return Parsed(options, named)
     except (ValueError, TypeError) as error:
         refuse(parser, str(error))
 
@@ -144,7 +151,8 @@ def config_path(name: str) -> str:
     known = {path.stem: path for path in CONFIGS.glob("*.yaml")}
     if name not in known:
         raise ValueError(
-            f"--config is a YAML file or one of {', '.join(sorted(known))}, got {name!r}"
+            f"--config is a YAML file or one of {', '.join(sorted(known))}, got {name!r}; "
+            f"{meant(name, known) or 'there is no such file, name one'}".rstrip()
         )
     return str(known[name])
 
@@ -170,17 +178,14 @@ def model_options(name: str, options: dict[str, Any]) -> dict[str, Any]:
         options: Options as they were written, by name.
 
     Raises:
-        ValueError: An option that the model does not have, or a value of another type.
+        TypeError: A value of another kind.
+        ValueError: An option that the model does not have, or none of its choices.
     """
     check_model_options(name, options)
-    known = {option.name: option for option in model_declared(name).options}
-    parser = ArgumentParser(exit_on_error=False)
-    for one in options:
-        parser.add_argument(f"--{one}", type=known[one].type)
-    try:
-        return parser.parse_object(options).as_dict()
-    except Exception as error:
-        raise ValueError(f"--model.options of {name}: {error}") from error
+    known = {option.name: option.type for option in model_declared(name).options}
+    return {
+        one: fitted(f"--model.options.{one}", value, known[one]) for one, value in options.items()
+    }
 
 
 def check_model_options(name: str, options: Iterable[str]) -> None:
@@ -237,15 +242,19 @@ def _check_paths(parsed: Namespace) -> None:
         find_files(path if isinstance(path, str) else list(path))
 
 
-def _named(arguments: Sequence[str]) -> list[str]:
-    """Return the settings that arguments name, and those that files among them name."""
+def _named(parser: CommandParser, arguments: Sequence[str]) -> list[str]:
+    """Return the settings that arguments name, and those that files among them name.
+
+    Raises:
+        ValueError: A file that holds what is no setting.
+    """
     names: list[str] = []
     given = iter(arguments)
     for argument in given:
         name, _, value = argument.partition("=")
         if name == "--config":
-            with open(value or next(given), encoding="utf-8") as file:
-                names += _dotted(yaml.safe_load(file) or {})
+            if file := value or next(given, ""):
+                names += _dotted(check_file(parser, file))
         elif name.startswith("--"):
             names.append(name.removeprefix("--").removesuffix("+"))
     return list(dict.fromkeys(names))

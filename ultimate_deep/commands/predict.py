@@ -19,6 +19,7 @@ from ultimate_deep.commands.command_parser import CommandParser, refuse
 from ultimate_deep.commands.parser import parse
 from ultimate_deep.commands.running import started
 from ultimate_deep.commands.settings import bundle_parser, bundle_to_use
+from ultimate_deep.machine.places import check_places
 from ultimate_deep.machine.tables import ENDS, check_table_file, write_table
 
 
@@ -39,8 +40,9 @@ def main(arguments: Sequence[str]) -> None:
     output = Path(options.output)
     check_table_file(output)
     if options.passes < 0:
-        refuse(made, f"--passes is at least 1, or 0 for none, got {options.passes}")
+        refuse(made, f"--passes must be at least 0, got {options.passes}; give e.g. --passes 30")
     folder = bundle_to_use(options.bundle, options.artifacts)
+    check_places(output=options.output, ledger=False)
     console = started()
     from ultimate_deep.bundles.bundle import load_any
     from ultimate_deep.bundles.predicting import bundle_config, bundle_data, predict_bars

@@ -39,7 +39,9 @@ def experiment_parser(
         description: What it does.
         first: Further settings that its help begins with.
     """
-    parser = CommandParser(command, description, first=(*first, *FIRST), has_model=True)
+    parser = CommandParser(
+        command, description, first=(*first, *FIRST), has_model=True, builds=experiment_of
+    )
     parser.add_argument(
         "--config", action="config", help="YAML file, or a built-in one: small, seed, complete"
     )

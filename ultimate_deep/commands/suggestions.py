@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ultimate_deep.commands.command_parser import CommandParser
+    from jsonargparse import ArgumentParser
 
 
-def check_options(parser: CommandParser, arguments: Sequence[str]) -> None:
+def check_options(parser: ArgumentParser, arguments: Sequence[str]) -> None:
     """Refuse an option that the parser does not have.
 
     Raises:
@@ -21,9 +21,13 @@ def check_options(parser: CommandParser, arguments: Sequence[str]) -> None:
         name = argument.partition("=")[0].removesuffix("+")
         if not name.startswith("--") or name in known or _inside(name, known):
             continue
-        near = nearest(name, list(known))
-        meant = f"; did you mean {near}?" if near else ""
-        raise ValueError(f"no option is called {name}{meant}")
+        raise ValueError(f"no option is called {name}{did_you_mean(name, list(known))}")
+
+
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """Return `; did you mean --fit.epochs?` where an option is near, nothing otherwise."""
+    near = nearest(name, known)
+    return f"; did you mean {near}?" if near else ""
 
 
 def _inside(name: str, known: Mapping[str, object]) -> bool:

@@ -26,6 +26,7 @@ from ultimate_deep.commands.settings import experiment_of, experiment_parser
 from ultimate_deep.evaluation.ledger.place import check_ledger
 from ultimate_deep.experiments.runs import newest_unfinished
 from ultimate_deep.experiments.tuning.tune_config import TuneConfig, tuned_name
+from ultimate_deep.machine.places import check_places
 
 
 def parser() -> CommandParser:
@@ -46,6 +47,7 @@ def main(arguments: Sequence[str]) -> None:
     else:
         check_search_fields(config, options.tune.fields)
     check_ledger()
+    check_places(artifacts=options.artifacts)
     console = started()
     from ultimate_deep.experiments.summary import render_summary
     from ultimate_deep.experiments.tuning.tables import render_search_plan, render_trials

@@ -27,6 +27,7 @@ from ultimate_deep.commands.running import started
 from ultimate_deep.commands.settings import experiment_of, experiment_parser
 from ultimate_deep.evaluation.ledger.place import check_ledger
 from ultimate_deep.experiments.walk_forward.config import WalkForwardConfig, quick
+from ultimate_deep.machine.places import check_places
 
 
 def parser() -> CommandParser:
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str]) -> None:
     if options.quick:
         config = quick(config)
     check_ledger()
+    check_places(artifacts=config.artifacts)
     console = started()
     from ultimate_deep.experiments.walk_forward.report import render_walk_summary, write_walk
     from ultimate_deep.experiments.walk_forward.walk_forward import finish, walk_forward

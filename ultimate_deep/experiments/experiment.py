@@ -94,8 +94,9 @@ def prepare(
         ValueError: Bad bars, an unknown model or feature, inputs, heads or a loss that the model
             does not have, or too few rows for the split.
     """
-    builder_config(config)  # before the bars are read
-    return pipeline.prepare(resolved(config), progress, market=market, steps=steps_in_use(steps))
+    config = resolved(config)
+    builder_config(config)  # a wrong option is refused before the bars are read
+    return pipeline.prepare(config, progress, market=market, steps=steps_in_use(steps))
 
 
 def prepare_rows(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from ultimate_deep.experiments import given
+from ultimate_deep.machine.fields import fitted
+from ultimate_deep.machine.places import check_places
 from ultimate_deep.market.config import DataConfig, LabelSpec
-from ultimate_deep.market.simulation_spec import SimulationSpec
-from ultimate_deep.pipeline.config import ExperimentConfig, built
+from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.portfolio.costs import CostSpec
 from ultimate_deep.portfolio.mode import Mode
 from ultimate_deep.training.backend import load_backend_once
@@ -31,105 +33,6 @@ if TYPE_CHECKING:  # each function imports what it needs: reading bars does not 
     from ultimate_deep.pipeline.steps import Steps
 
     AnyBars = Market | Bars | pd.DataFrame
-
-
-def read_bars(
-    path: str | Path | Sequence[str | Path],
-    *,
-    format: str = "auto",
-    symbol: str | None = None,
-    interval: str | None = None,
-    session: Session | None = None,
-    timezone: str | None = None,
-    price_scale: float | None = None,
-    repair: Literal["raise", "drop"] = "raise",
-) -> Market:
-    """Read the bars of one or several symbols.
-
-    Args:
-        path: A CSV or Parquet file (CSV also as gz or zip), several, or a folder of them.
-        format: Format of the files; `auto` finds it.
-        symbol: Names all that is read; else a column or the file's name does.
-        interval: Interval of the bars, such as `1h`; else the most common difference of their
-            times.
-        session: `continuous`, `weekdays` or `exchange`; else found from the times.
-        timezone: IANA name of what times without a zone mean.
-        price_scale: Prices in the file are this many times the price.
-        repair: `raise` refuses bad rows, `drop` drops and reports them.
-
-    Returns:
-        Bars by symbol: `bars["BTCUSD"].frame` is a DataFrame.
-
-    Raises:
-        BarsError: Bars that break a rule, with the rule, the row, the value and the remedy.
-        FileNotFoundError: There is no such file.
-
-    Example:
-        >>> import ultimate_deep as ud
-        >>> from ultimate_deep.market.readers import write_bars
-        >>> path = write_bars(ud.simulate_bars(600)["SIMULATED"], "bars.csv")
-        >>> bars = ud.read_bars("bars.csv", symbol="MINE")
-        >>> bars
-        <market: MINE 600 bars of 1 hour, 2000-01-01 to 2000-01-25>
-        >>> list(bars.frame().columns)
-        ['open', 'high', 'low', 'close', 'volume']
-    """
-    paths = (path,) if isinstance(path, (str, Path)) else path
-    if not isinstance(paths, Sequence) or not paths:
-        raise ValueError(
-            f"path names a file, a folder or several files, got {type(path).__name__}; a DataFrame "
-            "is not read but given as it is, to run, judge or compute_features"
-        )
-    data = DataConfig(
-        path=tuple(map(str, paths)), format=format, symbol=symbol, interval=interval,
-        session=session, timezone=timezone, price_scale=price_scale, repair=repair,
-    )  # fmt: skip
-    from ultimate_deep.market.market import load_market
-
-    return load_market(data, LabelSpec())
-
-
-def simulate_bars(
-    rows: int = 20_000,
-    *,
-    edge: float = 0.1,
-    seed: int = 7,
-    interval: str = "1h",
-    horizon_bars: int = 1,
-    simulation: SimulationSpec | Mapping[str, Any] = SimulationSpec(),
-) -> Market:
-    """Simulate a market whose answer is known.
-
-    Args:
-        rows: Bars of each symbol.
-        edge: Accuracy, minus one half, of one who knows the rules; 0 for a market without any.
-        seed: Same seed, same bars.
-        interval: Interval of the bars.
-        horizon_bars: Bars over which the edge is had.
-        simulation: What the market is made of: signal, jumps, regimes, assets.
-
-    Returns:
-        Bars by symbol; `probability_up` is the truth of each bar.
-
-    Example:
-        >>> import ultimate_deep as ud
-        >>> bars = ud.simulate_bars(1_000, edge=0.2)
-        >>> bars
-        <simulated market: SIMULATED 1,000 bars of 1 hour, 2000-01-01 to 2000-02-11>
-        >>> truth = bars.probability_up["SIMULATED"]  # NaN where the horizon ends after the bars
-        >>> bool((truth[:-2] > 0.6).any())
-        True
-    """
-    from ultimate_deep.market.market import load_market
-
-    spec: Any = simulation
-    if isinstance(simulation, Mapping):
-        spec = built(SimulationSpec, simulation, "simulation")
-    data = DataConfig(
-        simulated_rows=rows, simulated_edge=edge, simulated_interval=interval,
-        simulated_seed=seed, simulation=spec,
-    )  # fmt: skip
-    return load_market(data, LabelSpec(horizon_bars=horizon_bars))
 
 
 def run(
@@ -159,6 +62,8 @@ def run(
         The run: `verdict`, `figures`, `equity`, `trades`, and the paths `report` and `folder`.
 
     Raises:
+        PlaceError: The folder of the runs cannot be written.
+        TypeError: An argument of another kind, or a step that returns something else.
         ValueError: Bad bars or configuration.
 
     Example:
@@ -177,17 +82,19 @@ def run(
         >>> done.report.exists()
         True
     """
+    config = given.given_config(config)
+    given.check_flags(resume=resume, progress=progress)
+    tried = given.given_count("tried", tried)
     load_backend_once()
     from ultimate_deep.experiments.run import run_experiment
-    from ultimate_deep.pipeline.steps import Steps
 
     return run_experiment(
-        config or ExperimentConfig(),
+        config,
         _progress(progress),
         resume=resume,
-        steps=steps or Steps(),
+        steps=given.given_steps(steps),
         market=None if bars is None else _market(bars),
-        net=net,
+        net=given.given_net(net),
         tried=tried,
     )
 
@@ -210,7 +117,7 @@ def load(folder: str | Path) -> AnyBundle:
         >>> bundle.predict(ud.simulate_bars(1_000)).tail(2).tolist()
         [1, 1]
     """
-    return _bundle(folder)
+    return _bundle(given.given_folder(folder))
 
 
 def predict(bundle: AnyBundle | str | Path, bars: AnyBars) -> pd.DataFrame:
@@ -239,7 +146,7 @@ def backtest(
     bundle: AnyBundle | str | Path,
     bars: AnyBars | None = None,
     *,
-    period: Literal["test", "all"] = "test",
+    period: given.Period = "test",
 ) -> Rejudged:
     """Backtest a saved model after costs, with its run's own threshold and rules.
 
@@ -260,8 +167,10 @@ def backtest(
         >>> len(result.trades) > 10
         True
     """
+    period = given.given_period(period)
     from ultimate_deep.experiments.judging.rejudged import backtest_bundle
 
+    check_places()
     market = None if bars is None else _market(bars)
     return backtest_bundle(_bundle(bundle), DataConfig(), period, market=market)
 
@@ -314,6 +223,7 @@ def judge(
         What was found: `verdict`, `figures`, `equity`, `trades`, `report(path)`, `save(folder)`.
 
     Raises:
+        TypeError: An argument of another kind.
         ValueError: Predictions that are none, or that know too much; naming them and a remedy.
 
     Example:
@@ -330,25 +240,27 @@ def judge(
         'r.html'
     """
     from ultimate_deep.evaluation.backtesting.config import BacktestConfig
+
+    given.check_flags(baselines=baselines, progress=progress)
+    horizon = given.given_count("horizon_bars", horizon_bars)
+    costs, mode = given.given_costs(costs), given.given_mode(mode)
+    asked: dict[str, Any] = {
+        "label": LabelSpec(horizon_bars=horizon),
+        "backtest": BacktestConfig(mode=mode, costs=costs, horizon_bars=horizon),
+        "threshold": given.given_threshold(threshold),
+        "session": given.given_session(session),
+        "name": given.given_text("name", name, example="predictions"),
+        "features": given.given_names("features", features),
+        "artifacts": given.given_text("artifacts", artifacts, example="artifacts"),
+        "tried": given.given_count("tried", tried),
+        "seed": given.given_seed(seed),
+        "trained_until": given.given_time("trained_until", trained_until),
+    }
+    check_places()
     from ultimate_deep.experiments.judging.foreign import judge_predictions
 
-    spec: Any = built(CostSpec, costs, "costs") if isinstance(costs, Mapping) else costs
-    return judge_predictions(
-        probabilities,
-        bars,
-        trained_until=trained_until,
-        label=LabelSpec(horizon_bars=horizon_bars),
-        backtest=BacktestConfig(mode=mode, costs=spec, horizon_bars=horizon_bars),
-        threshold=threshold,
-        session=session,
-        name=name,
-        baselines=baselines,
-        features=features,
-        artifacts=str(artifacts),
-        tried=tried,
-        seed=seed,
-        progress=_progress(progress),
-    )
+    shown = _progress(progress)
+    return judge_predictions(probabilities, bars, baselines=baselines, progress=shown, **asked)
 
 
 def hypermodel(
@@ -384,14 +296,20 @@ def hypermodel(
         >>> net.output_shape
         (None, 1)
     """
+    name = given.given_text("name", name, example="lstm")
+    preset = given.given_text("preset", preset, example="default")
+    options = fitted("options", options, dict[str, Any] | None, default=None)
+    fields = given.given_names("fields", fields) or ()
+    shapes = given.given_inputs(inputs)
     from ultimate_deep.experiments.tuning.hypermodel import NetHyperModel
 
-    return NetHyperModel(name, inputs, heads, preset=preset, options=options, fields=fields)
+    predicted = given.given_heads(heads)
+    return NetHyperModel(name, shapes, predicted, preset=preset, options=options, fields=fields)
 
 
 def _bundle(bundle: AnyBundle | str | Path) -> AnyBundle:
     if not isinstance(bundle, (str, Path)):
-        return bundle
+        return given.given_bundle(bundle)
     load_backend_once()
     from ultimate_deep.bundles.bundle import load_any
 

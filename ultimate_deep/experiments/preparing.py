@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from ultimate_deep.experiments import experiment
+from ultimate_deep.experiments.given import given_config, given_steps
 from ultimate_deep.market.bars import Bars
 from ultimate_deep.market.market import Market, as_market
 from ultimate_deep.pipeline.config import ExperimentConfig
@@ -17,7 +18,7 @@ def prepare(
     config: ExperimentConfig | None = None,
     *,
     bars: Market | Bars | pd.DataFrame | None = None,
-    steps: Steps = Steps(),
+    steps: Steps | None = None,
 ) -> Prepared:
     """Walk from bars to what the experiment's model would be trained on, and stop there.
 
@@ -47,5 +48,6 @@ def prepare(
         >>> prepared.arrays("train").x.shape
         (458, 2)
     """
+    config, steps = given_config(config), given_steps(steps)
     market = None if bars is None else as_market(bars)
-    return experiment.prepare(config or ExperimentConfig(), Progress(), market=market, steps=steps)
+    return experiment.prepare(config, Progress(), market=market, steps=steps)

@@ -46,6 +46,7 @@ from ultimate_deep.experiments.takeaway import (
 )
 from ultimate_deep.experiments.trials import TrialBook, check_tried
 from ultimate_deep.machine.files import UNFINISHED, unfinished_folder
+from ultimate_deep.machine.places import check_places
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.config import ExperimentConfig, config_from_dict
 from ultimate_deep.pipeline.forecasts import judged_heads
@@ -166,7 +167,8 @@ def run_experiment(
     Raises:
         DeclinedError: `confirm` returned false.
         FileNotFoundError: Nothing to resume.
-        ValueError: Bad bars or configuration, or another run's checkpoint.
+        PlaceError: The folder of the runs cannot be written.
+        ValueError: Bad bars or configuration, another run's checkpoint, or no place for the ledger.
         Interrupted: Ctrl-C or SIGTERM, after a checkpoint.
     """
     if resume:
@@ -174,6 +176,7 @@ def run_experiment(
         folder = folder or newest_unfinished(Path(config.artifacts), str(named.get("name", "")))
         config = resumed_config(unfinished_folder(folder), named, artifacts=config.artifacts)
         progress.message(f"resuming {folder}{UNFINISHED}")
+    check_places(artifacts=folder.parent if folder else config.artifacts)
     check_tried(tried)
     if net is None and tried != 1:
         raise ValueError(

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from ultimate_deep.experiments.run import named_settings, resumed_config, run_experiment
 from ultimate_deep.experiments.runs import new_run_folder
 from ultimate_deep.machine.files import unfinished_folder, write_json
+from ultimate_deep.machine.places import check_places
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.training.loop.plan import Planlike
 from ultimate_deep.training.progress import Progress
@@ -120,6 +121,7 @@ def open_series(
         FileNotFoundError: Nothing to resume.
         ValueError: A name twice, or other runs than the series is of.
     """
+    check_places(artifacts=artifacts)
     names = [config.name for config in configs]
     if twice := sorted({one for one in names if names.count(one) > 1}):
         raise ValueError(f"{', '.join(twice)} is named twice; give each member once")

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from ultimate_deep.machine.fields import check_fields, check_seed
 from ultimate_deep.market.simulation_spec import SimulationSpec
 
 LABEL_KINDS = ("direction", "triple_barrier")
@@ -44,6 +45,7 @@ class LabelSpec:
     barrier_window_bars: int = 50
 
     def __post_init__(self) -> None:
+        check_fields(self, "label")
         kinds = (*LABEL_KINDS, *OWN_KINDS)
         if self.kind not in kinds:
             raise ValueError(f"label.kind must be one of {kinds}, got {self.kind!r}")
@@ -78,6 +80,7 @@ class SplitSpec:
     embargo_bars: int = 0
 
     def __post_init__(self) -> None:
+        check_fields(self, "split")
         for name in ("train_fraction", "validation_fraction"):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
@@ -123,6 +126,10 @@ class DataConfig:
     simulated_interval: str = "1h"
     simulated_seed: int = 7
     simulation: SimulationSpec = SimulationSpec()
+
+    def __post_init__(self) -> None:
+        check_fields(self, "data")
+        check_seed("data.simulated_seed", self.simulated_seed)
 
     @property
     def paths(self) -> tuple[str, ...]:

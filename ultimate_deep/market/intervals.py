@@ -12,3 +12,19 @@ def interval_in_words(interval: pd.Timedelta) -> str:
         if seconds >= size and seconds % size == 0:
             return f"{seconds // size} {unit}" + ("s" if seconds > size else "")
     return f"{seconds} s"
+
+
+def interval_of(given: str | pd.Timedelta) -> pd.Timedelta:
+    """Return the length of a bar that was given as a text.
+
+    Raises:
+        ValueError: It is no length of time above zero.
+    """
+    try:
+        found = pd.Timedelta(given)
+    except ValueError:
+        found = pd.NaT  # type: ignore[assignment]
+    rule = "a length of time" if pd.isna(found) else "above zero"
+    if pd.isna(found) or found <= pd.Timedelta(0):
+        raise ValueError(f"interval must be {rule}, got {given!r}; give e.g. '1h' or '5min'")
+    return found

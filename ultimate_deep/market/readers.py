@@ -17,6 +17,7 @@ from ultimate_deep.market.bars import Bars
 from ultimate_deep.market.clocks import CLOCKS
 from ultimate_deep.market.files import find_files
 from ultimate_deep.market.formats import FORMATS, column_names, find_format
+from ultimate_deep.market.intervals import interval_of
 from ultimate_deep.market.remarks import remarks
 from ultimate_deep.market.sessions import Session, find_interval, find_session
 from ultimate_deep.market.tables import RawTable, read_tables
@@ -101,7 +102,7 @@ def read_files(
         for table in read_tables(path):
             for name, part in _read_table(table, request):
                 parts.setdefault(name, []).append(part)
-    step = None if interval is None else pd.Timedelta(interval)
+    step = None if interval is None else interval_of(interval)
     return {
         name: _join(name, of_symbol, step, session, minimum_rows)
         for name, of_symbol in parts.items()
@@ -133,7 +134,7 @@ def bars_of_frame(
     """
     canonical, notes = validate_bars(frame, symbol=symbol, repair=repair, minimum_rows=1)
     part = _Part(file="the table", frame=canonical, notes=notes)
-    step = None if interval is None else pd.Timedelta(interval)
+    step = None if interval is None else interval_of(interval)
     return _join(symbol, [part], step, session, minimum_rows)
 
 

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from ultimate_deep.machine.fields import check_fields
+
 SignalKind = Literal["interaction", "linear", "long_memory", "cross_timeframe", "order_book"]
 SIGNALS: tuple[SignalKind, ...] = get_args(SignalKind)
 
@@ -30,6 +32,7 @@ class JumpSpec:
     size: float = 4.0
 
     def __post_init__(self) -> None:
+        check_fields(self, "jumps")
         _check_within("jumps.per_bar", self.per_bar, 0.0, 1.0)
         _check_within("jumps.size", self.size, 0.0, 20.0)
 
@@ -55,6 +58,7 @@ class RegimeSpec:
     period_bars: int = 4_000
 
     def __post_init__(self) -> None:
+        check_fields(self, "regimes")
         _check_within("regimes.strength_depth", self.strength_depth, 0.0, 4.0)
         _check_within("regimes.volatility_depth", self.volatility_depth, 0.0, 2.0)
         if self.period_bars < 2:
@@ -81,6 +85,7 @@ class AssetSpec:
     lead_lag_bars: int = 0
 
     def __post_init__(self) -> None:
+        check_fields(self, "assets")
         if self.count < 1:
             raise ValueError(f"assets.count must be at least 1, got {self.count}")
         if not 0.0 <= self.correlation < 1.0:
@@ -126,6 +131,7 @@ class SimulationSpec:
     order_book: bool = False
 
     def __post_init__(self) -> None:
+        check_fields(self, "simulation")
         if self.signal not in SIGNALS:
             raise ValueError(f"signal must be one of {SIGNALS}, got {self.signal!r}")
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ultimate_deep.market.bars import Bars
 from ultimate_deep.market.config import LabelSpec
+from ultimate_deep.market.intervals import interval_of
 from ultimate_deep.market.simulated_book import BookNoise, book_frame
 from ultimate_deep.market.simulation_noise import START, Noise, Path
 from ultimate_deep.market.simulation_oracle import Realised, realise_edge
@@ -117,7 +118,7 @@ def simulate_assets(
         Markets by symbol, in order: `SIMULATED` for one asset, bit for bit that of
         `simulate_bars`; else `SIMULATED_1` (the leader), `SIMULATED_2` and so on.
     """
-    step = pd.Timedelta(interval)
+    step = interval_of(interval)
     _check_request(rows, edge, step, label)
     markets: dict[str, SimulatedMarket] = {}
     leader: Path | None = None
@@ -201,8 +202,6 @@ def _check_request(rows: int, edge: float, step: pd.Timedelta, label: LabelSpec)
         )
     if not 0 <= edge < 0.5:
         raise ValueError(f"edge must be in [0, 0.5), got {edge}: accuracy is one half plus it")
-    if not step > pd.Timedelta(0):
-        raise ValueError(f"interval must be above zero, got {step}")
     room = int((pd.Timestamp.max.tz_localize("UTC") - START) / step)
     if rows > room:
         raise ValueError(

@@ -1,14 +1,12 @@
 """What one experiment is: every choice from price file to verdict, as frozen dataclasses."""
 
 import dataclasses
-import difflib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from jsonargparse import ArgumentParser
-
 from ultimate_deep.evaluation.backtesting.config import BacktestConfig
+from ultimate_deep.machine.fields import built, check_field, check_fields, check_seed
+from ultimate_deep.machine.places import check_folder_named, check_name
 from ultimate_deep.machine.plugins import is_loaded, load_plugin
 from ultimate_deep.market.config import DataConfig, LabelSpec, SplitSpec
 from ultimate_deep.pipeline.inputs.config import InputConfig
@@ -25,6 +23,9 @@ class FeatureConfig:
     """
 
     names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_fields(self, "features")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,10 @@ class ModelConfig:
     start_from: str | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self, "model")
+        for name in ("name", "preset"):
+            if not getattr(self, name):
+                raise ValueError(f"model.{name} is empty; leave it out, or give a name")
         # JSON and YAML have lists where the builders' configurations have tuples.
         options = {
             name: tuple(value) if isinstance(value, list) else value
@@ -71,6 +76,9 @@ class HeadConfig:
     quantiles: tuple[float, ...] = ()
     variance: bool = False
 
+    def __post_init__(self) -> None:
+        check_fields(self, "heads")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ThresholdConfig:
@@ -83,6 +91,7 @@ class ThresholdConfig:
     minimum_coverage: float = 0.05
 
     def __post_init__(self) -> None:
+        check_fields(self, "threshold")
         if not 0 < self.minimum_coverage <= 1:
             raise ValueError(
                 f"minimum_coverage is a share in (0, 1], got {self.minimum_coverage}; use e.g. 0.05"
@@ -143,20 +152,15 @@ class ExperimentConfig:
     tables: Literal["csv", "parquet"] = "csv"
 
     def __post_init__(self) -> None:
+        check_field(self, "plugins")
         for plugin in self.plugins:  # before anything that they bring is named
             load_plugin(plugin)
-        for part in dataclasses.fields(self):
-            value = getattr(self, part.name)
-            if isinstance(value, Mapping):
-                object.__setattr__(self, part.name, built(type(part.default), value, part.name))
+        check_fields(self)
         if not self.name:
             object.__setattr__(self, "name", self.model.name)
-        if any(c in self.name for c in "/\\. "):
-            raise ValueError(
-                f"name becomes part of a folder's name, got {self.name!r}; "
-                "use letters, digits, - and _"
-            )
-
+        check_name("name", self.name)
+        check_folder_named("artifacts", self.artifacts)
+        check_seed("seed", self.seed)
         loss = loss_for_heads(self.fit.loss, self.heads)
         fit = dataclasses.replace(self.fit, seed=self.seed, loss=loss)
         backtest = dataclasses.replace(self.backtest, horizon_bars=self.label.horizon_bars)
@@ -166,32 +170,6 @@ class ExperimentConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists and scalars, as written to `config.json`."""
         return dataclasses.asdict(self)
-
-
-def built(kind: type[Any], values: Mapping[str, Any], where: str) -> Any:
-    """Return a configuration of mappings and lists, such as JSON and YAML have.
-
-    Args:
-        kind: Frozen dataclass to build, whose own parts have defaults of their kind.
-        values: Fields by name; those of a part may be a mapping again.
-        where: What it is called in messages.
-
-    Raises:
-        TypeError: A name that it does not have.
-        ValueError: A value that it refuses.
-    """
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    if unknown := sorted(set(values) - set(fields)):
-        near = difflib.get_close_matches(unknown[0], fields, 1)
-        meant = f"did you mean {near[0]!r}? it" if near else "it"
-        raise TypeError(f"{where} has no field {unknown[0]!r}; {meant} has {', '.join(fields)}")
-    given = {}
-    for name, value in values.items():
-        part = type(fields[name].default)
-        if isinstance(value, Mapping) and dataclasses.is_dataclass(part):
-            value = built(part, value, f"{where}.{name}")
-        given[name] = tuple(value) if isinstance(value, list) else value
-    return kind(**given)
 
 
 def loss_for_heads(loss: LossConfig, heads: HeadConfig) -> LossConfig:
@@ -228,13 +206,10 @@ def config_from_dict(values: dict[str, Any]) -> ExperimentConfig:
             f"the stored configuration needs the plugin {absent[0]}; name it with --plugin "
             f"{absent[0]}, or load it with ultimate_deep.plugins.load({absent[0]!r})"
         )
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument("--experiment", type=ExperimentConfig)
     try:
-        parsed = parser.parse_object({"experiment": values})
-    except Exception as error:
+        return built(ExperimentConfig, values, "the stored configuration")
+    except (TypeError, ValueError) as error:
         raise ValueError(
             f"the stored configuration does not fit this version: {error}; install the version of "
             "ultimate-deep that wrote it"
         ) from error
-    return parser.instantiate(parsed).experiment

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from ultimate_deep.machine.fields import check_fields
+
 
 @dataclass(frozen=True, kw_only=True)
 class GafFilesConfig:
@@ -21,6 +23,7 @@ class GafFilesConfig:
     train_fraction: float = 0.9
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not Path(self.output).name:
             raise ValueError(
                 f"output must name a folder to create, got {self.output!r}; use e.g. artifacts/gaf"

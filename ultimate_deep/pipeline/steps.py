@@ -7,14 +7,17 @@ each planted leak replaces one step.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 from sklearn.preprocessing import RobustScaler
 
+from ultimate_deep.features.compute import FeatureMatrix
+from ultimate_deep.machine.fields import shown
 from ultimate_deep.market.config import LabelSpec, SplitSpec
 from ultimate_deep.market.labels import Labels, make_labels
 from ultimate_deep.market.market import Market
@@ -74,6 +77,53 @@ def validation_threshold(prepared: SplitRows, probability: ByPart) -> ThresholdC
     )
 
 
+# What each step must return.
+RETURNS: dict[str, tuple[type, ...]] = {
+    "bars": (Market,),
+    "features": (FeatureMatrix,),
+    "labels": (Labels,),
+    "split": (Split,),
+    "rows": (Rows,),
+    "select": (list, tuple, np.ndarray, pd.Index),
+    "stopping": (Arrays,),
+    "temperature": (TemperatureFit,),
+    "threshold": (ThresholdChoice,),
+}
+
+
+@dataclass(frozen=True)
+class OwnStep:
+    """A step of a user's own, whose result is checked before it is used.
+
+    Args:
+        name: Name of the step.
+        function: What the user gave.
+    """
+
+    name: str
+    function: Callable[..., Any]
+
+    def __call__(self, *given: Any) -> Any:
+        """Return what the function returns.
+
+        Raises:
+            TypeError: It returns what the step is not to return.
+        """
+        result = self.function(*given)
+        if self.name == "scale":
+            fits = hasattr(result, "center_") and hasattr(result, "scale_")
+            wanted = "a fitted scaler with center_ and scale_, such as scikit-learn's RobustScaler"
+        else:
+            fits = isinstance(result, RETURNS[self.name])
+            wanted = " or ".join(kind.__name__ for kind in RETURNS[self.name])
+        if not fits:
+            raise TypeError(
+                f"steps.{self.name} must return {wanted}, got {shown(result)}; change the function "
+                f"{getattr(self.function, '__qualname__', self.function)}, or leave the step out"
+            )
+        return result
+
+
 @dataclass(frozen=True, kw_only=True)
 class Steps:
     """What happens between bars and test part. Every default is the experiment's own.
@@ -89,6 +139,9 @@ class Steps:
         stopping: The arrays that decide when training stops.
         temperature: `(prepared, logits by part)` to the temperature.
         threshold: `(prepared, probability by part)` to the threshold.
+
+    Raises:
+        TypeError: What is no function; or, once it is called, one that returns something else.
     """
 
     bars: Callable[[Market], Market] | None = None
@@ -101,6 +154,18 @@ class Steps:
     stopping: Callable[[SplitRows], Arrays] = stopping_arrays
     temperature: Callable[[SplitRows, ByPart], TemperatureFit] = validation_temperature
     threshold: Callable[[SplitRows, ByPart], ThresholdChoice] = validation_threshold
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            step = getattr(self, field.name)
+            if step is field.default or isinstance(step, OwnStep):
+                continue
+            if not callable(step):
+                raise TypeError(
+                    f"steps.{field.name} must be a function, got {shown(step)}; give the function "
+                    "itself, or leave it out"
+                )
+            object.__setattr__(self, field.name, OwnStep(field.name, step))
 
     @property
     def own(self) -> tuple[str, ...]:

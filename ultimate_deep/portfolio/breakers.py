@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from ultimate_deep.machine.fields import check_fields
 from ultimate_deep.portfolio.options import check_count, check_number
 
 SpikeAction = Literal["flat", "halve"]
@@ -39,6 +40,7 @@ class BreakerSpec:
     spike_action: SpikeAction = "flat"
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.max_drawdown is not None:
             remedy = "give 0.2 for 20%, None for no breaker"
             check_number("max_drawdown", self.max_drawdown, above=0.0, highest=1.0, remedy=remedy)

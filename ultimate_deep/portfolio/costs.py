@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ultimate_deep.machine.fields import check_fields
 from ultimate_deep.portfolio.options import check_count, check_number
 
 BPS_PER_UNIT = 1e4
@@ -54,6 +55,7 @@ class CostSpec:
     funding_bps_per_year: float = 0.0
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name in (*_PER_SIDE, "borrow_bps_per_year"):
             remedy = "costs are paid in basis points: give 1.0 for 0.01%, 0.0 for none"
             check_number(name, getattr(self, name), lowest=0.0, remedy=remedy)

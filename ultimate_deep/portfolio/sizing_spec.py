@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from ultimate_deep.machine.fields import check_fields
 from ultimate_deep.portfolio.options import check_count, check_number
 
 SizingMethod = Literal["fixed", "volatility_target", "kelly", "confidence"]
@@ -45,6 +46,7 @@ class SizingSpec:
     confidence_threshold: float = 0.5
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.method not in METHODS:
             raise ValueError(f"method must be one of {METHODS}, got {self.method!r}")
         for name in ("max_position", "fixed_fraction", "kelly_fraction"):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from ultimate_deep.machine.fields import check_fields
 from ultimate_deep.portfolio.options import check_count, check_number
 
 StopUnit = Literal["fraction", "volatility"]
@@ -50,6 +51,7 @@ class StopSpec:
     re_enter: bool = False
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.unit not in ("fraction", "volatility"):
             raise ValueError(f'unit must be "fraction" or "volatility", got {self.unit!r}')
         for name in ("stop_loss", "take_profit", "trailing_stop"):

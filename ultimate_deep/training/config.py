@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from ultimate_deep.machine.fields import check_fields, check_seed
 from ultimate_deep.training.losses.loss_config import LossConfig
 from ultimate_deep.training.schedules.config import ScheduleConfig
 
@@ -86,6 +87,7 @@ class FitConfig:
     checkpoint_every_seconds: float = 60.0
 
     def __post_init__(self) -> None:
+        check_fields(self, "fit")
         for name, value in (
             ("epochs", self.epochs),
             ("batch_size", self.rows_of_step),
@@ -99,11 +101,11 @@ class FitConfig:
             "weight_decay",
             "patience_epochs",
             "min_delta",
-            "seed",
             "checkpoint_every_epochs",
             "checkpoint_every_seconds",
         ):
             _require(getattr(self, name) >= 0, name, getattr(self, name), "at least 0")
+        check_seed("fit.seed", self.seed)
         smoothing = self.label_smoothing
         _require(0 <= smoothing < 1, "label_smoothing", smoothing, "in [0, 1)")
         if smoothing and self.loss != LossConfig():

@@ -253,7 +253,7 @@ def test_steps_are_loaded_from_a_users_file(tmp_path):
         "from ultimate_deep.pipeline.steps import Steps\n"
         "steps = Steps(scale=lambda values, train: None)\nother = 3\n"
     )
-    assert load_steps(f"{file}:steps").scale(0, 0) is None
+    assert load_steps(f"{file}:steps").own == ("scale",)
     for wrong, rule in (
         ("my_steps", "module:attribute"),
         (f"{file}:absent", "nothing of that name"),

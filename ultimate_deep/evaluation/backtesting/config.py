@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ultimate_deep.machine.fields import check_fields
 from ultimate_deep.portfolio.breakers import BreakerSpec
 from ultimate_deep.portfolio.costs import CostSpec
 from ultimate_deep.portfolio.mode import Mode, check_mode
@@ -45,6 +46,7 @@ class BacktestConfig:
     max_volume_share: float | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self, "backtest")
         check_mode(self.mode)
         remedy = "give the label's horizon"
         check_count("horizon_bars", self.horizon_bars, lowest=1, remedy=remedy)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from ultimate_deep.machine.fields import check_fields, check_seed
+
 
 @dataclass(frozen=True, kw_only=True)
 class LeakConfig:
@@ -25,6 +27,7 @@ class LeakConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_fields(self, "leaks")
         for name, least in (("cuts", 2), ("truncations", 1), ("noise_markets", 1)):
             if getattr(self, name) < least:
                 raise ValueError(
@@ -36,3 +39,4 @@ class LeakConfig:
             )
         if not 0 < self.error_rate < 0.5:
             raise ValueError(f"error_rate lies in (0, 0.5), got {self.error_rate}; use 0.001")
+        check_seed("leaks.seed", self.seed)

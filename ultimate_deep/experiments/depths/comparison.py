@@ -25,6 +25,7 @@ from ultimate_deep.experiments.runs import (
 )
 from ultimate_deep.experiments.trials import TrialBook
 from ultimate_deep.machine.files import finish_folder, remove_drafts, unfinished_folder, write_json
+from ultimate_deep.machine.places import check_places
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.training.loop.interrupts import Interrupted
 from ultimate_deep.training.loop.plan import duration_sentence
@@ -74,6 +75,7 @@ def compare(
         ValueError: Bad bars or configuration, or other settings than those of the resumed run.
         Interrupted: Ctrl-C or SIGTERM; the finished cells are kept.
     """
+    check_places(artifacts=config.artifacts)
     sets, models = data_sets(config, comparison.bars), entries(comparison)
     if resume:
         folder = newest_unfinished(Path(config.artifacts), config.name, what="comparison")

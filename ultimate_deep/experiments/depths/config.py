@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from ultimate_deep.machine.fields import check_fields
 from ultimate_deep.market.config import DataConfig
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
 from ultimate_deep.training.config import FitConfig
@@ -53,6 +54,7 @@ class ComparisonConfig:
     targets: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        check_fields(self, "compare")
         if self.seeds < 1:
             raise ValueError(f"compare.seeds must be at least 1, got {self.seeds}; use 3 or more")
         if not self.budget_seconds > 0:

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from ultimate_deep.machine.fields import check_fields
+from ultimate_deep.machine.places import check_folder_named, check_name
+
 POOLS = ("average", "weighted")
 METHODS = ("average", "weighted", "logistic_stack", "tree_stack", "two_stage")
 
@@ -39,6 +42,9 @@ class EnsembleConfig:
     snapshots: int = 0
 
     def __post_init__(self) -> None:
+        check_fields(self, "ensemble")
+        check_name("ensemble.name", self.name)
+        check_folder_named("ensemble.artifacts", self.artifacts)
         if self.method not in METHODS:
             raise ValueError(f"method must be one of {', '.join(METHODS)}, got {self.method!r}")
         if not 0 <= self.pull < float("inf"):

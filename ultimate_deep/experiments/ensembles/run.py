@@ -45,6 +45,7 @@ from ultimate_deep.experiments.run import Run, run_metrics
 from ultimate_deep.experiments.runs import new_run_folder, point_latest
 from ultimate_deep.experiments.trials import TrialBook
 from ultimate_deep.machine.files import whole_folder, write_json
+from ultimate_deep.machine.places import check_places
 from ultimate_deep.machine.screen import Fitting
 from ultimate_deep.pipeline.calibration import log_loss_of_logits
 from ultimate_deep.pipeline.config import ModelConfig
@@ -103,6 +104,7 @@ def run_ensemble(
         BundleError: A folder is no sound bundle.
         EnsembleError: Members that do not fit each other.
     """
+    check_places(artifacts=config.artifacts)
     started = time.monotonic()
     bundles = _load_each_once(folders)
     members = open_members(bundles, progress, fewest=config.fewest)

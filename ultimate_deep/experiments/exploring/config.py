@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ultimate_deep.features.judging.config import ScoringConfig, SelectionConfig
+from ultimate_deep.machine.fields import check_fields, check_seed
+from ultimate_deep.machine.places import check_folder_named, check_name
 from ultimate_deep.market.config import DataConfig, LabelSpec, SplitSpec
 from ultimate_deep.pipeline.config import FeatureConfig
 
@@ -31,6 +33,7 @@ class ImportanceConfig:
     resamples: int = 1000
 
     def __post_init__(self) -> None:
+        check_fields(self, "importance")
         for name in ("repeats", "resamples"):
             if getattr(self, name) < 1:
                 raise ValueError(
@@ -78,11 +81,10 @@ class ExplorationConfig:
     importance_part: Literal["validation", "test"] = "validation"
 
     def __post_init__(self) -> None:
-        if not self.name or any(c in self.name for c in "/\\. "):
-            raise ValueError(
-                f"name becomes part of a folder's name, got {self.name!r}; "
-                "use letters, digits, - and _"
-            )
+        check_fields(self)
+        check_name("name", self.name)
+        check_folder_named("artifacts", self.artifacts)
+        check_seed("seed", self.seed)
         if not 0.0 < self.clip_multiple < math.inf:
             raise ValueError(
                 f"clip_multiple must be above zero, got {self.clip_multiple}; leave it out"

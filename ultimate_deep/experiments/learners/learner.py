@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol
 
 from ultimate_deep.bundles.kinds import PREDICTORS, kind_remedy
 from ultimate_deep.bundles.predictor import Predictor
+from ultimate_deep.machine.fields import fitted_fields, meant
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.inputs.config import Kind
 from ultimate_deep.pipeline.prepared import Prepared
@@ -153,6 +154,7 @@ class Learner(ABC):
         """Return the model's own configuration: preset, then seed and options.
 
         Raises:
+            TypeError: A value of another kind than the option's.
             ValueError: An unknown preset or option, or a value that the model refuses.
         """
         preset = self.preset_config(config.model.preset)
@@ -160,9 +162,11 @@ class Learner(ABC):
         unknown = sorted(set(config.model.options) - known)
         if unknown:
             raise ValueError(
-                f"model {self.name!r} has no options {unknown}; it has {', '.join(sorted(known))}"
+                f"model {self.name!r} has no options {unknown}; {meant(unknown[0], known)}"
+                f"it has {', '.join(sorted(known))}"
             )
-        return dataclasses.replace(preset, **(self.given(config, known) | config.model.options))
+        options = fitted_fields(type(preset), config.model.options, "model.options")
+        return dataclasses.replace(preset, **(self.given(config, known) | options))
 
     def given(self, config: ExperimentConfig, known: set[str]) -> dict[str, Any]:
         """Return what the experiment says of the model's own fields, whose names are `known`."""

@@ -16,7 +16,7 @@ def check_searcher(name: str) -> None:
     Raises:
         ValueError: Naming what there is.
     """
-    if name not in SEARCHERS:
+    if name not in tuple(SEARCHERS):  # whatever was given, hashable or not
         known = ", ".join(SEARCHERS)
         raise ValueError(f"tune.search is one of {known}, got {name!r}; choose one of them")
 

@@ -29,6 +29,7 @@ from ultimate_deep.experiments.tuning.search import Found, search
 from ultimate_deep.experiments.tuning.searcher import Rung, Searcher, build_searcher, search_task
 from ultimate_deep.experiments.tuning.tune_config import TuneConfig, tuned_name
 from ultimate_deep.machine.files import UNFINISHED, unfinished_folder, write_json
+from ultimate_deep.machine.places import check_places
 from ultimate_deep.models.search_space import SearchSpace
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.training.loop.checkpoint import has_checkpoint
@@ -110,6 +111,7 @@ def tune_experiment(
     """
     name = tuned_name(config.name)
     config = dataclasses.replace(config, name=name)
+    check_places(artifacts=config.artifacts)
     folder = new_run_folder(config)
     if resume:
         asked = named_settings(config) if named is None else {**named}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ultimate_deep.experiments.tuning.registry import SEARCHERS, check_searcher
+from ultimate_deep.machine.fields import check_fields
 
 if TYPE_CHECKING:
     SearcherName = str
@@ -49,7 +50,8 @@ class TuneConfig:
     fields: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check_searcher(self.search)
+        check_searcher(self.search)  # another one may have been registered since
+        check_fields(self, "tune", but=("search",))
         for name in ("trials", "epochs", "iterations"):
             value = getattr(self, name)
             if value is not None and value < 1:

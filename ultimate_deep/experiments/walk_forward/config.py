@@ -4,6 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
+from ultimate_deep.machine.fields import check_fields
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
 from ultimate_deep.training.config import FitConfig
 
@@ -44,6 +45,7 @@ class WalkForwardConfig:
     validation: float = 0.15
 
     def __post_init__(self) -> None:
+        check_fields(self, "walk")
         if not 0 < self.validation < 1:
             raise ValueError(f"validation is a share in (0, 1), got {self.validation}; use 0.15")
 

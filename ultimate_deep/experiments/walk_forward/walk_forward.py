@@ -38,6 +38,7 @@ from ultimate_deep.experiments.walk_forward.folds import (
 from ultimate_deep.experiments.walk_forward.judging import JudgedPart, JudgedWalk, judge_walk
 from ultimate_deep.experiments.warm_start import refuse_start
 from ultimate_deep.machine.files import finish_folder, unfinished_folder, write_json
+from ultimate_deep.machine.places import check_places
 from ultimate_deep.market.splits import Split
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.training.loop.interrupts import Interrupted
@@ -96,6 +97,7 @@ def walk_forward(
         Interrupted: Ctrl-C or SIGTERM; finished folds and the running one's checkpoint are kept.
     """
     refuse_start(config, "may know the folds' test parts; leave model.start_from out")
+    check_places(artifacts=config.artifacts)
     folder = new_run_folder(config)
     if resume:
         folder = newest_unfinished(Path(config.artifacts), config.name, what="walk-forward")

@@ -4,6 +4,8 @@ import itertools
 from dataclasses import dataclass
 from typing import Literal
 
+from ultimate_deep.machine.fields import check_fields
+
 Kind = Literal["features", "window", "timeframes", "gaf", "episodic"]
 
 # Features with short warm-ups that say where price, range and volume stand on coarse bars.
@@ -51,6 +53,7 @@ class InputConfig:
     gaf_size: int = 64
 
     def __post_init__(self) -> None:
+        check_fields(self, "inputs")
         for name in ("window_bars", "coarse_window_bars"):
             if getattr(self, name) < 1:
                 raise ValueError(

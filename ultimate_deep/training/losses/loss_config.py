@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from ultimate_deep.machine.fields import check_fields
+
 NAMES = (
     "cross_entropy",
     "focal",
@@ -69,6 +71,7 @@ class LossConfig:
     quantile_weight: float = 1.0
 
     def __post_init__(self) -> None:
+        check_fields(self, "fit.loss")
         known = (*NAMES, *OWN_NAMES)
         _require(self.name in known, "name", self.name, f"one of {known}")
         self._check_of()

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from ultimate_deep.machine.fields import check_fields
+
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleConfig:
@@ -37,6 +39,7 @@ class ScheduleConfig:
     plateau_min_delta: float = 1e-4
 
     def __post_init__(self) -> None:
+        check_fields(self, "schedule")
         if self.kind not in ("cosine", "plateau", "step", "constant"):
             raise ValueError(
                 f"schedule kind must be cosine, plateau, step or constant, got {self.kind!r}"
