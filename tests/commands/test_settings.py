@@ -72,7 +72,7 @@ def test_the_model_may_be_named_either_way():
 def test_built_in_files_go_by_their_names_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert experiment_from(["--config", "small"]).model.preset == "small"
-    assert experiment_from(["--config=seed"]).name == "seed"
+    assert experiment_from(["--config=seed"]).model.preset == "seed"
     assert experiment_from(["--config", "complete"]).data.simulation.signal == "linear"
     (tmp_path / "small").write_text("seed: 5\n")  # a file of that name is meant, where there is one
     assert experiment_from(["--config", "small"]).seed == 5
@@ -268,15 +268,21 @@ REFUSED = {
     "backtest --bundle no": "no bundle at no",
     "predict --bundle {}/a --output o.xlsx": "got o.xlsx; name it o.csv",
     "predict --bundle {}/a --output absent/o.csv": "got absent; create it first",
-    "predict --bundle {}/a --passes -1": "--passes is at least 1",
+    "predict --bundle {}/a --passes -1": "--passes must be at least 0, got -1",
     "compare --bundles [{}/a]": "at least two different models, got a;",
     "compare --bundles [{}/a,{}/a]": "at least two different models, got a, a;",
     "detect-leaks --bundle {}/a --steps no.py:steps": "--steps: no file no.py",
     "detect-leaks --bundle {}/a --steps no_such:steps": "No module named 'no_such'",
     "detect-leaks --bundle {}/a --model lstn": "did you mean lstm?",
-    "detect-leaks --bundle {}/a --epochs 0": "epochs are at least 1, got 0",
+    "detect-leaks --bundle {}/a --epochs 0": "--epochs must be at least 1, got 0",
     "detect-leaks --bundle {}/a --output {}/b": "exists and is never overwritten",
     "explore --features.names [rsi14]": "unknown features: 'rsi14'",
+    "run --config LICENSE": "no configuration at LICENSE",
+    "run --fit.epochs 3.0": "fit.epochs must be a whole number",
+    "run --name a/b": "becomes part of a folder's name",
+    "run --artifacts {}/a/manifest.json --yes": "artifacts must be a folder",
+    "explore --name a/b": "becomes part of a folder's name",
+    "gaf --size x": "size must be a whole number",
     "runs shw": "name one of list, show, compare",
 }
 HELPED = (

@@ -2,7 +2,6 @@
 
 import pytest
 
-from ultimate_deep.experiments import trials
 from ultimate_deep.machine.home import HOME_VARIABLE, HomeError
 from ultimate_deep.machine.places import (
     LEDGER_FILE,
@@ -53,7 +52,6 @@ def test_a_read_only_place_is_named(tmp_path, monkeypatch):
 
 
 def test_the_ledgers_place_is_asked_for_too(tmp_path, monkeypatch):
-    assert trials.LEDGER_FILE == LEDGER_FILE
     monkeypatch.setenv(HOME_VARIABLE, "relative")
     with pytest.raises(HomeError, match="absolute path"):
         check_places()

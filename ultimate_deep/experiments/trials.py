@@ -18,11 +18,11 @@ from ultimate_deep.bundles.predictor import Predictor
 from ultimate_deep.evaluation.ledger.identity import DataIdentity
 from ultimate_deep.evaluation.ledger.known import KnownLedgers
 from ultimate_deep.evaluation.ledger.ledger import LedgerHead, TrialLedger
-from ultimate_deep.evaluation.ledger.place import LEDGER_FILE
 from ultimate_deep.evaluation.ledger.trial import Kind, Trial, TrialCount
 from ultimate_deep.evaluation.ledger.union import LedgerUnion
 from ultimate_deep.evaluation.significance.effective_trials import effective_trials_by_correlation
 from ultimate_deep.machine.home import home_file
+from ultimate_deep.machine.places import LEDGER_FILE
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.calibration import ThresholdChoice
 from ultimate_deep.pipeline.config import ExperimentConfig

@@ -4,8 +4,7 @@ from pathlib import Path
 
 from ultimate_deep.evaluation.ledger.ledger import TrialLedger
 from ultimate_deep.machine.home import home_file, home_folder, shown_path
-
-LEDGER_FILE = "ledger.sqlite"
+from ultimate_deep.machine.places import LEDGER_FILE
 
 
 def ledger_path() -> Path:

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from ultimate_deep.experiments.learners.registry import resolved
+from ultimate_deep.machine.fields import check_fields
 from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class SurrogateConfig:
     learning_rate: float = 2e-3
 
     def __post_init__(self) -> None:
+        check_fields(self, "surrogate")
         if self.epochs < 1:
             raise ValueError(f"surrogate epochs are at least 1, got {self.epochs}; use e.g. 3")
 
