@@ -94,10 +94,12 @@ OF_THE_COMMAND_LINE = {
         f"ultimate_deep.commands.{name}"
         for name in (
             "command_parser",
+            "experiment_checks",
             "help_text",
             "known_models",
             "parser",
             "predict",
+            "refusals",
             "running",
             "settings",
             "suggestions",
@@ -105,6 +107,7 @@ OF_THE_COMMAND_LINE = {
     ),
     "ultimate_deep.machine.tables",
     "ultimate_deep.models.declared",
+    "ultimate_deep.models.evaluated",
     "ultimate_deep.models.registry",
     "ultimate_deep.training.backend",
 }

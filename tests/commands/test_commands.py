@@ -262,7 +262,7 @@ def test_other_places_are_found_before_anything_too(
     inside = str(tmp_path / "file" / "new")
     status, text = said("predict", *bundle, "--output", absent)
     assert status == 1
-    assert f"output must be in a folder that exists, got {absent}; create" in text
+    assert f"x.csv is written into a folder that exists, got {tmp_path / 'absent'}; create" in text
     for command in ("gaf", "detect-leaks"):
         named = bundle if command == "detect-leaks" else ()
         status, text = said(command, *named, "--output", inside)

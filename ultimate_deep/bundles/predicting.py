@@ -137,13 +137,16 @@ def bundle_config(bundle: AnyBundle) -> ExperimentConfig:
 
 def merge_data(given: DataConfig, stored: DataConfig) -> DataConfig:
     """Return the data options: those given, and the run's own where nothing was given."""
+    return dataclasses.replace(stored, **_changed(given))
+
+
+def _changed(given: DataConfig) -> dict[str, Any]:
     default = DataConfig()
-    changed = {
+    return {
         field.name: getattr(given, field.name)
         for field in dataclasses.fields(DataConfig)
         if getattr(given, field.name) != getattr(default, field.name)
     }
-    return dataclasses.replace(stored, **changed)
 
 
 def bundle_data(bundle: AnyBundle, given: DataConfig) -> DataConfig:
@@ -154,7 +157,9 @@ def bundle_data(bundle: AnyBundle, given: DataConfig) -> DataConfig:
     """
     data = merge_data(given, bundle_config(bundle).data)
     metrics = bundle.metrics
-    if not data.paths and metrics.get("bars_given", not metrics.get("simulated", False)):
+    unknown = metrics.get("bars_given", metrics.get("simulated") is False)
+    simulation = any(name.startswith("simulat") for name in _changed(given))
+    if unknown and not data.paths and not simulation:
         raise ValueError(
             f"the bars of {bundle.folder.name} were given in Python and no file of them is known; "
             "name it, as in --data.path bars.csv, or in Python give bars="

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -203,11 +204,11 @@ def given_text(name: str, text: Any, *, example: str) -> str:
 
 
 def given_time(name: str, time: Any) -> pd.Timestamp:
-    """Return the time of a bar.
+    """Return the time of a bar; a day without an hour is the end of that day.
 
     Raises:
         TypeError: A number, or what is no time at all.
-        ValueError: A text that says no time.
+        ValueError: A text that says no time, or less than a day.
     """
     import datetime
 
@@ -221,9 +222,14 @@ def given_time(name: str, time: Any) -> pd.Timestamp:
         found = pd.Timestamp(time)
     except ValueError as error:
         raise ValueError(f"{name} must be the time of a bar, got {time!r}; {remedy}") from error
-    if pd.isna(found):
+    vague = isinstance(time, str) and re.match(r"\s*\d{4}-\d{2}-\d{2}", time) is None
+    if pd.isna(found) or vague:
         raise ValueError(f"{name} must be the time of a bar, got {time!r}; {remedy}")
-    return found
+    if isinstance(time, str):
+        day = re.fullmatch(r"\s*\d{4}-\d{2}-\d{2}\s*", time) is not None
+    else:
+        day = isinstance(time, datetime.date) and not isinstance(time, datetime.datetime)
+    return found + pd.Timedelta(days=1) - pd.Timedelta(1, "ns") if day else found
 
 
 def given_inputs(inputs: Any) -> Inputs:

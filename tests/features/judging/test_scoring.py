@@ -149,7 +149,7 @@ def test_constant_features_short_periods_and_missing_returns():
     assert np.isnan(scores.by_period[1]).all()
     with pytest.raises(ValueError, match="at least 30 rows with a return, got 5"):
         _score(values, returns, np.arange(5))
-    with pytest.raises(ValueError, match="period is auto or one of"):
+    with pytest.raises(ValueError, match="period must be one of"):
         _score(values, returns, period="decade")
 
 

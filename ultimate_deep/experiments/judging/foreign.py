@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
@@ -167,7 +166,7 @@ def judge_predictions(
     probabilities: Given,
     bars: Market | Bars | pd.DataFrame,
     *,
-    trained_until: str | pd.Timestamp,
+    trained_until: pd.Timestamp,
     label: LabelSpec,
     backtest: BacktestConfig,
     threshold: float,
@@ -184,7 +183,7 @@ def judge_predictions(
     check_tried(tried)
     market = as_market(bars, session=session)  # type: ignore[arg-type]
     given = _by_symbol(probabilities, market)
-    end = _end_of_training(trained_until, market)
+    end = _utc(trained_until)
     run = re.sub(r"[^\w-]+", "-", name).strip("-") or "predictions"
     experiment = ExperimentConfig(
         name=run, artifacts=artifacts, label=label, backtest=backtest, seed=seed,
@@ -227,35 +226,8 @@ def _digest(judge: Judge, probability: np.ndarray, threshold: float) -> str:
     return digest.hexdigest()
 
 
-def _end_of_training(stamp: str | pd.Timestamp, market: Market) -> np.datetime64:
-    """Return the last opening time that training saw; a day without an hour is all of that day.
-
-    Raises:
-        ValueError: No time, or one that says less than a day.
-    """
-    day = isinstance(stamp, str) and re.fullmatch(r"\s*\d{4}-\d{2}-\d{2}\s*", stamp) is not None
-    whole = day or (isinstance(stamp, datetime.date) and not isinstance(stamp, datetime.datetime))
-    said = isinstance(stamp, (datetime.date, np.datetime64)) or (
-        isinstance(stamp, str) and re.match(r"\s*\d{4}-\d{2}-\d{2}", stamp) is not None
-    )
-    try:
-        time = pd.Timestamp(stamp) if said else pd.NaT
-    except ValueError:
-        time = pd.NaT
-    if pd.isna(time):
-        raise ValueError(
-            f"trained_until is the opening time of the last bar that training saw, got {stamp!r}; "
-            f"give such as '2024-01-31' for all of that day, or '{_first(market)}'"
-        )
-    if time.tzinfo is None:
-        time = time.tz_localize("UTC")
-    if whole:
-        time += pd.Timedelta(days=1) - pd.Timedelta(1, "ns")
-    return utc_time(time)
-
-
-def _first(market: Market) -> pd.Timestamp:
-    return next(iter(market.bars.values())).index[0]
+def _utc(stamp: pd.Timestamp) -> np.datetime64:
+    return utc_time(stamp if stamp.tzinfo is not None else stamp.tz_localize("UTC"))
 
 
 def _by_symbol(probabilities: Given, market: Market) -> dict[str, pd.Series]:
