@@ -1,5 +1,6 @@
 """A bundle from disk says again what its run said, and refuses what it should."""
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -11,13 +12,19 @@ import pandas as pd
 import pytest
 
 from ultimate_deep.bundles.bundle import Bundle, load_bundle
-from ultimate_deep.bundles.predicting import bundle_config, merge_data, predict_bars
+from ultimate_deep.bundles.predicting import (
+    bundle_config,
+    closed_bars,
+    length_notes,
+    merge_data,
+    predict_bars,
+)
 from ultimate_deep.bundles.prediction_uncertainty import uncertainty_columns
 from ultimate_deep.experiments.judging.rejudged import backtest_bundle
 from ultimate_deep.experiments.run import Run, run_experiment
 from ultimate_deep.market.bars import Bars
 from ultimate_deep.market.config import DataConfig
-from ultimate_deep.market.market import load_market
+from ultimate_deep.market.market import Market, load_market
 from ultimate_deep.market.readers import write_bars
 from ultimate_deep.market.simulator import simulate_bars
 from ultimate_deep.models.registry import build_model
@@ -141,6 +148,26 @@ def test_predictions_are_the_run_s_and_do_not_need_the_future(bundle, two_files,
     part = predict_bars(bundle, load_market(DataConfig(path=str(cut)), config.label))
     pd.testing.assert_frame_equal(part, whole.iloc[: len(part)])
     assert part["timestamp"].iloc[-1] == pd.Timestamp(pd.read_csv(cut)["timestamp"].iloc[-1])
+
+
+def test_bars_of_another_length_and_bars_that_are_open_are_told(bundle, two_files):
+    market = load_market(DataConfig(path=two_files), bundle_config(bundle).label)
+    assert length_notes(bundle, market) == ()
+    bars = market["AAA"]
+    minutes = Market({"AAA": dataclasses.replace(bars, interval=pd.Timedelta("5min"))})
+    assert (
+        "300 s long and the model was trained on bars of 3600 s" in length_notes(bundle, minutes)[0]
+    )
+
+    now = bars.index[-1] + pd.Timedelta("30min")
+    closed, notes = closed_bars(market, now)
+    assert [len(one) for one in closed.bars.values()] == [2_999, 2_999]
+    assert notes[0] == f"AAA: the bar of {bars.index[-1]} is not over yet and left out"
+    same, none = closed_bars(market, bars.index[-1] + bars.interval)
+    assert same is market
+    assert none == ()
+    with pytest.raises(ValueError, match="are not over at"):
+        closed_bars(market, bars.index[0])
 
 
 def test_given_data_options_replace_the_stored_ones():

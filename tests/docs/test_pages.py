@@ -16,7 +16,7 @@ from ultimate_deep.commands.help_text import groups
 from ultimate_deep.commands.settings import experiment_from
 from ultimate_deep.experiments.learners.registry import resolved
 from ultimate_deep.features.registry import FAMILIES, OPTIONAL_FAMILIES
-from ultimate_deep.market.formats import FORMATS
+from ultimate_deep.market.reading.formats import FORMATS
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.training.losses.loss_config import NAMES as LOSSES
 

@@ -41,3 +41,16 @@ def test_a_folder_that_is_not_there_is_refused_before_anything_is_computed(tmp_p
     (tmp_path / "o.csv").mkdir()
     with pytest.raises(IsADirectoryError, match="name a file in it"):
         check_table_file(tmp_path / "o.csv")
+
+
+def test_texts_that_a_spreadsheet_would_run_are_quoted(tmp_path):
+    symbols = ["=CMD|' /C calc'!A0", "+1", "-x", "@SUM(A1)", "BTC-USD", "", None]
+    table = pd.DataFrame({"symbol": symbols, "value": [-1.5] * 7, "text": ["a"] * 7})
+    write_table(tmp_path / "a.csv", table)
+    lines = (tmp_path / "a.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == [
+        "symbol", "'=CMD|' /C calc'!A0", "'+1", "'-x", "'@SUM(A1)", "BTC-USD", "", "",
+    ]  # fmt: skip
+    assert all(line.split(",")[1] == "-1.5" for line in lines[1:])
+    write_table(tmp_path / "a.parquet", table)
+    assert pd.read_parquet(tmp_path / "a.parquet")["symbol"].tolist()[:3] == symbols[:3]

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from ultimate_deep.market.bars import BarsError
-from ultimate_deep.market.formats import FORMATS
 from ultimate_deep.market.readers import read_files
+from ultimate_deep.market.reading.formats import FORMATS
 
 ROWS = 48
 CANONICAL_HEADER = "timestamp,open,high,low,close,volume"
@@ -81,6 +81,12 @@ def lean_lines():
     ]
 
 
+def dukascopy_lines():
+    return ["Gmt time,Open,High,Low,Close,Volume",
+            *(f"{t.strftime('%d.%m.%Y %H:%M:%S.000')},{ohlc(k)},{k + 1}"
+              for k, t in enumerate(times()))]  # fmt: skip
+
+
 CASES = {
     "canonical": ("canonical", canonical_lines(), {}),
     "canonical, Z and other case": (
@@ -104,7 +110,8 @@ CASES = {
     "metatrader": ("metatrader", metatrader_lines(), {"timezone": "UTC", "price_scale": 100}),
     "metatrader 5": ("metatrader", metatrader5_lines(), {"timezone": "UTC"}),
     "metatrader 4": ("metatrader", metatrader4_lines(), {"timezone": "UTC"}),
-    "lean": ("lean", lean_lines(), {}),
+    "dukascopy": ("dukascopy", dukascopy_lines(), {}),
+    "lean": ("lean", lean_lines(), {"format": "lean"}),
 }  # fmt: skip
 
 
@@ -144,7 +151,8 @@ def test_every_format_is_detected_and_read(case, packing, tmp_path):
 def test_every_format_has_a_case_and_can_be_stated(tmp_path):
     assert {case[0] for case in CASES.values()} == set(FORMATS)
     for name, lines, options in CASES.values():
-        bars = read_files(write(tmp_path / "x.csv", lines), format=name, symbol="A", **options)
+        options = {"format": name, "symbol": "A"} | options
+        bars = read_files(write(tmp_path / "x.csv", lines), **options)
         assert_expected(bars["A"].frame)
 
 
@@ -162,26 +170,41 @@ def test_lean_minutes_take_their_date_from_the_archive(tmp_path):
     assert bars.index[0] == pd.Timestamp("2024-03-11 13:30", tz="UTC")
     assert (bars.interval, len(bars)) == (pd.Timedelta("1min"), 60)
     path = write(tmp_path / "spy.csv", lines)
-    with pytest.raises(BarsError, match=r"row 0 .*time is '34200000'"):
+    with pytest.raises(BarsError, match=r"time is '34200000' in row 0; name the file"):
         read_files(path, format="lean")
 
 
-def test_columns_of_no_or_of_several_formats_are_refused_with_the_choice(tmp_path):
-    for header, what in (
-        ("when,open,high,low,close,volume", "unknown format"),
-        ("timestamp,open,high,low,close,volume,adj close", "unknown format"),
-        (
-            "date,open,high,low,close,tick_volume,unix",
-            "ambiguous format (cryptodatadownload or met",
-        ),
+def test_columns_that_are_not_recognised_are_refused_with_a_remedy_that_works(tmp_path):
+    lines = canonical_lines()
+    path = write(tmp_path / "x.csv", [lines[0].replace("open", "erster"), *lines[1:]])
+    with pytest.raises(
+        BarsError, match=r"no column is recognised as open; the columns are timestamp, er"
     ):
-        row = ",".join(["1"] * (header.count(",") + 1))
-        with pytest.raises(BarsError) as caught:
-            read_files(write(tmp_path / "x.csv", [header, row]))
-        assert what in str(caught.value)
-        for word in (*header.split(","), *FORMATS, "; state the format"):
-            assert word in str(caught.value)
-    with pytest.raises(BarsError, match=r"unknown format.*no header; the first row is 1, 2, 3"):
+        read_files(path)
+    assert_expected(read_files(path, columns="open=erster,time=timestamp")["X"].frame)
+
+    path = write(tmp_path / "x.csv", ["when,note," + lines[0].split(",", 1)[1],
+                                      *(f"{k},no{k % 7}," + row.split(",", 1)[1]
+                                        for k, row in enumerate(lines[1:]))])  # fmt: skip
+    with pytest.raises(
+        BarsError, match="no column is recognised as the time; the columns are when"
+    ):
+        read_files(path)
+
+    path = write(tmp_path / "x.csv", [lines[0] + ",o", *(row + ",1" for row in lines[1:])])
+    assert_expected(read_files(path)["X"].frame)  # the standard word decides
+    last = lines[0].replace("close", "last") + ",settle"
+    path = write(tmp_path / "x.csv", [last, *(row + ",1" for row in lines[1:])])
+    with pytest.raises(BarsError, match=r"'last' and 'settle' may each be the close") as caught:
+        read_files(path)
+    remedy = str(caught.value).split("columns='")[1].split("'")[0]
+    assert_expected(read_files(path, columns=remedy)["X"].frame)
+
+    head = "date,symbol,open,high,low,close,unix,volume usd,tick_volume,volume btc"
+    row = "2024-03-04,BTCUSD,1,1,1,1,1709510400,1,1,1"
+    with pytest.raises(BarsError, match=r"ambiguous format \(cryptodatadownload or metatrader\)"):
+        read_files(write(tmp_path / "x.csv", [head, row]))
+    with pytest.raises(BarsError, match="its lines are no rows of bars; the first is '1,2,3'"):
         read_files(write(tmp_path / "x.csv", ["1,2,3", "4,5,6"]))
     with pytest.raises(ValueError, match="format must be auto or one of canonical, binance_klines"):
         read_files(write(tmp_path / "x.csv", canonical_lines()), format="csv")
@@ -200,7 +223,7 @@ def test_times_without_a_zone_are_refused_until_it_is_stated(tmp_path):
 
 
 def test_a_stated_zone_overrides_the_one_of_the_format(tmp_path):
-    bars = read_files(write(tmp_path / "x.csv", lean_lines()), timezone="UTC")["X"]
+    bars = read_files(write(tmp_path / "x_trade.csv", lean_lines()), timezone="UTC")["X"]
     assert bars.index[0] == pd.Timestamp("2024-03-03 19:00", tz="UTC")
 
 
@@ -244,5 +267,7 @@ def test_rows_of_a_file_with_the_newest_first_keep_their_numbers(tmp_path):
     lines[2 + 7] = lines[2 + 7].replace("BTC/USD,100.", "BTC/USD,-100.")
     with pytest.raises(BarsError, match=r"prices are above zero.*row 7 \(2024-03-05 16:00:00"):
         read_files(write(tmp_path / "x.csv", lines))
-    with pytest.raises(BarsError, match="newest bar comes first"):
-        read_files(write(tmp_path / "x.csv", [CANONICAL_HEADER, *canonical_lines()[:0:-1]]))
+    backwards = write(tmp_path / "x.csv", [CANONICAL_HEADER, *canonical_lines()[:0:-1]])
+    bars = read_files(backwards)["X"]
+    assert_expected(bars.frame)
+    assert bars.notes[0] == "x.csv begins with the newest bar and is read from its end."

@@ -76,7 +76,7 @@ def test_raw_samples_that_do_not_say_enough_are_refused(real_bars_folder):
         read_files(path)
     with pytest.raises(BarsError, match=r"integer prices.*opens at 158611.*price_scale=100000"):
         read_files(path, timezone="UTC")
-    with pytest.raises(BarsError, match=r"BTCUSD: btcusd_1h.parquet and btcusd_1m.parquet overlap"):
+    with pytest.raises(BarsError, match=r"BTCUSD: the bars of btcusd_1h.parquet are of"):
         read_files(real_bars_folder)
 
 

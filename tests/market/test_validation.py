@@ -48,7 +48,10 @@ ROW_RULES = {
     "open above high": (put(9, "open", 1e6), "open and close lie between", 9, "open 1000000", 1),
     "close below low": (put(9, "close", 1e-3), "open and close lie between", 9, "close 0.001", 1),
     "negative volume": (put(5, "volume", -1.0), "volume is not negative", 5, "volume -1", 1),
-    "duplicates": (reorder([*range(10), 9, *range(10, 60)]), "no duplicates", 10, "before", 1),
+    "duplicates": (
+        lambda frame: put(10, "volume", 1.5)(reorder([*range(10), 9, *range(10, 60)])(frame)),
+        "no duplicates", 10, "before", 1,
+    ),
     "disorder": (
         reorder([*range(10), 11, 10, *range(12, 60)]), "no disorder", 11, "the row before", 1,
     ),
@@ -85,13 +88,20 @@ def test_a_bad_row_is_named_or_dropped(name):
     Bars(frame=repaired, symbol="ABC", interval=pd.Timedelta("1h"), session="continuous")
 
 
+def test_a_row_that_repeats_another_in_every_value_is_kept_once():
+    frame = make_frame()
+    repaired, notes = validate_bars(reorder([*range(10), 9, *range(10, 60)])(frame), symbol="ABC")
+    pd.testing.assert_frame_equal(repaired, validate_bars(frame, symbol="ABC")[0], check_freq=False)
+    assert notes[0].startswith("1 row repeats another in every value and was left out, the first")
+
+
 FRAME_RULES = {
     "missing column": (lambda f: f.drop(columns="volume"), "missing column volume", "zeros"),
     "column twice": (lambda f: pd.concat([f, f[["open"]]], axis=1), "open is there twice", "one"),
     "empty": (lambda f: f.iloc[:0], "empty", "check"),
     "no times": (lambda f: f.reset_index(drop=True), "the index holds int64", "tz-aware"),
     "naive": (lambda f: f.tz_localize(None), "naive time", "timezone='UTC'"),
-    "few rows": (lambda f: f.iloc[:20], "too few rows", "minimum_rows"),
+    "few rows": (lambda f: f.iloc[:20], "too few rows", "a longer file"),
     "newest first": (lambda f: f.iloc[::-1], "disorder, the newest bar comes first", "reverse"),
 }
 

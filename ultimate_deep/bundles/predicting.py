@@ -181,6 +181,57 @@ def row_probability(
     return bundle.row_outputs(market, rows, among)["probability"][:, 0]
 
 
+def length_notes(bundle: AnyBundle, market: Market) -> tuple[str, ...]:
+    """Say where bars are of another length than those that the model was trained on."""
+    trained = {data["interval_seconds"] for data in bundle.metrics["data"].values()}
+    seconds = market.interval.total_seconds()
+    if seconds in trained:
+        return ()
+    lengths = ", ".join(f"{length:g} s" for length in sorted(trained))
+    return (
+        f"these bars are {seconds:g} s long and the model was trained on bars of {lengths}: its "
+        "features mean something else here",
+    )
+
+
+def closed_bars(market: Market, now: pd.Timestamp | None = None) -> tuple[Market, tuple[str, ...]]:
+    """Leave out bars that are not over yet: their high, low and close still move.
+
+    Args:
+        market: Bars by symbol.
+        now: The time; that of the machine by default.
+
+    Returns:
+        The bars that are over, and a sentence for each symbol that had others.
+
+    Raises:
+        ValueError: A symbol of which less than two bars are over.
+    """
+    now = pd.Timestamp.now("UTC") if now is None else now
+    notes, kept = [], {}
+    for symbol, bars in market.bars.items():
+        over = np.asarray(bars.index + bars.interval <= now)
+        kept[symbol] = bars
+        if over.all():
+            continue
+        if over.sum() < 2:
+            raise ValueError(
+                f"{symbol}: the bars from {bars.index[0]} on are not over at {now:%Y-%m-%d %H:%M} "
+                "UTC; look at their times and zone, or wait"
+            )
+        kept[symbol] = dataclasses.replace(bars, frame=bars.frame[over])
+        many, last = int((~over).sum()), bars.index[~over][0]
+        what = f"the bar of {last} is" if many == 1 else f"{many:,} bars from {last} on are"
+        notes.append(f"{symbol}: {what} not over yet and left out")
+    if not notes:
+        return market, ()
+    further = {symbol: frame.loc[kept[symbol].index] for symbol, frame in market.further.items()}
+    truth = market.probability_up and {
+        symbol: up[: len(kept[symbol])] for symbol, up in market.probability_up.items()
+    }
+    return Market(kept, truth, further), tuple(notes)
+
+
 def predict_bars(bundle: AnyBundle, market: Market) -> pd.DataFrame:
     """Return one row for each bar that has all inputs, by symbol and time.
 

@@ -68,6 +68,8 @@ def main(arguments: Sequence[str]) -> None:
 
     console = Screen()
     market = load_market(options.data, options.label)
+    for line in market.told:
+        console.print(line, highlight=False, soft_wrap=True)
     with reporting(console) as report:
         folder = write_gaf_files(
             market, options.label, config, resume=options.resume, report=report

@@ -19,7 +19,7 @@ from ultimate_deep.commands.refusals import check_file
 from ultimate_deep.commands.suggestions import check_options
 from ultimate_deep.machine.fields import fitted, meant
 from ultimate_deep.machine.plugins import load_plugin
-from ultimate_deep.market.files import find_files
+from ultimate_deep.market.reading.files import find_files
 from ultimate_deep.models.declared import Declared
 
 CONFIGS = Path(__file__).resolve().parent / "configs"

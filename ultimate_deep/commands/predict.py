@@ -45,12 +45,21 @@ def main(arguments: Sequence[str]) -> None:
     check_places(output=options.output, ledger=False)
     console = started()
     from ultimate_deep.bundles.bundle import load_any
-    from ultimate_deep.bundles.predicting import bundle_config, bundle_data, predict_bars
+    from ultimate_deep.bundles.predicting import (
+        bundle_config,
+        bundle_data,
+        closed_bars,
+        length_notes,
+        predict_bars,
+    )
     from ultimate_deep.market.market import load_market
 
     bundle = load_any(folder)
     config = bundle_config(bundle)
     market = load_market(bundle_data(bundle, options.data), config.label)
+    market, open_bars = closed_bars(market)
+    for line in (*market.told, *length_notes(bundle, market), *open_bars):
+        console.print(line, highlight=False, soft_wrap=True)
     predictions = predict_bars(bundle, market)
     if options.passes:
         # How sure it is needs what plain predictions do not.

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ultimate_deep.commands.remedies import in_options
+
 if TYPE_CHECKING:  # `--help` need not wait for it
     from rich.console import Console, RenderableType
 
@@ -92,7 +94,7 @@ def run_main(main: Callable[[], None]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except (ValueError, TypeError, OSError) as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {in_options(error)}")
     except KeyboardInterrupt as stop:
         # A message comes from a run that has kept a checkpoint.
         said = f"{stop}; the same command with --resume goes on" if str(stop) else NOTHING_KEPT

@@ -26,11 +26,17 @@ def read_bars(
     timezone: str | None = None,
     price_scale: float | None = None,
     repair: Literal["raise", "drop"] = "raise",
+    columns: str | Mapping[str, str] = "",
+    time_format: str | None = None,
+    decimal: Literal["point", "comma"] | None = None,
+    adjust: Literal["auto", "none"] = "auto",
+    stamp: Literal["open", "close"] = "open",
 ) -> Market:
     """Read the bars of one or several symbols.
 
     Args:
-        path: A CSV or Parquet file (CSV also as gz or zip), several, or a folder of them.
+        path: A table as CSV and its like (packed as gz, bz2, xz, zst, zip or not), Parquet or
+            Feather, several, or a folder of them.
         format: Format of the files; `auto` finds it.
         symbol: Names all that is read; else a column or the file's name does.
         interval: Interval of the bars, such as `1h`; else the most common difference of their
@@ -39,6 +45,12 @@ def read_bars(
         timezone: IANA name of what times without a zone mean.
         price_scale: Prices in the file are this many times the price.
         repair: `raise` refuses bad rows, `drop` drops and reports them.
+        columns: Which column is which where names do not say it, such as `time=ts,volume=vol`, or a
+            mapping; columns without a header are called 0, 1, 2, and so on.
+        time_format: How times are written, such as `%d.%m.%Y %H:%M`; else found.
+        decimal: The decimal sign, `point` or `comma`; else found.
+        adjust: `auto` adjusts all prices by an adjusted close where there is one, `none` does not.
+        stamp: Whether times say when a bar opens or when it closes.
 
     Returns:
         Bars by symbol: `bars["BTCUSD"].frame` is a DataFrame.
@@ -66,12 +78,19 @@ def read_bars(
     asked: dict[str, Any] = {
         "path": given.given_names("path", paths), "format": format, "symbol": symbol,
         "interval": interval, "session": session, "timezone": timezone,
-        "price_scale": price_scale, "repair": repair,
+        "price_scale": price_scale, "repair": repair, "columns": _columns(columns),
+        "time_format": time_format, "decimal": decimal, "adjust": adjust, "stamp": stamp,
     }  # fmt: skip
     data = DataConfig(**fitted_fields(DataConfig, asked, ""))
     from ultimate_deep.market.market import load_market
 
     return load_market(data, LabelSpec())
+
+
+def _columns(stated: Any) -> Any:
+    if not isinstance(stated, Mapping):
+        return stated
+    return ",".join(f"{role}={name}" for role, name in stated.items())
 
 
 def simulate_bars(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,7 +126,8 @@ def predict(bundle: AnyBundle | str | Path, bars: AnyBars) -> pd.DataFrame:
 
     Args:
         bundle: What `load` gives, or its folder.
-        bars: Bars of one or several symbols.
+        bars: Bars of one or several symbols. A last one that is not over yet is left out, with a
+            warning, as is said where bars are of another length than the model's.
 
     Returns:
         Columns `symbol`, `timestamp`, `decision_time`, `probability_up`, `signal`, and what
@@ -137,9 +139,13 @@ def predict(bundle: AnyBundle | str | Path, bars: AnyBars) -> pd.DataFrame:
         >>> list(table.columns)
         ['symbol', 'timestamp', 'decision_time', 'probability_up', 'signal']
     """
-    from ultimate_deep.bundles.predicting import predict_bars
+    from ultimate_deep.bundles.predicting import closed_bars, length_notes, predict_bars
 
-    return predict_bars(_bundle(bundle), _market(bars))
+    loaded = _bundle(bundle)
+    market, open_bars = closed_bars(_market(bars))
+    for note in (*length_notes(loaded, market), *open_bars):
+        warnings.warn(note, stacklevel=2)
+    return predict_bars(loaded, market)
 
 
 def backtest(

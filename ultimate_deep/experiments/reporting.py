@@ -157,9 +157,7 @@ def _label_sentence(label: LabelSpec) -> str:
 
 
 def _notes(prepared: Prepared, outcome: Outcome) -> list[str]:
-    notes = [
-        f"{symbol}: {note}" for symbol, bars in prepared.market.bars.items() for note in bars.notes
-    ]
+    notes = list(prepared.market.told)
     notes += [f"{note}." for note in outcome.notes]
     if prepared.rows.dropped:
         notes.append(f"Features left out: {', '.join(prepared.rows.dropped)}.")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TableFormat = Literal["csv", "parquet"]
+FORMULAS = "=+-@\t\r"  # what a spreadsheet's formula begins with
 
 
 # Ends of a file's name, each with the format that is written for it.
@@ -48,6 +49,16 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
         elif path.suffix == ".gz":
             # Without a time and the draft's name, so that equal tables are equal files.
             with draft.open("wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
-                packed.write(table.to_csv(index=False).encode())
+                packed.write(_quoted(table).to_csv(index=False).encode())
         else:
-            table.to_csv(draft, index=False)
+            _quoted(table).to_csv(draft, index=False)
+
+
+def _quoted(table: pd.DataFrame) -> pd.DataFrame:
+    """Put an apostrophe before texts that a spreadsheet would run as a formula."""
+    texts = [name for name, dtype in table.dtypes.items() if str(dtype) in ("object", "str")]
+    return table.assign(**{str(name): table[name].map(_plain) for name in texts})
+
+
+def _plain(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in FORMULAS and cell else cell

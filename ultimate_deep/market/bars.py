@@ -43,6 +43,7 @@ class Bars:
         session: When the market trades.
         simulated: True for bars that no market ever printed; every result must say so.
         notes: Sentences for people: what a repair dropped, gaps, absent volume.
+        read_as: What each file was taken to be, in one line each; empty for other sources.
 
     Raises:
         BarsError: When the frame is not canonical; `validate_bars` makes it so.
@@ -54,6 +55,7 @@ class Bars:
     session: Session
     simulated: bool = False
     notes: tuple[str, ...] = ()
+    read_as: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.symbol:

@@ -12,6 +12,8 @@ from ultimate_deep.market.simulation_spec import SimulationSpec
 LABEL_KINDS = ("direction", "triple_barrier")
 # Those of a user's own, which a plugin has registered.
 OWN_KINDS: list[str] = []
+Adjust = Literal["auto", "none"]
+Stamp = Literal["open", "close"]
 Ties = Literal["drop", "down", "up"]
 
 
@@ -106,6 +108,13 @@ class DataConfig:
         timezone: Time zone of naive stamps, such as `UTC` or `America/New_York`.
         price_scale: What one price unit of the file is divided by.
         repair: `raise` refuses bad rows, `drop` drops and reports them.
+        columns: Which column is which where names do not say it, such as `time=ts,volume=vol`;
+            columns without a header are called 0, 1, 2, and so on.
+        time_format: How times are written, such as `%d.%m.%Y %H:%M`; found where absent.
+        decimal: The decimal sign, `point` or `comma`; found where absent.
+        adjust: `auto` adjusts all prices by an adjusted close where the file has one, `none` takes
+            them as they were.
+        stamp: Whether times say when a bar opens or when it closes.
         simulated_rows: Bars to simulate.
         simulated_edge: Accuracy of the simulated market's oracle minus one half.
         simulated_interval: Bar length of the simulated market.
@@ -121,6 +130,11 @@ class DataConfig:
     timezone: str | None = None
     price_scale: float | None = None
     repair: Literal["raise", "drop"] = "raise"
+    columns: str = ""
+    time_format: str | None = None
+    decimal: Literal["point", "comma"] | None = None
+    adjust: Adjust = "auto"
+    stamp: Stamp = "open"
     simulated_rows: int = 20_000
     simulated_edge: float = 0.10
     simulated_interval: str = "1h"

@@ -68,6 +68,13 @@ class Market:
         return f"<ul>{lines}</ul>{self.frame(next(iter(self))).tail(3).to_html()}"
 
     @property
+    def told(self) -> tuple[str, ...]:
+        """What people should know of these bars: what files were read as, and notes by symbol."""
+        read = dict.fromkeys(line for bars in self.bars.values() for line in bars.read_as)
+        notes = (f"{name}: {note}" for name, bars in self.bars.items() for note in bars.notes)
+        return (*read, *notes)
+
+    @property
     def simulated(self) -> bool:
         """Whether the bars come from the simulator."""
         return any(bars.simulated for bars in self.bars.values())
@@ -164,6 +171,11 @@ def load_market(data: DataConfig, label: LabelSpec) -> Market:
         timezone=data.timezone,
         price_scale=data.price_scale,
         repair=data.repair,
+        columns=data.columns,
+        time_format=data.time_format,
+        decimal=data.decimal,
+        adjust=data.adjust,
+        stamp=data.stamp,
     )
     intervals = {symbol: one.interval for symbol, one in bars.items()}
     if len(set(intervals.values())) > 1:

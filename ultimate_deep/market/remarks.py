@@ -6,10 +6,14 @@ from ultimate_deep.market.bars import Bars
 
 STALE_OPEN_SHARE = 0.99
 LEAST_BARS = 100  # fewer say nothing of how a vendor makes opens
+# A share that opens at one of these parts of its last close was rather split than ruined.
+SPLITS = (2, 3, 4, 5, 7, 10, 20)
+NEAR_A_SPLIT = 0.04
+LARGEST_FALL = 0.5
 
 
 def remarks(bars: Bars) -> list[str]:
-    """Return sentences on gaps, early bars, absent volume and opens that repeat the last close."""
+    """Return sentences on gaps, nights like splits, absent volume and repeated prices."""
     found = []
     gaps = bars.gaps
     if gaps.count:
@@ -17,9 +21,7 @@ def remarks(bars: Bars) -> list[str]:
             f"{gaps.count:,} gaps at usual hours, the longest {gaps.longest}; {gaps.closings:,} "
             "closings besides."
         )
-    sooner = int((np.diff(bars.index.asi8) < bars.interval.as_unit("ns").value).sum())
-    if sooner:
-        found.append(f"{sooner:,} bars come sooner than the interval of {bars.interval}.")
+    found += _jumps(bars)
     if not bars.has_volume:
         found.append("Volume is absent (all zero): features of volume are left out.")
     if len(bars.frame) >= LEAST_BARS and stale_open_share(bars) >= STALE_OPEN_SHARE:
@@ -30,6 +32,30 @@ def remarks(bars: Bars) -> list[str]:
             "distrust gains that turn with the last bar."
         )
     return found
+
+
+def _jumps(bars: Bars) -> list[str]:
+    """Return a sentence on bars that open at half of the last close or less, or at a multiple."""
+    opens, closes = bars.frame["open"].to_numpy(), bars.frame["close"].to_numpy()
+    ratio = opens[1:] / closes[:-1]
+    ratios = np.array([part for many in SPLITS for part in (1.0 / many, float(many))])
+    nearest = np.abs(ratio[:, None] / ratios - 1.0).min(axis=1)
+    jumps = np.flatnonzero((nearest < NEAR_A_SPLIT) | (ratio <= LARGEST_FALL))
+    if len(jumps) == 0:
+        return []
+    first = int(jumps[0])
+    change = ratio[first] - 1.0
+    part = ratios[np.argmin(np.abs(ratio[first] / ratios - 1.0))]
+    like = ""
+    if nearest[first] < NEAR_A_SPLIT:
+        split = f"{1 / part:.0f}:1" if part < 1 else f"1:{part:.0f}"
+        like = f", as after a split of {split}"
+    several = f" and {len(jumps) - 1:,} more such nights" if len(jumps) > 1 else ""
+    return [
+        f"{bars.index[first + 1]:%Y-%m-%d %H:%M} opens at {opens[first + 1]:.6g} after a close of "
+        f"{closes[first]:.6g}, {change:+.1%}{like}{several}: if nobody lost or won that, take bars "
+        "that are adjusted for splits."
+    ]
 
 
 def stale_open_share(bars: Bars) -> float:

@@ -17,6 +17,7 @@ YEAR = pd.Timedelta(days=365.25)
 EXCHANGE_DAYS_PER_YEAR = 252
 LONGEST_CLOSING = pd.Timedelta(days=10)
 SATURDAY = 5
+SLOTS_AT_ONCE = 4_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,31 +61,57 @@ def median_interval(times: np.ndarray) -> np.timedelta64:
     return np.timedelta64(int(np.median(np.diff(times).astype(np.int64))), "ns")
 
 
-def find_session(index: pd.DatetimeIndex, interval: pd.Timedelta) -> tuple[Session, bool]:
+def find_session(
+    index: pd.DatetimeIndex, interval: pd.Timedelta, zone: str = "UTC"
+) -> tuple[Session, bool]:
     """Return the session, and whether the times settle it.
 
-    A day counts as full from 80% of its bars. Full days with Saturdays are `"continuous"`, without
-    them `"weekdays"`, shorter days are `"exchange"`. Times that reach over no Saturday do not tell
-    the first two apart: the answer is then `"continuous"`, not settled. Daily bars without
-    Saturdays are `"exchange"`, unless more than 256 a year.
+    A day counts as full from 80% of its bars; the first and the last day, which the file cuts off,
+    do not count. Full days on all days of the week are `"continuous"`; without one or two of them,
+    whichever they are, `"weekdays"`; shorter days are `"exchange"`. Times that reach over no whole
+    week do not tell the first two apart: the answer is then `"continuous"`, not settled. Daily bars
+    on five days of the week are `"exchange"`, unless more than 256 a year.
+
+    Args:
+        index: When bars open, in UTC.
+        interval: Length of a bar.
+        zone: Zone in which the market has its days.
     """
     if interval > DAY:
         return "continuous", True
-    week_day = index.day_of_week
-    days = index.normalize()
-    weekends_seen = bool(((days.unique()[:-1] + DAY).day_of_week == SATURDAY).any())
-    saturdays = float((week_day == SATURDAY).mean()) > 0.05
+    local = index.tz_convert(zone)
+    closed = _closed_days(local)
+    week_seen = index[-1] - index[0] >= WEEK
     if interval == DAY:
-        if saturdays:
-            return "continuous", True
+        if week_seen and closed == 0:
+            return "continuous", len(index) >= 4 * 7
+        if not week_seen:
+            return "exchange" if closed else "continuous", False
         often = _measured_bars_per_year(index) > 256
         return ("weekdays" if often else "exchange"), index[-1] - index[0] > YEAR
-    bars_per_day = float(np.median(np.unique(days.asi8, return_counts=True)[1]))
-    if bars_per_day * interval < 0.8 * DAY:
+    days, bars = np.unique(local.tz_localize(None).normalize().asi8, return_counts=True)
+    if len(days) < 3:
+        # No day is whole: only the longest run without a break says anything.
+        longest = _longest_run(index, interval)
+        return ("exchange" if longest < DAY / 2 else "continuous"), False
+    if float(np.median(bars[1:-1])) * interval < 0.8 * DAY:
         return "exchange", True
-    if weekends_seen and not saturdays:
+    if week_seen and closed:
         return "weekdays", True
-    return "continuous", weekends_seen
+    return "continuous", week_seen
+
+
+def _closed_days(local: pd.DatetimeIndex) -> int:
+    """Return on how many days of the week there are next to no bars."""
+    counts = np.bincount(local.day_of_week, minlength=7)
+    return int((counts < 0.05 * counts.max()).sum())
+
+
+def _longest_run(index: pd.DatetimeIndex, interval: pd.Timedelta) -> pd.Timedelta:
+    """Return the longest time from the open of a bar to the end of one without a break between."""
+    whole = np.diff(index.as_unit("ns").asi8) <= interval.as_unit("ns").value
+    edges = np.flatnonzero(np.concatenate([[True], ~whole, [True]]))
+    return interval * int(np.diff(edges).max())
 
 
 def find_bars_per_year(index: pd.DatetimeIndex, interval: pd.Timedelta, session: Session) -> float:
@@ -125,11 +152,13 @@ def find_gaps(index: pd.DatetimeIndex, interval: pd.Timedelta, session: Session)
     breaks = np.diff(position) > 1
     if not breaks.any():
         return Gaps(count=0, longest=pd.Timedelta(0), closings=0)
-    filled = np.zeros(int(position[-1]) + 1, dtype=bool)
-    filled[position] = True
-    usual_until = np.cumsum(_usual_hours(index, filled, interval, session))
-    missing = usual_until[position[1:] - 1] - usual_until[position[:-1]]
-    is_gap = breaks & ((missing > 0) | (steps > LONGEST_CLOSING.as_unit("ns").value))
+    # Breaks above ten days are gaps whatever the hours, so that a far stamp costs no memory.
+    long = steps > LONGEST_CLOSING.as_unit("ns").value
+    is_gap = breaks & long
+    asked = np.flatnonzero(breaks & ~long)
+    usual = _UsualHours(index, position, interval, session)
+    for rows in _batches(asked, position):
+        is_gap[rows] = usual.any_missing(rows)
     return Gaps(
         count=int(is_gap.sum()),
         longest=pd.Timedelta(int(steps[is_gap].max(initial=0)), unit="ns"),
@@ -137,41 +166,84 @@ def find_gaps(index: pd.DatetimeIndex, interval: pd.Timedelta, session: Session)
     )
 
 
-def _usual_hours(
-    index: pd.DatetimeIndex, filled: np.ndarray, interval: pd.Timedelta, session: Session
-) -> np.ndarray:
-    """Return for each interval since the first bar whether a bar is usual there, `(slots,)`."""
-    week = max(1, round(WEEK / interval))
-    if session == "continuous" or interval > DAY:
-        return np.ones(len(filled), dtype=bool)
-    if len(filled) >= 2 * week:
-        return _filled_around(filled, week)
-    day = max(1, round(DAY / interval))
-    often = 2 * np.bincount(np.flatnonzero(filled) % day, minlength=day)
-    days = index.normalize().unique()
-    trading_days = (days.day_of_week < SATURDAY).sum()
-    day_of_week = pd.date_range(index[0], periods=len(filled), freq=interval).day_of_week
-    return np.resize(often >= trading_days, len(filled)) & np.asarray(day_of_week < SATURDAY)
+def _batches(rows: np.ndarray, position: np.ndarray) -> list[np.ndarray]:
+    """Return breaks in groups of about as many missing bars as fit in memory easily."""
+    if len(rows) == 0:
+        return []
+    missing = np.cumsum(position[rows + 1] - position[rows] - 1)
+    return np.split(rows, np.flatnonzero(np.diff(missing // SLOTS_AT_ONCE)) + 1)
 
 
-def _filled_around(filled: np.ndarray, week: int) -> np.ndarray:
-    """Return whether there are bars one or two weeks before and after.
+class _UsualHours:
+    """Whether a missing bar stands at hours at which this market usually trades.
 
-    Where the times do not reach a week to one side, both weeks of the other side count, as far as
-    they are there.
+    Args:
+        index: When bars open.
+        position: Intervals since the first bar, of each bar, `(bars,)`.
+        interval: Length of a bar.
+        session: When the market trades.
     """
-    before, before_both = _filled_before(filled, week)
-    after, after_both = (side[::-1] for side in _filled_before(filled[::-1], week))
-    around = before & after
-    around[:week] = after_both[:week]
-    around[-week:] = before_both[-week:]
-    return around
 
+    def __init__(
+        self,
+        index: pd.DatetimeIndex,
+        position: np.ndarray,
+        interval: pd.Timedelta,
+        session: Session,
+    ) -> None:
+        self.position = position
+        self.start, self.interval = index[0], interval
+        self.week = max(1, round(WEEK / interval))
+        self.slots = int(position[-1]) + 1
+        self.always = session == "continuous" or interval > DAY
+        self.by_week = self.slots >= 2 * self.week
+        self.day = max(1, round(DAY / interval))
+        if not self.always and not self.by_week:
+            days = index.normalize().unique()
+            trading_days = int((days.day_of_week < SATURDAY).sum())
+            often = 2 * np.bincount(np.unique(position) % self.day, minlength=self.day)
+            self.often = often >= trading_days
 
-def _filled_before(filled: np.ndarray, week: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return whether there is a bar one or two weeks before, and whether in both."""
-    one = np.zeros(len(filled), dtype=bool)
-    one[week:] = filled[:-week]
-    two = one.copy()
-    two[2 * week :] = filled[: -2 * week]
-    return one | two, one & two
+    def any_missing(self, rows: np.ndarray) -> np.ndarray:
+        """Return for each break whether it swallows a bar that is usual there.
+
+        Args:
+            rows: Position, in the bars, of the bar before each break.
+        """
+        if self.always:
+            return np.ones(len(rows), dtype=bool)
+        first, last = self.position[rows] + 1, self.position[rows + 1]
+        lengths = last - first
+        starts = np.cumsum(lengths) - lengths
+        slots = np.arange(int(lengths.sum())) - np.repeat(starts - first, lengths)
+        usual = self._around(slots) if self.by_week else self._often(slots)
+        found: np.ndarray = np.add.reduceat(usual.astype(np.int64), starts) > 0
+        return found
+
+    def _often(self, slots: np.ndarray) -> np.ndarray:
+        opens = self.start + self.interval * pd.Index(slots)
+        week_day = pd.DatetimeIndex(opens).day_of_week
+        usual: np.ndarray = self.often[slots % self.day] & np.asarray(week_day < SATURDAY)
+        return usual
+
+    def _around(self, slots: np.ndarray) -> np.ndarray:
+        """Return whether there are bars one or two weeks before and after.
+
+        Where the times do not reach a week to one side, both weeks of the other side count, as far
+        as they are there.
+        """
+        week = self.week
+        one_before, two_before = self._filled(slots - week), self._filled(slots - 2 * week)
+        one_after, two_after = self._filled(slots + week), self._filled(slots + 2 * week)
+        around = (one_before | two_before) & (one_after | two_after)
+        second_after = np.where(slots + 2 * week < self.slots, two_after, one_after)
+        second_before = np.where(slots - 2 * week >= 0, two_before, one_before)
+        around = np.where(slots < week, one_after & second_after, around)
+        usual: np.ndarray = np.where(slots >= self.slots - week, one_before & second_before, around)
+        return usual
+
+    def _filled(self, slots: np.ndarray) -> np.ndarray:
+        """Return whether there is a bar at these intervals since the first."""
+        at = np.searchsorted(self.position, slots)
+        filled: np.ndarray = self.position[np.minimum(at, len(self.position) - 1)] == slots
+        return filled

@@ -80,6 +80,7 @@ def validate_bars(
     repair: Repair = "raise",
     minimum_rows: int = MINIMUM_ROWS,
     row_numbers: np.ndarray | None = None,
+    telling: Callable[[], str] | None = None,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Return the frame in canonical form and a note for each thing that was repaired.
 
@@ -92,6 +93,8 @@ def validate_bars(
             always raise.
         minimum_rows: Fewer rows than this, after repair, raise.
         row_numbers: `(rows,)` numbers by which messages name the rows, if not their positions.
+        telling: Returns the name of a column that tells apart rows of one time, such as symbols
+            in a column of an unknown name; empty for none. Such rows are not dropped.
 
     Returns:
         The canonical frame (`open high low close volume` float64 and finite, index `timestamp`
@@ -118,12 +121,11 @@ def validate_bars(
     )
     _apply_numbers(sieve)
     _apply_prices(sieve)
-    _apply_order(sieve)
+    _apply_order(sieve, telling)
     if len(sieve.frame) < minimum_rows:
         raise BarsError(
             f"{symbol}: too few rows; at least {minimum_rows:,} bars are needed, got "
-            f"{len(sieve.frame):,} of {len(frame):,} rows given; give a longer file, "
-            "or a smaller minimum_rows"
+            f"{len(sieve.frame):,} of {len(frame):,} rows given; give a longer file"
         )
     return sieve.frame, tuple(sieve.notes)
 
@@ -197,7 +199,8 @@ def _apply_prices(sieve: RowSieve) -> None:
         "prices are above zero",
         np.asarray((prices <= 0).any(axis=1)),
         values(*PRICE_COLUMNS),
-        remedy="correct the price at its source, or choose another price_scale",
+        remedy="a price at or below zero has no logarithm, and returns are logarithms here; take a "
+        "back-adjusted or a later contract, or cut the file before that row",
     )
     high, low = sieve.frame["high"].to_numpy(), sieve.frame["low"].to_numpy()
     sieve.apply(
@@ -222,8 +225,8 @@ def _apply_prices(sieve: RowSieve) -> None:
     )
 
 
-def _apply_order(sieve: RowSieve) -> None:
-    """Times increase strictly. Of duplicates the first stays."""
+def _apply_order(sieve: RowSieve, telling: Callable[[], str] | None) -> None:
+    """Times increase strictly. Of equal duplicates one stays, of others the first."""
     stamps = pd.DatetimeIndex(sieve.frame.index).asi8
     if len(stamps) > 1 and (np.diff(stamps) < 0).all():
         raise BarsError(
@@ -231,10 +234,20 @@ def _apply_order(sieve: RowSieve) -> None:
             f"{_stamp(sieve.frame.index[0])} and row {sieve.rows[1]} is "
             f"{_stamp(sieve.frame.index[1])}; reverse the rows (frame.iloc[::-1])"
         )
+    _leave_out_repeats(sieve)
+    twice = np.asarray(sieve.frame.index.duplicated(keep="first"))
+    if twice.any() and telling is not None and (column := telling()):
+        row = int(np.argmax(twice))
+        raise BarsError(
+            f"{sieve.symbol}: {int(twice.sum()):,} rows have a time that was there before, first "
+            f"row {sieve.rows[row]} ({_stamp(sieve.frame.index[row])}), and the column {column} "
+            f"tells them apart; state that it names the symbols: columns='symbol={column}', or "
+            "split the file"
+        )
     sieve.apply(
         "no duplicates, every time appears once",
-        np.asarray(sieve.frame.index.duplicated(keep="first")),
-        lambda row: "this time was there before",
+        twice,
+        lambda row: "this time was there before, with other values",
         remedy="remove the repeated rows",
     )
     stamps = pd.DatetimeIndex(sieve.frame.index).asi8
@@ -250,6 +263,24 @@ def _apply_order(sieve: RowSieve) -> None:
         lambda row: f"the row before it is {_stamp(index[row - 1])}" if row else "out of order",
         remedy="sort the rows by time",
     )
+
+
+def _leave_out_repeats(sieve: RowSieve) -> None:
+    """Leave out rows that repeat an earlier one's time and all of its values: nothing to decide."""
+    stamps = pd.DatetimeIndex(sieve.frame.index).asi8
+    times = pd.Series(stamps, index=sieve.frame.index, name="time")
+    again = np.asarray(pd.concat([sieve.frame, times], axis=1).duplicated(keep="first"))
+    many = int(again.sum())
+    if many == 0:
+        return
+    row = int(np.argmax(again))
+    what = "rows repeat another in every value and were" if many > 1 else (
+        "row repeats another in every value and was"
+    )  # fmt: skip
+    where = f"row {sieve.rows[row]} ({_stamp(sieve.frame.index[row])})"
+    sieve.notes.append(f"{many:,} {what} left out, the first is {where}.")
+    sieve.frame = sieve.frame[~again]
+    sieve.rows = sieve.rows[~again]
 
 
 def _longest_increasing(stamps: np.ndarray) -> np.ndarray:

@@ -284,9 +284,8 @@ def _complete(split: Split, complete: np.ndarray) -> Split:
 def _load(config: ExperimentConfig, progress: Progress) -> Market:
     with progress.busy("reading bars" if config.data.paths else "simulating bars"):
         market = load_market(config.data, config.label)
-    for bars in market.bars.values():
-        for note in bars.notes:
-            progress.message(f"{bars.symbol}: {note}")
+    for line in market.told:
+        progress.message(line)
     return market
 
 

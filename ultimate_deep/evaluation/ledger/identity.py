@@ -20,6 +20,10 @@ _STRETCHES = (
 _LONGEST = "datetime64[M]"
 _HASH_BYTES = 16
 _VERSION = b"bars-chunk-1"
+# Returns at these digits tell a stretch whatever the unit of its prices, their last digits, its
+# volume and the seconds of its stamps; fewer that are not zero may be those of another market.
+_ALIKE = ((6, b"bars-alike-6"), (4, b"bars-alike-4"))
+_LEAST_MOVES = 16
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,10 @@ class DataIdentity:
     A stretch is one symbol's bars of a month, of a week where bars are shorter than a day, and of
     a day where they are shorter than half an hour. Two data sets count as the same where they
     share any whole stretch: a file that was renamed, appended to, cut at its ends, or joined by
-    further symbols is still the same data. Bars of another length, adjusted prices and repaired
-    rows are other data wherever they differ.
+    further symbols is still the same data. So is one whose prices are in another unit or rounded,
+    whose volume is another or whose stamps are some seconds off: a stretch is known by its returns
+    from close to close too. Bars of another length, and rows that were repaired or adjusted for
+    dividends, are other data where they differ.
 
     Attributes:
         chunks: Sorted hexadecimal fingerprints, each once.
@@ -119,5 +125,21 @@ def _chunks(times: np.ndarray, values: np.ndarray) -> list[str]:
         digest = hashlib.blake2b(_VERSION, digest_size=_HASH_BYTES)
         digest.update(stamps[start:end].tobytes())
         digest.update(plain[start:end].tobytes())
+        found.append(digest.hexdigest())
+        found += _alike(plain[start:end, OHLCV.index("close")])
+    return found
+
+
+def _alike(close: np.ndarray) -> list[str]:
+    """Fingerprint the returns of a stretch, rounded; nothing where too few of them are moves."""
+    found = []
+    with np.errstate(divide="ignore", invalid="ignore"):
+        returns = np.diff(np.log(close))
+    for digits, version in _ALIKE:
+        rounded = np.rint(np.nan_to_num(returns, posinf=0.0, neginf=0.0) * 10.0**digits)
+        if np.count_nonzero(rounded) < _LEAST_MOVES:
+            continue
+        digest = hashlib.blake2b(version, digest_size=_HASH_BYTES)
+        digest.update(rounded.astype("<i8").tobytes())
         found.append(digest.hexdigest())
     return found

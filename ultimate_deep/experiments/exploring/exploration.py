@@ -129,9 +129,8 @@ def explore(config: ExplorationConfig, progress: Progress) -> Exploration:
     """
     with progress.busy("reading bars" if config.data.paths else "simulating bars"):
         market = load_market(config.data, config.label)
-    for bars in market.bars.values():
-        for note in bars.notes:
-            progress.message(f"{bars.symbol}: {note}")
+    for line in market.told:
+        progress.message(line)
     table = feature_table()
     warmups = dict(zip(table["name"], (int(bars) for bars in table["warmup_bars"]), strict=True))
     observed = _Observed()

@@ -229,7 +229,7 @@ def _facts(judge: Judge) -> dict[str, str]:
 def _notes(
     judge: Judge, entrants: Sequence[Entrant], configs: Sequence[ExperimentConfig]
 ) -> list[str]:
-    notes = [f"{bars.symbol}: {note}" for bars in judge.market.bars.values() for note in bars.notes]
+    notes = list(judge.market.told)
     others = [
         entrant.name
         for entrant, config in zip(entrants, configs, strict=True)

@@ -12,6 +12,7 @@ from ultimate_deep.bundles.predicting import (
     AnyBundle,
     bundle_config,
     bundle_data,
+    length_notes,
     row_probability,
 )
 from ultimate_deep.evaluation.ledger.trial import TrialCount
@@ -191,7 +192,7 @@ def backtest_bundle(
         seen=seen,
         same_bars=same,
         differing=_differing(bundle, judged) if same and period == "test" else (),
-        notes=(*_bar_notes(bundle, market), *_notes(market, rows, chosen, seen, same)),
+        notes=(*length_notes(bundle, market), *_notes(market, rows, chosen, seen, same)),
         trials=book.count(),
     )
 
@@ -213,23 +214,10 @@ def _differing(bundle: AnyBundle, judged: Judgement) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _bar_notes(bundle: AnyBundle, market: Market) -> tuple[str, ...]:
-    """Say where the bars are of another length than those that the model was trained on."""
-    trained = {data["interval_seconds"] for data in bundle.metrics["data"].values()}
-    seconds = market.interval.total_seconds()
-    if seconds in trained:
-        return ()
-    lengths = ", ".join(f"{length:g} s" for length in sorted(trained))
-    return (
-        f"these bars are {seconds:g} s long and the model was trained on bars of {lengths}: its "
-        "features mean something else here",
-    )
-
-
 def _notes(
     market: Market, rows: Rows, chosen: np.ndarray, seen: int, same: bool
 ) -> tuple[str, ...]:
-    notes = [f"{bars.symbol}: {note}" for bars in market.bars.values() for note in bars.notes]
+    notes = list(market.told)
     if market.simulated:
         notes.append("these bars are simulated")
     if seen:

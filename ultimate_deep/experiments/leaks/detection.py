@@ -50,6 +50,8 @@ def detect_in_bundle(
     config = bundle_config(bundle)
     with progress.busy("reading bars"):
         market = load_market(bundle_data(bundle, data), config.label)
+    for line in market.told:
+        progress.message(line)
     model = config.model.name
     stand_in = "" if surrogate is None else f", {surrogate.model} in place of {model}"
     replaced = steps.own

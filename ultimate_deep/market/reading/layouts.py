@@ -1,0 +1,228 @@
+"""What each column of a table is, in one finding that people can read and correct."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from ultimate_deep.market.reading.formats import FORMATS, base_volume, find_format
+from ultimate_deep.market.reading.numbers import Decimal, read_numbers
+from ultimate_deep.market.reading.raw_table import RawTable
+from ultimate_deep.market.reading.roles import (
+    PRICES,
+    RESOLUTIONS,
+    SYMBOLS,
+    Columns,
+    find_columns,
+    key,
+    named,
+)
+from ultimate_deep.market.reading.shown import shown
+from ultimate_deep.market.reading.time_columns import Times, find_times
+from ultimate_deep.market.validation import BarsError
+
+LEAST_IN_ORDER = 0.9  # share of rows whose high and low hold open and close
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statement:
+    """What the caller says of files, beyond what they say themselves.
+
+    Attributes:
+        format: One of `formats.FORMATS`, or `auto`.
+        symbol: Names all that is read.
+        timezone: IANA name of what times without a zone mean.
+        price_scale: Prices in the file are this many times the price.
+        columns: Column of a role, `{"time": "ts"}`, from `roles.parse_columns`.
+        time_format: How times are written, in the signs of `strptime`.
+        decimal: The decimal sign.
+    """
+
+    format: str = "auto"
+    symbol: str | None = None
+    timezone: str | None = None
+    price_scale: float | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    time_format: str | None = None
+    decimal: Decimal | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Layout:
+    """What the columns of a table are.
+
+    Attributes:
+        format: A key of `FORMATS`.
+        columns: Those of each symbol.
+        times: When bars open.
+        symbol: Position of the column of symbols; None where the file holds one.
+    """
+
+    format: str
+    columns: tuple[Columns, ...]
+    times: Times
+    symbol: int | None
+
+    def words(self, table: RawTable) -> str:
+        """Return the finding in one line."""
+        names = [name or "(nameless)" for name in table.names]
+        first = self.columns[0]
+        parts = [f"time {' and '.join(names[at] for at in self.times.places)}"]
+        parts[0] += f" ({self.times.stamps.style})"
+        same = all(key(names[at]) == role for role, at in zip(PRICES, first.prices, strict=True))
+        if not same:
+            parts.append("prices " + ", ".join(names[at] for at in first.prices))
+        parts.append("no volume" if first.volume is None else f"volume {names[first.volume]}")
+        if self.symbol is not None:
+            parts.append(f"symbol {names[self.symbol]}")
+        used = {at for one in self.columns for at in one.used} | set(self.times.places)
+        rest = [names[at] for at in range(len(names)) if at not in used and at != self.symbol]
+        if rest:
+            parts.append(f"left out {shown(rest, 8)}")
+        return f"{FORMATS[self.format].says}: {'; '.join(parts)}"
+
+
+def find_layout(table: RawTable, stated: Statement) -> Layout:
+    """Return what the columns of a table are.
+
+    Raises:
+        BarsError: A role that no column or more than one has, times in doubt, or bars of several
+            lengths in one table.
+    """
+    form = find_format(table, name=stated.format)
+    if table.header:
+        columns = _named_columns(table, form, stated.columns)
+    else:
+        columns = _counted_columns(table, form, stated)
+    used = [at for one in columns for at in one.used]
+    symbol = _symbol_column(table, used, stated.columns)
+    if symbol is not None:
+        used.append(symbol)
+    times = find_times(table, used, stated.columns, stated.time_format, form)
+    _refuse_mixed_lengths(table, [*used, *times.places])
+    return Layout(format=form, columns=tuple(columns), times=times, symbol=symbol)
+
+
+def _named_columns(table: RawTable, form: str, stated: Mapping[str, str]) -> list[Columns]:
+    told = dict(stated)
+    if form == "cryptodatadownload" and "volume" not in told:
+        base = base_volume(table)
+        if base is not None:
+            told["volume"] = table.names[base]
+    elif "volume" not in told:
+        keys = {key(name): name for name in table.names}
+        found = next((keys[one] for one in FORMATS[form].volume if one in keys), None)
+        if found is not None:
+            told["volume"] = found
+    return find_columns(table.names, table.tickers, told, table.name)
+
+
+def _counted_columns(table: RawTable, form: str, stated: Statement) -> list[Columns]:
+    """Return the columns of a file without a header: time, open, high, low, close, volume.
+
+    The prices themselves must say that they are that: high and low hold open and close, and a bar
+    opens nearer to the close before it than it closes to the open before it.
+    """
+    told = stated.columns
+    if all(role in told for role in PRICES):
+        return find_columns(table.names, (), {"volume": "none", **told}, table.name)
+    width = table.cells.shape[1]
+    first = 1
+    if width > 5 and _hours_second(table, form, stated):
+        first = 2
+    if width < first + 4:
+        raise _unknown(table)
+    prices = tuple(range(first, first + 4))
+    numbers, _ = _numbers(table, dict(zip(PRICES, prices, strict=True)), stated)
+    volume = None if width == first + 4 else first + 4
+    if not _in_order(numbers):
+        raise _unknown(table)
+    if "volume" in told:
+        volume = None if told["volume"] == "none" else named(
+            told["volume"], table.names, table.name, "volume"
+        )  # fmt: skip
+    elif volume is not None and _is_a_price(table, volume, numbers, stated):
+        raise BarsError(
+            f"{table.name}: there is no header, and column {volume} lies between low and high in "
+            f"every row, as no volume does; {table.described}; state the volume's column, counted "
+            "from 0, or that there is none: columns='volume=6' or columns='volume=none'"
+        )
+    return [Columns(prices=prices, volume=volume)]  # type: ignore[arg-type]
+
+
+def _hours_second(table: RawTable, form: str, stated: Statement) -> bool:
+    rest = find_times(table, range(2, table.cells.shape[1]), {}, stated.time_format, form)
+    return len(rest.places) == 2
+
+
+def _numbers(
+    table: RawTable, places: Mapping[str, int], stated: Statement
+) -> tuple[dict[str, np.ndarray], str]:
+    cells = {role: table.cells[at] for role, at in places.items()}
+    return read_numbers(cells, decimal=stated.decimal, separator=table.separator, where=table.name)
+
+
+def _in_order(numbers: Mapping[str, np.ndarray]) -> bool:
+    opens, high, low, close = (numbers[role] for role in PRICES)
+    known = np.isfinite(opens) & np.isfinite(high) & np.isfinite(low) & np.isfinite(close)
+    if known.sum() < 2:
+        return False
+    opens, high, low, close = (one[known] for one in (opens, high, low, close))
+    held = (np.maximum(opens, close) <= high) & (np.minimum(opens, close) >= low)
+    if held.mean() < LEAST_IN_ORDER:
+        return False
+    forward = np.abs(opens[1:] - close[:-1]).sum()
+    backward = np.abs(close[1:] - opens[:-1]).sum()
+    # Newest first, the same holds with the neighbours exchanged.
+    reverse = np.abs(opens[:-1] - close[1:]).sum()
+    exchanged = np.abs(close[:-1] - opens[1:]).sum()
+    return bool(min(forward, reverse) <= max(backward, exchanged))
+
+
+def _is_a_price(
+    table: RawTable, at: int, numbers: Mapping[str, np.ndarray], stated: Statement
+) -> bool:
+    volume = _numbers(table, {"volume": at}, stated)[0]["volume"]
+    known = np.isfinite(volume) & np.isfinite(numbers["high"]) & np.isfinite(numbers["low"])
+    inside = (volume >= numbers["low"]) & (volume <= numbers["high"])
+    return bool(known.any()) and bool(inside[known].all())
+
+
+def _unknown(table: RawTable) -> BarsError:
+    return BarsError(
+        f"{table.name}: {table.described}, and its columns are not time, open, high, low, close, "
+        "volume in this order; add a header, or state which is which, counted from 0: "
+        "columns='time=0,open=1,high=2,low=3,close=4,volume=5'"
+    )
+
+
+def _symbol_column(table: RawTable, used: list[int], stated: Mapping[str, str]) -> int | None:
+    if "symbol" in stated:
+        return named(stated["symbol"], table.names, table.name, "symbol")
+    if not table.header or any(table.tickers):
+        return None
+    keys = {key(name): at for at, name in enumerate(table.names) if at not in used}
+    for word in SYMBOLS:
+        if word not in keys:
+            continue
+        column = table.cells[keys[word]]
+        if len(column) and column.notna().all() and not pd.api.types.is_float_dtype(column.dtype):
+            texts = column.astype("str").str.strip()
+            if bool((texts != "").all()):
+                return keys[word]
+    return None
+
+
+def _refuse_mixed_lengths(table: RawTable, used: list[int]) -> None:
+    for at, name in enumerate(table.names):
+        if at in used or key(name) not in RESOLUTIONS or not len(table.cells):
+            continue
+        values = table.cells[at].astype("str").unique()
+        if len(values) > 1:
+            raise BarsError(
+                f"{table.name}: column {name} holds {shown(values, 4)}, which look like bars of "
+                "several lengths; split the file, one length in each"
+            )

@@ -1,0 +1,391 @@
+"""From a raw table to the validated bars of each symbol in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from ultimate_deep.market.config import Adjust, Stamp
+from ultimate_deep.market.reading.formats import FORMATS
+from ultimate_deep.market.reading.layouts import Layout, Statement, find_layout
+from ultimate_deep.market.reading.numbers import read_numbers
+from ultimate_deep.market.reading.raw_table import RawTable
+from ultimate_deep.market.reading.roles import PRICES, Columns
+from ultimate_deep.market.reading.shown import cell
+from ultimate_deep.market.reading.symbols import symbols_of
+from ultimate_deep.market.reading.time_columns import ends_of_bars
+from ultimate_deep.market.validation import BAR_COLUMNS, BarsError, Repair, RowSieve, validate_bars
+
+MOST_STRAY_LINES = 20
+MOST_STRAY_SHARE = 0.01
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Part:
+    """The validated bars of one symbol in one file.
+
+    Attributes:
+        file: Name of the file, with the member of an archive.
+        frame: Canonical, but for times that are the ends of bars.
+        notes: Sentences on what was left out or assumed.
+        read_as: What the file was taken to be, in one line.
+        zone: Zone of the market's own days, where the file or the caller says it.
+        ends: Whether the times are the ends of bars.
+        stated: Whether the caller names the symbol.
+    """
+
+    file: str
+    frame: pd.DataFrame
+    notes: tuple[str, ...] = ()
+    read_as: str = ""
+    zone: str = "UTC"
+    ends: bool = False
+    stated: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Rows:
+    """A table's cells with what they mean, before rules."""
+
+    table: RawTable
+    layout: Layout
+    columns: Columns
+    numbers: dict[str, np.ndarray]
+    notes: tuple[str, ...]
+
+
+def read_rows(
+    table: RawTable, stated: Statement, *, adjust: Adjust, stamp: Stamp, repair: Repair
+) -> list[tuple[str, Part]]:
+    """Return the symbols of one table with their bars.
+
+    Args:
+        table: Cells and names, before any meaning.
+        stated: What the caller says of it.
+        adjust: Whether an adjusted close adjusts all prices.
+        stamp: Whether times say when bars open or when they close.
+        repair: `"raise"` or `"drop"`.
+
+    Raises:
+        BarsError: What the table breaks, with the rule, the row, the value and the remedy.
+    """
+    if len(table.cells) == 0:
+        raise BarsError(f"{table.name}: empty, not one row of bars; check the download")
+    layout = find_layout(table, stated)
+    table, layout, stray = _without_stray_lines(table, layout, stated)
+    found = []
+    for columns in layout.columns:
+        numbers, sign = _numbers(table, columns, stated)
+        notes = (*table.notes, *stray)
+        of_columns = _Rows(
+            table=table, layout=layout, columns=columns, numbers=numbers, notes=notes
+        )
+        symbols = (
+            np.full(len(table.cells), columns.ticker, dtype=object)
+            if columns.ticker
+            else symbols_of(table, layout.symbol, stated.symbol)
+        )
+        for symbol in dict.fromkeys(symbols):
+            chosen = np.flatnonzero(symbols == symbol)
+            part = _part(
+                of_columns, chosen, symbol, stated, adjust=adjust, stamp=stamp, repair=repair
+            )
+            said = f", {sign}" if sign else ""
+            found.append((symbol, replace(part, read_as=part.read_as + said)))
+    return found
+
+
+def _numbers(
+    table: RawTable, columns: Columns, stated: Statement
+) -> tuple[dict[str, np.ndarray], str]:
+    places = dict(zip(PRICES, columns.prices, strict=True))
+    if columns.volume is not None:
+        places["volume"] = columns.volume
+    if columns.adjusted is not None:
+        places["adjusted"] = columns.adjusted
+    cells = {role: table.cells[at] for role, at in places.items()}
+    return read_numbers(cells, decimal=stated.decimal, separator=table.separator, where=table.name)
+
+
+def _without_stray_lines(
+    table: RawTable, layout: Layout, stated: Statement
+) -> tuple[RawTable, Layout, tuple[str, ...]]:
+    """Leave out lines that have neither a time nor a price, such as a vendor's last words."""
+    timeless = np.asarray(layout.times.stamps.times.isna())
+    if not timeless.any():
+        return table, layout, ()
+    stray = timeless.copy()
+    for columns in layout.columns:
+        cells = {role: table.cells[at][timeless] for role, at in
+                 zip(PRICES, columns.prices, strict=True)}  # fmt: skip
+        try:
+            numbers, _ = read_numbers(cells, decimal=stated.decimal or "point", separator="",
+                                      where=table.name)  # fmt: skip
+        except BarsError:
+            return table, layout, ()
+        priced = np.zeros(len(timeless), dtype=bool)
+        priced[timeless] = np.isfinite(np.column_stack(list(numbers.values()))).any(axis=1)
+        stray &= ~priced
+    many = int(stray.sum())
+    if many == 0 or many > max(MOST_STRAY_LINES, MOST_STRAY_SHARE * len(stray)):
+        return table, layout, ()
+    row = int(np.argmax(stray))
+    texts = [str(one) for one in table.cells.iloc[row] if isinstance(one, str) and one]
+    keep = np.flatnonzero(~stray)
+    note = (
+        f"{table.name}: {many} line{'s' * (many != 1)} without a time and a price left out, the "
+        f"first is {cell(' '.join(texts))}."
+    )
+    kept = replace(table, cells=table.cells.iloc[keep].reset_index(drop=True))
+    stamps = replace(layout.times.stamps, times=layout.times.stamps.times[keep])
+    return kept, replace(layout, times=replace(layout.times, stamps=stamps)), (note,)
+
+
+def _part(
+    rows: _Rows,
+    chosen: np.ndarray,
+    symbol: str,
+    stated: Statement,
+    *,
+    adjust: Adjust,
+    stamp: Stamp,
+    repair: Repair,
+) -> Part:
+    table, layout = rows.table, rows.layout
+    label = f"{symbol} in {table.name}"
+    notes = list(rows.notes)
+    numbers = {role: values[chosen] for role, values in rows.numbers.items()}
+    numbers["volume"] = _volume(numbers, rows.columns, table.name, notes)
+    frame = pd.DataFrame(numbers, index=layout.times.stamps.times[chosen])
+    if rows.columns.ticker:
+        frame, chosen = _listed(frame, chosen, symbol, notes)
+    if len(frame) > 1 and pd.DatetimeIndex(frame.index.dropna()).is_monotonic_decreasing:
+        frame, chosen = frame.iloc[::-1], chosen[::-1]
+        notes.append(f"{table.name} begins with the newest bar and is read from its end.")
+    sieve = RowSieve(frame, symbol=label, repair=repair, row_numbers=chosen)
+    _read_times(sieve, rows)
+    zone = _localise(sieve, rows, stated)
+    _finite(sieve, rows)
+    frame = _adjusted(sieve, rows, adjust, notes)
+    ends = _ends(pd.DatetimeIndex(frame.index), layout, stamp, label)
+    canonical, more = validate_bars(
+        frame, symbol=label, repair=repair, minimum_rows=1, row_numbers=sieve.rows,
+        telling=lambda: _telling(rows),
+    )  # fmt: skip
+    canonical = _unscale(canonical, layout.format, stated.price_scale, label)
+    scale = FORMATS[layout.format].price_scale if stated.price_scale is None else stated.price_scale
+    words = layout.words(table) + f"; times in {zone}" + _scale_words(scale)
+    return Part(
+        file=table.name, frame=canonical, notes=(*notes, *sieve.notes, *more),
+        read_as=f"{table.name} read as {words}", zone=zone.split(" ")[0],
+        ends=ends or layout.times.ends or stamp == "close", stated=stated.symbol is not None,
+    )  # fmt: skip
+
+
+def _scale_words(scale: float | None) -> str:
+    return "" if scale in (None, 1, 1.0) else f", prices divided by {scale:,.10g}"
+
+
+def _volume(
+    numbers: dict[str, np.ndarray], columns: Columns, where: str, notes: list[str]
+) -> np.ndarray:
+    """Return the volume, zeros where the file has none of it."""
+    rows = len(next(iter(numbers.values())))
+    if columns.volume is None:
+        return np.zeros(rows)
+    volume = numbers["volume"]
+    # Brokers write -1 where they know of none.
+    if rows and bool((np.isnan(volume) | (volume == -1.0)).all()):
+        notes.append(f"{where} has no volume in its column of volume.")
+        return np.zeros(rows)
+    return volume
+
+
+def _listed(
+    frame: pd.DataFrame, chosen: np.ndarray, symbol: str, notes: list[str]
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Leave out the rows of a table of several symbols in which this one has no price."""
+    priced = np.isfinite(frame[list(PRICES)].to_numpy()).any(axis=1)
+    if priced.all():
+        return frame, chosen
+    many = int((~priced).sum())
+    notes.append(f"{many:,} row{'s' * (many != 1)} without a price of {symbol} left out.")
+    return frame[priced], chosen[priced]
+
+
+def _read_times(sieve: RowSieve, rows: _Rows) -> None:
+    places = rows.layout.times.places
+    names = [rows.table.names[at] or "(nameless)" for at in places]
+    numbers = sieve.rows
+
+    def value(row: int) -> str:
+        texts = [cell(rows.table.cells[at].iloc[numbers[row]]) for at in places]
+        return ", ".join(f"{name} is {text}" for name, text in zip(names, texts, strict=True))
+
+    sieve.apply(
+        f"every time can be read, as {rows.layout.times.stamps.style}",
+        np.asarray(sieve.frame.index.isna()),
+        value,
+        remedy="correct the time, or state how times are written, such as "
+        "time_format='%Y-%m-%d %H:%M:%S'",
+    )
+    if len(sieve.frame) == 0:
+        raise BarsError(
+            f"{rows.table.name}: no time could be read; state how times are written, such as "
+            "time_format='%d.%m.%Y %H:%M'"
+        )
+
+
+def _localise(sieve: RowSieve, rows: _Rows, stated: Statement) -> str:
+    """Turn naive times of a zone into UTC, and return the zone and who says so."""
+    index = pd.DatetimeIndex(sieve.frame.index)
+    if index.tz is not None:
+        return "UTC as the file says" if stated.timezone is None else f"{stated.timezone} as stated"
+    form = rows.layout.format
+    zone = stated.timezone or FORMATS[form].timezone
+    if zone is None:
+        raise BarsError(
+            f"{rows.table.name}: naive time, neither the file nor the format {form} states "
+            f"a time zone; row {sieve.rows[0]} is {index[0]}; state it, for example "
+            "timezone='UTC'"
+        )
+    if rows.layout.times.stamps.days:
+        # A date names a day and not its midnight, which some clock changes skip.
+        local = index.tz_localize(
+            zone, ambiguous=np.ones(len(index), dtype=bool), nonexistent="shift_forward"
+        )
+        sieve.frame = sieve.frame.set_axis(local, axis=0)
+    else:
+        _certain(sieve, index, zone)
+    return f"{zone} as {'stated' if stated.timezone else f'the format {form} has it'}"
+
+
+def _certain(sieve: RowSieve, index: pd.DatetimeIndex, zone: str) -> None:
+    """Localise; the hours of clock changes must be certain."""
+    try:
+        sieve.frame = sieve.frame.set_axis(index.tz_localize(zone, ambiguous="infer"), axis=0)
+        return
+    except ValueError:
+        uncertain = index.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
+    sieve.apply(
+        f"every time names one instant in {zone}",
+        np.asarray(uncertain.isna()),
+        lambda row: "the clock change skips this time or has it twice",
+        remedy="export the file in UTC, or state the right timezone",
+    )
+    sieve.frame = sieve.frame.set_axis(uncertain.dropna(), axis=0)
+
+
+def _finite(sieve: RowSieve, rows: _Rows) -> None:
+    """Every cell of prices and volume is a finite number; the message shows the cell itself."""
+    finite = np.isfinite(sieve.frame[list(BAR_COLUMNS)].to_numpy())
+    places = dict(zip(PRICES, rows.columns.prices, strict=True)) | {"volume": rows.columns.volume}
+    numbers = sieve.rows
+
+    def value(row: int) -> str:
+        role = BAR_COLUMNS[int(np.argmin(finite[row]))]
+        return f"{role} is {cell(rows.table.cells[places[role]].iloc[numbers[row]])}"
+
+    prices_fine = finite[:, :4].all(axis=1)
+    absent = (~finite[:, 4] & prices_fine).sum()
+    remedy = "fill or remove the row at its source"
+    if absent:
+        remedy = "write zero where the volume is unknown, or state columns='volume=none'"
+    sieve.apply(
+        "every value is a finite number", np.asarray(~finite.all(axis=1)), value, remedy=remedy
+    )
+
+
+def _adjusted(sieve: RowSieve, rows: _Rows, adjust: Adjust, notes: list[str]) -> pd.DataFrame:
+    """Multiply all prices by adjusted close over close, where the file has it."""
+    frame = sieve.frame
+    if rows.columns.adjusted is None or adjust == "none":
+        return frame[list(BAR_COLUMNS)]
+    name = rows.table.names[rows.columns.adjusted]
+    close, adjusted = frame["close"].to_numpy(), frame["adjusted"].to_numpy()
+    bad = ~(np.isfinite(adjusted) & (adjusted > 0) & (close > 0))
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise BarsError(
+            f"{sieve.symbol}: prices are adjusted by {name}, which is {adjusted[row]:.10g} in row "
+            f"{sieve.rows[row]} (close {close[row]:.10g}); correct it, or read the prices as they "
+            "were: adjust=none"
+        )
+    factor = adjusted / close
+    if np.abs(factor - 1.0).max() < 1e-12:
+        return frame[list(BAR_COLUMNS)]
+    notes.append(
+        f"All prices are adjusted by {name}, from {factor.min():.4g} to {factor.max():.4g} times "
+        "what was paid (adjust=none takes them as they were)."
+    )
+    prices = {one: frame[one].to_numpy() * factor for one in ("open", "high", "low")}
+    # The close is the adjusted close itself, to the last bit, and high and low hold it.
+    prices["close"] = adjusted
+    same = {one: frame[one].to_numpy() == close for one in ("open", "high", "low")}
+    for one, at in same.items():
+        prices[one] = np.where(at, adjusted, prices[one])
+    prices["high"] = np.maximum(prices["high"], np.where(
+        frame["high"].to_numpy() >= np.maximum(frame["open"], close),
+        np.maximum(prices["open"], adjusted), -np.inf))  # fmt: skip
+    prices["low"] = np.minimum(prices["low"], np.where(
+        frame["low"].to_numpy() <= np.minimum(frame["open"], close),
+        np.minimum(prices["open"], adjusted), np.inf))  # fmt: skip
+    return frame.assign(**prices)[list(BAR_COLUMNS)]
+
+
+def _ends(index: pd.DatetimeIndex, layout: Layout, stamp: Stamp, label: str) -> bool:
+    """Return whether times are the ends of bars, refusing those that only look like it."""
+    if stamp == "close" or layout.times.ends:
+        return True
+    short = ends_of_bars(index)
+    if short:
+        raise BarsError(
+            f"{label}: times such as {index[0]} are the ends of bars and not when they open; state "
+            "it: stamp=close"
+        )
+    return False
+
+
+def _telling(rows: _Rows) -> str:
+    """Return the name of a column of words that tells rows of one time apart, or nothing."""
+    used = {*rows.columns.used, *rows.layout.times.places, rows.layout.symbol}
+    for at, name in enumerate(rows.table.names):
+        column = rows.table.cells[at]
+        if at in used or not name or pd.api.types.is_numeric_dtype(column.dtype):
+            continue
+        words = column.astype("str")
+        if pd.to_numeric(words, errors="coerce").notna().mean() > 0.5:
+            continue
+        keys = pd.DataFrame({"time": rows.layout.times.stamps.times, "word": words})
+        if 1 < keys["word"].nunique() <= len(keys) // 2 and not keys.duplicated().any():
+            return name
+    return ""
+
+
+def _unscale(
+    frame: pd.DataFrame, format_name: str, stated: float | None, label: str
+) -> pd.DataFrame:
+    """Divide the prices by the scale of the format or the caller."""
+    scale = FORMATS[format_name].price_scale if stated is None else stated
+    prices = frame[list(PRICES)].to_numpy()
+    whole = np.rint(prices)
+    # Some exports multiplied in floating point: 159548.99999999997 is an integer.
+    integers = bool((np.abs(prices - whole) < 1e-6).all())
+    if scale is None:
+        if integers:
+            raise BarsError(
+                f"{label}: integer prices, and the format {format_name} does not state their "
+                f"scale; row 0 ({frame.index[0]}) opens at {prices[0, 0]:.10g}; state it, "
+                "for example price_scale=100000 where 158611 means 1.58611, or price_scale=1"
+            )
+        return frame
+    if scale == 1:
+        return frame
+    return frame.assign(
+        **{
+            name: (whole if integers else prices)[:, column] / scale
+            for column, name in enumerate(PRICES)
+        }
+    )

@@ -1,0 +1,97 @@
+"""What market a file is of: as a column says, or else the file's name."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from ultimate_deep.market.reading.raw_table import RawTable
+from ultimate_deep.market.reading.roles import SYMBOLS
+from ultimate_deep.market.reading.shown import shown
+from ultimate_deep.market.validation import BarsError
+
+INTERVAL_IN_NAME = re.compile(
+    r"\d*(?:[smhdw]\d+|\d+[smhdw]|\d+min|\d+hour|minute|hour|hourly|daily|day|weekly|monthly)"
+)
+# The periods of MetaTrader, behind the name of a pair: GBPUSDH1, EURUSD60.
+PERIOD_OF_PAIR = re.compile(
+    r"([a-z]{6,})(?:m(?:1|2|3|4|5|6|10|12|15|20|30)|h(?:1|2|3|4|6|8|12)|d1|w1|mn1?)"
+    r"|([a-z]{6})(?:1|5|15|30|60|240|1440|10080|43200)"
+)
+# fmt: off
+VENDORS_IN_NAME = frozenset((
+    "binance", "bitfinex", "bitstamp", "bybit", "okx", "coinbase", "cryptodatadownload", "ejtrader",
+    "gemini", "kraken", "lean", "quote", "trade", "bars", "ohlc", "ohlcv", "klines", "mt4", "mt5",
+    "export", "histdata", "dat", "ascii", "stooq", "yfinance", "yahoo", "dukascopy", "candlestick",
+    "bid", "ask", "part",
+))
+SUFFIXES = r"(\.(csv|txt|tsv|dat|prn|parquet|pq|feather|arrow|zip|gz|gzip|bz2|xz|zst))+$"
+# fmt: on
+
+
+def symbols_of(table: RawTable, column: int | None, stated: str | None) -> np.ndarray:
+    """Return the symbol of each row.
+
+    Args:
+        table: Cells and names, before any meaning.
+        column: Position of its column of symbols; None where it holds one symbol.
+        stated: What the caller says.
+
+    Raises:
+        BarsError: Several symbols where one is stated.
+    """
+    rows = len(table.cells)
+    if column is None:
+        said = next((table.said[word] for word in SYMBOLS if word in table.said), None)
+        return np.full(rows, stated or said or symbol_of_name(table.name), dtype=object)
+    texts = table.cells[column].astype("str").str.strip().str.upper().str.replace("/", "")
+    found = list(dict.fromkeys(texts))
+    if stated is None:
+        return texts.to_numpy(dtype=object)
+    if len(found) > 1:
+        raise BarsError(
+            f"{table.name}: holds the symbols {shown(found)}, not one; leave out "
+            f"symbol={stated!r}, or split the file"
+        )
+    return np.full(rows, stated, dtype=object)
+
+
+def symbol_of_name(name: str) -> str:
+    """Return the symbol that a file's name suggests: without vendor, interval and dates.
+
+    Of an archive the member's name counts. Digits that are no date belong to the symbol, as in
+    `600519.SH`, and so does a year that an exchange stands behind, as in `2015.T`.
+    """
+    stem = re.sub(SUFFIXES, "", name.rsplit("/")[-1].lower())
+    listed = re.fullmatch(r"(\d{4,6})\.([a-z]{1,3})", stem)
+    if listed:
+        return f"{listed[1]}-{listed[2]}".upper()
+    words = []
+    dated = False
+    for word in re.split(r"[_\-. ]+", stem):
+        period = PERIOD_OF_PAIR.fullmatch(word)
+        short = (period[1] or period[2]) if period else word
+        date = _is_date(short, after_date=dated)
+        dated = dated or date
+        if not short or date or short in VENDORS_IN_NAME:
+            continue
+        if not INTERVAL_IN_NAME.fullmatch(short):
+            words.append(short)
+    # A number that only counts files, as in EURUSD_1h_2.csv.
+    if len(words) > 1 and re.fullmatch(r"\d{1,2}", words[-1]):
+        words.pop()
+    return "-".join(words or [stem]).upper()
+
+
+def _is_date(word: str, *, after_date: bool) -> bool:
+    if not word.isdigit():
+        return False
+    if len(word) == 8:
+        return not pd.isna(pd.to_datetime(word, format="%Y%m%d", errors="coerce"))
+    if len(word) == 6:
+        return 1900 <= int(word[:4]) <= 2100 and 1 <= int(word[4:]) <= 12
+    if len(word) == 4:
+        return 1900 <= int(word) <= 2100
+    return len(word) <= 2 and after_date

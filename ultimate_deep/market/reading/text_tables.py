@@ -1,0 +1,249 @@
+"""Text as vendors and spreadsheets write it: which line is the header, and which lines are none."""
+
+from __future__ import annotations
+
+import csv
+import re
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import StringIO
+
+import pandas as pd
+
+from ultimate_deep.market.reading.raw_table import NotBars, RawTable
+from ultimate_deep.market.reading.roles import OTHERS, STANDARD, has_prices, key
+from ultimate_deep.market.reading.shown import cell, shown
+from ultimate_deep.market.validation import BarsError
+
+SEPARATORS = (",", ";", "\t", "|")
+HEAD_LINES = 60
+LEAST_COLUMNS = 5  # a time and four prices
+MOST_LEVELS = 4
+_NUMBER = re.compile(
+    r"^[+-]?[$€£¥]?\s*[\d.,'\u00a0 ]*\d[\d.,'\u00a0 ]*([eE][+-]?\d+)?\s*[%kKmMbB]?$"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Head:
+    """Where the rows of a text begin.
+
+    Attributes:
+        separator: What stands between fields.
+        names: Names of the columns; empty without a header.
+        tickers: Symbols over the columns; empty for none.
+        above: Numbers of the lines before the first row that are not blank.
+        first: Number of the line of the first row.
+    """
+
+    separator: str
+    names: tuple[str, ...]
+    tickers: tuple[str, ...]
+    above: tuple[int, ...]
+    first: int
+
+
+def read_text(name: str, data: bytes, stated_names: tuple[str, ...]) -> RawTable | NotBars:
+    """Return the table of a text file, all cells as text.
+
+    Args:
+        name: The file's name, for messages.
+        data: What the file holds, as bytes.
+        stated_names: Names of columns that the caller states: the header is the line with them.
+
+    Raises:
+        BarsError: No text, an empty file, or rows with more fields than the header.
+    """
+    text = _decoded(name, data)
+    lines = text.split("\n")
+    filled = [at for at in range(min(len(lines), 4 * HEAD_LINES)) if lines[at].strip()][:HEAD_LINES]
+    if not filled:
+        raise BarsError(f"{name}: empty file; check the download")
+    head = _header(lines, filled, stated_names) or _headerless(lines, filled)
+    if head is None:
+        first = lines[filled[0]].strip()
+        if first[:1] in ("{", "[", "<"):
+            kind = "HTML or XML" if first[0] == "<" else "JSON"
+            return NotBars(name=name, why=f"it is {kind}; export CSV or Parquet")
+        return NotBars(
+            name=name,
+            why=f"no line of it names open, high, low and close, and its lines are no rows of "
+            f"bars; the first is {cell(first)}; name the columns in the first line, as in "
+            "timestamp,open,high,low,close,volume",
+        )
+    cells = _rows(name, lines, head)
+    names = head.names or tuple(str(at) for at in range(cells.shape[1]))
+    cells, names, tickers = _without_nameless_ends(name, cells, names, head)
+    above = [lines[at].strip() for at in head.above]
+    notes: tuple[str, ...] = ()
+    if above and head.names:
+        many = f"{len(above)} line{'s' * (len(above) != 1)}"
+        notes = (f"{name}: {many} above the header left out, the first is {cell(above[0])}.",)
+    return RawTable(
+        name=name, cells=cells, names=names, header=bool(head.names), tickers=tickers,
+        comment="\n".join(above), separator=head.separator, notes=notes,
+    )  # fmt: skip
+
+
+def _decoded(name: str, data: bytes) -> str:
+    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        control = sum(byte < 9 or 13 < byte < 32 for byte in data[:4096])
+        if control or encoding == "utf-16":
+            raise BarsError(
+                f"{name}: no text and no table that is read, byte {error.start} is "
+                f"{data[error.start]:#x}; export CSV or Parquet"
+            ) from error
+        text = data.decode("cp1252", errors="replace")  # only names can hold such letters
+    if "\x00" in text[:65_536]:
+        raise BarsError(f"{name}: no text and no table that is read; export CSV or Parquet")
+    return text.replace("\r\n", "\n").replace("\n\r", "\n").replace("\r", "\n")
+
+
+def _fields(line: str, separator: str) -> list[str]:
+    try:
+        fields = next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
+    except csv.Error:
+        fields = line.split(separator)
+    return [field.strip() for field in fields]
+
+
+def _header(lines: list[str], filled: Sequence[int], stated: tuple[str, ...]) -> _Head | None:
+    """Return the head whose names are the four prices, or all that the caller states."""
+    for place, at in enumerate(filled):
+        for separator in SEPARATORS:
+            fields = _fields(lines[at].lstrip("# "), separator)
+            told = bool(stated) and {key(one) for one in stated} <= {key(one) for one in fields}
+            if not (told or has_prices(fields)) or _numbers(fields):
+                continue
+            return _with_levels(lines, filled, place, separator, fields)
+    return None
+
+
+def _with_levels(
+    lines: list[str], filled: Sequence[int], place: int, separator: str, fields: list[str]
+) -> _Head:
+    """Return the head with the further lines that name columns, such as the symbols'."""
+    names = list(fields)
+    tickers: list[str] = []
+    # The first column of a table with several lines of names is its index, whatever it is called.
+    priced = [at > 0 and _priced(fields[at]) for at in range(len(fields))]
+    before = list(filled[:place])
+    if before and any(count > 1 for count in Counter(map(key, fields)).values()):
+        above = _fields(lines[before[-1]], separator)
+        if len(above) == len(fields) and sum(map(bool, above)) >= LEAST_COLUMNS - 1:
+            tickers = [above[at] if priced[at] else "" for at in range(len(fields))]
+            before.pop()
+    first = place + 1
+    while first < len(filled) and first - place < MOST_LEVELS:
+        level = _fields(lines[filled[first]], separator)
+        if len(level) < len(fields) - 1 or _numbers(level) or _dated(level):
+            break
+        level += [""] * (len(fields) - len(level))
+        over = [level[at] for at in range(len(fields)) if priced[at]]
+        if all(over) and not tickers:
+            tickers = [level[at] if priced[at] else "" for at in range(len(fields))]
+        elif any(over):
+            break
+        # The line below names a column that has no price, as `Date` does.
+        names = [
+            level[at] if level[at] and not priced[at] else names[at] for at in range(len(names))
+        ]
+        first += 1
+    begin = filled[first] if first < len(filled) else len(lines)
+    return _Head(
+        separator=separator, names=tuple(names), tickers=tuple(tickers),
+        above=tuple(before), first=begin,
+    )  # fmt: skip
+
+
+def _priced(name: str) -> bool:
+    return any(key(name) in (*STANDARD[role], *OTHERS[role]) for role in STANDARD)
+
+
+def _headerless(lines: list[str], filled: Sequence[int]) -> _Head | None:
+    """Return the head of rows that begin with a time and have four numbers after it."""
+    best: _Head | None = None
+    for separator in SEPARATORS:
+        for place, at in enumerate(filled):
+            fields = _fields(lines[at], separator)
+            if len(fields) < LEAST_COLUMNS or not any(letter.isdigit() for letter in fields[0]):
+                continue
+            if sum(bool(_NUMBER.match(field)) for field in fields[1:]) < LEAST_COLUMNS - 1:
+                continue
+            names: tuple[str, ...] = ()
+            above = list(filled[:place])
+            if above:
+                # A line of as many words is a header, if one of unknown words.
+                over = _fields(lines[above[-1]], separator)
+                if abs(len(over) - len(fields)) <= 1 and not any(map(_NUMBER.match, over)):
+                    names = tuple(over)
+                    above.pop()
+            head = _Head(separator=separator, names=names, tickers=(), above=tuple(above), first=at)
+            if best is None or len(fields) > len(_fields(lines[best.first], best.separator)):
+                best = head
+            break
+    return best
+
+
+def _numbers(fields: Sequence[str]) -> bool:
+    """Return whether two or more fields are numbers, as no names are."""
+    return sum(bool(_NUMBER.match(field)) for field in fields) >= 2
+
+
+def _dated(fields: Sequence[str]) -> bool:
+    """Return whether the first field begins with a digit, as those of rows do."""
+    return fields[0][:1].isdigit()
+
+
+def _rows(name: str, lines: list[str], head: _Head) -> pd.DataFrame:
+    body = lines[head.first :]
+    if not any(line.strip() for line in body):
+        raise BarsError(f"{name}: empty, a header without one row of bars; check the download")
+    begin = [line for line in body[:2000] if line.strip()]
+    widest = max(len(_fields(line, head.separator)) for line in begin)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(
+                StringIO("\n".join(body)), sep=head.separator, header=None, names=range(widest),
+                index_col=False, dtype="str", keep_default_na=False, na_values=[], quotechar='"',
+                skipinitialspace=True, low_memory=False, on_bad_lines="error",
+            )  # fmt: skip
+    except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise BarsError(
+            f"{name}: cannot be read as a table separated by {head.separator!r}, {said}; give "
+            "every row the same number of fields"
+        ) from error
+
+
+def _without_nameless_ends(
+    name: str, cells: pd.DataFrame, names: tuple[str, ...], head: _Head
+) -> tuple[pd.DataFrame, tuple[str, ...], tuple[str, ...]]:
+    """Return cells and names of equally many columns: a separator at the end makes no column."""
+    width = cells.shape[1]
+    while head.names and width > len(names):
+        last = cells[width - 1].fillna("").astype("str").str.strip()
+        if (last != "").any():
+            row = int((last != "").to_numpy().argmax())
+            raise BarsError(
+                f"{name}: the header has {len(names)} fields, the rows have {width}; the last "
+                f"field of row {row} is {cell(last.iloc[row])}; give both the same number, or, "
+                "where a comma is the decimal sign, separate fields by ;"
+            )
+        width -= 1
+    cells = cells.iloc[:, :width]
+    if width < len(names):
+        nameless = all(not one for one in names[width:])
+        if not nameless and width < LEAST_COLUMNS - 1:
+            raise BarsError(
+                f"{name}: the header has {len(names)} fields ({shown(names)}), the rows have "
+                f"{width}; give both the same number"
+            )
+        cells = cells.reindex(columns=range(len(names)))
+    return cells, names, head.tickers

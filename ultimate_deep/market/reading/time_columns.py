@@ -1,0 +1,250 @@
+"""Which column of a table says when its bars open, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ultimate_deep.market.reading.formats import FORMATS, date_in_name
+from ultimate_deep.market.reading.raw_table import RawTable
+from ultimate_deep.market.reading.roles import CLOSES, DAYS, HOURS, OPENS, key, named
+from ultimate_deep.market.reading.shown import cell, shown
+from ultimate_deep.market.reading.stamps import Stamps, read_hours, read_stamps
+from ultimate_deep.market.validation import BarsError
+
+MILLISECONDS_OF_DAY = 86_400_000
+LONGEST_SHIFT = pd.Timedelta(hours=15)  # between two zones
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Times:
+    """When bars open, or end, as a table says it.
+
+    Attributes:
+        stamps: One for each row.
+        places: Positions of the columns that were read.
+        ends: Whether they are the ends of bars.
+    """
+
+    stamps: Stamps
+    places: tuple[int, ...]
+    ends: bool = False
+
+
+def find_times(
+    table: RawTable,
+    used: Sequence[int],
+    stated: Mapping[str, str],
+    time_format: str | None,
+    format_name: str,
+) -> Times:
+    """Return the times of a table.
+
+    Args:
+        table: Cells and names, before any meaning.
+        used: Positions of columns that are something else.
+        stated: What the caller says of columns.
+        time_format: How the caller says that times are written.
+        format_name: A key of `FORMATS`.
+
+    Raises:
+        BarsError: No column of times, several that contradict each other, or times in doubt.
+    """
+    reader = _Reader(table, time_format, FORMATS[format_name].day_first)
+    if "time" in stated or "date" in stated:
+        return _stated(table, stated, reader)
+    if format_name == "lean":
+        return _lean(table, reader)
+    rest = [at for at in range(len(table.names)) if at not in set(used)]
+    if not table.header:
+        return _headerless(table, rest, reader)
+    keys = {at: key(table.names[at]) for at in rest}
+    opens = sorted((at for at in rest if keys[at] in OPENS), key=lambda at: OPENS.index(keys[at]))
+    read = {at: reader(at) for at in opens}
+    full = [at for at in opens if read[at].readable > 0.5 and not read[at].days]
+    days = [at for at in opens if read[at].readable > 0.5 and read[at].days]
+    if full:
+        return _agreed(table, full, read)
+    for day in days:
+        for at in opens:
+            if at != day and keys[at] in HOURS and keys[day] in (*DAYS, *OPENS):
+                hours = read_hours(table.cells[at])
+                if hours is not None:
+                    return Times(stamps=_joined(read[day], hours), places=(day, at))
+    if days:
+        return Times(stamps=read[days[0]], places=(days[0],))
+    if reader.doubt is not None:
+        raise reader.doubt
+    for at in (at for at in rest if keys[at] in CLOSES):
+        ends = reader(at)
+        if ends.readable > 0.5:
+            return Times(stamps=ends, places=(at,), ends=True)
+    return _unnamed(table, rest, opens, reader)
+
+
+class _Reader:
+    """Reads columns of a table as times, and keeps the first doubt that one of them raises."""
+
+    def __init__(self, table: RawTable, time_format: str | None, day_first: bool | None) -> None:
+        self.table = table
+        self.time_format = time_format
+        self.day_first = day_first
+        self.doubt: BarsError | None = None
+
+    def __call__(self, at: int, *, sure: bool = False) -> Stamps:
+        table = self.table
+        where = f"{table.name}, column {table.names[at] or '(nameless)'}"
+        try:
+            stamps = read_stamps(
+                table.cells[at], where=where, stated=self.time_format, day_first=self.day_first
+            )
+        except BarsError as error:
+            if sure:
+                raise
+            self.doubt = self.doubt or error
+            return Stamps(pd.DatetimeIndex([pd.NaT] * len(table.cells)), "no times")
+        name = key(table.names[at])
+        if ("utc" in name or "gmt" in name) and not stamps.aware:
+            return Stamps(stamps.times.tz_localize("UTC"), f"{stamps.style} in UTC")
+        return stamps
+
+
+def _stated(table: RawTable, stated: Mapping[str, str], reader: _Reader) -> Times:
+    names = table.names
+    if "time" in stated and "date" not in stated:
+        at = named(stated["time"], names, table.name, "time")
+        stamps = reader(at, sure=True)
+        if stamps.readable == 0.0:
+            raise _unreadable(table, at)
+        return Times(stamps=stamps, places=(at,))
+    day = named(stated["date"], names, table.name, "date")
+    stamps = reader(day, sure=True)
+    if stamps.readable == 0.0:
+        raise _unreadable(table, day)
+    if "time" not in stated:
+        return Times(stamps=stamps, places=(day,))
+    at = named(stated["time"], names, table.name, "time")
+    hours = read_hours(table.cells[at])
+    if hours is None:
+        raise _unreadable(table, at)
+    return Times(stamps=_joined(stamps, hours), places=(day, at))
+
+
+def _unreadable(table: RawTable, at: int) -> BarsError:
+    first = table.cells[at].iloc[0] if len(table.cells) else ""
+    return BarsError(
+        f"{table.name}: no time could be read in column {table.names[at] or '(nameless)'}, row 0 "
+        f"is {cell(first)}; state how times are written, such as time_format='%d.%m.%Y %H:%M', or "
+        "which column holds them, such as columns='time=NAME'"
+    )
+
+
+def _joined(days: Stamps, hours: pd.Series) -> Stamps:
+    times = days.times + pd.TimedeltaIndex(hours)
+    return Stamps(times, f"{days.style}, hours beside them")
+
+
+def _agreed(table: RawTable, full: Sequence[int], read: Mapping[int, Stamps]) -> Times:
+    """Return the surest of several columns, which must name the same instants."""
+    best = next((at for at in full if read[at].aware), full[0])
+    for other in full:
+        if other == best or _alike(read[best], read[other]):
+            continue
+        raise BarsError(
+            f"{table.name}: the columns {table.names[best]} and {table.names[other]} are both "
+            f"times and do not agree, row 0 has {read[best].times[0]} and "
+            f"{read[other].times[0]}; state which says when a bar opens: "
+            f"columns='time={table.names[best]}'"
+        )
+    return Times(stamps=read[best], places=(best,))
+
+
+def _alike(one: Stamps, other: Stamps) -> bool:
+    """Return whether two columns name the same instants, apart from zone and cut-off fractions."""
+    first = one.times.tz_localize(None) if one.aware else one.times
+    second = other.times.tz_localize(None) if other.aware else other.times
+    gap = pd.Series(first - second).dropna().abs()
+    if gap.empty:
+        return True
+    if one.aware and other.aware:
+        return bool((gap < pd.Timedelta(seconds=1)).all())
+    return bool((gap <= LONGEST_SHIFT).all()) and gap.dt.floor("1s").nunique() <= 2
+
+
+def _lean(table: RawTable, reader: _Reader) -> Times:
+    """Read `19980102 09:00`, or milliseconds since the midnight of the date in the file's name."""
+    column = table.cells[0]
+    digits = column.astype("str").str.fullmatch(r"\d{1,8}")
+    if not bool(digits.all()):
+        return Times(stamps=reader(0, sure=True), places=(0,))
+    dated = date_in_name(table.name)
+    number = pd.to_numeric(column, errors="coerce")
+    if not dated or bool((number >= MILLISECONDS_OF_DAY).any()):
+        raise BarsError(
+            f"{table.name}: LEAN writes milliseconds of the day, whose date the file's name holds, "
+            f"and {table.name} holds none for them, time is {cell(column.iloc[0])} in row 0; name "
+            "the file as LEAN does, such as 20240311_trade.zip"
+        )
+    midnight = pd.Timestamp(dated)
+    times = pd.DatetimeIndex(midnight + pd.to_timedelta(number, unit="ms"))
+    return Times(stamps=Stamps(times.as_unit("ns"), f"milliseconds of {dated}"), places=(0,))
+
+
+def _headerless(table: RawTable, rest: Sequence[int], reader: _Reader) -> Times:
+    """Read the first column, and the second where it holds the hours of the first one's days."""
+    if 0 not in rest:
+        raise BarsError(
+            f"{table.name}: no column of times is left; {table.described}; state it, such as "
+            "columns='time=0'"
+        )
+    stamps = reader(0, sure=True)
+    if stamps.readable <= 0.5:
+        raise _unreadable(table, 0)
+    if stamps.days and 1 in rest:
+        # 1000 beside a day that comes once is a price, not ten o'clock.
+        written = table.cells[1].astype("str").str.contains(":").all()
+        hours = read_hours(table.cells[1])
+        if hours is not None and (written or bool(stamps.times.duplicated().any())):
+            return Times(stamps=_joined(stamps, hours), places=(0, 1))
+    return Times(stamps=stamps, places=(0,))
+
+
+def _unnamed(table: RawTable, rest: Sequence[int], opens: Sequence[int], reader: _Reader) -> Times:
+    """Return the one column of an unknown name that holds nothing but times."""
+    found = []
+    for at in rest:
+        column = table.cells[at]
+        if at in opens or pd.api.types.is_numeric_dtype(column.dtype):
+            continue
+        stamps = reader(at)
+        typed = pd.api.types.is_datetime64_any_dtype(column.dtype)
+        if stamps.readable > 0.99 and (typed or stamps.style.startswith("times as")):
+            found.append((at, stamps))
+    if len(found) == 1:
+        return Times(stamps=found[0][1], places=(found[0][0],))
+    if reader.doubt is not None:
+        raise reader.doubt
+    if opens:
+        raise _unreadable(table, opens[0])
+    several = " and ".join(table.names[at] for at, _ in found)
+    what = f"{several} may each be the time" if found else "no column is recognised as the time"
+    raise BarsError(
+        f"{table.name}: {what}; the columns are {shown(table.names)}; state it, such as "
+        f"columns='time={table.names[found[0][0]] if found else 'NAME'}'"
+    )
+
+
+def ends_of_bars(times: pd.DatetimeIndex) -> pd.Timedelta:
+    """Return how far times such as 10:59:59.999 fall short of the end of a bar; zero for others."""
+    known = times.dropna()
+    if len(known) < 2:
+        return pd.Timedelta(0)
+    stamps = known.as_unit("ns").asi8
+    for short in ("1s", "1ms", "1us", "1ns"):
+        step = pd.Timedelta(short).value
+        if bool(np.all((stamps + step) % pd.Timedelta("60s").value == 0)):
+            return pd.Timedelta(short)
+    return pd.Timedelta(0)
