@@ -100,6 +100,7 @@ OF_THE_COMMAND_LINE = {
             "parser",
             "predict",
             "refusals",
+            "remedies",
             "running",
             "settings",
             "suggestions",

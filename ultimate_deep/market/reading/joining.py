@@ -44,7 +44,7 @@ def join_parts(
         interval: What the caller says that it is.
         session: What the caller says that it is.
         minimum_rows: Fewer bars raise.
-        repair: Of differing bars of one time, `"drop"` keeps that of the file that begins first.
+        repair: What to do of bars of one time that differ: `"drop"` keeps that of the first file.
 
     Raises:
         BarsError: Files of different intervals, files that contradict each other, or that are of
