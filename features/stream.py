@@ -19,6 +19,7 @@ from ultimate_deep.features.compute import (
     matrix_of,
 )
 from ultimate_deep.features.engine import bar_executor as bx
+from ultimate_deep.features.engine.bar_executor import BY_SECONDS
 from ultimate_deep.features.feature_engine import LIMIT, Engine
 from ultimate_deep.features.own import refuse_functions
 from ultimate_deep.features.registry import registry
@@ -157,8 +158,9 @@ class FeatureStream:
                 outside 1900 to 2262.
             TypeError: A value is not a number, a time is naive, a further column is missing.
         """
-        if type(timestamp) is float and self._run is not None:
-            seconds, time = timestamp, bx.BY_SECONDS
+        run = self._run
+        if run is not None and type(timestamp) is float:
+            seconds, time = timestamp, BY_SECONDS
         else:
             seconds, time = 0.0, self._time_of(timestamp)
         if further or self._further:
@@ -171,10 +173,8 @@ class FeatureStream:
         self._next = place + 1
         out = self._rows[place]
         try:
-            if self._run is not None:
-                refused = self._run(
-                    self._places, out, open, high, low, close, volume, seconds, time
-                )
+            if run is not None:
+                refused = run(self._places, out, open, high, low, close, volume, seconds, time)
             else:
                 self._bar[:6] = (open, high, low, close, volume, time / NANOSECONDS)
                 refused = self._engine.advance_one(self._bar, time, out)
@@ -207,7 +207,7 @@ class FeatureStream:
             return f"{wrong_seconds(float(self._bar[5]))}; {_UNCHANGED}"
         bar: dict[str, Any] = dict(zip(self._engine.columns, self._bar.tolist(), strict=True))
         stated = f"{bar['timestamp']} UTC seconds"
-        exact = pd.Timestamp(time, unit="ns", tz="UTC") if time != bx.BY_SECONDS else None
+        exact = pd.Timestamp(time, unit="ns", tz="UTC") if time != BY_SECONDS else None
         bar["timestamp"] = str(exact) if exact else stated
         last = self.last_timestamp
         after = f"after {last}" if last is not None else "as the first one"

@@ -15,6 +15,7 @@ SECONDS_A_DAY = 86_400
 NANOSECONDS = 1_000_000_000
 # Seconds between which a bar may open: from 1900 to the last that nanoseconds since 1970 reach.
 FIRST_SECOND, LAST_SECOND = -2_208_988_800, 9_223_372_036
+_FIRST, _LAST = FIRST_SECOND * NANOSECONDS, LAST_SECOND * NANOSECONDS
 # In place of the nanoseconds of a time that there is not; NaT's too.
 NEVER = -(2**63)
 TIME_RULE = "a bar's time must lie between 1900 and April 2262"
@@ -84,7 +85,7 @@ def utc_nanoseconds(timestamp: Any) -> int:
             nanoseconds = stamp.value
         except OverflowError:
             raise ValueError(f"{TIME_RULE}; got {timestamp}") from None
-        if not FIRST_SECOND * NANOSECONDS <= nanoseconds <= LAST_SECOND * NANOSECONDS:
+        if not _FIRST <= nanoseconds <= _LAST:
             raise ValueError(f"{TIME_RULE}; got {timestamp}")
         return nanoseconds
     if isinstance(timestamp, int | float | np.integer | np.floating):
