@@ -89,7 +89,7 @@ def bar_times(index: pd.Index) -> npt.NDArray[np.int64]:
             "bar times are naive; state their zone first: frame.tz_localize('UTC') if they are UTC"
         )
     times = index_nanoseconds(index)
-    disorder = np.diff(times) <= 0
+    disorder = times[1:] <= times[:-1]
     if disorder.any():
         row = int(disorder.argmax()) + 1
         raise ValueError(

@@ -69,12 +69,12 @@ def test_a_stream_is_itself_again_at_every_save_point(make_exact_bars, tmp_path,
 
 @pytest.mark.parametrize(
     ("file", "taken", "interval"),
-    [("stream_of_seconds.npz", 137, "1min"), ("stream_of_seconds_fine.npz", 141, None)],
+    [("stream_of_seconds.npz", 138, "1min"), ("stream_of_seconds_fine.npz", 141, None)],
 )
 def test_a_stream_that_was_saved_with_times_in_seconds_goes_on(
     make_exact_bars, tmp_path, file, taken, interval
 ):
-    """Both files were written before times were nanoseconds; one has coarse bars under way."""
+    """Both files were written before times were nanoseconds; one has two coarse bars under way."""
     frame = make_exact_bars(3000, "1min")[:400]
     stream = FeatureStream.load(GOLDEN / file)
     assert stream.bars_taken == taken
@@ -146,9 +146,9 @@ def test_a_refused_stamp_changes_nothing(names, stamp, make_exact_bars):
 @BOTH
 def test_stamps_at_the_bounds_are_taken(names):
     stream = FeatureStream(names, interval="1min")
-    bounds = ("1900-01-01", "1970-01-01", "2262-04-11 23:47:16")
+    bounds = ("1900-01-01", "2262-04-11 23:47:16")  # centuries apart
     index = pd.DatetimeIndex(bounds, tz="UTC").as_unit("us")
-    frame = pd.DataFrame([BAR] * 3, index=index, columns=COLUMNS)
+    frame = pd.DataFrame([BAR] * 2, index=index, columns=COLUMNS)
     got = np.array([stream.push(*bar) for bar in rows_of(frame)])
     np.testing.assert_array_equal(got, values_of(frame, names, "1min"))
     assert np.isfinite(got[-1, 0])
