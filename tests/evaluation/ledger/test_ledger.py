@@ -323,6 +323,7 @@ FOREIGN = {
     WRITTEN.replace('"candidates":1', '"candidates":1e999'): "out of range",
     WRITTEN.replace('"candidates":1', '"candidates":null'): "candidates must be a number",
     WRITTEN.replace('"value":null', f'"value":1{"0" * 400}'): "out of range",
+    WRITTEN.replace('"test reading"', f'"{"peek " * 20_000}"'): "kind must be one of",
     "x" * 100_000: "Expecting value",
 }
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from reprlib import repr as short
+from textwrap import shorten
 from typing import Literal, get_args
 
 Kind = Literal["training", "tuning", "threshold", "test reading"]
@@ -232,3 +233,5 @@ def trial_from_json(text: str) -> Trial:
         return Trial(**values)
     except OverflowError as error:
         raise ValueError(f"a number of the trial is out of range: {error}") from error
+    except ValueError as error:
+        raise ValueError(shorten(str(error), 300, placeholder="...")) from error
