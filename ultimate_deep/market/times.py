@@ -144,13 +144,13 @@ def seconds_of(nanoseconds: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
 
 
 def stamp_microseconds(timestamp: pd.Timestamp) -> int:
-    """Return whole microseconds since 1970; `value` counts nanoseconds whatever the unit."""
-    return timestamp.value // 1000
+    """Return whole microseconds since 1970; raises what `utc_nanoseconds` does."""
+    return utc_nanoseconds(timestamp) // 1000
 
 
 def index_microseconds(index: pd.DatetimeIndex) -> npt.NDArray[np.int64]:
-    """Return whole microseconds since 1970 of every time, `(rows,)`."""
-    microseconds: npt.NDArray[np.int64] = index.as_unit("us").asi8
+    """Return whole microseconds since 1970, `(rows,)`; raises what `index_nanoseconds` does."""
+    microseconds: npt.NDArray[np.int64] = index_nanoseconds(index) // 1000
     return microseconds
 
 
