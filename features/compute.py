@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ultimate_deep.features.bar_checks import bar_times, check_values, unit_of_numbers
 from ultimate_deep.features.engine.graph import COLUMNS
 from ultimate_deep.features.feature_engine import Engine
 from ultimate_deep.features.own import FunctionFeature, refuse_functions
 from ultimate_deep.features.registry import Feature, registry
 from ultimate_deep.market.bars import Bars
 from ultimate_deep.market.market import Market
-from ultimate_deep.market.times import index_microseconds, seconds_of_interval
+from ultimate_deep.market.times import interval_nanoseconds, seconds_of
 
 NO_VOLUME = "needs volume, and the bars have none (all zero)"
 
@@ -65,6 +66,13 @@ class FeatureMatrix:
 
 
 def bar_columns(frame: pd.DataFrame, names: Sequence[str] = COLUMNS) -> npt.NDArray[np.float64]:
+    """The first part of `bar_arrays`."""
+    return bar_arrays(frame, names)[0]
+
+
+def bar_arrays(
+    frame: pd.DataFrame, names: Sequence[str] = COLUMNS
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """The rows that programs read: open, high, low, close, volume, UTC seconds, further ones.
 
     Args:
@@ -73,13 +81,14 @@ def bar_columns(frame: pd.DataFrame, names: Sequence[str] = COLUMNS) -> npt.NDAr
         names: The six usual ones, then any further columns.
 
     Returns:
-        `(names, rows)` float64.
+        Those rows, `(names, rows)` float64, and the open times in UTC nanoseconds, `(rows,)`.
 
     Raises:
         TypeError: The frame is not a DataFrame with a time index.
-        ValueError: A column is missing or not numeric, times are naive or out of order, a value
-            is not finite, a price not positive, a volume negative, or open or close outside of
-            low and high; the message names the row.
+        ValueError: A column is missing or not numeric, times are naive, out of order or outside
+            1900 to 2262, a value is not finite or of a size outside 1e-50 to 1e50, a price not
+            positive, a volume negative, or open or close outside of low and high; the message
+            names the row.
     """
     if not isinstance(frame, pd.DataFrame):
         raise TypeError(
@@ -101,76 +110,18 @@ def bar_columns(frame: pd.DataFrame, names: Sequence[str] = COLUMNS) -> npt.NDAr
         raise ValueError(
             f"bars lack the columns {missing}; they have {list(frame.columns)}: {remedy}"
         )
+    times = bar_times(frame.index)
     columns = np.empty((len(names), len(frame)))
+    columns[5] = seconds_of(times)
     for row, name in enumerate(names):
-        if name == "timestamp":
-            columns[row] = _seconds(frame.index)
+        if row == 5:
             continue
         try:
             columns[row] = frame[name].to_numpy(dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise ValueError(f"column {name!r} must hold numbers: {error}") from error
-    _check_values(columns, names, frame)
-    return columns
-
-
-def _check_values(
-    columns: npt.NDArray[np.float64], names: Sequence[str], frame: pd.DataFrame
-) -> None:
-    """Refuse values that no bar can have."""
-    if not np.isfinite(columns.sum(axis=1)).all():
-        bad = ~np.isfinite(columns)
-        if bad.any():
-            row = int(bad.any(axis=0).argmax())
-            name = names[int(bad[:, row].argmax())]
-            raise ValueError(
-                f"{name} of the bar at {frame.index[row]} (row {row}) is not finite; "
-                "drop or repair such bars first (ultimate_deep.read_bars does)"
-            )
-    if columns.shape[1] == 0:
-        return
-    if columns[:4].min() <= 0.0 or columns[4].min() < 0.0:
-        wrong = np.vstack([columns[:4] <= 0.0, columns[4:5] < 0.0])
-        row = int(wrong.any(axis=0).argmax())
-        name = COLUMNS[int(wrong[:, row].argmax())]
-        raise ValueError(
-            f"{name} of the bar at {frame.index[row]} (row {row}) is {frame[name].iloc[row]}; "
-            "prices must be above zero and volumes not below it"
-        )
-    opening, high, low, close = columns[:4]
-    outside = np.asarray(np.maximum(opening, close) > high)
-    outside |= np.minimum(opening, close) < low
-    if outside.any():
-        row = int(outside.argmax())
-        raise ValueError(
-            f"the bar at {frame.index[row]} (row {row}) has open {opening[row]:g}, high "
-            f"{high[row]:g}, low {low[row]:g}, close {close[row]:g}; open and close must lie "
-            "between low and high: drop or repair such bars first "
-            "(ultimate_deep.read_bars does)"
-        )
-
-
-def _seconds(index: pd.Index) -> npt.NDArray[np.float64]:
-    """UTC seconds since 1970 of a strictly increasing, tz-aware time index."""
-    if not isinstance(index, pd.DatetimeIndex):
-        raise TypeError(
-            f"bars must be indexed by time (DatetimeIndex); got {type(index).__name__}; give "
-            "bars.set_index(pd.to_datetime(bars.pop('timestamp'), utc=True)), with the column of "
-            "opening times"
-        )
-    if index.tz is None:
-        raise ValueError(
-            "bar times are naive; state their zone first: frame.tz_localize('UTC') if they are UTC"
-        )
-    microseconds = index_microseconds(index)
-    disorder = np.diff(microseconds) <= 0
-    if disorder.any():
-        row = int(disorder.argmax()) + 1
-        raise ValueError(
-            f"bar times must increase strictly; row {row} ({index[row]}) follows {index[row - 1]}; "
-            "sort the frame and drop duplicates"
-        )
-    return microseconds / 1e6
+    check_values(columns, names, frame)
+    return columns, times
 
 
 def _usable(
@@ -272,13 +223,13 @@ def compute_features(
     if interval is None and isinstance(bars, (Bars, Market)):
         interval = bars.interval
     features, dropped = _usable(frame, names)
-    engine = Engine(features, seconds_of_interval(interval))
-    columns = bar_columns(frame, engine.columns)
+    engine = Engine(features, interval_nanoseconds(interval))
+    columns, times = bar_arrays(frame, engine.columns)
     needed = max(feature.warmup_bars for feature in features) + 1
     if columns.shape[1] < needed:
         raise _too_few(needed, columns.shape[1])
     values = np.empty((columns.shape[1], len(features)), dtype=np.float32)
-    engine.advance(columns, values)
+    engine.advance(columns, times, values)
     for place, feature in enumerate(features):
         if isinstance(feature, FunctionFeature):
             values[:, place] = feature.compute(frame)
@@ -295,6 +246,12 @@ def frame_of(bars: pd.DataFrame | Bars | Market) -> pd.DataFrame:
     if isinstance(bars, Bars):
         return bars.frame
     if isinstance(bars, pd.DataFrame) and "timestamp" in bars.columns:
+        unit = unit_of_numbers(bars["timestamp"])
+        if unit:
+            raise TypeError(
+                "the column timestamp must hold times; got numbers; give bars.assign("
+                f"timestamp=pd.to_datetime(bars['timestamp'], unit={unit!r}, utc=True))"
+            )
         return bars.set_index("timestamp")
     return bars
 
@@ -335,17 +292,17 @@ def iter_features(
     frame = frame_of(frame)
     features, dropped = _usable(frame, names)
     refuse_functions(features, "cannot be computed in blocks")
-    engine = Engine(features, seconds_of_interval(interval))
+    engine = Engine(features, interval_nanoseconds(interval))
     warmup = max(feature.warmup_bars for feature in features)
     for start in range(0, len(frame), block_rows):
         part = frame.iloc[start : start + block_rows]
-        columns = bar_columns(part, engine.columns)
-        if columns[5, 0] <= engine.last_seconds:
+        columns, times = bar_arrays(part, engine.columns)
+        if times[0] <= engine.last_time:
             raise ValueError(
                 f"bar times must increase strictly; row {start} ({part.index[0]}) follows "
                 f"{frame.index[start - 1]}; sort the frame and drop duplicates"
             )
         values = np.empty((len(part), len(features)), dtype=np.float32)
-        engine.advance(columns, values)
+        engine.advance(columns, times, values)
         left = min(max(warmup - start, 0), len(part))
         yield matrix_of(features, values, part, left, dropped)

@@ -9,14 +9,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
-from ultimate_deep.features.engine.bar_executor import NOT_FINITE
+from ultimate_deep.features.engine.bar_executor import LARGEST, LEAST, NOT_FINITE, OUT_OF_BOUNDS
 from ultimate_deep.features.engine.graph import COLUMNS
 from ultimate_deep.features.engine.runner import Runner, program_of
 from ultimate_deep.features.engine.timeframes import Timeframe
 from ultimate_deep.features.registry import Feature
+from ultimate_deep.market.times import NANOSECONDS, NEVER
 
 Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 
 # Features are limited to this: a quotient with a tiny denominator stays finite in float32.
 LIMIT = 1e6
@@ -27,13 +30,13 @@ class Engine:
 
     Args:
         features: What to compute, in the order of the columns.
-        interval: Seconds of a bar; needed for features of coarser bars only.
+        interval: Nanoseconds of a bar; needed for features of coarser bars only.
 
     Raises:
-        ValueError: There are features of coarser bars and no interval.
+        ValueError: There are features of coarser bars and no interval, or one of centuries.
     """
 
-    def __init__(self, features: Sequence[Feature], interval: float | None = None) -> None:
+    def __init__(self, features: Sequence[Feature], interval: int | None = None) -> None:
         self.features = tuple(features)
         self.interval = interval
         factors = sorted({feature.factor for feature in features}.difference({1}))
@@ -43,6 +46,11 @@ class Engine:
                 f"features of coarser bars need the bars' interval, such as interval='1min'; "
                 f"none is given for {coarse[:5]}"
             )
+        if factors and interval is not None and factors[-1] * interval > -NEVER:
+            raise ValueError(
+                f"bars {factors[-1]} times as long as {pd.Timedelta(interval, unit='ns')} are "
+                "longer than 292 years; leave out the features of such coarse bars"
+            )
         self._places = {
             factor: [k for k, feature in enumerate(features) if feature.factor == factor]
             for factor in (1, *factors)
@@ -50,7 +58,7 @@ class Engine:
         self.runner = Runner(program_of(tuple(features[k].node for k in self._places[1])))
         self.timeframes = [
             Timeframe(
-                factor, interval or 0.0, [features[k].node for k in self._places[factor]], LIMIT
+                factor, interval or 0, [features[k].node for k in self._places[factor]], LIMIT
             )
             for factor in factors
         ]
@@ -62,22 +70,26 @@ class Engine:
         ]
 
     @property
-    def last_seconds(self) -> float:
-        """UTC seconds of the last bar taken; minus infinity before the first."""
-        return self.runner.last_seconds
+    def last_time(self) -> int:
+        """UTC nanoseconds of the last bar taken; `NEVER` before the first."""
+        return self.runner.last_time
 
-    def advance(self, columns: Floats, out: npt.NDArray[np.float32]) -> None:
+    def advance(self, columns: Floats, times: Integers, out: npt.NDArray[np.float32]) -> None:
         """Take bars and write their features.
 
         Args:
             columns: `(columns, rows)` float64, a row for each of `columns`.
+            times: `(rows,)` UTC nanoseconds at which they open, increasing.
             out: `(rows, features)`, filled; NaN in each feature's warm-up.
 
         Raises:
             ValueError: Bars come sooner than the interval and coarser bars are asked for.
         """
-        self._check_spacing(columns[5])
         rows = columns.shape[1]
+        if rows == 0:
+            return
+        if self.timeframes:
+            self._check_spacing(times)
         alone = not self.timeframes
         step = self.runner.block_rows
         for start in range(0, rows, step):
@@ -87,43 +99,59 @@ class Engine:
             self.runner.advance(block if alone else block[self._rows_of[0]], fine, LIMIT)
             if not alone:
                 target[:, self._places[1]] = fine
+        self.runner.last_time = int(times[-1])
         for timeframe, chosen in zip(self.timeframes, self._rows_of[1:], strict=True):
-            out[:, self._places[timeframe.factor]] = timeframe.advance(columns[chosen])
+            out[:, self._places[timeframe.factor]] = timeframe.advance(columns[chosen], times)
 
-    def advance_one(self, bar: Floats, out: npt.NDArray[np.float32]) -> int:
-        """Take one bar, checked, and write its features: `(columns,)` to `(features,)`.
+    def advance_one(self, bar: Floats, time: int, out: npt.NDArray[np.float32]) -> int:
+        """Take one bar, checked, and write its features.
+
+        Args:
+            bar: `(columns,)` float64.
+            time: UTC nanoseconds at which it opens.
+            out: `(features,)`, filled; NaN in each feature's warm-up.
 
         Returns:
             0, or why the bar was refused (`features.engine.bar_executor`); then nothing has
             changed.
         """
         if not self.timeframes:
-            return self.runner.advance_one(bar, out, LIMIT, checked=True)
-        if not np.isfinite(bar).all():
+            return self.runner.advance_one(bar, out, LIMIT, True, time)
+        size = np.abs(bar)
+        if not ((size <= LARGEST) & ((size >= LEAST) | (size == 0.0))).all():
             # The executor sees the fine bars' columns alone; coarser ones may read others.
-            return NOT_FINITE
-        if bar[5] > self.last_seconds:
-            self._check_spacing(bar[5:6])
+            return OUT_OF_BOUNDS if np.isfinite(bar).all() else NOT_FINITE
+        step = time - self.last_time
+        if self.last_time != NEVER and 0 < step < (self.interval or 0):
+            raise self._sooner(time, step)
         fine = np.empty(len(self._places[1]), dtype=np.float32)
-        refused = self.runner.advance_one(bar[self._rows_of[0]], fine, LIMIT, checked=True)
+        refused = self.runner.advance_one(bar[self._rows_of[0]], fine, LIMIT, True, time)
         if refused:
             return refused
         out[self._places[1]] = fine
         for timeframe, chosen in zip(self.timeframes, self._rows_of[1:], strict=True):
-            out[self._places[timeframe.factor]] = timeframe.advance(bar[chosen][:, None])[0]
+            coarse = timeframe.advance(bar[chosen][:, None], np.array([time]))
+            out[self._places[timeframe.factor]] = coarse[0]
         return refused
 
-    def _check_spacing(self, seconds: Floats) -> None:
-        if not self.timeframes or self.interval is None:
-            return
-        steps = np.diff(seconds, prepend=self.last_seconds)
-        sooner = np.flatnonzero(steps < self.interval)
-        if sooner.size:
-            raise ValueError(
-                f"bar {int(sooner[0])} opens {steps[sooner[0]]:g} s after the one before, sooner "
-                f"than the interval of {self.interval:g} s; state the bars' true interval or "
-                "leave out the features of coarser bars"
-            )
+    def _check_spacing(self, times: Integers) -> None:
+        """Refuse bars that follow the one before by less than the interval."""
+        last = [] if self.last_time == NEVER else [self.last_time]
+        before = np.array([*last, *times[:1]], dtype=np.int64)
+        for some in (before, times):
+            # Unsigned, since centuries between two bars are more than signed ones hold.
+            steps = np.diff(some).view(np.uint64)
+            sooner = steps < np.uint64(self.interval or 0)
+            if sooner.any():
+                row = int(sooner.argmax())
+                raise self._sooner(int(some[row + 1]), int(steps[row]))
+
+    def _sooner(self, time: int, step: int) -> ValueError:
+        return ValueError(
+            f"the bar of {pd.Timestamp(time, unit='ns', tz='UTC')} opens {_seconds(step)} s after "
+            f"the one before, sooner than the interval of {_seconds(self.interval or 0)} s; state "
+            "the bars' true interval or leave out the features of coarser bars"
+        )
 
     def memory(self) -> dict[str, npt.NDArray[Any]]:
         """Everything that later bars depend on, as small arrays by name."""
@@ -149,3 +177,7 @@ class Engine:
         return "-".join(
             [self.runner.program.digest, *(t.runner.program.digest for t in self.timeframes)]
         )
+
+
+def _seconds(nanoseconds: int) -> str:
+    return f"{nanoseconds / NANOSECONDS:.12g}"

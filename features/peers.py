@@ -30,7 +30,13 @@ def _length(interval: pd.Timedelta, name: str) -> int:
     length = pd.Timedelta(interval)
     if not length > pd.Timedelta(0):
         raise ValueError(f"the interval of {name} must be above zero; got {interval}")
-    return duration_microseconds(length)
+    microseconds = duration_microseconds(length)
+    if microseconds == 0:
+        raise ValueError(
+            f"bars of {name} must be of at least a microsecond to be joined; got {interval}; join "
+            "bars put together to that length"
+        )
+    return microseconds
 
 
 def _intervals(

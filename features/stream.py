@@ -14,27 +14,37 @@ import pandas as pd
 
 from ultimate_deep.features.compute import (
     FeatureMatrix,
-    bar_columns,
+    bar_arrays,
     frame_of,
     matrix_of,
 )
 from ultimate_deep.features.engine import bar_executor as bx
+from ultimate_deep.features.engine.bar_executor import BY_SECONDS
 from ultimate_deep.features.feature_engine import LIMIT, Engine
 from ultimate_deep.features.own import refuse_functions
 from ultimate_deep.features.registry import registry
 from ultimate_deep.machine.files import whole_file
 from ultimate_deep.market.bars import Bars
 from ultimate_deep.market.market import Market
-from ultimate_deep.market.times import seconds_of_interval, utc_seconds
+from ultimate_deep.market.times import (
+    NANOSECONDS,
+    NEVER,
+    interval_nanoseconds,
+    utc_nanoseconds,
+    wrong_seconds,
+)
 
-_FORMAT = 1
+# Format 1 kept times in seconds.
+_FORMAT, _OF_SECONDS = 2, 1
 
 # Rows that are made at once.
 _ROWS = 256
 
+_UNCHANGED = "the stream has not changed: drop the bar or correct it"
 _RULES = {
     bx.NOT_FINITE: "every value of a bar must be a finite number",
     bx.NOT_POSITIVE: "prices must be above zero",
+    bx.OUT_OF_BOUNDS: f"values must be 0 or between {bx.LEAST:g} and {bx.LARGEST:g} in size",
     bx.NEGATIVE_VOLUME: "the volume must not be below zero",
     bx.BAD_RANGE: "open and close must lie between low and high",
     bx.NOT_LATER: "a bar must open later than the one before: late, repeated or out of order",
@@ -73,7 +83,7 @@ class FeatureStream:
     ) -> None:
         self._features = registry().choose(names)
         refuse_functions(self._features, "has no stream")
-        self._interval = seconds_of_interval(interval)
+        self._interval = interval_nanoseconds(interval)
         self._engine = Engine(self._features, self._interval)
         self._bind()
 
@@ -116,8 +126,7 @@ class FeatureStream:
         """Open time of the last bar in UTC; None before the first."""
         if self.bars_taken == 0:
             return None
-        microseconds = round(self._engine.last_seconds * 1e6)
-        return pd.Timestamp(microseconds, unit="us", tz="UTC")
+        return pd.Timestamp(self._engine.last_time, unit="ns", tz="UTC")
 
     def push(
         self,
@@ -132,7 +141,8 @@ class FeatureStream:
         """Take the next closed bar.
 
         Args:
-            timestamp: Open time: an aware datetime, or UTC seconds since 1970.
+            timestamp: Open time: an aware datetime, to the nanosecond, or UTC seconds since 1970,
+                to the microsecond.
             open: The bar's opening price.
             high: The bar's highest price.
             low: The bar's lowest price.
@@ -144,35 +154,45 @@ class FeatureStream:
             `(features,)` float32, a new array; NaN in each feature's warm-up.
 
         Raises:
-            BarRefusedError: The bar is late, repeated, out of order or invalid.
+            BarRefusedError: The bar is late, repeated, out of order or invalid, or its time
+                outside 1900 to 2262.
             TypeError: A value is not a number, a time is naive, a further column is missing.
         """
-        seconds = timestamp if type(timestamp) is float else utc_seconds(timestamp)
+        run = self._run
+        if run is not None and type(timestamp) is float:
+            seconds, time = timestamp, BY_SECONDS
+        else:
+            seconds, time = 0.0, self._time_of(timestamp)
         if further or self._further:
             self._bar[6:] = self._rest(further)
-        out = self._row()
+        # A row that nobody else will write: cheaper from a block than one by one.
+        place = self._next
+        if place == _ROWS:
+            self._rows = np.empty((_ROWS, self._width), dtype=np.float32)
+            place = 0
+        self._next = place + 1
+        out = self._rows[place]
         try:
-            if self._run is not None:
-                refused = self._run(self._places, out, open, high, low, close, volume, seconds)
+            if run is not None:
+                refused = run(self._places, out, open, high, low, close, volume, seconds, time)
             else:
-                self._bar[:6] = (open, high, low, close, volume, seconds)
-                refused = self._engine.advance_one(self._bar, out)
+                self._bar[:6] = (open, high, low, close, volume, time / NANOSECONDS)
+                refused = self._engine.advance_one(self._bar, time, out)
         except (TypeError, ValueError) as error:
             values = (open, high, low, close, volume)
             if all(isinstance(value, int | float | np.number) for value in values):
                 raise
             raise TypeError(f"a bar must hold numbers; got {values}") from error
         if refused:
-            raise BarRefusedError(self._reason(refused))
+            raise BarRefusedError(self._reason(refused, time))
         return out
 
-    def _row(self) -> npt.NDArray[np.float32]:
-        """A row that nobody else will write: cheaper from a block than one by one."""
-        if self._next == _ROWS:
-            self._rows = np.empty((_ROWS, self._width), dtype=np.float32)
-            self._next = 0
-        self._next += 1
-        return self._rows[self._next - 1]
+    def _time_of(self, timestamp: float | datetime) -> int:
+        """UTC nanoseconds of a bar's time."""
+        try:
+            return utc_nanoseconds(timestamp)
+        except ValueError as error:
+            raise BarRefusedError(f"{error}; {_UNCHANGED}") from error
 
     def _rest(self, further: dict[str, float]) -> list[float]:
         if set(further) != set(self._further):
@@ -182,14 +202,16 @@ class FeatureStream:
             )
         return [further[name] for name in self._further]
 
-    def _reason(self, refused: int) -> str:
-        bar = dict(zip(self._engine.columns, self._bar.tolist(), strict=True))
+    def _reason(self, refused: int, time: int) -> str:
+        if refused == bx.NO_TIME:
+            return f"{wrong_seconds(float(self._bar[5]))}; {_UNCHANGED}"
+        bar: dict[str, Any] = dict(zip(self._engine.columns, self._bar.tolist(), strict=True))
+        stated = f"{bar['timestamp']} UTC seconds"
+        exact = pd.Timestamp(time, unit="ns", tz="UTC") if time != BY_SECONDS else None
+        bar["timestamp"] = str(exact) if exact else stated
         last = self.last_timestamp
         after = f"after {last}" if last is not None else "as the first one"
-        return (
-            f"{_RULES[refused]}; got {bar} (timestamp in UTC seconds) {after}; "
-            "the stream has not changed: drop the bar or correct it"
-        )
+        return f"{_RULES[refused]}; got {bar} {after}; {_UNCHANGED}"
 
     def __repr__(self) -> str:
         return f"<stream of {len(self._features)} features, {self.bars_taken:,} bars taken>"
@@ -208,15 +230,15 @@ class FeatureStream:
             TypeError, ValueError: Malformed bars, as in `compute_features`.
         """
         frame = frame_of(frame)
-        columns = bar_columns(frame, self._engine.columns)
-        if len(frame) and columns[5, 0] <= self._engine.last_seconds:
+        columns, times = bar_arrays(frame, self._engine.columns)
+        if len(frame) and times[0] <= self._engine.last_time:
             raise BarRefusedError(
                 f"bars must follow the last one taken, of {self.last_timestamp}; "
                 f"the first opens at {frame.index[0]}; leave out the bars already taken"
             )
         taken = self.bars_taken
         values = np.empty((len(frame), self._width), dtype=np.float32)
-        self._engine.advance(columns, values)
+        self._engine.advance(columns, times, values)
         self._go_live()
         warmup = max(self.warmup_bars - taken, 0)
         return matrix_of(self._features, values, frame, min(warmup, len(frame)))
@@ -240,7 +262,7 @@ class FeatureStream:
         about = {
             "format": _FORMAT,
             "names": self.names,
-            "interval_seconds": self._interval,
+            "interval_nanoseconds": self._interval,
             "digest": self._engine.digest,
         }
         text = np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)
@@ -260,7 +282,7 @@ class FeatureStream:
             with open(path, "rb") as file, np.load(file, allow_pickle=False) as parts:
                 memory: dict[str, Any] = {key: parts[key] for key in parts.files}
             about = json.loads(memory.pop("about").tobytes())
-            known = about["format"] == _FORMAT
+            known = about["format"] in (_FORMAT, _OF_SECONDS)
         except (OSError, ValueError, KeyError, EOFError, AttributeError, BadZipFile) as error:
             if isinstance(error, FileNotFoundError):
                 raise
@@ -270,14 +292,48 @@ class FeatureStream:
                 f"{path} is of format {about['format']}, this version reads {_FORMAT}; "
                 "feed the stream its warm-up anew"
             )
-        seconds = about["interval_seconds"]
-        interval = None if seconds is None else pd.Timedelta(seconds, unit="s")
+        if about["format"] == _OF_SECONDS:
+            try:
+                about, memory = _from_seconds(about, memory)
+            except (KeyError, ValueError) as error:
+                raise ValueError(
+                    f"{path} cannot be gone on with: {error}; feed a new stream its warm-up instead"
+                ) from error
+        nanoseconds = about["interval_nanoseconds"]
+        interval = None if nanoseconds is None else pd.Timedelta(nanoseconds, unit="ns")
         stream = cls(about["names"], interval=interval)
         if stream._engine.digest != about["digest"]:
             raise ValueError(
                 f"{path} was saved by another version: the features' definitions have changed; "
                 f"feed a new stream {stream.warmup_bars + 1} bars instead"
             )
-        stream._engine.remember(memory)
+        try:
+            stream._engine.remember(memory)
+        except KeyError as error:
+            raise ValueError(
+                f"{path} does not hold a saved FeatureStream: it lacks {error}; "
+                f"feed a new stream {stream.warmup_bars + 1} bars instead"
+            ) from error
         stream._go_live()
         return stream
+
+
+def _from_seconds(
+    about: dict[str, Any], memory: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What `save` of format 1 wrote, with integer nanoseconds in place of seconds."""
+    seconds = about["interval_seconds"]
+    interval = None if seconds is None else round(seconds * NANOSECONDS)
+    last = float(memory["base.clock"][1])
+    time = NEVER if np.isinf(last) else utc_nanoseconds(last)
+    changed = dict(memory)
+    for key, array in memory.items():
+        owner, _, part = key.rpartition(".")
+        if part == "clock":
+            changed[key] = np.array([int(array[0]), time])
+        elif part == "part":
+            # The coarse bar under way, if there is one, holds the last bar.
+            span = int(owner.removeprefix("x")) * (interval or 1)
+            opens = NEVER if np.isnan(array[5]) else time // span * span
+            changed[f"{owner}.start"] = np.array([opens])
+    return {**about, "interval_nanoseconds": interval}, changed

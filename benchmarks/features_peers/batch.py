@@ -10,7 +10,7 @@ from benchmarks.depth.process import forget_peak, process_kib
 from benchmarks.features_peers.bars import make_bars
 from benchmarks.features_peers.timing import Row, Rows, least, once, say
 from ultimate_deep.features import compile_engine, compute_features, feature_names, iter_features
-from ultimate_deep.features.compute import bar_columns
+from ultimate_deep.features.compute import bar_arrays, bar_columns
 from ultimate_deep.features.feature_engine import Engine
 from ultimate_deep.features.registry import registry
 
@@ -27,12 +27,12 @@ def batch(bars: int) -> Rows:
     features = len(feature_names())
     first = once(lambda: compute_features(frame))
     later = least(lambda: compute_features(frame), budget=15.0, most=5)
-    columns = bar_columns(frame)
+    columns, times = bar_arrays(frame)
     values = np.empty((bars, features), dtype=np.float32)
     chosen = registry().choose(None)
 
     def engine_alone() -> None:
-        Engine(chosen).advance(columns, values)
+        Engine(chosen).advance(columns, times, values)
 
     parts: dict[str, Any] = {
         "first call on so many bars": first,
@@ -76,7 +76,7 @@ def bound(bars: int) -> Rows:
     """How long memory alone takes to give the bars and to take the features, and our distance."""
     frame = make_bars(bars)
     compile_engine()
-    columns = bar_columns(frame)
+    columns, times = bar_arrays(frame)
     chosen = registry().choose(None)
     values = np.ones((bars, len(chosen)), dtype=np.float32)
     taken = np.ones_like(columns)
@@ -97,7 +97,7 @@ def bound(bars: int) -> Rows:
         measure(
             "engine alone, array used before",
             "ours",
-            lambda: Engine(chosen).advance(columns, values),
+            lambda: Engine(chosen).advance(columns, times, values),
             both,
         ),
         measure("compute_features", "ours", lambda: compute_features(frame), both),

@@ -51,6 +51,7 @@ NEWEST, FIRST, OUTPUTS, STATE, LATE = (np.uint64(k) for k in range(5))
     GATHER,
     SCATTER,
     CLOCK,
+    LAST,
     BAR,
     N_GROUPS,
     N_COLUMNS,
@@ -60,7 +61,7 @@ NEWEST, FIRST, OUTPUTS, STATE, LATE = (np.uint64(k) for k in range(5))
     END,
     SELF,
     PLACES,
-) = range(24)
+) = range(25)
 
 
 def view_of(dtype: Any) -> Any:

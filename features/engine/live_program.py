@@ -13,18 +13,19 @@ from ultimate_deep.features.engine.lowering import RECURSIVE
 from ultimate_deep.features.engine.program import Program
 
 Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 
 # Bars between two moves of the history.
 ROOM = 32
 
-# Places in the clock: the next column, the number of bars so far, the last one's UTC seconds, the
-# limit of values and whether bars are checked.
-CLOCK_COLUMN, CLOCK_ROW, CLOCK_SECONDS, CLOCK_LIMIT, CLOCK_CHECKED = range(5)
+# Places in the clock: the next column, the number of bars so far, the limit of values and whether
+# bars are checked.
+CLOCK_COLUMN, CLOCK_ROW, CLOCK_LIMIT, CLOCK_CHECKED = range(4)
 
 
 def new_clock() -> Floats:
     """The clock before the first bar."""
-    return np.array([0.0, 0.0, -np.inf, np.inf, 0.0])
+    return np.array([0.0, 0.0, np.inf, 0.0])
 
 
 class LiveProgram:
@@ -37,6 +38,7 @@ class LiveProgram:
         program: What to compute.
         state: The operators' memories, shared with the executor of blocks.
         clock: The clock that `new_clock` makes, shared too.
+        last: `(1,)` int64, shared too: UTC nanoseconds of the last bar.
         digest: Names the kernels' source.
 
     Attributes:
@@ -46,7 +48,9 @@ class LiveProgram:
         run: The compiled executor.
     """
 
-    def __init__(self, program: Program, state: Floats, clock: Floats, digest: int) -> None:
+    def __init__(
+        self, program: Program, state: Floats, clock: Floats, last: Integers, digest: int
+    ) -> None:
         rows = len(program.keep)
         kept = np.flatnonzero(program.keep)
         lengths = program.keep[kept] + ROOM
@@ -108,6 +112,7 @@ class LiveProgram:
             bk.GATHER: np.array([self._newest[row] - bars for row, bars in late], dtype=np.int64),
             bk.SCATTER: np.stack([kept, self._newest[kept], program.keep[kept]], axis=1),
             bk.CLOCK: clock,
+            bk.LAST: last,
         }
         sizes = {
             bk.N_GROUPS: len(program.groups),

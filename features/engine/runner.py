@@ -7,10 +7,10 @@ results are the same bits. Memory does not grow with the number of bars.
 """
 
 import hashlib
-import time
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -18,16 +18,17 @@ import numpy.typing as npt
 
 from ultimate_deep.features.engine import block_executor
 from ultimate_deep.features.engine import block_kernels as be
+from ultimate_deep.features.engine.bar_executor import BY_SECONDS
 from ultimate_deep.features.engine.graph import COLUMNS, Node, column, lag
 from ultimate_deep.features.engine.live_program import (
     CLOCK_CHECKED,
     CLOCK_LIMIT,
     CLOCK_ROW,
-    CLOCK_SECONDS,
     LiveProgram,
     new_clock,
 )
 from ultimate_deep.features.engine.program import Program, compile_program
+from ultimate_deep.market.times import FIRST_SECOND, LAST_SECOND, NEVER
 
 Floats = npt.NDArray[np.float64]
 
@@ -53,7 +54,7 @@ def source_digest() -> int:
     Numba's cache notices changes only in the file of the function it compiled, not in those that
     it calls; the executors close over this number, which is part of their cache key.
     """
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(repr((FIRST_SECOND, LAST_SECOND)).encode())
     for name in KERNEL_FILES:
         digest.update(Path(__file__).with_name(name).read_bytes())
     return int.from_bytes(digest.digest()[:7], "little")
@@ -101,6 +102,7 @@ class Runner:
             [k * self._stride + np.arange(-keep, 0) for k, keep in enumerate(program.keep)]
         ).astype(np.int64)
         self._clock = new_clock()
+        self._last = np.array([NEVER])
         self._live: LiveProgram | None = None
         # Which of both executors' memories is the newest.
         self._live_leads = False
@@ -111,9 +113,16 @@ class Runner:
         return int(self._clock[CLOCK_ROW])
 
     @property
-    def last_seconds(self) -> float:
-        """UTC seconds of the last bar taken; minus infinity before the first."""
-        return float(self._clock[CLOCK_SECONDS])
+    def last_time(self) -> int:
+        """UTC nanoseconds of the last bar taken, after which the next one must open.
+
+        Single bars move it themselves; whoever hands over blocks of bars states it.
+        """
+        return int(self._last[0])
+
+    @last_time.setter
+    def last_time(self, nanoseconds: int) -> None:
+        self._last[0] = nanoseconds
 
     def _make_room(self, rows: int) -> None:
         """Move the history to the left when there are not `rows` free columns."""
@@ -139,7 +148,7 @@ class Runner:
         block_executor.write_roots(
             *self._written(start), rows, self.row, limit, np.empty((16, rows), out.dtype), out
         )
-        self._move_on(columns)
+        self._move_on(columns.shape[1])
 
     def advance_columns(
         self, columns: Floats, out: Floats, first: int, limit: float = np.inf
@@ -149,7 +158,7 @@ class Runner:
         block_executor.write_columns(
             *self._written(start), columns.shape[1], self.row, limit, out, first
         )
-        self._move_on(columns)
+        self._move_on(columns.shape[1])
 
     def _written(self, start: int) -> tuple[Any, ...]:
         program = self.program
@@ -179,10 +188,9 @@ class Runner:
         )
         return start
 
-    def _move_on(self, columns: Floats) -> None:
-        self._column += columns.shape[1]
-        self._clock[CLOCK_ROW] += columns.shape[1]
-        self._clock[CLOCK_SECONDS] = columns[5, -1]
+    def _move_on(self, rows: int) -> None:
+        self._column += rows
+        self._clock[CLOCK_ROW] += rows
 
     def advance_one(
         self,
@@ -190,6 +198,7 @@ class Runner:
         out: npt.NDArray[np.floating],
         limit: float = np.inf,
         checked: bool = False,
+        time: int = BY_SECONDS,
     ) -> int:
         """Take the next bar and write the roots' values: `advance` of one bar, but fast.
 
@@ -198,6 +207,7 @@ class Runner:
             out: `(roots,)` float64 or float32, filled; NaN before a root has settled.
             limit: Values are clipped to `[-limit, limit]`.
             checked: Whether a bar that cannot follow the last one is refused.
+            time: UTC nanoseconds at which it opens; else the bar's seconds say when.
 
         Returns:
             0, or why the bar was refused (`features.engine.bar_executor`); then nothing has
@@ -206,8 +216,8 @@ class Runner:
         live = self.live(limit, checked)
         live.bar[:] = bar
         if out.dtype == np.float32:
-            return live.run(live.places, out, *bar[:6].tolist())
-        refused = live.run(live.places, np.empty(len(out), np.float32), *bar[:6].tolist())
+            return live.run(live.places, out, *bar[:6].tolist(), time)
+        refused = live.run(live.places, np.empty(len(out), np.float32), *bar[:6].tolist(), time)
         if not refused:
             out[:] = live.values[: len(out)]
         return refused
@@ -218,7 +228,7 @@ class Runner:
         It may be run until `advance` is called; then ask for it again.
         """
         if self._live is None:
-            self._live = LiveProgram(self.program, self._state, self._clock, _DIGEST)
+            self._live = LiveProgram(self.program, self._state, self._clock, self._last, _DIGEST)
         if not self._live_leads:
             self._live.take_history(self._history_so_far())
             self._live_leads = True
@@ -234,7 +244,7 @@ class Runner:
 
     def memory(self) -> dict[str, npt.NDArray[Any]]:
         """Everything that later bars depend on, as small arrays."""
-        clock = self._clock[[CLOCK_ROW, CLOCK_SECONDS]]
+        clock = np.array([self.row, self.last_time])
         return {"history": self._history_so_far(), "state": self._state.copy(), "clock": clock}
 
     def remember(self, memory: dict[str, npt.NDArray[Any]]) -> None:
@@ -253,7 +263,7 @@ class Runner:
         self._work[self._kept + self._column] = history
         self._live_leads = False
         self._state[:] = state
-        self._clock[[CLOCK_ROW, CLOCK_SECONDS]] = memory["clock"]
+        self._clock[CLOCK_ROW], self._last[0] = memory["clock"]
 
 
 @lru_cache(maxsize=64)
@@ -312,10 +322,10 @@ def compile_engine(*, stream: bool = True) -> float:
     Returns:
         Seconds it took.
     """
-    started = time.perf_counter()
+    started = perf_counter()
     bars = np.ones((len(COLUMNS), 3))
     runner = Runner(program_of((lag(column("close"), 1),)), block_rows=2)
     runner.advance(bars[:, :2], np.empty((2, 1), dtype=np.float32))
     if stream:
         runner.advance_one(bars[:, 2].copy(), np.empty(1, dtype=np.float32))
-    return time.perf_counter() - started
+    return perf_counter() - started

@@ -34,12 +34,21 @@ LOG2_E = 1.4426950408889634
 # Unsigned, so that no index is checked for being negative.
 ONE, TWO = np.uint64(1), np.uint64(2)
 
+THOUSAND = 1000
+
 TURN = 6.283185307179586
 ROOT_TWO_PI = 2.5066282746310002
 
 compiled = numba.njit(
     error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False
 )
+
+
+@compiled
+def seconds_of(time: int) -> float:
+    """Seconds of integer nanoseconds: the nearest number where they are whole microseconds."""
+    microseconds = time // THOUSAND
+    return microseconds / 1e6 + (time - microseconds * THOUSAND) / 1e9
 
 
 @compiled

@@ -14,32 +14,44 @@ import numpy.typing as npt
 
 from ultimate_deep.features.engine.graph import Node
 from ultimate_deep.features.engine.runner import Runner, program_of
+from ultimate_deep.market.times import NEVER, seconds_of
 
 Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 
 _OPEN, _HIGH, _LOW, _CLOSE, _VOLUME, _SECONDS = range(6)
 
 
 @numba.njit(cache=True, error_model="numpy")
 def _gather_bars(
-    columns: Floats, span: float, interval: float, part: Floats, bars: Floats, closed: Any
+    columns: Floats,
+    times: Integers,
+    span: int,
+    interval: int,
+    part: Floats,
+    start: Integers,
+    bars: Floats,
+    opens: Integers,
+    closed: Integers,
 ) -> int:
     """Put fine bars together; write finished coarse bars and how many there are at each row.
 
-    `part` is the coarse bar under way, its seconds NaN when there is none; `bars` has room for
-    two coarse bars a row: the one before may have missed its last fine bar.
+    `part` is the coarse bar under way and `start[0]` when it opens, `NEVER` when there is none;
+    `bars` and `opens` have room for two coarse bars a row: the one before may have missed its last
+    fine bar. All times are nanoseconds.
     """
     count = 0
     for i in range(columns.shape[1]):
-        seconds = columns[_SECONDS, i]
-        start = np.floor(seconds / span) * span
-        if part[_SECONDS] < start:
+        time = times[i]
+        first = time // span * span
+        if start[0] != NEVER and start[0] < first:
             bars[:, count] = part
+            opens[count] = start[0]
             count += 1
-            part[_SECONDS] = np.nan
-        if np.isnan(part[_SECONDS]):
+            start[0] = NEVER
+        if start[0] == NEVER:
             part[:] = columns[:, i]
-            part[_SECONDS] = start
+            start[0] = first
         else:
             part[_HIGH] = max(part[_HIGH], columns[_HIGH, i])
             part[_LOW] = min(part[_LOW], columns[_LOW, i])
@@ -47,10 +59,11 @@ def _gather_bars(
             part[_VOLUME] += columns[_VOLUME, i]
             for k in range(6, part.shape[0]):
                 part[k] = columns[k, i]
-        if seconds + interval >= start + span:
+        if time - first >= span - interval:
             bars[:, count] = part
+            opens[count] = first
             count += 1
-            part[_SECONDS] = np.nan
+            start[0] = NEVER
         closed[i] = count
     return count
 
@@ -60,22 +73,27 @@ class Timeframe:
 
     Args:
         factor: Fine bars per coarse bar.
-        interval: Seconds of a fine bar.
+        interval: Nanoseconds of a fine bar.
         roots: What to compute on the coarse bars.
         limit: Values are clipped to `[-limit, limit]`.
     """
 
-    def __init__(self, factor: int, interval: float, roots: Sequence[Node], limit: float) -> None:
+    def __init__(self, factor: int, interval: int, roots: Sequence[Node], limit: float) -> None:
         self.factor = factor
         self.interval = interval
         self.limit = limit
         self.runner = Runner(program_of(tuple(roots)))
         self.columns = self.runner.program.columns
         self._part = np.full(len(self.columns), np.nan)
+        self._start = np.array([NEVER])
         self._held = np.full(len(roots), np.nan, dtype=np.float32)
 
-    def advance(self, columns: Floats) -> npt.NDArray[np.float32]:
-        """Take fine bars, `(columns, rows)`, and give what is known of the coarse ones.
+    def advance(self, columns: Floats, times: Integers) -> npt.NDArray[np.float32]:
+        """Take fine bars and give what is known of the coarse ones.
+
+        Args:
+            columns: `(columns, rows)`, a row for each of `columns`.
+            times: `(rows,)` UTC nanoseconds at which they open.
 
         Returns:
             `(rows, roots)`: values of the last coarse bar that is over, NaN while there is none
@@ -83,24 +101,29 @@ class Timeframe:
         """
         rows = columns.shape[1]
         bars = np.empty((len(self.columns), 2 * rows))
+        opens = np.empty(2 * rows, dtype=np.int64)
         closed = np.empty(rows, dtype=np.int64)
-        span = self.factor * self.interval
-        count = _gather_bars(columns, span, self.interval, self._part, bars, closed)
+        span, part, start = self.factor * self.interval, self._part, self._start
+        count = _gather_bars(columns, times, span, self.interval, part, start, bars, opens, closed)
+        if count:
+            bars[_SECONDS, :count] = seconds_of(opens[:count])
         values = np.empty((count + 1, len(self._held)), dtype=np.float32)
         values[0] = self._held
         step = self.runner.block_rows
-        for start in range(0, count, step):
-            stop = min(start + step, count)
-            self.runner.advance(bars[:, start:stop], values[start + 1 : stop + 1], self.limit)
+        for k in range(0, count, step):
+            stop = min(k + step, count)
+            self.runner.advance(bars[:, k:stop], values[k + 1 : stop + 1], self.limit)
         self._held = values[count].copy()
         return values[closed]
 
     def memory(self) -> dict[str, npt.NDArray[Any]]:
         """Everything that later bars depend on."""
-        return {**self.runner.memory(), "part": self._part.copy(), "held": self._held.copy()}
+        under_way = {"part": self._part.copy(), "start": self._start.copy()}
+        return {**self.runner.memory(), **under_way, "held": self._held.copy()}
 
     def remember(self, memory: dict[str, npt.NDArray[Any]]) -> None:
         """Take over what `memory()` of an equal timeframe gave."""
         self.runner.remember(memory)
         self._part[:] = memory["part"]
+        self._start[:] = memory["start"]
         self._held = memory["held"].astype(np.float32)

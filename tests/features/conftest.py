@@ -47,6 +47,32 @@ def further(frame: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     return frame.assign(**added)
 
 
+def exact_bars(rows: int, every: str) -> pd.DataFrame:
+    """Bars with every further column from whole numbers alone: no library's rounding is in them."""
+    draw = np.random.default_rng(29)
+    close = 40_000 + np.cumsum(draw.integers(-60, 61, rows))
+    opening = np.concatenate([[40_000], close[:-1]]) + draw.integers(-3, 4, rows)
+    high = np.maximum(opening, close) + draw.integers(0, 30, rows)
+    low = np.minimum(opening, close) - draw.integers(0, 30, rows)
+    columns = {"open": opening / 64, "high": high / 64, "low": low / 64, "close": close / 64}
+    volume = draw.integers(1, 5_000, rows) * (draw.integers(0, 50, rows) > 0)
+    columns["volume"] = volume.astype(np.float64)
+    for side, sign in (("bid", -1), ("ask", 1)):
+        for level in range(1, 6):
+            distance = sign * (draw.integers(1, 4, rows) + 4 * (level - 1))
+            columns[f"{side}_price_{level}"] = (close + distance) / 64
+            columns[f"{side}_size_{level}"] = draw.integers(0, 400, rows).astype(np.float64)
+    columns["peer_close"] = (20_000 + np.cumsum(draw.integers(-30, 31, rows))) / 64
+    columns["peer_age_bars"] = draw.integers(0, 5, rows).astype(np.float64)
+    columns["peers_rising"] = draw.integers(0, 9, rows) / 8
+    steps = np.where(draw.integers(0, 30, rows) == 0, draw.integers(2, 60, rows), 1)
+    nanoseconds = pd.Timestamp("2024-02-27 05:00", tz="UTC").value + (
+        pd.Timedelta(every).value * steps.cumsum()
+    )
+    index = pd.DatetimeIndex(nanoseconds, tz="UTC", name="timestamp")
+    return pd.DataFrame(columns, index=index)
+
+
 @pytest.fixture(scope="session")
 def make_whole_bars() -> Callable[..., pd.DataFrame]:
     """The function that makes random bars with every further column."""
@@ -57,6 +83,12 @@ def make_whole_bars() -> Callable[..., pd.DataFrame]:
 def make_bars() -> Callable[..., pd.DataFrame]:
     """The function that makes random bars."""
     return bars
+
+
+@pytest.fixture(scope="session")
+def make_exact_bars() -> Callable[..., pd.DataFrame]:
+    """The function that makes the same bars on every machine."""
+    return exact_bars
 
 
 @pytest.fixture(scope="session")

@@ -13,11 +13,15 @@ from ultimate_deep.market.times import (
     close_times,
     duration_microseconds,
     index_microseconds,
+    index_nanoseconds,
+    interval_nanoseconds,
     open_times,
     opens_of_decisions,
+    seconds_of,
     stamp_microseconds,
+    unit_of_size,
     utc_index,
-    utc_seconds,
+    utc_nanoseconds,
     utc_time,
     utc_times,
 )
@@ -85,19 +89,72 @@ def test_microseconds_are_those_of_whole_python_integers(unit):
     expected = [(stamp.to_pydatetime(warn=False) - epoch) // microsecond for stamp in times]
     assert index_microseconds(times).tolist() == expected
     assert [stamp_microseconds(stamp) for stamp in times] == expected
-    for stamp, microseconds in zip(times, expected, strict=True):
-        assert utc_seconds(stamp) == microseconds / 1e6
-        assert utc_seconds(stamp.tz_convert("Asia/Tokyo")) == microseconds / 1e6
-        assert utc_seconds(stamp.to_pydatetime(warn=False)) == microseconds / 1e6
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_nanoseconds_are_those_of_whole_python_integers(unit):
+    times = pd.DatetimeIndex(
+        ["1900-01-01", "1969-12-31 23:59:59", "2024-03-10 05:00:01", "2262-04-11"], tz="UTC"
+    ).as_unit(unit)
+    epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+    expected = [(stamp.to_pydatetime() - epoch) // datetime.timedelta(seconds=1) for stamp in times]
+    further = 999_999_999 if unit == "ns" else 0
+    times = times + pd.Timedelta(further, unit="ns").as_unit(unit)
+    exact = [seconds * 10**9 + further for seconds in expected]
+    assert index_nanoseconds(times).tolist() == exact
+    for stamp, nanoseconds in zip(times, exact, strict=True):
+        assert utc_nanoseconds(stamp) == nanoseconds
+        assert utc_nanoseconds(stamp.tz_convert("Asia/Tokyo")) == nanoseconds
+        plain = stamp.to_pydatetime(warn=False)
+        assert utc_nanoseconds(plain) == nanoseconds // 1000 * 1000
+
+
+def test_seconds_of_whole_microseconds_are_the_nearest_numbers():
+    microseconds = np.array([-(10**15) - 1, -1, 0, 7, 1_715_000_000_123_457, 8 * 10**15 + 3])
+    assert seconds_of(microseconds * 1000).tolist() == [int(one) / 1e6 for one in microseconds]
+    near = seconds_of(np.array([1_999, -1]))
+    assert near.tolist() == pytest.approx([1.999e-6, -1e-9], abs=1e-20)
+    for one in microseconds:
+        assert utc_nanoseconds(int(one) / 1e6) == one * 1000
 
 
 def test_numbers_are_seconds_already_and_what_is_no_time_is_refused():
-    assert [utc_seconds(one) for one in (3, 1.5, np.int64(7), np.float64(0.1))] == [3, 1.5, 7, 0.1]
+    for one in (3, 3.0, np.int64(3), np.float64(3), np.float32(3), np.uint8(3)):
+        assert utc_nanoseconds(one) == 3_000_000_000
     for naive in (pd.Timestamp("2024-01-01"), datetime.datetime(2024, 1, 1)):
         with pytest.raises(TypeError, match="state their zone; got the naive 2024-01-01"):
-            utc_seconds(naive)
-    with pytest.raises(TypeError, match="a datetime or UTC seconds; got '2024'"):
-        utc_seconds("2024")
+            utc_nanoseconds(naive)
+    for wrong in ("2024", pd.NaT, None):
+        with pytest.raises(TypeError, match="a datetime or UTC seconds; got"):
+            utc_nanoseconds(wrong)
+
+
+@pytest.mark.parametrize(
+    ("number", "unit"),
+    [
+        *((0, "s"), (-2_208_988_800, "s"), (9_223_372_036, "s"), (9_223_372_037, "ms")),
+        *((1_715_000_000_000, "ms"), (1_715_000_000_000_000.0, "us"), (1.715e18, "ns")),
+        *((-2_208_988_801, "ms"), (10**20, None), (float("nan"), None), (float("inf"), None)),
+    ],
+)
+def test_the_unit_of_a_number_is_known_by_its_size(number, unit):
+    assert unit_of_size(number) == unit
+    if unit != "s":
+        with pytest.raises(ValueError, match="between 1900 and April 2262"):
+            utc_nanoseconds(number)
+
+
+def test_intervals_are_whole_nanoseconds():
+    given = ["1min", pd.Timedelta("1001us"), np.timedelta64(7, "ns"), datetime.timedelta(hours=1)]
+    exact = [60 * 10**9, 1_001_000, 7, 3_600 * 10**9]
+    assert [interval_nanoseconds(one) for one in given] == exact
+    assert interval_nanoseconds(None) is None
+    for wrong in ("soon", "200000D"):
+        with pytest.raises(ValueError, match="length of time such as '1min'; got"):
+            interval_nanoseconds(wrong)
+    for wrong in ("0min", "-1s", "0.3ns", "NaT", ""):
+        with pytest.raises(ValueError, match="above zero; got"):
+            interval_nanoseconds(wrong)
 
 
 def test_lengths_of_time_are_cut_to_whole_microseconds():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,22 @@ import pandas as pd
 from ultimate_deep.market.bars import Bars
 
 SECONDS_A_DAY = 86_400
+NANOSECONDS = 1_000_000_000
+# Seconds between which a bar may open: from 1900 to the last that nanoseconds since 1970 reach.
+FIRST_SECOND, LAST_SECOND = -2_208_988_800, 9_223_372_036
+_FIRST, _LAST = FIRST_SECOND * NANOSECONDS, LAST_SECOND * NANOSECONDS
+# In place of the nanoseconds of a time that there is not; NaT's too.
+NEVER = -(2**63)
+TIME_RULE = "a bar's time must lie between 1900 and April 2262"
+
+Unit = Literal["s", "ms", "us", "ns"]
+# Names of units, and how many of them are a second.
+UNITS: dict[Unit, tuple[str, int]] = {
+    "s": ("seconds", 1),
+    "ms": ("milliseconds", 1_000),
+    "us": ("microseconds", 1_000_000),
+    "ns": ("nanoseconds", NANOSECONDS),
+}
 
 
 def utc_times(times: np.ndarray | pd.Index) -> np.ndarray:
@@ -52,33 +68,89 @@ def opens_of_decisions(decision_time: np.ndarray, interval: pd.Timedelta) -> pd.
     return utc_index(decision_time - np.timedelta64(interval.value, "ns"))
 
 
-def utc_seconds(timestamp: Any) -> float:
-    """Return UTC seconds since 1970 of an aware datetime or of a number, which means them already.
+def utc_nanoseconds(timestamp: Any) -> int:
+    """Return UTC nanoseconds since 1970 of an aware datetime, or of a number, which means seconds.
+
+    Seconds are rounded to microseconds, which is what floating-point numbers resolve.
 
     Raises:
         TypeError: A naive time, or neither of the two.
+        ValueError: A time outside 1900 to 2262, such as milliseconds instead of seconds.
     """
-    if isinstance(timestamp, pd.Timestamp):
-        if timestamp.tz is None:
-            raise TypeError(f"bar times must state their zone; got the naive {timestamp}")
-        return stamp_microseconds(timestamp) / 1e6
-    if isinstance(timestamp, datetime):
+    if isinstance(timestamp, datetime) and timestamp is not pd.NaT:
         if timestamp.tzinfo is None:
             raise TypeError(f"bar times must state their zone; got the naive {timestamp}")
-        return stamp_microseconds(pd.Timestamp(timestamp)) / 1e6
+        stamp = timestamp if isinstance(timestamp, pd.Timestamp) else pd.Timestamp(timestamp)
+        try:
+            nanoseconds = stamp.value
+        except OverflowError:
+            raise ValueError(f"{TIME_RULE}; got {timestamp}") from None
+        if not _FIRST <= nanoseconds <= _LAST:
+            raise ValueError(f"{TIME_RULE}; got {timestamp}")
+        return nanoseconds
     if isinstance(timestamp, int | float | np.integer | np.floating):
-        return float(timestamp)
+        number = int(timestamp) if isinstance(timestamp, np.integer) else timestamp
+        number = float(number) if isinstance(number, np.floating) else number
+        if not FIRST_SECOND <= number <= LAST_SECOND:
+            raise ValueError(wrong_seconds(number))
+        return round(float(number) * 1e6) * 1000
     raise TypeError(f"a bar's time must be a datetime or UTC seconds; got {timestamp!r}")
 
 
+def wrong_seconds(number: float) -> str:
+    """Say why a number is no bar's time in seconds, and in which unit it would be one."""
+    unit = unit_of_size(number)
+    what = f"{TIME_RULE}, and numbers mean seconds since 1970; got {number}"
+    if unit is None:
+        return what
+    stamp = pd.Timestamp(number, unit=unit, tz="UTC")
+    return (
+        f"{what}, which would be {stamp:%Y-%m-%d %H:%M:%S} in {UNITS[unit][0]}: give "
+        f"timestamp / {UNITS[unit][1]}, or pd.Timestamp(timestamp, unit='{unit}', tz='UTC')"
+    )
+
+
+def unit_of_size(number: float) -> Unit | None:
+    """Return the unit in which a number since 1970 lies within 1900 to 2262, the longest first."""
+    for unit, (_, each) in UNITS.items():
+        if FIRST_SECOND * each <= number <= LAST_SECOND * each:
+            return unit
+    return None
+
+
+def index_nanoseconds(index: pd.DatetimeIndex) -> npt.NDArray[np.int64]:
+    """Return UTC nanoseconds since 1970 of every time, `(rows,)`.
+
+    Raises:
+        ValueError: A time that is absent or outside 1900 to 2262.
+    """
+    counts: npt.NDArray[np.int64] = index.asi8
+    each = UNITS[index.unit][1]
+    outside = (counts < FIRST_SECOND * each) | (counts > LAST_SECOND * each)
+    if outside.any():
+        row = int(outside.argmax())
+        raise ValueError(
+            f"{TIME_RULE}; row {row} is {index[row]}; drop such rows or correct their times"
+        )
+    return counts * (NANOSECONDS // each)
+
+
+def seconds_of(nanoseconds: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return seconds as floating-point numbers, the nearest ones for whole microseconds."""
+    microseconds = nanoseconds // 1000
+    rest = nanoseconds - microseconds * 1000
+    seconds: npt.NDArray[np.float64] = microseconds / 1e6
+    return seconds + rest / 1e9 if rest.any() else seconds
+
+
 def stamp_microseconds(timestamp: pd.Timestamp) -> int:
-    """Return whole microseconds since 1970; `value` counts nanoseconds whatever the unit."""
-    return timestamp.value // 1000
+    """Return whole microseconds since 1970; raises what `utc_nanoseconds` does."""
+    return utc_nanoseconds(timestamp) // 1000
 
 
 def index_microseconds(index: pd.DatetimeIndex) -> npt.NDArray[np.int64]:
-    """Return whole microseconds since 1970 of every time, `(rows,)`."""
-    microseconds: npt.NDArray[np.int64] = index.as_unit("us").asi8
+    """Return whole microseconds since 1970, `(rows,)`; raises what `index_nanoseconds` does."""
+    microseconds: npt.NDArray[np.int64] = index_nanoseconds(index) // 1000
     return microseconds
 
 
@@ -87,23 +159,34 @@ def duration_microseconds(length: pd.Timedelta) -> int:
     return int(pd.Timedelta(length) // pd.Timedelta(microseconds=1))
 
 
-def seconds_of_interval(interval: str | pd.Timedelta | None) -> float | None:
-    """Seconds of a bar's interval, such as '1min'; None stays None.
+def interval_nanoseconds(interval: str | pd.Timedelta | None) -> int | None:
+    """Return whole nanoseconds of a bar's interval, such as '1min'; None stays None.
 
     Raises:
-        ValueError: It is not a length of time above zero.
+        ValueError: It is not a length of time above zero, or a number without a unit.
     """
     if interval is None:
         return None
-    try:
-        seconds = pd.Timedelta(interval).total_seconds()
-    except ValueError as error:
+    rule = "an interval must be a length of time such as '1min'"
+    if _is_number(interval):
         raise ValueError(
-            f"an interval must be a length of time such as '1min'; got {interval!r}"
-        ) from error
-    if not seconds > 0.0:
+            f"{rule}; got {interval!r}, a number without its unit; give '{interval}s' "
+            "where it counts seconds"
+        )
+    try:
+        length = pd.Timedelta(interval).as_unit("ns")
+    except ValueError as error:
+        raise ValueError(f"{rule}; got {interval!r}") from error
+    if not length > pd.Timedelta(0):
         raise ValueError(f"an interval must be above zero; got {interval!r}")
-    return seconds
+    return length.value
+
+
+def _is_number(given: Any) -> bool:
+    if not isinstance(given, str):
+        known = isinstance(given, int | float | np.integer | np.floating)
+        return known and not isinstance(given, np.timedelta64)
+    return given.strip().replace(".", "", 1).isdigit()
 
 
 def clock_of(times: np.ndarray) -> np.ndarray:

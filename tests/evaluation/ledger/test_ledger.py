@@ -265,6 +265,124 @@ def test_tampering_is_found_and_named(filled, statements, named):
         filled.verify()
 
 
+def written(ledger, number, content, data=DATA.digest):
+    """A trial that somebody wrote who knows how rows are chained."""
+    previous = ledger.head().hash
+    digest = row_hash(number, data, content, previous)
+    return (
+        f"INSERT INTO trial VALUES ({number}, '{data}', '{content}', '{previous}', '{digest}')",
+        f"UPDATE head SET trials = {number}, hash = '{digest}'",
+    )
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("UPDATE head SET trials = 'many'", "head holds .'many'"),
+        ("UPDATE head SET trials = x'05'", "head holds "),
+        ("UPDATE head SET trials = 5.5", "head holds .5.5"),
+        ("UPDATE head SET hash = x'00'", "head holds "),
+        ("DROP TABLE head", "table head was dropped or changed"),
+        ("DROP TABLE chunk", "table chunk was dropped or changed"),
+        ("ALTER TABLE trial ADD COLUMN more", "table trial was dropped or changed"),
+    ],
+)
+def test_a_head_or_table_that_somebody_wrote_over_is_told_at_every_use(filled, statement, told):
+    tamper(filled, statement)
+    uses = [filled.verify, filled.heads, filled.head, lambda: filled.record(DATA, trial(9))]
+    for use in uses:
+        with pytest.raises(LedgerError, match=told) as refused:
+            use()
+        assert "restore the file from a backup" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("UPDATE trial SET hash = x'ff' WHERE number = 2", "trial 2 holds b'.xff' in place of a"),
+        ("UPDATE trial SET content = CAST(x'ff' AS TEXT) WHERE number = 2", "trial 2 was changed"),
+        ("UPDATE chunk SET hash = x'ff' WHERE hash = 'a1'", "fingerprint is .b'.xff'"),
+        ("UPDATE chunk SET data = CAST(x'ff' AS TEXT) WHERE hash = 'a1'", "fingerprints of data"),
+        ("UPDATE sqlite_sequence SET seq = 'many' WHERE name = 'trial'", "numbered 'many' trials"),
+    ],
+)
+def test_what_is_no_text_is_told_by_name(filled, statement, told):
+    tamper(filled, statement)
+    with pytest.raises(LedgerError, match=told):
+        filled.verify()
+
+
+WRITTEN = trial_to_json(trial(7, "test reading"))
+FOREIGN = {
+    "[" * 100_000: "nested too deeply",
+    WRITTEN.replace('"note":""', f'"note":{"[" * 100_000}{"]" * 100_000}'): "nested too deeply",
+    WRITTEN.replace('"note":""', '"note":["long"]'): "note must be a text",
+    WRITTEN.replace('"run-1"', "[]"): "run must be a text",
+    WRITTEN.replace('"c7"', "{}"): "configuration must be a text",
+    WRITTEN.replace('"candidates":1', '"candidates":"1"'): "candidates must be a number",
+    WRITTEN.replace('"candidates":1', '"candidates":1e999'): "out of range",
+    WRITTEN.replace('"candidates":1', '"candidates":null'): "candidates must be a number",
+    WRITTEN.replace('"value":null', f'"value":1{"0" * 400}'): "out of range",
+    WRITTEN.replace('"test reading"', f'"{"peek " * 20_000}"'): "kind must be one of",
+    "x" * 100_000: "Expecting value",
+}
+
+
+@pytest.mark.parametrize(("content", "told"), FOREIGN.items(), ids=range(len(FOREIGN)))
+def test_a_trial_that_somebody_wrote_is_told_by_its_number(filled, content, told):
+    assert content != WRITTEN
+    tamper(filled, *written(filled, 6, content))
+    for use in (filled.verify, filled.trials, lambda: filled.summary(DATA)):
+        with pytest.raises(LedgerError, match=rf"trial 6 cannot be read.*{told}") as refused:
+            use()
+        assert "restore the file from a backup" in str(refused.value)
+        assert len(str(refused.value)) < 600
+
+
+TRIGGERS = [
+    *("trial_update", "trial_delete", "chunk_update", "chunk_delete", "head_delete"),
+    *("trial_insert", "head_update", "head_insert"),
+]
+
+
+@pytest.mark.parametrize("name", TRIGGERS)
+def test_a_dropped_trigger_is_told_by_name(filled, name):
+    tamper(filled, f"DROP TRIGGER {name}", triggers=True)
+    for use in (filled.verify, lambda: filled.record(DATA, trial(9))):
+        with pytest.raises(LedgerError, match=rf"its trigger {name} is missing; restore the file"):
+            use()
+    assert len(filled.trials()) == 5
+
+
+@pytest.mark.parametrize(
+    ("statements", "told"),
+    [
+        (
+            [
+                "DROP TRIGGER trial_update",
+                "CREATE TRIGGER trial_update BEFORE UPDATE ON trial BEGIN SELECT 1; END",
+            ],
+            "trigger trial_update was changed",
+        ),
+        (
+            ["CREATE TRIGGER more AFTER INSERT ON trial BEGIN DELETE FROM chunk; END"],
+            "trigger more was added",
+        ),
+        (["CREATE TABLE notes (text)"], "table notes was added"),
+        (["DROP INDEX chunk_by_data"], "index chunk_by_data is missing"),
+    ],
+)
+def test_a_changed_or_added_part_is_told_by_name(filled, statements, told):
+    tamper(filled, *statements, triggers=True)
+    with pytest.raises(LedgerError, match=told):
+        filled.verify()
+
+
+def test_what_sqlite_keeps_for_itself_is_no_addition(filled):
+    tamper(filled, "ANALYZE", triggers=True)
+    assert filled.verify() == 5
+
+
 def test_an_inserted_row_is_found_even_with_a_right_hash(filled):
     head, content = filled.head(), trial_to_json(trial(7))
     digest = row_hash(6, DATA.digest, content, head.hash)

@@ -131,7 +131,14 @@ def test_a_ledger_that_was_met_is_remembered_as_it_then_was(own, old, tmp_path):
     assert one.head not in LedgerUnion(own, known=known.all()).verify()
 
 
-@pytest.mark.parametrize("text", ["no JSON", "[]", '{"path": "x", "trials": "many", "hash": ""}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("no JSON", "[]", '{"path": "x", "trials": "many", "hash": ""}', "[" * 100_000),
+        '{"path": "x", "trials": 1e999, "hash": ""}',
+    ],
+    ids=range(5),
+)
 def test_a_record_that_says_nothing_is_refused_by_name(old, tmp_path, text):
     known = KnownLedgers(tmp_path / "ledgers")
     known.remember(old)

@@ -165,12 +165,12 @@ def test_one_bar_and_many_agree_where_a_scaled_value_meets_a_plain_one_of_its_ki
     root = graph.maximum(whole, half) if turned else graph.maximum(half, whole)
     bars = series(np.random.default_rng(0).uniform(1.0, 2.0, 8))
     bars[:5] *= np.array([[1.5], [1.5], [1.0], [1.0], [1.0]])
-    live = Runner(program_of((root,))).live()
+    runner = Runner(program_of((root,)))
     out = np.empty(1, dtype=np.float32)
 
     one_by_one = []
     for bar in bars.T:
-        live.run(live.places, out, *bar.tolist())
+        runner.advance_one(bar, out)
         one_by_one.append(out[0])
 
     np.testing.assert_array_equal(one_by_one, evaluate([root], bars)[:, 0].astype(np.float32))

@@ -180,6 +180,8 @@ def test_bad_peers_are_refused(target, peers):
         join(reference="spy")
     with pytest.raises(ValueError, match="above zero"):
         join(interval=pd.Timedelta(0))
+    with pytest.raises(ValueError, match="at least a microsecond"):
+        join(interval=pd.Timedelta(999, unit="ns"))
     with pytest.raises(ValueError, match=r"at least their interval of 7200 s; row 1 "):
         join(peer_intervals={"alike": 2 * HOUR})
     with pytest.raises(ValueError, match=r"at least their interval"):
@@ -204,6 +206,7 @@ def test_late_and_false_bars_leave_the_stream_as_it_was(target, peers):
         ("alike", now.tz_localize(None), 1.0, "tz-aware"),
         ("alike", now + HOUR, float("nan"), "finite and above zero"),
         ("alike", peers["alike"].index[3], 1.0, "late, double or overlaps"),
+        ("alike", pd.Timestamp("2300-01-01", tz="UTC"), 1.0, "between 1900 and April 2262"),
     ]
     for symbol, opened, close, message in bad:
         with pytest.raises(ValueError, match=message):

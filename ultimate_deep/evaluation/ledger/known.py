@@ -61,7 +61,7 @@ def _read(record: Path) -> KnownLedger:
         values = json.loads(record.read_text(encoding="utf-8"))
         head = LedgerHead(int(values["trials"]), str(values["hash"]))
         return KnownLedger(record, TrialLedger(str(values["path"])), head)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise LedgerError(
             f"{record} must name a ledger's path, trials and hash, got {error!r}; delete it, and "
             "the ledger is met again with the next run in its folder"

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from reprlib import repr as short
 from typing import TYPE_CHECKING, Self
 
 from ultimate_deep.evaluation.ledger import storage
@@ -24,7 +25,7 @@ from ultimate_deep.evaluation.ledger.trial import (
     trial_from_json,
     trial_to_json,
 )
-from ultimate_deep.evaluation.ledger.verification import check_records
+from ultimate_deep.evaluation.ledger.verification import check_guards, check_records
 
 if TYPE_CHECKING:  # how many trials there are is known without pandas
     from ultimate_deep.evaluation.ledger.identity import DataIdentity
@@ -84,7 +85,8 @@ class TrialLedger:
         """Append a trial on a data set; all or nothing, in one transaction.
 
         Raises:
-            LedgerError: The file is no ledger, cannot be written, or its end was tampered with.
+            LedgerError: The file is no ledger, cannot be written, or its end or its triggers were
+                tampered with; then nothing was recorded.
         """
         return self.record_all(identity, [trial])[0]
 
@@ -95,7 +97,9 @@ class TrialLedger:
         with self._connection() as connection, transaction(connection, "IMMEDIATE"):
             storage.create_or_check(connection, str(self.path))
             _store_data_set(connection, identity)
-            return [_append(connection, identity.digest, trial) for trial in trials]
+            recorded = [_append(connection, identity.digest, trial) for trial in trials]
+            check_guards(connection, str(self.path))
+            return recorded
 
     def trials(self, identity: DataIdentity | None = None) -> list[RecordedTrial]:
         """Return the trials on every data set that overlaps this one (or all), oldest first.
@@ -120,7 +124,7 @@ class TrialLedger:
         """Return where the ledger stands, to be kept as a witness.
 
         Raises:
-            LedgerError: The file is no ledger, or its head was deleted.
+            LedgerError: The file is no ledger, or its head was deleted or overwritten.
         """
         with self._reading() as connection:
             if connection is None:
@@ -206,6 +210,11 @@ def _head(connection: sqlite3.Connection) -> LedgerHead:
         raise LedgerError(
             "the ledger's head is missing: it was deleted outside the program; "
             "restore the file from a backup"
+        )
+    if not isinstance(row[0], int) or not isinstance(row[1], str):
+        raise LedgerError(
+            f"the ledger's head holds {short(row)} in place of a number of trials and a hash: it "
+            "was overwritten outside the program; restore the file from a backup"
         )
     return LedgerHead(*row)
 

@@ -4,6 +4,7 @@ import hashlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 APPLICATION = 0x55444C31  # "UDL1" in SQLite's application_id: whose file this is
@@ -65,6 +66,8 @@ def connect(path: str) -> sqlite3.Connection:
     Whoever calls closes it; a file that is no database leaves none open.
     """
     connection = sqlite3.connect(path, timeout=_PATIENCE_SECONDS, isolation_level=None)
+    # A text that somebody damaged is read, and found to be another one.
+    connection.text_factory = lambda raw: raw.decode("utf-8", errors="replace")
     try:
         connection.execute("PRAGMA synchronous = FULL")
     except BaseException:
@@ -115,8 +118,7 @@ def create_or_check(connection: sqlite3.Connection, name: str) -> None:
     """
     if is_ledger(connection, name):
         return
-    for statement in _statements(_TABLES + _APPEND_ONLY + _NO_REPLACEMENT):
-        connection.execute(statement)
+    _create(connection)
     connection.execute(f"PRAGMA application_id = {APPLICATION}")
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
@@ -125,12 +127,13 @@ def is_ledger(connection: sqlite3.Connection, name: str) -> bool:
     """Whether the file is a ledger (true) or empty (false).
 
     Raises:
-        LedgerError: Another program's database, or a ledger of another version.
+        LedgerError: Another program's database, a ledger of another version, or one without one
+            of its tables.
     """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if application == 0 and version == 0 and tables == 0:
+    found = _schema_of(connection)
+    if application == 0 and version == 0 and not found:
         return False
     if application != APPLICATION:
         raise LedgerError(
@@ -142,7 +145,45 @@ def is_ledger(connection: sqlite3.Connection, name: str) -> bool:
             f"{name} is a ledger of version {version}, and this program knows version "
             f"{SCHEMA_VERSION}; use the program's version that wrote it"
         )
+    for name_of_part, (kind, sql) in _ledger_schema().items():
+        if kind == "table" and found.get(name_of_part) != (kind, sql):
+            raise LedgerError(
+                f"the ledger {name} was tampered with: its table {name_of_part} was dropped or "
+                "changed outside the program; restore the file from a backup"
+            )
     return True
+
+
+def schema_fault(connection: sqlite3.Connection) -> str | None:
+    """Say which table, index or trigger is not as the program made it; None where all are."""
+    found, made = _schema_of(connection), _ledger_schema()
+    for name, (kind, sql) in made.items():
+        if name not in found:
+            return f"its {kind} {name} is missing"
+        if found[name] != (kind, sql):
+            return f"its {kind} {name} was changed"
+    added = sorted(set(found) - set(made))
+    return f"the {found[added[0]][0]} {added[0]} was added" if added else None
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    for statement in _statements(_TABLES + _APPEND_ONLY + _NO_REPLACEMENT):
+        connection.execute(statement)
+
+
+@lru_cache(maxsize=1)
+def _ledger_schema() -> dict[str, tuple[str, str]]:
+    with closing(connect(":memory:")) as empty:
+        _create(empty)
+        return _schema_of(empty)
+
+
+def _schema_of(connection: sqlite3.Connection) -> dict[str, tuple[str, str]]:
+    """Kind and SQL of every table, index and trigger by name, but for SQLite's own."""
+    rows = connection.execute(
+        "SELECT name, type, sql FROM sqlite_schema WHERE name NOT GLOB 'sqlite_*'"
+    )
+    return {name: (kind, sql) for name, kind, sql in rows}
 
 
 def _statements(script: str) -> Iterator[str]:

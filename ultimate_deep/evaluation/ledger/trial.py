@@ -5,6 +5,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
+from reprlib import repr as short
+from textwrap import shorten
 from typing import Literal, get_args
 
 Kind = Literal["training", "tuning", "threshold", "test reading"]
@@ -73,6 +75,7 @@ class Trial:
 
 
 _FIELDS = {entry.name for entry in fields(Trial)}
+_NUMBERS = ("candidates", "effective", "sharpe_per_bar", "value")
 
 
 @dataclass(frozen=True)
@@ -213,9 +216,22 @@ def trial_from_json(text: str) -> Trial:
     """Return the trial of a JSON text.
 
     Raises:
-        ValueError: No JSON, or fields that are missing, unknown or out of range.
+        ValueError: No JSON, or fields that are missing, unknown, of another kind or out of range.
     """
-    values = json.loads(text)
+    try:
+        values = json.loads(text)
+    except RecursionError:
+        raise ValueError(f"its JSON is nested too deeply: {short(text)}") from None
     if not isinstance(values, dict) or set(values) != _FIELDS:
-        raise ValueError(f"a trial has the fields {', '.join(sorted(_FIELDS))}, got {text!r}")
-    return Trial(**values)
+        raise ValueError(f"a trial has the fields {', '.join(sorted(_FIELDS))}, got {short(text)}")
+    for name, value in values.items():
+        absent = value is None and name in ("sharpe_per_bar", "value")
+        if not absent and not isinstance(value, int | float if name in _NUMBERS else str):
+            kind = "a number" if name in _NUMBERS else "a text"
+            raise ValueError(f"{name} must be {kind}, got {short(value)}")
+    try:
+        return Trial(**values)
+    except OverflowError as error:
+        raise ValueError(f"a number of the trial is out of range: {error}") from error
+    except ValueError as error:
+        raise ValueError(shorten(str(error), 300, placeholder="...")) from error
