@@ -131,7 +131,7 @@ def built(kind: type[Any], values: Mapping[str, Any], where: str) -> Any:
 
 
 def meant(name: str, known: Any) -> str:
-    """Return `did you mean ...? ` where a known name is near, nothing otherwise."""
+    """Return a question that names a known name where one is near, nothing otherwise."""
     near = difflib.get_close_matches(name, list(known), 1)
     return f"did you mean {near[0]!r}? " if near else ""
 
