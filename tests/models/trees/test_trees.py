@@ -20,6 +20,7 @@ from ultimate_deep.models.trees.hist_gradient_boosting import (
     bin_numbers,
     fit_classifier,
 )
+from ultimate_deep.models.trees.light_gbm_text import text_for_library
 from ultimate_deep.models.trees.model import TREES_FILE, load_trees
 from ultimate_deep.models.trees.registry import (
     TREES,
@@ -340,12 +341,24 @@ def test_arrays_that_are_no_trees_are_refused(array, change, message, fitted, tm
         ("left_child=", "left_child=900 ", "splits"),
         (r"left_child=\S+", "left_child=900", "a child that does not exist"),
         (r"right_child=\S+", "right_child=0", "a child that does not exist"),
-        ("left_child=", "left_child=0 #", "convert"),
-        ("split_feature=", "split_feature=5#", "convert"),
+        ("left_child=", "left_child=0 #", "no list of numbers"),
+        ("split_feature=", "split_feature=5#", "no list of numbers"),
+        ("split_feature=\\d+", "split_feature=99999999999", "no list of numbers"),
+        ("threshold=[^ ]+", "threshold=1e+999", "beyond float64"),
+        ("threshold=[^ ]+", "threshold=nan", "no list of numbers"),
+        ("leaf_value=[^ ]+", "leaf_value=1e+300", "add up to more than"),
+        ("decision_type=2", "decision_type=3", "not of numbers"),
+        ("is_linear=0", "is_linear=1", "numeric splits"),
+        ("shrinkage=", "shrinkage=x", "says shrinkage"),
+        ("num_leaves=", "num_leaves=9", "for each of its 9"),
+        ("is_linear=0", "is_linear=0\nis_linear=0", "other lines"),
+        ("feature_names=Column_0", "feature_names=Column_0 Column_0", "feature_names are not 5"),
+        ("feature_infos=", "feature_infos=x ", "its head"),
+        ("version=v4", "version=v4\nversion=v4", "its head"),
         ("max_feature_idx=4", "max_feature_idx=0", "1 features"),
         ("objective=binary", "objective=regression", "its head"),
         ("num_cat=0", "num_cat=1", "numeric splits"),
-        ("leaf_value=", "leaf_value=0.5 ", "one value for each"),
+        ("leaf_value=", "leaf_value=0.5 ", "one leaf_value for each"),
         ("end of trees", "end of tree", "follows its trees"),
     ],
 )
@@ -367,6 +380,16 @@ def test_text_that_would_crash_lightgbm_is_refused_before_it(old, new, message, 
     path.write_text(f"{head}\n\n{trees}")
     with pytest.raises(TreeError, match=message):
         booster_class("lightgbm").read(path, features=5, threads=1)
+
+
+def test_lightgbm_says_the_same_of_the_part_that_it_is_given(fitted):
+    """What it was told while growing the trees is left out."""
+    lightgbm = pytest.importorskip("lightgbm")
+    for booster in fitted("lightgbm")[0].boosters:
+        whole = lightgbm.Booster(model_str=booster.text).predict(FRESH.x, raw_score=True)
+        assert "learning_rate" in booster.text
+        assert "learning_rate" not in text_for_library(booster.text)
+        np.testing.assert_array_equal(booster.margin(FRESH.x), whole)
 
 
 def test_impossible_questions_are_refused(fitted):
