@@ -1,7 +1,6 @@
 """What turns several members' logits into one, and how it is kept on disk."""
 
 import importlib
-import json
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -9,6 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ultimate_deep.machine.files import write_json
+from ultimate_deep.machine.plain_json import JsonError, read_json
 
 COMBINER_FILE = "combiner.json"
 SCHEMA = "ultimate-deep-combiner"
@@ -82,9 +82,9 @@ def load_combiner(folder: Path) -> Combiner:
     """
     path = folder / COMBINER_FILE
     try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise EnsembleError(f"{path} cannot be read as JSON ({error}); train again") from error
+        content = read_json(path)
+    except JsonError as error:
+        raise EnsembleError(f"{path} cannot be read: {error}; train again") from error
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise EnsembleError(f"{path} is not of schema {SCHEMA!r}; give an ensemble's folder")
     if content.get("schema_version") != SCHEMA_VERSION:
@@ -92,7 +92,7 @@ def load_combiner(folder: Path) -> Combiner:
             f"{path} has schema version {content.get('schema_version')!r} and this program reads "
             f"{SCHEMA_VERSION}; install the version of ultimate-deep that its manifest names"
         )
-    if content.get("kind") not in COMBINERS:
+    if content.get("kind") not in tuple(COMBINERS):
         raise EnsembleError(
             f"{path} has kind {content.get('kind')!r}, known are {', '.join(COMBINERS)}; "
             "install the version of ultimate-deep that its manifest names"
@@ -100,7 +100,7 @@ def load_combiner(folder: Path) -> Combiner:
     module, name = COMBINERS[content["kind"]].split(":")
     try:
         return getattr(importlib.import_module(module), name).from_json(content, folder)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise EnsembleError(f"{path} holds no sound combiner ({error}); train again") from error
 
 
