@@ -392,6 +392,65 @@ def test_lightgbm_says_the_same_of_the_part_that_it_is_given(fitted):
         np.testing.assert_array_equal(booster.margin(FRESH.x), whole)
 
 
+LEARNER = ("learner", "learner_model_param")
+MODEL = ("learner", "gradient_booster", "model")
+FIRST = (*MODEL, "trees", 0)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        ((*FIRST, "left_children", 0), 2**31 - 1, "a child that does not exist"),
+        ((*FIRST, "right_children", 0), 0, "a child that does not exist"),
+        ((*FIRST, "left_children", 0), -1, "one child"),
+        ((*FIRST, "parents", 1), -8, "does not follow its parent"),
+        ((*FIRST, "split_indices", 0), 99_999_999, "a feature that does not exist"),
+        ((*FIRST, "split_conditions", 0), 1e308, "not finite in float32"),
+        ((*FIRST, "split_type", 0), 1, "not of numbers"),
+        ((*FIRST, "categories"), [1], "knows categories"),
+        ((*FIRST, "id"), 1, "that it is this one"),
+        ((*FIRST, "tree_param", "num_nodes"), "99999999999", "nodes"),
+        ((*FIRST, "base_weights"), [], "numbers as base_weights"),
+        ((*FIRST, "more"), [], "other entries"),
+        ((*MODEL, "tree_info"), [0], "trees of one class"),
+        ((*MODEL, "trees"), [], "trees of one class"),
+        ((*MODEL, "iteration_indptr", 1), 7, "one for each iteration"),
+        ((*LEARNER, "num_feature"), "6", "6 features, not 5"),
+        ((*LEARNER, "num_class"), "3", "one class"),
+        ((*LEARNER, "base_score"), "[NaN]", "base_score"),
+        ((*LEARNER, "base_score"), "0", "no probability"),
+        (("learner", "gradient_booster", "name"), "dart", "'dart'"),
+        (("learner", "objective", "name"), "reg:squarederror", "reg:squarederror"),
+        (("learner",), [], "other entries"),
+    ],
+)
+def test_json_that_would_crash_xgboost_is_refused_before_it(
+    place, value, message, fitted, tmp_path, monkeypatch
+):
+    pytest.importorskip("xgboost")
+    booster = fitted("xgboost")[0].boosters[0]
+    content = json.loads(booster.content)
+    inner = content
+    for step in place[:-1]:
+        inner = inner[step]
+    inner[place[-1]] = value
+    path = tmp_path / "bad.json"
+    path.write_text(json.dumps(content))
+    monkeypatch.setattr(type(booster), "_from_content", None)  # it would be told nothing
+    with pytest.raises(TreeError, match=message) as caught:
+        booster_class("xgboost").read(path, features=5, threads=1)
+    assert "train again" in str(caught.value)
+
+
+def test_xgboost_says_the_same_of_the_text_that_it_is_given(fitted, tmp_path):
+    pytest.importorskip("xgboost")
+    for booster in fitted("xgboost")[0].boosters:
+        booster.write(tmp_path / "good.json")
+        again = booster_class("xgboost").read(tmp_path / "good.json", features=5, threads=1)
+        np.testing.assert_array_equal(again.margin(FRESH.x), booster.margin(FRESH.x))
+        assert again.content == booster.content
+
+
 def test_impossible_questions_are_refused(fitted):
     model, _ = fitted("hist_gradient_boosting")
     broken = FRESH.x.copy()
