@@ -93,8 +93,9 @@ CONFIGS = {
     "sizes": ("stem", {"units": 10**9}, "says 'units': 1e\\+09"),
     "sizes as floats": ("stem", {"units": 1e12}, "says 'units'"),
     "blocks": ("residual_stack", {"blocks_per_unit": [10**9]}, "'blocks_per_unit'"),
-    "few more blocks": ("residual_stack", {"blocks_per_unit": [3, 3]}, "asks for more than"),
-    "fewer blocks": ("residual_stack", {"blocks_per_unit": [3, 1]}, "does not load|weights"),
+    "more blocks": ("residual_stack", {"blocks_per_unit": [3000]}, "asks for more than"),
+    "few more blocks": ("residual_stack", {"blocks_per_unit": [3, 3]}, "does not load in Keras"),
+    "fewer blocks": ("residual_stack", {"blocks_per_unit": [3, 1]}, "does not load in Keras"),
     "bars": ("features", {"batch_shape": [None, 10**6, 4]}, "bars at once"),
 }
 
