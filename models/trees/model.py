@@ -129,12 +129,15 @@ def load_trees(folder: Path) -> TreeModel:
         features = sum(math.prod(shape) for shape in shapes.values())
         _check_plain(shapes, config)
     except (KeyError, OverflowError, TypeError, ValueError, AttributeError) as error:
-        raise TreeError(f"{folder / TREES_FILE} lacks a proper entry ({error}); train again") from (
-            error
-        )
+        raise TreeError(
+            f"{folder / TREES_FILE} lacks a proper entry ({str(error)[:200]}); train again"
+        ) from error
     names = [f"horizon_{number}{kind.SUFFIX}" for number in range(1, len(files) + 1)]
     if list(files) != names or not names:
-        raise TreeError(f"{folder / TREES_FILE} lists {list(files)}, not {names}; train again")
+        raise TreeError(
+            f"{folder / TREES_FILE} lists {str(list(files))[:80]}, not {str(names)[:80]}; train "
+            "again"
+        )
     for name, digest in files.items():
         if not (folder / name).is_file() or _sha256(folder / name) != digest:
             raise TreeError(
@@ -166,8 +169,8 @@ def _read_content(path: Path) -> dict[str, Any]:
         raise TreeError(f"{path} is not of schema {SCHEMA!r}; give a folder of trees")
     if content.get("schema_version") != SCHEMA_VERSION:
         raise TreeError(
-            f"{path} has schema version {content.get('schema_version')!r} and this program reads "
-            f"{SCHEMA_VERSION}; install the version of ultimate-deep that wrote it"
+            f"{path} has schema version {str(content.get('schema_version'))[:80]} and this program "
+            f"reads {SCHEMA_VERSION}; install the version of ultimate-deep that wrote it"
         )
     return content
 

@@ -159,7 +159,7 @@ def refused(folder: Path, rule: str) -> None:
 
 
 ARRAYS = {
-    "scale": ({"scale": np.full(4, 1e300)}, "scale from 1e-20 to 1e\\+20, got .* scale 1e\\+300"),
+    "scale": ({"scale": np.full(4, 1e300)}, "scale from 1e-30 to 1e\\+30, got .* scale 1e\\+300"),
     "small scale": ({"scale": np.full(4, 1e-300)}, "scale 1e-300"),
     "center": ({"center": np.full(4, -1e300)}, "center -1e\\+300"),
     "nan": ({"center": np.full(4, np.nan)}, "finite"),

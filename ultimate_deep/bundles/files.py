@@ -50,7 +50,7 @@ _PURPOSES = {
 _ARRAYS = ("center", "scale", "temperature", "threshold")
 _FURTHER = ("/center", "/scale")
 # Beyond these, scaled float32 features are all zero or infinite, and probabilities all 1/2 or 0, 1.
-SCALER_RANGE = (1e-20, 1e20)
+SCALER_RANGE = (1e-30, 1e30)
 TEMPERATURE_RANGE = (1e-3, 1e5)
 
 

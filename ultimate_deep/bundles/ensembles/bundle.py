@@ -160,5 +160,5 @@ def _read_calibration(path: Path) -> tuple[np.ndarray, float]:
         return np.array(content["temperature"], np.float64), float(content["threshold"])
     except (OverflowError, ValueError, KeyError, TypeError) as error:
         raise BundleError(
-            f"{path} holds no temperature and threshold ({error}); train again"
-        ) from (error)
+            f"{path} holds no temperature and threshold ({str(error)[:200]}); train again"
+        ) from error

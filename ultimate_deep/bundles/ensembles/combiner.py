@@ -89,23 +89,27 @@ def load_combiner(folder: Path) -> Combiner:
         raise EnsembleError(f"{path} is not of schema {SCHEMA!r}; give an ensemble's folder")
     if content.get("schema_version") != SCHEMA_VERSION:
         raise EnsembleError(
-            f"{path} has schema version {content.get('schema_version')!r} and this program reads "
-            f"{SCHEMA_VERSION}; install the version of ultimate-deep that its manifest names"
+            f"{path} has schema version {str(content.get('schema_version'))[:80]} and this program "
+            f"reads {SCHEMA_VERSION}; install the version of ultimate-deep that its manifest names"
         )
     if content.get("kind") not in tuple(COMBINERS):
         raise EnsembleError(
-            f"{path} has kind {content.get('kind')!r}, known are {', '.join(COMBINERS)}; "
+            f"{path} has kind {str(content.get('kind'))[:80]!r}, known are {', '.join(COMBINERS)}; "
             "install the version of ultimate-deep that its manifest names"
         )
     module, name = COMBINERS[content["kind"]].split(":")
     try:
         return getattr(importlib.import_module(module), name).from_json(content, folder)
     except (KeyError, OverflowError, TypeError, ValueError) as error:
-        raise EnsembleError(f"{path} holds no sound combiner ({error}); train again") from error
+        raise EnsembleError(
+            f"{path} holds no sound combiner ({str(error)[:200]}); train again"
+        ) from (error)
 
 
 def check_names(names: tuple[str, ...]) -> None:
     """Raise `EnsembleError` unless there are members, each with a name of its own."""
+    if not all(isinstance(name, str) for name in names):
+        raise EnsembleError("names of members are texts, got others; rename them")
     if not names or len(set(names)) != len(names) or not all(names):
         raise EnsembleError(f"members have names of their own, got {names}; rename or leave out")
 

@@ -17,7 +17,7 @@ from ultimate_deep.models.trees.model import TreeModel, load_trees
 
 TREES_FOLDER = "combiner_trees"
 CLIP = 50.0  # of the logits that a stack reads
-MOST_WEIGHT = 1e6  # beyond it, every probability is 0 or 1
+MOST_WEIGHT = 1e9  # beyond it, every probability is 0 or 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

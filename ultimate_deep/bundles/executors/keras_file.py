@@ -10,6 +10,7 @@ import io
 import math
 import mmap
 import threading
+import warnings
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ import numpy as np
 
 from ultimate_deep.machine.archives import plain_members
 from ultimate_deep.machine.plain_json import parse_json
+from ultimate_deep.pipeline.inputs.config import MOST_WINDOW_BARS
 
 CONFIG = "config.json"
 WEIGHTS = "model.weights.h5"
@@ -29,8 +31,6 @@ MEMBERS = (CONFIG, "metadata.json", WEIGHTS)
 MOST_CONFIG_BYTES = 2**25
 MOST_DEPTH = 256  # nets inside of nets
 MOST_GROUPS = 1_000_000
-# Far above any window or picture; tables of a net over time have this number of rows, squared.
-MOST_STEPS = 16_384
 _LOCAL_HEADER = 30
 _AT_ONCE = 2**22
 _SMALL = 2**24
@@ -67,7 +67,10 @@ def read_net(path: Path) -> keras.Model:
     count = check_net_file(path)
     with _at_most(count) as refused:
         try:
-            model = keras.models.load_model(path, compile=False, safe_mode=True)
+            with warnings.catch_warnings():
+                # Such a net would answer with the weights that it was drawn with.
+                warnings.filterwarnings("error", message="Skipping nested container")
+                model = keras.models.load_model(path, compile=False, safe_mode=True)
         except Exception as error:
             if refused:  # Keras wraps it in the configurations of all that lies around it
                 raise refused[0] from error
@@ -217,7 +220,7 @@ def _check_finite(one: _Numbers, content: memoryview) -> None:
 
 def _check_sizes(config: Any, count: int) -> None:
     """Refuse whole numbers of which a layer would make tables beyond what the weights are for."""
-    most = max(count, MOST_STEPS)
+    most = max(count, MOST_WINDOW_BARS)
     waiting: list[tuple[Any, str, bool]] = [(config, "", False)]
     while waiting:
         value, key, known = waiting.pop()
@@ -227,10 +230,10 @@ def _check_sizes(config: Any, count: int) -> None:
             waiting += [(inner, name, known) for name, inner in value.items()]
         elif isinstance(value, list):
             steps = value[1:-1] if key in ("batch_shape", "batch_input_shape") else []
-            if many := [one for one in steps if isinstance(one, int) and one > MOST_STEPS]:
+            if many := [one for one in steps if isinstance(one, int) and one > MOST_WINDOW_BARS]:
                 raise NetFileError(
                     f"its configuration asks for {many[0]:.3g} bars at once, and at most "
-                    f"{MOST_STEPS:,} are read"
+                    f"{MOST_WINDOW_BARS:,} are read"
                 )
             waiting += [(inner, key, known) for inner in value]
         elif known and _is_number(value) and value > most and not key.endswith(_NO_SIZES):
