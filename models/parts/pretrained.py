@@ -127,13 +127,19 @@ def _check_names(state: Mapping[str, object], targets: Mapping[str, object]) -> 
 
 def _read_safetensors(file: Path) -> State:
     # Needed by few, so that the others need not install it.
-    import safetensors
-    from safetensors.numpy import load_file
-
+    try:
+        import safetensors
+        from safetensors.numpy import load_file
+    except ImportError as error:
+        raise ValueError(
+            f"{file.name} is read by the package safetensors, which is not installed ({error}); "
+            "run `pip install safetensors`, or give the state dict as .pth"
+        ) from error
     try:
         loaded = load_file(file)
-    except safetensors.SafetensorError as error:
+        return {name: np.asarray(value, np.float32) for name, value in loaded.items()}
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{file.name} is no safetensors file ({error}): download or save it again"
+            f"{file.name} is no safetensors file of numbers ({str(error)[:200]}): download or "
+            "save it again as float32"
         ) from error
-    return {name: np.asarray(value, np.float32) for name, value in loaded.items()}

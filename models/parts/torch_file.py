@@ -11,6 +11,7 @@ the instructions as in Python's `pickletools`.
 
 import math
 import pickletools
+import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from ultimate_deep.machine.archives import ZIP_FAULTS, plain_members
 
 STORAGES = {
     "torch FloatStorage": "<f4",
@@ -34,6 +37,11 @@ NAMES = (*STORAGES, ORDERED_DICT, REBUILD_TENSOR, REBUILD_PARAMETER)
 # Far above the 62 tensors of a ResNet-18: a file of more instructions is something else.
 MOST_INSTRUCTIONS = 1_000_000
 MOST_PICKLE_BYTES = 2**24
+MOST_AXES = 16
+MEMBER = re.compile(
+    r"data\.pkl|data/\w{1,40}|byteorder|version|\.format_version|\.storage_alignment|"
+    r"\.data/serialization_id"
+)
 
 _PLAIN = ("BININT", "BININT1", "BININT2", "LONG1", "BINUNICODE", "SHORT_BINUNICODE", "BINFLOAT")
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
@@ -69,6 +77,10 @@ class _Tensor:
     offset: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        return math.prod(self.shape) * np.dtype(self.storage.dtype).itemsize
 
 
 @dataclass
@@ -121,7 +133,9 @@ class _Walk:
         if instruction in ("SETITEM", "SETITEMS"):
             one = instruction == "SETITEM"
             pairs = [stack.pop(), stack.pop()][::-1] if one else self.pop_to_mark()
-            _of_type(stack[-1], dict).update(zip(pairs[::2], pairs[1::2], strict=True))
+            # Names alone: the hash of a tuple walks through all that it holds, without a bound.
+            names = [_of_type(name, str) for name in pairs[::2]]
+            _of_type(stack[-1], dict).update(zip(names, pairs[1::2], strict=True))
         elif instruction in ("APPEND", "APPENDS"):
             items = [stack.pop()] if instruction == "APPEND" else self.pop_to_mark()
             _of_type(stack[-1], list).extend(items)
@@ -147,25 +161,26 @@ def read_torch_state(path: str | Path) -> dict[str, npt.NDArray[np.float32]]:
     """
     file = Path(path)
     try:
+        size = file.stat().st_size
         with zipfile.ZipFile(file) as archive:
-            folder = _folder(archive)
-            return {
-                name: _array(archive, folder, tensor)
-                for name, tensor in _tensors(archive.read(f"{folder}/data.pkl")).items()
-            }
+            folder = _folder(archive, size)
+            tensors = _tensors(archive.read(f"{folder}/data.pkl"))
+            if sum(tensor.size_bytes for tensor in tensors.values()) > size:
+                raise ValueError(f"its tensors have more bytes than the file, {size:,}")
+            return {name: _array(archive, folder, tensor) for name, tensor in tensors.items()}
     except zipfile.BadZipFile as error:
         raise ValueError(
             f"{file.name} is no zip archive, which torch.save writes since 1.6 ({error}): load it "
             "with torch.load(weights_only=True) and save it again, best as .safetensors"
         ) from error
-    except (ValueError, KeyError, IndexError, TypeError, RuntimeError) as error:
+    except (*ZIP_FAULTS, IndexError) as error:
         raise ValueError(
             f"{file.name} is not read, it is no plain state dict: {error}; save "
             "model.state_dict() again, best as .safetensors, and use no file that you do not trust"
         ) from error
 
 
-def _folder(archive: zipfile.ZipFile) -> str:
+def _folder(archive: zipfile.ZipFile, size: int) -> str:
     found = [name for name in archive.namelist() if name.count("/") == 1]
     pickles = [name for name in found if name.endswith("/data.pkl")]
     if len(pickles) != 1:
@@ -174,6 +189,12 @@ def _folder(archive: zipfile.ZipFile) -> str:
     if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > MOST_PICKLE_BYTES:
         raise ValueError(f"its data.pkl is packed or has {entry.file_size:,} bytes")
     folder = pickles[0].removesuffix("/data.pkl")
+    inside = f"{folder}/"
+    plain_members(
+        archive,
+        size,
+        lambda name: name.startswith(inside) and bool(MEMBER.fullmatch(name[len(inside) :])),
+    )
     order = f"{folder}/byteorder"
     if order in found and archive.read(order) != b"little":
         raise ValueError("its numbers are not in little-endian order")
@@ -191,22 +212,22 @@ def _tensors(program: bytes) -> Mapping[str, _Tensor]:
         walk.follow(code.name, argument)
     (state,) = walk.stack
     for name, value in _of_type(state, dict).items():
-        if not isinstance(name, str) or not isinstance(value, _Tensor):
-            raise ValueError(f"entry {name!r} is no named tensor")
+        if not isinstance(value, _Tensor):
+            raise ValueError(f"entry {name[:80]!r} is no named tensor")
     return dict(state)
 
 
 def _known_name(name: str) -> _Name:
     if name not in NAMES:
-        raise ValueError(f"it names {name.replace(' ', '.')!r}, which is no part of a tensor")
+        raise ValueError(f"it names {name.replace(' ', '.')[:80]!r}, which is no part of a tensor")
     return _Name(name)
 
 
 def _storage(identity: Any) -> _Storage:
     kind, storage, key, _place, count = _of_type(identity, tuple)
-    if kind != "storage" or not isinstance(storage, _Name) or storage.name not in STORAGES:
-        raise ValueError(f"storage {key!r} is of an unknown kind")
-    return _Storage(STORAGES[storage.name], _of_type(key, str), _of_type(count, int))
+    if _of_type(kind, str) != "storage" or _of_type(storage, _Name).name not in STORAGES:
+        raise ValueError(f"storage {_of_type(key, str)[:80]!r} is of an unknown kind")
+    return _Storage(STORAGES[storage.name], _of_type(key, str)[:80], _of_type(count, int))
 
 
 def _rebuilt(function: Any, arguments: Any) -> Any:
@@ -218,9 +239,11 @@ def _rebuilt(function: Any, arguments: Any) -> Any:
         return _of_type(given[0], _Tensor)
     if name == REBUILD_TENSOR and len(given) >= 4:
         storage, offset, shape, strides = given[:4]
-        sizes = [_of_type(size, int) for size in (*shape, *strides, offset)]
-        if min(sizes) < 0 or len(shape) != len(strides):
-            raise ValueError(f"a tensor of shape {shape} and strides {strides} cannot be")
+        axes = (*_of_type(shape, tuple), *_of_type(strides, tuple))
+        if len(shape) != len(strides) or len(shape) > MOST_AXES:
+            raise ValueError(f"a tensor of {len(shape)} axes and {len(strides)} strides cannot be")
+        if not all(0 <= _of_type(size, int) < 2**63 for size in (*axes, offset)):
+            raise ValueError("a tensor of negative or endless sizes cannot be")
         return _Tensor(_of_type(storage, _Storage), offset, tuple(shape), tuple(strides))
     raise ValueError(f"{name.replace(' ', '.')} is not called as a state dict calls it")
 

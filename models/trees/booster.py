@@ -12,6 +12,8 @@ import pandas as pd
 from ultimate_deep.models.search_space import SearchSpace
 from ultimate_deep.models.trees.config import TreeConfig
 
+MOST_LOG_ODDS = 1e9  # that all leaves add up to; beyond it, every probability is 0 or 1
+
 
 class TreeError(ValueError):
     """Trees cannot be grown, or what lies on disk is not the trees that were written."""

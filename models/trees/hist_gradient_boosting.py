@@ -3,8 +3,6 @@
 Source: Ke et al. (2017), LightGBM, NeurIPS 30, whose histogram algorithm scikit-learn follows.
 """
 
-import io
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +14,18 @@ import pandas as pd
 from numba import njit
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from ultimate_deep.machine.archives import ArchiveError, read_arrays
 from ultimate_deep.machine.threads import openmp_threads
 from ultimate_deep.models.checks import check_range
 from ultimate_deep.models.search_space import FloatRange, IntRange, SearchSpace
-from ultimate_deep.models.trees.booster import Booster, Growth, Sample, TreeError, kept_trees
+from ultimate_deep.models.trees.booster import (
+    MOST_LOG_ODDS,
+    Booster,
+    Growth,
+    Sample,
+    TreeError,
+    kept_trees,
+)
 from ultimate_deep.models.trees.config import TreeConfig
 
 _INTEGERS = ("feature", "left", "right", "depth", "first_node")
@@ -159,13 +165,11 @@ class HistGradientBoosting(Booster):
     def read(cls, path: Path, *, features: int, threads: int) -> Self:
         """Read the arrays and check that every walk through them ends in a leaf."""
         try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-                width = int(file["features"])
-                integers = {name: np.asarray(file[name]) for name in _INTEGERS}
-                floats = {name: np.asarray(file[name]) for name in _FLOATS}
-        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError) as error:
+            arrays = read_arrays(path, ("features", *_INTEGERS, *_FLOATS))
+            width = int(arrays.pop("features"))
+        except (ArchiveError, TypeError, ValueError) as error:
             raise TreeError(f"{path} holds no arrays of trees ({error}); train again") from error
-        read = cls(features=width, **integers, **floats)
+        read = cls(features=width, **arrays)
         problem = f"of {width} features" if width != features else read._problem()
         if problem:
             raise TreeError(f"{path} holds no trees of {features} features: {problem}; train again")
@@ -192,8 +196,12 @@ class HistGradientBoosting(Booster):
             return f"arrays of unequal length {lengths}"
         if len(first) < 2 or first[0] != 0 or first[-1] != nodes or (np.diff(first) < 1).any():
             return "trees that do not lie one behind the other"
-        if not np.isfinite(self.value).all() or np.isnan(self.threshold).any():
-            return "values that are not finite"
+        sums = np.add.reduceat(np.abs(self.value), first[:-1])
+        if (
+            not sums.sum() + abs(self.baseline[0]) <= MOST_LOG_ODDS
+            or np.isnan(self.threshold).any()
+        ):
+            return f"values that are not finite, or add up to more than {MOST_LOG_ODDS:g}"
         return self._wrong_links()
 
     def _wrong_links(self) -> str:

@@ -18,7 +18,7 @@ from ultimate_deep.models.search_space import FloatRange, IntRange, SearchSpace
 from ultimate_deep.models.trees.booster import Booster, Growth, Sample, TreeError, kept_trees
 from ultimate_deep.models.trees.config import TreeConfig, check_share
 from ultimate_deep.models.trees.libraries import tree_library
-from ultimate_deep.models.trees.light_gbm_text import tree_shapes
+from ultimate_deep.models.trees.light_gbm_text import text_for_library, tree_shapes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +127,7 @@ class LightGbm(Booster):
 
     @classmethod
     def _from_text(cls, text: str, threads: int) -> Self:
-        booster = tree_library("lightgbm").Booster(model_str=text)
+        booster = tree_library("lightgbm").Booster(model_str=text_for_library(text))
         return cls(booster, text, threads)
 
 

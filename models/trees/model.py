@@ -9,6 +9,7 @@ model.describe()            # one row per tree, for the architecture table
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ultimate_deep.machine.plain_json import JsonError, read_json
 from ultimate_deep.models.trees.booster import Booster, TreeError
 from ultimate_deep.models.trees.config import TreeConfig
 from ultimate_deep.models.trees.registry import booster_class
@@ -25,6 +27,7 @@ __all__ = ["TREES_FILE", "TreeError", "TreeModel", "flat_inputs", "load_trees", 
 TREES_FILE = "trees.json"
 SCHEMA = "ultimate-deep-trees"
 SCHEMA_VERSION = 1
+MOST_THREADS = 1024
 TreeInputs = np.ndarray | Mapping[str, np.ndarray]
 
 
@@ -123,14 +126,18 @@ def load_trees(folder: Path) -> TreeModel:
         config = kind.CONFIG(**content["config"])
         shapes = {name: tuple(shape) for name, shape in content["inputs"].items()}
         files = dict(content["files"])
-        features = sum(int(np.prod(shape)) for shape in shapes.values())
-    except (KeyError, TypeError, AttributeError) as error:
-        raise TreeError(f"{folder / TREES_FILE} lacks a proper entry ({error}); train again") from (
-            error
-        )
+        features = sum(math.prod(shape) for shape in shapes.values())
+        _check_plain(shapes, config)
+    except (KeyError, OverflowError, TypeError, ValueError, AttributeError) as error:
+        raise TreeError(
+            f"{folder / TREES_FILE} lacks a proper entry ({str(error)[:200]}); train again"
+        ) from error
     names = [f"horizon_{number}{kind.SUFFIX}" for number in range(1, len(files) + 1)]
     if list(files) != names or not names:
-        raise TreeError(f"{folder / TREES_FILE} lists {list(files)}, not {names}; train again")
+        raise TreeError(
+            f"{folder / TREES_FILE} lists {str(list(files))[:80]}, not {str(names)[:80]}; train "
+            "again"
+        )
     for name, digest in files.items():
         if not (folder / name).is_file() or _sha256(folder / name) != digest:
             raise TreeError(
@@ -141,19 +148,29 @@ def load_trees(folder: Path) -> TreeModel:
     return TreeModel(content["name"], config, shapes, tuple(read))
 
 
+def _check_plain(shapes: Mapping[str, tuple[int, ...]], config: TreeConfig) -> None:
+    """Raise `ValueError` for what would end in a library's own failure."""
+    sizes = [size for shape in shapes.values() for size in shape]
+    if not sizes or any(type(size) is not int or not 1 <= size < 2**31 for size in sizes):
+        raise ValueError(f"inputs have sizes from 1, got {str(dict(shapes))[:80]}")
+    for name, value in dataclasses.asdict(config).items():
+        if not isinstance(value, int | float):
+            raise ValueError(f"{name} is a number, got {str(value)[:80]!r}")
+    if config.threads > MOST_THREADS:
+        raise ValueError(f"threads are at most {MOST_THREADS}, got {config.threads}")
+
+
 def _read_content(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise TreeError(f"{path} cannot be read as JSON ({error}); give a folder of trees") from (
-            error
-        )
+        content = read_json(path)
+    except JsonError as error:
+        raise TreeError(f"{path} cannot be read: {error}; give a folder of trees") from error
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise TreeError(f"{path} is not of schema {SCHEMA!r}; give a folder of trees")
     if content.get("schema_version") != SCHEMA_VERSION:
         raise TreeError(
-            f"{path} has schema version {content.get('schema_version')!r} and this program reads "
-            f"{SCHEMA_VERSION}; install the version of ultimate-deep that wrote it"
+            f"{path} has schema version {str(content.get('schema_version'))[:80]} and this program "
+            f"reads {SCHEMA_VERSION}; install the version of ultimate-deep that wrote it"
         )
     return content
 

@@ -4,7 +4,6 @@ Source: Chen & Guestrin (2016), XGBoost: a scalable tree boosting system, arXiv:
 leaf by leaf as the other two libraries do, not level by level.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 
+from ultimate_deep.machine.plain_json import parse_json
 from ultimate_deep.models.checks import check_range
 from ultimate_deep.models.search_space import FloatRange, IntRange, SearchSpace
 from ultimate_deep.models.trees.booster import Booster, Growth, Sample, TreeError, kept_trees
 from ultimate_deep.models.trees.config import TreeConfig, check_share
 from ultimate_deep.models.trees.libraries import tree_library
+from ultimate_deep.models.trees.xg_boost_json import check_model, text_for_library
 
 _OBJECTIVE = "binary:logistic"
 
@@ -108,20 +109,18 @@ class XgBoost(Booster):
         library = tree_library("xgboost")
         try:
             content = path.read_bytes()
-            learner = json.loads(content)["learner"]
-            if learner["objective"]["name"] != _OBJECTIVE:
-                raise ValueError(f"its objective is {learner['objective']['name']!r}")
-            read = cls._from_content(content, threads)
-        except (OSError, ValueError, KeyError, TypeError, library.core.XGBoostError) as error:
+            model = parse_json(content)
+            check_model(model, features=features)
+            # Of an entry that is there twice, XGBoost might take the other one.
+            return cls._from_content(text_for_library(model), threads, written=content)
+        except (
+            OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError,
+            library.core.XGBoostError,
+        ) as error:  # fmt: skip
             raise TreeError(
-                f"{path} holds no XGBoost JSON model of {_OBJECTIVE} ({error}); train again"
+                f"{path} holds no XGBoost JSON model of {_OBJECTIVE} and {features} features "
+                f"({error}); train again"
             ) from error
-        if read.booster.num_features() != features:
-            raise TreeError(
-                f"{path} holds trees of {read.booster.num_features()} features, not of "
-                f"{features}; train again"
-            )
-        return read
 
     def shapes(self) -> pd.DataFrame:
         """Return leaves and depth of each tree."""
@@ -132,11 +131,11 @@ class XgBoost(Booster):
         return pd.DataFrame({"leaves": leaves, "depth": depth})
 
     @classmethod
-    def _from_content(cls, content: bytes, threads: int) -> Self:
+    def _from_content(cls, content: bytes, threads: int, *, written: bytes | None = None) -> Self:
         booster = tree_library("xgboost").Booster()
         booster.load_model(bytearray(content))
         booster.set_param({"nthread": threads, "verbosity": 0})
-        return cls(booster, content)
+        return cls(booster, written or content)
 
 
 def _matrix(library: Any, sample: Sample, threads: int) -> Any:

@@ -37,6 +37,7 @@ MODULES = {
             "predictor",
             "row_inputs",
             "saved_model",
+            "versions",
         )
     ),
     "ultimate_deep.evaluation",

@@ -5,6 +5,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ultimate_deep.bundles.manifest import (
@@ -28,8 +29,11 @@ def folder(tmp_path) -> Path:
 
 
 def edit(folder: Path, **changes) -> None:
+    """Change fields of a manifest that does not hash itself, as those of before do not."""
     path = folder / MANIFEST_NAME
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    manifest = json.loads(path.read_text()) | changes
+    manifest.pop("manifest_sha256", None)
+    path.write_text(json.dumps(manifest))
 
 
 def test_an_untouched_folder_passes(folder):
@@ -143,10 +147,64 @@ def test_improper_records_are_refused(folder, record):
         verified_manifest(folder)
 
 
-@pytest.mark.parametrize("field", ["files", "feature_names", "horizons", "data_fingerprint"])
-def test_improper_fields_are_refused(folder, field):
-    edit(folder, **{field: None})
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("files", None), ("feature_names", None), ("horizons", None), ("data_fingerprint", None),
+        ("feature_names", ["x", 1]), ("horizons", True), ("horizons", 0), ("horizons", 1.0),
+        ("kind", ["keras"]), ("libraries", "9.9.9"), ("git_revision", None), ("created", 5),
+        ("plugins", ["x"]), ("plugins", {"x": 1}), ("plugin_files", {"x": "y"}),
+        ("something_else", "x"), ("manifest_sha25", "0" * 64),
+    ],
+)  # fmt: skip
+def test_improper_fields_are_refused(folder, field, value):
+    edit(folder, **{field: value})
     with pytest.raises(BundleError, match=f"no proper field '{field}'"):
+        verified_manifest(folder)
+
+
+def test_manifests_of_before_do_not_hash_themselves_and_pass(folder):
+    edit(folder, created="2026-01-01T00:00:00+00:00")
+    assert "manifest_sha256" not in verified_manifest(folder)
+
+
+def test_every_flipped_bit_of_the_manifest_is_noticed(folder):
+    """Of its own fields, its layout, and the hash itself."""
+    path = folder / MANIFEST_NAME
+    content = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for place in rng.choice(len(content), 300, replace=False):
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(flipped)
+        with pytest.raises(BundleError) as caught:
+            verified_manifest(folder)
+        assert len(str(caught.value)) < 1_000
+    path.write_bytes(content)
+    verified_manifest(folder)
+
+
+@pytest.mark.parametrize("said", ["0" * 64, "", 5, "x"])
+def test_another_hash_of_the_manifest_is_refused(folder, said):
+    path = folder / MANIFEST_NAME
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"manifest_sha256": said}))
+    with pytest.raises(BundleError, match=r"was changed since .*copy the folder again"):
+        verified_manifest(folder)
+
+
+def test_deep_folders_and_deep_json_are_refused(folder):
+    (folder / "/".join("d" * 17)).mkdir(parents=True)
+    with pytest.raises(BundleError, match="more than 16 folders inside of each other"):
+        verified_manifest(folder)
+    (folder / MANIFEST_NAME).write_text("[" * 100_000 + "]" * 100_000)
+    with pytest.raises(BundleError, match="deeper than 64"):
+        verified_manifest(folder)
+
+
+def test_a_file_of_another_size_is_not_read(folder):
+    with (folder / "a.txt").open("wb") as file:
+        file.truncate(2**43)
+    with pytest.raises(BundleError, match=r"changed .*a\.txt"):
         verified_manifest(folder)
 
 

@@ -64,6 +64,8 @@ class BundleContents:
                 f"model, features and scaler differ in width: {counts}; "
                 "build and fit all of them for the same features"
             )
+        for name, scaler in {"features": self.scaler, **self.scalers}.items():
+            files.check_scaler(ArrayScaler.from_sklearn(scaler), name)
         files.check_names(self.feature_names)
         files.check_temperature(self.temperatures, self.horizons)
         files.check_threshold(self.threshold)

@@ -4,8 +4,7 @@ Nothing here unpickles: the `.pkl` files are written for users and never read.
 """
 
 import csv
-import json
-import zipfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +16,8 @@ from sklearn.preprocessing import RobustScaler
 
 from ultimate_deep.bundles.manifest import BundleError
 from ultimate_deep.evaluation import signals
+from ultimate_deep.machine import plain_json
+from ultimate_deep.machine.archives import ArchiveError, read_arrays
 from ultimate_deep.pipeline.scaling import ArrayScaler
 
 _ULTIMATE = "ultimate"
@@ -47,6 +48,10 @@ _PURPOSES = {
     "manifest.json": "versions, data fingerprint, SHA-256 of every file",
 }
 _ARRAYS = ("center", "scale", "temperature", "threshold")
+_FURTHER = ("/center", "/scale")
+# Beyond these, scaled float32 features are all zero or infinite, and probabilities all 1/2 or 0, 1.
+SCALER_RANGE = (1e-30, 1e30)
+TEMPERATURE_RANGE = (1e-3, 1e5)
 
 
 def file_of_model(name: str, model: str) -> str:
@@ -125,17 +130,11 @@ def read_further_scalers(path: Path) -> dict[str, ArrayScaler]:
     Raises:
         BundleError: An array is absent, pickled, misshapen or out of range.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            names = [name.removesuffix("/center") for name in file.files if "/center" in name]
-            return {
-                name: ArrayScaler(center=file[f"{name}/center"], scale=file[f"{name}/scale"])
-                for name in names
-            }
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise BundleError(
-            f"{path} does not hold proper scalers of every input ({error}); train again"
-        ) from error
+    arrays = _read_arrays(path)
+    names = [name.removesuffix("/center") for name in arrays if name.endswith("/center")]
+    if len(arrays) != len(_ARRAYS) + 2 * len(names):
+        raise BundleError(f"{path} holds no scaler of center and scale for each input; train again")
+    return {name: _scaler(path, arrays, f"{name}/") for name in names}
 
 
 def read_preprocessing(path: Path) -> tuple[ArrayScaler, np.ndarray, float]:
@@ -144,15 +143,39 @@ def read_preprocessing(path: Path) -> tuple[ArrayScaler, np.ndarray, float]:
     Raises:
         BundleError: An array is absent, pickled, misshapen or out of range.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: np.asarray(file[name], dtype=np.float64) for name in _ARRAYS}
-        scaler = ArrayScaler(center=arrays["center"], scale=arrays["scale"])
-        return scaler, arrays["temperature"], float(arrays["threshold"])
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    arrays = _read_arrays(path)
+    scaler = _scaler(path, arrays, "")
+    threshold = arrays["threshold"]
+    if threshold.ndim != 0:
         raise BundleError(
-            f"{path} does not hold the plain arrays {', '.join(_ARRAYS)} ({error}); train again"
+            f"{path} does not hold the plain arrays {', '.join(_ARRAYS)}: threshold is one number, "
+            f"got shape {threshold.shape}; train again"
+        )
+    return scaler, arrays["temperature"], float(threshold)
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        arrays = read_arrays(path, _ARRAYS, lambda name: name.endswith(_FURTHER))
+    except ArchiveError as error:
+        raise BundleError(
+            f"{path} does not hold the plain arrays {', '.join(_ARRAYS)}: {error}; train again"
         ) from error
+    if wrong := [name for name, values in arrays.items() if values.dtype != np.float64]:
+        raise BundleError(
+            f"{path} holds float64 numbers, got {arrays[wrong[0]].dtype} as {wrong[0][:80]!r}; "
+            "train again"
+        )
+    return arrays
+
+
+def _scaler(path: Path, arrays: Mapping[str, np.ndarray], prefix: str) -> ArrayScaler:
+    try:
+        scaler = ArrayScaler(center=arrays[f"{prefix}center"], scale=arrays[f"{prefix}scale"])
+    except (KeyError, ValueError) as error:
+        raise BundleError(f"{path} holds no proper scaler ({error}); train again") from error
+    check_scaler(scaler, prefix.removesuffix("/") or "features")
+    return scaler
 
 
 def write_features(path: Path, names: Sequence[str], families: Sequence[str]) -> None:
@@ -172,7 +195,7 @@ def read_features(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+            rows = list(csv.DictReader(file, strict=True, restval=""))
         if [row["position"] for row in rows] != [str(i) for i in range(len(rows))]:
             raise ValueError("positions do not count from zero")
         return tuple(row["name"] for row in rows), tuple(row["family"] for row in rows)
@@ -189,9 +212,9 @@ def read_json(path: Path) -> dict[str, Any]:
         BundleError: A file that is not JSON, or not an object.
     """
     try:
-        values = json.loads(path.read_bytes())
-    except ValueError as error:  # undecodable bytes and bad JSON alike
-        raise BundleError(f"{path} is not JSON ({error}); train again") from error
+        values = plain_json.read_json(path)
+    except plain_json.JsonError as error:
+        raise BundleError(f"{path} cannot be read: {error}; train again") from error
     if not isinstance(values, dict):
         raise BundleError(f"{path} is not a JSON object; train again")
     return values
@@ -199,7 +222,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def check_names(names: Sequence[str]) -> None:
     """Raise `BundleError` unless names are unique and not empty."""
-    repeated = sorted({name for name in names if list(names).count(name) > 1})
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)[:8]
     if repeated or not all(names):
         raise BundleError(
             f"feature names are unique and not empty, got {repeated or 'an empty name'}; "
@@ -207,13 +230,32 @@ def check_names(names: Sequence[str]) -> None:
         )
 
 
-def check_temperature(temperature: np.ndarray, horizons: int) -> None:
-    """Raise `BundleError` unless there is one finite, positive temperature per horizon."""
-    proper = temperature.shape == (horizons,) and np.isfinite(temperature).all()
-    if not proper or (temperature <= 0).any():
+def check_scaler(scaler: ArrayScaler, name: str = "features") -> None:
+    """Raise `BundleError` for a scaler of which no scaled float32 number would be left."""
+    low, high = SCALER_RANGE
+    wrong = (np.abs(scaler.center) > high) | (scaler.scale < low) | (scaler.scale > high)
+    if wrong.any():
+        column = int(np.flatnonzero(wrong)[0])
         raise BundleError(
-            f"temperature is positive, one for each of {horizons} horizons, got "
-            f"{temperature.tolist()}; use what fit_temperature returns"
+            f"a scaler's center is at most {high:g} and its scale from {low:g} to {high:g}, got "
+            f"center {scaler.center[column]:g} and scale {scaler.scale[column]:g} for feature "
+            f"number {column} of {name}; fit it on rows of such values"
+        )
+
+
+def check_temperature(temperature: np.ndarray, horizons: int) -> None:
+    """Raise `BundleError` unless there is one temperature in range per horizon."""
+    low, high = TEMPERATURE_RANGE
+    if temperature.shape != (horizons,):
+        raise BundleError(
+            f"temperature is positive, one for each of {horizons} horizons, got an array of shape "
+            f"{temperature.shape}; use what fit_temperature returns"
+        )
+    wrong = [one for one in temperature.tolist() if not low <= one <= high]
+    if wrong:
+        raise BundleError(
+            f"temperature is positive, from {low:g} to {high:g} for each of {horizons} horizons, "
+            f"got {wrong[:8]}; use what fit_temperature returns"
         )
 
 

@@ -1,20 +1,19 @@
 """The list of what a bundle holds: schema, versions and the SHA-256 and size of every file."""
 
 import hashlib
-import importlib.metadata
 import json
 import os
-import platform
 import re
 import stat
-import subprocess
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ultimate_deep.bundles.kinds import PREDICTORS, kind_remedy
-from ultimate_deep.machine.files import write_json
+from ultimate_deep.bundles.versions import git_revision, library_version, library_versions
+from ultimate_deep.machine.files import write_text
+from ultimate_deep.machine.plain_json import JsonError, read_json
 from ultimate_deep.machine.plugins import (
     missing_plugins,
     plugin_files,
@@ -26,80 +25,34 @@ SCHEMA = "ultimate-deep-bundle"
 SCHEMA_VERSION = 1
 MANIFEST_NAME = "manifest.json"
 
-_LIBRARIES = (
-    "ultimate-deep",
-    "keras",
-    "tensorflow",
-    "numpy",
-    "scipy",
-    "pandas",
-    "scikit-learn",
-    "joblib",
-    "h5py",
-    "numba",
-)
 _READ_BYTES = 1 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_OWN_HASH = "manifest_sha256"
+_NO_HASH = "0" * 64
+# What a manifest must say, and what those of today say beside it.
 _FIELDS: dict[str, type | tuple[type, ...]] = {
     "files": dict,
     "feature_names": list,
     "horizons": int,
     "data_fingerprint": (str, dict),
 }
+_FURTHER_FIELDS: dict[str, type | tuple[type, ...]] = {
+    "schema": str,
+    "schema_version": int,
+    "kind": str,
+    "created": str,
+    "libraries": dict,
+    "git_revision": dict,
+    "plugins": dict,
+    "plugin_files": dict,
+    _OWN_HASH: str,
+}
+MOST_FILES = 100_000
+MOST_FOLDERS = 16  # inside of each other
 
 
 class BundleError(ValueError):
     """A bundle cannot be written, or what lies on disk is not the bundle that was written."""
-
-
-def library_versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries a bundle depends on."""
-    import keras  # reading a manifest needs none
-
-    versions = {"python": platform.python_version(), "keras_backend": keras.backend.backend()}
-    return versions | {library: library_version(library) for library in _LIBRARIES}
-
-
-def library_version(library: str) -> str:
-    """Return the version of an installed library, and that it is not installed otherwise."""
-    try:
-        return importlib.metadata.version(library)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
-
-
-def git_revision(folder: Path | None = None) -> dict[str, str | bool]:
-    """Return `{"commit", "modified"}` of the repository whose root is `folder`.
-
-    Args:
-        folder: Root of the code; by default the folder that holds this package.
-
-    Returns:
-        `commit` is "unknown" and `modified` false where the folder is not the root of a git
-        checkout or git is absent. `modified` says whether tracked files differ from the commit.
-    """
-    root = (folder or Path(__file__).resolve().parents[2]).resolve()
-    unknown: dict[str, str | bool] = {"commit": "unknown", "modified": False}
-    try:
-        # An installed package may lie inside somebody else's checkout: its commit is not ours.
-        if Path(_git(root, "rev-parse", "--show-toplevel")).resolve() != root:
-            return unknown
-        commit = _git(root, "rev-parse", "HEAD")
-        changes = _git(root, "status", "--porcelain", "--untracked-files=no")
-    except (OSError, subprocess.SubprocessError):
-        return unknown
-    return {"commit": commit, "modified": bool(changes)}
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(folder), *arguments],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=10,
-    )
-    return done.stdout.strip()
 
 
 def file_records(folder: Path) -> dict[str, dict[str, Any]]:
@@ -156,8 +109,16 @@ def write_manifest(
         "plugins": plugin_records(),
         "plugin_files": plugin_files(),
         "files": file_records(folder),
+        _OWN_HASH: _NO_HASH,
     }
-    write_json(folder / MANIFEST_NAME, manifest)
+    text = json.dumps(manifest, indent=2, allow_nan=False) + "\n"
+    write_text(folder / MANIFEST_NAME, _with_own_hash(text))
+
+
+def _with_own_hash(text: str) -> str:
+    """Return a manifest's text with the SHA-256 of all of it, where zeros stand in its place."""
+    before, after = text.rsplit(_NO_HASH, 1)
+    return before + hashlib.sha256(text.encode()).hexdigest() + after
 
 
 def verified_manifest(folder: Path) -> dict[str, Any]:
@@ -187,7 +148,7 @@ def verified_manifest(folder: Path) -> dict[str, Any]:
             f"{folder}: files that the manifest does not list: {_listed(extra)}; "
             "move them out of the bundle"
         )
-    changed = [name for name in sorted(records) if _record(folder / name) != records[name]]
+    changed = [name for name in sorted(records) if _differs(folder / name, records[name])]
     if changed:
         raise BundleError(
             f"{folder}: files changed since the bundle was written (size or SHA-256 differs): "
@@ -224,32 +185,70 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             "of a run that ended, or resume the run"
         )
     try:
-        manifest = json.loads(path.read_bytes())
-    except ValueError as error:  # undecodable bytes and bad JSON alike
+        manifest = read_json(path)
+    except JsonError as error:
         raise BundleError(
-            f"{path} is not JSON ({error}); copy the folder again from its origin"
+            f"{path} cannot be read: {error}; copy the folder again from its origin"
         ) from error
     if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
         raise BundleError(f"{path} is not a manifest of schema {SCHEMA!r}; give a bundle's folder")
     version = manifest.get("schema_version")
     if version != SCHEMA_VERSION or isinstance(version, bool):
         raise BundleError(
-            f"{path} has schema version {version!r} and this program reads {SCHEMA_VERSION}; "
+            f"{path} has schema version {_short(version)} and this program reads {SCHEMA_VERSION}; "
             f"{writer_remedy(manifest, 'copy the folder again from its origin')}"
         )
-    for field, kind in _FIELDS.items():
-        if not isinstance(manifest.get(field), kind):
-            raise BundleError(
-                f"{path} has no proper field {field!r}; copy the folder again from its origin"
-            )
+    _check_own_hash(path, manifest)
+    _check_fields(path, manifest)
     _check_plugins(path, manifest.setdefault("plugins", {}), manifest.get("plugin_files", {}))
     if manifest.setdefault("kind", "keras") not in PREDICTORS:  # older bundles are all nets
         raise BundleError(
-            f"{path} is of kind {manifest['kind']!r} and this program reads "
+            f"{path} is of kind {_short(manifest['kind'])} and this program reads "
             f"{', '.join(PREDICTORS)}; "
             f"{writer_remedy(manifest, kind_remedy(manifest['kind']))}"
         )
     return manifest
+
+
+def _check_own_hash(path: Path, manifest: dict[str, Any]) -> None:
+    """Refuse a manifest that was changed; those written before had no hash of themselves."""
+    said = manifest.get(_OWN_HASH)
+    if said is None:
+        return
+    proper = isinstance(said, str) and _SHA256.fullmatch(said)
+    before, _, after = path.read_bytes().rpartition(said.encode() if proper else b"\0")
+    digest = hashlib.sha256(before + _NO_HASH.encode() + after).hexdigest()
+    if said != digest:
+        raise BundleError(
+            f"{path} was changed since the bundle was written: its own SHA-256 is {digest}, and "
+            f"it says {_short(said)}; copy the folder again from its origin"
+        )
+
+
+def _check_fields(path: Path, manifest: dict[str, Any]) -> None:
+    fields = _FIELDS | _FURTHER_FIELDS
+    wrong = [name for name, kind in _FIELDS.items() if not isinstance(manifest.get(name), kind)]
+    for name, value in manifest.items():
+        if not isinstance(value, fields.get(name, ())) or isinstance(value, bool):
+            wrong.append(name)
+    names, horizons = manifest.get("feature_names"), manifest.get("horizons")
+    if not wrong and not all(isinstance(name, str) for name in names or ()):
+        wrong.append("feature_names")
+    if not wrong and (horizons is None or horizons < 1):
+        wrong.append("horizons")
+    for name in ("plugins", "plugin_files"):
+        kind = str if name == "plugins" else dict
+        if not wrong and not all(isinstance(one, kind) for one in manifest.get(name, {}).values()):
+            wrong.append(name)
+    if wrong:
+        raise BundleError(
+            f"{path} has no proper field {_short(wrong[0])}; copy the folder again from its origin"
+        )
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def writer_remedy(manifest: Mapping[str, Any], otherwise: str) -> str:
@@ -272,7 +271,7 @@ def _check_record(name: str, record: Any) -> None:
     unsafe = "\\" in name or ":" in name or "\0" in name
     if unsafe or name == MANIFEST_NAME or any(part in ("", ".", "..") for part in parts):
         raise BundleError(
-            f"the manifest lists {name!r}, which is no plain path inside the bundle; "
+            f"the manifest lists {_short(name)}, which is no plain path inside the bundle; "
             "do not use a bundle from a source you do not trust"
         )
     proper = (
@@ -281,29 +280,67 @@ def _check_record(name: str, record: Any) -> None:
         and isinstance(record["sha256"], str)
         and _SHA256.fullmatch(record["sha256"])
         and type(record["size_bytes"]) is int
+        and record["size_bytes"] >= 0
     )
     if not proper:
         raise BundleError(
-            f"the manifest's entry of {name!r} has no proper sha256 and size_bytes; "
+            f"the manifest's entry of {_short(name)} has no proper sha256 and size_bytes; "
             "copy the folder again from its origin"
         )
 
 
-def _walk(folder: Path, prefix: str = "") -> Iterator[str]:
-    """Yield relative POSIX paths of regular files; refuse links and special files."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            name = prefix + entry.name
-            mode = entry.stat(follow_symlinks=False).st_mode
+def _walk(folder: Path) -> Iterator[str]:
+    """Yield relative POSIX paths of regular files; refuse links, special files and great depth."""
+    waiting, files = [""], 0
+    while waiting:
+        prefix = waiting.pop()
+        if prefix.count("/") > MOST_FOLDERS:
+            raise BundleError(
+                f"{folder} has more than {MOST_FOLDERS} folders inside of each other, which no "
+                "bundle has; do not use a bundle from a source you do not trust"
+            )
+        for name, mode in _entries(folder, prefix):
             if stat.S_ISDIR(mode):
-                yield from _walk(folder / entry.name, name + "/")
-            elif stat.S_ISREG(mode):
-                yield name
-            else:
+                waiting.append(f"{name}/")
+                continue
+            if not stat.S_ISREG(mode):
                 raise BundleError(
-                    f"{name} is a symbolic link or a special file; a bundle holds plain files "
-                    "only: replace it by a copy of what it points at"
+                    f"{_short(name)[1:-1]} is a symbolic link or a special file; a bundle holds "
+                    "plain files only: replace it by a copy of what it points at"
                 )
+            files += 1
+            if files > MOST_FILES:
+                raise BundleError(
+                    f"{folder} has more than {MOST_FILES:,} files, which no bundle has; do not "
+                    "use a bundle from a source you do not trust"
+                )
+            yield name
+
+
+def _entries(folder: Path, prefix: str) -> list[tuple[str, int]]:
+    """Return paths relative to the bundle and modes of what lies in one of its folders."""
+    try:
+        with os.scandir(folder / prefix) as entries:
+            return [
+                (prefix + entry.name, entry.stat(follow_symlinks=False).st_mode)
+                for entry in entries
+            ]
+    except OSError as error:
+        raise BundleError(
+            f"{folder / prefix} cannot be read: {error.strerror}; give yourself the right to "
+            "read it, or copy the folder again"
+        ) from error
+
+
+def _differs(path: Path, record: Mapping[str, Any]) -> bool:
+    """Whether a file is another than was recorded; one of another size is not read."""
+    try:
+        return path.stat().st_size != record["size_bytes"] or _record(path) != record
+    except OSError as error:
+        raise BundleError(
+            f"{path} cannot be read: {error.strerror}; give yourself the right to read it, or "
+            "copy the folder again"
+        ) from error
 
 
 def _record(path: Path) -> dict[str, Any]:
@@ -318,4 +355,4 @@ def _record(path: Path) -> dict[str, Any]:
 
 def _listed(names: list[str], limit: int = 8) -> str:
     rest = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + rest
+    return ", ".join(_short(name)[1:-1] for name in names[:limit]) + rest

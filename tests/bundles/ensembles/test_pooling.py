@@ -68,14 +68,18 @@ def test_the_pool_comes_back_from_disk_bit_for_bit(tmp_path):
         ({"temperature": [[1.0], [0.0], [1.0]]}, "temperatures are positive"),
         ({"names": ["net", "net", "noise"]}, "names of their own"),
         ({"names": None}, "no sound combiner"),
+        ({"names": ["net", 7, "noise"]}, "names of members are texts"),
+        ({"temperature": [[1.0], [1e-300], [1.0]]}, "from 0.001 to 100000"),
+        ({"weight": "x" * 5_000}, "no sound combiner"),
     ],
 )
 def test_a_wrong_file_is_refused(change, message, tmp_path):
     save_combiner(average_pool(NAMES, 1), tmp_path)
     path = tmp_path / COMBINER_FILE
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    with pytest.raises(EnsembleError, match=message):
+    with pytest.raises(EnsembleError, match=message) as caught:
         load_combiner(tmp_path)
+    assert len(str(caught.value)) < 500
     path.write_text("{")
     with pytest.raises(EnsembleError, match="JSON"):
         load_combiner(tmp_path)

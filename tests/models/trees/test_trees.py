@@ -20,6 +20,7 @@ from ultimate_deep.models.trees.hist_gradient_boosting import (
     bin_numbers,
     fit_classifier,
 )
+from ultimate_deep.models.trees.light_gbm_text import text_for_library
 from ultimate_deep.models.trees.model import TREES_FILE, load_trees
 from ultimate_deep.models.trees.registry import (
     TREES,
@@ -340,12 +341,24 @@ def test_arrays_that_are_no_trees_are_refused(array, change, message, fitted, tm
         ("left_child=", "left_child=900 ", "splits"),
         (r"left_child=\S+", "left_child=900", "a child that does not exist"),
         (r"right_child=\S+", "right_child=0", "a child that does not exist"),
-        ("left_child=", "left_child=0 #", "convert"),
-        ("split_feature=", "split_feature=5#", "convert"),
+        ("left_child=", "left_child=0 #", "no list of numbers"),
+        ("split_feature=", "split_feature=5#", "no list of numbers"),
+        ("split_feature=\\d+", "split_feature=99999999999", "no list of numbers"),
+        ("threshold=[^ ]+", "threshold=1e+999", "beyond float64"),
+        ("threshold=[^ ]+", "threshold=nan", "no list of numbers"),
+        ("leaf_value=[^ ]+", "leaf_value=1e+300", "add up to more than"),
+        ("decision_type=2", "decision_type=3", "not of numbers"),
+        ("is_linear=0", "is_linear=1", "numeric splits"),
+        ("shrinkage=", "shrinkage=x", "says shrinkage"),
+        ("num_leaves=", "num_leaves=9", "for each of its 9"),
+        ("is_linear=0", "is_linear=0\nis_linear=0", "other lines"),
+        ("feature_names=Column_0", "feature_names=Column_0 Column_0", "feature_names are not 5"),
+        ("feature_infos=", "feature_infos=x ", "its head"),
+        ("version=v4", "version=v4\nversion=v4", "its head"),
         ("max_feature_idx=4", "max_feature_idx=0", "1 features"),
         ("objective=binary", "objective=regression", "its head"),
         ("num_cat=0", "num_cat=1", "numeric splits"),
-        ("leaf_value=", "leaf_value=0.5 ", "one value for each"),
+        ("leaf_value=", "leaf_value=0.5 ", "one leaf_value for each"),
         ("end of trees", "end of tree", "follows its trees"),
     ],
 )
@@ -367,6 +380,75 @@ def test_text_that_would_crash_lightgbm_is_refused_before_it(old, new, message, 
     path.write_text(f"{head}\n\n{trees}")
     with pytest.raises(TreeError, match=message):
         booster_class("lightgbm").read(path, features=5, threads=1)
+
+
+def test_lightgbm_says_the_same_of_the_part_that_it_is_given(fitted):
+    """What it was told while growing the trees is left out."""
+    lightgbm = pytest.importorskip("lightgbm")
+    for booster in fitted("lightgbm")[0].boosters:
+        whole = lightgbm.Booster(model_str=booster.text).predict(FRESH.x, raw_score=True)
+        assert "learning_rate" in booster.text
+        assert "learning_rate" not in text_for_library(booster.text)
+        np.testing.assert_array_equal(booster.margin(FRESH.x), whole)
+
+
+LEARNER = ("learner", "learner_model_param")
+MODEL = ("learner", "gradient_booster", "model")
+FIRST = (*MODEL, "trees", 0)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        ((*FIRST, "left_children", 0), 2**31 - 1, "a child that does not exist"),
+        ((*FIRST, "right_children", 0), 0, "a child that does not exist"),
+        ((*FIRST, "left_children", 0), -1, "one child"),
+        ((*FIRST, "parents", 1), -8, "does not follow its parent"),
+        ((*FIRST, "split_indices", 0), 99_999_999, "a feature that does not exist"),
+        ((*FIRST, "split_conditions", 0), 1e308, "not finite in float32"),
+        ((*FIRST, "split_type", 0), 1, "not of numbers"),
+        ((*FIRST, "categories"), [1], "knows categories"),
+        ((*FIRST, "id"), 1, "that it is this one"),
+        ((*FIRST, "tree_param", "num_nodes"), "99999999999", "nodes"),
+        ((*FIRST, "base_weights"), [], "numbers as base_weights"),
+        ((*FIRST, "more"), [], "other entries"),
+        ((*MODEL, "tree_info"), [0], "trees of one class"),
+        ((*MODEL, "trees"), [], "trees of one class"),
+        ((*MODEL, "iteration_indptr", 1), 7, "one for each iteration"),
+        ((*LEARNER, "num_feature"), "6", "6 features, not 5"),
+        ((*LEARNER, "num_class"), "3", "one class"),
+        ((*LEARNER, "base_score"), "[NaN]", "base_score"),
+        ((*LEARNER, "base_score"), "0", "no probability"),
+        (("learner", "gradient_booster", "name"), "dart", "'dart'"),
+        (("learner", "objective", "name"), "reg:squarederror", "reg:squarederror"),
+        (("learner",), [], "other entries"),
+    ],
+)
+def test_json_that_would_crash_xgboost_is_refused_before_it(
+    place, value, message, fitted, tmp_path, monkeypatch
+):
+    pytest.importorskip("xgboost")
+    booster = fitted("xgboost")[0].boosters[0]
+    content = json.loads(booster.content)
+    inner = content
+    for step in place[:-1]:
+        inner = inner[step]
+    inner[place[-1]] = value
+    path = tmp_path / "bad.json"
+    path.write_text(json.dumps(content))
+    monkeypatch.setattr(type(booster), "_from_content", None)  # it would be told nothing
+    with pytest.raises(TreeError, match=message) as caught:
+        booster_class("xgboost").read(path, features=5, threads=1)
+    assert "train again" in str(caught.value)
+
+
+def test_xgboost_says_the_same_of_the_text_that_it_is_given(fitted, tmp_path):
+    pytest.importorskip("xgboost")
+    for booster in fitted("xgboost")[0].boosters:
+        booster.write(tmp_path / "good.json")
+        again = booster_class("xgboost").read(tmp_path / "good.json", features=5, threads=1)
+        np.testing.assert_array_equal(again.margin(FRESH.x), booster.margin(FRESH.x))
+        assert again.content == booster.content
 
 
 def test_impossible_questions_are_refused(fitted):

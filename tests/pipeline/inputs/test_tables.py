@@ -113,6 +113,7 @@ def test_the_clock_is_exact():
     ("fields", "rule"),
     [
         ({"window_bars": 0}, "inputs.window_bars must be at least 1"),
+        ({"window_bars": 16_385}, "inputs.window_bars .* at most 16,384"),
         ({"timeframes": (16, 4)}, "inputs.timeframes must be rising"),
         ({"timeframes": (1, 4)}, "from 2 on"),
         ({"gaf_size": 200}, "at most gaf_window_bars=128"),

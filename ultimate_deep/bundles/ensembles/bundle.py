@@ -6,7 +6,6 @@ ensemble.row_outputs(market, rows)["probability"]
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from ultimate_deep.bundles.ensembles.predictor import CALIBRATION_FILE, Ensemble
 from ultimate_deep.bundles.manifest import verified_manifest
 from ultimate_deep.bundles.predicting import AnswersBars
 from ultimate_deep.bundles.row_inputs import features_of_bars, spread
+from ultimate_deep.machine.plain_json import read_json
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.rows import Rows
 
@@ -156,9 +156,9 @@ def load_ensemble(folder: str | Path) -> EnsembleBundle:
 
 def _read_calibration(path: Path) -> tuple[np.ndarray, float]:
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json(path)
         return np.array(content["temperature"], np.float64), float(content["threshold"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OverflowError, ValueError, KeyError, TypeError) as error:
         raise BundleError(
-            f"{path} holds no temperature and threshold ({error}); train again"
-        ) from (error)
+            f"{path} holds no temperature and threshold ({str(error)[:200]}); train again"
+        ) from error

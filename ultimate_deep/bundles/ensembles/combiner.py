@@ -1,7 +1,6 @@
 """What turns several members' logits into one, and how it is kept on disk."""
 
 import importlib
-import json
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -9,6 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ultimate_deep.machine.files import write_json
+from ultimate_deep.machine.plain_json import JsonError, read_json
 
 COMBINER_FILE = "combiner.json"
 SCHEMA = "ultimate-deep-combiner"
@@ -82,30 +82,34 @@ def load_combiner(folder: Path) -> Combiner:
     """
     path = folder / COMBINER_FILE
     try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise EnsembleError(f"{path} cannot be read as JSON ({error}); train again") from error
+        content = read_json(path)
+    except JsonError as error:
+        raise EnsembleError(f"{path} cannot be read: {error}; train again") from error
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise EnsembleError(f"{path} is not of schema {SCHEMA!r}; give an ensemble's folder")
     if content.get("schema_version") != SCHEMA_VERSION:
         raise EnsembleError(
-            f"{path} has schema version {content.get('schema_version')!r} and this program reads "
-            f"{SCHEMA_VERSION}; install the version of ultimate-deep that its manifest names"
+            f"{path} has schema version {str(content.get('schema_version'))[:80]} and this program "
+            f"reads {SCHEMA_VERSION}; install the version of ultimate-deep that its manifest names"
         )
-    if content.get("kind") not in COMBINERS:
+    if content.get("kind") not in tuple(COMBINERS):
         raise EnsembleError(
-            f"{path} has kind {content.get('kind')!r}, known are {', '.join(COMBINERS)}; "
+            f"{path} has kind {str(content.get('kind'))[:80]!r}, known are {', '.join(COMBINERS)}; "
             "install the version of ultimate-deep that its manifest names"
         )
     module, name = COMBINERS[content["kind"]].split(":")
     try:
         return getattr(importlib.import_module(module), name).from_json(content, folder)
-    except (KeyError, TypeError, ValueError) as error:
-        raise EnsembleError(f"{path} holds no sound combiner ({error}); train again") from error
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
+        raise EnsembleError(
+            f"{path} holds no sound combiner ({str(error)[:200]}); train again"
+        ) from (error)
 
 
 def check_names(names: tuple[str, ...]) -> None:
     """Raise `EnsembleError` unless there are members, each with a name of its own."""
+    if not all(isinstance(name, str) for name in names):
+        raise EnsembleError("names of members are texts, got others; rename them")
     if not names or len(set(names)) != len(names) or not all(names):
         raise EnsembleError(f"members have names of their own, got {names}; rename or leave out")
 

@@ -13,6 +13,7 @@ from ultimate_deep.bundles.ensembles.combiner import (
     check_logits,
     check_names,
 )
+from ultimate_deep.bundles.files import TEMPERATURE_RANGE
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,9 +49,11 @@ class Pool(Combiner):
                 f"weights are not negative and sum to one, got {self.weight.tolist()}; "
                 "divide them by their sum over the members"
             )
-        if not (np.isfinite(self.temperature).all() and (self.temperature > 0).all()):
+        low, high = TEMPERATURE_RANGE
+        if not ((self.temperature >= low) & (self.temperature <= high)).all():
             raise EnsembleError(
-                f"temperatures are positive, got {self.temperature.tolist()}; use 1 for none"
+                f"temperatures are positive, from {low:g} to {high:g}, got "
+                f"{self.temperature.tolist()}; use 1 for none"
             )
 
     def combine(self, logits: np.ndarray, features: np.ndarray | None = None) -> np.ndarray:

@@ -17,6 +17,7 @@ from ultimate_deep.models.trees.model import TreeModel, load_trees
 
 TREES_FOLDER = "combiner_trees"
 CLIP = 50.0  # of the logits that a stack reads
+MOST_WEIGHT = 1e9  # beyond it, every probability is 0 or 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,8 +48,12 @@ class LogisticStack(Combiner):
                 f"{self.weight.shape} and {self.intercept.shape} for {len(self.names)} members; "
                 "give a row of weights for each member"
             )
-        if not (np.isfinite(self.weight).all() and np.isfinite(self.intercept).all()):
-            raise EnsembleError("weights and intercepts are finite, got others; fit again")
+        for name, values in (("weights", self.weight), ("intercepts", self.intercept)):
+            if not (np.abs(values) <= MOST_WEIGHT).all():
+                raise EnsembleError(
+                    f"{name} are numbers from {-MOST_WEIGHT:g} to {MOST_WEIGHT:g}, got "
+                    f"{values.tolist()}; fit again"
+                )
 
     def combine(self, logits: np.ndarray, features: np.ndarray | None = None) -> np.ndarray:
         """Return the weighted sum, float32 `(rows, horizons)`."""

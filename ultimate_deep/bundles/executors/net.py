@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from ultimate_deep.bundles.executors.keras_file import NetFileError, read_net
 from ultimate_deep.bundles.files import FILE_PREFIX, bundle_purposes, file_in
 from ultimate_deep.bundles.manifest import BundleError
 from ultimate_deep.bundles.predictor import Attention, Outputs, Predictor
@@ -22,6 +23,8 @@ from ultimate_deep.bundles.saved_model import (
     input_shapes,
     save_keras_files,
 )
+from ultimate_deep.machine.archives import ArchiveError
+from ultimate_deep.machine.plain_json import JsonError
 from ultimate_deep.models.heads import horizons_of
 from ultimate_deep.pipeline.inputs.model_inputs import ModelInputs, materialised
 
@@ -145,14 +148,21 @@ def read_model(path: Path) -> keras.Model:
     """Return the model of a `.keras` file, read in safe mode and not compiled.
 
     Raises:
-        BundleError: Keras refuses the file.
+        BundleError: The file holds more or other than a net and its weights, or Keras refuses it.
     """
     try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises what its layers raise; the cause is chained
+        return read_net(path)
+    except (ArchiveError, JsonError, NetFileError) as error:
         raise BundleError(
-            f"{path} does not load in Keras {keras.__version__} ({error}); install the versions "
-            "that its manifest names"
+            f"{path} is no sound file of a net: {error}; copy the folder again from its origin, "
+            "and do not use a bundle from a source you do not trust"
+        ) from error
+    except Exception as error:  # Keras raises what its layers raise; the cause is chained
+        said = str(error)
+        raise BundleError(
+            f"{path} does not load in Keras {keras.__version__} "
+            f"({said if len(said) <= 400 else said[:200] + ' ... ' + said[-200:]}); install the "
+            "versions that its manifest names"
         ) from error
 
 

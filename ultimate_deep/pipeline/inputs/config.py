@@ -6,6 +6,9 @@ from typing import Literal
 
 from ultimate_deep.machine.fields import check_fields
 
+# What a net makes of a window may have this number of rows, squared; a bundle of more is refused.
+MOST_WINDOW_BARS = 16_384
+
 Kind = Literal["features", "window", "timeframes", "gaf", "episodic"]
 
 # Features with short warm-ups that say where price, range and volume stand on coarse bars.
@@ -55,9 +58,10 @@ class InputConfig:
     def __post_init__(self) -> None:
         check_fields(self, "inputs")
         for name in ("window_bars", "coarse_window_bars"):
-            if getattr(self, name) < 1:
+            if not 1 <= getattr(self, name) <= MOST_WINDOW_BARS:
                 raise ValueError(
-                    f"inputs.{name} must be at least 1, got {getattr(self, name)}; use e.g. 32"
+                    f"inputs.{name} must be at least 1 and at most {MOST_WINDOW_BARS:,}, got "
+                    f"{getattr(self, name)}; use e.g. 32, or coarser bars"
                 )
         _check_rising("timeframes", self.timeframes, 2)
         _check_rising("gaf_timeframes", self.gaf_timeframes, 1)

@@ -1,0 +1,49 @@
+"""JSON that would take the program down is refused, and the reason said in few words."""
+
+import json
+import os
+
+import pytest
+
+from ultimate_deep.machine.plain_json import MOST_BYTES, JsonError, parse_json, read_json
+
+
+def test_plain_values_come_back(tmp_path):
+    value = {"a": [1, 2.5, None, {"b": "ü"}], "c": {}}
+    (tmp_path / "a.json").write_text(json.dumps(value))
+    assert read_json(tmp_path / "a.json") == value
+    assert parse_json(b"7") == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b"[" * 100_000 + b"]" * 100_000, "deeper than 64"),
+        (b'{"a":' * 65 + b"1" + b"}" * 65, "deeper than 64"),
+        (b"[NaN]", "the number NaN"),
+        (b"-Infinity", "the number -Infinity"),
+        (b"{", "not JSON"),
+        (b"\xff\xfe", "not JSON"),
+        (b"1" * 5000, "not JSON"),
+    ],
+)
+def test_what_is_no_sound_json_is_refused(text, reason):
+    with pytest.raises(JsonError, match=reason) as caught:
+        parse_json(text)
+    assert len(str(caught.value)) < 300
+
+
+def test_depth_is_counted_exactly():
+    assert parse_json(b"[" * 64 + b"]" * 64)
+
+
+def test_only_regular_files_of_bounded_size_are_read(tmp_path):
+    with pytest.raises(JsonError, match="no regular file"):
+        read_json(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(JsonError, match="no regular file"):
+        read_json(tmp_path / "pipe")
+    with (tmp_path / "large.json").open("wb") as file:
+        file.truncate(MOST_BYTES + 1)
+    with pytest.raises(JsonError, match="at most"):
+        read_json(tmp_path / "large.json")
