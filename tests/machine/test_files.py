@@ -26,7 +26,7 @@ SOURCES = ("ultimate_deep", "models", "features", "train_scripts", "benchmarks")
 # Renames that finish no draft, each with its reason.
 RENAMES = {
     "ultimate_deep/machine/files.py": "the one home of drafts",
-    "ultimate_deep/machine/locks.py": "a new folder appears filled and locked, under a name of its own",
+    "ultimate_deep/machine/locks.py": "a new folder appears filled and locked",
     "ultimate_deep/training/loop/checkpoint.py": "a whole checkpoint makes room for the next",
 }
 MOVES = {("os", "replace"), ("os", "rename"), ("os", "renames"), ("shutil", "move")}
