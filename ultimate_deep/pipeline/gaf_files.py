@@ -187,7 +187,8 @@ def _write_draft(
     """Write all files of the folder into its draft."""
     for part, rows in plan.parts.items():
         _allocate(draft.path / f"{part}_images.npy", (len(rows), *plan.image_shape))
-        _save(draft.path / f"{part}_labels.npy", rows.labels.astype(np.float32)[:, None])
+        with whole_file(draft.path / f"{part}_labels.npy") as path, path.open("wb") as file:
+            np.save(file, rows.labels.astype(np.float32)[:, None])
     try:
         for part in PARTS:
             _fill(draft, part, plan, market, config, report)
@@ -291,8 +292,7 @@ def _done(path: Path, identity: dict[str, Any], plan: GafPlan) -> dict[str, int]
     """Return the rows of each part that an unfinished folder holds safely."""
     remove_drafts(path)
     noted = json.loads((path / _PROGRESS).read_text())
-    differing = [key for key in identity if noted["identity"].get(key) != identity[key]]
-    if differing:
+    if differing := [key for key in identity if noted["identity"].get(key) != identity[key]]:
         raise ValueError(
             f"{path} was begun with other {', '.join(differing)}; resume with the bars "
             "and settings it was begun with, or delete it"
@@ -331,11 +331,6 @@ def _allocate(path: Path, shape: tuple[int, ...]) -> None:
                 raise ValueError(
                     f"the disk has no room for {path}; make room and go on with --resume"
                 ) from error
-
-
-def _save(path: Path, values: np.ndarray) -> None:
-    with whole_file(path) as draft, draft.open("wb") as file:
-        np.save(file, values)
 
 
 def _fill(
