@@ -11,7 +11,7 @@ with `--resume` must end with the same bits, and with nothing beside the finishe
 kill came before anything was there, the job is started anew; where the folder had appeared, it must
 be said to be finished.
 
-About 6 seconds of one core for each kill of a job that trains, 1 for pictures. Expected: no line
+About 12 seconds of one core for each kill of a job that trains, 2 for pictures. Expected: no line
 under "failed". Writes `benchmarks/results/kills_<machine>.csv`.
 """
 

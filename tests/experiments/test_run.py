@@ -22,6 +22,7 @@ from ultimate_deep.experiments.runs import (
     newest_unfinished,
     point_latest,
     start_run,
+    tidy,
 )
 from ultimate_deep.machine.files import FinishedError, unfinished_folder
 from ultimate_deep.machine.locks import LockedError, TakenError
@@ -163,6 +164,24 @@ def test_a_finished_run_is_said_to_be_finished_and_cleaned_up(tmp_path):
     assert (tmp_path / "latest").resolve() == place.folder.resolve()
     with pytest.raises(FileNotFoundError, match=rf"newest model, {place.folder.name}, is finished"):
         newest_unfinished(tmp_path)
+
+
+def test_a_folder_called_latest_is_noted_and_left_alone(tmp_path):
+    notes: list[str] = []
+    config = _config(tmp_path)
+    (tmp_path / "latest").mkdir()
+    (tmp_path / f"{new_run_folder(config).name}").symlink_to("nowhere")
+    with start_run(new_run_folder(config), config) as place:
+        draft = place.path / "result"
+        draft.mkdir()
+        tidy(tmp_path, notes.append)
+        place.finish(draft, latest=True)
+    assert notes == [
+        f"{tmp_path / 'latest'} is a folder and no link: it is left alone, and does not become the "
+        "newest run"
+    ]
+    assert place.folder.is_dir()
+    assert not (tmp_path / "latest").is_symlink()
 
 
 def test_that_nothing_is_left_to_do_is_no_error(capsys):

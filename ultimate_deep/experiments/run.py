@@ -193,7 +193,7 @@ def run_experiment(
             )
         folder = folder or new_run_folder(config)
         check_ledgers(folder.parent)  # before the bars are read
-        tidy(folder.parent)
+        tidy(folder.parent, progress.message)
         prepared = prepare(config, progress, market=market, steps=steps)
         prepared = dataclasses.replace(prepared, bars_given=market is not None)
         for note in TrialBook.opened(folder, prepared.market, config, tried=tried).check():

@@ -7,6 +7,7 @@ renamed into place; all that comes after the rename is cleaning up, which anothe
 import contextlib
 import dataclasses
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -28,11 +29,18 @@ from ultimate_deep.machine.files import (
     write_text,
 )
 from ultimate_deep.machine.litter import DISPOSABLE, remove_litter
-from ultimate_deep.machine.locks import FolderLock, TakenError, claim_folder, is_abandoned
+from ultimate_deep.machine.locks import (
+    FolderLock,
+    LockedError,
+    TakenError,
+    claim_folder,
+    is_abandoned,
+)
 from ultimate_deep.pipeline.config import ExperimentConfig, config_from_dict
 
 CONFIG_FILE = "config.json"
 RESULT = "result"
+LATEST = "latest"
 _MANIFEST = "manifest.json"
 _STAMPED = re.compile(r"(?P<name>.+)-\d{8}-\d{6}(-\d+)?")
 
@@ -84,7 +92,7 @@ def new_run_folder(config: ExperimentConfig) -> Path:
     root = Path(config.artifacts)
     folder = root / f"{config.name}-{stamp}"
     number = 1
-    while folder.exists() or unfinished_folder(folder).exists():
+    while os.path.lexists(folder) or os.path.lexists(unfinished_folder(folder)):
         number += 1
         folder = root / f"{config.name}-{stamp}-{number}"
     return folder
@@ -171,12 +179,21 @@ def finished_sentence(folder: Path) -> str:
     return f"{folder} is finished: there is nothing to resume"
 
 
-def tidy(artifacts: Path) -> None:
-    """Clean up what runs that were killed have left in a folder of runs, finished ones first."""
+def tidy(artifacts: Path, say: Callable[[str], None] = lambda note: None) -> None:
+    """Clean up what runs that were killed have left in a folder of runs, finished ones first.
+
+    Args:
+        artifacts: Folder of the runs; need not be there.
+        say: Told of what stands in the way of a run's last step.
+    """
+    if _is_foreign(link := artifacts / LATEST):
+        say(f"{link} is a folder and no link: it is left alone, and does not become the newest run")
     for unfinished in sorted(artifacts.glob(f"*{UNFINISHED}")):
         folder = unfinished.with_name(unfinished.name.removesuffix(UNFINISHED))
         if _is_run(unfinished) and folder.is_dir() and is_abandoned(unfinished):
-            _clean_up(Workplace(folder, FolderLock.taken(unfinished)))
+            # Another process may clean up the same.
+            with contextlib.suppress(LockedError, FileNotFoundError):
+                _clean_up(Workplace(folder, FolderLock.taken(unfinished)))
     remove_litter(artifacts)
 
 
@@ -187,7 +204,7 @@ def _is_run(unfinished: Path) -> bool:
 
 def _clean_up(place: Workplace) -> None:
     """Do what a run does after its folder has appeared."""
-    link, ours = place.folder.parent / "latest", place.folder
+    link, ours = place.folder.parent / LATEST, place.folder
     is_model = (ours / _MANIFEST).is_file()
     older = not link.exists() or link.stat().st_mtime_ns < ours.stat().st_mtime_ns
     with place:
@@ -232,7 +249,7 @@ def newest_unfinished(artifacts: Path, name: str = "", *, what: str = "run") -> 
 
 
 def _newest_sentence(artifacts: Path) -> str:
-    latest = artifacts / "latest"
+    latest = artifacts / LATEST
     return (
         f", and the newest model, {latest.resolve().name}, is finished" if latest.is_dir() else ""
     )
@@ -324,6 +341,12 @@ def resumed_config(folder: Path, named: Mapping[str, Any], *, artifacts: str) ->
 
 
 def point_latest(folder: Path) -> None:
-    """Make `latest` beside the run point at it."""
-    with whole_file(folder.parent / "latest") as link:
+    """Make `latest` beside the run point at it; a user's own folder of that name is left alone."""
+    if _is_foreign(folder.parent / LATEST):
+        return
+    with whole_file(folder.parent / LATEST) as link:
         link.symlink_to(folder.name, target_is_directory=True)
+
+
+def _is_foreign(latest: Path) -> bool:
+    return latest.is_dir() and not latest.is_symlink()

@@ -75,6 +75,7 @@ class FolderLock:
             what: What is locked, where that is not the folder.
 
         Raises:
+            FileNotFoundError: The folder is gone.
             LockedError: A process holds it, or did so on another machine and left it behind.
         """
         path = folder / file
@@ -82,6 +83,7 @@ class FolderLock:
         descriptor = os.open(path, flags, 0o644)
         try:
             _take(descriptor, path, what or folder)
+            os.stat(path)  # whoever held it may have removed it when letting go
         except BaseException:
             os.close(descriptor)
             raise

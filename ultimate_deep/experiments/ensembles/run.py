@@ -108,7 +108,7 @@ def run_ensemble(
     """
     check_places(artifacts=config.artifacts)
     check_ledgers(config.artifacts)  # before the members are loaded
-    tidy(Path(config.artifacts))
+    tidy(Path(config.artifacts), progress.message)
     started = time.monotonic()
     bundles = _load_each_once(folders)
     members = open_members(bundles, progress, fewest=config.fewest)

@@ -137,7 +137,7 @@ def tune_experiment(
             config = resumed_config(place.path, asked, artifacts=config.artifacts)
             tune = resumed_tune(folder, tune)
             progress.message(f"resuming {folder}{UNFINISHED}")
-        tidy(folder.parent)
+        tidy(folder.parent, progress.message)
         searched = _with_epochs(config, tune)
         check_search(searched, tune)  # before the bars are read
         prepared = prepare(searched, progress)
