@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 
@@ -51,6 +52,19 @@ def test_runs_are_listed_the_newest_first(artifacts, capsys):
     assert [row[:3] for row in rows] == [["lstm-2", "lstm", "MINE"], ["mlp-1", "mlp", "MINE"]]
     assert "62.50%" in said
     assert "51.25%" in said
+
+
+def test_a_foreign_folder_is_named_below_the_list_and_passed_over(artifacts, capsys):
+    for number, make in enumerate((lambda path: path.mkdir(), os.mkfifo)):
+        (artifacts / f"foreign-{number}").mkdir()
+        make(artifacts / f"foreign-{number}" / "manifest.json")
+    (artifacts / "foreign-0" / "config.json").write_text("{}")
+    (artifacts / "foreign-0" / "metrics.json").write_text("{}")
+    said = told(capsys, "list", "--artifacts", str(artifacts))
+    assert sum("no edge" in line for line in said.splitlines()) == 2
+    assert f"Passed over: {artifacts / 'foreign-0'} is no finished run" in said
+    assert "manifest.json is a folder" in said
+    assert f"Passed over: {artifacts / 'foreign-1'} is no finished run" in said
 
 
 def test_a_run_is_shown_by_its_name_or_its_folder(artifacts, capsys):

@@ -14,6 +14,7 @@ import pytest
 
 from ultimate_deep.bundles.bundle import load_bundle
 from ultimate_deep.commands.running import run_main
+from ultimate_deep.evaluation.ledger.ledger import LedgerError
 from ultimate_deep.experiments.learners.registry import resolved
 from ultimate_deep.experiments.run import DeclinedError, resumed_config, run_experiment
 from ultimate_deep.experiments.runs import (
@@ -21,8 +22,10 @@ from ultimate_deep.experiments.runs import (
     newest_unfinished,
     point_latest,
     start_run,
+    tidy,
 )
-from ultimate_deep.machine.files import unfinished_folder
+from ultimate_deep.machine.files import FinishedError, unfinished_folder
+from ultimate_deep.machine.locks import LockedError, TakenError
 from ultimate_deep.market.config import DataConfig
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
 from ultimate_deep.training.config import FitConfig
@@ -93,7 +96,7 @@ def test_resume_without_an_unfinished_run_says_so(tmp_path):
 def test_resume_with_other_settings_is_refused_by_name(tmp_path):
     config = resolved(_config(tmp_path))
     folder = new_run_folder(config)
-    start_run(folder, config)
+    start_run(folder, config).lock.release()
     assert newest_unfinished(tmp_path, "tiny") == newest_unfinished(tmp_path) == folder
     where = {"artifacts": str(tmp_path)}
     with pytest.raises(ValueError, match=r"fit\.batch_size is 256 in the run and 64 now"):
@@ -106,13 +109,94 @@ def test_the_newest_unfinished_run_is_one_of_its_kind(tmp_path):
     """A search or a walk-forward that was left is not taken for a run."""
     for name, mark in (("a", ""), ("tuned-b", "search.json"), ("walk-forward", "started.json")):
         config = dataclasses.replace(_config(tmp_path), name=name)
-        folder = start_run(new_run_folder(config), config)
-        if mark:
-            (folder / mark).write_text("{}")
+        start_run(new_run_folder(config), config, {mark: {}} if mark else {})
     assert newest_unfinished(tmp_path).name.startswith("a-")
     assert newest_unfinished(tmp_path, what="search").name.startswith("tuned-b-")
     with pytest.raises(FileNotFoundError, match="no unfinished run of the name tuned-b"):
         newest_unfinished(tmp_path, "tuned-b")
+
+
+def test_the_stored_name_decides_which_run_is_gone_on_with(tmp_path):
+    for name in ("tiny", "tiny-other"):
+        config = dataclasses.replace(_config(tmp_path), name=name)
+        start_run(new_run_folder(config), config)
+    for number, text in enumerate(("[]", "[" * 100_000, "{")):
+        foreign = tmp_path / f"tiny-{number}.unfinished"
+        foreign.mkdir()
+        (foreign / "config.json").write_text(text)
+    os.mkfifo(tmp_path / "tiny-pipe.unfinished")
+    (tmp_path / "tiny-folder.unfinished" / "config.json").mkdir(parents=True)
+    assert newest_unfinished(tmp_path, "tiny").name.startswith("tiny-2")
+    assert newest_unfinished(tmp_path).name.startswith("tiny-other-2")
+
+
+def test_two_that_start_in_one_second_have_a_folder_each(tmp_path):
+    config = _config(tmp_path)
+    folder = new_run_folder(config)
+    first, second = start_run(folder, config), start_run(folder, config)
+    assert first.folder == folder
+    assert second.folder == folder.with_name(f"{folder.name}-2")
+    with pytest.raises(TakenError, match="choose another name"):
+        start_run(folder, config, renamed=False)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_run_in_use_is_refused_before_the_bars_are_read(tmp_path, monkeypatch):
+    config = _config(tmp_path)
+    monkeypatch.setattr("ultimate_deep.experiments.run.prepare", lambda *_, **__: 1 / 0)
+    with start_run(new_run_folder(config), config) as place:
+        with pytest.raises(LockedError, match=f"being worked on by process {os.getpid()}"):
+            run_experiment(config, Progress(), resume=True)
+        assert (place.path / "config.json").is_file()
+    with pytest.raises(ZeroDivisionError):
+        run_experiment(config, Progress(), resume=True)
+
+
+def test_a_finished_run_is_said_to_be_finished_and_cleaned_up(tmp_path):
+    config = _config(tmp_path)
+    place = start_run(new_run_folder(config), config)
+    place.folder.mkdir()
+    (place.folder / "manifest.json").write_text("{}")
+    place.lock.release()
+    with pytest.raises(FinishedError, match=r"tiny-\d+-\d+ is finished"):
+        run_experiment(config, Progress(), resume=True)
+    assert sorted(os.listdir(tmp_path)) == ["latest", place.folder.name]
+    assert (tmp_path / "latest").resolve() == place.folder.resolve()
+    with pytest.raises(FileNotFoundError, match=rf"newest model, {place.folder.name}, is finished"):
+        newest_unfinished(tmp_path)
+
+
+def test_a_folder_called_latest_is_noted_and_left_alone(tmp_path):
+    notes: list[str] = []
+    config = _config(tmp_path)
+    (tmp_path / "latest").mkdir()
+    (tmp_path / f"{new_run_folder(config).name}").symlink_to("nowhere")
+    with start_run(new_run_folder(config), config) as place:
+        draft = place.path / "result"
+        draft.mkdir()
+        tidy(tmp_path, notes.append)
+        place.finish(draft, latest=True)
+    assert notes == [
+        f"{tmp_path / 'latest'} is a folder and no link: it is left alone, and does not become the "
+        "newest run"
+    ]
+    assert place.folder.is_dir()
+    assert not (tmp_path / "latest").is_symlink()
+
+
+def test_that_nothing_is_left_to_do_is_no_error(capsys):
+    def finished():
+        raise FinishedError("artifacts/run is finished")
+
+    run_main(finished)
+    assert capsys.readouterr().out == "artifacts/run is finished\n"
+
+
+def test_ledgers_that_cannot_be_used_are_found_before_the_bars_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("ultimate_deep.experiments.run.prepare", lambda *_, **__: 1 / 0)
+    (tmp_path / "ledger.sqlite").write_text("no ledger" * 100)
+    with pytest.raises(LedgerError, match="is no trial ledger or is damaged"):
+        run_experiment(_config(tmp_path), Progress())
 
 
 def test_latest_moves_to_the_newest(tmp_path):

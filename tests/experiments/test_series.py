@@ -10,7 +10,8 @@ import pytest
 from ultimate_deep.bundles.bundle import load_bundle
 from ultimate_deep.experiments.run import DeclinedError
 from ultimate_deep.experiments.series import SUFFIX, open_series
-from ultimate_deep.machine.files import UNFINISHED
+from ultimate_deep.machine.files import UNFINISHED, FinishedError, read_json
+from ultimate_deep.machine.locks import LockedError, TakenError
 from ultimate_deep.market.config import DataConfig
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
 from ultimate_deep.training.config import FitConfig
@@ -97,6 +98,39 @@ def test_other_runs_and_other_settings_are_refused(tmp_path):
         open_series("set", str(tmp_path), other, resume=True).run(Progress())
     with pytest.raises(ValueError, match="first is named twice"):
         open_series("set", str(tmp_path), configs_of(tmp_path, ("first", "first")))
+
+
+def test_a_series_in_use_and_one_whose_purpose_is_there_are_not_gone_on_with(tmp_path):
+    configs = configs_of(tmp_path)
+    with open_series("set", str(tmp_path), configs) as series:
+        with pytest.raises(LockedError, match=f"process {os.getpid()}"):
+            open_series("set", str(tmp_path), configs, resume=True)
+        other = open_series("set", str(tmp_path), configs)
+        assert other.file != series.file
+        other.close()
+        with pytest.raises(FileNotFoundError, match="no se-"):
+            open_series("se", str(tmp_path), configs, resume=True)
+        (tmp_path / "set-1").mkdir()
+        series.keep_result(tmp_path / "set-1")
+    with pytest.raises(FinishedError, match="set-1 is finished"):
+        open_series("set", str(tmp_path), configs, resume=True)
+    assert os.listdir(tmp_path) == ["set-1"]
+
+
+def test_a_taken_name_is_chosen_anew(tmp_path, monkeypatch):
+    configs, tries = configs_of(tmp_path, ("first",)), []
+
+    def taken_once(config, progress, *, confirm, folder):
+        tries.append(folder)
+        if len(tries) == 1:
+            folder.mkdir()
+            raise TakenError("taken")
+
+    monkeypatch.setattr("ultimate_deep.experiments.series.run_experiment", taken_once)
+    with open_series("set", str(tmp_path), configs) as series:
+        assert series.run(Progress()) == [tries[1]]
+        assert tries[0] != tries[1]
+        assert read_json(series.file)["folders"] == {"first": tries[1].name}
 
 
 def test_bad_input_of_the_first_run_leaves_nothing_behind(tmp_path):

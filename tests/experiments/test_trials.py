@@ -16,11 +16,14 @@ from ultimate_deep.evaluation.ledger.ledger import LedgerError, TrialLedger
 from ultimate_deep.evaluation.ledger.place import LEDGER_FILE, ledger_path
 from ultimate_deep.evaluation.ledger.union import LedgerUnion
 from ultimate_deep.experiments.trials import (
+    KNOWN_FOLDER,
     TrialBook,
+    check_ledgers,
     configuration_digest,
     effective_candidates,
     open_ledgers,
 )
+from ultimate_deep.machine.home import HomeError
 from ultimate_deep.market.config import DataConfig, LabelSpec
 from ultimate_deep.market.market import Market, load_market
 from ultimate_deep.pipeline.calibration import choose_threshold
@@ -157,6 +160,35 @@ def test_another_programs_metrics_beside_the_ledger_are_left_alone(tmp_path, mar
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "metrics.json").write_text(text)
     assert TrialBook.opened(tmp_path / "a", market, CONFIG).check() == []
+
+
+FOREIGN = {
+    "folder": ("is a folder", lambda path: path.mkdir()),
+    "pipe": ("is no regular file", os.mkfifo),
+    "deep": ("is nested too deeply", lambda path: path.write_text("[" * 100_000)),
+}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", ["metrics.json", "walk_forward.json"])
+@pytest.mark.parametrize(("said", "make"), FOREIGN.values(), ids=FOREIGN)
+def test_foreign_files_beside_the_runs_are_noted_and_passed_over(
+    tmp_path, market, said, make, name
+):
+    for folder in ("another", "empty"):
+        (tmp_path / folder).mkdir()
+    make(tmp_path / "another" / name)
+    (note,) = TrialBook.opened(tmp_path / "a", market, CONFIG).check()
+    assert note.startswith(f"{tmp_path / 'another' / name} {said}")
+    assert note.endswith("it is passed over, as no run has written it")
+
+
+def test_what_remembers_other_ledgers_must_be_a_folder_that_can_be_written(tmp_path, home):
+    home.mkdir()
+    check_ledgers(tmp_path)
+    (home / KNOWN_FOLDER).write_text("")
+    with pytest.raises(HomeError, match=KNOWN_FOLDER):
+        check_ledgers(tmp_path)
 
 
 def test_other_bars_do_not_count(tmp_path, market):

@@ -7,13 +7,17 @@ from pathlib import Path
 import pytest
 
 from ultimate_deep.machine.files import (
+    ForeignFileError,
     finish_folder,
     flush_to_disk,
+    read_json,
     remove_drafts,
+    remove_folder,
     unfinished_folder,
     whole_file,
     whole_folder,
     write_json,
+    write_new_json,
     write_text,
 )
 
@@ -22,6 +26,7 @@ SOURCES = ("ultimate_deep", "models", "features", "train_scripts", "benchmarks")
 # Renames that finish no draft, each with its reason.
 RENAMES = {
     "ultimate_deep/machine/files.py": "the one home of drafts",
+    "ultimate_deep/machine/locks.py": "a new folder appears filled and locked",
     "ultimate_deep/training/loop/checkpoint.py": "a whole checkpoint makes room for the next",
 }
 MOVES = {("os", "replace"), ("os", "rename"), ("os", "renames"), ("shutil", "move")}
@@ -129,6 +134,52 @@ def test_json_is_strict(tmp_path):
     with pytest.raises(ValueError, match="JSON compliant"):
         write_json(path, {"share": float("nan")})
     assert os.listdir(tmp_path) == ["figures.json"]
+
+
+@pytest.mark.timeout(60)
+def test_json_that_anybody_may_have_left_is_read_or_refused_by_name(tmp_path):
+    path = tmp_path / "file.json"
+    path.write_text('{"a": 1}')
+    assert read_json(path) == {"a": 1}
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "deep").write_text("[" * 100_000)
+    (tmp_path / "bytes").write_bytes(b"\xff")
+    (tmp_path / "loop").symlink_to("loop")
+    before = len(os.listdir("/proc/self/fd"))
+    for name, said in (
+        ("folder", "is a folder"),
+        ("pipe", "is no regular file"),
+        ("deep", "is nested too deeply"),
+        ("bytes", "holds no JSON"),
+        ("loop", "cannot be read"),
+    ):
+        with pytest.raises(ForeignFileError, match=f"{name} {said}"):
+            read_json(tmp_path / name)
+    with pytest.raises(FileNotFoundError):
+        read_json(tmp_path / "absent")
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_new_file_is_written_once(tmp_path):
+    write_new_json(tmp_path / "a.json", {"a": 1})
+    with pytest.raises(FileExistsError):
+        write_new_json(tmp_path / "a.json", {"a": 2})
+    assert read_json(tmp_path / "a.json") == {"a": 1}
+    assert os.listdir(tmp_path) == ["a.json"]
+
+
+def test_a_folder_disappears_at_once_and_then_whole(tmp_path, monkeypatch):
+    (tmp_path / "run" / "deep").mkdir(parents=True)
+    monkeypatch.setattr("ultimate_deep.machine.files.shutil.rmtree", lambda *_, **__: None)
+    remove_folder(tmp_path / "run")
+    (left,) = os.listdir(tmp_path)
+    assert left.startswith(".")
+    assert left.endswith(".removed")
+    monkeypatch.undo()
+    (tmp_path / "run").mkdir()
+    remove_folder(tmp_path / "run")
+    assert os.listdir(tmp_path) == [left]
 
 
 def test_text_is_utf8(tmp_path):

@@ -78,7 +78,7 @@ def test_a_read_only_folder_is_named_too(tmp_path, monkeypatch):
     def read_only(dir: Path) -> None:
         raise OSError(30, "Read-only file system", str(dir))
 
-    monkeypatch.setattr("ultimate_deep.machine.home.tempfile.TemporaryFile", read_only)
+    monkeypatch.setattr("ultimate_deep.machine.files.tempfile.TemporaryFile", read_only)
     with pytest.raises(HomeError, match=f"Read-only file system.*set {HOME_VARIABLE}"):
         home_file("ledger.sqlite")
 

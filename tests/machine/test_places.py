@@ -44,11 +44,24 @@ def test_a_read_only_place_is_named(tmp_path, monkeypatch):
     def read_only(dir):
         raise OSError(30, "Read-only file system", str(dir))
 
-    monkeypatch.setattr("ultimate_deep.machine.places.tempfile.TemporaryFile", read_only)
+    monkeypatch.setattr("ultimate_deep.machine.files.tempfile.TemporaryFile", read_only)
     with pytest.raises(PlaceError, match=r"deeper, and nothing can .* \(Read-only file system\);"):
         check_places(artifacts=tmp_path / "deeper")
     with pytest.raises(PlaceError, match=r"x\.csv, and nothing can .*--output"):
         check_places(output=tmp_path / "x.csv")
+
+
+def test_a_full_place_is_named(tmp_path, monkeypatch):
+    """As on a full disk, which takes a file's name and not what is in it."""
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("ultimate_deep.machine.files.os.fsync", full)
+    with pytest.raises(PlaceError, match=r"\(No space left on device\); name another folder"):
+        check_places(artifacts=tmp_path / "deeper")
+    with pytest.raises(HomeError, match="No space left on device"):
+        check_places()
 
 
 def test_the_ledgers_place_is_asked_for_too(tmp_path, monkeypatch):

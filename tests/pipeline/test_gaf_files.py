@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from ultimate_deep.features.gaf import gaf_images, gaf_numbers
+from ultimate_deep.machine.files import LOCK_FILE, FinishedError
+from ultimate_deep.machine.locks import LockedError
 from ultimate_deep.market.config import DataConfig, LabelSpec
 from ultimate_deep.market.labels import make_labels
 from ultimate_deep.market.market import Market, load_market
@@ -124,6 +126,30 @@ def test_a_killed_run_goes_on_to_the_same_bytes(market, tmp_path):
     assert done[0][0] == 160
     assert contents(killed) == contents(whole)
     assert not draft.exists()
+
+
+def test_finished_pictures_are_said_to_be_finished_and_ones_in_use_refused(market, tmp_path):
+    config = config_of(tmp_path / "gaf")
+    folder = write_gaf_files(market, LABEL, config)
+    whole = contents(folder)
+    for left in ("progress.json", LOCK_FILE):  # by a kill after the folder had appeared
+        (folder / left).write_text("")
+    with pytest.raises(FinishedError, match="gaf is finished"):
+        write_gaf_files(market, LABEL, config, resume=True)
+    assert contents(folder) == whole
+    other = config_of(tmp_path / "gaf", window_bars=48)
+    with pytest.raises(FileExistsError, match="never overwritten"):
+        write_gaf_files(market, LABEL, other, resume=True)
+
+    def second(done, total):
+        with pytest.raises(LockedError, match="is being worked on"):
+            write_gaf_files(market, LABEL, config_of(tmp_path / "two"), resume=True)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_gaf_files(market, LABEL, config_of(tmp_path / "two"), report=second)
+    write_gaf_files(market, LABEL, config_of(tmp_path / "two"), resume=True)
+    assert contents(tmp_path / "two") == whole
 
 
 def test_ctrl_c_says_how_far_it_came_and_resumes(market, tmp_path):

@@ -95,7 +95,9 @@ def combine_all(
         return run_ensemble(options.bundles, options.ensemble, progress)
     name = options.ensemble.name
     runs, follows = with_snapshots(members, options.ensemble.snapshots)
-    series = open_series(name, options.artifacts, runs, follows=follows, resume=options.resume)
-    run = run_ensemble(series.run(progress, confirm=confirm), options.ensemble, progress)
-    series.close()
+    resume = options.resume
+    with open_series(name, options.artifacts, runs, follows=follows, resume=resume) as series:
+        trained = series.run(progress, confirm=confirm)
+        run = run_ensemble(trained, options.ensemble, progress, named=series.keep_result)
+        series.close()
     return run

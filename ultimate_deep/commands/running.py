@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ultimate_deep.commands.remedies import in_options
+from ultimate_deep.machine.files import FinishedError
 
 if TYPE_CHECKING:  # `--help` need not wait for it
     from rich.console import Console, RenderableType
@@ -93,6 +94,8 @@ def run_main(main: Callable[[], None]) -> None:
     except BrokenPipeError:  # whoever read the output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except FinishedError as done:  # nothing is wrong: what was asked for is there
+        print(done)
     except (ValueError, TypeError, OSError) as error:
         sys.exit(f"error: {in_options(error)}")
     except KeyboardInterrupt as stop:

@@ -58,11 +58,11 @@ def run_complete(
         Interrupted: Ctrl-C or SIGTERM; resume.
         RuntimeError: The new process could not predict.
     """
-    series = open_series(ensemble.name, ensemble.artifacts, configs, resume=resume)
-    folders = series.run(progress)
-    progress.message("== the ensemble")
-    combined = run_ensemble(folders, ensemble, progress)
-    series.close()
+    with open_series(ensemble.name, ensemble.artifacts, configs, resume=resume) as series:
+        folders = series.run(progress)
+        progress.message("== the ensemble")
+        combined = run_ensemble(folders, ensemble, progress, named=series.keep_result)
+        series.close()
     progress.message("== the comparison")
     bundles = [load_any(one) for one in (*folders, combined.folder)]
     compared = compare_bundles(bundles, configs[0].data, progress)

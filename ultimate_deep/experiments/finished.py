@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ultimate_deep.experiments.runs import flat
+from ultimate_deep.machine.files import read_json
 from ultimate_deep.machine.screen import Fitting, whole_line
 
 # How people read each figure.
@@ -87,18 +88,22 @@ def read_run(folder: Path) -> FinishedRun:
     """
     try:
         config, metrics, manifest = (
-            json.loads((folder / name).read_text(encoding="utf-8"))
-            for name in ("config.json", "metrics.json", "manifest.json")
+            read_json(folder / name) for name in ("config.json", "metrics.json", "manifest.json")
         )
     except (OSError, ValueError) as error:
         raise ValueError(
             f"{folder} is no finished run ({error}); `ultimate-deep runs list` names those there"
         ) from error
+    if not all(isinstance(one, dict) for one in (config, metrics, manifest)):
+        raise ValueError(
+            f"{folder} is no finished run (its files hold no settings and figures); "
+            "`ultimate-deep runs list` names those there"
+        )
     return FinishedRun(folder=folder, config=flat(config), metrics=metrics, manifest=manifest)
 
 
-def finished_runs(artifacts: Path) -> list[FinishedRun]:
-    """Return every finished run of a folder, the newest first.
+def finished_runs(artifacts: Path) -> tuple[list[FinishedRun], list[str]]:
+    """Return every finished run of a folder, the newest first, and what is said of the others.
 
     Raises:
         FileNotFoundError: No such folder.
@@ -106,22 +111,29 @@ def finished_runs(artifacts: Path) -> list[FinishedRun]:
     if not artifacts.is_dir():
         raise FileNotFoundError(f"no folder {artifacts}; name that of your runs with --artifacts")
     folders = [one.parent for one in artifacts.glob("*/manifest.json")]
-    found = [read_run(one) for one in folders if not one.is_symlink()]
-    return sorted(found, key=lambda run: run.manifest.get("created", ""), reverse=True)
+    found, notes = [], []
+    for folder in sorted(one for one in folders if not one.is_symlink()):
+        try:
+            found.append(read_run(folder))
+        except ValueError as error:
+            notes.append(f"Passed over: {error}")
+    newest_first = sorted(found, key=lambda run: str(run.manifest.get("created", "")), reverse=True)
+    return newest_first, notes
 
 
 def render_list(artifacts: Path, ledger: str) -> Group:
     """Return every finished run, its bars, figures and verdict, and what the ledger says."""
-    found = finished_runs(artifacts)
+    found, notes = finished_runs(artifacts)
+    below = [whole_line(one) for one in (*notes, ledger)]
     if not found:
-        return Group(whole_line(f"No finished run in {artifacts}."), whole_line(ledger))
+        return Group(whole_line(f"No finished run in {artifacts}."), *below)
     heads = ("accuracy", "return", "Sharpe")
     rows = []
     for run in found:
         figures = [cell(run.figures, HEADS[head]) for head in heads]
         rows.append((run.folder.name, run.model, run.bars, *figures, run.verdict))
     table = named_rows(("run", "model", "bars", *heads, "verdict"), rows, words=3)
-    return Group(table, whole_line(ledger))
+    return Group(table, *below)
 
 
 def render_run(run: FinishedRun) -> Group:

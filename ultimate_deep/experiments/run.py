@@ -1,7 +1,7 @@
 """A named run of the experiment: plan, confirmation, training, bundle, report."""
 
+import contextlib
 import dataclasses
-import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,6 @@ from ultimate_deep.bundles.bundle import BundleContents, bundle_writer
 from ultimate_deep.bundles.predictor import Predictor
 from ultimate_deep.evaluation.assessment import Assessment
 from ultimate_deep.evaluation.json_safe import json_safe
-from ultimate_deep.evaluation.ledger.place import check_ledger
 from ultimate_deep.evaluation.reporting.json_report import write_json_report
 from ultimate_deep.evaluation.reporting.report import write_report
 from ultimate_deep.evaluation.verdict import Verdict
@@ -31,11 +30,14 @@ from ultimate_deep.experiments.learners.learner import Planned
 from ultimate_deep.experiments.learners.registry import learner_of
 from ultimate_deep.experiments.reporting import report_data
 from ultimate_deep.experiments.runs import (
-    flat,
+    Workplace,
+    named_settings,
     new_run_folder,
     newest_unfinished,
-    point_latest,
+    resume_run,
+    resumed_config,
     start_run,
+    tidy,
 )
 from ultimate_deep.experiments.takeaway import (
     Contenders,
@@ -44,11 +46,11 @@ from ultimate_deep.experiments.takeaway import (
     figures_html,
     write_takeaway,
 )
-from ultimate_deep.experiments.trials import TrialBook, check_tried
-from ultimate_deep.machine.files import UNFINISHED, unfinished_folder
+from ultimate_deep.experiments.trials import TrialBook, check_ledgers, check_tried
+from ultimate_deep.machine.files import UNFINISHED
 from ultimate_deep.machine.places import check_places
 from ultimate_deep.market.market import Market
-from ultimate_deep.pipeline.config import ExperimentConfig, config_from_dict
+from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.forecasts import judged_heads
 from ultimate_deep.pipeline.judge import Judgement
 from ultimate_deep.pipeline.steps import Steps
@@ -166,40 +168,50 @@ def run_experiment(
 
     Raises:
         DeclinedError: `confirm` returned false.
+        FinishedError: The run to resume is finished.
         FileNotFoundError: Nothing to resume.
+        LockedError: A living process works on the run to resume.
+        TakenError: `folder` was taken by another run meanwhile.
         PlaceError: The folder of the runs cannot be written.
         ValueError: Bad bars or configuration, another run's checkpoint, or no place for the ledger.
         Interrupted: Ctrl-C or SIGTERM, after a checkpoint.
     """
-    if resume:
-        named = named_settings(config) if named is None else named
-        folder = folder or newest_unfinished(Path(config.artifacts), str(named.get("name", "")))
-        config = resumed_config(unfinished_folder(folder), named, artifacts=config.artifacts)
-        progress.message(f"resuming {folder}{UNFINISHED}")
-    check_places(artifacts=folder.parent if folder else config.artifacts)
-    check_tried(tried)
-    if net is None and tried != 1:
-        raise ValueError(
-            f"tried is of a net that was trained elsewhere, got {tried} and no net; give net=..., "
-            "or leave it out: trials of a run's own are counted by themselves"
+    given = folder
+    with contextlib.ExitStack() as held:
+        check_places(artifacts=folder.parent if folder else config.artifacts)
+        if resume:
+            named = named_settings(config) if named is None else named
+            folder = folder or newest_unfinished(Path(config.artifacts), str(named.get("name", "")))
+            place = held.enter_context(resume_run(folder))
+            config = resumed_config(place.path, named, artifacts=config.artifacts)
+            progress.message(f"resuming {folder}{UNFINISHED}")
+        check_tried(tried)
+        if net is None and tried != 1:
+            raise ValueError(
+                f"tried is of a net that was trained elsewhere, got {tried} and no net; give "
+                "net=..., or leave it out: trials of a run's own are counted by themselves"
+            )
+        folder = folder or new_run_folder(config)
+        check_ledgers(folder.parent)  # before the bars are read
+        tidy(folder.parent, progress.message)
+        prepared = prepare(config, progress, market=market, steps=steps)
+        prepared = dataclasses.replace(prepared, bars_given=market is not None)
+        for note in TrialBook.opened(folder, prepared.market, config, tried=tried).check():
+            progress.message(note)
+        planned = (
+            plan_run(prepared, progress) if net is None else plan_trained(prepared, net, tried)
         )
-    folder = folder or new_run_folder(config)
-    check_ledger()  # before the bars are read
-    prepared = prepare(config, progress, market=market, steps=steps)
-    prepared = dataclasses.replace(prepared, bars_given=market is not None)
-    for note in TrialBook.opened(folder, prepared.market, config, tried=tried).check():
-        progress.message(note)
-    planned = plan_run(prepared, progress) if net is None else plan_trained(prepared, net, tried)
-    if confirm is not None and not confirm(planned.plan):
-        raise DeclinedError
-    if not resume:
-        start_run(folder, prepared.config)
-    try:
-        return finish_run(folder, planned, progress, resume=resume)
-    except KeyboardInterrupt as stop:
-        if str(stop):
-            raise  # it says itself what was kept
-        raise Interrupted(f"stopped; {unfinished_folder(folder)} is kept", None) from stop
+        if confirm is not None and not confirm(planned.plan):
+            raise DeclinedError
+        if not resume:
+            started = start_run(folder, prepared.config, renamed=given is None)
+            place = held.enter_context(started)
+        try:
+            return finish_run(place, planned, progress, resume=resume)
+        except KeyboardInterrupt as stop:
+            if str(stop):
+                raise  # it says itself what was kept
+            raise Interrupted(f"stopped; {place.path} is kept", None) from stop
 
 
 def plan_run(prepared: Prepared, progress: Progress) -> Planned:
@@ -215,7 +227,7 @@ def plan_trained(prepared: Prepared, net: Any, tried: int) -> Planned:
 
 
 def finish_run(
-    folder: Path,
+    place: Workplace,
     planned: Planned,
     progress: Progress,
     *,
@@ -225,13 +237,13 @@ def finish_run(
     """Train, judge and write a planned run whose unfinished folder has been started.
 
     Args:
-        folder: Where the bundle appears.
+        place: Where it is made, and where the bundle appears.
         planned: What to train.
         progress: Told what happens.
         resume: Whether to go on from the newest checkpoint, where there is one.
         extras: What else the bundle holds.
     """
-    unfinished = unfinished_folder(folder)
+    folder, unfinished = place.folder, place.path
     prepared = planned.prepared
     predictor, fitted = planned.fits.fit(
         prepared, progress, checkpoints=unfinished / CHECKPOINTS, resume=resume
@@ -248,43 +260,8 @@ def finish_run(
     with progress.busy("writing model, report and manifest"):
         judged = Judged(planned, predictor, outcome, assessment, measures)
         _write(folder, judged, extras, workspace=unfinished / DRAFTS)
-    shutil.rmtree(unfinished)
-    point_latest(folder)
+    place.finish(latest=True)
     return Run(folder, prepared, outcome, assessment, planned.plan)
-
-
-def named_settings(config: ExperimentConfig) -> dict[str, Any]:
-    """Return the settings of an experiment that differ from their defaults, by dotted name."""
-    defaults = flat(ExperimentConfig().to_dict())
-    given = flat(config.to_dict())
-    return {name: value for name, value in given.items() if value != defaults.get(name)}
-
-
-def resumed_config(folder: Path, named: Mapping[str, Any], *, artifacts: str) -> ExperimentConfig:
-    """Return the configuration that a run's folder keeps, refusing what contradicts it.
-
-    Args:
-        folder: Folder of a finished or unfinished run.
-        named: Settings that must be the run's, by dotted name; others are left aside.
-        artifacts: Where the run lies now.
-
-    Raises:
-        ValueError: A field was given that differs from the run's, by name.
-    """
-    stored = config_from_dict(json.loads((folder / "config.json").read_text()))
-    before = flat(stored.to_dict())
-    now = flat(json.loads(json.dumps(dict(named))))
-    differing = [
-        f"{name} is {before[name]!r} in the run and {value!r} now"
-        for name, value in now.items()
-        if name in before and value != before[name] and name != "artifacts"
-    ]
-    if differing:
-        raise ValueError(
-            f"{folder} cannot be resumed with other settings: {'; '.join(differing)}; "
-            "leave them out, or start a new run without --resume"
-        )
-    return dataclasses.replace(stored, artifacts=artifacts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -299,6 +276,7 @@ class Judged:
 
 
 def _write(folder: Path, judged: Judged, extras: Extras, *, workspace: Path) -> None:
+    shutil.rmtree(workspace, ignore_errors=True)  # what a killed one has begun to write
     planned, outcome = judged.planned, judged.outcome
     prepared, predictor, plan = planned.prepared, judged.predictor, planned.plan
     contents = BundleContents(

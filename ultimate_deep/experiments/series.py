@@ -1,15 +1,32 @@
 """Runs that one command makes one after the other, and goes on with after an interruption."""
 
+import contextlib
 import dataclasses
-import json
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any, Self
 
-from ultimate_deep.experiments.run import named_settings, resumed_config, run_experiment
-from ultimate_deep.experiments.runs import new_run_folder
-from ultimate_deep.machine.files import unfinished_folder, write_json
+from ultimate_deep.experiments.run import run_experiment
+from ultimate_deep.experiments.runs import (
+    finished_sentence,
+    name_of,
+    named_settings,
+    new_run_folder,
+    resumed_config,
+    tidy,
+)
+from ultimate_deep.machine.files import (
+    FinishedError,
+    ForeignFileError,
+    read_json,
+    unfinished_folder,
+    write_json,
+    write_new_json,
+)
+from ultimate_deep.machine.locks import FolderLock, TakenError
 from ultimate_deep.machine.places import check_places
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.training.loop.plan import Planlike
@@ -27,12 +44,20 @@ class Series:
         configs: Configurations of the runs, in order.
         folders: Folders of the runs that have been started, by name.
         follows: Name of the run from whose weights another starts, by that one's name.
+        lock: Held until `close`, or the end of the `with` that the series was opened in.
     """
 
     file: Path
     configs: tuple[ExperimentConfig, ...]
     folders: dict[str, Path]
     follows: Mapping[str, str]
+    lock: FolderLock
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.lock.release()
 
     def run(
         self, progress: Progress, *, confirm: Callable[[Planlike], bool] | None = None
@@ -52,15 +77,22 @@ class Series:
             progress.message(f"== {number} of {len(self.configs)}: {config.name}")
             try:
                 self._run(self._following(config), progress, confirm)
-            except Exception:
-                if not any(map(_is_there, self.folders.values())):
+            except BaseException as error:
+                self.lock.release()
+                if isinstance(error, Exception) and not any(map(_is_there, self.folders.values())):
                     self.close()  # nothing to go on with
                 raise
         return [self.folders[config.name] for config in self.configs]
 
     def close(self) -> None:
         """Forget the series: what its runs were made for is there."""
+        _lock_file(self.file).unlink(missing_ok=True)
         self.file.unlink(missing_ok=True)
+        self.lock.release()
+
+    def keep_result(self, folder: Path) -> None:
+        """Note the folder of what the runs are made for, before it appears."""
+        self._keep(folder.name)
 
     def _following(self, config: ExperimentConfig) -> ExperimentConfig:
         if config.name not in self.follows:
@@ -82,17 +114,21 @@ class Series:
             resumed_config(folder, named, artifacts=config.artifacts)
             progress.message(f"{folder} is finished")
             return
-        resume = folder is not None and unfinished_folder(folder).exists()
-        if folder is None:
+        if folder is not None and unfinished_folder(folder).exists():
+            run_experiment(config, progress, confirm=confirm, resume=True, folder=folder)
+            return
+        while True:
             folder = self.folders[config.name] = new_run_folder(config)
             self._keep()
-        run_experiment(config, progress, confirm=confirm, resume=resume, folder=folder)
+            try:
+                run_experiment(config, progress, confirm=confirm, folder=folder)
+                return
+            except TakenError:  # by a run that was planned at the same time
+                progress.message(f"{folder} was taken meanwhile: another name is chosen")
 
-    def _keep(self) -> None:
-        self.file.parent.mkdir(parents=True, exist_ok=True)
+    def _keep(self, result: str = "") -> None:
         names = [config.name for config in self.configs]
-        folders = {name: folder.name for name, folder in self.folders.items()}
-        write_json(self.file, {"runs": names, "folders": folders})
+        write_json(self.file, _kept(names, self.folders, result))
 
 
 def _is_there(folder: Path) -> bool:
@@ -118,7 +154,9 @@ def open_series(
         resume: Whether to go on with the series of that name; the names must be those it has.
 
     Raises:
+        FinishedError: What the runs were made for is finished.
         FileNotFoundError: Nothing to resume.
+        LockedError: A living process makes these runs.
         ValueError: A name twice, or other runs than the series is of.
     """
     check_places(artifacts=artifacts)
@@ -126,19 +164,65 @@ def open_series(
     if twice := sorted({one for one in names if names.count(one) > 1}):
         raise ValueError(f"{', '.join(twice)} is named twice; give each member once")
     if not resume:
-        stem = new_run_folder(dataclasses.replace(configs[0], name=name))
-        return Series(stem.with_name(stem.name + SUFFIX), tuple(configs), {}, follows)
-    found = list(Path(artifacts).glob(f"{name}-*{SUFFIX}"))
+        file = _new_file(dataclasses.replace(configs[0], name=name), names)
+        lock = FolderLock.taken(file.parent, file=_lock_file(file).name, what=file)
+        return Series(file, tuple(configs), {}, follows, lock)
+    file, kept = _newest(Path(artifacts), name)
+    lock = FolderLock.taken(file.parent, file=_lock_file(file).name, what=file)
+    try:
+        if kept["runs"] != names:
+            raise ValueError(
+                f"{file} is of {', '.join(kept['runs'])}, got {', '.join(names)}; name the same "
+                "members, or start anew without --resume"
+            )
+        folders = {one: file.parent / folder for one, folder in kept["folders"].items()}
+        series = Series(file, tuple(configs), folders, follows, lock)
+        if (made := kept.get("result")) and (file.parent / made).is_dir():
+            tidy(file.parent)
+            series.close()
+            raise FinishedError(finished_sentence(file.parent / made))
+    except BaseException:
+        lock.release()
+        raise
+    return series
+
+
+def _new_file(config: ExperimentConfig, names: Sequence[str]) -> Path:
+    """Make the file of a series appear; two that start in one second have one each."""
+    stem = new_run_folder(config)
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(1):
+        told = f"-{number}" if number > 1 else ""
+        file = stem.with_name(f"{stem.name}{told}{SUFFIX}")
+        with contextlib.suppress(FileExistsError):
+            write_new_json(file, _kept(names, {}))
+            break
+    return file
+
+
+def _kept(names: Sequence[str], folders: Mapping[str, Path], result: str = "") -> dict[str, Any]:
+    """Return what the file of a series says."""
+    placed = {name: folder.name for name, folder in folders.items()}
+    return {"runs": list(names), "folders": placed, "result": result}
+
+
+def _lock_file(file: Path) -> Path:
+    return file.with_name(f".{file.name}.lock")
+
+
+def _newest(artifacts: Path, name: str) -> tuple[Path, dict[str, Any]]:
+    """Return the newest series of that very name, and what its file says."""
+    found: list[tuple[int, Path, dict[str, Any]]] = []
+    for file in artifacts.glob(f"*{SUFFIX}"):
+        try:
+            kept = read_json(file)
+            if name_of(file.name.removesuffix(SUFFIX)) == name and {"runs", "folders"} <= {*kept}:
+                found.append((file.stat().st_mtime_ns, file, kept))
+        except (OSError, ForeignFileError, TypeError):
+            continue  # another program's file, or one that was only begun
     if not found:
         raise FileNotFoundError(
             f"nothing to resume: no {name}-*{SUFFIX} in {artifacts}; start without --resume"
         )
-    file = max(found, key=lambda path: path.stat().st_mtime_ns)
-    kept = json.loads(file.read_text())
-    if kept["runs"] != names:
-        raise ValueError(
-            f"{file} is of {', '.join(kept['runs'])}, got {', '.join(names)}; name the same "
-            "members, or start anew without --resume"
-        )
-    folders = {one: file.parent / folder for one, folder in kept["folders"].items()}
-    return Series(file, tuple(configs), folders, follows)
+    _, file, kept = max(found, key=lambda one: one[:2])
+    return file, kept

@@ -18,18 +18,19 @@ from ultimate_deep.bundles.predictor import Predictor
 from ultimate_deep.evaluation.ledger.identity import DataIdentity
 from ultimate_deep.evaluation.ledger.known import KnownLedgers
 from ultimate_deep.evaluation.ledger.ledger import LedgerHead, TrialLedger
+from ultimate_deep.evaluation.ledger.place import check_ledger
 from ultimate_deep.evaluation.ledger.trial import Kind, Trial, TrialCount
 from ultimate_deep.evaluation.ledger.union import LedgerUnion
 from ultimate_deep.evaluation.significance.effective_trials import effective_trials_by_correlation
+from ultimate_deep.machine.files import ForeignFileError, NoJsonError, read_json
 from ultimate_deep.machine.home import home_file
-from ultimate_deep.machine.places import LEDGER_FILE
+from ultimate_deep.machine.places import KNOWN_FOLDER, LEDGER_FILE
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.calibration import ThresholdChoice
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.judge import Judgement
 from ultimate_deep.training.result import FitResult
 
-KNOWN_FOLDER = "ledgers"
 _WITNESSES = ("metrics.json", "walk_forward.json")  # of runs
 _NOT_THE_TRIAL = ("name", "artifacts", "data", "baselines", "tables", "plugins")
 
@@ -154,7 +155,11 @@ class TrialBook:
             if one.head not in heads
         ]
         for path in _witnesses(self.folders):
-            head = _head_in(path)
+            try:
+                head = _head_in(path)
+            except ForeignFileError as error:
+                notes.append(f"{error}; it is passed over, as no run has written it")
+                continue
             if head is not None and head not in heads:
                 notes.append(
                     f"no ledger holds the trials of {path.parent.name}: its ledger was deleted "
@@ -233,6 +238,20 @@ def open_ledgers(folders: Sequence[Path] = ()) -> LedgerUnion:
     return LedgerUnion(own, beside, known.all())
 
 
+def check_ledgers(artifacts: str | Path) -> None:
+    """Refuse ledgers that cannot be read or written, before the bars are read.
+
+    Args:
+        artifacts: Folder of the runs; a ledger in it is counted too.
+
+    Raises:
+        HomeError: The user's folder cannot be written.
+        LedgerError: A file is no ledger.
+    """
+    check_ledger()
+    open_ledgers([Path(artifacts)]).close()
+
+
 def _artifacts(runs: Sequence[Path]) -> tuple[Path, ...]:
     """Return the folders that runs lie in, each once; a link's own, and that of its target."""
     found = (one for run in runs for one in (run.parent.resolve(), run.resolve().parent))
@@ -246,11 +265,19 @@ def _witnesses(folders: Sequence[Path]) -> list[Path]:
 
 
 def _head_in(path: Path) -> LedgerHead | None:
-    """Return where the ledger stood for a run; None for another program's file of that name."""
+    """Return where the ledger stood for a run; None for another program's file of that name.
+
+    Raises:
+        ForeignFileError: It is no regular file, cannot be read, or is nested too deeply.
+    """
     try:
-        head = json.loads(path.read_text())["ledger"]
+        head = read_json(path)["ledger"]
         return LedgerHead(int(head["trials"]), str(head["hash"]))
-    except (ValueError, TypeError, KeyError):
+    except NoJsonError:
+        return None
+    except ForeignFileError:
+        raise
+    except (FileNotFoundError, ValueError, TypeError, KeyError, OverflowError):
         return None
 
 

@@ -1,25 +1,52 @@
 """Files and folders that appear whole or not at all."""
 
 import contextlib
+import hashlib
+import itertools
 import json
 import os
 import shutil
-import threading
+import socket
+import stat
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 UNFINISHED = ".unfinished"
+LOCK_FILE = ".ultimate-deep.lock"  # in an unfinished folder; see `machine.locks`
 _DRAFT = ".part"
+_NUMBERS = itertools.count(1)
+# Less than the smallest bundle.
+_TRIED_BYTES = 256 << 10
+# No JSON file of ours comes near it.
+_LONGEST_JSON = 64 << 20
+
+
+class FinishedError(FileNotFoundError):
+    """Nothing is left to go on with: the folder is finished."""
+
+
+class ForeignFileError(ValueError):
+    """A file that cannot be one of ours."""
+
+
+class NoJsonError(ForeignFileError):
+    """A file of something else than JSON."""
+
+
+def draft_tag() -> str:
+    """Return a name that no other process, thread or call gives: machine, process and number."""
+    host = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+    return f"{host}-{os.getpid()}-{next(_NUMBERS)}"
 
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Give a draft to write, which becomes `path` at the end or leaves nothing.
 
-    The draft is hidden, lies beside `path` (a rename does not cross file systems) and is named
-    after process and thread, so that two which write the same file at once do not mix; the last
-    one wins.
+    The draft is hidden, lies beside `path` (a rename does not cross file systems) and has a name
+    of its own, so that two which write the same file at once do not mix; the last one wins.
 
     Args:
         path: Replaced as a whole where it exists; the new file may be read by whom the old one
@@ -33,7 +60,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         IsADirectoryError: `path` is a folder.
     """
     check_file(path)
-    draft = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}{_DRAFT}")
+    draft = path.with_name(f".{path.name}.{draft_tag()}{_DRAFT}")
     try:
         yield draft
         if path.is_file() and not path.is_symlink():
@@ -85,6 +112,58 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(values, indent=2, allow_nan=False) + "\n")
 
 
+def write_new_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write strict JSON into a file that is not there yet, whole or not at all.
+
+    Raises:
+        FileExistsError: It is there.
+    """
+    draft = path.with_name(f".{path.name}.{draft_tag()}{_DRAFT}")
+    try:
+        write_json(draft, values)
+        os.link(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def read_json(path: Path) -> Any:
+    """Return what a JSON file says that anybody may have put there.
+
+    Raises:
+        ForeignFileError: It is no regular file (a pipe is not waited for) or cannot be read.
+        NoJsonError: It holds something else.
+        FileNotFoundError: It is not there.
+    """
+    try:
+        return json.loads(_read_regular(path))
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ForeignFileError(f"{path} cannot be read ({error.strerror})") from error
+    except RecursionError as error:
+        raise ForeignFileError(f"{path} is nested too deeply to be read") from error
+    except ForeignFileError:
+        raise
+    except ValueError as error:  # undecodable bytes and bad JSON alike
+        raise NoJsonError(f"{path} holds no JSON ({error})") from error
+
+
+def _read_regular(path: Path) -> bytes:
+    # Not blocking: opening a pipe would wait for whoever writes into it.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            what = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file"
+            raise ForeignFileError(f"{path} is {what}")
+        if found.st_size > _LONGEST_JSON:
+            raise ForeignFileError(f"{path} is too large, {found.st_size:,} bytes")
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
+
+
 def unfinished_folder(folder: Path) -> Path:
     """Return where a run keeps its checkpoints until it is finished."""
     return folder.with_name(folder.name + UNFINISHED)
@@ -100,6 +179,17 @@ def finish_folder(folder: Path, draft: Path | None = None) -> None:
     draft = draft or unfinished_folder(folder)
     remove_drafts(draft)
     os.replace(draft, folder)
+    (folder / LOCK_FILE).unlink(missing_ok=True)
+
+
+def remove_folder(folder: Path) -> None:
+    """Make a folder disappear at once, then delete what was in it.
+
+    A process that is killed meanwhile leaves nothing under the folder's name.
+    """
+    gone = folder.with_name(f".{draft_tag()}.removed")
+    os.replace(folder, gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -123,3 +213,18 @@ def whole_folder(folder: Path, draft: Path | None = None) -> Iterator[Path]:
         finish_folder(folder, draft)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def try_writing(folder: Path) -> None:
+    """Write a little into a folder and take it back, through to the disk.
+
+    A folder may refuse what its mode allows (read-only mounts), and take a file but not what is in
+    it (full disks and quotas).
+
+    Raises:
+        OSError: Nothing can be written.
+    """
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(b"\0" * _TRIED_BYTES)
+        file.flush()
+        os.fsync(file.fileno())

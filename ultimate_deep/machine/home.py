@@ -1,10 +1,11 @@
 """The user's own folder: what belongs to no single run, and is found from wherever one stands."""
 
 import os
-import tempfile
 from pathlib import Path
 
 from platformdirs import user_data_path
+
+from ultimate_deep.machine.files import try_writing
 
 HOME_VARIABLE = "ULTIMATE_DEEP_HOME"
 _NAME = "ultimate-deep"
@@ -43,9 +44,8 @@ def home_file(name: str) -> Path:
     folder = home_folder()
     path = folder / name
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass  # a folder may refuse what its mode allows: read-only mounts, full quotas
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try_writing(path.parent)
         if path.exists():
             with path.open("ab"):
                 pass

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
+
+from ultimate_deep.machine.files import try_writing
 
 # The user's ledger of trials, in the user's own folder.
 LEDGER_FILE = "ledger.sqlite"
+# Remembers ledgers elsewhere, in the user's own folder too.
+KNOWN_FOLDER = "ledgers"
 # A run's folder adds its time to the name, and file systems end names at 255 bytes.
 _LONGEST = 200
 _NOT_IN_NAMES = frozenset('/\\.*?[]<>:|"')
@@ -85,7 +88,7 @@ def _check_folder(folder: Path, named: str) -> None:
         what = "it is a file" if nearest == folder else f"{nearest} is a file"
         raise PlaceError(f"{named} must be a folder, got {folder}, and {what}; {remedy}")
     try:
-        _try_writing(nearest)
+        try_writing(nearest)
     except OSError as error:
         raise PlaceError(
             f"{named} must be a folder that can be written, got {folder}, and nothing can be "
@@ -103,15 +106,9 @@ def _check_file(path: Path) -> None:
             f"output must be in a folder that exists, got {path}; create {path.parent}, or {remedy}"
         )
     try:
-        _try_writing(path.parent)
+        try_writing(path.parent)
     except OSError as error:
         raise PlaceError(
             f"output must be in a folder that can be written, got {path}, and nothing can be "
             f"written into {path.parent} ({error.strerror}); {remedy}"
         ) from error
-
-
-def _try_writing(folder: Path) -> None:
-    # A folder may refuse what its mode allows: read-only mounts, full quotas.
-    with tempfile.TemporaryFile(dir=folder):
-        pass

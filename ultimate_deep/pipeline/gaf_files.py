@@ -18,12 +18,18 @@ import numpy as np
 
 from ultimate_deep.features.gaf import gaf_images, gaf_numbers
 from ultimate_deep.machine.files import (
+    LOCK_FILE,
+    FinishedError,
+    ForeignFileError,
     finish_folder,
+    read_json,
     remove_drafts,
     unfinished_folder,
     whole_file,
     write_json,
 )
+from ultimate_deep.machine.litter import remove_litter
+from ultimate_deep.machine.locks import FolderLock, claim_folder
 from ultimate_deep.market.config import LabelSpec
 from ultimate_deep.market.labels import make_labels
 from ultimate_deep.market.market import Market
@@ -36,6 +42,7 @@ BLOCK_ROWS = 512
 NOTED_BLOCKS = 16
 _SCHEMA = "ultimate-deep-gaf-1"
 _PROGRESS = "progress.json"
+_METADATA = "metadata.json"
 
 Report = Callable[[int, int], None]
 
@@ -157,16 +164,31 @@ def write_gaf_files(
 
     Raises:
         FileExistsError: The folder exists, or unfinished files do and `resume` is off.
+        FinishedError: With `resume`, the folder holds these very pictures already.
         FileNotFoundError: There is nothing to resume.
+        LockedError: A living process writes these files.
         ValueError: Too few bars, too little space, or unfinished files of other bars or settings.
         KeyboardInterrupt: Interrupted; says how far it came.
     """
     folder = Path(config.output)
     plan = plan_gaf_files(market, label, config)
+    remove_litter(folder.parent)
     draft = _open_draft(folder, _identity(market, label, config), plan, resume=resume)
+    with draft.lock:
+        _write_draft(draft, plan, market, config, report)
+        finish_folder(folder)
+        (folder / _PROGRESS).unlink()
+    return folder
+
+
+def _write_draft(
+    draft: "_Draft", plan: GafPlan, market: Market, config: GafFilesConfig, report: Report | None
+) -> None:
+    """Write all files of the folder into its draft."""
     for part, rows in plan.parts.items():
         _allocate(draft.path / f"{part}_images.npy", (len(rows), *plan.image_shape))
-        _save(draft.path / f"{part}_labels.npy", rows.labels.astype(np.float32)[:, None])
+        with whole_file(draft.path / f"{part}_labels.npy") as path, path.open("wb") as file:
+            np.save(file, rows.labels.astype(np.float32)[:, None])
     try:
         for part in PARTS:
             _fill(draft, part, plan, market, config, report)
@@ -174,10 +196,7 @@ def write_gaf_files(
         raise KeyboardInterrupt(
             f"stopped; {draft.path} keeps {sum(draft.done.values()):,} of {plan.rows:,} pictures"
         ) from None
-    write_json(draft.path / "metadata.json", _metadata(plan, market, draft.identity))
-    finish_folder(folder)
-    (folder / _PROGRESS).unlink()
-    return folder
+    write_json(draft.path / _METADATA, _metadata(plan, market, draft.identity))
 
 
 @dataclass(frozen=True)
@@ -187,6 +206,7 @@ class _Draft:
     path: Path
     identity: dict[str, Any]
     done: dict[str, int]
+    lock: FolderLock
 
     def note(self) -> None:
         write_json(self.path / _PROGRESS, {"identity": self.identity, "done": self.done})
@@ -227,6 +247,11 @@ def _identity(market: Market, label: LabelSpec, config: GafFilesConfig) -> dict[
 def _open_draft(folder: Path, identity: dict[str, Any], plan: GafPlan, *, resume: bool) -> _Draft:
     """Make or find the unfinished folder."""
     path = unfinished_folder(folder)
+    if _is_finished(folder, identity):
+        for left in (LOCK_FILE, _PROGRESS):  # by a kill after the folder had appeared
+            (folder / left).unlink(missing_ok=True)
+        if resume:
+            raise FinishedError(f"{folder} is finished: there is nothing to resume")
     if folder.exists():
         raise FileExistsError(
             f"{folder} exists and is never overwritten; name another --output, or move it away"
@@ -237,26 +262,44 @@ def _open_draft(folder: Path, identity: dict[str, Any], plan: GafPlan, *, resume
                 f"{path} holds unfinished pictures; go on with --resume, or delete it"
             )
         _check_space(path.parent, plan.bytes)
-        path.mkdir(parents=True)
-        draft = _Draft(path, identity, dict.fromkeys(PARTS, 0))
-        draft.note()
-        return draft
+        done = dict.fromkeys(PARTS, 0)
+        noted = {"identity": identity, "done": done}
+        lock = claim_folder(folder, lambda start: write_json(start / _PROGRESS, noted))
+        return _Draft(path, identity, done, lock)
     if not (path / _PROGRESS).is_file():
         raise FileNotFoundError(
             f"nothing to resume: no {path / _PROGRESS}; start without --resume, after "
             "deleting what else lies there"
         )
+    lock = FolderLock.taken(path)
+    try:
+        return _Draft(path, identity, _done(path, identity, plan), lock)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _is_finished(folder: Path, identity: dict[str, Any]) -> bool:
+    """Return whether a folder holds the whole pictures of these bars and settings."""
+    try:
+        told = read_json(folder / _METADATA)
+    except (OSError, ForeignFileError):
+        return False
+    return isinstance(told, dict) and all(told.get(key) == identity[key] for key in identity)
+
+
+def _done(path: Path, identity: dict[str, Any], plan: GafPlan) -> dict[str, int]:
+    """Return the rows of each part that an unfinished folder holds safely."""
     remove_drafts(path)
     noted = json.loads((path / _PROGRESS).read_text())
-    differing = [key for key in identity if noted["identity"].get(key) != identity[key]]
-    if differing:
+    if differing := [key for key in identity if noted["identity"].get(key) != identity[key]]:
         raise ValueError(
             f"{path} was begun with other {', '.join(differing)}; resume with the bars "
             "and settings it was begun with, or delete it"
         )
     there = sum(file.stat().st_blocks * 512 for file in path.glob("*_images.npy"))
     _check_space(path, plan.bytes - there)
-    return _Draft(path, identity, dict(noted["done"]))
+    return dict(noted["done"])
 
 
 def _check_space(folder: Path, needed: int) -> None:
@@ -288,11 +331,6 @@ def _allocate(path: Path, shape: tuple[int, ...]) -> None:
                 raise ValueError(
                     f"the disk has no room for {path}; make room and go on with --resume"
                 ) from error
-
-
-def _save(path: Path, values: np.ndarray) -> None:
-    with whole_file(path) as draft, draft.open("wb") as file:
-        np.save(file, values)
 
 
 def _fill(

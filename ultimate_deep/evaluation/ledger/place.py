@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from ultimate_deep.evaluation.ledger.ledger import TrialLedger
+from ultimate_deep.evaluation.ledger.storage import opened, transaction
 from ultimate_deep.machine.home import home_file, home_folder, shown_path
-from ultimate_deep.machine.places import LEDGER_FILE
+from ultimate_deep.machine.places import KNOWN_FOLDER, LEDGER_FILE
 
 
 def ledger_path() -> Path:
@@ -36,5 +37,9 @@ def check_ledger() -> None:
         LedgerError: The file is no ledger.
     """
     path = home_file(LEDGER_FILE)
+    if (path.parent / KNOWN_FOLDER).exists():
+        home_file(f"{KNOWN_FOLDER}/{LEDGER_FILE}")
     if path.is_file():
         TrialLedger(path).head()
+        with opened(path) as connection, transaction(connection, "IMMEDIATE"):
+            pass  # a file may be read where it cannot be written

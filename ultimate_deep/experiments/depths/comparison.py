@@ -4,6 +4,7 @@ A cell is one model on one data set with one seed. Each finished cell is a file 
 a comparison which was stopped goes on where it was.
 """
 
+import contextlib
 import dataclasses
 import json
 import time
@@ -18,13 +19,17 @@ from ultimate_deep.experiments.depths.cells import Cell, entries, run_cell
 from ultimate_deep.experiments.depths.config import ComparisonConfig, data_sets
 from ultimate_deep.experiments.experiment import Prepared, prepare
 from ultimate_deep.experiments.runs import (
+    MARKS,
+    Workplace,
     new_run_folder,
     newest_unfinished,
     refuse_other_settings,
+    resume_run,
     start_run,
+    tidy,
 )
-from ultimate_deep.experiments.trials import TrialBook
-from ultimate_deep.machine.files import finish_folder, remove_drafts, unfinished_folder, write_json
+from ultimate_deep.experiments.trials import TrialBook, check_ledgers
+from ultimate_deep.machine.files import finish_folder, remove_drafts, write_json
 from ultimate_deep.machine.places import check_places
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.training.loop.interrupts import Interrupted
@@ -32,7 +37,7 @@ from ultimate_deep.training.loop.plan import duration_sentence
 from ultimate_deep.training.progress import Progress
 
 CELLS = "cells"
-COMPARISON_FILE = "comparison.json"
+COMPARISON_FILE = MARKS["comparison"]
 # What a compiled net costs beside its budget: building it, trial steps, judging.
 OVERHEAD_SECONDS = 15.0
 
@@ -42,16 +47,21 @@ class Compared:
     """A comparison whose cells are all finished.
 
     Args:
-        folder: Where it will be.
+        place: Where it is made, and where it will be; locked until `finish`.
         config: Configuration of the experiment.
         comparison: What was compared.
         cells: One row for each cell.
     """
 
-    folder: Path
+    place: Workplace
     config: ExperimentConfig
     comparison: ComparisonConfig
     cells: pd.DataFrame
+
+    @property
+    def folder(self) -> Path:
+        """Where it will be."""
+        return self.place.folder
 
 
 def compare(
@@ -72,44 +82,58 @@ def compare(
 
     Raises:
         FileNotFoundError: Nothing to resume.
+        LockedError: A living process works on the comparison to resume.
         ValueError: Bad bars or configuration, or other settings than those of the resumed run.
         Interrupted: Ctrl-C or SIGTERM; the finished cells are kept.
     """
     check_places(artifacts=config.artifacts)
+    check_ledgers(config.artifacts)  # before the bars are read
     sets, models = data_sets(config, comparison.bars), entries(comparison)
-    if resume:
-        folder = newest_unfinished(Path(config.artifacts), config.name, what="comparison")
-        _check_same(unfinished_folder(folder), config, comparison)
-    else:
-        folder = new_run_folder(config)
-        start_run(folder, config)
-        stored = {"comparison": dataclasses.asdict(comparison)}
-        write_json(unfinished_folder(folder) / COMPARISON_FILE, stored)
     cells = [
         Cell(entry=entry, data=data, seed=config.seed + number)
         for number in range(comparison.seeds)
         for data in sets
         for entry in models
     ]
-    where = unfinished_folder(folder) / CELLS
-    where.mkdir(exist_ok=True)
+    tidy(Path(config.artifacts))
+    with contextlib.ExitStack() as held:
+        place = held.enter_context(_opened(config, comparison, resume=resume))
+        where = place.path / CELLS
+        where.mkdir(exist_ok=True)
+        try:
+            _run_cells(cells, where, config, comparison, progress)
+        except KeyboardInterrupt as stop:
+            done = sum((where / cell.file_name).exists() for cell in cells)
+            raise Interrupted(
+                f"stopped; {done} of {len(cells)} cells are finished and kept in {where}; "
+                "the same command goes on with the others",
+                where,
+            ) from stop
+        rows = [json.loads((where / cell.file_name).read_text()) for cell in cells]
+        held.pop_all()  # `finish` lets go of the folder
+    return Compared(place=place, config=config, comparison=comparison, cells=pd.DataFrame(rows))
+
+
+def _opened(config: ExperimentConfig, comparison: ComparisonConfig, *, resume: bool) -> Workplace:
+    """Return the folder of a new comparison, or of the newest unfinished one."""
+    if not resume:
+        stored = {"comparison": dataclasses.asdict(comparison)}
+        return start_run(new_run_folder(config), config, {COMPARISON_FILE: stored})
+    folder = newest_unfinished(Path(config.artifacts), config.name, what="comparison")
+    place = resume_run(folder)
     try:
-        _run_cells(cells, where, config, comparison, progress)
-    except KeyboardInterrupt as stop:
-        done = sum((where / cell.file_name).exists() for cell in cells)
-        raise Interrupted(
-            f"stopped; {done} of {len(cells)} cells are finished and kept in {where}; "
-            "the same command goes on with the others",
-            where,
-        ) from stop
-    rows = [json.loads((where / cell.file_name).read_text()) for cell in cells]
-    return Compared(folder=folder, config=config, comparison=comparison, cells=pd.DataFrame(rows))
+        _check_same(place.path, config, comparison)
+    except BaseException:
+        place.lock.release()
+        raise
+    return place
 
 
 def finish(compared: Compared) -> None:
     """Make the finished folder appear, complete."""
-    remove_drafts(unfinished_folder(compared.folder) / CELLS)
+    remove_drafts(compared.place.path / CELLS)
     finish_folder(compared.folder)
+    compared.place.lock.release()
 
 
 def _run_cells(

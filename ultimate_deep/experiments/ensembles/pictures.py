@@ -78,17 +78,18 @@ def run_picture_ensemble(
             f"which reads {kind}; use e.g. --model.name gaf_cnn"
         )
     name = f"{config.name}_ensemble"
-    series = open_series(name, config.artifacts, member_configs(config), resume=resume)
-    folders = series.run(progress, confirm=confirm)
-    progress.message("== the ensemble")
     average = EnsembleConfig(name=name, artifacts=config.artifacts, method="average")
-    ensemble = run_ensemble(
-        folders[:-1],
-        average,
-        progress,
-        tables=lambda outcome: {TABLE_FILE: _table(folders, outcome)},
-    )
-    series.close()
+    with open_series(name, config.artifacts, member_configs(config), resume=resume) as series:
+        folders = series.run(progress, confirm=confirm)
+        progress.message("== the ensemble")
+        ensemble = run_ensemble(
+            folders[:-1],
+            average,
+            progress,
+            tables=lambda outcome: {TABLE_FILE: _table(folders, outcome)},
+            named=series.keep_result,
+        )
+        series.close()
     return PictureEnsemble(tuple(folders), ensemble, pd.read_csv(ensemble.folder / TABLE_FILE))
 
 

@@ -42,9 +42,9 @@ from ultimate_deep.experiments.finished import named_rows
 from ultimate_deep.experiments.judging.assessing import assess_outcome
 from ultimate_deep.experiments.reporting import report_data
 from ultimate_deep.experiments.run import Run, run_metrics
-from ultimate_deep.experiments.runs import new_run_folder, point_latest
-from ultimate_deep.experiments.trials import TrialBook
-from ultimate_deep.machine.files import whole_folder, write_json
+from ultimate_deep.experiments.runs import RESULT, Workplace, result_place, tidy
+from ultimate_deep.experiments.trials import TrialBook, check_ledgers
+from ultimate_deep.machine.files import write_json
 from ultimate_deep.machine.places import check_places
 from ultimate_deep.machine.screen import Fitting
 from ultimate_deep.pipeline.calibration import log_loss_of_logits
@@ -86,6 +86,7 @@ def run_ensemble(
     progress: Progress,
     *,
     tables: Callable[[Outcome], Mapping[str, pd.DataFrame]] = lambda outcome: {},
+    named: Callable[[Path], None] = lambda folder: None,
 ) -> Run:
     """Combine finished bundles into a new folder of `config.artifacts`.
 
@@ -99,35 +100,53 @@ def run_ensemble(
         config: How they are combined.
         progress: Told what happens.
         tables: What else the folder holds as CSV files, by name.
+        named: Told the folder, before it appears.
 
     Raises:
         BundleError: A folder is no sound bundle.
         EnsembleError: Members that do not fit each other.
     """
     check_places(artifacts=config.artifacts)
+    check_ledgers(config.artifacts)  # before the members are loaded
+    tidy(Path(config.artifacts), progress.message)
     started = time.monotonic()
     bundles = _load_each_once(folders)
     members = open_members(bundles, progress, fewest=config.fewest)
     combiner = fit_combiner(members, config, progress)
     prepared = _prepared(members, combiner, config)
-    folder = new_run_folder(prepared.config)
-    folder.parent.mkdir(parents=True, exist_ok=True)
     predictor = EnsemblePredictor(combiner, bundles)
+    with result_place(prepared.config) as place:
+        named(place.folder)
+        return _judge_and_write(place, members, prepared, predictor, progress, started, tables)
+
+
+def _judge_and_write(
+    place: Workplace,
+    members: Members,
+    prepared: Prepared,
+    predictor: EnsemblePredictor,
+    progress: Progress,
+    started: float,
+    tables: Callable[[Outcome], Mapping[str, pd.DataFrame]],
+) -> Run:
+    """Calibrate, judge and report the ensemble, and make its folder appear."""
+    folder, config, combiner = place.folder, prepared.config, predictor.combiner
     book = TrialBook.opened(
         folder, members.market, prepared.config,
-        others=[bundle.folder for bundle in bundles.values()],
+        others=[bundle.folder for bundle in members.bundles.values()],
     )  # fmt: skip
     fitted = _fitted(members, combiner, time.monotonic() - started)
     outcome = evaluate(prepared, predictor, fitted, progress, book=book)
     with progress.busy("assessing: chance, trials, costs, delay, regimes, random entry"):
         assessment = assess_outcome(prepared, outcome)
     parts = {name: len(prepared.part(name)) for name in ("train", "validation", "test")}
-    plan = EnsemblePlan(model=config.name, members=members.names, method=config.method, rows=parts)
+    method = str(config.model.options["method"])
+    plan = EnsemblePlan(model=config.name, members=members.names, method=method, rows=parts)
     run = Run(folder, prepared, outcome, assessment, plan)
     with progress.busy("writing members, combiner, report and manifest"):
         witness = {"ledger": dataclasses.asdict(book.head())}
-        _write(run, members, predictor, witness, tables(outcome))
-    point_latest(folder)
+        _write(place, run, members, predictor, witness, tables(outcome))
+    place.finish(place.path / RESULT, latest=True)
     return run
 
 
@@ -216,6 +235,7 @@ def _fitted(members: Members, combiner: Combiner, seconds: float) -> FitResult:
 
 
 def _write(
+    place: Workplace,
     run: Run,
     members: Members,
     predictor: EnsemblePredictor,
@@ -229,22 +249,23 @@ def _write(
     metrics = run_metrics(prepared, outcome, run.plan)
     metrics |= witness | {"members": json_safe(table.to_dict(orient="records"))}
     report = _report(run, predictor, table)
-    with whole_folder(run.folder) as draft:
-        predictor.save(draft)
-        _write_calibration(draft / CALIBRATION_FILE, outcome)
-        for name, one in {MEMBERS_FILE: table, **tables}.items():
-            one.to_csv(draft / name, index=False)
-        write_json(draft / files.CONFIG_FILE, json_safe(prepared.config.to_dict()))
-        write_json(draft / files.METRICS_FILE, json_safe(metrics))
-        write_report(draft / "report.html", report)
-        write_json_report(draft / "report.json", report)
-        write_manifest(
-            draft,
-            feature_names=predictor.feature_names,
-            horizons=predictor.horizons,
-            data_fingerprint=members.market.fingerprint(),
-            kind=predictor.kind,
-        )
+    draft = place.path / RESULT
+    draft.mkdir()
+    predictor.save(draft)
+    _write_calibration(draft / CALIBRATION_FILE, outcome)
+    for name, one in {MEMBERS_FILE: table, **tables}.items():
+        one.to_csv(draft / name, index=False)
+    write_json(draft / files.CONFIG_FILE, json_safe(prepared.config.to_dict()))
+    write_json(draft / files.METRICS_FILE, json_safe(metrics))
+    write_report(draft / "report.html", report)
+    write_json_report(draft / "report.json", report)
+    write_manifest(
+        draft,
+        feature_names=predictor.feature_names,
+        horizons=predictor.horizons,
+        data_fingerprint=members.market.fingerprint(),
+        kind=predictor.kind,
+    )
 
 
 def _report(run: Run, predictor: EnsemblePredictor, table: pd.DataFrame) -> ReportData:

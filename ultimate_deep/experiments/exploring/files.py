@@ -17,8 +17,8 @@ from ultimate_deep.experiments.exploring.summary import (
     sentence,
     sorted_features,
 )
-from ultimate_deep.experiments.runs import new_run_folder
-from ultimate_deep.machine.files import whole_folder, write_json, write_text
+from ultimate_deep.experiments.runs import RESULT, result_place, tidy
+from ultimate_deep.machine.files import write_json, write_text
 from ultimate_deep.pipeline.config import ExperimentConfig
 
 
@@ -28,13 +28,16 @@ def write_exploration(explored: Exploration) -> Path:
     `artifacts/latest` stays where it is: it names a model.
     """
     config = explored.config
-    folder = new_run_folder(ExperimentConfig(name=config.name, artifacts=config.artifacts))
-    with whole_folder(folder) as draft:
-        _write_files(draft, explored)
-    return folder
+    tidy(Path(config.artifacts))
+    with result_place(ExperimentConfig(name=config.name, artifacts=config.artifacts)) as place:
+        draft = place.path / RESULT
+        draft.mkdir()
+        _write_files(draft, explored, place.folder.name)
+        place.finish(draft)
+    return place.folder
 
 
-def _write_files(folder: Path, explored: Exploration) -> None:
+def _write_files(folder: Path, explored: Exploration, name: str) -> None:
     write_page(folder / "report.html", render_exploration(explored))
     sorted_features(explored).to_csv(folder / "features.csv", index=False)
     scores = explored.scores
@@ -48,7 +51,7 @@ def _write_files(folder: Path, explored: Exploration) -> None:
     write_json(folder / "limits.json", explored.limits.to_dict())
     write_json(folder / "config.json", json_safe(explored.config.to_dict()))
     lines = [
-        f"# Features kept by {folder.name.removesuffix('.unfinished')}"
+        f"# Features kept by {name}"
         f"{on_simulated(explored)}: constant, duplicate and collinear ones are left out.",
         "features:",
         "  names:",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from ultimate_deep.evaluation.leaks.findings import LeakReport
 from ultimate_deep.evaluation.reporting.leaks_page import write_leak_page
 from ultimate_deep.experiments.leaks.asked import SurrogateConfig, refuse_existing
 from ultimate_deep.experiments.leaks.pipeline import detect_in_experiment
-from ultimate_deep.machine.files import whole_folder, write_json
+from ultimate_deep.machine.files import draft_tag, whole_folder, write_json
 from ultimate_deep.market.config import DataConfig
 from ultimate_deep.market.market import load_market
 from ultimate_deep.pipeline.steps import Steps
@@ -76,7 +75,7 @@ def write_leaks(report: LeakReport, folder: Path) -> Path:
     """
     refuse_existing(folder)
     # Not `<folder>.unfinished`, which a killed process would leave in the way of the next.
-    with whole_folder(folder, folder.with_name(f".{folder.name}-{os.getpid()}.draft")) as draft:
+    with whole_folder(folder, folder.with_name(f".{folder.name}-{draft_tag()}.draft")) as draft:
         write_json(draft / JSON_FILE, report.to_dict())
         write_leak_page(draft / PAGE_FILE, report)
     return folder

@@ -1,5 +1,6 @@
 """A search and its winner's run: data prepared once, the test part read once, one bundle."""
 
+import contextlib
 import dataclasses
 import json
 import shutil
@@ -19,16 +20,24 @@ from ultimate_deep.experiments.run import (
     Extras,
     Run,
     finish_run,
-    named_settings,
     plan_run,
-    resumed_config,
 )
-from ultimate_deep.experiments.runs import new_run_folder, newest_unfinished, start_run
-from ultimate_deep.experiments.trials import TrialBook
+from ultimate_deep.experiments.runs import (
+    MARKS,
+    Workplace,
+    named_settings,
+    new_run_folder,
+    newest_unfinished,
+    resume_run,
+    resumed_config,
+    start_run,
+    tidy,
+)
+from ultimate_deep.experiments.trials import TrialBook, check_ledgers
 from ultimate_deep.experiments.tuning.search import Found, search
 from ultimate_deep.experiments.tuning.searcher import Rung, Searcher, build_searcher, search_task
 from ultimate_deep.experiments.tuning.tune_config import TuneConfig, tuned_name
-from ultimate_deep.machine.files import UNFINISHED, unfinished_folder, write_json
+from ultimate_deep.machine.files import UNFINISHED, unfinished_folder
 from ultimate_deep.machine.places import check_places
 from ultimate_deep.models.search_space import SearchSpace
 from ultimate_deep.pipeline.config import ExperimentConfig
@@ -36,7 +45,7 @@ from ultimate_deep.training.loop.checkpoint import has_checkpoint
 from ultimate_deep.training.loop.plan import Plan
 from ultimate_deep.training.progress import Progress
 
-SEARCH_FILE = "search.json"
+SEARCH_FILE = MARKS["search"]
 SEARCH_FOLDER = "search"
 TRIALS_FILE = "trials.csv"
 
@@ -105,37 +114,47 @@ def tune_experiment(
 
     Raises:
         DeclinedError: `confirm` returned false.
+        FinishedError: The search to resume is finished.
         FileNotFoundError: Nothing to resume.
+        LockedError: A living process works on the search to resume.
         ValueError: Bad bars or configuration, a failed trial, or another search's files.
         Interrupted: Ctrl-C or SIGTERM, after a checkpoint.
     """
     name = tuned_name(config.name)
     config = dataclasses.replace(config, name=name)
     check_places(artifacts=config.artifacts)
+    check_ledgers(config.artifacts)  # before the bars are read
     folder = new_run_folder(config)
-    if resume:
-        asked = named_settings(config) if named is None else {**named}
-        if "name" in asked:
-            asked["name"] = name
-        folder = newest_unfinished(
-            Path(config.artifacts), str(asked.get("name", "")), what="search"
-        )
-        config = resumed_config(unfinished_folder(folder), asked, artifacts=config.artifacts)
-        tune = resumed_tune(folder, tune)
-        progress.message(f"resuming {folder}{UNFINISHED}")
-    searched = _with_epochs(config, tune)
-    check_search(searched, tune)  # before the bars are read
-    prepared = prepare(searched, progress)
-    book = TrialBook.opened(folder, prepared.market, prepared.config)
-    for note in book.check():
-        progress.message(note)
-    plan = plan_search(prepared, tune, progress)
-    if confirm is not None and not confirm(plan):
-        raise DeclinedError
-    unfinished = unfinished_folder(folder) if resume else start_run(folder, config)
-    _check_same_data(unfinished, tune, prepared)
-    found = search(prepared, tune, unfinished / SEARCH_FOLDER, progress, book)
-    return Tuned(run=_finish(folder, prepared, found, tune, progress), found=found, tune=tune)
+    with contextlib.ExitStack() as held:
+        if resume:
+            asked = named_settings(config) if named is None else {**named}
+            if "name" in asked:
+                asked["name"] = name
+            folder = newest_unfinished(
+                Path(config.artifacts), str(asked.get("name", "")), what="search"
+            )
+            place = held.enter_context(resume_run(folder))
+            config = resumed_config(place.path, asked, artifacts=config.artifacts)
+            tune = resumed_tune(folder, tune)
+            progress.message(f"resuming {folder}{UNFINISHED}")
+        tidy(folder.parent, progress.message)
+        searched = _with_epochs(config, tune)
+        check_search(searched, tune)  # before the bars are read
+        prepared = prepare(searched, progress)
+        book = TrialBook.opened(folder, prepared.market, prepared.config)
+        for note in book.check():
+            progress.message(note)
+        plan = plan_search(prepared, tune, progress)
+        if confirm is not None and not confirm(plan):
+            raise DeclinedError
+        if resume:
+            _check_same_bars(place.path, prepared)
+        else:
+            marks = {SEARCH_FILE: _started(tune, prepared)}
+            place = held.enter_context(start_run(folder, config, marks))
+        found = search(prepared, tune, place.path / SEARCH_FOLDER, progress, book)
+        run = _finish(place, prepared, found, tune, progress)
+    return Tuned(run=run, found=found, tune=tune)
 
 
 def plan_search(prepared: Prepared, tune: TuneConfig, progress: Progress) -> SearchPlan:
@@ -187,8 +206,6 @@ def resumed_tune(folder: Path, given: TuneConfig) -> TuneConfig:
         ValueError: A field was given that differs from the search's, by name.
     """
     path = unfinished_folder(folder) / SEARCH_FILE
-    if not path.exists():
-        return given
     values = json.loads(path.read_text())["tune"]
     stored = TuneConfig(**(values | {"fields": tuple(values["fields"])}))
     default = TuneConfig()
@@ -212,13 +229,15 @@ def _with_epochs(config: ExperimentConfig, tune: TuneConfig) -> ExperimentConfig
     return dataclasses.replace(config, fit=dataclasses.replace(config.fit, epochs=tune.epochs))
 
 
-def _check_same_data(unfinished: Path, tune: TuneConfig, prepared: Prepared) -> None:
-    """Write what the search is on its first start; refuse to go on with other bars later."""
-    path, bars = unfinished / SEARCH_FILE, prepared.market.fingerprint()
-    if not path.exists():
-        write_json(path, {"tune": dataclasses.asdict(tune), "data_fingerprint": bars})
-        return
-    before = json.loads(path.read_text())["data_fingerprint"]
+def _started(tune: TuneConfig, prepared: Prepared) -> dict[str, Any]:
+    """Return what a resumed search must share with its start."""
+    return {"tune": dataclasses.asdict(tune), "data_fingerprint": prepared.market.fingerprint()}
+
+
+def _check_same_bars(unfinished: Path, prepared: Prepared) -> None:
+    """Refuse to go on with other bars."""
+    bars = prepared.market.fingerprint()
+    before = json.loads((unfinished / SEARCH_FILE).read_text())["data_fingerprint"]
     if before != bars:
         raise ValueError(
             f"the bars have changed since the search began (fingerprint {before[:12]}, now "
@@ -227,10 +246,10 @@ def _check_same_data(unfinished: Path, tune: TuneConfig, prepared: Prepared) -> 
 
 
 def _finish(
-    folder: Path, prepared: Prepared, found: Found, tune: TuneConfig, progress: Progress
+    place: Workplace, prepared: Prepared, found: Found, tune: TuneConfig, progress: Progress
 ) -> Run:
     """Train the winner to the end from where its trial stopped, judge and save it."""
-    checkpoints = unfinished_folder(folder) / CHECKPOINTS
+    checkpoints = place.path / CHECKPOINTS
     if found.checkpoints.exists() and not has_checkpoint(checkpoints):
         shutil.rmtree(checkpoints, ignore_errors=True)
         found.checkpoints.rename(checkpoints)
@@ -240,7 +259,7 @@ def _finish(
     extras = Extras(
         metrics={"tuning": search_metrics(found, tune)}, tables={TRIALS_FILE: found.trials}
     )
-    return finish_run(folder, planned, progress, resume=True, extras=extras)
+    return finish_run(place, planned, progress, resume=True, extras=extras)
 
 
 def search_metrics(found: Found, tune: TuneConfig) -> dict[str, Any]:

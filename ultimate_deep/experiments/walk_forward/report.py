@@ -1,5 +1,6 @@
 """A walk-forward written out: folder, page, and the few lines on screen."""
 
+import shutil
 from html import escape
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from ultimate_deep.evaluation.reporting.tables import names_table
 from ultimate_deep.evaluation.schemes.combinatorial import CombinatorialPurged
 from ultimate_deep.evaluation.significance.summary import SharpeSignificance
 from ultimate_deep.experiments.finished import cell
+from ultimate_deep.experiments.runs import CONFIG_FILE, RESULT
 from ultimate_deep.experiments.summary import COLOURS, COLUMNS, render_ledger
 from ultimate_deep.experiments.walk_forward.config import TITLES
 from ultimate_deep.experiments.walk_forward.plots import plot_fold_accuracy, plot_walk_equity
@@ -41,7 +43,7 @@ from ultimate_deep.experiments.walk_forward.tables import (
     walk_json,
 )
 from ultimate_deep.experiments.walk_forward.walk_forward import Walked
-from ultimate_deep.machine.files import unfinished_folder, write_json
+from ultimate_deep.machine.files import write_json
 from ultimate_deep.machine.screen import whole_line
 from ultimate_deep.pipeline.judge import Judgement
 
@@ -69,8 +71,11 @@ _FILES = {
 
 
 def write_walk(walked: Walked) -> Path:
-    """Write every file into the unfinished folder and return it."""
-    folder = unfinished_folder(walked.folder)
+    """Write every file of the finished folder into a draft of it and return that."""
+    folder = walked.place.path / RESULT
+    shutil.rmtree(folder, ignore_errors=True)  # what a killed one has begun to write
+    folder.mkdir()
+    shutil.copyfile(walked.place.path / CONFIG_FILE, folder / CONFIG_FILE)
     write_json(folder / "walk_forward.json", walk_json(walked))
     folds_table(walked).to_csv(folder / "folds.csv", index=False)
     paths_table(walked).to_csv(folder / "paths.csv", index=False)

@@ -5,10 +5,10 @@ stopping, temperature and threshold. Each finished fold is a file, so that a wal
 stopped goes on where it was.
 """
 
+import contextlib
 import dataclasses
 import json
 import math
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,12 +22,17 @@ from ultimate_deep.evaluation.schemes.scheme import Scheme
 from ultimate_deep.experiments.experiment import PARTS, Prepared, prepare
 from ultimate_deep.experiments.learners.registry import learner_of
 from ultimate_deep.experiments.runs import (
+    MARKS,
+    RESULT,
+    Workplace,
     new_run_folder,
     newest_unfinished,
     refuse_other_settings,
+    resume_run,
     start_run,
+    tidy,
 )
-from ultimate_deep.experiments.trials import TrialBook
+from ultimate_deep.experiments.trials import TrialBook, check_ledgers
 from ultimate_deep.experiments.walk_forward.config import WalkForwardConfig
 from ultimate_deep.experiments.walk_forward.fold_splits import fold_split, make_scheme
 from ultimate_deep.experiments.walk_forward.folds import (
@@ -37,7 +42,6 @@ from ultimate_deep.experiments.walk_forward.folds import (
 )
 from ultimate_deep.experiments.walk_forward.judging import JudgedPart, JudgedWalk, judge_walk
 from ultimate_deep.experiments.warm_start import refuse_start
-from ultimate_deep.machine.files import finish_folder, unfinished_folder, write_json
 from ultimate_deep.machine.places import check_places
 from ultimate_deep.market.splits import Split
 from ultimate_deep.pipeline.config import ExperimentConfig
@@ -46,7 +50,7 @@ from ultimate_deep.training.loop.plan import duration_sentence
 from ultimate_deep.training.progress import Progress
 
 FOLDS = "folds"
-STARTED_FILE = "started.json"
+STARTED_FILE = MARKS["walk-forward"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,7 +58,7 @@ class Walked:
     """A walk-forward whose folds are all finished and judged.
 
     Args:
-        folder: Where it will be.
+        place: Where it is made, and where it will be; locked until `finish`.
         walk: Which parts were trained and tested on.
         prepared: Bars and rows.
         scheme: The folds' times.
@@ -64,7 +68,7 @@ class Walked:
         ledger: Where the user's ledger then stood.
     """
 
-    folder: Path
+    place: Workplace
     walk: WalkForwardConfig
     prepared: Prepared
     scheme: Scheme
@@ -72,6 +76,11 @@ class Walked:
     judged: JudgedWalk
     trials: TrialCount
     ledger: LedgerHead
+
+    @property
+    def folder(self) -> Path:
+        """Where it will be."""
+        return self.place.folder
 
 
 def walk_forward(
@@ -91,47 +100,42 @@ def walk_forward(
         resume: Go on with the newest unfinished walk-forward of that name.
 
     Raises:
+        FinishedError: The walk-forward to resume is finished.
         FileNotFoundError: Nothing to resume.
+        LockedError: A living process works on the walk-forward to resume.
         ValueError: Bad bars or configuration, too few bars for the scheme, training that
             diverged, or other settings or bars than those of the resumed run.
         Interrupted: Ctrl-C or SIGTERM; finished folds and the running one's checkpoint are kept.
     """
     refuse_start(config, "may know the folds' test parts; leave model.start_from out")
     check_places(artifacts=config.artifacts)
+    check_ledgers(config.artifacts)  # before the bars are read
     folder = new_run_folder(config)
-    if resume:
-        folder = newest_unfinished(Path(config.artifacts), config.name, what="walk-forward")
-    prepared = prepare(config, progress)
-    scheme = scheme_of(prepared, walk)
-    splits = _splits(prepared, walk, scheme)  # a bad one is found before the first is trained
-    started = _started(prepared, walk)
-    book = _open_book(folder, prepared, walk)
-    notes = book.check()  # a damaged ledger is found before the folder is there
-    if resume:
-        unfinished = unfinished_folder(folder)
-        stored = json.loads((unfinished / STARTED_FILE).read_text())
-        refuse_other_settings(unfinished, stored, started)
-    else:
-        start_run(folder, config)
-        write_json(unfinished_folder(folder) / STARTED_FILE, started)
-    for note in notes:
-        progress.message(note)
-    where = unfinished_folder(folder) / FOLDS
-    where.mkdir(exist_ok=True)
-    try:
-        results = _run_folds(prepared, splits, where, progress, book)
-    except KeyboardInterrupt as stop:
-        done = len(list(where.glob("*.npz")))
-        raise Interrupted(
-            f"stopped; {done} of {len(splits)} folds are finished and kept in {where}; the same "
-            "command goes on with the others",
-            where,
-        ) from stop
-    with progress.busy("judging the account of all test parts"):
-        judged = judge_walk(prepared, scheme, results, readings=book.count().test_readings)
-        record_whole(book, judged.whole)
+    with contextlib.ExitStack() as held:
+        if resume:
+            folder = newest_unfinished(Path(config.artifacts), config.name, what="walk-forward")
+            place = held.enter_context(resume_run(folder))
+        tidy(folder.parent)
+        prepared = prepare(config, progress)
+        scheme = scheme_of(prepared, walk)
+        splits = _splits(prepared, walk, scheme)  # a bad one is found before the first is trained
+        started = _started(prepared, walk)
+        book = _open_book(folder, prepared, walk)
+        notes = book.check()  # a damaged ledger is found before the folder is there
+        if resume:
+            stored = json.loads((place.path / STARTED_FILE).read_text())
+            refuse_other_settings(place.path, stored, started)
+        else:
+            place = held.enter_context(start_run(folder, config, {STARTED_FILE: started}))
+        for note in notes:
+            progress.message(note)
+        results = _stoppable_folds(prepared, splits, place.path / FOLDS, progress, book)
+        with progress.busy("judging the account of all test parts"):
+            judged = judge_walk(prepared, scheme, results, readings=book.count().test_readings)
+            record_whole(book, judged.whole)
+        held.pop_all()  # `finish` lets go of the folder
     return Walked(
-        folder=folder,
+        place=place,
         walk=walk,
         prepared=prepared,
         scheme=scheme,
@@ -142,12 +146,25 @@ def walk_forward(
     )
 
 
+def _stoppable_folds(
+    prepared: Prepared, splits: Sequence[Split], where: Path, progress: Progress, book: TrialBook
+) -> tuple[FoldResult, ...]:
+    """Run the folds; say what is kept where they are interrupted."""
+    where.mkdir(exist_ok=True)
+    try:
+        return _run_folds(prepared, splits, where, progress, book)
+    except KeyboardInterrupt as stop:
+        done = len(list(where.glob("*.npz")))
+        raise Interrupted(
+            f"stopped; {done} of {len(splits)} folds are finished and kept in {where}; the same "
+            "command goes on with the others",
+            where,
+        ) from stop
+
+
 def finish(walked: Walked) -> None:
     """Make the finished folder appear, complete; the folds' own files are in its tables."""
-    unfinished = unfinished_folder(walked.folder)
-    shutil.rmtree(unfinished / FOLDS)
-    (unfinished / STARTED_FILE).unlink()
-    finish_folder(walked.folder)
+    walked.place.finish(walked.place.path / RESULT)
 
 
 def scheme_of(prepared: Prepared, walk: WalkForwardConfig) -> Scheme:
