@@ -38,7 +38,7 @@ class Owner:
     """The process that works in a folder.
 
     Args:
-        pid: Its number.
+        pid: Number by which its machine knows it.
         host: Its machine's name.
         since: When it began, UTC.
     """
@@ -58,7 +58,7 @@ class FolderLock:
     """A folder that this process alone works in, until it lets go or ends.
 
     Args:
-        descriptor: Of the lock file, open and locked.
+        descriptor: Number of the lock's file, open and locked.
     """
 
     def __init__(self, descriptor: int) -> None:

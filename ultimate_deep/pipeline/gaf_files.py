@@ -164,7 +164,7 @@ def write_gaf_files(
 
     Raises:
         FileExistsError: The folder exists, or unfinished files do and `resume` is off.
-        FinishedError: With `resume`, the folder holds these very pictures already.
+        FinishedError: These very pictures are in the folder already, with `resume`.
         FileNotFoundError: There is nothing to resume.
         LockedError: A living process writes these files.
         ValueError: Too few bars, too little space, or unfinished files of other bars or settings.
