@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ultimate_deep.market.reading.shown import cell
+from ultimate_deep.market.reading.texts import texts_of
 from ultimate_deep.market.validation import BarsError
 
 Decimal = Literal["point", "comma"]
@@ -73,9 +74,7 @@ def read_numbers(
 
 def _stripped(column: pd.Series) -> pa.Array:
     """Return trimmed text without signs of currencies; null where nothing is written."""
-    given = column.astype("object").where(column.notna(), None)
-    text = pa.array([None if one is None else str(one) for one in given], pa.string())
-    text = pc.utf8_trim_whitespace(text)
+    text = pc.utf8_trim_whitespace(texts_of(column))
     absent = pc.is_in(pc.utf8_lower(text), pa.array(sorted(ABSENT)))
     return pc.if_else(absent, pa.scalar(None, pa.string()), text)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from ultimate_deep.market.reading.shown import cell
+from ultimate_deep.market.reading.texts import texts_of
+from ultimate_deep.market.reading.zones import ZONE, localised, offsets_of, zones_of
 from ultimate_deep.market.validation import BarsError
 
 # Seconds, milliseconds, microseconds and nanoseconds since 1970, told apart by size: from 1973 on
@@ -19,10 +22,6 @@ NANOSECONDS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 IN_WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 EXCEL_DAYS = (20_000, 80_000)  # 1954 to 2119
 EXCEL_ORIGIN = "1899-12-30"
-ZONE = re.compile(
-    r"(?<=[\dMm])\s*(?P<zone>Z|z|(?:UTC|GMT)?[+-]\d{2}:?\d{2}|(?:UTC|GMT)[+-]\d{1,2}|UTC|GMT|utc|gmt"
-    r"|[A-Z][A-Za-z]+/[A-Za-z_]+(?:/[A-Za-z_]+)?|(?!AM$|PM$)[A-Z]{2,5})$"
-)
 _TIMES = (
     "", "%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%I:%M:%S %p", "%I:%M %p", "%I:%M:%S%p", "%I:%M%p",
     "%H%M%S", "%H%M", "%I-%p", "%I %p", "%H:%M:%S:%f", "%H",
@@ -47,8 +46,11 @@ _DATES: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 # Digits alone are read by how many they are.
 _DIGITS = {"%H%M%S": 6, "%H%M": 4, "%H": 2}
+_ISO = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$"
+_ISO_ZONE = r":\d{2}(\.\d+)?(Z|[+-]\d{2}:?\d{2})$"
 _NUMBER = re.compile(r"\d+(\.\d*)?([eE]\+?\d+)?")
 _SAMPLE = 64
+_MANY = 5_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +109,9 @@ def read_stamps(
     filled = text[text.str.len() > 0]
     if filled.empty:
         return Stamps(_none(len(text)), "no times")
+    iso = _iso(text)
+    if iso is not None:
+        return iso
     numeric = filled.str.fullmatch(_NUMBER)
     if float(numeric.mean()) > 0.5:
         return _numbers(text, where, None)
@@ -136,8 +141,10 @@ def read_hours(column: pd.Series) -> pd.Series | None:
 
 
 def _text(column: pd.Series) -> pd.Series:
-    text = column.astype("object").where(column.notna(), "").astype("str").str.strip()
-    return text.str.replace(r"\s+", " ", regex=True)
+    """Return trimmed text, single blanks inside, empty where nothing is written."""
+    cells = pc.fill_null(texts_of(column), "")
+    cells = pc.replace_substring_regex(pc.utf8_trim_whitespace(cells), r"\s+", " ")
+    return pd.Series(cells.to_pandas(), index=column.index).astype("str")
 
 
 def _none(rows: int) -> pd.DatetimeIndex:
@@ -246,16 +253,34 @@ class _Read:
     days: bool
 
 
+def _iso(text: pd.Series) -> Stamps | None:
+    """Return times of ISO 8601, as most files have them; None where any cell is written otherwise.
+
+    Here too a zone stands in every cell or in none.
+    """
+    cells = pa.array(text, pa.string())
+    if not pc.all(pc.match_substring_regex(cells, _ISO)).as_py():
+        return None
+    zoned = pc.match_substring_regex(cells, _ISO_ZONE)
+    every = bool(pc.all(zoned).as_py())
+    if not every and pc.any(zoned).as_py():
+        return None
+    times = pd.DatetimeIndex(pd.to_datetime(text, format="ISO8601", errors="coerce", utc=every))
+    first = str(text.iloc[0])
+    form = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S")[first.count(":", 0, 19)]
+    fraction = ".%f" if "." in first else ""
+    days = not pc.any(pc.match_substring(cells, ":")).as_py()
+    return Stamps(_bounded(times), f"times as {form}{fraction}{' with a zone' * every}", days)
+
+
 def _texts(text: pd.Series, where: str, day_first: bool | None, form: str | None = None) -> Stamps:
-    zones = text.str.extract(ZONE)["zone"]
-    zoned = zones.notna() & (text.str.len() > 0)
+    zones = zones_of(text)
+    zoned = zones.notna()
     body = text
     if zoned.any():
         body = text.where(~zoned, text.str.replace(ZONE, "", regex=True)).str.strip()
     if form is None:
-        body = body.str.replace(r"(?<=\d)[T_](?=\d)", " ", regex=True)
-        body = body.str.replace(r",(?=\d{1,9}$)", ".", regex=True).str.replace(",", "")
-        read = _dates(body.str.replace(r"\s+", " ", regex=True).str.strip(), where, day_first)
+        read = _dates(_tidy(body), where, day_first)
     else:
         times = _parsed(body, form, where)
         if times.isna().all():
@@ -267,61 +292,24 @@ def _texts(text: pd.Series, where: str, day_first: bool | None, form: str | None
     style = f"times as {read.form}" if read.form else "no times"
     if not zoned.any():
         return Stamps(_bounded(read.times), style, read.days)
-    offset, place = _offsets(zones, zoned, where, read.form)
+    offset, place = offsets_of(zones, zoned, where, read.form)
     # A cell without a zone among others that have one names no instant.
     kept = pd.Series(read.times).where(np.asarray(zoned))
     naive = _bounded(pd.DatetimeIndex(kept))
     if place is not None:
-        return Stamps(_localised(naive, place), f"{style} in {place}")
+        return Stamps(localised(naive, place), f"{style} in {place}")
     shift = pd.TimedeltaIndex(offset.fillna(pd.Timedelta(0)))  # type: ignore[union-attr]
     return Stamps((naive - shift).tz_localize("UTC"), f"{style} with a zone")
 
 
-def _localised(naive: pd.DatetimeIndex, place: str) -> pd.DatetimeIndex:
-    try:
-        times = naive.tz_localize(place, ambiguous="infer", nonexistent="NaT")
-    except ValueError:
-        times = naive.tz_localize(place, ambiguous="NaT", nonexistent="NaT")
-    return times.tz_convert("UTC")
-
-
-def _offsets(
-    zones: pd.Series, zoned: pd.Series, where: str, form: str
-) -> tuple[pd.Series | None, str | None]:
-    """Return each cell's distance from UTC, or the zone that all of them name."""
-    distinct = [str(zone) for zone in zones[zoned].unique()]
-    meaning: dict[str, pd.Timedelta] = {}
-    for zone in distinct:
-        offset = _offset(zone)
-        if offset is not None:
-            meaning[zone] = offset
-            continue
-        try:
-            known = "/" in zone and bool(ZoneInfo(zone).key)
-        except (ZoneInfoNotFoundError, ValueError):
-            known = False
-        if known and len(distinct) == 1:
-            return None, zone
-        if known:
-            raise BarsError(
-                f"{where}: times of several zones, {', '.join(distinct[:4])}; write them in one"
-            )
-        raise BarsError(
-            f"{where}: {zone!r} after a time names no zone for certain; state how times are "
-            f"written and the zone, such as time_format='{form or '%Y-%m-%d %H:%M:%S'} {zone}' "
-            "and timezone='America/New_York'"
-        )
-    return zones.map(meaning), None
-
-
-def _offset(zone: str) -> pd.Timedelta | None:
-    if zone.upper() in ("Z", "UTC", "GMT"):
-        return pd.Timedelta(0)
-    found = re.fullmatch(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?", zone)
-    if found is None:
-        return None
-    hours, minutes = int(found[2]), int(found[3] or 0)
-    return pd.Timedelta(hours=hours, minutes=minutes) * (-1 if found[1] == "-" else 1)
+def _tidy(body: pd.Series) -> pd.Series:
+    """Put a blank between date and hours, a point before fractions, and take commas away."""
+    cells = pa.array(body, pa.string())
+    cells = pc.replace_substring_regex(cells, r"(\d)[T_](\d)", r"\1 \2")
+    cells = pc.replace_substring_regex(cells, r",(\d{1,9})$", r".\1")
+    cells = pc.replace_substring_regex(pc.replace_substring(cells, ",", ""), r"\s+", " ")
+    tidy = pc.utf8_trim_whitespace(cells).to_pandas()
+    return pd.Series(tidy, index=body.index).astype("str")
 
 
 def _dates(body: pd.Series, where: str, day_first: bool | None) -> _Read:
@@ -344,7 +332,7 @@ def _read(body: pd.Series, date: str) -> _Read:
     """Return the times of a column whose dates are written in one way, and hours in any."""
     out = pd.Series(pd.NaT, index=body.index, dtype="datetime64[ns]")
     used: list[tuple[str, bool]] = []
-    for time in _hours(body):
+    for time in _hours(body, date):
         for between in (" ", "-", ":") if time else ("",):
             rest = out.isna()
             if not rest.any():
@@ -353,6 +341,11 @@ def _read(body: pd.Series, date: str) -> _Read:
             texts = body[rest]
             if time in _DIGITS:
                 texts = texts.where(texts.str.contains(rf"[ :-]\d{{{_DIGITS[time]}}}$"), "")
+            if len(texts) > _MANY:
+                # What reads none of some cells is not tried on hundreds of thousands.
+                some = texts.iloc[:: len(texts) // _SAMPLE]
+                if pd.to_datetime(some, format=form, errors="coerce").isna().all():
+                    continue
             read = pd.to_datetime(texts, format=form, errors="coerce")
             if read.notna().any():
                 used.append((form, not time))
@@ -362,10 +355,18 @@ def _read(body: pd.Series, date: str) -> _Read:
     return _Read(pd.DatetimeIndex(out), form, days=all(day for _, day in used))
 
 
-def _hours(body: pd.Series) -> list[str]:
-    """Return the ways to write hours, the likely ones first."""
-    colons = next((str(one) for one in body if one), "").count(":")
-    return sorted(_TIMES, key=lambda form: form.count(":") != colons)
+def _hours(body: pd.Series, date: str) -> list[str]:
+    """Return the ways to write hours, those first that read most of some cells."""
+    filled = body[body.str.len() > 0]
+    sample = filled.iloc[:: max(1, len(filled) // _SAMPLE)]
+    colons = next((str(one) for one in sample), "").count(":")
+
+    def unlikely(form: str) -> tuple[int, bool]:
+        gap = " " if form else ""
+        read = pd.to_datetime(sample, format=f"{date}{gap}{form}", errors="coerce")
+        return -int(read.notna().sum()), form.count(":") != colons
+
+    return sorted(_TIMES, key=unlikely)
 
 
 def _only_order(read: list[_Read], body: pd.Series, where: str, day_first: bool | None) -> _Read:
