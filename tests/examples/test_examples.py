@@ -23,7 +23,7 @@ SAID = {
     ],
     "plot_2_own_bars": [
         "state it, for example timezone='UTC'",
-        "first by row 1500 (2000-03-03 12:00:00+00:00): close is nan; fill or remove",
+        "first by row 1500 (2000-03-03 12:00:00+00:00): close is ''; fill or remove",
         "<market: MINE 2,998 bars of 1 hour",
         "high is not below low",
         "equal from a DataFrame: True",
