@@ -9,7 +9,7 @@ import pytest
 
 from ultimate_deep.market.bars import BarsError
 from ultimate_deep.market.readers import read_files
-from ultimate_deep.market.reading.formats import FORMATS
+from ultimate_deep.market.reading.formats import ALIASES, FORMATS
 
 ROWS = 48
 CANONICAL_HEADER = "timestamp,open,high,low,close,volume"
@@ -154,6 +154,13 @@ def test_every_format_has_a_case_and_can_be_stated(tmp_path):
         options = {"format": name, "symbol": "A"} | options
         bars = read_files(write(tmp_path / "x.csv", lines), **options)
         assert_expected(bars["A"].frame)
+
+
+@pytest.mark.parametrize(("short", "name"), ALIASES.items())
+def test_a_format_goes_by_its_short_name_too(short, name, tmp_path):
+    _, lines, options = next(case for case in CASES.values() if case[0] == name)
+    path = write(tmp_path / "x.csv", lines)
+    assert_expected(read_files(path, format=short, **options)["X"].frame)
 
 
 def test_milliseconds_and_microseconds_may_follow_each_other(tmp_path):
