@@ -174,13 +174,13 @@ def _part(
         frame, symbol=label, repair=repair, minimum_rows=1, row_numbers=sieve.rows,
         telling=lambda: _telling(rows),
     )  # fmt: skip
-    canonical = _unscale(canonical, layout.format, stated.price_scale, label)
     scale = FORMATS[layout.format].price_scale if stated.price_scale is None else stated.price_scale
+    canonical = _unscale(canonical, layout.format, scale, label)
     words = layout.words(table) + f"; times in {zone}" + _scale_words(scale)
     return Part(
         file=table.name, frame=canonical, notes=(*notes, *sieve.notes, *more),
         read_as=f"{table.name} read as {words}", zone=zone.split(" ")[0],
-        ends=ends or layout.times.ends or stamp == "close", stated=stated.symbol is not None,
+        ends=ends, stated=stated.symbol is not None,
     )  # fmt: skip
 
 
@@ -365,10 +365,9 @@ def _telling(rows: _Rows) -> str:
 
 
 def _unscale(
-    frame: pd.DataFrame, format_name: str, stated: float | None, label: str
+    frame: pd.DataFrame, format_name: str, scale: float | None, label: str
 ) -> pd.DataFrame:
-    """Divide the prices by the scale of the format or the caller."""
-    scale = FORMATS[format_name].price_scale if stated is None else stated
+    """Divide the prices by the scale of the format or the caller; None must not be needed."""
     prices = frame[list(PRICES)].to_numpy()
     whole = np.rint(prices)
     # Some exports multiplied in floating point: 159548.99999999997 is an integer.
