@@ -12,14 +12,17 @@
 real, `hypermodel` gives a net with its search space to KerasTuner, `prepare` what it is trained on.
 What is your own comes in by `plugins`.
 
-Importing this takes a moment: pandas, numba and TensorFlow are loaded when they are needed. Once
-Keras is imported too, `keras.models.load_model` reads our files.
+Importing this takes a moment: pandas, numba and TensorFlow are loaded when they are needed, with no
+more threads than there are cores for them. Once Keras is imported too, `keras.models.load_model`
+reads our files.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 from wrapt import register_post_import_hook
+
+from ultimate_deep.machine.threads import set_thread_pools
 
 if TYPE_CHECKING:
     from ultimate_deep.experiments.bars import read_bars, simulate_bars
@@ -76,6 +79,7 @@ def _register_layers(keras: Any) -> None:
 
 
 register_post_import_hook(_register_layers, "keras")
+set_thread_pools()
 
 __all__ = [
     "ExperimentConfig",

@@ -16,6 +16,7 @@ import pandas as pd
 from ultimate_deep.bundles.files import bundle_purposes
 from ultimate_deep.bundles.predictor import Outputs, Predictor, named_inputs
 from ultimate_deep.experiments.learners.learner import Learner, Planned
+from ultimate_deep.machine.duration import Duration
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.inputs.config import Kind
 from ultimate_deep.pipeline.inputs.model_inputs import ModelInputs
@@ -88,6 +89,10 @@ class ConstantPlan:
     model: str
     rows: int
     parameters: int
+
+    @property
+    def seconds(self) -> Duration:
+        return Duration.of(0.0)
 
     def lines(self) -> dict[str, str]:
         return {"rows": f"{self.rows:,} train", "parameters": f"{self.parameters:,}"}

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -242,7 +243,7 @@ def test_killed_main_job_resumes_to_the_same_bits(tmp_path, run_script, capsys):
     stopped = _script(broken, "--resume")
     assert stopped.stdout is not None
     heard = ""
-    while "epoch " not in heard and (line := stopped.stdout.readline()):
+    while not re.search(r"^epoch \d", heard, re.MULTILINE) and (line := stopped.stdout.readline()):
         heard += line
     stopped.send_signal(signal.SIGINT)
     said, _ = stopped.communicate(timeout=200)

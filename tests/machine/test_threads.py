@@ -1,8 +1,18 @@
+import os
+import subprocess
+import sys
+
 import pytest
 import sklearn.ensemble  # noqa: F401  brings OpenMP
 from threadpoolctl import threadpool_info
 
-from ultimate_deep.machine.threads import openmp_threads
+from ultimate_deep.machine.threads import (
+    POOLS,
+    WAITING,
+    openmp_threads,
+    set_thread_pools,
+    usable_cores,
+)
 
 
 def _threads():
@@ -28,3 +38,42 @@ def test_no_limit_changes_nothing():
     before = _threads()
     with openmp_threads(None):
         assert _threads() == before
+
+
+def test_no_library_starts_more_threads_than_a_container_has_cores(tmp_path):
+    assert usable_cores(str(tmp_path)) == len(os.sched_getaffinity(0))
+    (tmp_path / "cpu.max").write_text("max 100000\n")
+    assert usable_cores(str(tmp_path)) == len(os.sched_getaffinity(0))
+    (tmp_path / "cpu.max").write_text("50000 100000\n")
+    assert usable_cores(str(tmp_path)) == 1
+
+
+def test_an_older_container_says_its_share_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(64)))
+    assert usable_cores(str(tmp_path)) == 64
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
+    for quota, cores in ((250_000, 3), (-1, 64)):
+        (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text(f"{quota}\n")
+        assert usable_cores(str(tmp_path)) == cores
+
+
+def test_what_the_user_has_set_stays():
+    environment = {"OMP_NUM_THREADS": "7", "OMP_WAIT_POLICY": "ACTIVE"}
+    set_thread_pools(environment)
+    assert environment["OMP_NUM_THREADS"] == "7"
+    assert environment["OMP_WAIT_POLICY"] == "ACTIVE"
+    assert environment["TF_NUM_INTRAOP_THREADS"] == str(usable_cores())
+
+
+def test_libraries_find_the_pools_set_before_they_are_loaded():
+    code = (
+        "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        "import ultimate_deep\n"
+        "import sklearn.ensemble\n"
+        "from threadpoolctl import threadpool_info\n"
+        "print(*(pool['num_threads'] for pool in threadpool_info()), os.environ['OMP_WAIT_POLICY'])"
+    )
+    kept = {name: value for name, value in os.environ.items() if name not in (*POOLS, *WAITING)}
+    done = subprocess.run([sys.executable, "-c", code], env=kept, capture_output=True, text=True)
+    assert set(done.stdout.split()) == {"1", "PASSIVE"}, done.stderr

@@ -6,15 +6,17 @@ part alone; none is tuned.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
+from ultimate_deep.experiments.kept import digest_of
 from ultimate_deep.machine.threads import openmp_threads
 
 CLIP = 8.0
-FOREST_ROWS = 20_000
+FOREST_ROWS, FOREST_TREES, BOOSTED_TREES = 20_000, 100, 300
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +37,13 @@ class BaselineInputs:
     last_return: dict[str, np.ndarray]
     seed: int
 
+    def digest(self) -> str:
+        """Return a hash of all of it."""
+        parts = (*self.parts.values(), *self.last_return.values(), np.array(self.seed))
+        return digest_of(self.x_train, self.y_train, *parts)
 
+
+Model = TypeVar("Model", LogisticRegression, HistGradientBoostingClassifier, RandomForestClassifier)
 Probabilities = dict[str, np.ndarray]
 Baseline = Callable[[BaselineInputs], Probabilities]
 
@@ -58,36 +66,55 @@ def last_move_again(last_return: np.ndarray) -> np.ndarray:
 
 def logistic_regression(inputs: BaselineInputs) -> Probabilities:
     """L2 logistic regression on clipped features, C = 0.01."""
-    model = LogisticRegression(C=0.01, max_iter=500)
-    return _fitted(model, inputs)
+    return answers(fitted(logistic_model(), inputs), inputs)
 
 
 def gradient_boosting(inputs: BaselineInputs) -> Probabilities:
     """Histogram gradient boosting, 300 trees of at most 15 leaves."""
-    model = HistGradientBoostingClassifier(
-        learning_rate=0.05,
-        max_iter=300,
-        max_leaf_nodes=15,
-        l2_regularization=1.0,
-        early_stopping=False,
-        random_state=inputs.seed,
-    )
-    # On busy cores OpenMP's threads wait for each other: 400 s were seen instead of one.
-    with openmp_threads(1):
-        return _fitted(model, inputs)
+    return answers(fitted(boosting_model(inputs.seed), inputs), inputs)
 
 
 def random_forest(inputs: BaselineInputs) -> Probabilities:
     """Random forest of 100 trees, each on at most 20,000 training rows."""
-    rows = min(FOREST_ROWS, len(inputs.y_train))
-    model = RandomForestClassifier(
-        n_estimators=100,
+    return answers(fitted(forest_model(inputs), inputs), inputs)
+
+
+def logistic_model() -> LogisticRegression:
+    """Return the logistic regression, not fitted."""
+    return LogisticRegression(C=0.01, max_iter=500)
+
+
+def boosting_model(seed: int, **trial: Any) -> HistGradientBoostingClassifier:
+    """Return the gradient boosting, not fitted.
+
+    Args:
+        seed: Seed of its draws.
+        trial: Options of a trial, other than the baseline's.
+    """
+    options = {"max_iter": BOOSTED_TREES, "early_stopping": False} | trial
+    return HistGradientBoostingClassifier(
+        learning_rate=0.05,
+        max_leaf_nodes=15,
+        l2_regularization=1.0,
+        random_state=seed,
+        **options,
+    )
+
+
+def forest_model(inputs: BaselineInputs, trees: int = FOREST_TREES) -> RandomForestClassifier:
+    """Return the random forest, not fitted.
+
+    Args:
+        inputs: What it is fitted on.
+        trees: Another number in a trial.
+    """
+    return RandomForestClassifier(
+        n_estimators=trees,
         min_samples_leaf=20,
-        max_samples=rows,
+        max_samples=min(FOREST_ROWS, len(inputs.y_train)),
         n_jobs=-1,
         random_state=inputs.seed,
     )
-    return _fitted(model, inputs)
 
 
 BASELINES: dict[str, Baseline] = {
@@ -99,13 +126,18 @@ BASELINES: dict[str, Baseline] = {
 }
 
 
-def _fitted(
-    model: LogisticRegression | HistGradientBoostingClassifier | RandomForestClassifier,
-    inputs: BaselineInputs,
-) -> Probabilities:
-    model.fit(np.clip(inputs.x_train, -CLIP, CLIP), inputs.y_train)
+def fitted(model: Model, inputs: BaselineInputs) -> Model:
+    """Fit a model on the training rows and return it."""
+    # One thread of OpenMP is as fast as two here, and the same bits: they wait for each other.
+    with openmp_threads(1):
+        model.fit(np.clip(inputs.x_train, -CLIP, CLIP), inputs.y_train)
     if isinstance(model, RandomForestClassifier):
         model.n_jobs = 1  # threads would add the trees up in the order in which they end
+    return model
+
+
+def answers(model: Model, inputs: BaselineInputs) -> Probabilities:
+    """Return a fitted model's probability of up for every part."""
     return {
         part: model.predict_proba(np.clip(x, -CLIP, CLIP))[:, 1] for part, x in inputs.parts.items()
     }

@@ -17,6 +17,7 @@ from ultimate_deep.evaluation.ledger.place import ledger_path
 from ultimate_deep.experiments.trials import open_ledgers
 from ultimate_deep.features import compute_features
 from ultimate_deep.machine.home import HomeError, shown_path
+from ultimate_deep.machine.threads import POOLS, WAITING, usable_cores
 from ultimate_deep.market.simulator import simulate_bars
 from ultimate_deep.models.registry import build_model, config_class
 
@@ -58,7 +59,7 @@ def diagnose() -> Diagnosis:
         "ultimate-deep": versions.pop("ultimate-deep"),
         "python": f"{versions.pop('python')}, {platform.platform()}",
         "libraries": ", ".join(f"{name} {version}" for name, version in versions.items()),
-        "processor": f"{_processor()}, {os.cpu_count()} logical cores, {_free_cores()} for us",
+        "processor": f"{_processor()}, {os.cpu_count()} logical cores, {usable_cores()} for us",
         "threads": _threads(),
         "memory": _memory(),
         "devices": ", ".join(keras.distribution.list_devices()) or "none",
@@ -125,14 +126,8 @@ def _processor() -> str:
     return platform.machine()
 
 
-def _free_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _threads() -> str:
-    named = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-    given = [f"{name}={os.environ[name]}" for name in named if name in os.environ]
-    return ", ".join(given) or "as the libraries choose"
+    return ", ".join(f"{name}={os.environ[name]}" for name in (*POOLS, *WAITING))
 
 
 def _memory() -> str:

@@ -3,16 +3,20 @@
 bars -> features -> labels -> split -> scale -> fit -> temperature -> threshold -> test part
 """
 
+import functools
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sklearn
 from scipy.special import expit
 
 from ultimate_deep.bundles.kinds import as_predictor
 from ultimate_deep.evaluation.ledger.trial import TrialCount
 from ultimate_deep.evaluation.verdict import Verdict
 from ultimate_deep.experiments.baselines import BASELINES, BaselineInputs
+from ultimate_deep.experiments.kept import KeptArrays
 from ultimate_deep.experiments.learners.net import build, fill_memory, train
 from ultimate_deep.experiments.learners.registry import learner_of, resolved
 from ultimate_deep.experiments.trials import TrialBook, record_trials
@@ -127,6 +131,7 @@ def evaluate(
     progress: Progress,
     *,
     book: TrialBook | None = None,
+    keep: Path | None = None,
 ) -> Outcome:
     """Calibrate and choose the threshold on validation, then read the test part once.
 
@@ -136,10 +141,11 @@ def evaluate(
         fitted: How training went.
         progress: Told what happens.
         book: Where the trials on these bars are kept and counted; None counts this one alone.
+        keep: Folder for what the baselines say, from which a run that goes on takes it.
     """
     if book is None:
         with TrialBook.unkept(prepared.market, prepared.config) as unkept:
-            return evaluate(prepared, model, fitted, progress, book=unkept)
+            return evaluate(prepared, model, fitted, progress, book=unkept, keep=keep)
     predictor = as_predictor(model)
     with progress.busy("calibrating on validation, then reading the test part"):
         parts = {name: prepared.part(name) for name in ("validation", "test")}
@@ -164,7 +170,7 @@ def evaluate(
         outputs=outputs,
         probability=probability,
         model=judged,
-        baselines=judge_baselines(prepared, progress),
+        baselines=judge_baselines(prepared, progress, keep=keep),
         verdict=verdict,
         fit=fitted,
         trials=trials,
@@ -177,19 +183,29 @@ def judge_trained(prepared: Prepared, name: str, probability: ByPart) -> Judgeme
     return prepared.judge("test").judge(name, probability["test"], choice.threshold, choice)
 
 
-def judge_baselines(prepared: Prepared, progress: Progress) -> tuple[Judgement, ...]:
-    """Fit every baseline on train and judge it as the model is; none where switched off."""
+def judge_baselines(
+    prepared: Prepared, progress: Progress, *, keep: Path | None = None
+) -> tuple[Judgement, ...]:
+    """Fit every baseline on train and judge it as the model is; none where switched off.
+
+    Args:
+        prepared: Data and split.
+        progress: Told what happens.
+        keep: Folder for what they say, from which a run that goes on takes it.
+    """
     if not prepared.config.baselines:
         return ()
-    inputs = _baseline_inputs(prepared)
+    inputs = baseline_inputs(prepared)
+    kept = KeptArrays(keep, progress)
+    origin = {"inputs": inputs.digest(), "scikit-learn": sklearn.__version__} if keep else {}
     judge = prepared.judge("test")
     judged = []
     for name, baseline in BASELINES.items():
         with progress.busy(f"baseline: {name}"):
-            probability = baseline(inputs)
             if name in ("majority", "persistence"):
-                judged.append(judge.judge(name, probability["test"], 0.5))
+                judged.append(judge.judge(name, baseline(inputs)["test"], 0.5))
             else:
+                probability = kept.found(name, origin, functools.partial(baseline, inputs))
                 judged.append(judge_trained(prepared, name, probability))
     return (*judged, judge.judge_buy_and_hold())
 
@@ -211,7 +227,8 @@ def directed(prepared: Prepared) -> np.ndarray:
     return chosen[np.isfinite(prepared.rows.labels[chosen])]
 
 
-def _baseline_inputs(prepared: Prepared) -> BaselineInputs:
+def baseline_inputs(prepared: Prepared) -> BaselineInputs:
+    """Return what baselines may look at."""
     rows, parts = prepared.rows, ("validation", "test")
     last = own_returns(prepared.market, rows)
     fitted_on = directed(prepared)

@@ -18,6 +18,7 @@ from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.evaluation.reporting.json_report import write_json_report
 from ultimate_deep.evaluation.reporting.report import write_report
 from ultimate_deep.evaluation.verdict import Verdict
+from ultimate_deep.experiments.costs import RunPlan, whole_plan
 from ultimate_deep.experiments.experiment import (
     PARTS,
     Outcome,
@@ -47,6 +48,7 @@ from ultimate_deep.experiments.takeaway import (
     write_takeaway,
 )
 from ultimate_deep.experiments.trials import TrialBook, check_ledgers, check_tried
+from ultimate_deep.machine.duration import Stopwatch
 from ultimate_deep.machine.files import UNFINISHED
 from ultimate_deep.machine.places import check_places
 from ultimate_deep.market.market import Market
@@ -60,6 +62,7 @@ from ultimate_deep.training.progress import Progress
 
 CHECKPOINTS = "checkpoints"
 DRAFTS = "drafts"
+BASELINES = "baselines"
 
 
 class DeclinedError(Exception):
@@ -201,6 +204,7 @@ def run_experiment(
         planned = (
             plan_run(prepared, progress) if net is None else plan_trained(prepared, net, tried)
         )
+        planned = dataclasses.replace(planned, plan=whole_plan(planned))
         if confirm is not None and not confirm(planned.plan):
             raise DeclinedError
         if not resume:
@@ -245,22 +249,31 @@ def finish_run(
     """
     folder, unfinished = place.folder, place.path
     prepared = planned.prepared
+    watch = Stopwatch()
     predictor, fitted = planned.fits.fit(
         prepared, progress, checkpoints=unfinished / CHECKPOINTS, resume=resume
     )
+    watch.passed("training")
     book = TrialBook.opened(folder, prepared.market, prepared.config, tried=planned.tried)
-    outcome = evaluate(prepared, predictor, fitted, progress, book=book)
+    kept = unfinished / BASELINES
+    outcome = evaluate(prepared, predictor, fitted, progress, book=book, keep=kept)
     outcome = dataclasses.replace(outcome, notes=tuple(book.check()))
+    watch.passed("predicting and baselines")
     with progress.busy("assessing: chance, trials, costs, delay, regimes, random entry"):
         assessment = assess_outcome(prepared, outcome)
-    witness = {"ledger": dataclasses.asdict(book.head())}
+    watch.passed("assessing")
+    witness: dict[str, Any] = {"ledger": dataclasses.asdict(book.head())}
     measures, confusion = judged_heads(prepared, outcome.outputs["test"], outcome.temperatures)
     tables = {files.FORECASTS_FILE: measures, files.CONFUSION_FILE: confusion}
+    witness |= {"seconds": watch.seconds}
     extras = Extras(witness | dict(extras.metrics), tables | dict(extras.tables))
     with progress.busy("writing model, report and manifest"):
         judged = Judged(planned, predictor, outcome, assessment, measures)
         _write(folder, judged, extras, workspace=unfinished / DRAFTS)
+    watch.passed("writing")
     place.finish(latest=True)
+    if isinstance(planned.plan, RunPlan) and not resume:
+        progress.message(f"{watch} since the plan, which said {planned.plan.seconds}")
     return Run(folder, prepared, outcome, assessment, planned.plan)
 
 

@@ -10,7 +10,7 @@ from ultimate_deep.models.registry import build_model, config_class
 from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.loop.compiled import time_fit
 from ultimate_deep.training.loop.fit import FitConfig, fit
-from ultimate_deep.training.loop.plan import duration_sentence, make_plan, render_plan
+from ultimate_deep.training.loop.plan import least_epochs, make_plan, render_plan
 
 FEATURES = 24
 
@@ -48,7 +48,7 @@ def test_the_estimate_of_an_ultimate_net_holds():
     began = time.monotonic()
     fit(model, train, validation, config, checkpoint_folder=None, compiled=compiled)
     seconds = time.monotonic() - began
-    assert seconds / 3 < plan.seconds < seconds * 3, (plan.seconds, seconds)
+    assert seconds / 3 < plan.seconds.most < seconds * 3, (plan.seconds, seconds)
 
 
 def test_a_plan_reads_well():
@@ -68,6 +68,12 @@ def test_a_plan_reads_well():
     assert all(name in shown for name in lines)
 
 
-def test_durations_are_told_in_a_readable_unit():
-    found = [duration_sentence(seconds) for seconds in (3.4, 600, 10_000)]
-    assert found == ["3 s", "10 min", "2.8 h"]
+def test_early_stopping_makes_the_time_a_range():
+    model, train = build_model("linear", {"features": (FEATURES,)}), arrays(100, 1)
+    for patience, least in ((0, 9), (3, 4), (20, 9)):
+        config = FitConfig(epochs=9, batch_size=30, patience_epochs=patience)
+        assert least_epochs(config) == least
+    compiled = time_fit(model, train, train, config)
+    plan = make_plan(model, train, train, config, compiled=compiled)
+    assert plan.seconds.least == plan.seconds.most == 9 * plan.epoch_seconds
+    assert "early stopping" not in plan.lines()["time"]

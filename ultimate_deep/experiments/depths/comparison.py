@@ -29,11 +29,11 @@ from ultimate_deep.experiments.runs import (
     tidy,
 )
 from ultimate_deep.experiments.trials import TrialBook, check_ledgers
+from ultimate_deep.machine.duration import duration_sentence
 from ultimate_deep.machine.files import finish_folder, remove_drafts, write_json
 from ultimate_deep.machine.places import check_places
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.training.loop.interrupts import Interrupted
-from ultimate_deep.training.loop.plan import duration_sentence
 from ultimate_deep.training.progress import Progress
 
 CELLS = "cells"

@@ -6,6 +6,7 @@ A family of models is one class in one file and one line in `experiments.learner
 from __future__ import annotations
 
 import dataclasses
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.inputs.config import Kind
 from ultimate_deep.pipeline.prepared import Prepared
 from ultimate_deep.training.config import BATCH_SIZE, LEARNING_RATE
-from ultimate_deep.training.loop.plan import Planlike
+from ultimate_deep.training.loop.plan import Timed
 from ultimate_deep.training.progress import Progress
 from ultimate_deep.training.result import FitResult
 
@@ -47,6 +48,25 @@ class Fits(Protocol):
         """
 
 
+@dataclass(frozen=True, kw_only=True)
+class AnswerTimes:
+    """How long a predictor takes.
+
+    Args:
+        tracing: Seconds before its first answer.
+        batch: Seconds of each batch.
+        batch_rows: Rows of a batch.
+    """
+
+    tracing: float = 0.0
+    batch: float = 0.0
+    batch_rows: int = 1
+
+    def seconds(self, rows: int) -> float:
+        """Return the seconds of so many rows, the first answer among them."""
+        return self.tracing + math.ceil(rows / self.batch_rows) * self.batch
+
+
 @dataclass(frozen=True, eq=False)
 class Planned:
     """A run that is ready to train.
@@ -56,12 +76,14 @@ class Planned:
         plan: What training will do and cost.
         fits: What trains: a net that is built, compiled and timed already, or the learner itself.
         tried: How many configurations the model was chosen from before it came here.
+        answers: How long the model takes to answer; nothing worth telling unless given.
     """
 
     prepared: Prepared
-    plan: Planlike
+    plan: Timed
     fits: Fits
     tried: int = 1
+    answers: AnswerTimes = AnswerTimes()
 
 
 class Learner(ABC):

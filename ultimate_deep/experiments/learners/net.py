@@ -1,5 +1,6 @@
 """Keras nets: built, compiled and timed for the plan, trained with checkpoints."""
 
+import time
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -8,7 +9,8 @@ import numpy as np
 
 from ultimate_deep.bundles.executors.net import KerasPredictor
 from ultimate_deep.bundles.predictor import Predictor
-from ultimate_deep.experiments.learners.learner import Learner, Planned
+from ultimate_deep.bundles.saved_model import DEFAULT_BATCH_ROWS
+from ultimate_deep.experiments.learners.learner import AnswerTimes, Learner, Planned
 from ultimate_deep.experiments.warm_start import start_from
 from ultimate_deep.market.times import clock_of
 from ultimate_deep.models import registry as nets
@@ -78,7 +80,10 @@ class NetLearner(Learner):
         model = build(prepared)
         compiled = time_fit(model, *parts, fit_config, progress)
         plan = make_plan(model, *parts, fit_config, compiled=compiled, test_rows=tested)
-        return Planned(prepared=prepared, plan=plan, fits=BuiltNet(model, compiled))
+        built = BuiltNet(model, compiled)
+        with progress.busy(f"tracing the answers of {model.name}"):
+            answers = time_answers(built.predictor, prepared)
+        return Planned(prepared=prepared, plan=plan, fits=built, answers=answers)
 
     def fit(
         self,
@@ -108,6 +113,7 @@ class BuiltNet:
     def __init__(self, model: keras.Model, compiled: CompiledFit | None) -> None:
         self.model = model
         self.compiled = compiled
+        self.predictor = KerasPredictor(model)
 
     def fit(
         self,
@@ -126,7 +132,7 @@ class BuiltNet:
             resume=resume,
             compiled=self.compiled,
         )
-        return KerasPredictor(self.model), fitted
+        return self.predictor, fitted
 
 
 class Trainee:
@@ -178,6 +184,19 @@ class Trainee:
             return
         for name, variable in self._compiled.step.variables().items():
             variable.assign(self._first[name])
+
+
+def time_answers(predictor: Predictor, prepared: Prepared) -> AnswerTimes:
+    """Ask a net twice, which traces it; a predictor that is asked later need not trace it again."""
+    row = prepared.inputs.take(prepared.part("validation")[:1])
+    moments = [time.perf_counter()]
+    for _ in range(2):
+        predictor.outputs(row)
+        moments.append(time.perf_counter())
+    first, second = np.diff(moments)
+    return AnswerTimes(
+        tracing=max(first - second, 0.0), batch=float(second), batch_rows=DEFAULT_BATCH_ROWS
+    )
 
 
 def build(prepared: Prepared) -> keras.Model:

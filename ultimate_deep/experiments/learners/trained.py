@@ -10,7 +10,8 @@ import pandas as pd
 from ultimate_deep.bundles.executors.net import KerasPredictor
 from ultimate_deep.bundles.predictor import Predictor
 from ultimate_deep.experiments.learners.learner import Planned
-from ultimate_deep.experiments.learners.net import build
+from ultimate_deep.experiments.learners.net import build, time_answers
+from ultimate_deep.machine.duration import Duration
 from ultimate_deep.pipeline.prepared import Prepared
 from ultimate_deep.training.loop.compiled import compile_fit
 from ultimate_deep.training.loop.validation import validation_metrics
@@ -29,6 +30,7 @@ class TrainedNet:
     def __init__(self, model: keras.Model, tried: int = 1) -> None:
         self.model = model
         self.tried = tried
+        self.predictor = KerasPredictor(model)
 
     def planned(self, prepared: Prepared) -> Planned:
         """Return that nothing will be trained.
@@ -44,8 +46,8 @@ class TrainedNet:
                     f"the net's {what.replace('_', ' ')} is {given} and the experiment's is "
                     f"{ours}; build it for the prepared inputs, with the same heads"
                 )
-        plan = TrainedPlan(self.model.name)
-        return Planned(prepared=prepared, plan=plan, fits=self, tried=self.tried)
+        plan, answers = TrainedPlan(self.model.name), time_answers(self.predictor, prepared)
+        return Planned(prepared=prepared, plan=plan, fits=self, tried=self.tried, answers=answers)
 
     def fit(
         self,
@@ -62,7 +64,7 @@ class TrainedNet:
         measured = validation_metrics(compiled.step.loss, found, validation)
         nothing = {"loss": np.nan, "penalty": 0.0, "learning_rate": 0.0, "seconds": 0.0}
         history = pd.DataFrame([{"epoch": 1, **nothing, **measured}])
-        return KerasPredictor(self.model), FitResult(
+        return self.predictor, FitResult(
             history=history,
             best_epoch=1,
             epochs_run=0,
@@ -82,6 +84,11 @@ class TrainedPlan:
     """
 
     model: str
+
+    @property
+    def seconds(self) -> Duration:
+        """None at all."""
+        return Duration.of(0.0)
 
     def lines(self) -> dict[str, str]:
         """Return the plan as plain text by heading."""

@@ -8,7 +8,7 @@ from ultimate_deep.experiments.tuning.searcher import OBJECTIVES, Rung
 from ultimate_deep.experiments.tuning.spaces import range_sentence, value_sentence
 from ultimate_deep.experiments.tuning.tune import SearchPlan
 from ultimate_deep.experiments.tuning.tune_config import TuneConfig
-from ultimate_deep.training.loop.plan import duration_sentence
+from ultimate_deep.machine.duration import duration_sentence
 
 SHOWN_TRIALS = 10
 

@@ -168,7 +168,7 @@ def plan_search(prepared: Prepared, tune: TuneConfig, progress: Progress) -> Sea
     keras.utils.clear_session()
     one = plan_run(prepared, progress).plan
     assert isinstance(one, Plan)
-    seconds = planned.trials * one.first_step_seconds + planned.epochs * one.seconds / one.epochs
+    seconds = planned.trials * one.first_step_seconds + planned.epochs * one.epoch_seconds
     return SearchPlan(
         model=config.model.name,
         tune=tune,

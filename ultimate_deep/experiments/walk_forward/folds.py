@@ -128,7 +128,8 @@ def run_fold(
     predictor, fitted = fits.fit(
         fold, progress, checkpoints=checkpoints, resume=checkpoints.exists()
     )
-    outcome = evaluate(fold, predictor, fitted, progress, book=book)
+    kept = checkpoints / "baselines"
+    outcome = evaluate(fold, predictor, fitted, progress, book=book, keep=kept)
     judged = [outcome.model, *(one for one in outcome.baselines if one.probability is not None)]
     result = FoldResult(
         rows=split.test,

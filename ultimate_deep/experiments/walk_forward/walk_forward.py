@@ -42,11 +42,11 @@ from ultimate_deep.experiments.walk_forward.folds import (
 )
 from ultimate_deep.experiments.walk_forward.judging import JudgedPart, JudgedWalk, judge_walk
 from ultimate_deep.experiments.warm_start import refuse_start
+from ultimate_deep.machine.duration import duration_sentence
 from ultimate_deep.machine.places import check_places
 from ultimate_deep.market.splits import Split
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.training.loop.interrupts import Interrupted
-from ultimate_deep.training.loop.plan import duration_sentence
 from ultimate_deep.training.progress import Progress
 
 FOLDS = "folds"

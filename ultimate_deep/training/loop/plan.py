@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 from rich.table import Table
 
+from ultimate_deep.machine.duration import Duration
 from ultimate_deep.machine.memory import peak_resident_bytes
 from ultimate_deep.models.surgery.describe import count_layers
 from ultimate_deep.training.arrays import Arrays
@@ -41,7 +42,7 @@ class Plan:
         first_step_seconds: Tracing and compiling, already spent.
         step_seconds: One training step.
         validation_seconds: Validation after each epoch.
-        seconds: Estimate for all epochs; early stopping makes it less.
+        least_epochs: Epochs of a training that stops as early as it may.
         memory_bytes: Estimated peak of the process's resident memory.
         device_memory_bytes: Peak of the GPU's memory so far; None without one.
         estimated_by: How time and memory were estimated.
@@ -64,7 +65,7 @@ class Plan:
     first_step_seconds: float
     step_seconds: float
     validation_seconds: float
-    seconds: float
+    least_epochs: int
     memory_bytes: int
     device_memory_bytes: int | None
     estimated_by: str
@@ -72,6 +73,16 @@ class Plan:
     def __repr__(self) -> str:
         lines = self.lines()
         return f"<plan of {self.model}: {lines['steps']}; {lines['time']}>"
+
+    @property
+    def epoch_seconds(self) -> float:
+        """Estimate for one epoch with its validation."""
+        return self.steps_per_epoch * self.step_seconds + self.validation_seconds
+
+    @property
+    def seconds(self) -> Duration:
+        """Estimate for the training; where it ends between the two, early stopping decides."""
+        return Duration(self.least_epochs * self.epoch_seconds, self.epochs * self.epoch_seconds)
 
     def lines(self) -> dict[str, str]:
         """Return what `render_plan` shows, as plain text by heading."""
@@ -90,12 +101,17 @@ class Plan:
             f"{self.first_step_seconds:.1f} s",
             "steps": f"{self.steps_per_epoch:,} of {self.batch_size:,} rows in each of at most "
             f"{self.epochs:,} epochs",
-            "time": f"about {duration_sentence(self.seconds)} for all epochs "
-            f"({self.step_seconds * 1e3:.1f} ms a step, validation "
-            f"{self.validation_seconds:.1f} s)",
+            "epoch": f"about {self.epoch_seconds:.1f} s ({self.step_seconds * 1e3:.1f} ms a step, "
+            f"validation {self.validation_seconds:.1f} s)",
+            "time": f"{self.seconds} of training{self._stopping()}",
             "peak memory": f"about {memory}",
             "estimated by": self.estimated_by,
         }
+
+    def _stopping(self) -> str:
+        if self.least_epochs == self.epochs:
+            return ""
+        return f": early stopping ends it after {self.least_epochs} to {self.epochs} epochs"
 
 
 def make_plan(
@@ -140,7 +156,7 @@ def make_plan(
         first_step_seconds=compiled.first_step_seconds,
         step_seconds=compiled.step_seconds,
         validation_seconds=validation_seconds,
-        seconds=config.epochs * (steps * compiled.step_seconds + validation_seconds),
+        least_epochs=least_epochs(config),
         memory_bytes=_peak_memory_bytes(model),
         device_memory_bytes=_device_memory_bytes(),
         estimated_by=(
@@ -149,6 +165,12 @@ def make_plan(
             "epoch's, and the one that replaces it)"
         ),
     )
+
+
+def least_epochs(config: FitConfig) -> int:
+    """Return the epochs after which early stopping may end a fit first; all without it."""
+    patience = config.patience_epochs
+    return min(config.epochs, patience + 1) if patience else config.epochs
 
 
 class Planlike(Protocol):
@@ -162,6 +184,14 @@ class Planlike(Protocol):
         """Return the plan as plain text by heading."""
 
 
+class Timed(Planlike, Protocol):
+    """A plan of something that takes its time."""
+
+    @property
+    def seconds(self) -> Duration:
+        """Estimate."""
+
+
 def render_plan(plan: Planlike) -> Table:
     """Return the plan as a table for a rich console."""
     table = Table(title=f"Plan: {plan.model}", show_header=False, title_justify="left")
@@ -170,15 +200,6 @@ def render_plan(plan: Planlike) -> Table:
     for name, value in plan.lines().items():
         table.add_row(name, value)
     return table
-
-
-def duration_sentence(seconds: float) -> str:
-    """Return seconds in the unit that people would use."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
 
 
 def numbers_per_row(arrays: Arrays) -> int:

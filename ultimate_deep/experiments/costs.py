@@ -1,0 +1,141 @@
+"""What a run takes after its training, estimated from trials of its own before it starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from dataclasses import dataclass
+
+from ultimate_deep.experiments.baselines import (
+    BOOSTED_TREES,
+    FOREST_TREES,
+    BaselineInputs,
+    answers,
+    boosting_model,
+    fitted,
+    forest_model,
+    logistic_model,
+)
+from ultimate_deep.experiments.experiment import baseline_inputs
+from ultimate_deep.experiments.learners.learner import AnswerTimes, Planned
+from ultimate_deep.machine.duration import Duration, duration_sentence
+from ultimate_deep.machine.speed import slowness
+from ultimate_deep.machine.threads import usable_cores
+from ultimate_deep.pipeline.prepared import Prepared
+from ultimate_deep.training.loop.plan import Timed
+
+LOGISTIC_ROWS, BOOSTING_ROWS, FOREST_ROWS = 2_000, 20_000, 2_000
+TRIAL_TREES = 8
+# Seconds on the machine that `machine.speed` compares with: for any run, for each test row.
+ASSESSING = 0.9, 1.3e-4
+WRITING = 3.2, 8e-5
+# A net's SavedModel is traced for serving and for gradients, and its attention once more.
+TRACINGS_WRITING = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPlan:
+    """Plan of a whole run: its training, and what comes after.
+
+    Args:
+        training: Plan of the training.
+        after: Estimated seconds of everything after it, by what is done.
+    """
+
+    training: Timed
+    after: dict[str, float]
+
+    @property
+    def model(self) -> str:
+        """Name of the model."""
+        return self.training.model
+
+    @property
+    def seconds(self) -> Duration:
+        """Estimate for all of it."""
+        return self.training.seconds + Duration.of(sum(self.after.values()))
+
+    def lines(self) -> dict[str, str]:
+        """Return the plan as plain text by heading."""
+        parts = ", ".join(f"{name} {duration_sentence(one)}" for name, one in self.after.items())
+        rest = f"about {duration_sentence(sum(self.after.values()))} ({parts})"
+        return self.training.lines() | {"afterwards": rest, "in all": str(self.seconds)}
+
+    def __repr__(self) -> str:
+        return f"<plan of {self.model}: {self.seconds}>"
+
+
+def whole_plan(planned: Planned) -> RunPlan:
+    """Return the plan of a run whose training is planned; tries the baselines for a second."""
+    return RunPlan(training=planned.plan, after=seconds_after(planned.prepared, planned.answers))
+
+
+def seconds_after(prepared: Prepared, answers: AnswerTimes) -> dict[str, float]:
+    """Return the estimated seconds of what a run does after its training, by what it is.
+
+    Args:
+        prepared: Data and split.
+        answers: How long the model takes to answer.
+    """
+    tested = len(prepared.part("test"))
+    read = tested + len(prepared.part("validation"))
+    slow = slowness()
+    found = {"predicting": answers.seconds(read)}
+    if prepared.config.baselines:
+        found["baselines"] = baseline_seconds(baseline_inputs(prepared))
+    found["assessing"] = slow * (ASSESSING[0] + ASSESSING[1] * tested)
+    found["writing"] = slow * (WRITING[0] + WRITING[1] * tested)
+    found["writing"] += TRACINGS_WRITING * answers.tracing
+    return found
+
+
+def baseline_seconds(inputs: BaselineInputs) -> float:
+    """Return the estimated seconds of all baselines, from a few trees and rows of each."""
+    return _logistic_seconds(inputs) + _boosting_seconds(inputs) + _forest_seconds(inputs)
+
+
+def _logistic_seconds(inputs: BaselineInputs) -> float:
+    few = _first(inputs, LOGISTIC_ROWS)
+    began = time.perf_counter()
+    fitted(logistic_model(), few)
+    return (time.perf_counter() - began) * len(inputs.y_train) / len(few.y_train)
+
+
+def _boosting_seconds(inputs: BaselineInputs) -> float:
+    few = _first(inputs, BOOSTING_ROWS)
+    ended: list[float] = []
+
+    def mark(*asked: object) -> float:
+        ended.append(time.perf_counter())
+        return 0.0
+
+    # Its own scores are asked for after each tree, which tells trees from what comes before them.
+    trial = {"early_stopping": True, "validation_fraction": None, "n_iter_no_change": 1_000}
+    model = boosting_model(few.seed, max_iter=TRIAL_TREES, scoring=mark, **trial)
+    began = time.perf_counter()
+    fitted(model, few)
+    tree = (ended[-1] - ended[0]) / TRIAL_TREES
+    seconds = ended[0] - began + BOOSTED_TREES * tree
+    return seconds * len(inputs.y_train) / len(few.y_train)
+
+
+def _forest_seconds(inputs: BaselineInputs) -> float:
+    trees = usable_cores()
+    began = time.perf_counter()
+    model = fitted(forest_model(inputs, trees), inputs)
+    growing = time.perf_counter() - began
+    few = {part: x[:FOREST_ROWS] for part, x in inputs.parts.items()}
+    began = time.perf_counter()
+    answers(model, dataclasses.replace(inputs, parts=few))
+    each = (time.perf_counter() - began) / max(1, sum(map(len, few.values())))
+    answering = each * sum(map(len, inputs.parts.values()))
+    return math.ceil(FOREST_TREES / trees) * growing + FOREST_TREES / trees * answering
+
+
+def _first(inputs: BaselineInputs, rows: int) -> BaselineInputs:
+    """Return the same with the first training rows of both classes."""
+    y = inputs.y_train
+    least = max(int((y == side).argmax()) + 1 for side in (0.0, 1.0))
+    rows = max(rows, least)
+    return dataclasses.replace(inputs, x_train=inputs.x_train[:rows], y_train=y[:rows])
