@@ -5,11 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from ultimate_deep.experiments import experiment
-from ultimate_deep.experiments.kept import KeptArrays, digest_of
+from ultimate_deep.experiments import experiment, run
+from ultimate_deep.experiments.kept import Kept, digest_of
 from ultimate_deep.experiments.run import run_experiment
 from ultimate_deep.experiments.runs import newest_unfinished
 from ultimate_deep.machine.files import unfinished_folder
+from ultimate_deep.machine.records import packed
 from ultimate_deep.market.config import DataConfig
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
 from ultimate_deep.training.config import FitConfig
@@ -41,7 +42,7 @@ class Counted:
 def test_what_was_kept_is_not_found_again(tmp_path):
     find, heard = Counted(), Heard()
     for _ in range(2):
-        found = KeptArrays(tmp_path, heard).found("one thing", {"inputs": "a"}, find)
+        found = Kept(tmp_path, heard).found("one thing", {"inputs": "a"}, find)
         np.testing.assert_array_equal(found["test"], ANSWER["test"])
     assert find.times == 1
     assert heard.said == ["one thing: kept from before"]
@@ -49,7 +50,7 @@ def test_what_was_kept_is_not_found_again(tmp_path):
 
 def test_other_inputs_and_damaged_files_are_found_anew(tmp_path):
     find, heard = Counted(), Heard()
-    kept = KeptArrays(tmp_path, heard)
+    kept = Kept(tmp_path, heard)
     kept.found("thing", {"inputs": "a"}, find)
     kept.found("thing", {"inputs": "b"}, find)
     assert find.times == 2
@@ -63,7 +64,7 @@ def test_other_inputs_and_damaged_files_are_found_anew(tmp_path):
 def test_nothing_is_kept_without_a_folder():
     find = Counted()
     for _ in range(2):
-        KeptArrays(None, Progress()).found("thing", {}, find)
+        Kept(None, Progress()).found("thing", {}, find)
     assert find.times == 2
 
 
@@ -72,6 +73,10 @@ def test_a_digest_tells_shapes_types_and_values():
     others = (values.reshape(2, 3), values.astype(np.float32), values + 1e-12)
     assert len({digest_of(one) for one in (values, *others)}) == 4
     assert digest_of(values) == digest_of(values[::-1][::-1])
+
+
+def interrupted(*given):
+    raise KeyboardInterrupt
 
 
 def test_a_run_that_is_stopped_in_a_baseline_goes_on_behind_those_before(tmp_path, monkeypatch):
@@ -102,14 +107,23 @@ def test_a_run_that_is_stopped_in_a_baseline_goes_on_behind_those_before(tmp_pat
     with pytest.raises(Interrupted):
         run_experiment(stopped, Progress())
     unfinished = unfinished_folder(newest_unfinished(tmp_path / "stopped"))
-    assert {path.name for path in (unfinished / "baselines").iterdir()} == {
+    assert {path.name for path in (unfinished / "judged").iterdir()} == {
         "logistic_regression",
         "gradient_boosting",
     }
     stop = False
-    resumed = run_experiment(stopped, Progress(), resume=True)
+    with monkeypatch.context() as context:
+        context.setattr(run, "write_report", interrupted)
+        with pytest.raises(Interrupted):
+            run_experiment(stopped, Progress(), resume=True)
+    assessed = unfinished / "judged" / "assessment"
+    assert assessed.is_dir()
+    heard = Heard()
+    resumed = run_experiment(stopped, heard, resume=True)
+    assert "assessment: kept from before" in heard.said
     assert not unfinished.exists()
     assert times["gradient boosting"] == times["logistic regression"] == 1
     assert times["random forest"] == 2
+    assert packed(whole.assessment.robustness, {}) == packed(resumed.assessment.robustness, {})
     for before, after in zip(whole.outcome.baselines, resumed.outcome.baselines, strict=True):
         assert before.metrics == pytest.approx(after.metrics, rel=0, abs=0, nan_ok=True)

@@ -5,7 +5,6 @@ bars -> features -> labels -> split -> scale -> fit -> temperature -> threshold 
 
 import functools
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from ultimate_deep.bundles.kinds import as_predictor
 from ultimate_deep.evaluation.ledger.trial import TrialCount
 from ultimate_deep.evaluation.verdict import Verdict
 from ultimate_deep.experiments.baselines import BASELINES, BaselineInputs
-from ultimate_deep.experiments.kept import KeptArrays
+from ultimate_deep.experiments.kept import Kept
 from ultimate_deep.experiments.learners.net import build, fill_memory, train
 from ultimate_deep.experiments.learners.registry import learner_of, resolved
 from ultimate_deep.experiments.trials import TrialBook, record_trials
@@ -131,7 +130,7 @@ def evaluate(
     progress: Progress,
     *,
     book: TrialBook | None = None,
-    keep: Path | None = None,
+    kept: Kept | None = None,
 ) -> Outcome:
     """Calibrate and choose the threshold on validation, then read the test part once.
 
@@ -141,11 +140,11 @@ def evaluate(
         fitted: How training went.
         progress: Told what happens.
         book: Where the trials on these bars are kept and counted; None counts this one alone.
-        keep: Folder for what the baselines say, from which a run that goes on takes it.
+        kept: Where a run that goes on finds what the baselines said.
     """
     if book is None:
         with TrialBook.unkept(prepared.market, prepared.config) as unkept:
-            return evaluate(prepared, model, fitted, progress, book=unkept, keep=keep)
+            return evaluate(prepared, model, fitted, progress, book=unkept, kept=kept)
     predictor = as_predictor(model)
     with progress.busy("calibrating on validation, then reading the test part"):
         parts = {name: prepared.part(name) for name in ("validation", "test")}
@@ -170,7 +169,7 @@ def evaluate(
         outputs=outputs,
         probability=probability,
         model=judged,
-        baselines=judge_baselines(prepared, progress, keep=keep),
+        baselines=judge_baselines(prepared, progress, kept=kept),
         verdict=verdict,
         fit=fitted,
         trials=trials,
@@ -184,20 +183,20 @@ def judge_trained(prepared: Prepared, name: str, probability: ByPart) -> Judgeme
 
 
 def judge_baselines(
-    prepared: Prepared, progress: Progress, *, keep: Path | None = None
+    prepared: Prepared, progress: Progress, *, kept: Kept | None = None
 ) -> tuple[Judgement, ...]:
     """Fit every baseline on train and judge it as the model is; none where switched off.
 
     Args:
         prepared: Data and split.
         progress: Told what happens.
-        keep: Folder for what they say, from which a run that goes on takes it.
+        kept: Where a run that goes on finds what they said.
     """
     if not prepared.config.baselines:
         return ()
     inputs = baseline_inputs(prepared)
-    kept = KeptArrays(keep, progress)
-    origin = {"inputs": inputs.digest(), "scikit-learn": sklearn.__version__} if keep else {}
+    kept = kept or Kept(None, progress)
+    origin = {"inputs": inputs.digest(), "scikit-learn": sklearn.__version__}
     judge = prepared.judge("test")
     judged = []
     for name, baseline in BASELINES.items():

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ultimate_deep.machine.records import Record, packed, unpacked
 from ultimate_deep.training.loop.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -16,12 +17,13 @@ from ultimate_deep.training.loop.checkpoint import (
 )
 from ultimate_deep.training.progress import Progress
 
+JUDGED = "judged"  # folder in an unfinished run
 Found = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
-class KeptArrays:
-    """Arrays by the name of what found them, each in a folder of its own.
+class Kept:
+    """Answers by the name of what found them, each in a folder of its own.
 
     Args:
         folder: Where they are kept, removed by its owner at the end; None keeps nothing.
@@ -32,27 +34,57 @@ class KeptArrays:
     progress: Progress
 
     def found(self, name: str, origin: Mapping[str, Any], find: Callable[[], Found]) -> Found:
-        """Return what was kept under a name, or find and keep it.
+        """Return the arrays that were kept under a name, or find and keep them.
 
         Args:
             name: Letters and spaces.
             origin: What the answer depends on, as flat JSON; another one is found anew.
             find: Takes its time.
         """
-        if self.folder is None:
-            return find()
-        place = self.folder / name.replace(" ", "_")
-        try:
-            before, _ = latest_checkpoint(place)
-        except CheckpointError as damaged:
-            self.progress.message(f"{name} is found anew: {damaged}")
-            before = None
-        if before is not None and before.fingerprint == origin:
-            self.progress.message(f"{name}: kept from before")
+        before = self._before(name, origin)
+        if before is not None:
             return dict(before.arrays)
         found = find()
-        write_checkpoint(place, Checkpoint(dict(origin), {}, found), step=0)
+        self._keep(name, Checkpoint(dict(origin), {}, found))
         return found
+
+    def record(
+        self,
+        name: str,
+        kind: type[Record],
+        origin: Mapping[str, Any],
+        find: Callable[[], Record],
+    ) -> Record:
+        """Return the dataclass that was kept under a name, or find and keep it; see `found`."""
+        before = self._before(name, origin)
+        if before is not None:
+            return unpacked(kind, before.state, dict(before.arrays))
+        found = find()
+        if self.folder is not None:
+            arrays: Found = {}
+            self._keep(name, Checkpoint(dict(origin), packed(found, arrays), arrays))
+        return found
+
+    def _before(self, name: str, origin: Mapping[str, Any]) -> Checkpoint | None:
+        if self.folder is None:
+            return None
+        try:
+            before, _ = latest_checkpoint(self._place(self.folder, name))
+        except CheckpointError as damaged:
+            self.progress.message(f"{name} is found anew: {damaged}")
+            return None
+        if before is None or before.fingerprint != origin:
+            return None
+        self.progress.message(f"{name}: kept from before")
+        return before
+
+    def _keep(self, name: str, found: Checkpoint) -> None:
+        if self.folder is not None:
+            write_checkpoint(self._place(self.folder, name), found, step=0)
+
+    @staticmethod
+    def _place(folder: Path, name: str) -> Path:
+        return folder / name.replace(" ", "_")
 
 
 def digest_of(*arrays: np.ndarray) -> str:

@@ -27,6 +27,7 @@ from ultimate_deep.experiments.experiment import (
     prepare,
 )
 from ultimate_deep.experiments.judging.assessing import assess_outcome
+from ultimate_deep.experiments.kept import JUDGED, Kept
 from ultimate_deep.experiments.learners.learner import Planned
 from ultimate_deep.experiments.learners.registry import learner_of
 from ultimate_deep.experiments.reporting import report_data
@@ -62,7 +63,6 @@ from ultimate_deep.training.progress import Progress
 
 CHECKPOINTS = "checkpoints"
 DRAFTS = "drafts"
-BASELINES = "baselines"
 
 
 class DeclinedError(Exception):
@@ -255,12 +255,12 @@ def finish_run(
     )
     watch.passed("training")
     book = TrialBook.opened(folder, prepared.market, prepared.config, tried=planned.tried)
-    kept = unfinished / BASELINES
-    outcome = evaluate(prepared, predictor, fitted, progress, book=book, keep=kept)
+    kept = Kept(unfinished / JUDGED, progress)
+    outcome = evaluate(prepared, predictor, fitted, progress, book=book, kept=kept)
     outcome = dataclasses.replace(outcome, notes=tuple(book.check()))
     watch.passed("predicting and baselines")
     with progress.busy("assessing: chance, trials, costs, delay, regimes, random entry"):
-        assessment = assess_outcome(prepared, outcome)
+        assessment = assess_outcome(prepared, outcome, kept)
     watch.passed("assessing")
     witness: dict[str, Any] = {"ledger": dataclasses.asdict(book.head())}
     measures, confusion = judged_heads(prepared, outcome.outputs["test"], outcome.temperatures)

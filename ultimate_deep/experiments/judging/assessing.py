@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from ultimate_deep.evaluation.ledger.trial import TrialCount
 from ultimate_deep.evaluation.robustness.regimes import market_state
 from ultimate_deep.evaluation.robustness.trade import Decisions
 from ultimate_deep.evaluation.verdict import Verdict
+from ultimate_deep.experiments.kept import Kept, digest_of
 from ultimate_deep.pipeline.judge import Judge, Judgement
 
 if TYPE_CHECKING:  # others' predictions are assessed without nets
@@ -22,17 +24,38 @@ if TYPE_CHECKING:  # others' predictions are assessed without nets
 STATE_BARS = 50  # over which trend and volatility of the regimes are measured
 
 
-def assess_outcome(prepared: Prepared, outcome: Outcome) -> Assessment:
-    """Ask everything of a trained model's test part."""
-    return assess_judged(
-        prepared.judge("test"),
-        outcome.model,
-        outcome.verdict,
-        outcome.baselines,
-        outcome.trials,
-        before=prepared.split.train,
-        seed=prepared.config.seed,
-    )
+def assess_outcome(prepared: Prepared, outcome: Outcome, kept: Kept | None = None) -> Assessment:
+    """Ask everything of a trained model's test part.
+
+    Args:
+        prepared: Data and split.
+        outcome: What is assessed.
+        kept: Where a run that goes on finds it.
+    """
+
+    def find() -> Assessment:
+        return assess_judged(
+            prepared.judge("test"),
+            outcome.model,
+            outcome.verdict,
+            outcome.baselines,
+            outcome.trials,
+            before=prepared.split.train,
+            seed=prepared.config.seed,
+        )
+
+    if kept is None:
+        return find()
+    judged = [one for one in (outcome.model, *outcome.baselines) if one.probability is not None]
+    said = digest_of(*(np.asarray(one.probability) for one in judged))
+    origin = {
+        "probability": said,
+        "threshold": float(outcome.model.threshold),
+        "effective_trials": repr(outcome.trials.effective_trials),
+        "sharpe_variance": repr(outcome.trials.sharpe_variance),
+    }
+    found = kept.record("assessment", Assessment, origin, find)
+    return dataclasses.replace(found, verdict=outcome.verdict, trials=outcome.trials)
 
 
 def assess_judged(

@@ -12,6 +12,7 @@ import numpy as np
 from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.evaluation.ledger.trial import Kind, Trial
 from ultimate_deep.experiments.experiment import Prepared, evaluate, with_split
+from ultimate_deep.experiments.kept import JUDGED, Kept
 from ultimate_deep.experiments.learners.learner import Fits
 from ultimate_deep.experiments.trials import TrialBook, configuration_digest
 from ultimate_deep.experiments.walk_forward.config import WalkForwardConfig
@@ -128,8 +129,8 @@ def run_fold(
     predictor, fitted = fits.fit(
         fold, progress, checkpoints=checkpoints, resume=checkpoints.exists()
     )
-    kept = checkpoints / "baselines"
-    outcome = evaluate(fold, predictor, fitted, progress, book=book, keep=kept)
+    kept = Kept(checkpoints / JUDGED, progress)
+    outcome = evaluate(fold, predictor, fitted, progress, book=book, kept=kept)
     judged = [outcome.model, *(one for one in outcome.baselines if one.probability is not None)]
     result = FoldResult(
         rows=split.test,
