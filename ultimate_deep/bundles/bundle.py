@@ -84,7 +84,12 @@ class BundleDraft:
         temperature = contents.temperatures
         contents.predictor.save(self.path, temperature=temperature)
         files.write_preprocessing(
-            self.path, contents.scaler, temperature, contents.threshold, contents.scalers
+            self.path,
+            contents.scaler,
+            temperature,
+            contents.threshold,
+            contents.scalers,
+            contents.limits,
         )
         files.write_features(
             self.path / files.FEATURES_FILE, contents.feature_names, contents.families

@@ -50,12 +50,20 @@ def own_features(frame: pd.DataFrame, names: Sequence[str], folder: Path) -> fea
             "ultimate_deep.plugins.steps in a plugin, and load that"
         )
     matrix = step(frame)
-    if tuple(matrix.names) != tuple(names):
+    place = {name: column for column, name in enumerate(matrix.names)}
+    if absent := [name for name in names if name not in place]:
         raise BundleError(
             f"{folder} was trained on {', '.join(names)}, and the loaded step gives "
-            f"{', '.join(matrix.names)}; load the step that it was trained with"
+            f"{', '.join(matrix.names)}, without {', '.join(absent)}; load the step that it was "
+            "trained with"
         )
-    return matrix
+    columns = [place[name] for name in names]
+    return dataclasses.replace(
+        matrix,
+        values=matrix.values[:, columns],
+        names=tuple(names),
+        families=tuple(matrix.families[column] for column in columns),
+    )
 
 
 def complete_inputs(

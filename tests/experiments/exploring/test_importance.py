@@ -19,7 +19,11 @@ from ultimate_deep.experiments.exploring.bundle_importance import (
     bundle_importance,
     explore_with_bundle,
 )
-from ultimate_deep.experiments.exploring.config import ExplorationConfig, ImportanceConfig
+from ultimate_deep.experiments.exploring.config import (
+    ExplorationConfig,
+    ExploredFeatures,
+    ImportanceConfig,
+)
 from ultimate_deep.experiments.exploring.importance import (
     Judged,
     _by_row,
@@ -187,7 +191,7 @@ def test_bundle_is_judged_on_its_validation_part_and_never_on_test(bundle, tmp_p
 def test_report_of_a_bundle_takes_the_bars_of_its_run(bundle):
     loaded, prepared = bundle
     config = ExplorationConfig(
-        features=FeatureConfig(names=FEATURES),
+        features=ExploredFeatures(names=FEATURES),
         importance=ImportanceConfig(repeats=1, resamples=100),
     )
     found = explore_with_bundle(loaded, config, Progress())

@@ -26,8 +26,7 @@ from ultimate_deep.experiments.leaks.asked import SurrogateConfig
 from ultimate_deep.experiments.learners.registry import learner_of, resolved
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.config import ExperimentConfig
-from ultimate_deep.pipeline.inputs.config import InputConfig
-from ultimate_deep.pipeline.inputs.tables import InputTable, InputTables
+from ultimate_deep.pipeline.inputs.tables import FEATURES, InputTable, InputTables
 from ultimate_deep.pipeline.prepared import model_tables, resolved_inputs
 from ultimate_deep.pipeline.rows import Rows
 from ultimate_deep.pipeline.steps import Steps
@@ -65,7 +64,7 @@ class ExperimentPipeline:
         market, rows = assemble(config, Market(dict(bars)), steps)
         inputs = resolved_inputs(config, rows)
         tables = model_tables(dataclasses.replace(config, inputs=inputs), market, rows)
-        trace = _data_trace(rows, tables, inputs)
+        trace = _data_trace(rows, tables)
         if until == "labels":
             return trace
         split = steps.split(rows, config.split, market.interval)
@@ -168,7 +167,7 @@ def _relabelled(rows: Rows, relabel: Relabel, parts: Mapping[str, np.ndarray]) -
     return dataclasses.replace(rows, labels=labels, return_log=returns, targets=targets)
 
 
-def _data_trace(rows: Rows, tables: InputTables, inputs: InputConfig) -> Trace:
+def _data_trace(rows: Rows, tables: InputTables) -> Trace:
     """Trace the rows' features, and beside them each row's newest bar of every other table.
 
     Windows hold the newest bars of the rows before, so that these show what windows would.
@@ -177,9 +176,7 @@ def _data_trace(rows: Rows, tables: InputTables, inputs: InputConfig) -> Trace:
     for name, table in tables.tables.items():
         if table.values is not None:
             columns.append(_newest(table.values, table))
-            width = table.values.shape[1]
-            coarse = inputs.coarse_features if table.window_bars else range(1, width + 1)
-            names += [f"{name} {column}" for column in coarse]
+            names += _column_names(name, table)
     return Trace(
         symbols=rows.symbols,
         symbol_code=rows.symbol_code,
@@ -191,6 +188,11 @@ def _data_trace(rows: Rows, tables: InputTables, inputs: InputConfig) -> Trace:
     )
 
 
+def _column_names(name: str, table: InputTable) -> list[str]:
+    assert table.values is not None
+    return [f"{name} {one}" for one in table.names or range(1, table.values.shape[1] + 1)]
+
+
 def _newest(values: np.ndarray, table: InputTable) -> np.ndarray:
     """Return each row's newest bar, NaN in rows without all of their window."""
     return np.where(table.complete[:, None], values[table.ends], np.float32(np.nan))
@@ -199,8 +201,10 @@ def _newest(values: np.ndarray, table: InputTable) -> np.ndarray:
 def _scaled_trace(trace: Trace, prepared: Prepared, changed: Rows | None) -> Trace:
     split, inputs = prepared.split, prepared.inputs
     scalers = {"": prepared.scaler} | {f"{name} ": one for name, one in inputs.scalers.items()}
-    tables = inputs.tables.tables
-    own = [_newest(inputs.windows[n], t) for n, t in tables.items() if t.values is not None]
+    limits = {"" if name == FEATURES else f"{name} ": one for name, one in prepared.limits.items()}
+    tables = {name: t for name, t in inputs.tables.tables.items() if t.values is not None}
+    own = [_newest(inputs.windows[name], table) for name, table in tables.items()]
+    further = [column for name, table in tables.items() for column in _column_names(name, table)]
     return dataclasses.replace(
         trace,
         train=split.train,
@@ -209,11 +213,16 @@ def _scaled_trace(trace: Trace, prepared: Prepared, changed: Rows | None) -> Tra
         embargo_bars=prepared.config.split.embargo_bars,
         changed_features=None if changed is None else changed.values,
         changed_labels=None if changed is None else changed.labels,
-        selected=None if prepared.steps.select is None else prepared.rows.names,
+        selected=(*prepared.rows.names, *further),
         scaler={
             f"{name}{what}": getattr(one, f"{what}_")
             for name, one in scalers.items()
             for what in ("center", "scale")
+        }
+        | {
+            f"{name}{what}": np.array(getattr(one, what))
+            for name, one in limits.items()
+            for what in ("low", "high")
         },
         scaled=np.column_stack([prepared.scaled, *own]),
     )
