@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import html
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -22,6 +23,7 @@ from ultimate_deep.pipeline.config import ExperimentConfig, config_from_dict
 from ultimate_deep.pipeline.rows import Rows, assemble_rows, decision_columns
 
 if TYPE_CHECKING:  # predicting needs none of it
+    from ultimate_deep.bundles.bundle import Bundle
     from ultimate_deep.bundles.uncertainty import Uncertainty
 
 
@@ -59,6 +61,22 @@ class AnyBundle(Protocol):
     @property
     def predictor(self) -> Predictor:
         """The model behind one interface."""
+
+    @property
+    def members(self) -> Mapping[str, Bundle]:
+        """The models in it by name: itself alone, or those of an ensemble."""
+
+    @property
+    def combined_features(self) -> tuple[str, ...]:
+        """Features that are read beside the members' logits; none of one model."""
+
+    def combined(self, logits: np.ndarray, features: np.ndarray) -> np.ndarray:
+        """Return one forecast of all members, not calibrated, float32 `(rows, horizons)`.
+
+        Args:
+            logits: Those of each member, `(members, rows, horizons)`.
+            features: Those of `combined_features`, not scaled, `(rows, features)`.
+        """
 
     def compute_features(self, frame: pd.DataFrame) -> FeatureMatrix:
         """Compute the features that it reads from bars of one symbol."""

@@ -236,14 +236,10 @@ def test_heartbeat_tells_what_is_left():
     ]  # fmt: skip
 
 
-def test_trees_are_judged_and_windows_are_refused_before_anything_is_explored(bundle):
+def test_trees_are_judged(bundle):
     loaded, prepared = bundle
     tiny = preset_config("hist_gradient_boosting", "tiny")
     trees, _ = fit_trees("hist_gradient_boosting", prepared.arrays("train"), None, tiny)
     few = ImportanceConfig(repeats=2, resamples=100)
     found = bundle_importance(replace(loaded, model=trees), prepared.market, config=few)
     assert {name for entry in found.entries for name in entry.names} == set(FEATURES)
-    inputs = keras.Input((8, len(FEATURES)), name="bars")
-    model = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Flatten()(inputs)))
-    with pytest.raises(ValueError, match="features of one bar"):
-        explore_with_bundle(replace(loaded, model=model), ExplorationConfig(), Progress())
