@@ -24,8 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ultimate_deep.bundles.bundle import Bundle
-from ultimate_deep.bundles.predicting import AnyBundle
+from ultimate_deep.bundles.predicting import AnyBundle, OneModel
 from ultimate_deep.bundles.predictor import Outputs
 from ultimate_deep.experiments.exploring.importance import column_groups
 from ultimate_deep.market.market import Market
@@ -176,7 +175,7 @@ class Readings:
         return inputs.windows[slot.source][ends, slot.columns[0]]
 
 
-def _slots(number: int, member: Bundle, inputs: RowInputs) -> Iterator[tuple[str, Slot]]:
+def _slots(number: int, member: OneModel, inputs: RowInputs) -> Iterator[tuple[str, Slot]]:
     """Every part of a model's inputs that can be shuffled, by name."""
     for source, table in inputs.tables.tables.items():
         for name, columns in _named_columns(source, table, member.feature_names).items():
