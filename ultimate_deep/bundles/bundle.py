@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -37,12 +37,14 @@ from ultimate_deep.bundles.row_inputs import (
     complete_inputs,
     features_of_bars,
     own_features,
+    readings,
     spread,
 )
 from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.machine.files import whole_folder, write_json
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.inputs.model_inputs import ModelInputs
+from ultimate_deep.pipeline.inputs.tables import RowInputs
 from ultimate_deep.pipeline.rows import Rows
 from ultimate_deep.pipeline.scaling import ArrayScaler
 
@@ -84,7 +86,12 @@ class BundleDraft:
         temperature = contents.temperatures
         contents.predictor.save(self.path, temperature=temperature)
         files.write_preprocessing(
-            self.path, contents.scaler, temperature, contents.threshold, contents.scalers
+            self.path,
+            contents.scaler,
+            temperature,
+            contents.threshold,
+            contents.scalers,
+            contents.limits,
         )
         files.write_features(
             self.path / files.FEATURES_FILE, contents.feature_names, contents.families
@@ -176,6 +183,29 @@ class Bundle(AnswersBars):
     def predictor(self) -> Predictor:
         """The model behind one interface, compiled once."""
         return as_predictor(self.model)
+
+    @property
+    def members(self) -> Mapping[str, Bundle]:
+        """Itself: it is one model."""
+        return {self.folder.name: self}
+
+    @property
+    def combined_features(self) -> tuple[str, ...]:
+        """None: nothing is read beside the model's logits."""
+        return ()
+
+    def combined(self, logits: np.ndarray, features: np.ndarray) -> np.ndarray:
+        """Return the model's logits as they are, `(rows, horizons)`."""
+        return logits[0]
+
+    def readings(self, market: Market, rows: Rows) -> RowInputs:
+        """Return the model's inputs of all rows, to be cut out of those that are complete.
+
+        Args:
+            market: Bars by symbol.
+            rows: Rows with the model's features, in its order.
+        """
+        return readings(self.config, self.scaler, self.scalers, market, rows)
 
     def compute_features(self, frame: pd.DataFrame) -> features.FeatureMatrix:
         """Compute this model's features, in its order, from bars.

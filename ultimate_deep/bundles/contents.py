@@ -13,7 +13,7 @@ from ultimate_deep.bundles import files
 from ultimate_deep.bundles.kinds import as_predictor
 from ultimate_deep.bundles.manifest import BundleError
 from ultimate_deep.bundles.predictor import Predictor
-from ultimate_deep.pipeline.scaling import ArrayScaler
+from ultimate_deep.features.judging.outliers import RobustLimits
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,6 +34,8 @@ class BundleContents:
         architecture: One row per weighted layer.
         data_fingerprint: What identifies the bars.
         scalers: Input name to scaler, of inputs that are no features of the decision's own bars.
+        limits: Input name to the limits between which it is clipped before it is scaled, the
+            features' own under `features`; none where nothing is clipped.
 
     Raises:
         BundleError: Parts do not fit each other.
@@ -51,21 +53,22 @@ class BundleContents:
     architecture: pd.DataFrame
     data_fingerprint: str | dict[str, str]
     scalers: Mapping[str, RobustScaler] = field(default_factory=dict)
+    limits: Mapping[str, RobustLimits] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         counts = {
             **feature_widths(self.predictor.shapes),
             "feature_names": len(self.feature_names),
             "families": len(self.families),
-            "scaler features": ArrayScaler.from_sklearn(self.scaler).features,
+            "scaler features": len(self.scaler.center_),
         }
         if len(set(counts.values())) > 1:
             raise BundleError(
                 f"model, features and scaler differ in width: {counts}; "
                 "build and fit all of them for the same features"
             )
-        for name, scaler in {"features": self.scaler, **self.scalers}.items():
-            files.check_scaler(ArrayScaler.from_sklearn(scaler), name)
+        for name, scaler in files.all_scalers(self.scaler, self.scalers, self.limits).items():
+            files.check_scaler(scaler, name)
         files.check_names(self.feature_names)
         files.check_temperature(self.temperatures, self.horizons)
         files.check_threshold(self.threshold)

@@ -12,10 +12,12 @@ from typing import Any
 
 import joblib
 import numpy as np
-from sklearn.preprocessing import RobustScaler
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer, RobustScaler
 
 from ultimate_deep.bundles.manifest import BundleError
 from ultimate_deep.evaluation import signals
+from ultimate_deep.features.judging.outliers import RobustLimits
 from ultimate_deep.machine import plain_json
 from ultimate_deep.machine.archives import ArchiveError, read_arrays
 from ultimate_deep.pipeline.scaling import ArrayScaler
@@ -35,7 +37,8 @@ CONFUSION_FILE = "confusion.csv"
 READ_ON_LOAD = (FEATURES_FILE, PREPROCESSING_FILE, CONFIG_FILE, METRICS_FILE)
 _PURPOSES = {
     FEATURES_FILE: "features in the model's order, with their families",
-    SCALER_FILE: "scikit-learn's RobustScaler, fitted on the training part",
+    SCALER_FILE: "scikit-learn's RobustScaler, fitted on the training part; after a clipping of "
+    "outliers where features.clip_multiple is set",
     THRESHOLD_FILE: "least probability of the side taken, a float",
     PREPROCESSING_FILE: "scaler, temperature and threshold as plain arrays",
     ARCHITECTURE_FILE: "every part of the model",
@@ -48,7 +51,8 @@ _PURPOSES = {
     "manifest.json": "versions, data fingerprint, SHA-256 of every file",
 }
 _ARRAYS = ("center", "scale", "temperature", "threshold")
-_FURTHER = ("/center", "/scale")
+_LIMITS = ("low", "high")
+_FURTHER = ("/center", "/scale", "/low", "/high")
 # Beyond these, scaled float32 features are all zero or infinite, and probabilities all 1/2 or 0, 1.
 SCALER_RANGE = (1e-30, 1e30)
 TEMPERATURE_RANGE = (1e-3, 1e5)
@@ -93,6 +97,7 @@ def write_preprocessing(
     temperature: np.ndarray,
     threshold: float,
     further: Mapping[str, RobustScaler] = MappingProxyType({}),
+    limits: Mapping[str, RobustLimits] = MappingProxyType({}),
 ) -> None:
     """Write scalers and threshold twice: pickled for users, as plain arrays for the loader.
 
@@ -103,25 +108,44 @@ def write_preprocessing(
         threshold: Least probability of the side taken.
         further: Input name to the scaler of its own table; users find all in one dict then, the
             features' own under `features`.
+        limits: Input name to limits of its values, likewise.
     """
-    joblib.dump({"features": scaler, **further} if further else scaler, folder / SCALER_FILE)
+    pickled = {
+        name: _for_users(one, limits.get(name))
+        for name, one in {"features": scaler, **further}.items()
+    }
+    joblib.dump(pickled if further else pickled["features"], folder / SCALER_FILE)
     joblib.dump(float(threshold), folder / THRESHOLD_FILE)
-    plain = ArrayScaler.from_sklearn(scaler)
-    np.savez(
-        folder / PREPROCESSING_FILE,
-        center=plain.center,
-        scale=plain.scale,
-        temperature=temperature,
-        threshold=np.float64(threshold),
-        **_further_arrays(further),
-    )
+    arrays: dict[str, Any] = {"temperature": temperature, "threshold": np.float64(threshold)}
+    for name, plain in all_scalers(scaler, further, limits).items():
+        prefix = "" if name == "features" else f"{name}/"
+        for what in ("center", "scale", *_LIMITS):
+            if getattr(plain, what) is not None:
+                arrays[prefix + what] = getattr(plain, what)
+    np.savez(folder / PREPROCESSING_FILE, **arrays)
 
 
-def _further_arrays(further: Mapping[str, RobustScaler]) -> dict[str, Any]:
-    plain = {name: ArrayScaler.from_sklearn(scaler) for name, scaler in further.items()}
-    centers = {f"{name}/center": scaler.center for name, scaler in plain.items()}
-    arrays: dict[str, Any] = centers
-    return arrays | {f"{name}/scale": scaler.scale for name, scaler in plain.items()}
+def all_scalers(
+    scaler: RobustScaler,
+    further: Mapping[str, RobustScaler],
+    limits: Mapping[str, RobustLimits],
+) -> dict[str, ArrayScaler]:
+    """Return every input's scaler as plain arrays, the features' own first, as `features`."""
+    return {
+        name: ArrayScaler.from_sklearn(one, limits.get(name))
+        for name, one in {"features": scaler, **further}.items()
+    }
+
+
+def _for_users(scaler: RobustScaler, limits: RobustLimits | None) -> RobustScaler | Pipeline:
+    """Return what is pickled: nothing of ours, so that scikit-learn alone can load it."""
+    if limits is None:
+        return scaler
+    bounds = {
+        "a_min": np.array(limits.low, np.float32),
+        "a_max": np.array(limits.high, np.float32),
+    }
+    return Pipeline([("clip", FunctionTransformer(np.clip, kw_args=bounds)), ("scale", scaler)])
 
 
 def read_further_scalers(path: Path) -> dict[str, ArrayScaler]:
@@ -132,7 +156,9 @@ def read_further_scalers(path: Path) -> dict[str, ArrayScaler]:
     """
     arrays = _read_arrays(path)
     names = [name.removesuffix("/center") for name in arrays if name.endswith("/center")]
-    if len(arrays) != len(_ARRAYS) + 2 * len(names):
+    limited = [name for name in arrays if name.endswith("/low")]
+    wanted = 2 * (len(names) + len(limited)) + (2 if "low" in arrays else 0)
+    if len(arrays) != len(_ARRAYS) + wanted:
         raise BundleError(f"{path} holds no scaler of center and scale for each input; train again")
     return {name: _scaler(path, arrays, f"{name}/") for name in names}
 
@@ -156,7 +182,7 @@ def read_preprocessing(path: Path) -> tuple[ArrayScaler, np.ndarray, float]:
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
-        arrays = read_arrays(path, _ARRAYS, lambda name: name.endswith(_FURTHER))
+        arrays = read_arrays(path, _ARRAYS, lambda name: name in _LIMITS or name.endswith(_FURTHER))
     except ArchiveError as error:
         raise BundleError(
             f"{path} does not hold the plain arrays {', '.join(_ARRAYS)}: {error}; train again"
@@ -171,7 +197,10 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 def _scaler(path: Path, arrays: Mapping[str, np.ndarray], prefix: str) -> ArrayScaler:
     try:
-        scaler = ArrayScaler(center=arrays[f"{prefix}center"], scale=arrays[f"{prefix}scale"])
+        low, high = (arrays.get(f"{prefix}{name}") for name in _LIMITS)
+        scaler = ArrayScaler(
+            center=arrays[f"{prefix}center"], scale=arrays[f"{prefix}scale"], low=low, high=high
+        )
     except (KeyError, ValueError) as error:
         raise BundleError(f"{path} holds no proper scaler ({error}); train again") from error
     check_scaler(scaler, prefix.removesuffix("/") or "features")

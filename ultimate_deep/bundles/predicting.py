@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import html
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,10 +20,26 @@ from ultimate_deep.market.labels import horizon_bars_of
 from ultimate_deep.market.market import Market, as_market
 from ultimate_deep.market.times import utc_index, utc_times
 from ultimate_deep.pipeline.config import ExperimentConfig, config_from_dict
+from ultimate_deep.pipeline.inputs.tables import RowInputs
 from ultimate_deep.pipeline.rows import Rows, assemble_rows, decision_columns
 
 if TYPE_CHECKING:  # predicting needs none of it
     from ultimate_deep.bundles.uncertainty import Uncertainty
+
+
+class OneModel(Protocol):
+    """What a bundle of one model tells of it."""
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Features in the model's order."""
+
+    @property
+    def predictor(self) -> Predictor:
+        """The model behind one interface."""
+
+    def readings(self, market: Market, rows: Rows) -> RowInputs:
+        """Return its inputs of all rows, to be cut out of those that are complete."""
 
 
 class AnyBundle(Protocol):
@@ -59,6 +76,22 @@ class AnyBundle(Protocol):
     @property
     def predictor(self) -> Predictor:
         """The model behind one interface."""
+
+    @property
+    def members(self) -> Mapping[str, OneModel]:
+        """The models in it by name: itself alone, or those of an ensemble."""
+
+    @property
+    def combined_features(self) -> tuple[str, ...]:
+        """Features that are read beside the members' logits; none of one model."""
+
+    def combined(self, logits: np.ndarray, features: np.ndarray) -> np.ndarray:
+        """Return one forecast of all members, not calibrated, float32 `(rows, horizons)`.
+
+        Args:
+            logits: Those of each member, `(members, rows, horizons)`.
+            features: Those of `combined_features`, not scaled, `(rows, features)`.
+        """
 
     def compute_features(self, frame: pd.DataFrame) -> FeatureMatrix:
         """Compute the features that it reads from bars of one symbol."""

@@ -50,12 +50,20 @@ def own_features(frame: pd.DataFrame, names: Sequence[str], folder: Path) -> fea
             "ultimate_deep.plugins.steps in a plugin, and load that"
         )
     matrix = step(frame)
-    if tuple(matrix.names) != tuple(names):
+    place = {name: column for column, name in enumerate(matrix.names)}
+    if absent := [name for name in names if name not in place]:
         raise BundleError(
             f"{folder} was trained on {', '.join(names)}, and the loaded step gives "
-            f"{', '.join(matrix.names)}; load the step that it was trained with"
+            f"{', '.join(matrix.names)}, without {', '.join(absent)}; load the step that it was "
+            "trained with"
         )
-    return matrix
+    columns = [place[name] for name in names]
+    return dataclasses.replace(
+        matrix,
+        values=matrix.values[:, columns],
+        names=tuple(names),
+        families=tuple(matrix.families[column] for column in columns),
+    )
 
 
 def complete_inputs(
@@ -76,14 +84,24 @@ def complete_inputs(
         rows: Rows with the model's features, in its order.
         among: Row numbers to choose from, in order; None takes all rows.
     """
+    inputs = readings(config, scaler, scalers, market, rows)
+    known = inputs.tables.complete
+    complete = np.flatnonzero(known) if among is None else among[known[among]]
+    return inputs.take(complete), complete
+
+
+def readings(
+    config: Mapping[str, Any],
+    scaler: ArrayScaler,
+    scalers: dict[str, ArrayScaler],
+    market: Market,
+    rows: Rows,
+) -> RowInputs:
+    """Return a model's scaled inputs of all rows; the arguments are those of `complete_inputs`."""
     kind = _resolved(config)
     assert kind.kind != "auto"
     tables = input_tables(market, rows, kind.kind, kind)
-    windows = apply_scalers(tables, scaler.transform(rows.values), scalers)
-    complete = np.flatnonzero(tables.complete)
-    if among is not None:
-        complete = among[tables.complete[among]]
-    return RowInputs(windows, tables, {}).take(complete), complete
+    return RowInputs(apply_scalers(tables, scaler.transform(rows.values), scalers), tables, {})
 
 
 def spread(values: np.ndarray, at: np.ndarray, rows: int) -> np.ndarray:

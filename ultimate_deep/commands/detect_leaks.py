@@ -7,6 +7,8 @@ future (poison), on shuffled labels and on pure noise. What may know only the pa
 the same, bit for bit; the first step that moved is named. A small net stands in for the run's own
 model, since steps other than the model leak with any model; --full trains the run's own each
 time. --no_training leaves out what trains. Without --data.path the run's own bars are used.
+Windows, coarser bars and pictures are compared as the model is fed them; of an ensemble, every
+member's and what combines them.
 
 Your own steps are examined with --steps my_steps.py:steps (or module:attribute), where
 
@@ -24,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ultimate_deep.commands.command_parser import CommandParser, refuse
 from ultimate_deep.commands.known_models import model_declared
@@ -80,22 +82,25 @@ def main(arguments: Sequence[str]) -> None:
     written = Path(options.output or bundled.resolve()).parent
     check_places(artifacts=written, ledger=False, named="output's folder")
     console = started()
-    from ultimate_deep.bundles.bundle import load_bundle
+    from ultimate_deep.bundles.bundle import load_any
+    from ultimate_deep.bundles.ensembles.bundle import EnsembleBundle
     from ultimate_deep.evaluation.leaks.detect import CHECKS, DATA_CHECKS
+    from ultimate_deep.experiments.ensembles.leaks import detect_in_ensemble
     from ultimate_deep.experiments.leaks.detection import detect_in_bundle, write_leaks
     from ultimate_deep.pipeline.steps import Steps
     from ultimate_deep.training.progress import make_progress
 
-    bundle = load_bundle(bundled)
-    report = detect_in_bundle(
-        bundle,
-        options.data,
-        options.leaks,
-        steps=steps or Steps(),
-        surrogate=None if options.full else surrogate,
-        checks=DATA_CHECKS if options.no_training else CHECKS,
-        progress=make_progress(console),
-    )
+    bundle = load_any(bundled)
+    asked: dict[str, Any] = {
+        "steps": steps or Steps(),
+        "surrogate": None if options.full else surrogate,
+        "checks": DATA_CHECKS if options.no_training else CHECKS,
+        "progress": make_progress(console),
+    }
+    if isinstance(bundle, EnsembleBundle):
+        report = detect_in_ensemble(bundle, options.data, options.leaks, **asked)
+    else:
+        report = detect_in_bundle(bundle, options.data, options.leaks, **asked)
     write_leaks(report, folder)
     show(report, console)
     console.print(str(folder / "leaks.html"), soft_wrap=True, highlight=False)

@@ -3,8 +3,9 @@
     ultimate-deep explore [--data.path bars.csv] [--bundle artifacts/latest]
 
 Without --data.path the bars are simulated, with an edge that is known. Only the training part is
-looked at. With --bundle the model of a finished run is judged too, feature by feature, on its
-validation part; bars, label and split are then those of its run where nothing else is given.
+looked at. With --bundle the model of a finished run, or an ensemble, is judged too on its
+validation part, feature by feature: of windows each feature's path, of timeframes and pictures
+each by itself. Bars, label and split are then those of its run where nothing else is given.
 Writes artifacts/features-<time>/ with report.html, the same as CSV and JSON, and selected.yaml,
 which a later run takes by --config. Overwrites nothing.
 
@@ -92,8 +93,8 @@ def _with_bundle(folder: str, config: ExplorationConfig, console: Console) -> Ex
     from ultimate_deep.training.backend import start_up
 
     start_up(console)
-    from ultimate_deep.bundles.bundle import load_bundle
+    from ultimate_deep.bundles.bundle import load_any
     from ultimate_deep.experiments.exploring.bundle_importance import explore_with_bundle
     from ultimate_deep.training.progress import make_progress
 
-    return explore_with_bundle(load_bundle(folder), config, make_progress(console))
+    return explore_with_bundle(load_any(folder), config, make_progress(console))

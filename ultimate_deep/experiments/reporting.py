@@ -161,6 +161,7 @@ def _notes(prepared: Prepared, outcome: Outcome) -> list[str]:
     notes += [f"{note}." for note in outcome.notes]
     if prepared.rows.dropped:
         notes.append(f"Features left out: {', '.join(prepared.rows.dropped)}.")
+    notes += [f"{line[0].upper()}{line[1:]}." for line in prepared.left_out.lines()]
     temperature = outcome.temperature
     notes.append(
         f"Temperature {temperature.temperature:.3g}: validation log loss "

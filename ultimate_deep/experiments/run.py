@@ -305,6 +305,7 @@ def _write(folder: Path, judged: Judged, extras: Extras, *, workspace: Path) -> 
         architecture=predictor.describe(),
         data_fingerprint=prepared.market.fingerprint(),
         scalers=prepared.inputs.scalers,
+        limits=prepared.limits,
     )
     summary: dict[str, Any] = {"run": folder.name, "model": prepared.config.model.name}
     if outcome.notes:
@@ -368,7 +369,7 @@ def run_metrics(prepared: Prepared, outcome: Outcome, plan: Planlike) -> dict[st
             }
             for symbol, bars in prepared.market.bars.items()
         },
-        "dropped_features": dict(prepared.rows.dropped),
+        "dropped_features": dict(prepared.rows.dropped) | prepared.left_out.reasons,
         "fit": {
             "best_epoch": outcome.fit.best_epoch,
             "epochs_run": outcome.fit.epochs_run,

@@ -3,7 +3,7 @@
 import keras
 import pandas as pd
 
-from ultimate_deep.bundles.bundle import load_bundle
+from ultimate_deep.bundles.bundle import Bundle, load_bundle
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.prepared import Prepared
 
@@ -28,7 +28,8 @@ def start_from(prepared: Prepared, model: keras.Model) -> None:
 
     Raises:
         BundleError: No sound bundle.
-        ValueError: Trees, another architecture, or a run whose parts end later than this one's.
+        ValueError: Trees, another architecture, other features, or a run whose parts end later
+            than this one's.
     """
     folder = prepared.config.model.start_from
     if folder is None:
@@ -49,6 +50,7 @@ def start_from(prepared: Prepared, model: keras.Model) -> None:
             f"model.start_from: {folder} holds {bundle.predictor.kind}, which have no weights to "
             "go on; name a run of a net"
         )
+    _check_features(bundle, prepared)
     before = [(name, values.shape) for name, values in weights]
     now = [(variable.name, tuple(variable.shape)) for variable in model.weights]
     if before != now:
@@ -61,3 +63,25 @@ def start_from(prepared: Prepared, model: keras.Model) -> None:
             "model, options, features and heads"
         )
     model.set_weights([values for _, values in weights])
+
+
+def _check_features(bundle: Bundle, prepared: Prepared) -> None:
+    """Refuse weights of other features, whose number may be the same by chance."""
+    there, here = bundle.feature_names, prepared.rows.names
+    if there == here or prepared.config.inputs.kind == "gaf":  # pictures are drawn of closes
+        return
+    lacking = [name for name in there if name not in here]
+    further = [name for name in here if name not in there]
+    remedy = "name those of it, in its order, as features.names, with features.drop_constant false"
+    if lacking and not further and all(name in prepared.left_out.dropped for name in lacking):
+        remedy = "set features.drop_constant to false, and features.select likewise"
+    raise ValueError(
+        f"model.start_from: {bundle.folder} reads {len(there)} features and this run {len(here)}"
+        f"{_differing('which this run leaves out', lacking)}"
+        f"{_differing('which it does not read', further)}; {remedy}"
+    )
+
+
+def _differing(words: str, names: list[str]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return f", {', '.join(names[:5])}{more} {words}" if names else ""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ultimate_deep.evaluation.backtesting.config import BacktestConfig
+from ultimate_deep.features.judging.config import SelectionConfig
 from ultimate_deep.machine.fields import built, check_field, check_fields, check_seed
 from ultimate_deep.machine.places import check_folder_named, check_name
 from ultimate_deep.machine.plugins import is_loaded, load_plugin
@@ -16,16 +17,36 @@ from ultimate_deep.training.losses.loss_config import LossConfig
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureConfig:
-    """Which features the model sees.
+    """Which features the model sees; what is learnt of them, is learnt on the training part.
 
     Args:
         names: Ordered feature names; empty means every feature that the bars allow.
+        drop_constant: Whether features that have one value in all training rows are left out.
+        select: Whether duplicate and collinear features are left out; of each group the one stays
+            that says most about the label's return in the training part.
+        selection: When features count as constant, duplicate or collinear for `select`.
+        clip_multiple: Robust standard deviations around a feature's median beyond which its values
+            are clipped before they are scaled, such as 10; None clips nothing.
     """
 
     names: tuple[str, ...] = ()
+    drop_constant: bool = True
+    select: bool = False
+    selection: SelectionConfig = SelectionConfig()
+    clip_multiple: float | None = None
 
     def __post_init__(self) -> None:
         check_fields(self, "features")
+        if self.clip_multiple is not None and self.clip_multiple <= 0:
+            raise ValueError(
+                f"features.clip_multiple must be above zero, got {self.clip_multiple}; use e.g. "
+                "10, or leave it out"
+            )
+        if not self.select and self.selection != SelectionConfig():
+            raise ValueError(
+                f"features.selection is read where features.select is true, got {self.selection}; "
+                "set features.select to true, or leave it out"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import html
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from sklearn.preprocessing import RobustScaler
 
 from ultimate_deep.features import compute_features
+from ultimate_deep.features.judging.outliers import RobustLimits
 from ultimate_deep.features.registry import registry
 from ultimate_deep.market.labels import horizon_bars_of
 from ultimate_deep.market.market import Market, load_market
 from ultimate_deep.market.splits import Split
+from ultimate_deep.pipeline.choosing import LeftOut, useful_features
 from ultimate_deep.pipeline.config import ExperimentConfig, HeadConfig
 from ultimate_deep.pipeline.inputs.config import InputConfig
-from ultimate_deep.pipeline.inputs.tables import InputTables, RowInputs, input_tables, scaled_inputs
+from ultimate_deep.pipeline.inputs.tables import (
+    FEATURES,
+    InputTables,
+    RowInputs,
+    input_tables,
+    scaled_inputs,
+)
 from ultimate_deep.pipeline.judge import Judge
 from ultimate_deep.pipeline.rows import Rows, assemble_rows, keep_features
 from ultimate_deep.pipeline.scaling import ArrayScaler
@@ -43,6 +52,9 @@ class Prepared:
         inputs: What the model is fed, of all rows.
         steps: How it was done, and how the rest is to be.
         bars_given: Whether the bars were given in Python, so that the configuration names none.
+        left_out: Features that the training part had no use for.
+        limits: Between which values inputs are clipped before they are scaled, by the name of the
+            input; empty where nothing is clipped.
     """
 
     config: ExperimentConfig
@@ -54,6 +66,8 @@ class Prepared:
     inputs: RowInputs
     steps: Steps = Steps()
     bars_given: bool = False
+    left_out: LeftOut = LeftOut()
+    limits: Mapping[str, RobustLimits] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         rows = {name: f"{len(self.labelled(name)):,}" for name in PARTS}
@@ -133,7 +147,10 @@ def prepare(
     if rows.dropped:
         progress.message(f"left out {len(rows.dropped)} features: {_reasons(rows.dropped)}")
     split = steps.split(rows, config.split, market.interval)
-    return prepare_rows(config, market, rows, split, steps)
+    prepared = prepare_rows(config, market, rows, split, steps)
+    for line in prepared.left_out.lines():
+        progress.message(line)
+    return prepared
 
 
 def assemble(config: ExperimentConfig, market: Market, steps: Steps) -> tuple[Market, Rows]:
@@ -171,7 +188,10 @@ def _scaled(
     steps: Steps,
     tables: InputTables,
 ) -> Prepared:
-    """Leave out rows without all inputs, then scale on the training part alone."""
+    """Leave out rows without all inputs, then learn from the training part alone.
+
+    Which features are useful, between which limits they are kept, and how they are scaled.
+    """
     split = _complete(split, tables.complete)
     learnt = learnt_labels(rows, config)
     train = split.train[np.isfinite(learnt[split.train]).all(axis=1)]
@@ -180,14 +200,25 @@ def _scaled(
             f"no training row has all inputs and a label under {config.label}; narrow the cost "
             "band, change the rule for ties, or shorten the windows"
         )
-    scaler = steps.scale(rows.values, train)
-    scaled = ArrayScaler.from_sklearn(scaler).transform(rows.values)
-    inputs = scaled_inputs(tables, scaled, train)
-    return Prepared(config, market, rows, split, scaler, scaled, inputs, steps)
+    chosen, horizon = config.features, config.label.horizon_bars
+    rows, left_out = useful_features(rows, train, chosen, horizon_bars=horizon)
+    limits, clipped, multiple = None, rows.values, chosen.clip_multiple
+    if multiple is not None:
+        limits = RobustLimits.fit(rows.values, train, names=rows.names, multiple=multiple)
+        clipped = limits.apply(rows.values)
+    scaler = steps.scale(clipped, train)
+    scaled = ArrayScaler.from_sklearn(scaler, limits).transform(rows.values)
+    inputs = scaled_inputs(tables, scaled, train, clip_multiple=multiple)
+    return Prepared(
+        config, market, rows, split, scaler, scaled, inputs, steps, left_out=left_out,
+        limits=inputs.limits if limits is None else {FEATURES: limits} | inputs.limits,
+    )  # fmt: skip
 
 
 def with_split(prepared: Prepared, split: Split) -> Prepared:
-    """Return the same rows in other parts, scaled anew on the new training part.
+    """Return the same rows in other parts; what is learnt, is learnt on the new training part.
+
+    That part may have a use for other features than the old one.
 
     Raises:
         ValueError: Rows were changed or selected for the old split, so they must be prepared anew.
@@ -199,8 +230,8 @@ def with_split(prepared: Prepared, split: Split) -> Prepared:
             "without `rows` and `select`, then give the steps to `prepare_rows` for each split"
         )
     # What the model reads of the bars does not depend on the split.
-    tables = prepared.inputs.tables
-    return _scaled(prepared.config, prepared.market, prepared.rows, split, steps, tables)
+    tables, rows = prepared.inputs.tables, prepared.left_out.put_back(prepared.rows)
+    return _scaled(prepared.config, prepared.market, rows, split, steps, tables)
 
 
 def with_model(prepared: Prepared, config: ExperimentConfig) -> Prepared:
@@ -210,7 +241,8 @@ def with_model(prepared: Prepared, config: ExperimentConfig) -> Prepared:
         prepared: Data prepared for another model.
         config: Configuration that differs in model, inputs and training alone.
     """
-    return prepare_rows(config, prepared.market, prepared.rows, prepared.split, prepared.steps)
+    rows = prepared.left_out.put_back(prepared.rows)
+    return prepare_rows(config, prepared.market, rows, prepared.split, prepared.steps)
 
 
 def horizons_bars(config: ExperimentConfig, market: Market) -> tuple[int, ...]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.preprocessing import RobustScaler
 
+from ultimate_deep.features.judging.outliers import RobustLimits
+
 _BLOCK_COLUMNS = 32  # bounds the float64 copies that the quantiles need
 
 
@@ -15,6 +17,9 @@ class ArrayScaler:
     Args:
         center: Subtracted from each feature, float64 `(features,)`, finite.
         scale: Divides each feature, float64 `(features,)`, finite and positive.
+        low: Least value of each feature, what lies below is clipped to it first, float64
+            `(features,)`, -infinity where there is none; None clips nothing.
+        high: Greatest value of each, likewise; given with `low`.
 
     Raises:
         ValueError: Shapes differ, or a value is out of range.
@@ -22,9 +27,13 @@ class ArrayScaler:
 
     center: np.ndarray
     scale: np.ndarray
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        for name in ("center", "scale"):
+        for name in ("center", "scale", "low", "high"):
+            if getattr(self, name) is None:
+                continue
             array = np.array(getattr(self, name), dtype=np.float64)
             array.setflags(write=False)
             object.__setattr__(self, name, array)
@@ -41,11 +50,34 @@ class ArrayScaler:
                 f"{self.center[column]} and scale {self.scale[column]} for feature number "
                 f"{column}; fit it on finite rows"
             )
+        self._check_limits()
+
+    def _check_limits(self) -> None:
+        low, high = self.low, self.high
+        if low is None and high is None:
+            return
+        if low is None or high is None or not low.shape == high.shape == self.center.shape:
+            raise ValueError(
+                f"limits are a low and a high for each of {len(self.center)} features, got "
+                f"{None if low is None else low.shape} and {None if high is None else high.shape}; "
+                "take both from one RobustLimits"
+            )
+        if not (low < high).all():
+            column = int(np.flatnonzero(~(low < high))[0])
+            raise ValueError(
+                f"a lower limit is below the upper one, got {low[column]} and {high[column]} for "
+                f"feature number {column}; fit the limits again"
+            )
 
     @classmethod
-    def from_sklearn(cls, scaler: RobustScaler) -> "ArrayScaler":
-        """Return the plain-array twin of a fitted scaler."""
-        return cls(center=scaler.center_, scale=scaler.scale_)
+    def from_sklearn(
+        cls, scaler: RobustScaler, limits: RobustLimits | None = None
+    ) -> "ArrayScaler":
+        """Return the plain-array twin of a fitted scaler, with the limits that come before it."""
+        if limits is None:
+            return cls(center=scaler.center_, scale=scaler.scale_)
+        low, high = np.array(limits.low), np.array(limits.high)
+        return cls(center=scaler.center_, scale=scaler.scale_, low=low, high=high)
 
     @property
     def features(self) -> int:
@@ -53,9 +85,9 @@ class ArrayScaler:
         return len(self.center)
 
     def transform(self, values: np.ndarray) -> np.ndarray:
-        """Return scaled values, float32 `(rows, features)`; NaN stays NaN.
+        """Return clipped and scaled values, float32 `(rows, features)`; NaN stays NaN.
 
-        Bit for bit what scikit-learn returns for the same float32 values.
+        Bit for bit what scikit-learn returns for the same float32 values, once clipped.
 
         Args:
             values: Features, `(rows, features)`.
@@ -69,6 +101,9 @@ class ArrayScaler:
                 "compute the features that the scaler was fitted on, in the same order"
             )
         scaled = np.array(values, dtype=np.float32)
+        if self.low is not None and self.high is not None:
+            low, high = self.low.astype(np.float32), self.high.astype(np.float32)
+            np.clip(scaled, low, high, out=scaled)
         # In place as scikit-learn does: float64 arithmetic, rounded to float32 after each step.
         scaled -= self.center
         scaled /= self.scale

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from ultimate_deep.commands.settings import experiment_from
-from ultimate_deep.experiments.exploring.config import ExplorationConfig
+from ultimate_deep.experiments.exploring.config import ExplorationConfig, ExploredFeatures
 from ultimate_deep.experiments.exploring.exploration import explore
 from ultimate_deep.experiments.exploring.files import exploration_dict, write_exploration
 from ultimate_deep.experiments.exploring.plots import clustered_order
@@ -20,7 +20,6 @@ from ultimate_deep.features.judging.selection import Selection
 from ultimate_deep.market.config import DataConfig
 from ultimate_deep.market.readers import write_bars
 from ultimate_deep.market.simulator import simulate_bars
-from ultimate_deep.pipeline.config import FeatureConfig
 from ultimate_deep.training.progress import Progress
 
 FEATURES = (
@@ -40,7 +39,7 @@ def market_file(tmp_path_factory):
 def _config(path, folder="artifacts", **changes) -> ExplorationConfig:
     return ExplorationConfig(
         artifacts=str(folder), data=DataConfig(path=str(path)),
-        features=FeatureConfig(names=FEATURES), **changes,
+        features=ExploredFeatures(names=FEATURES), **changes,
     )  # fmt: skip
 
 
@@ -93,7 +92,7 @@ def test_delayed_returns_are_those_of_the_next_row(explored):
 def test_no_edge_is_said_in_so_many_words(tmp_path):
     data = DataConfig(simulated_rows=3_000, simulated_edge=0.0, simulated_seed=5)
     found = explore(
-        ExplorationConfig(data=data, features=FeatureConfig(names=FEATURES[:5])), Progress()
+        ExplorationConfig(data=data, features=ExploredFeatures(names=FEATURES[:5])), Progress()
     )
     assert found.claimed == ()
     assert heading(found) == "No feature stands out from chance (simulated bars)"

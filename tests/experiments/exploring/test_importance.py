@@ -19,7 +19,11 @@ from ultimate_deep.experiments.exploring.bundle_importance import (
     bundle_importance,
     explore_with_bundle,
 )
-from ultimate_deep.experiments.exploring.config import ExplorationConfig, ImportanceConfig
+from ultimate_deep.experiments.exploring.config import (
+    ExplorationConfig,
+    ExploredFeatures,
+    ImportanceConfig,
+)
 from ultimate_deep.experiments.exploring.importance import (
     Judged,
     _by_row,
@@ -187,7 +191,7 @@ def test_bundle_is_judged_on_its_validation_part_and_never_on_test(bundle, tmp_p
 def test_report_of_a_bundle_takes_the_bars_of_its_run(bundle):
     loaded, prepared = bundle
     config = ExplorationConfig(
-        features=FeatureConfig(names=FEATURES),
+        features=ExploredFeatures(names=FEATURES),
         importance=ImportanceConfig(repeats=1, resamples=100),
     )
     found = explore_with_bundle(loaded, config, Progress())
@@ -232,14 +236,10 @@ def test_heartbeat_tells_what_is_left():
     ]  # fmt: skip
 
 
-def test_trees_are_judged_and_windows_are_refused_before_anything_is_explored(bundle):
+def test_trees_are_judged(bundle):
     loaded, prepared = bundle
     tiny = preset_config("hist_gradient_boosting", "tiny")
     trees, _ = fit_trees("hist_gradient_boosting", prepared.arrays("train"), None, tiny)
     few = ImportanceConfig(repeats=2, resamples=100)
     found = bundle_importance(replace(loaded, model=trees), prepared.market, config=few)
     assert {name for entry in found.entries for name in entry.names} == set(FEATURES)
-    inputs = keras.Input((8, len(FEATURES)), name="bars")
-    model = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Flatten()(inputs)))
-    with pytest.raises(ValueError, match="features of one bar"):
-        explore_with_bundle(replace(loaded, model=model), ExplorationConfig(), Progress())

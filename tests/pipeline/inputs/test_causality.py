@@ -22,7 +22,7 @@ from ultimate_deep.pipeline.rows import assemble_rows
 from ultimate_deep.pipeline.scaling import ArrayScaler
 from ultimate_deep.training.progress import Progress
 
-NAMES = ("return_log_1", "range_log", "close_location", "close_to_sma_10", "hour_sin")
+NAMES = ("return_log_1", "range_log", "close_location", "close_to_sma_10", "day_sin")
 INPUTS = InputConfig(
     window_bars=12, timeframes=(4, 16), coarse_window_bars=6, coarse_features=NAMES[:3]
 )

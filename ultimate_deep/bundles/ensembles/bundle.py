@@ -68,6 +68,15 @@ class EnsembleBundle(AnswersBars):
         """Every feature that a member reads."""
         return self.predictor.feature_names
 
+    @property
+    def combined_features(self) -> tuple[str, ...]:
+        """Features that the combiner reads beside the members' logits."""
+        return self.combiner.feature_names
+
+    def combined(self, logits: np.ndarray, features: np.ndarray) -> np.ndarray:
+        """Return what the combiner makes of the members' logits, float32 `(rows, horizons)`."""
+        return self.combiner.combine(logits, features)
+
     def compute_features(self, frame: pd.DataFrame) -> features.FeatureMatrix:
         """Compute every feature that a member reads, from bars of one symbol.
 

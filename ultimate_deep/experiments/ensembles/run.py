@@ -113,7 +113,7 @@ def run_ensemble(
     bundles = _load_each_once(folders)
     members = open_members(bundles, progress, fewest=config.fewest)
     combiner = fit_combiner(members, config, progress)
-    prepared = _prepared(members, combiner, config)
+    prepared = combined_rows(members, combiner, config)
     predictor = EnsemblePredictor(combiner, bundles)
     with result_place(prepared.config) as place:
         named(place.folder)
@@ -135,7 +135,7 @@ def _judge_and_write(
         folder, members.market, prepared.config,
         others=[bundle.folder for bundle in members.bundles.values()],
     )  # fmt: skip
-    fitted = _fitted(members, combiner, time.monotonic() - started)
+    fitted = combining(members, combiner, time.monotonic() - started)
     outcome = evaluate(prepared, predictor, fitted, progress, book=book)
     with progress.busy("assessing: chance, trials, costs, delay, regimes, random entry"):
         assessment = assess_outcome(prepared, outcome)
@@ -197,9 +197,11 @@ def _cell(value: object) -> str:
     return str(value)
 
 
-def _prepared(members: Members, combiner: Combiner, config: EnsembleConfig) -> Prepared:
+def combined_rows(
+    members: Members, combiner: Combiner, config: EnsembleConfig, steps: Steps = Steps()
+) -> Prepared:
     """Return the rows with all that the combiner reads as the model's inputs."""
-    rows, steps = members.rows, Steps()
+    rows = members.rows
     options: dict[str, Any] = {"members": list(members.names), **dataclasses.asdict(config)}
     own = dataclasses.replace(
         members.config, name=config.name, artifacts=config.artifacts,
@@ -215,7 +217,7 @@ def _prepared(members: Members, combiner: Combiner, config: EnsembleConfig) -> P
     return Prepared(own, members.market, rows, members.split, scaler, scaled, inputs, steps)
 
 
-def _fitted(members: Members, combiner: Combiner, seconds: float) -> FitResult:
+def combining(members: Members, combiner: Combiner, seconds: float) -> FitResult:
     """Return the ensemble's validation loss in the shape of a training's end."""
     part = members.split.validation
     features = feature_columns(members.rows, combiner.feature_names)[part]

@@ -7,15 +7,15 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from ultimate_deep.bundles.bundle import Bundle
-from ultimate_deep.bundles.predicting import bundle_config, bundle_data
+from ultimate_deep.bundles.predicting import AnyBundle, bundle_config, bundle_data
 from ultimate_deep.experiments.exploring.config import ExplorationConfig, ImportanceConfig
 from ultimate_deep.experiments.exploring.exploration import Exploration, explore
 from ultimate_deep.experiments.exploring.importance import (
     Importances,
-    Judged,
-    permutation_importance,
+    JudgedRows,
+    importances_of,
 )
+from ultimate_deep.experiments.exploring.shuffling import Readings
 from ultimate_deep.experiments.trials import TrialBook
 from ultimate_deep.market.market import Market
 from ultimate_deep.market.times import utc_time
@@ -23,16 +23,20 @@ from ultimate_deep.pipeline.rows import Rows, assemble_rows
 from ultimate_deep.training.progress import Progress
 
 Part = Literal["validation", "test"]
-_BATCH_ROWS = 1024
 _NOTES = {
     "validation": "Training stopped, and temperature and threshold were chosen, on these rows; "
     "the test part was not read.",
     "test": "This reads the test part of the run again: choose nothing by it.",
 }
+_WINDOWED = (
+    "Of a window, the whole path of a feature is taken from another decision; each timeframe, each "
+    "picture and each quarter of a picture by itself."
+)
+_ENSEMBLE = "All members are shuffled at once: the figures are of their one forecast."
 
 
 def bundle_importance(
-    bundle: Bundle,
+    bundle: AnyBundle,
     market: Market,
     *,
     part: Part = "validation",
@@ -40,10 +44,12 @@ def bundle_importance(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Importances:
-    """Return what a saved model needs, on the validation part of its run.
+    """Return what a saved model or ensemble needs, on the validation part of its run.
+
+    What shuffling means for windows, timeframes and pictures says `exploring.shuffling`.
 
     Args:
-        bundle: The model, with its scaler, temperature and boundaries.
+        bundle: The model, with its scaler, temperature and boundaries, or an ensemble.
         market: Bars like those of the run; rows are taken between the run's own boundaries.
         part: `validation`, or `test`, which then is read once more, and counted.
         config: How the features are shuffled.
@@ -52,31 +58,31 @@ def bundle_importance(
 
     Raises:
         BundleError: These bars do not allow a feature that the model needs.
-        ValueError: Too few rows of these bars lie between the boundaries, or a model that reads
-            more than the features of one bar.
+        ValueError: Too few rows of these bars lie between the boundaries.
     """
-    check_importance(bundle)
     label = bundle_config(bundle).label
     rows = assemble_rows(market, label, bundle.compute_features)
-    chosen = _between(rows, bundle, part)
-    judged = Judged(
-        scaled=bundle.scaler.transform(rows.values[chosen]),
+    readings = Readings(bundle, market, rows)
+    chosen = _between(rows, bundle, part, readings.complete)
+    judged = JudgedRows(
         labels=rows.labels[chosen],
         decision_time=rows.decision_time[chosen],
         symbol_code=rows.symbol_code[chosen],
         horizon_bars=label.horizon_bars,
     )
-    outputs = bundle.predictor.batched(min(_BATCH_ROWS, len(chosen)))
-    temperature = float(bundle.temperature[0])
-    found = permutation_importance(
-        lambda scaled: outputs(scaled)["logits"][:, 0] / temperature,
+    found = importances_of(
+        readings.forecast(chosen),
+        readings.groups(chosen, config.group_correlation),
         judged,
-        bundle.feature_names,
         config=config,
         seed=seed,
         progress=progress,
     )
     note = _NOTES[part]
+    if readings.windowed:
+        note = f"{note} {_WINDOWED}"
+    if len(bundle.members) > 1:
+        note = f"{note} {_ENSEMBLE}"
     if part == "test":
         book = TrialBook.opened(bundle.folder, market, bundle_config(bundle))
         book.reading(bundle.predictor.digest(), sharpe_per_bar=math.nan, accuracy=math.nan)
@@ -84,29 +90,17 @@ def bundle_importance(
     return replace(found, part=part, note=note)
 
 
-def check_importance(bundle: Bundle) -> None:
-    """Refuse a model that reads windows, timeframes or pictures.
-
-    Raises:
-        ValueError: A model that does.
-    """
-    shapes = dict(bundle.predictor.shapes)
-    if list(shapes.values()) != [(len(bundle.feature_names),)]:
-        raise ValueError(
-            f"permutation importance is of models that read the features of one bar; the model of "
-            f"{bundle.folder} reads {shapes}; leave --bundle out, or name another run"
-        )
-
-
-def _between(rows: Rows, bundle: Bundle, part: Part) -> npt.NDArray[np.int64]:
-    """Numbers of the labelled rows of one part of the bundle's run, by symbol and time."""
+def _between(
+    rows: Rows, bundle: AnyBundle, part: Part, complete: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.int64]:
+    """Numbers of the complete labelled rows of one part of the bundle's run, by symbol and time."""
     first, second = (
         utc_time(bundle.metrics["split"][name]) for name in ("validation_from", "test_from")
     )
     inside = rows.decision_time >= second
     if part == "validation":
         inside = (rows.decision_time >= first) & (rows.label_end_time < second)
-    chosen = np.flatnonzero(inside & np.isfinite(rows.labels))
+    chosen = np.flatnonzero(inside & np.isfinite(rows.labels) & complete)
     if len(chosen) == 0:
         raise ValueError(
             f"no labelled row lies in the {part} part of {bundle.folder}, which begins at "
@@ -116,7 +110,7 @@ def _between(rows: Rows, bundle: Bundle, part: Part) -> npt.NDArray[np.int64]:
 
 
 def explore_with_bundle(
-    bundle: Bundle, config: ExplorationConfig, progress: Progress
+    bundle: AnyBundle, config: ExplorationConfig, progress: Progress
 ) -> Exploration:
     """Explore the bars of a bundle's run, then shuffle its model's features.
 
@@ -127,9 +121,8 @@ def explore_with_bundle(
 
     Raises:
         ValueError: `config` asks for another label or split than the run's, or names bars that the
-            model cannot be judged on; a model that reads more than the features of one bar.
+            model cannot be judged on.
     """
-    check_importance(bundle)
     explored = explore(config_of_run(bundle, config), progress)
     progress.message(f"importance on the {config.importance_part} part of {bundle.folder.name}")
     importances = bundle_importance(
@@ -143,7 +136,7 @@ def explore_with_bundle(
     return replace(explored, importances=importances)
 
 
-def config_of_run(bundle: Bundle, config: ExplorationConfig) -> ExplorationConfig:
+def config_of_run(bundle: AnyBundle, config: ExplorationConfig) -> ExplorationConfig:
     """Return the exploration with the bars, label and split of the bundle's run.
 
     Raises:

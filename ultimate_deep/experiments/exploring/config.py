@@ -9,7 +9,20 @@ from ultimate_deep.features.judging.config import ScoringConfig, SelectionConfig
 from ultimate_deep.machine.fields import check_fields, check_seed
 from ultimate_deep.machine.places import check_folder_named, check_name
 from ultimate_deep.market.config import DataConfig, LabelSpec, SplitSpec
-from ultimate_deep.pipeline.config import FeatureConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExploredFeatures:
+    """Which features are explored.
+
+    Args:
+        names: Ordered feature names; empty means every feature that the bars allow.
+    """
+
+    names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_fields(self, "features")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +84,7 @@ class ExplorationConfig:
     artifacts: str = "artifacts"
     seed: int = 0
     data: DataConfig = DataConfig()
-    features: FeatureConfig = FeatureConfig()
+    features: ExploredFeatures = ExploredFeatures()
     label: LabelSpec = LabelSpec()
     split: SplitSpec = SplitSpec()
     clip_multiple: float = 10.0

@@ -8,8 +8,10 @@ repeats alone does not. A model that relies on either of two twins shows neither
 shuffle them together with `group_correlation`.
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,14 +30,14 @@ from ultimate_deep.training.progress import Heartbeat, Progress
 
 METRICS = ("log_loss", "auc", "accuracy")
 _FEWEST_ROWS = 50
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Judged:
+class JudgedRows:
     """Rows that a model is judged on, by symbol and within it by time.
 
     Args:
-        scaled: Model inputs, float32 `(rows, features)`.
         labels: 0 or 1, `(rows,)`.
         decision_time: UTC, datetime64 `(rows,)`.
         symbol_code: Number of the row's symbol, `(rows,)`.
@@ -45,7 +47,6 @@ class Judged:
         ValueError: Shapes differ, or there are fewer than 50 rows or only one class.
     """
 
-    scaled: np.ndarray
     labels: np.ndarray
     decision_time: np.ndarray
     symbol_code: np.ndarray
@@ -53,8 +54,9 @@ class Judged:
 
     def __post_init__(self) -> None:
         lengths = {
-            name: len(getattr(self, name))
-            for name in ("scaled", "labels", "decision_time", "symbol_code")
+            field.name: len(getattr(self, field.name))
+            for field in dataclasses.fields(self)
+            if field.name != "horizon_bars"
         }
         if len(set(lengths.values())) > 1:
             raise ValueError(
@@ -66,6 +68,17 @@ class Judged:
                 f"{len(self.labels)} rows of classes {np.unique(self.labels).tolist()}; bring "
                 "more bars"
             )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Judged(JudgedRows):
+    """The same rows with what a model reads of them, where that is one table.
+
+    Args:
+        scaled: Model inputs, float32 `(rows, features)`.
+    """
+
+    scaled: np.ndarray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,27 +181,57 @@ def permutation_importance(
             f"{judged.scaled.shape[1]} columns need as many names, got {len(names)}; "
             "name each of them once"
         )
+    inputs = judged.scaled.copy()
+
+    def forecast(columns: Sequence[int], order: npt.NDArray[np.int64] | None) -> np.ndarray:
+        if order is None:
+            return logits(inputs)
+        kept = inputs[:, columns]
+        inputs[:, columns] = kept[order]
+        found = logits(inputs)
+        inputs[:, columns] = kept
+        return found
+
+    groups = [
+        (tuple(names[j] for j in group), list(group))
+        for group in column_groups(judged.scaled, config.group_correlation)
+    ]
+    return importances_of(forecast, groups, judged, config=config, seed=seed, progress=progress)
+
+
+def importances_of(
+    forecast: Callable[[Sequence[Part], npt.NDArray[np.int64] | None], np.ndarray],
+    groups: Sequence[tuple[tuple[str, ...], Sequence[Part]]],
+    judged: JudgedRows,
+    *,
+    config: ImportanceConfig,
+    seed: int,
+    progress: Progress | None,
+) -> Importances:
+    """Shuffle each group in time and measure what the forecast loses.
+
+    Args:
+        forecast: Parts of the inputs, and for each judged row the number of the one that these
+            parts are taken from (None leaves all as it is), to logits `(rows,)` or `(rows, 1)`.
+        groups: Names and parts of what is shuffled together.
+        judged: Rows to judge on.
+        config: How they are shuffled.
+        seed: Same seed, same shuffles.
+        progress: Told how long it will take.
+    """
     block_bars = config.block_bars or _block_bars(len(judged.labels), judged.horizon_bars)
-    groups = _groups(judged.scaled, config.group_correlation)
     draw = np.random.default_rng(seed)
     orders = [_shuffled(judged.symbol_code, block_bars, draw) for _ in range(config.repeats)]
-    base = _by_row(logits(judged.scaled), judged.labels)
-    inputs = judged.scaled.copy()
+    base = _by_row(forecast((), None), judged.labels)
     times = np.unique(judged.decision_time, return_inverse=True)[1]
-    kind = "features" if len(groups) == len(names) else "groups of features"
-    tell = Heartbeat(progress, "shuffled", len(groups), kind)
+    alone = all(len(names) == 1 for names, _ in groups)
+    tell = Heartbeat(progress, "shuffled", len(groups), "features" if alone else "groups")
     entries = []
-    for number, group in enumerate(groups):
-        columns = list(group)
-        kept = inputs[:, columns]
+    for number, (names, parts) in enumerate(groups):
         differences = np.zeros((config.repeats, *base.shape))
         for repeat, order in enumerate(orders):
-            inputs[:, columns] = kept[order]
-            differences[repeat] = _by_row(logits(inputs), judged.labels) - base
-        inputs[:, columns] = kept
-        entries.append(
-            _entry(tuple(names[j] for j in group), differences, times, judged, config, seed)
-        )
+            differences[repeat] = _by_row(forecast(parts, order), judged.labels) - base
+        entries.append(_entry(names, differences, times, judged, config, seed))
         tell(number + 1)
     entries.sort(key=lambda entry: -entry.log_loss.estimate)
     means = base.mean(axis=0)
@@ -228,7 +271,7 @@ def _entry(
     names: tuple[str, ...],
     differences: npt.NDArray[np.float64],
     times: npt.NDArray[np.int64],
-    judged: Judged,
+    judged: JudgedRows,
     config: ImportanceConfig,
     seed: int,
 ) -> Importance:
@@ -283,7 +326,8 @@ def _shuffled(
     return order
 
 
-def _groups(scaled: np.ndarray, limit: float | None) -> tuple[tuple[int, ...], ...]:
+def column_groups(scaled: np.ndarray, limit: float | None) -> tuple[tuple[int, ...], ...]:
+    """Return columns linked by correlations of a size above a limit; None links none."""
     if limit is None:
         return tuple((column,) for column in range(scaled.shape[1]))
     return correlated_groups(correlation_matrix(scaled, np.arange(len(scaled))), limit)

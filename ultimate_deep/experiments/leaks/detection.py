@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ultimate_deep.bundles.bundle import Bundle
-from ultimate_deep.bundles.predicting import bundle_config, bundle_data
+from ultimate_deep.bundles.predicting import AnyBundle, bundle_config, bundle_data
 from ultimate_deep.evaluation.leaks.config import LeakConfig
 from ultimate_deep.evaluation.leaks.detect import CHECKS, Check
 from ultimate_deep.evaluation.leaks.findings import LeakReport
@@ -15,7 +14,7 @@ from ultimate_deep.experiments.leaks.asked import SurrogateConfig, refuse_existi
 from ultimate_deep.experiments.leaks.pipeline import detect_in_experiment
 from ultimate_deep.machine.files import draft_tag, whole_folder, write_json
 from ultimate_deep.market.config import DataConfig
-from ultimate_deep.market.market import load_market
+from ultimate_deep.market.market import Market, load_market
 from ultimate_deep.pipeline.steps import Steps
 from ultimate_deep.training.progress import Progress
 
@@ -23,7 +22,7 @@ JSON_FILE, PAGE_FILE = "leaks.json", "leaks.html"
 
 
 def detect_in_bundle(
-    bundle: Bundle,
+    bundle: AnyBundle,
     data: DataConfig,
     leak_config: LeakConfig = LeakConfig(),
     *,
@@ -47,14 +46,7 @@ def detect_in_bundle(
         ValueError: The experiment cannot run on these bars.
     """
     config = bundle_config(bundle)
-    with progress.busy("reading bars"):
-        market = load_market(bundle_data(bundle, data), config.label)
-    for line in market.told:
-        progress.message(line)
-    model = config.model.name
-    stand_in = "" if surrogate is None else f", {surrogate.model} in place of {model}"
-    replaced = steps.own
-    own = f", own steps: {', '.join(replaced)}" if replaced else ""
+    market = examined_market(bundle, data, progress)
     return detect_in_experiment(
         config,
         market,
@@ -63,8 +55,38 @@ def detect_in_bundle(
         surrogate=surrogate,
         checks=checks,
         progress=progress,
-        subject=f"{bundle.folder.name}: {', '.join(market.bars)}{stand_in}{own}",
+        subject=subject(bundle, market, config.model.name, steps, surrogate),
     )
+
+
+def examined_market(bundle: AnyBundle, data: DataConfig, progress: Progress) -> Market:
+    """Return the bars that are examined: those given, else those of the bundle's run."""
+    with progress.busy("reading bars"):
+        market = load_market(bundle_data(bundle, data), bundle_config(bundle).label)
+    for line in market.told:
+        progress.message(line)
+    return market
+
+
+def subject(
+    bundle: AnyBundle,
+    market: Market,
+    model: str,
+    steps: Steps,
+    surrogate: SurrogateConfig | None,
+) -> str:
+    """Return what is examined, for people.
+
+    Args:
+        bundle: Whose run it is.
+        market: On which bars.
+        model: What the run has trained.
+        steps: The steps of a user.
+        surrogate: Stands in for the model.
+    """
+    stand_in = "" if surrogate is None else f", {surrogate.model} in place of {model}"
+    own = f", own steps: {', '.join(steps.own)}" if steps.own else ""
+    return f"{bundle.folder.name}: {', '.join(market.bars)}{stand_in}{own}"
 
 
 def write_leaks(report: LeakReport, folder: Path) -> Path:

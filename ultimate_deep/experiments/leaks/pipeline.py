@@ -17,6 +17,7 @@ from ultimate_deep.evaluation.leaks.trace import BarsBySymbol, Relabel, Step, Tr
 from ultimate_deep.evaluation.signals import signal_from_probability
 from ultimate_deep.experiments.experiment import (
     PARTS,
+    Outcome,
     Prepared,
     assemble,
     evaluate,
@@ -25,9 +26,9 @@ from ultimate_deep.experiments.experiment import (
 from ultimate_deep.experiments.leaks.asked import SurrogateConfig
 from ultimate_deep.experiments.learners.registry import learner_of, resolved
 from ultimate_deep.market.market import Market
+from ultimate_deep.market.splits import Split
 from ultimate_deep.pipeline.config import ExperimentConfig
-from ultimate_deep.pipeline.inputs.config import InputConfig
-from ultimate_deep.pipeline.inputs.tables import InputTable, InputTables
+from ultimate_deep.pipeline.inputs.tables import FEATURES, InputTable, InputTables
 from ultimate_deep.pipeline.prepared import model_tables, resolved_inputs
 from ultimate_deep.pipeline.rows import Rows
 from ultimate_deep.pipeline.steps import Steps
@@ -63,19 +64,15 @@ class ExperimentPipeline:
         """
         config, steps = resolved(self.config), self.steps
         market, rows = assemble(config, Market(dict(bars)), steps)
-        inputs = resolved_inputs(config, rows)
-        tables = model_tables(dataclasses.replace(config, inputs=inputs), market, rows)
-        trace = _data_trace(rows, tables, inputs)
+        trace = data_trace(rows, own_tables(config, market, rows))
         if until == "labels":
             return trace
         split = steps.split(rows, config.split, market.interval)
-        changed = rows if steps.rows is None else steps.rows(rows, split)
-        if relabel is not None:
-            changed = _relabelled(changed, relabel, {name: getattr(split, name) for name in PARTS})
+        changed = changed_rows(rows, split, steps, relabel)
         # Changing rows is done: what follows the split goes on as in the experiment.
         rest = dataclasses.replace(steps, rows=None)
         prepared = prepare_rows(config, market, changed, split, rest)
-        trace = _scaled_trace(trace, prepared, None if steps.rows is None else changed)
+        trace = scaled_trace(trace, prepared, None if steps.rows is None else changed)
         return trace if until == "scaling" else self._fit(trace, prepared)
 
     def _fit(self, trace: Trace, prepared: Prepared) -> Trace:
@@ -83,28 +80,54 @@ class ExperimentPipeline:
         keras.utils.clear_session(free_memory=False)
         learner = learner_of(prepared.config.model.name)
         predictor, fitted = learner.fit(prepared, self.progress)
-        # What has no weights, such as trees, is compared by what it predicts.
-        weights = [values for _, values in predictor.weights()]
         outcome = evaluate(prepared, predictor, fitted, self.progress)
-        probability = np.full(len(trace.decision_time), np.nan)
-        for name, values in outcome.probability.items():
-            probability[prepared.part(name)] = values
-        signal = np.full(len(probability), np.nan)
-        signal[prepared.split.test] = signal_from_probability(
-            outcome.probability["test"],
-            outcome.model.threshold,
-            mode=prepared.config.backtest.mode,
-        )
-        return dataclasses.replace(
-            trace,
-            weights=tuple(np.array(weight) for weight in weights),
-            watched=fitted.history["validation_loss"].to_numpy(),
-            temperature=outcome.temperature.temperature,
-            threshold=outcome.model.threshold,
-            probability=probability,
-            signal=signal,
-            verdict=outcome.verdict.kind,
-        )
+        # What has no weights, such as trees, is compared by what it predicts.
+        weights = tuple(np.array(values) for _, values in predictor.weights())
+        watched = fitted.history["validation_loss"].to_numpy()
+        return judged_trace(trace, prepared, outcome, weights, watched)
+
+
+def own_tables(config: ExperimentConfig, market: Market, rows: Rows) -> InputTables:
+    """Return the tables that the configured model reads of these rows; `config` is resolved."""
+    inputs = resolved_inputs(config, rows)
+    return model_tables(dataclasses.replace(config, inputs=inputs), market, rows)
+
+
+def changed_rows(rows: Rows, split: Split, steps: Steps, relabel: Relabel | None) -> Rows:
+    """Return the rows as a user's step changes them once the split is known, then relabelled."""
+    changed = rows if steps.rows is None else steps.rows(rows, split)
+    if relabel is None:
+        return changed
+    return _relabelled(changed, relabel, {name: getattr(split, name) for name in PARTS})
+
+
+def judged_trace(
+    trace: Trace,
+    prepared: Prepared,
+    outcome: Outcome,
+    weights: tuple[np.ndarray, ...],
+    watched: np.ndarray,
+) -> Trace:
+    """Add to a trace what was learnt, chosen and predicted."""
+    probability = np.full(len(trace.decision_time), np.nan)
+    for name, values in outcome.probability.items():
+        probability[prepared.part(name)] = values
+    signal = np.full(len(probability), np.nan)
+    signal[prepared.split.test] = signal_from_probability(
+        outcome.probability["test"],
+        outcome.model.threshold,
+        mode=prepared.config.backtest.mode,
+    )
+    return dataclasses.replace(
+        trace,
+        weights=weights,
+        watched=watched,
+        temperature=outcome.temperature.temperature,
+        threshold=outcome.model.threshold,
+        probability=probability,
+        signal=signal,
+        verdict=outcome.verdict.kind,
+    )
 
 
 def detect_in_experiment(
@@ -133,20 +156,29 @@ def detect_in_experiment(
     Raises:
         ValueError: The experiment cannot run on these bars.
     """
-    if surrogate is None:
-        # Two live displays cannot be nested: the long trainings of an own model show theirs.
-        examined, inner = dataclasses.replace(config, baselines=False), progress
-        busy = _announced(progress)
-    else:
-        examined, inner, busy = surrogate.applied(config), Progress(), progress.busy
-    pipeline = ExperimentPipeline(examined, steps, inner)
+    pipeline = ExperimentPipeline(
+        examined_config(config, surrogate), steps, Progress() if surrogate else progress
+    )
+    # Two live displays cannot be nested: the long trainings of an own model show theirs.
+    busy = progress.busy if surrogate else announced(progress)
     with many_models():
         return detect_leaks(
             pipeline, market.bars, leak_config, checks=checks, busy=busy, subject=subject
         )
 
 
-def _announced(progress: Progress) -> Busy:
+def examined_config(
+    config: ExperimentConfig, surrogate: SurrogateConfig | None
+) -> ExperimentConfig:
+    """Return the experiment without baselines, with the model that stands in for its own."""
+    if surrogate is None:
+        return dataclasses.replace(config, baselines=False)
+    return surrogate.applied(config)
+
+
+def announced(progress: Progress) -> Busy:
+    """Return what says each run before it begins, and shows nothing while it lasts."""
+
     def busy(text: str) -> AbstractContextManager[None]:
         progress.message(text)
         return nullcontext()
@@ -168,18 +200,19 @@ def _relabelled(rows: Rows, relabel: Relabel, parts: Mapping[str, np.ndarray]) -
     return dataclasses.replace(rows, labels=labels, return_log=returns, targets=targets)
 
 
-def _data_trace(rows: Rows, tables: InputTables, inputs: InputConfig) -> Trace:
-    """Trace the rows' features, and beside them each row's newest bar of every other table.
+def data_trace(rows: Rows, tables: InputTables) -> Trace:
+    """Trace each row's newest bar of every table: of its own features first, then of the others.
 
     Windows hold the newest bars of the rows before, so that these show what windows would.
     """
-    names, columns = list(rows.names), [rows.values]
+    own = [table.ends for table in tables.tables.values() if table.values is None]
+    # The own features of the bar that a window ends with, which is the decision's.
+    newest = rows.values[own[0]] if own else rows.values
+    names, columns = list(rows.names), [newest]
     for name, table in tables.tables.items():
         if table.values is not None:
             columns.append(_newest(table.values, table))
-            width = table.values.shape[1]
-            coarse = inputs.coarse_features if table.window_bars else range(1, width + 1)
-            names += [f"{name} {column}" for column in coarse]
+            names += _column_names(name, table)
     return Trace(
         symbols=rows.symbols,
         symbol_code=rows.symbol_code,
@@ -191,16 +224,24 @@ def _data_trace(rows: Rows, tables: InputTables, inputs: InputConfig) -> Trace:
     )
 
 
+def _column_names(name: str, table: InputTable) -> list[str]:
+    assert table.values is not None
+    return [f"{name} {one}" for one in table.names or range(1, table.values.shape[1] + 1)]
+
+
 def _newest(values: np.ndarray, table: InputTable) -> np.ndarray:
     """Return each row's newest bar, NaN in rows without all of their window."""
     return np.where(table.complete[:, None], values[table.ends], np.float32(np.nan))
 
 
-def _scaled_trace(trace: Trace, prepared: Prepared, changed: Rows | None) -> Trace:
+def scaled_trace(trace: Trace, prepared: Prepared, changed: Rows | None) -> Trace:
+    """Add to a trace the parts, what was learnt of the training part, and what models are fed."""
     split, inputs = prepared.split, prepared.inputs
     scalers = {"": prepared.scaler} | {f"{name} ": one for name, one in inputs.scalers.items()}
-    tables = inputs.tables.tables
-    own = [_newest(inputs.windows[n], t) for n, t in tables.items() if t.values is not None]
+    limits = {"" if name == FEATURES else f"{name} ": one for name, one in prepared.limits.items()}
+    tables = {name: t for name, t in inputs.tables.tables.items() if t.values is not None}
+    own = [_newest(inputs.windows[name], table) for name, table in tables.items()]
+    further = [column for name, table in tables.items() for column in _column_names(name, table)]
     return dataclasses.replace(
         trace,
         train=split.train,
@@ -209,11 +250,16 @@ def _scaled_trace(trace: Trace, prepared: Prepared, changed: Rows | None) -> Tra
         embargo_bars=prepared.config.split.embargo_bars,
         changed_features=None if changed is None else changed.values,
         changed_labels=None if changed is None else changed.labels,
-        selected=None if prepared.steps.select is None else prepared.rows.names,
+        selected=(*prepared.rows.names, *further),
         scaler={
             f"{name}{what}": getattr(one, f"{what}_")
             for name, one in scalers.items()
             for what in ("center", "scale")
+        }
+        | {
+            f"{name}{what}": np.array(getattr(one, what))
+            for name, one in limits.items()
+            for what in ("low", "high")
         },
         scaled=np.column_stack([prepared.scaled, *own]),
     )

@@ -138,12 +138,15 @@ class BuiltNet:
 class Trainee:
     """The net of every fold: compiled once, and put back to its first weights for each.
 
+    A fold whose training part has a use for more features, or for fewer, has a net of its own.
+
     Args:
         prepared: What to build for, and how to train it.
     """
 
     def __init__(self, prepared: Prepared) -> None:
         self.model = build(prepared)
+        self._shapes = prepared.inputs.shapes
         self._fit = prepared.config.fit
         self._first: dict[str, np.ndarray] | None = None
         self._compiled: CompiledFit | None = None
@@ -158,6 +161,9 @@ class Trainee:
         resume: bool = False,
     ) -> tuple[Predictor, FitResult]:
         """Train it anew on a fold; nothing that it learned before is kept."""
+        if prepared.inputs.shapes != self._shapes:
+            keras.utils.clear_session(free_memory=False)  # names as in a process that resumes here
+            Trainee.__init__(self, prepared)
         renewed = BuiltNet(self.model, self.renewed(prepared))
         return renewed.fit(prepared, progress, checkpoints=checkpoints, resume=resume)
 

@@ -126,6 +126,10 @@ def run_fold(
         Interrupted: Ctrl-C or SIGTERM, after a checkpoint.
     """
     fold = with_split(prepared, split)
+    if fold.rows.names != prepared.rows.names:  # what was said of the whole does not hold here
+        progress.message(f"this fold reads {len(fold.rows.names)} features")
+        for line in fold.left_out.lines():
+            progress.message(line)
     predictor, fitted = fits.fit(
         fold, progress, checkpoints=checkpoints, resume=checkpoints.exists()
     )
@@ -139,6 +143,7 @@ def run_fold(
         thresholds=np.array([one.threshold for one in judged]),
         facts=json_safe(
             {
+                "features": len(fold.rows.names),
                 "train_rows": len(fold.labelled("train")),
                 "validation_rows": len(fold.labelled("validation")),
                 "purged": split.purged,

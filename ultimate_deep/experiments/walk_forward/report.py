@@ -291,9 +291,11 @@ def _chance(walked: Walked) -> str:
 
 def _setup(walked: Walked) -> str:
     rows = [f"{name}: {purpose}" for name, purpose in _FILES.items()]
+    # Each fold's training part says which features are of use.
+    read = [result.facts["features"] for result in walked.results]
     facts = {
         "rows": f"{len(walked.prepared.rows.labels):,}",
-        "features": len(walked.prepared.rows.names),
+        "features": f"{min(read)}" + (f" to {max(read)}" if max(read) > min(read) else ""),
         "seconds of training": f"{np.sum([r.facts['seconds'] for r in walked.results]):.0f}",
     }
     return section(

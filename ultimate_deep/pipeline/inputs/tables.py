@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from sklearn.preprocessing import RobustScaler
 
 from ultimate_deep.features import compute_features
 from ultimate_deep.features.gaf import gaf_numbers
+from ultimate_deep.features.judging.outliers import RobustLimits
 from ultimate_deep.market.market import Market
 from ultimate_deep.market.timeframes import coarse_bars
 from ultimate_deep.market.times import clock_of
@@ -34,6 +35,7 @@ class InputTable:
         complete: Whether a row has all of its window, bool `(rows,)`.
         window_bars: Bars in a window; None takes the newest bar alone.
         scaled: Whether the columns are to be scaled robustly on the training rows.
+        names: Features that the columns are; none where they are something else.
     """
 
     values: np.ndarray | None
@@ -41,6 +43,7 @@ class InputTable:
     complete: np.ndarray
     window_bars: int | None
     scaled: bool = True
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,11 +70,13 @@ class RowInputs:
         windows: Input name to windows, of which only complete rows may be taken.
         tables: Where they came from.
         scalers: Input name to its own scaler; the features' is the experiment's.
+        limits: Input name to its own limits, likewise; none where nothing is clipped.
     """
 
     windows: dict[str, np.ndarray]
     tables: InputTables
     scalers: dict[str, RobustScaler]
+    limits: dict[str, RobustLimits] = field(default_factory=dict)
 
     @property
     def shapes(self) -> dict[str, tuple[int | None, ...]]:
@@ -131,21 +136,29 @@ def input_tables(market: Market, rows: Rows, kind: Kind, config: InputConfig) ->
     return tables
 
 
-def scaled_inputs(tables: InputTables, scaled: np.ndarray, train: np.ndarray) -> RowInputs:
-    """Scale every table on what the training rows see of it, and nothing else.
+def scaled_inputs(
+    tables: InputTables, scaled: np.ndarray, train: np.ndarray, *, clip_multiple: float | None
+) -> RowInputs:
+    """Clip and scale every table on what the training rows see of it, and nothing else.
 
     Args:
         tables: What is read.
         scaled: The rows' own features, already scaled, float32 `(rows, features)`.
         train: Training row numbers with complete inputs.
+        clip_multiple: Robust standard deviations beyond which values are clipped; None clips none.
     """
-    scalers = {
-        name: fit_scaler(table.values, np.unique(table.ends[train]))
-        for name, table in tables.tables.items()
-        if table.values is not None and table.scaled
-    }
-    plain = {name: ArrayScaler.from_sklearn(scaler) for name, scaler in scalers.items()}
-    return RowInputs(apply_scalers(tables, scaled, plain), tables, scalers)
+    scalers: dict[str, RobustScaler] = {}
+    limits: dict[str, RobustLimits] = {}
+    for name, table in tables.tables.items():
+        if table.values is None or not table.scaled:
+            continue
+        seen, values = np.unique(table.ends[train]), table.values
+        if clip_multiple is not None:
+            limits[name] = RobustLimits.fit(values, seen, names=table.names, multiple=clip_multiple)
+            values = limits[name].apply(values)
+        scalers[name] = fit_scaler(values, seen)
+    plain = {name: ArrayScaler.from_sklearn(one, limits.get(name)) for name, one in scalers.items()}
+    return RowInputs(apply_scalers(tables, scaled, plain), tables, scalers, limits)
 
 
 def apply_scalers(
@@ -207,7 +220,8 @@ def _coarse_table(market: Market, rows: Rows, factor: int, config: InputConfig) 
                 "inputs.coarse_features names the features of coarse bars"
             ) from error
 
-    return _joined_table(market, rows, factor, values_of, window, scaled=True)
+    names = config.coarse_features
+    return _joined_table(market, rows, factor, values_of, window, scaled=True, names=names)
 
 
 def _gaf_table(market: Market, rows: Rows, factor: int, config: InputConfig) -> InputTable:
@@ -230,6 +244,7 @@ def _joined_table(
     window_bars: int | None,
     *,
     scaled: bool,
+    names: tuple[str, ...] = (),
 ) -> InputTable:
     """Compute each symbol's coarse table and point every row at its newest coarse bar."""
     parts: list[np.ndarray] = []
@@ -247,7 +262,8 @@ def _joined_table(
         ends[chosen] = before + np.maximum(newest, 0)
         parts.append(np.where(np.isfinite(values), values, 0.0).astype(np.float32))
         before += len(values)
-    return InputTable(np.concatenate(parts), ends, complete, window_bars, scaled=scaled)
+    values = np.concatenate(parts)
+    return InputTable(values, ends, complete, window_bars, scaled=scaled, names=names)
 
 
 def _usable(values: np.ndarray, window_bars: int | None) -> np.ndarray:
