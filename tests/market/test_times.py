@@ -16,7 +16,6 @@ from ultimate_deep.market.times import (
     index_nanoseconds,
     interval_nanoseconds,
     open_times,
-    opens_of_decisions,
     seconds_of,
     stamp_microseconds,
     unit_of_size,
@@ -163,8 +162,8 @@ def test_lengths_of_time_are_cut_to_whole_microseconds():
     assert duration_microseconds(pd.Timedelta(-1, unit="ns")) == -1
 
 
-def test_decided_bars_opened_an_interval_before(bars):
-    opened = opens_of_decisions(close_times(bars), bars.interval)
+def test_bars_are_over_an_interval_after_they_open(bars):
+    opened = utc_index(close_times(bars)) - bars.interval
     pd.testing.assert_index_equal(opened, bars.frame.index, check_names=False, exact=False)
     assert str(utc_index(UTC).tz) == "UTC"
 

@@ -49,23 +49,20 @@ def open_times(bars: Bars) -> np.ndarray:
 
 
 def close_times(bars: Bars) -> np.ndarray:
-    """Return when each bar is over and known, `datetime64[ns]` in UTC, `(bars,)`."""
-    return open_times(bars) + bars.interval.to_timedelta64()
+    """Return when each bar is over and known, `datetime64[ns]` in UTC, `(bars,)`.
+
+    A last irregular bar of which nothing says it is taken to last as long as most do.
+    """
+    regular: np.ndarray = open_times(bars) + bars.interval.to_timedelta64()
+    if bars.closes is None:
+        return regular
+    closes = utc_times(bars.closes)
+    return np.where(np.isnat(closes), regular, closes)
 
 
 def utc_index(times: np.ndarray) -> pd.DatetimeIndex:
     """Return times in UTC, such as `utc_times` gives, as an index that states its zone."""
     return pd.DatetimeIndex(times, tz="UTC")
-
-
-def opens_of_decisions(decision_time: np.ndarray, interval: pd.Timedelta) -> pd.DatetimeIndex:
-    """Return when the bars opened at whose closes was decided, with the zone UTC.
-
-    Args:
-        decision_time: `datetime64[ns]` in UTC, `(rows,)`.
-        interval: Length of one bar.
-    """
-    return utc_index(decision_time - np.timedelta64(interval.value, "ns"))
 
 
 def utc_nanoseconds(timestamp: Any) -> int:
