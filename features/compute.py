@@ -245,7 +245,7 @@ def _refuse_coarser(features: Sequence[Feature]) -> None:
     """Refuse features of bars several times as long as bars that have no length.
 
     Raises:
-        ValueError: Naming them.
+        ValueError: Naming those features.
     """
     if coarse := [feature.name for feature in features if feature.factor > 1]:
         raise ValueError(

@@ -69,8 +69,8 @@ def notes_of(bars: Bars, times: pd.DatetimeIndex) -> list[str]:
     """Return sentences on how irregular bars were read.
 
     Args:
-        bars: As they were read.
-        times: Those of the file.
+        bars: Bars as read.
+        times: Times of the file.
     """
     known = (
         "a bar's time is its end, its label is known when the last bar of its horizon is over, and "

@@ -139,7 +139,7 @@ def check_timeframes(market: Market, kind: str, config: InputConfig) -> None:
     Args:
         market: Bars by symbol.
         kind: What is read.
-        config: Its timeframes.
+        config: Sizes and timeframes.
 
     Raises:
         ValueError: Naming what reads them, and what does not.
