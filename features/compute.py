@@ -224,7 +224,7 @@ def compute_features(
     if isinstance(bars, (Bars, Market)):
         if bars.irregular:
             _refuse_coarser(features)
-        interval = interval or bars.interval
+        interval = bars.interval if interval is None else interval
     engine = Engine(features, interval_nanoseconds(interval))
     columns, times = bar_arrays(frame, engine.columns)
     needed = max(feature.warmup_bars for feature in features) + 1

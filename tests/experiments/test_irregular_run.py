@@ -11,8 +11,11 @@ import pytest
 import ultimate_deep as ud
 from ultimate_deep.bundles.bundle import load_bundle
 from ultimate_deep.bundles.predicting import bundle_data, closed_bars, length_notes, market_of
+from ultimate_deep.experiments.learners import net
+from ultimate_deep.experiments.walk_forward.config import WalkForwardConfig
+from ultimate_deep.experiments.walk_forward.walk_forward import scheme_of
 from ultimate_deep.market.bars import BarsError
-from ultimate_deep.market.config import DataConfig, LabelSpec
+from ultimate_deep.market.config import DataConfig, LabelSpec, SplitSpec
 from ultimate_deep.market.times import utc_times
 
 NAMES = ["return_log_1", "return_log_2", "elapsed_log_20", "hour_sin"]
@@ -155,6 +158,42 @@ def test_several_symbols_are_refused_before_anything_is_computed(config, tmp_pat
     bars = ud.read_bars(tmp_path, bars="irregular")
     with pytest.raises(ValueError, match="share no times, got S1, S2"):
         ud.prepare(config, bars=bars)
+
+
+@pytest.mark.parametrize("stamp", ["open", "close"])
+def test_folds_of_a_walk_forward_are_purged_in_real_time(config, stamp):
+    data = DataConfig(bars="irregular", stamp=stamp)
+    told = dataclasses.replace(config, data=data, split=SplitSpec(embargo_bars=2))
+    prepared = ud.prepare(told, bars=ticks(700))
+    times, complete = utc_times(ticks(700).index), prepared.complete
+    at = prepared.rows.bar_row[complete] + (stamp == "close")
+    decided = times[at] if stamp == "close" else times[np.minimum(at + 1, 699)]
+    ended = times[np.minimum(at + 1 + HORIZON, 699)]
+    for fold in scheme_of(prepared, WalkForwardConfig()).folds():
+        begins = decided[fold.test].min()
+        assert ended[fold.train].max() < begins - 2 * prepared.market.interval.to_timedelta64()
+        # The row after the last that trains would come too near.
+        between = (times > ended[fold.train[-1] + 1]) & (times <= begins)
+        near = begins - ended[fold.train[-1] + 1] <= 2 * prepared.market.interval
+        assert near or between.sum() <= 2
+
+
+def test_a_memory_knows_no_label_before_its_end(config, monkeypatch):
+    """Clocks count seconds, and bars of ticks are known between two of them."""
+    given = []
+    monkeypatch.setattr(
+        net.nets,
+        "memory_filler",
+        lambda name: lambda model, x, y, returns, known: given.append(known),
+    )
+    told = dataclasses.replace(config, data=DataConfig(bars="irregular"))
+    prepared = ud.prepare(told, bars=ticks(300))
+    net.fill_memory(prepared, None)
+    ((day, second),) = (one.T.astype(np.int64) for one in given)
+    known = np.datetime64(0, "s") + (day * 86_400 + second).astype("m8[s]")
+    late = known - prepared.rows.label_end_time[prepared.labelled("train")]
+    assert late.min() >= np.timedelta64(0, "ns")
+    assert late.max() < np.timedelta64(1, "s")
 
 
 def test_a_table_is_irregular_where_the_configuration_says_so(config):

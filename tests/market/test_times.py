@@ -75,6 +75,18 @@ def test_the_clock_is_exact_in_float32():
     assert clock_of(days).dtype == np.float32
 
 
+def test_a_clock_of_what_is_known_is_never_early():
+    times = np.array(["2024-01-01T10:00:00", "2024-01-01T10:00:00.000001",
+                      "2024-01-01T23:59:59.5", "1969-12-31T23:59:58.5"], "M8[ns]")  # fmt: skip
+    day = 19_723
+    np.testing.assert_array_equal(
+        clock_of(times), [[day, 36_000], [day, 36_000], [day, 86_399], [-1, 86_398]]
+    )
+    np.testing.assert_array_equal(
+        clock_of(times, upwards=True), [[day, 36_000], [day, 36_001], [day + 1, 0], [-1, 86_399]]
+    )
+
+
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
 def test_microseconds_are_those_of_whole_python_integers(unit):
     """Before and after 1970, of one time and of many; what is finer than one is cut off."""

@@ -186,11 +186,14 @@ def _is_number(given: Any) -> bool:
     return given.strip().replace(".", "", 1).isdigit()
 
 
-def clock_of(times: np.ndarray) -> np.ndarray:
+def clock_of(times: np.ndarray, *, upwards: bool = False) -> np.ndarray:
     """Return days since 1970-01-01 UTC and seconds of that day, float32 `(rows, 2)`.
 
     Args:
         times: `datetime64` in UTC, `(rows,)`. Both columns are exact in float32.
+        upwards: Whether a part of a second counts as a whole one, as where it says from when on
+            something is known; else it is cut off.
     """
-    seconds = times.astype("datetime64[s]").astype(np.int64)
+    whole = times.astype("datetime64[s]")
+    seconds = whole.astype(np.int64) + (whole < times if upwards else 0)
     return np.column_stack(np.divmod(seconds, SECONDS_A_DAY)).astype(np.float32)
