@@ -92,6 +92,26 @@ def test_bars_of_one_length_stated_as_irregular_are_named(tmp_path):
                    bars_of_frame(ticks(), bars="irregular").notes)  # fmt: skip
 
 
+def test_bars_of_days_that_are_not_of_time_are_refused_unless_told():
+    draw = np.random.default_rng(3)
+    gaps = np.cumsum(draw.uniform(1.2, 9.0, 60) * 8.64e13).astype(np.int64)
+    slow = ticks(60).set_axis(pd.DatetimeIndex(gaps, tz="UTC", name="timestamp"), axis=0)
+    with pytest.raises(BarsError, match=r"no fixed length.* are no whole days; .*'irregular'"):
+        bars_of_frame(slow)
+    assert bars_of_frame(slow, bars="irregular").bars_per_year == pytest.approx(72, rel=0.2)
+    for every in ("W-MON", "MS", "W-FRI"):
+        times = pd.date_range("2023-01-01", periods=60, freq=every, tz="America/New_York")
+        assert not bars_of_frame(ticks(60).set_axis(times, axis=0)).irregular
+
+
+def test_openings_and_ends_of_irregular_bars_are_not_joined(tmp_path):
+    frame = ticks(200)
+    frame[:100].to_csv(tmp_path / "x_1.csv")
+    frame[100:].to_csv(tmp_path / "x_2.csv", index_label="close_time")
+    with pytest.raises(BarsError, match=r"times of x_2.csv are the ends .* those of x_1"):
+        read_files(tmp_path, symbol="X", bars="irregular")
+
+
 @pytest.mark.parametrize("stated", [{"interval": "1h"}, {"session": "exchange"}])
 def test_what_needs_one_length_is_refused(file, stated):
     with pytest.raises(BarsError, match=f"irregular bars have no {next(iter(stated))}, got"):

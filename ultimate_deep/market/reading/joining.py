@@ -77,6 +77,7 @@ def join_parts(
     dropped = dict.fromkeys(note for part in parts for note in part.notes)
     if kind == "irregular":
         ends = any(part.ends for part in parts)
+        _refuse_mixed_stamps(symbol, parts)
         bars = replace(irregular_bars(symbol, frame, ends=ends), read_as=read_as)
         told = notes_of(bars, pd.DatetimeIndex(frame.index))
         return replace(bars, notes=(*dropped, *notes, *more, *told, *remarks(bars)))
@@ -116,12 +117,18 @@ def _without_early(
     if interval <= DAY:
         odd = float((steps % length != 0).mean())
         days = interval == DAY and float((steps % HOUR.value == 0).mean()) == 1.0
-        if odd > MOST_ODD_STEPS and not days:
-            raise BarsError(
-                f"{symbol}: bars of no fixed length, as those of ticks, volume and dollars are: "
-                f"the most common step is {interval}, and {odd:.0%} of the steps are no multiple "
-                f"of it; resample them to a fixed length, or, {irregular}"
-            )
+        what = (
+            f"the most common step is {interval}, and {odd:.0%} of the steps are no multiple of it"
+        )
+    else:
+        # Weeks and months differ by days, and by the hour of a clock change.
+        odd, days = float(((steps + HOUR.value) % DAY.value > 2 * HOUR.value).mean()), False
+        what = f"{odd:.0%} of the steps, of which the most common is {interval}, are no whole days"
+    if odd > MOST_ODD_STEPS and not days:
+        raise BarsError(
+            f"{symbol}: bars of no fixed length, as those of ticks, volume and dollars are: "
+            f"{what}; resample them to a fixed length, or, {irregular}"
+        )
     # A day of a clock change has 23 hours, and a month 28 days or more.
     least = length if interval < DAY else round(LEAST_OF_A_DAY * length)
     if (steps >= least).all():
@@ -142,6 +149,15 @@ def _without_early(
         )
     notes.append(f"Dropped {many:,} bar{'s' * (many != 1)}: {what}. The first was {where}.")
     return frame[keep]
+
+
+def _refuse_mixed_stamps(symbol: str, parts: Sequence[Part]) -> None:
+    files = {part.ends: part.file for part in parts}
+    if len(files) > 1:
+        raise BarsError(
+            f"{symbol}: times of {files[True]} are the ends of bars, and those of {files[False]} "
+            "say when they open; read the files apart"
+        )
 
 
 def _refuse_intervals(symbol: str, parts: Sequence[Part], irregular: str) -> None:
