@@ -208,8 +208,8 @@ def compute_features(
     Raises:
         TypeError: `bars` are not bars, or a DataFrame without a time index.
         ValueError: Unknown names (with the nearest ones), features asked for by name that need
-            absent volume, malformed bars, bars of several symbols, or no bar left after the
-            warm-up.
+            absent volume, those of coarser bars where bars are irregular, malformed bars, bars of
+            several symbols, or no bar left after the warm-up.
 
     Example:
         >>> import ultimate_deep as ud
@@ -220,9 +220,11 @@ def compute_features(
         ['return_log_1', 'return_log_5']
     """
     frame = frame_of(bars)
-    if interval is None and isinstance(bars, (Bars, Market)):
-        interval = bars.interval
     features, dropped = _usable(frame, names)
+    if isinstance(bars, (Bars, Market)):
+        if bars.irregular:
+            _refuse_coarser(features)
+        interval = bars.interval if interval is None else interval
     engine = Engine(features, interval_nanoseconds(interval))
     columns, times = bar_arrays(frame, engine.columns)
     needed = max(feature.warmup_bars for feature in features) + 1
@@ -237,6 +239,19 @@ def compute_features(
     if warmup >= len(values):
         raise _too_few(warmup + 1, len(values))
     return matrix_of(features, values, frame, warmup, dropped)
+
+
+def _refuse_coarser(features: Sequence[Feature]) -> None:
+    """Refuse features of bars several times as long as bars that have no length.
+
+    Raises:
+        ValueError: Naming those features.
+    """
+    if coarse := [feature.name for feature in features if feature.factor > 1]:
+        raise ValueError(
+            f"features of coarser bars need bars of one length, and these are irregular; leave "
+            f"out {coarse[:5]}"
+        )
 
 
 def frame_of(bars: pd.DataFrame | Bars | Market) -> pd.DataFrame:

@@ -40,6 +40,9 @@ FILES = {
         {"volume": {5.0: np.nan}}).assign(volume=[np.nan, *[3.0] * 59]).to_csv(path),
     "integers of MetaTrader": lambda path: (table().round(0) * 1000).astype(int).rename(
         columns={"volume": "tick_volume"}).to_csv(path),
+    "ticks": lambda path: table().set_axis(
+        table().index + pd.to_timedelta(np.arange(60) ** 2 % 53, unit="min"), axis=0).to_csv(
+            path, index_label="timestamp"),
     "commas": lambda path: table().map("{:.3f}".format).map(
         lambda text: text.replace(".", ",")).to_csv(path, sep="|"),
 }  # fmt: skip
@@ -74,8 +77,8 @@ def test_arguments_and_options_are_the_same():
     import inspect
 
     arguments = set(inspect.signature(read_files).parameters)
-    assert set(READING) - {"bars"} <= arguments
-    assert set(READING) - {"bars"} == set(DataConfig.__dataclass_fields__) & set(READING)
+    assert set(READING) <= arguments
+    assert set(READING) == set(DataConfig.__dataclass_fields__) & set(READING)
 
 
 def test_other_errors_are_left_as_they_are():

@@ -16,7 +16,6 @@ from ultimate_deep.market.times import (
     index_nanoseconds,
     interval_nanoseconds,
     open_times,
-    opens_of_decisions,
     seconds_of,
     stamp_microseconds,
     unit_of_size,
@@ -74,6 +73,18 @@ def test_the_clock_is_exact_in_float32():
     days = np.array(["1969-12-31T23:59:59", "2262-01-01T23:59:59"], "M8[ns]")
     assert clock_of(days).tolist() == [[-1.0, 86_399.0], [106_651.0, 86_399.0]]
     assert clock_of(days).dtype == np.float32
+
+
+def test_a_clock_of_what_is_known_is_never_early():
+    times = np.array(["2024-01-01T10:00:00", "2024-01-01T10:00:00.000001",
+                      "2024-01-01T23:59:59.5", "1969-12-31T23:59:58.5"], "M8[ns]")  # fmt: skip
+    day = 19_723
+    np.testing.assert_array_equal(
+        clock_of(times), [[day, 36_000], [day, 36_000], [day, 86_399], [-1, 86_398]]
+    )
+    np.testing.assert_array_equal(
+        clock_of(times, upwards=True), [[day, 36_000], [day, 36_001], [day + 1, 0], [-1, 86_399]]
+    )
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
@@ -163,8 +174,8 @@ def test_lengths_of_time_are_cut_to_whole_microseconds():
     assert duration_microseconds(pd.Timedelta(-1, unit="ns")) == -1
 
 
-def test_decided_bars_opened_an_interval_before(bars):
-    opened = opens_of_decisions(close_times(bars), bars.interval)
+def test_bars_are_over_an_interval_after_they_open(bars):
+    opened = utc_index(close_times(bars)) - bars.interval
     pd.testing.assert_index_equal(opened, bars.frame.index, check_names=False, exact=False)
     assert str(utc_index(UTC).tz) == "UTC"
 

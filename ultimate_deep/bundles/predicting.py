@@ -15,7 +15,7 @@ from ultimate_deep.bundles.predictor import Predictor
 from ultimate_deep.evaluation.signals import signal_from_probability
 from ultimate_deep.features import FeatureMatrix
 from ultimate_deep.market.bars import Bars
-from ultimate_deep.market.config import DataConfig
+from ultimate_deep.market.config import BarKind, DataConfig
 from ultimate_deep.market.labels import horizon_bars_of
 from ultimate_deep.market.market import Market, as_market
 from ultimate_deep.market.times import utc_index, utc_times
@@ -25,6 +25,10 @@ from ultimate_deep.pipeline.rows import Rows, assemble_rows, decision_columns
 
 if TYPE_CHECKING:  # predicting needs none of it
     from ultimate_deep.bundles.uncertainty import Uncertainty
+
+
+# Irregular bars whose median lengths differ by less are taken to be of one making.
+LENGTHS_ALIKE = 2.0
 
 
 class OneModel(Protocol):
@@ -137,14 +141,17 @@ class AnswersBars:
             Columns `down` and `up`, indexed as the bars are; NaN where an input is missing, such
             as in the warm-up of the features.
         """
-        market = as_market(bars)
+        market = market_of(self, bars)
         symbol = market.only()
         rows = assemble_rows(market, bundle_config(self).label, self.compute_features)
         up = np.full(len(market[symbol]), np.nan)
         up[rows.bar_row] = row_probability(self, market, rows)
-        found = pd.DataFrame({"down": 1.0 - up, "up": up}, index=market[symbol].index)
+        own = market[symbol]
+        found = pd.DataFrame({"down": 1.0 - up, "up": up}, index=own.index)
         if not isinstance(bars, pd.DataFrame):
             return found
+        if own.closes is not None and not own.opens_known:
+            found.index = own.closes
         # A table's own index is kept, whatever its zone or kind.
         times = bars.get("timestamp", bars.index)
         return found.reindex(utc_index(utc_times(pd.Index(times)))).set_axis(bars.index, axis=0)
@@ -188,8 +195,11 @@ def bundle_data(bundle: AnyBundle, given: DataConfig) -> DataConfig:
     Raises:
         ValueError: The run's bars were given in Python, so no file of them is known.
     """
-    data = merge_data(given, bundle_config(bundle).data)
-    metrics = bundle.metrics
+    metrics, stored = bundle.metrics, bundle_config(bundle).data
+    if trained_kind(bundle) == "irregular":
+        stamp = next(iter(metrics["data"].values()))["stamp"]
+        stored = dataclasses.replace(stored, bars="irregular", stamp=stamp)
+    data = merge_data(given, stored)
     unknown = metrics.get("bars_given", metrics.get("simulated") is False)
     simulation = any(name.startswith("simulat") for name in _changed(given))
     if unknown and not data.paths and not simulation:
@@ -216,8 +226,11 @@ def row_probability(
 
 def length_notes(bundle: AnyBundle, market: Market) -> tuple[str, ...]:
     """Say where bars are of another length than those that the model was trained on."""
-    trained = {data["interval_seconds"] for data in bundle.metrics["data"].values()}
+    stored = bundle.metrics["data"].values()
+    trained = {data["interval_seconds"] for data in stored}
     seconds = market.interval.total_seconds()
+    if trained_kind(bundle) == "irregular" or market.irregular:
+        return _irregular_notes(bundle, market, sorted(trained))
     if seconds in trained:
         return ()
     lengths = ", ".join(f"{length:g} s" for length in sorted(trained))
@@ -225,6 +238,34 @@ def length_notes(bundle: AnyBundle, market: Market) -> tuple[str, ...]:
         f"these bars are {seconds:g} s long and the model was trained on bars of {lengths}: its "
         "features mean something else here",
     )
+
+
+def _irregular_notes(bundle: AnyBundle, market: Market, trained: list[float]) -> tuple[str, ...]:
+    """Say where bars are of another kind than the model's, or of quite another length."""
+    ours, seconds = market.interval.total_seconds(), ", ".join(f"{one:g} s" for one in trained)
+    if not market.irregular:
+        what = f"{ours:g} s long and the model was trained on irregular bars"
+    elif trained_kind(bundle) != "irregular":
+        what = f"irregular and the model was trained on bars of {seconds}"
+    elif all(max(ours, one) > LENGTHS_ALIKE * min(ours, one) for one in trained):
+        what = f"{ours:g} s long in the median and those that the model was trained on {seconds}"
+    else:
+        return ()
+    return (f"these bars are {what}: its features mean something else here",)
+
+
+def trained_kind(bundle: AnyBundle) -> BarKind:
+    """Return whether a bundle was trained on bars of one length; older ones all were."""
+    stored = bundle.metrics["data"].values()
+    return "irregular" if any(data.get("irregular", False) for data in stored) else "regular"
+
+
+def market_of(bundle: AnyBundle, bars: pd.DataFrame | Bars | Market) -> Market:
+    """Return bars as a market; those of a table are taken to be of the kind of the bundle's."""
+    if not isinstance(bars, pd.DataFrame) or trained_kind(bundle) == "regular":
+        return as_market(bars)
+    stored = next(iter(bundle.metrics["data"].values()))
+    return as_market(bars, kind="irregular", stamp=stored["stamp"])
 
 
 def closed_bars(market: Market, now: pd.Timestamp | None = None) -> tuple[Market, tuple[str, ...]]:
@@ -243,7 +284,8 @@ def closed_bars(market: Market, now: pd.Timestamp | None = None) -> tuple[Market
     now = pd.Timestamp.now("UTC") if now is None else now
     notes, kept = [], {}
     for symbol, bars in market.bars.items():
-        over = np.asarray(bars.index + bars.interval <= now)
+        over = np.asarray((bars.closes if bars.closes is not None else bars.index + bars.interval)
+                          <= now)  # fmt: skip
         kept[symbol] = bars
         if over.all():
             continue
@@ -252,9 +294,15 @@ def closed_bars(market: Market, now: pd.Timestamp | None = None) -> tuple[Market
                 f"{symbol}: the bars from {bars.index[0]} on are not over at {now:%Y-%m-%d %H:%M} "
                 "UTC; look at their times and zone, or wait"
             )
-        kept[symbol] = dataclasses.replace(bars, frame=bars.frame[over])
+        kept[symbol] = bars.keep(over)
         many, last = int((~over).sum()), bars.index[~over][0]
         what = f"the bar of {last} is" if many == 1 else f"{many:,} bars from {last} on are"
+        if bars.closes is not None and many == 1 and bars.closes[-1] is pd.NaT:
+            notes.append(
+                f"{symbol}: no bar opens after that of {last}, which may not be over: it is left "
+                "out; add the bar that follows, or give times that are closes: stamp=close"
+            )
+            continue
         notes.append(f"{symbol}: {what} not over yet and left out")
     if not notes:
         return market, ()
@@ -288,7 +336,7 @@ def predict_bars(bundle: AnyBundle, market: Market) -> pd.DataFrame:
             "signal": signal_from_probability(
                 probability, bundle.threshold, mode=config.backtest.mode
             ),
-            **_further_columns(outputs, config, market.interval),
+            **_further_columns(outputs, config, None if market.irregular else market.interval),
         }
     )
     known = table[np.isfinite(probability)].reset_index(drop=True)
@@ -296,7 +344,7 @@ def predict_bars(bundle: AnyBundle, market: Market) -> pd.DataFrame:
 
 
 def _further_columns(
-    outputs: dict[str, np.ndarray], config: ExperimentConfig, interval: pd.Timedelta
+    outputs: dict[str, np.ndarray], config: ExperimentConfig, interval: pd.Timedelta | None
 ) -> dict[str, np.ndarray]:
     """Return what the heads beside the traded one say, by column."""
     further = [horizon_bars_of(one, interval) for one in config.heads.further_horizons]

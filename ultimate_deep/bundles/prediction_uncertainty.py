@@ -7,8 +7,8 @@ from ultimate_deep.bundles.predicting import AnyBundle, bundle_config
 from ultimate_deep.bundles.row_inputs import spread
 from ultimate_deep.bundles.uncertainty import Uncertainty
 from ultimate_deep.market.market import Market
-from ultimate_deep.market.times import opens_of_decisions
-from ultimate_deep.pipeline.rows import assemble_rows
+from ultimate_deep.market.times import utc_index
+from ultimate_deep.pipeline.rows import assemble_rows, row_opens
 
 
 def uncertainty_columns(bundle: AnyBundle, market: Market, *, passes: int) -> pd.DataFrame:
@@ -28,7 +28,7 @@ def uncertainty_columns(bundle: AnyBundle, market: Market, *, passes: int) -> pd
     """
     rows = assemble_rows(market, bundle_config(bundle).label, bundle.compute_features)
     found, known = bundle.row_uncertainty(market, rows, passes=passes)
-    opens = opens_of_decisions(rows.decision_time, market.interval)
+    opens = utc_index(row_opens(market, rows))
     table = pd.DataFrame(
         {
             "symbol": np.array(rows.symbols, dtype=object)[rows.symbol_code],

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ultimate_deep.commands.command_parser import CommandParser, refuse
 from ultimate_deep.commands.parser import parse
+from ultimate_deep.commands.remedies import options_in
 from ultimate_deep.commands.running import started
 from ultimate_deep.commands.settings import bundle_parser, bundle_to_use
 from ultimate_deep.machine.places import check_places
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str]) -> None:
     market = load_market(bundle_data(bundle, options.data), config.label)
     market, open_bars = closed_bars(market)
     for line in (*market.told, *length_notes(bundle, market), *open_bars):
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(options_in(line), highlight=False, soft_wrap=True)
     predictions = predict_bars(bundle, market)
     if options.passes:
         # How sure it is needs what plain predictions do not.

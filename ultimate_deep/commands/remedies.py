@@ -19,7 +19,12 @@ def in_options(error: BaseException) -> str:
     """Return an error's text; where it is of bars, with options in place of arguments."""
     if not any(kind.__name__ == "BarsError" for kind in type(error).__mro__):
         return str(error)
-    return _STATED.sub(_option, str(error))
+    return options_in(str(error))
+
+
+def options_in(text: str) -> str:
+    """Return a text with options in place of the arguments that it names."""
+    return _STATED.sub(_option, text)
 
 
 def _option(found: re.Match[str]) -> str:

@@ -31,6 +31,7 @@ def read_bars(
     decimal: Literal["point", "comma"] | None = None,
     adjust: Literal["auto", "none"] = "auto",
     stamp: Literal["open", "close"] = "open",
+    bars: Literal["regular", "irregular"] = "regular",
 ) -> Market:
     """Read the bars of one or several symbols.
 
@@ -51,6 +52,8 @@ def read_bars(
         decimal: The decimal sign, `point` or `comma`; else found.
         adjust: `auto` adjusts all prices by an adjusted close where there is one, `none` does not.
         stamp: Whether times say when a bar opens or when it closes.
+        bars: `regular` bars have one length; `irregular` ones, of ticks, volume or dollars, are
+            over when the next one opens, and horizons count them.
 
     Returns:
         Bars by symbol: `bars["BTCUSD"].frame` is a DataFrame.
@@ -80,6 +83,7 @@ def read_bars(
         "interval": interval, "session": session, "timezone": timezone,
         "price_scale": price_scale, "repair": repair, "columns": _columns(columns),
         "time_format": time_format, "decimal": decimal, "adjust": adjust, "stamp": stamp,
+        "bars": bars,
     }  # fmt: skip
     data = DataConfig(**fitted_fields(DataConfig, asked, ""))
     from ultimate_deep.market.market import load_market

@@ -50,7 +50,8 @@ def run(
 
     Args:
         config: The experiment; the ultimate net on simulated bars by default.
-        bars: Judged instead of those that `config.data` names.
+        bars: Judged instead of those that `config.data` names; a DataFrame of irregular bars where
+            `config.data.bars` says so.
         steps: What is done otherwise than usual: own features, labels, split, scaler, threshold.
         net: A net that was trained elsewhere on what the experiment prepares; it is judged and
             saved as it is.
@@ -88,13 +89,14 @@ def run(
     tried = given.given_count("tried", tried)
     load_backend_once()
     from ultimate_deep.experiments.run import run_experiment
+    from ultimate_deep.market.market import given_market
 
     return run_experiment(
         config,
         _progress(progress),
         resume=resume,
         steps=given.given_steps(steps),
-        market=None if bars is None else _market(bars),
+        market=None if bars is None else given_market(bars, config.data),
         net=given.given_net(net),
         tried=tried,
     )
@@ -139,10 +141,15 @@ def predict(bundle: AnyBundle | str | Path, bars: AnyBars) -> pd.DataFrame:
         >>> list(table.columns)
         ['symbol', 'timestamp', 'decision_time', 'probability_up', 'signal']
     """
-    from ultimate_deep.bundles.predicting import closed_bars, length_notes, predict_bars
+    from ultimate_deep.bundles.predicting import (
+        closed_bars,
+        length_notes,
+        market_of,
+        predict_bars,
+    )
 
     loaded = _bundle(bundle)
-    market, open_bars = closed_bars(_market(bars))
+    market, open_bars = closed_bars(market_of(loaded, bars))
     for note in (*length_notes(loaded, market), *open_bars):
         warnings.warn(note, stacklevel=2)
     return predict_bars(loaded, market)
@@ -177,8 +184,11 @@ def backtest(
     from ultimate_deep.experiments.judging.rejudged import backtest_bundle
 
     check_places()
-    market = None if bars is None else _market(bars)
-    return backtest_bundle(_bundle(bundle), DataConfig(), period, market=market)
+    from ultimate_deep.bundles.predicting import market_of
+
+    loaded = _bundle(bundle)
+    market = None if bars is None else market_of(loaded, bars)
+    return backtest_bundle(loaded, DataConfig(), period, market=market)
 
 
 def judge(
@@ -320,12 +330,6 @@ def _bundle(bundle: AnyBundle | str | Path) -> AnyBundle:
     from ultimate_deep.bundles.bundle import load_any
 
     return load_any(bundle)
-
-
-def _market(bars: AnyBars) -> Market:
-    from ultimate_deep.market.market import as_market
-
-    return as_market(bars)
 
 
 def _progress(shown: bool) -> Progress:

@@ -7,7 +7,7 @@ import pandas as pd
 from ultimate_deep.experiments import experiment
 from ultimate_deep.experiments.given import given_config, given_steps
 from ultimate_deep.market.bars import Bars
-from ultimate_deep.market.market import Market, as_market
+from ultimate_deep.market.market import Market, given_market
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.prepared import Prepared
 from ultimate_deep.pipeline.steps import Steps
@@ -49,5 +49,5 @@ def prepare(
         (458, 2)
     """
     config, steps = given_config(config), given_steps(steps)
-    market = None if bars is None else as_market(bars)
+    market = None if bars is None else given_market(bars, config.data)
     return experiment.prepare(config, Progress(), market=market, steps=steps)

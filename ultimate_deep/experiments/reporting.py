@@ -17,7 +17,6 @@ from ultimate_deep.evaluation.significance.bootstrap import Interval
 from ultimate_deep.evaluation.verdict import accuracy_interval
 from ultimate_deep.experiments.takeaway import purposes
 from ultimate_deep.market.config import LabelSpec
-from ultimate_deep.market.intervals import interval_in_words
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.forecasts import horizons_summary
 from ultimate_deep.pipeline.judge import Judgement
@@ -139,8 +138,10 @@ def bar_facts(market: Market) -> dict[str, str]:
     facts = {}
     for symbol, bars in market.bars.items():
         first, last = bars.frame.index[0], bars.frame.index[-1]
-        length = interval_in_words(bars.interval)
-        facts[symbol] = f"{len(bars.frame):,} bars of {length}, {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+        facts[symbol] = (
+            f"{len(bars.frame):,} bars of {bars.length_in_words}, {first:%Y-%m-%d} to "
+            f"{last:%Y-%m-%d}"
+        )
     return facts
 
 

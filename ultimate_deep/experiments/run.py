@@ -363,7 +363,9 @@ def run_metrics(prepared: Prepared, outcome: Outcome, plan: Planlike) -> dict[st
                 "from": bars.frame.index[0].isoformat(),
                 "to": bars.frame.index[-1].isoformat(),
                 "interval_seconds": bars.interval.total_seconds(),
-                "session": bars.session,
+                "session": None if bars.irregular else bars.session,
+                "irregular": bars.irregular,
+                "stamp": "open" if bars.opens_known else "close",
                 "bars_per_year": bars.bars_per_year,
                 "notes": list(bars.notes),
             }

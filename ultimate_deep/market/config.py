@@ -13,6 +13,7 @@ LABEL_KINDS = ("direction", "triple_barrier")
 # Those of a user's own, which a plugin has registered.
 OWN_KINDS: list[str] = []
 Adjust = Literal["auto", "none"]
+BarKind = Literal["regular", "irregular"]
 Stamp = Literal["open", "close"]
 Ties = Literal["drop", "down", "up"]
 
@@ -115,6 +116,8 @@ class DataConfig:
         adjust: `auto` adjusts all prices by an adjusted close where the file has one, `none` takes
             them as they were.
         stamp: Whether times say when a bar opens or when it closes.
+        bars: `regular` bars have one length; `irregular` ones, of ticks, volume or dollars, are
+            counted as they come, and their times are real.
         simulated_rows: Bars to simulate.
         simulated_edge: Accuracy of the simulated market's oracle minus one half.
         simulated_interval: Bar length of the simulated market.
@@ -135,6 +138,7 @@ class DataConfig:
     decimal: Literal["point", "comma"] | None = None
     adjust: Adjust = "auto"
     stamp: Stamp = "open"
+    bars: BarKind = "regular"
     simulated_rows: int = 20_000
     simulated_edge: float = 0.10
     simulated_interval: str = "1h"

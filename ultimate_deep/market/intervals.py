@@ -14,6 +14,15 @@ def interval_in_words(interval: pd.Timedelta) -> str:
     return f"{seconds} s"
 
 
+def about_in_words(length: pd.Timedelta) -> str:
+    """Return a length of time to three digits, such as `7.33 minutes`."""
+    seconds = length.total_seconds()
+    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60), ("s", 1), ("ms", 1e-3)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds * 1e6:.3g} us"
+
+
 def interval_of(given: str | pd.Timedelta) -> pd.Timedelta:
     """Return the length of a bar that was given as a text.
 

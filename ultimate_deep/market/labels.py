@@ -11,7 +11,7 @@ import pandas as pd
 
 from ultimate_deep.market.bars import Bars
 from ultimate_deep.market.config import LabelSpec
-from ultimate_deep.market.times import open_times
+from ultimate_deep.market.times import close_times, open_times
 
 # Those of a user's own by name, which a plugin has registered.
 OWN_LABELS: dict[str, Callable[[pd.DataFrame, LabelSpec], Any]] = {}
@@ -156,23 +156,34 @@ def _volatility(close: np.ndarray, window_bars: int) -> np.ndarray:
 def label_end_times(bars: Bars, labels: Labels, horizon_bars: int) -> np.ndarray:
     """Return when each bar's label is known, `datetime64[ns]` `(bars,)`.
 
-    An undefined label ends after the last bar: its row belongs to the last part only.
+    That is when its last bar opens; of irregular bars whose times are closes, when that bar closes,
+    since it may have opened at any time before. An undefined label ends after the last bar: its
+    row belongs to the last part only.
     """
-    opens = open_times(bars)
-    interval = bars.interval.to_timedelta64()
-    unknown_end = opens[-1] + interval * (horizon_bars + 1)
-    return np.where(labels.exit_row >= 0, opens[np.maximum(labels.exit_row, 0)], unknown_end)
+    closes = close_times(bars)
+    known = open_times(bars) if bars.opens_known else closes
+    unknown_end = closes[-1] + bars.interval.to_timedelta64() * horizon_bars
+    return np.where(labels.exit_row >= 0, known[np.maximum(labels.exit_row, 0)], unknown_end)
 
 
-def horizon_bars_of(horizon: int | str, interval: pd.Timedelta) -> int:
+def horizon_bars_of(horizon: int | str, interval: pd.Timedelta | None) -> int:
     """Return the bars of a horizon that is given in bars or as a time such as `15min`.
 
+    Args:
+        horizon: Bars, or a time.
+        interval: Length of a bar; None for irregular ones.
+
     Raises:
-        ValueError: No whole number of bars, or none at all.
+        ValueError: No whole number of bars, or none at all, or a time though bars are irregular.
     """
     text = str(horizon)
     if text.isdigit():
         bars = float(text)
+    elif interval is None:
+        raise ValueError(
+            f"a horizon of irregular bars is a number of bars, got {horizon!r}, and no time is a "
+            "number of bars that have no fixed length; use e.g. 4"
+        )
     else:
         try:
             bars = pd.Timedelta(text) / interval

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from ultimate_deep.market.bars import Bars, Session
-from ultimate_deep.market.config import DataConfig, LabelSpec
-from ultimate_deep.market.intervals import interval_in_words
+from ultimate_deep.market.bars import Bars, BarsError, Session
+from ultimate_deep.market.config import BarKind, DataConfig, LabelSpec, Stamp
 from ultimate_deep.market.readers import bars_of_frame, read_files
 from ultimate_deep.market.times import open_times
 
@@ -81,8 +80,28 @@ class Market:
 
     @property
     def interval(self) -> pd.Timedelta:
-        """The bar length that all symbols share."""
-        return next(iter(self.bars.values())).interval
+        """The bar length that all symbols share; of irregular bars the longest median step."""
+        lengths = [bars.interval for bars in self.bars.values()]
+        return max(lengths) if self.irregular else lengths[0]
+
+    @property
+    def irregular(self) -> bool:
+        """Whether bars of any symbol have no fixed length."""
+        return any(bars.irregular for bars in self.bars.values())
+
+    def check_common_times(self) -> None:
+        """Refuse irregular bars of several symbols where they are to be judged together.
+
+        Raises:
+            ValueError: Naming them: no decision is made at one time for all, so that a horizon, an
+                embargo and what overlaps cannot be counted in bars of all.
+        """
+        if self.irregular and len(self.bars) > 1:
+            raise ValueError(
+                f"irregular bars of several symbols share no times, got {', '.join(self.bars)}; "
+                "judge each symbol by itself: one file in data.path, in Python "
+                f"bars[{next(iter(self.bars))!r}]"
+            )
 
     def fingerprint(self) -> str:
         """SHA-256 over every symbol's name, stamps and values."""
@@ -95,8 +114,11 @@ class Market:
 
 
 def _in_words(bars: Bars) -> str:
-    first, last, length = bars.index[0], bars.index[-1], interval_in_words(bars.interval)
-    return f"{bars.symbol} {len(bars):,} bars of {length}, {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+    first, last = bars.index[0], bars.index[-1]
+    return (
+        f"{bars.symbol} {len(bars):,} bars of {bars.length_in_words}, {first:%Y-%m-%d} to "
+        f"{last:%Y-%m-%d}"
+    )
 
 
 def as_market(
@@ -104,6 +126,8 @@ def as_market(
     *,
     symbol: str | None = None,
     session: Session | None = None,
+    kind: BarKind = "regular",
+    stamp: Stamp = "open",
 ) -> Market:
     """Return bars of any kind as a market.
 
@@ -112,13 +136,16 @@ def as_market(
             close volume`, index of the times, with a zone, at which bars open.
         symbol: What a table's symbol is called.
         session: When the market of a table trades; else found from the times.
+        kind: Whether the bars of a table have one length, or none.
+        stamp: Whether the times of a table say when bars open or when they close.
 
     Raises:
         TypeError: Bars of another kind.
         ValueError: A table that is no table of bars, or a symbol or session for what has its own.
     """
     if isinstance(bars, pd.DataFrame):
-        made = bars_of_frame(bars, symbol=symbol or "bars", session=session)
+        name = symbol or "bars"
+        made = bars_of_frame(bars, symbol=name, session=session, bars=kind, stamp=stamp)
         return Market({made.symbol: made})
     if symbol is not None or session is not None:
         raise ValueError(
@@ -135,12 +162,28 @@ def as_market(
     )
 
 
+def given_market(bars: Market | Bars | pd.DataFrame, data: DataConfig) -> Market:
+    """Return bars that were given in Python; those of a table are irregular where `data` says so.
+
+    Raises:
+        TypeError, ValueError: What `as_market` raises.
+    """
+    if data.bars == "irregular":
+        return as_market(bars, kind=data.bars, stamp=data.stamp)
+    return as_market(bars)
+
+
 def load_market(data: DataConfig, label: LabelSpec) -> Market:
     """Read the named bars, or simulate them where no path is named.
 
     Raises:
         ValueError: A rule of `market` is broken, or the symbols' intervals differ.
     """
+    if not data.paths and data.bars == "irregular":
+        raise BarsError(
+            "simulated bars have one length, got bars='irregular'; leave it out: bars='regular', "
+            "or name a file of irregular bars"
+        )
     if not data.paths:
         # Not at the top: it brings SciPy's statistics, for which `--help` need not wait.
         from ultimate_deep.market.simulator import simulate_assets
@@ -176,9 +219,10 @@ def load_market(data: DataConfig, label: LabelSpec) -> Market:
         decimal=data.decimal,
         adjust=data.adjust,
         stamp=data.stamp,
+        bars=data.bars,
     )
     intervals = {symbol: one.interval for symbol, one in bars.items()}
-    if len(set(intervals.values())) > 1:
+    if data.bars == "regular" and len(set(intervals.values())) > 1:
         raise ValueError(
             f"all symbols of one run share one interval, got {intervals}; "
             "run them apart or resample the finer ones first"

@@ -13,7 +13,7 @@ import pandas as pd
 
 from ultimate_deep.machine.files import whole_file
 from ultimate_deep.market.bars import Bars
-from ultimate_deep.market.config import Adjust, Stamp
+from ultimate_deep.market.config import Adjust, BarKind, Stamp
 from ultimate_deep.market.intervals import interval_of
 from ultimate_deep.market.reading.files import find_files
 from ultimate_deep.market.reading.joining import join_parts
@@ -21,7 +21,7 @@ from ultimate_deep.market.reading.layouts import Statement
 from ultimate_deep.market.reading.numbers import Decimal
 from ultimate_deep.market.reading.raw_table import NotBars
 from ultimate_deep.market.reading.roles import NONE, parse_columns
-from ultimate_deep.market.reading.rows import Part, read_rows
+from ultimate_deep.market.reading.rows import TABLE, Part, read_rows
 from ultimate_deep.market.reading.shown import shown
 from ultimate_deep.market.reading.tables import read_tables
 from ultimate_deep.market.sessions import Session
@@ -43,6 +43,7 @@ def read_files(
     decimal: Decimal | None = None,
     adjust: Adjust = "auto",
     stamp: Stamp = "open",
+    bars: BarKind = "regular",
     minimum_rows: int = MINIMUM_ROWS,
 ) -> dict[str, Bars]:
     """Read the bars of one or several symbols.
@@ -63,6 +64,8 @@ def read_files(
         decimal: `point` or `comma`; else found.
         adjust: Whether an adjusted close adjusts all prices.
         stamp: Whether times say when a bar opens or when it closes.
+        bars: `regular` bars have one length; `irregular` ones, of ticks, volume or dollars, are
+            over when the next one opens, and horizons count them.
         minimum_rows: Fewer bars of a symbol than this raise.
 
     Returns:
@@ -72,7 +75,7 @@ def read_files(
         BarsError: Bars that break a rule, with the rule, the row, the value and the remedy.
         FileNotFoundError: When there is no such file.
     """
-    _check_stated(timezone, price_scale, adjust, stamp)
+    _check_stated(timezone, price_scale, adjust, stamp, bars)
     statement = Statement(
         format=format, symbol=symbol, timezone=timezone, price_scale=price_scale,
         columns=parse_columns(columns), time_format=time_format, decimal=decimal,
@@ -93,18 +96,18 @@ def read_files(
     if not parts:
         raise BarsError("; ".join(f"{one.name}: {one.why}" for one in passed[:3]))
     step = None if interval is None else interval_of(interval)
-    bars = {
+    read = {
         name: join_parts(
             name, of_symbol, interval=step, session=session, minimum_rows=minimum_rows,
-            repair=repair,
+            repair=repair, kind=bars,
         )
         for name, of_symbol in parts.items()
     }  # fmt: skip
     if passed:
-        first = next(iter(bars))
+        first = next(iter(read))
         note = f"Passed over, since they hold no bars: {shown([one.name for one in passed])}."
-        bars[first] = replace(bars[first], notes=(note, *bars[first].notes))
-    return bars
+        read[first] = replace(read[first], notes=(note, *read[first].notes))
+    return read
 
 
 def bars_of_frame(
@@ -114,31 +117,38 @@ def bars_of_frame(
     interval: str | pd.Timedelta | None = None,
     session: Session | None = None,
     repair: Repair = "raise",
+    bars: BarKind = "regular",
+    stamp: Stamp = "open",
     minimum_rows: int = MINIMUM_ROWS,
 ) -> Bars:
     """Return a table of one symbol's bars in canonical form, as if it had been read from a file.
 
     Args:
-        frame: Bars indexed by the time at which each opens, with a zone, or with that time in a
-            column `timestamp`; columns `open high low close volume`.
+        frame: Bars indexed by the time at which each opens (or closes, as `stamp` says), with a
+            zone, or with that time in a column `timestamp`; columns `open high low close volume`.
         symbol: What the market is called.
         interval: Interval of the bars; else the most common difference of their times.
         session: When the market trades; else found from the times.
         repair: `"raise"` or `"drop"`; what was dropped stands in `Bars.notes`.
+        bars: `regular` bars have one length; `irregular` ones, of ticks, volume or dollars, are
+            over when the next one opens, and horizons count them.
+        stamp: Whether times say when a bar opens or when it closes.
         minimum_rows: Fewer bars than this raise.
 
     Raises:
         BarsError: Bars that break a rule, with the rule, the row, the value and the remedy.
     """
+    _check_stated(None, None, "auto", stamp, bars)
     zone = "UTC"
     if isinstance(frame.index, pd.DatetimeIndex) and frame.index.tz is not None:
         zone = str(frame.index.tz)
     canonical, notes = validate_bars(frame, symbol=symbol, repair=repair, minimum_rows=1)
-    part = Part(file="the table", frame=canonical, notes=notes, zone=zone)
+    part = Part(file=TABLE, frame=canonical, notes=notes, zone=zone, ends=stamp == "close")
     step = None if interval is None else interval_of(interval)
     return join_parts(
-        symbol, [part], interval=step, session=session, minimum_rows=minimum_rows, repair=repair
-    )
+        symbol, [part], interval=step, session=session, minimum_rows=minimum_rows, repair=repair,
+        kind=bars,
+    )  # fmt: skip
 
 
 def write_bars(bars: Bars, path: str | Path) -> Path:
@@ -163,7 +173,9 @@ def write_bars(bars: Bars, path: str | Path) -> Path:
     return path
 
 
-def _check_stated(timezone: str | None, price_scale: float | None, adjust: str, stamp: str) -> None:
+def _check_stated(
+    timezone: str | None, price_scale: float | None, adjust: str, stamp: str, bars: str
+) -> None:
     if timezone is not None:
         try:
             ZoneInfo(timezone)
@@ -173,6 +185,7 @@ def _check_stated(timezone: str | None, price_scale: float | None, adjust: str, 
             ) from error
     if price_scale is not None and not 0 < price_scale < np.inf:
         raise ValueError(f"price_scale must be above zero, got {price_scale}; give 1 for none")
-    for name, given, kinds in (("adjust", adjust, Adjust), ("stamp", stamp, Stamp)):
+    stated = (("adjust", adjust, Adjust), ("stamp", stamp, Stamp), ("bars", bars, BarKind))
+    for name, given, kinds in stated:
         if given not in get_args(kinds):
             raise ValueError(f"{name} must be {' or '.join(get_args(kinds))}, got {given!r}")

@@ -35,6 +35,9 @@ class Gaps:
     closings: int
 
 
+NO_GAPS = Gaps(count=0, longest=pd.Timedelta(0), closings=0)
+
+
 def find_interval(index: pd.DatetimeIndex) -> pd.Timedelta:
     """Return the most common difference between neighbouring times, the shortest if several are.
 
@@ -130,6 +133,15 @@ def find_bars_per_year(index: pd.DatetimeIndex, interval: pd.Timedelta, session:
     return float(bars_per_day) * EXCHANGE_DAYS_PER_YEAR
 
 
+def elapsed_bars_per_year(edges: pd.DatetimeIndex) -> float:
+    """Return the bars of an average year by the time that went by.
+
+    Args:
+        edges: When each bar opens, and when the last one closes where that is known.
+    """
+    return float((len(edges) - 1) * (YEAR / (edges[-1] - edges[0])))
+
+
 def _measured_bars_per_year(index: pd.DatetimeIndex) -> float:
     steps = np.diff(index.as_unit("ns").asi8)
     covered = steps[steps <= LONGEST_CLOSING.as_unit("ns").value]
@@ -151,7 +163,7 @@ def find_gaps(index: pd.DatetimeIndex, interval: pd.Timedelta, session: Session)
     position = (stamps - stamps[0]) // interval.as_unit("ns").value
     breaks = np.diff(position) > 1
     if not breaks.any():
-        return Gaps(count=0, longest=pd.Timedelta(0), closings=0)
+        return NO_GAPS
     # Breaks above ten days are gaps whatever the hours, so that a far stamp costs no memory.
     long = steps > LONGEST_CLOSING.as_unit("ns").value
     is_gap = breaks & long

@@ -49,23 +49,20 @@ def open_times(bars: Bars) -> np.ndarray:
 
 
 def close_times(bars: Bars) -> np.ndarray:
-    """Return when each bar is over and known, `datetime64[ns]` in UTC, `(bars,)`."""
-    return open_times(bars) + bars.interval.to_timedelta64()
+    """Return when each bar is over and known, `datetime64[ns]` in UTC, `(bars,)`.
+
+    A last irregular bar of which nothing says it is taken to last as long as most do.
+    """
+    regular: np.ndarray = open_times(bars) + bars.interval.to_timedelta64()
+    if bars.closes is None:
+        return regular
+    closes = utc_times(bars.closes)
+    return np.where(np.isnat(closes), regular, closes)
 
 
 def utc_index(times: np.ndarray) -> pd.DatetimeIndex:
     """Return times in UTC, such as `utc_times` gives, as an index that states its zone."""
     return pd.DatetimeIndex(times, tz="UTC")
-
-
-def opens_of_decisions(decision_time: np.ndarray, interval: pd.Timedelta) -> pd.DatetimeIndex:
-    """Return when the bars opened at whose closes was decided, with the zone UTC.
-
-    Args:
-        decision_time: `datetime64[ns]` in UTC, `(rows,)`.
-        interval: Length of one bar.
-    """
-    return utc_index(decision_time - np.timedelta64(interval.value, "ns"))
 
 
 def utc_nanoseconds(timestamp: Any) -> int:
@@ -189,11 +186,14 @@ def _is_number(given: Any) -> bool:
     return given.strip().replace(".", "", 1).isdigit()
 
 
-def clock_of(times: np.ndarray) -> np.ndarray:
+def clock_of(times: np.ndarray, *, upwards: bool = False) -> np.ndarray:
     """Return days since 1970-01-01 UTC and seconds of that day, float32 `(rows, 2)`.
 
     Args:
         times: `datetime64` in UTC, `(rows,)`. Both columns are exact in float32.
+        upwards: Whether a part of a second counts as a whole one, as where it says from when on
+            something is known; else it is cut off.
     """
-    seconds = times.astype("datetime64[s]").astype(np.int64)
+    whole = times.astype("datetime64[s]")
+    seconds = whole.astype(np.int64) + (whole < times if upwards else 0)
     return np.column_stack(np.divmod(seconds, SECONDS_A_DAY)).astype(np.float32)

@@ -199,8 +199,9 @@ def _apply_prices(sieve: RowSieve) -> None:
         "prices are above zero",
         np.asarray((prices <= 0).any(axis=1)),
         values(*PRICE_COLUMNS),
-        remedy="a price at or below zero has no logarithm, and returns are logarithms here; take a "
-        "back-adjusted or a later contract, or cut the file before that row",
+        remedy="a price at or below zero has no logarithm, and returns are logarithms here, never "
+        "differences; take a contract that is back-adjusted by ratios or a later one, or cut the "
+        "file before that row",
     )
     high, low = sieve.frame["high"].to_numpy(), sieve.frame["low"].to_numpy()
     sieve.apply(
@@ -248,7 +249,7 @@ def _apply_order(sieve: RowSieve, telling: Callable[[], str] | None) -> None:
         "no duplicates, every time appears once",
         twice,
         lambda row: "this time was there before, with other values",
-        remedy="remove the repeated rows",
+        remedy="remove the repeated rows, or give times fine enough to tell bars apart",
     )
     stamps = pd.DatetimeIndex(sieve.frame.index).asi8
     back = np.concatenate([[False], np.diff(stamps) < 0])

@@ -31,9 +31,9 @@ from ultimate_deep.machine.files import (
 from ultimate_deep.machine.litter import remove_litter
 from ultimate_deep.machine.locks import FolderLock, claim_folder
 from ultimate_deep.market.config import LabelSpec
-from ultimate_deep.market.labels import make_labels
+from ultimate_deep.market.labels import label_end_times, make_labels
 from ultimate_deep.market.market import Market
-from ultimate_deep.market.times import close_times, open_times
+from ultimate_deep.market.times import close_times
 from ultimate_deep.pipeline.gaf_config import GafFilesConfig
 
 PARTS = ("train", "val")
@@ -218,15 +218,14 @@ def _symbol_rows(
     """Return a symbol's labelled rows, and how many rows with a whole window have no label."""
     bars = list(market.bars.values())[code]
     labels = make_labels(bars.frame, label)
-    opens = open_times(bars)
-    whole = np.arange(len(opens)) >= config.window_bars - 1
+    whole = np.arange(len(bars)) >= config.window_bars - 1
     row = np.flatnonzero(whole & np.isfinite(labels.values))
     rows = GafRows(
         labels=labels.values[row],
         symbol_code=np.full(len(row), code),
         bar_row=row,
         decision_time=close_times(bars)[row],
-        label_end_time=opens[labels.exit_row[row]],
+        label_end_time=label_end_times(bars, labels, label.horizon_bars)[row],
     )
     return rows, int(whole.sum()) - len(row)
 
@@ -376,7 +375,7 @@ def _metadata(plan: GafPlan, market: Market, identity: dict[str, Any]) -> dict[s
     return {
         **identity,
         "simulated": market.simulated,
-        "interval": str(market.interval),
+        "interval": "irregular" if market.irregular else str(market.interval),
         "images": "float32 (rows, size, size, 2): channel 0 cos(a_i + a_j), 1 sin(a_i - a_j)",
         "labels": "float32 (rows, 1), 0 or 1",
         "order": "decision time (a bar's close, UTC), then symbol",

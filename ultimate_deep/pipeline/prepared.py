@@ -24,6 +24,7 @@ from ultimate_deep.pipeline.inputs.tables import (
     FEATURES,
     InputTables,
     RowInputs,
+    check_timeframes,
     input_tables,
     scaled_inputs,
 )
@@ -157,6 +158,8 @@ def assemble(config: ExperimentConfig, market: Market, steps: Steps) -> tuple[Ma
     """Walk from bars to pooled rows, before any split; the market is what `steps.bars` made."""
     if steps.bars is not None:
         market = steps.bars(market)
+    market.check_common_times()
+    check_timeframes(market, config.inputs.kind, config.inputs)
     names = config.features.names or None
     compute = steps.features or (lambda frame: compute_features(frame, names))
     horizons = horizons_bars(config, market)
@@ -254,7 +257,8 @@ def horizons_bars(config: ExperimentConfig, market: Market) -> tuple[int, ...]:
     heads = config.heads
     if heads == HeadConfig() and not learns_returns(config):
         return ()
-    further = tuple(horizon_bars_of(one, market.interval) for one in heads.further_horizons)
+    length = None if market.irregular else market.interval
+    further = tuple(horizon_bars_of(one, length) for one in heads.further_horizons)
     bars = (config.label.horizon_bars, *further)
     if len(set(bars)) < len(bars):
         raise ValueError(

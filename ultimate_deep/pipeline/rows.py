@@ -13,7 +13,7 @@ from ultimate_deep.market.config import LabelSpec, SplitSpec
 from ultimate_deep.market.labels import Labels, label_end_times, make_labels
 from ultimate_deep.market.market import Market
 from ultimate_deep.market.splits import Split, chronological_split
-from ultimate_deep.market.times import close_times, opens_of_decisions, utc_index
+from ultimate_deep.market.times import close_times, open_times, utc_index
 from ultimate_deep.pipeline.targets import Targets, pooled_targets
 
 FeatureFunction = Callable[[pd.DataFrame], FeatureMatrix]
@@ -125,12 +125,20 @@ def decision_columns(market: Market, rows: Rows, part: np.ndarray | slice) -> di
         rows: Pooled rows of them.
         part: Row numbers to tell of, in order.
     """
-    decided = rows.decision_time[part]
     return {
         "symbol": np.array(rows.symbols, dtype=object)[rows.symbol_code[part]],
-        "timestamp": opens_of_decisions(decided, market.interval),
-        "decision_time": utc_index(decided),
+        "timestamp": utc_index(row_opens(market, rows)[part]),
+        "decision_time": utc_index(rows.decision_time[part]),
     }
+
+
+def row_opens(market: Market, rows: Rows) -> np.ndarray:
+    """Return when each row's bar opens, `datetime64[ns]` in UTC, `(rows,)`."""
+    opens = np.empty(len(rows.bar_row), dtype="datetime64[ns]")
+    for code, bars in enumerate(market.bars.values()):
+        chosen = rows.symbol_code == code
+        opens[chosen] = open_times(bars)[rows.bar_row[chosen]]
+    return opens
 
 
 def split_rows(rows: Rows, spec: SplitSpec, interval: pd.Timedelta) -> Split:

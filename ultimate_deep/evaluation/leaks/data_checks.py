@@ -21,7 +21,7 @@ from ultimate_deep.evaluation.leaks.perturbation import (
 )
 from ultimate_deep.evaluation.leaks.runner import Runner
 from ultimate_deep.evaluation.leaks.trace import Floats, Integers, Step, Trace
-from ultimate_deep.market.times import open_times
+from ultimate_deep.market.times import close_times, open_times
 
 PRICE_FACTOR = 0.25  # a power of two, so that only rounding inside a feature can differ
 PRICE_TOLERANCE = 1e-3  # standard deviations
@@ -193,7 +193,7 @@ def _unusual_times(runner: Runner, generator: np.random.Generator) -> npt.NDArra
         if idle.all():
             idle[:] = False
         stale = np.append(close[1:] == close[:-1], False)
-        known_at = opens + bars.interval.to_timedelta64()
+        known_at = close_times(bars)
         for which in (gap, idle, stale):
             places = np.flatnonzero(which)
             found.append(known_at[generator.permutation(places)[: runner.config.cuts]])

@@ -46,9 +46,9 @@ def truncate(market: BarsBySymbol, time: np.datetime64) -> Cut:
     """Return the market as it was at `time`: bars that had not closed are gone."""
     cut = {}
     for symbol, bars in market.items():
-        kept = bars.frame[close_times(bars) <= time]
-        if len(kept) >= 2:
-            cut[symbol] = dataclasses.replace(bars, frame=kept)
+        over = close_times(bars) <= time
+        if over.sum() >= 2:
+            cut[symbol] = bars.keep(over)
     return Cut(time, _first_change(market, time), cut)
 
 
@@ -103,12 +103,8 @@ def newest(market: BarsBySymbol, most_bars: int) -> BarsBySymbol:
         return market
     times = np.sort(np.concatenate([open_times(bars) for bars in market.values()]))
     since = times[total - most_bars]
-    kept = {symbol: bars.frame[open_times(bars) >= since] for symbol, bars in market.items()}
-    return {
-        symbol: dataclasses.replace(market[symbol], frame=frame)
-        for symbol, frame in kept.items()
-        if len(frame) >= 2
-    }
+    kept = {symbol: open_times(bars) >= since for symbol, bars in market.items()}
+    return {symbol: market[symbol].keep(late) for symbol, late in kept.items() if late.sum() >= 2}
 
 
 def _poisoned(frame: pd.DataFrame, kind: Poison, generator: np.random.Generator) -> np.ndarray:

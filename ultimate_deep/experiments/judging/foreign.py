@@ -39,7 +39,7 @@ from ultimate_deep.market.market import Market, as_market
 from ultimate_deep.market.times import utc_time, utc_times
 from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig
 from ultimate_deep.pipeline.judge import Judge, Judgement
-from ultimate_deep.pipeline.rows import Rows, assemble_rows
+from ultimate_deep.pipeline.rows import Rows, assemble_rows, row_opens
 from ultimate_deep.training.progress import Progress
 
 Given = pd.Series | Mapping[str, pd.Series]
@@ -182,6 +182,7 @@ def judge_predictions(
     """Judge predictions that somebody else has made; see `ultimate_deep.judge`."""
     check_tried(tried)
     market = as_market(bars, session=session)  # type: ignore[arg-type]
+    market.check_common_times()
     given = _by_symbol(probabilities, market)
     end = _utc(trained_until)
     run = re.sub(r"[^\w-]+", "-", name).strip("-") or "predictions"
@@ -319,7 +320,7 @@ def _refuse_seen(
     Raises:
         ValueError: Naming how many, and from which bar on predictions may be judged.
     """
-    opens = rows.decision_time - market.interval.to_timedelta64()
+    opens = row_opens(market, rows)
     trained = opens <= end
     if not trained.any():
         raise ValueError(
@@ -353,5 +354,5 @@ def _refuse_seen(
 
 def _known_before(rows: Rows, end: np.datetime64, market: Market, label: LabelSpec) -> np.ndarray:
     """Return the numbers of the rows up to the end of training that have a label."""
-    opens = rows.decision_time - market.interval.to_timedelta64()
+    opens = row_opens(market, rows)
     return np.flatnonzero((opens <= end) & np.isfinite(rows.labels))

@@ -159,6 +159,7 @@ def backtest_bundle(
     config = bundle_config(bundle)
     if market is None:
         market = load_market(bundle_data(bundle, data), config.label)
+    market.check_common_times()
     rows = assemble_rows(market, config.label, bundle.compute_features)
     boundary = pd.Timestamp(bundle.metrics["split"]["test_from"])
     unseen = rows.decision_time >= utc_time(boundary)

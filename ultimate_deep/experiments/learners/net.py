@@ -245,7 +245,7 @@ def fill_memory(prepared: Prepared, model: keras.Model) -> None:
         return
     chosen = prepared.labelled("train")
     arrays = prepared.arrays("train")
-    known = clock_of(prepared.rows.label_end_time[chosen])
+    known = clock_of(prepared.rows.label_end_time[chosen], upwards=True)
     targets = prepared.rows.targets
     returns = prepared.rows.return_log[:, None] if targets is None else targets.return_log
     filler(model, arrays.inputs(), arrays.y, returns[chosen], known)

@@ -10,7 +10,15 @@ import numpy as np
 import pandas as pd
 
 from ultimate_deep.market.bars import Bars
-from ultimate_deep.market.reading.rows import Part
+from ultimate_deep.market.config import BarKind
+from ultimate_deep.market.reading.irregular import (
+    irregular_bars,
+    median_step,
+    notes_of,
+    refuse_clock,
+    remedy,
+)
+from ultimate_deep.market.reading.rows import TABLE, Part
 from ultimate_deep.market.reading.time_columns import ends_of_bars
 from ultimate_deep.market.remarks import remarks
 from ultimate_deep.market.sessions import Session, find_interval, find_session
@@ -35,6 +43,7 @@ def join_parts(
     session: Session | None,
     minimum_rows: int,
     repair: Repair,
+    kind: BarKind = "regular",
 ) -> Bars:
     """Return the bars of one symbol from its files.
 
@@ -45,27 +54,40 @@ def join_parts(
         session: What the caller says that it is.
         minimum_rows: Fewer bars raise.
         repair: What to do of bars of one time that differ: `"drop"` keeps that of the first file.
+        kind: Whether bars have one length, or none as those of ticks, volume and dollars.
 
     Raises:
         BarsError: Files of different intervals, files that contradict each other, or that are of
             two markets by their prices.
     """
     parts = sorted(parts, key=lambda part: part.frame.index[0])
-    _refuse_intervals(symbol, parts)
+    irregular = remedy(of_table=parts[0].file == TABLE)
+    if kind == "irregular":
+        refuse_clock(symbol, interval, session)
+    else:
+        _refuse_intervals(symbol, parts, irregular)
     notes: list[str] = []
     joined = _without_shared(symbol, parts, repair, notes)
-    _refuse_jumps(symbol, joined, notes)
+    _refuse_jumps(symbol, joined, notes, kind)
     frame, more = validate_bars(
         pd.concat([part.frame for part in joined]),
         symbol=symbol, minimum_rows=max(minimum_rows, 2),
     )  # fmt: skip
+    read_as = tuple(dict.fromkeys(part.read_as for part in parts if part.read_as))
+    dropped = dict.fromkeys(note for part in parts for note in part.notes)
+    if kind == "irregular":
+        ends = any(part.ends for part in parts)
+        _refuse_mixed_stamps(symbol, parts)
+        bars = replace(irregular_bars(symbol, frame, ends=ends), read_as=read_as)
+        told = notes_of(bars, pd.DatetimeIndex(frame.index))
+        return replace(bars, notes=(*dropped, *notes, *more, *told, *remarks(bars)))
     found = find_interval(pd.DatetimeIndex(frame.index))
     if interval is not None and found != interval:
         raise BarsError(
             f"{symbol}: the interval is stated as {interval}, but the most common "
             f"difference of times is {found}; leave it out, or resample the bars"
         )
-    frame = _without_early(symbol, frame, found, repair, notes)
+    frame = _without_early(symbol, frame, found, repair, notes, irregular)
     if any(part.ends for part in parts):
         short = ends_of_bars(pd.DatetimeIndex(frame.index))
         frame = frame.set_axis(pd.DatetimeIndex(frame.index) + (short - found), axis=0)
@@ -75,16 +97,19 @@ def join_parts(
     zone = next((part.zone for part in parts if part.zone != "UTC"), "UTC")
     guessed, settled = find_session(index, found, zone)
     bars = Bars(
-        frame=frame, symbol=symbol, interval=found, session=session or guessed,
-        read_as=tuple(dict.fromkeys(part.read_as for part in parts if part.read_as)),
-    )  # fmt: skip
-    dropped = dict.fromkeys(note for part in parts for note in part.notes)
+        frame=frame, symbol=symbol, interval=found, session=session or guessed, read_as=read_as
+    )
     guess = () if session or settled else (_SESSION_GUESS.format(session=guessed),)
     return replace(bars, notes=(*dropped, *notes, *more, *guess, *remarks(bars)))
 
 
 def _without_early(
-    symbol: str, frame: pd.DataFrame, interval: pd.Timedelta, repair: Repair, notes: list[str]
+    symbol: str,
+    frame: pd.DataFrame,
+    interval: pd.Timedelta,
+    repair: Repair,
+    notes: list[str],
+    irregular: str,
 ) -> pd.DataFrame:
     """Refuse or drop bars that open before the one before them is over."""
     stamps = pd.DatetimeIndex(frame.index).asi8
@@ -92,12 +117,18 @@ def _without_early(
     if interval <= DAY:
         odd = float((steps % length != 0).mean())
         days = interval == DAY and float((steps % HOUR.value == 0).mean()) == 1.0
-        if odd > MOST_ODD_STEPS and not days:
-            raise BarsError(
-                f"{symbol}: bars of no fixed length, as those of ticks, volume and dollars are: "
-                f"the most common step is {interval}, and {odd:.0%} of the steps are no multiple "
-                "of it; resample them to a fixed length"
-            )
+        what = (
+            f"the most common step is {interval}, and {odd:.0%} of the steps are no multiple of it"
+        )
+    else:
+        # Weeks and months differ by days, and by the hour of a clock change.
+        odd, days = float(((steps + HOUR.value) % DAY.value > 2 * HOUR.value).mean()), False
+        what = f"{odd:.0%} of the steps, of which the most common is {interval}, are no whole days"
+    if odd > MOST_ODD_STEPS and not days:
+        raise BarsError(
+            f"{symbol}: bars of no fixed length, as those of ticks, volume and dollars are: "
+            f"{what}; resample them to a fixed length, or, {irregular}"
+        )
     # A day of a clock change has 23 hours, and a month 28 days or more.
     least = length if interval < DAY else round(LEAST_OF_A_DAY * length)
     if (steps >= least).all():
@@ -113,13 +144,23 @@ def _without_early(
     if repair == "raise":
         raise BarsError(
             f"{symbol}: {what}; broken by {many:,} of {len(frame):,} bars, first by {where}; "
-            'remove them at their source, or repair="drop" to drop such bars'
+            'remove them at their source, or repair="drop" to drop such bars, or, '
+            f"{irregular}"
         )
     notes.append(f"Dropped {many:,} bar{'s' * (many != 1)}: {what}. The first was {where}.")
     return frame[keep]
 
 
-def _refuse_intervals(symbol: str, parts: Sequence[Part]) -> None:
+def _refuse_mixed_stamps(symbol: str, parts: Sequence[Part]) -> None:
+    files = {part.ends: part.file for part in parts}
+    if len(files) > 1:
+        raise BarsError(
+            f"{symbol}: times of {files[True]} are the ends of bars, and those of {files[False]} "
+            "say when they open; read the files apart"
+        )
+
+
+def _refuse_intervals(symbol: str, parts: Sequence[Part], irregular: str) -> None:
     lengths = {
         part.file: find_interval(pd.DatetimeIndex(part.frame.index))
         for part in parts
@@ -130,7 +171,7 @@ def _refuse_intervals(symbol: str, parts: Sequence[Part]) -> None:
         other = next(file for file in files if lengths[file] != lengths[files[0]])
         raise BarsError(
             f"{symbol}: the bars of {files[0]} are of {lengths[files[0]]}, those of {other} of "
-            f"{lengths[other]}; read files of different intervals apart"
+            f"{lengths[other]}; read files of different intervals apart, or, {irregular}"
         )
 
 
@@ -177,7 +218,7 @@ def _without_shared(
     return out
 
 
-def _refuse_jumps(symbol: str, parts: Sequence[Part], notes: list[str]) -> None:
+def _refuse_jumps(symbol: str, parts: Sequence[Part], notes: list[str], kind: BarKind) -> None:
     """Refuse files that continue each other at another price: they are of two markets."""
     for left, right in pairwise(parts):
         if left.file == right.file:
@@ -186,7 +227,8 @@ def _refuse_jumps(symbol: str, parts: Sequence[Part], notes: list[str]) -> None:
         both = pd.concat([left.frame["close"], right.frame["close"]])
         steps = np.diff(np.log(left.frame["close"].to_numpy())) if len(left.frame) > 2 else []
         deviation = float(np.std(steps)) if len(steps) else 0.0
-        interval = find_interval(pd.DatetimeIndex(both.index))
+        step_of = median_step if kind == "irregular" else find_interval
+        interval = step_of(pd.DatetimeIndex(both.index))
         bars = max(1.0, float((right.frame.index[0] - left.frame.index[-1]) / interval))
         jump = abs(np.log(first / last))
         if jump <= max(JUMP, JUMP_DEVIATIONS * deviation * np.sqrt(bars)):

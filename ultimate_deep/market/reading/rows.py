@@ -18,6 +18,8 @@ from ultimate_deep.market.reading.symbols import symbols_of
 from ultimate_deep.market.reading.time_columns import ends_of_bars
 from ultimate_deep.market.validation import BAR_COLUMNS, BarsError, Repair, RowSieve, validate_bars
 
+# In place of a file name where a table was given in Python.
+TABLE = "the table"
 MOST_STRAY_LINES = 20
 MOST_STRAY_SHARE = 0.01
 

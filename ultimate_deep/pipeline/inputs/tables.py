@@ -13,7 +13,7 @@ from ultimate_deep.features import compute_features
 from ultimate_deep.features.gaf import gaf_numbers
 from ultimate_deep.features.judging.outliers import RobustLimits
 from ultimate_deep.market.market import Market
-from ultimate_deep.market.timeframes import coarse_bars
+from ultimate_deep.market.timeframes import CoarseBars, coarse_bars
 from ultimate_deep.market.times import clock_of
 from ultimate_deep.market.windows import Windows
 from ultimate_deep.pipeline.inputs.config import InputConfig, Kind
@@ -110,8 +110,10 @@ def input_tables(market: Market, rows: Rows, kind: Kind, config: InputConfig) ->
         config: Sizes and timeframes.
 
     Raises:
-        ValueError: An unknown feature, or too few bars for any complete row.
+        ValueError: An unknown feature, too few bars for any complete row, or coarser bars of
+            irregular ones.
     """
+    check_timeframes(market, kind, config)
     if kind == "features":
         found = {FEATURES: _own(rows, None)}
     elif kind == "gaf":
@@ -134,6 +136,28 @@ def input_tables(market: Market, rows: Rows, kind: Kind, config: InputConfig) ->
             "shorter windows (inputs.window_bars, inputs.timeframes, inputs.gaf_timeframes)"
         )
     return tables
+
+
+def check_timeframes(market: Market, kind: str, config: InputConfig) -> None:
+    """Refuse coarser bars of irregular ones, which no clock divides.
+
+    Args:
+        market: Bars by symbol.
+        kind: What is read.
+        config: Sizes and timeframes.
+
+    Raises:
+        ValueError: Naming what reads them, and what does not.
+    """
+    factors = {"timeframes": config.timeframes, "gaf": config.gaf_timeframes}.get(kind, ())
+    coarse = [factor for factor in factors if factor != 1]
+    if coarse and market.irregular:
+        name = "gaf_timeframes" if kind == "gaf" else "timeframes"
+        remedy = "inputs.gaf_timeframes=[1], or " if kind == "gaf" else ""
+        raise ValueError(
+            f"inputs.{name} are of bars {coarse} times as long, and irregular bars have no length; "
+            f"give {remedy}a model that reads features or windows, such as mlp or lstm"
+        )
 
 
 def scaled_inputs(
@@ -252,7 +276,11 @@ def _joined_table(
     complete = np.zeros(len(rows.labels), dtype=bool)
     before = 0
     for code, bars in enumerate(market.bars.values()):
-        coarse = coarse_bars(bars.frame, bars.interval, factor)
+        coarse = (
+            CoarseBars(bars.frame, np.arange(len(bars)))
+            if factor == 1 and bars.irregular
+            else coarse_bars(bars.frame, bars.interval, factor)
+        )
         values = values_of(coarse.frame)
         chosen = np.flatnonzero(rows.symbol_code == code)
         newest = coarse.newest[rows.bar_row[chosen]]
