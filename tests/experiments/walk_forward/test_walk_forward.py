@@ -257,7 +257,7 @@ def invented(prepared, walk, *, skill):
         said = np.where(rng.random(len(up)) < skill, up, 1.0 - up)
         chance = 0.5 + 0.1 * (said - 0.5)
         probability = np.stack([chance, np.full(len(up), 0.5)])
-        facts = {"train_rows": len(fold.train), "seconds": 0.0, "epochs": 1}
+        facts = {"features": 3, "train_rows": len(fold.train), "seconds": 0.0, "epochs": 1}
         results.append(
             FoldResult(fold.test, ("model", "majority"), probability, np.full(2, 0.52), facts)
         )

@@ -78,9 +78,9 @@ def subject(
     """Return what is examined, for people.
 
     Args:
-        bundle: Whose run it is.
-        market: On which bars.
-        model: What the run has trained.
+        bundle: Bundle of that run.
+        market: Bars that it runs on.
+        model: Name of what the run has trained.
         steps: The steps of a user.
         surrogate: Stands in for the model.
     """
