@@ -256,7 +256,7 @@ def _irregular_notes(bundle: AnyBundle, market: Market, trained: list[float]) ->
 
 def trained_kind(bundle: AnyBundle) -> BarKind:
     """Return whether a bundle was trained on bars of one length; older ones all were."""
-    stored = bundle.metrics["data"].values()
+    stored = bundle.metrics.get("data", {}).values()
     return "irregular" if any(data.get("irregular", False) for data in stored) else "regular"
 
 

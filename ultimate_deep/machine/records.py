@@ -53,9 +53,9 @@ def unpacked(kind: type[Record], said: Any, arrays: Arrays) -> Record:
     """Return the record that `packed` made these of.
 
     Args:
-        kind: The dataclass.
-        said: Its JSON.
-        arrays: Its arrays.
+        kind: Class of the record.
+        said: What `packed` returned.
+        arrays: What `packed` gave it beside that.
     """
     found: Record = _made(kind, said, arrays)
     return found
