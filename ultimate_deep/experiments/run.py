@@ -26,6 +26,7 @@ from ultimate_deep.experiments.experiment import (
     evaluate,
     prepare,
 )
+from ultimate_deep.experiments.given import given_count
 from ultimate_deep.experiments.judging.assessing import assess_outcome
 from ultimate_deep.experiments.kept import JUDGED, Kept
 from ultimate_deep.experiments.learners.learner import Planned
@@ -48,7 +49,7 @@ from ultimate_deep.experiments.takeaway import (
     figures_html,
     write_takeaway,
 )
-from ultimate_deep.experiments.trials import TrialBook, check_ledgers, check_tried
+from ultimate_deep.experiments.trials import TrialBook, check_ledgers
 from ultimate_deep.machine.duration import Stopwatch
 from ultimate_deep.machine.files import UNFINISHED
 from ultimate_deep.machine.places import check_places
@@ -188,7 +189,7 @@ def run_experiment(
             place = held.enter_context(resume_run(folder))
             config = resumed_config(place.path, named, artifacts=config.artifacts)
             progress.message(f"resuming {folder}{UNFINISHED}")
-        check_tried(tried)
+        given_count("tried", tried)
         if net is None and tried != 1:
             raise ValueError(
                 f"tried is of a net that was trained elsewhere, got {tried} and no net; give "

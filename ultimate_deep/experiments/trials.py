@@ -199,19 +199,6 @@ class TrialBook:
         )
 
 
-def check_tried(tried: int) -> None:
-    """Refuse what is no number of things that were tried.
-
-    Raises:
-        ValueError: No whole number from 1 on.
-    """
-    if not isinstance(tried, int) or tried < 1:
-        raise ValueError(
-            f"tried is how many were tried to find this one, at least 1, got {tried!r}; give e.g. "
-            "len(tuner.oracle.trials)"
-        )
-
-
 def _chosen(trial: Trial, many: int) -> Trial:
     return dataclasses.replace(trial, candidates=many, effective=float(many))
 

@@ -19,6 +19,7 @@ from ultimate_deep.evaluation.reporting.data import Contender, Predictions, Repo
 from ultimate_deep.evaluation.reporting.json_report import write_json_report
 from ultimate_deep.evaluation.reporting.report import write_report
 from ultimate_deep.evaluation.verdict import Verdict
+from ultimate_deep.experiments.given import given_count
 from ultimate_deep.experiments.judging.assessing import assess_judged
 from ultimate_deep.experiments.judging.rivals import judge_rivals
 from ultimate_deep.experiments.reporting import bar_facts
@@ -29,7 +30,7 @@ from ultimate_deep.experiments.takeaway import (
     figures_html,
     write_takeaway,
 )
-from ultimate_deep.experiments.trials import TrialBook, check_tried
+from ultimate_deep.experiments.trials import TrialBook
 from ultimate_deep.features.compute import FeatureMatrix
 from ultimate_deep.machine.files import whole_file, whole_folder
 from ultimate_deep.machine.tables import TableFormat
@@ -180,7 +181,7 @@ def judge_predictions(
     progress: Progress,
 ) -> JudgedPredictions:
     """Judge predictions that somebody else has made; see `ultimate_deep.judge`."""
-    check_tried(tried)
+    given_count("tried", tried)
     market = as_market(bars, session=session)  # type: ignore[arg-type]
     market.check_common_times()
     given = _by_symbol(probabilities, market)
