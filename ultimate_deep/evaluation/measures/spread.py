@@ -1,0 +1,67 @@
+"""What bars themselves say of the market's spread, and of opens that are no trades of their own."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Array1D = npt.NDArray[np.float64]
+
+
+def effective_spread(frame: pd.DataFrame) -> float:
+    """Estimate the effective bid-ask spread from open, high, low and close.
+
+    Trades bounce between bid and ask, so that returns from and to prints are negatively correlated
+    where they share one, while midranges cancel the bounce. Two such products are combined by the
+    inverse of their variances, corrected for bars that repeat a price or do not trade.
+
+    Args:
+        frame: Canonical bars of one symbol.
+
+    Returns:
+        The spread (ask less bid over the mid, fraction), 0 where noise outweighs it; NaN where
+        fewer than three bars move.
+
+    Source: Ardia, Guidotti & Kroencke (2024), J. Financial Economics 161, the estimator EDGE.
+    """
+    o, h, l, c = (np.log(frame[name].to_numpy()) for name in ("open", "high", "low", "close"))
+    if len(o) < 3:
+        return math.nan
+    mid = (h + l) / 2.0
+    before_mid, before_close = mid[:-1], c[:-1]
+    before_high, before_low = h[:-1], l[:-1]
+    o, h, l, mid = o[1:], h[1:], l[1:], mid[1:]
+    traded = (h != l) | (l != before_close)
+    at_open = _share(traded & (o != h)) + _share(traded & (o != l))
+    at_close = _share(traded & (before_close != before_high)) + _share(
+        traded & (before_close != before_low)
+    )
+    if traded.sum() < 2 or not at_open or not at_close:
+        return math.nan
+    to_mid, over_night = _centred(mid - o, traded), _centred(o - before_close, traded)
+    since_close = _centred(mid - before_close, traded)
+    back = before_close - before_mid
+    first = -4.0 / at_open * to_mid * (o - before_mid) - 4.0 / at_close * since_close * back
+    second = -4.0 / at_open * to_mid * (o - before_close) - 4.0 / at_close * over_night * back
+    one, other = float(first.var()), float(second.var())
+    if one + other == 0.0:
+        return math.nan
+    squared = (other * float(first.mean()) + one * float(second.mean())) / (one + other)
+    return math.sqrt(max(squared, 0.0))
+
+
+def _share(chosen: npt.NDArray[np.bool_]) -> float:
+    return float(chosen.mean())
+
+
+def _centred(steps: Array1D, traded: npt.NDArray[np.bool_]) -> Array1D:
+    return np.asarray(steps - steps.mean() / traded.mean() * traded)
+
+
+def repeated_opens(frame: pd.DataFrame) -> float:
+    """Return the share of bars whose open repeats the close before; NaN of a single bar."""
+    opened, closed = frame["open"].to_numpy()[1:], frame["close"].to_numpy()[:-1]
+    if not len(opened):
+        return math.nan
+    return float(np.isclose(opened, closed, rtol=1e-9, atol=0.0).mean())
