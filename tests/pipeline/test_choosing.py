@@ -219,6 +219,7 @@ def test_limits_of_a_bundle_are_whole_and_ordered(run, tmp_path):
         ({"low": None}, "a low and a high"),
         ({"high": arrays["low"]}, "below the upper one"),
         ({"bars_4x/low": None}, "no scaler of center and scale|a low and a high"),
+        ({"else/low": arrays["low"], "else/high": arrays["high"]}, "no scaler of center and scale"),
         ({"low": np.append(arrays["low"], 0.0)}, "a low and a high for each"),
     ):
         path = tmp_path / "changed.npz"

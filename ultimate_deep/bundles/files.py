@@ -156,7 +156,7 @@ def read_further_scalers(path: Path) -> dict[str, ArrayScaler]:
     """
     arrays = _read_arrays(path)
     names = [name.removesuffix("/center") for name in arrays if name.endswith("/center")]
-    limited = [name for name in arrays if name.endswith("/low")]
+    limited = [name for name in names if f"{name}/low" in arrays]
     wanted = 2 * (len(names) + len(limited)) + (2 if "low" in arrays else 0)
     if len(arrays) != len(_ARRAYS) + wanted:
         raise BundleError(f"{path} holds no scaler of center and scale for each input; train again")

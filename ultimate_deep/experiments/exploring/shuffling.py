@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ultimate_deep.bundles.predicting import AnyBundle, OneModel
-from ultimate_deep.bundles.predictor import Outputs
+from ultimate_deep.bundles.predictor import Outputs, Predictor
 from ultimate_deep.experiments.exploring.importance import column_groups
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.inputs.model_inputs import ModelInputs, materialised
@@ -52,12 +52,15 @@ class Slot:
     columns: tuple[int, ...]
 
 
+Predict = Callable[[ModelInputs], Outputs]
+
+
 @dataclass(frozen=True, eq=False)
 class _Reader:
     """One model and its inputs of all rows."""
 
     inputs: RowInputs
-    predict: Callable[[ModelInputs], Outputs]
+    predictor: Predictor
 
 
 class Readings:
@@ -76,7 +79,7 @@ class Readings:
         self.slots: dict[str, list[Slot]] = {}
         for number, member in enumerate(bundle.members.values()):
             inputs = member.readings(market, keep_features(rows, member.feature_names))
-            self._readers.append(_Reader(inputs, member.predictor.batched(_BATCH_ROWS)))
+            self._readers.append(_Reader(inputs, member.predictor))
             for name, slot in _slots(number, member, inputs):
                 self.slots.setdefault(name, []).append(slot)
         for column, name in enumerate(bundle.combined_features):
@@ -130,13 +133,17 @@ class Readings:
             logits of the traded horizon, `(chosen,)`; no row's order leaves all as it is.
         """
         temperature = float(self.bundle.temperature[0])
-        plain = [self._said(number, chosen, (), None) for number in range(len(self._readers))]
+        rows = min(_BATCH_ROWS, len(chosen))
+        asked = [one.predictor.batched(rows) for one in self._readers]
+        plain = [self._said(number, asked[number], chosen) for number in range(len(asked))]
 
         def forecast(slots: Sequence[Slot], order: npt.NDArray[np.int64] | None) -> np.ndarray:
             touched = {slot.model for slot in slots}
             said = [
-                self._said(number, chosen, slots, order) if number in touched else plain[number]
-                for number in range(len(self._readers))
+                self._said(number, predict, chosen, slots, order)
+                if number in touched
+                else plain[number]
+                for number, predict in enumerate(asked)
             ]
             features = self._values[chosen]
             if order is not None and _COMBINER in touched:
@@ -149,9 +156,10 @@ class Readings:
     def _said(
         self,
         number: int,
+        predict: Predict,
         chosen: npt.NDArray[np.int64],
-        slots: Sequence[Slot],
-        order: npt.NDArray[np.int64] | None,
+        slots: Sequence[Slot] = (),
+        order: npt.NDArray[np.int64] | None = None,
     ) -> np.ndarray:
         """Logits of one model, batch by batch, so that no more windows are copied at once."""
         reader, parts = self._readers[number], []
@@ -164,7 +172,7 @@ class Readings:
                 for slot in mine:
                     columns, into = list(slot.columns), _named(inputs, slot.source)
                     into[..., columns] = _named(others, slot.source)[..., columns]
-            parts.append(reader.predict(inputs)["logits"])
+            parts.append(predict(inputs)["logits"])
         return np.concatenate(parts)
 
     def _newest(self, slot: Slot, chosen: npt.NDArray[np.int64]) -> np.ndarray:
