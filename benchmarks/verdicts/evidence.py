@@ -13,11 +13,12 @@ from scipy.special import expit, logit
 
 from benchmarks.verdicts.hard_markets import FOOLING, TRADABLE, Make
 from benchmarks.verdicts.markets import JUMPS, WAVES
-from ultimate_deep.evaluation.knowledge import knowledge
 from ultimate_deep.evaluation.measures.spread import effective_spread, repeated_opens
+from ultimate_deep.evaluation.signals import signal_from_probability
 from ultimate_deep.evaluation.significance.bootstrap import Interval, mean_interval
 from ultimate_deep.evaluation.significance.overfitting import backtest_overfitting
 from ultimate_deep.evaluation.significance.summary import sharpe_significance
+from ultimate_deep.evaluation.verdicts.knowledge import knowledge
 from ultimate_deep.experiments.baselines import BaselineInputs, boosting_model, logistic_model
 from ultimate_deep.experiments.experiment import baseline_inputs, prepare
 from ultimate_deep.market.config import LabelSpec
@@ -92,7 +93,8 @@ def run_market(name: str, rows: int, seed: int) -> list[dict[str, Any]]:
     judge, found = prepared.judge("test"), []
     for predictor, probability, tried in _predictors(prepared, cell, seed):
         choice = prepared.steps.threshold(prepared, probability)
-        found.append((predictor, judge.judge(predictor, probability["test"], choice.threshold, choice), tried))
+        judged = judge.judge(predictor, probability["test"], choice.threshold, choice)
+        found.append((predictor, judged, tried))
     hold = judge.judge_buy_and_hold()
     spent = (time.process_time() - began) / len(found)
     own = {"kind": name, "tradable": cell.tradable, "rows": rows, "seed": seed}
@@ -104,12 +106,11 @@ def run_market(name: str, rows: int, seed: int) -> list[dict[str, Any]]:
     ]
 
 
-def _predictors(
-    prepared: Prepared, cell: Cell, seed: int
-) -> Iterator[tuple[str, ByPart, int]]:
+def _predictors(prepared: Prepared, cell: Cell, seed: int) -> Iterator[tuple[str, ByPart, int]]:
     inputs = baseline_inputs(prepared)
     if cell.chosen_from > 1:
-        yield "best of many", _best_of_many(prepared, inputs, cell.chosen_from, seed), cell.chosen_from
+        best = _best_of_many(prepared, inputs, cell.chosen_from, seed)
+        yield "best of many", best, cell.chosen_from
         return
     models: dict[str, Callable[[], Any]] = {
         "logistic": logistic_model,
@@ -177,7 +178,7 @@ def _figures(
     today = judge.verdict(judged, seed=seed)
     account = judged.backtest
     later = replace(judge.config, latency_bars=judge.config.latency_bars + 1)
-    signal = np.where(np.abs(probability - 0.5) + 0.5 >= judged.threshold, np.sign(probability - 0.5), 0.0)
+    signal = signal_from_probability(probability, judged.threshold, mode=judge.config.mode)
     delayed = judge.trade(signal, probability, later)
     row: dict[str, Any] = {
         "predictor": judged.name,

@@ -25,25 +25,24 @@ def effective_spread(frame: pd.DataFrame) -> float:
 
     Source: Ardia, Guidotti & Kroencke (2024), J. Financial Economics 161, the estimator EDGE.
     """
-    o, h, l, c = (np.log(frame[name].to_numpy()) for name in ("open", "high", "low", "close"))
-    if len(o) < 3:
+    if len(frame) < 3:
         return math.nan
-    mid = (h + l) / 2.0
-    before_mid, before_close = mid[:-1], c[:-1]
-    before_high, before_low = h[:-1], l[:-1]
-    o, h, l, mid = o[1:], h[1:], l[1:], mid[1:]
-    traded = (h != l) | (l != before_close)
-    at_open = _share(traded & (o != h)) + _share(traded & (o != l))
-    at_close = _share(traded & (before_close != before_high)) + _share(
-        traded & (before_close != before_low)
-    )
+    logs = {name: np.log(frame[name].to_numpy()) for name in ("open", "high", "low", "close")}
+    logs["mid"] = (logs["high"] + logs["low"]) / 2.0
+    now = {name: one[1:] for name, one in logs.items()}
+    last = {name: one[:-1] for name, one in logs.items()}
+    traded = (now["high"] != now["low"]) | (now["low"] != last["close"])
+    extremes = ("high", "low")
+    at_open = sum(_share(traded & (now["open"] != now[name])) for name in extremes)
+    at_close = sum(_share(traded & (last["close"] != last[name])) for name in extremes)
     if traded.sum() < 2 or not at_open or not at_close:
         return math.nan
-    to_mid, over_night = _centred(mid - o, traded), _centred(o - before_close, traded)
-    since_close = _centred(mid - before_close, traded)
-    back = before_close - before_mid
-    first = -4.0 / at_open * to_mid * (o - before_mid) - 4.0 / at_close * since_close * back
-    second = -4.0 / at_open * to_mid * (o - before_close) - 4.0 / at_close * over_night * back
+    since_open = _centred(now["mid"] - now["open"], traded) * (-4.0 / at_open)
+    since_close = _centred(now["mid"] - last["close"], traded)
+    between = _centred(now["open"] - last["close"], traded)
+    back = (last["close"] - last["mid"]) * (-4.0 / at_close)
+    first = since_open * (now["open"] - last["mid"]) + since_close * back
+    second = since_open * (now["open"] - last["close"]) + between * back
     one, other = float(first.var()), float(second.var())
     if one + other == 0.0:
         return math.nan

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import norm
 from sklearn.metrics import log_loss, roc_auc_score
 
-from ultimate_deep.evaluation.knowledge import knowledge
+from ultimate_deep.evaluation.verdicts.knowledge import knowledge
 
 
 def drawn(rows=3_000, seed=1, strength=0.5):

@@ -1,7 +1,7 @@
 """Does a forecast know something that no constant does? Log loss and rank, on dependent rows.
 
-A constant is the best one with hindsight, for each symbol by itself: a forecast that has only learnt
-how often each symbol rises knows nothing here, however well that pays.
+A constant is the best one with hindsight, for each symbol by itself: a forecast that has only
+learnt how often each symbol rises knows nothing here, however well that pays.
 """
 
 from dataclasses import dataclass
@@ -84,9 +84,7 @@ def knowledge(
     sums = bootstrap_sums(table, block_bars=block_bars, resamples=resamples, seed=seed)
     level = 1.0 - 2.0 * error_rate
     gain, rank = (
-        interval_from(
-            float(means[k]), sums[:, k] / sums[:, 2], level=level, block_bars=block_bars
-        )
+        interval_from(float(means[k]), sums[:, k] / sums[:, 2], level=level, block_bars=block_bars)
         for k in (0, 1)
     )
     return Knowledge(gain=gain, rank=rank, decisions=len(table))

@@ -1,0 +1,163 @@
+"""The rule: an edge is claimed where five questions are answered with yes.
+
+1. Does it know something? Log loss and rank are both better than the best constants'.
+2. Does it pay? The mean net return per bar is above zero.
+3. Could you have had it? Opens are prints of their own, or the account gains one bar later too.
+4. Is it luck? The Sharpe ratio is more than so many trials would show by chance.
+5. Is it this model? No simpler one is shown to earn more.
+
+Each bound is one-sided at `error_rate`, divided by the number of models judged on the same bars,
+and nothing else is corrected: all must hold together, so that a claim is wrong at most that often
+whichever of them fails (an intersection-union test: Berger 1982, Technometrics 24(4), theorem 1).
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from scipy.stats import norm
+
+from ultimate_deep.evaluation.significance.bootstrap import Interval
+from ultimate_deep.evaluation.verdicts.evidence import Evidence
+
+Word = Literal["yes", "no", "open"]
+Question = Literal["knows", "pays", "fills", "luck", "simplest"]
+Kind = Literal[
+    "edge",
+    "forecasts, but not at a price you get",
+    "earns, but not by forecasting",
+    "earns, but others earn more simply",
+    "no edge",
+    "cannot tell yet",
+]
+QUESTIONS: dict[Question, str] = {
+    "knows": "Does it know something?",
+    "pays": "Does it pay?",
+    "fills": "Could you have had it?",
+    "luck": "Is it luck?",
+    "simplest": "Is it this model?",
+}
+_MOST_BARS = 10**12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """How strict the verdict is.
+
+    Args:
+        minimum_decisions: Distinct decision times below which nothing is claimed.
+        minimum_active_bars: Bars with a position's return below which nothing is claimed.
+        stale_share: Share of repeated opens from which on they are no prints to be filled at.
+        deflated: Least deflated Sharpe ratio, a probability.
+        overfitting: Largest probability that the threshold's choice was overfitted.
+        power: Probability with which the bars of an open question would settle it.
+    """
+
+    minimum_decisions: int = 100
+    minimum_active_bars: int = 30
+    stale_share: float = 0.5
+    deflated: float = 0.98
+    overfitting: float = 1.0
+    power: float = 0.8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ruling:
+    """The word, and the answer to each question.
+
+    Args:
+        kind: What may be claimed.
+        answers: Each question's answer.
+        better: Simpler models that are shown to earn more.
+        enough: Whether there are as many decisions and positions as anything needs.
+        bars_needed: Bars that would settle what is open, were the estimates true; None where
+            nothing is, or more bars would not help.
+    """
+
+    kind: Kind
+    answers: dict[Question, Word]
+    better: tuple[str, ...]
+    enough: bool
+    bars_needed: int | None
+
+
+def rule(evidence: Evidence, config: Rule = Rule()) -> Ruling:
+    """Answer the five questions and choose the word."""
+    better = tuple(name for name, one in evidence.rivals.items() if one.lower > 0.0)
+    answers: dict[Question, Word] = {
+        "knows": _both(_above(evidence.knows.gain), _above(evidence.knows.rank)),
+        "pays": _above(evidence.net),
+        "fills": _fills(evidence, config),
+        "luck": _luck(evidence, config),
+        "simplest": "no" if better else "yes",
+    }
+    enough = (
+        evidence.decisions >= config.minimum_decisions
+        and evidence.active >= config.minimum_active_bars
+    )
+    kind = _kind(answers, enough=enough)
+    needed = _bars_needed(evidence, config) if kind == "cannot tell yet" else None
+    return Ruling(kind=kind, answers=answers, better=better, enough=enough, bars_needed=needed)
+
+
+def _above(interval: Interval) -> Word:
+    if interval.lower > 0.0:
+        return "yes"
+    return "open" if interval.estimate > 0.0 else "no"
+
+
+def _both(one: Word, other: Word) -> Word:
+    if "no" in (one, other):
+        return "no"
+    return "open" if "open" in (one, other) else "yes"
+
+
+def _fills(evidence: Evidence, config: Rule) -> Word:
+    if not evidence.repeated_opens >= config.stale_share:
+        return "yes"
+    # That a fill at a stale open is not to be had is not known either: quotes would tell.
+    later = evidence.later
+    return "yes" if later is not None and later.lower > 0.0 else "open"
+
+
+def _luck(evidence: Evidence, config: Rule) -> Word:
+    if evidence.overfitting > config.overfitting:
+        return "open"
+    if evidence.deflated >= config.deflated:
+        return "yes"
+    return "open"
+
+
+def _kind(answers: dict[Question, Word], *, enough: bool) -> Kind:
+    knows, pays = answers["knows"], answers["pays"]
+    if not enough:
+        return "no edge" if "no" in (knows, pays) else "cannot tell yet"
+    if knows == "yes" and pays == "no":
+        return "forecasts, but not at a price you get"
+    if knows == "no" and pays == "yes" and answers["luck"] == "yes":
+        return "earns, but not by forecasting"
+    if "no" in (knows, pays):
+        return "no edge"
+    if "open" in answers.values():
+        return "cannot tell yet"
+    return "edge" if answers["simplest"] == "yes" else "earns, but others earn more simply"
+
+
+def _bars_needed(evidence: Evidence, config: Rule) -> int | None:
+    """Return bars after which estimates as large as these would be shown, by the power rule."""
+    reach = float(norm.ppf(1.0 - evidence.error_rate) + norm.ppf(config.power))
+    shares = [
+        config.minimum_decisions / max(evidence.decisions, 1),
+        config.minimum_active_bars / max(evidence.active, 1),
+    ]
+    for one in (evidence.knows.gain, evidence.knows.rank, evidence.net):
+        if one.lower <= 0.0 < one.estimate:
+            shares.append((reach * one.standard_error / one.estimate) ** 2)
+    if evidence.deflated < config.deflated and evidence.net.standard_error > 0.0:
+        wanted = float(norm.ppf(config.deflated) + norm.ppf(config.power))
+        has = float(norm.ppf(max(evidence.deflated, 1e-9)))
+        if has > 0.0:
+            shares.append((wanted / has) ** 2)
+    if max(shares) <= 1.0:
+        return None  # only the fills are open, which more bars of the kind would not settle
+    return math.ceil(min(evidence.bars * max(shares), _MOST_BARS))
