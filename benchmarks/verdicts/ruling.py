@@ -1,0 +1,52 @@
+"""From a stored row of figures back to what a verdict rests on."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ultimate_deep.evaluation.significance.bootstrap import Interval
+from ultimate_deep.evaluation.verdicts.evidence import Evidence
+from ultimate_deep.evaluation.verdicts.knowledge import Knowledge
+
+ERROR_RATE = 0.02
+SIMPLEST_FIRST = ("hold", "logistic", "trees")
+
+
+def evidence_of(row: Mapping[str, Any]) -> Evidence:
+    """Return the evidence of one predictor on one market, as `run_market` has stored it."""
+    simpler = SIMPLEST_FIRST[: SIMPLEST_FIRST.index(row["predictor"].replace("best of many", "logistic"))]
+    return Evidence(
+        knows=Knowledge(
+            gain=_interval(row, "gain"),
+            rank=_interval(row, "rank"),
+            decisions=int(row["decisions"]),
+        ),
+        net=_interval(row, "net"),
+        later=_interval(row, "later"),
+        repeated_opens=_number(row["repeated_opens"]),
+        deflated=_number(row["deflated"]),
+        trials=1.0,
+        overfitting=_number(row.get("overfitting")),
+        rivals={name: _interval(row, f"ahead_{name}") for name in simpler},
+        exposure=math.nan,
+        decisions=int(row["decisions"]),
+        bars=int(row["rows"]),
+        active=int(row["traded"]),
+        error_rate=ERROR_RATE,
+    )
+
+
+def _interval(row: Mapping[str, Any], name: str) -> Interval:
+    return Interval(
+        estimate=_number(row[name]),
+        lower=_number(row[f"{name}_lower"]),
+        upper=math.nan,
+        level=1.0 - 2.0 * ERROR_RATE,
+        standard_error=_number(row[f"{name}_error"]),
+        block_bars=math.nan,
+        resamples=4_000,
+    )
+
+
+def _number(value: Any) -> float:
+    return math.nan if value is None else float(value)
