@@ -19,6 +19,7 @@ from ultimate_deep.market.reading.files import find_files
 from ultimate_deep.market.reading.joining import join_parts
 from ultimate_deep.market.reading.layouts import Statement
 from ultimate_deep.market.reading.numbers import Decimal
+from ultimate_deep.market.reading.origins import Origins
 from ultimate_deep.market.reading.raw_table import NotBars
 from ultimate_deep.market.reading.roles import NONE, parse_columns
 from ultimate_deep.market.reading.rows import Part, read_rows
@@ -80,6 +81,7 @@ def read_files(
     names = tuple(name for name in statement.columns.values() if name.lower() != NONE)
     parts: dict[str, list[Part]] = {}
     passed: list[NotBars] = []
+    origins = Origins()
     paths = [source] if isinstance(source, (str, Path)) else list(source)
     for path in find_files(paths):
         for table in read_tables(path, names):
@@ -90,6 +92,7 @@ def read_files(
                 table, statement, adjust=adjust, stamp=stamp, repair=repair
             ):
                 parts.setdefault(name, []).append(part)
+                origins.add(name, table)
     if not parts:
         raise BarsError("; ".join(f"{one.name}: {one.why}" for one in passed[:3]))
     step = None if interval is None else interval_of(interval)

@@ -5,11 +5,12 @@ import numpy as np
 from ultimate_deep.market.bars import Bars
 
 STALE_OPEN_SHARE = 0.99
+LEAST_IN_ORDER = 8
 LEAST_BARS = 100  # fewer say nothing of how a vendor makes opens
 # A share that opens at one of these parts of its last close was rather split than ruined.
-SPLITS = (2, 3, 4, 5, 7, 10, 20)
+SPLITS = (1.5, 2, 3, 4, 5, 7, 8, 10, 15, 20, 25, 30, 50, 100)
 NEAR_A_SPLIT = 0.04
-LARGEST_FALL = 0.5
+LARGEST_FALL, LARGEST_RISE = 0.5, 2.0
 
 
 def remarks(bars: Bars) -> list[str]:
@@ -22,6 +23,11 @@ def remarks(bars: Bars) -> list[str]:
             "closings besides."
         )
     found += _jumps(bars)
+    if exchanged(bars.frame["open"].to_numpy(), bars.frame["close"].to_numpy()):
+        found.append(
+            "Bars open where they should close: each closes nearer to the open before it than it "
+            "opens to the close before it. Look whether the file has the two exchanged."
+        )
     if not bars.has_volume:
         found.append("Volume is absent (all zero): features of volume are left out.")
     if len(bars.frame) >= LEAST_BARS and stale_open_share(bars) >= STALE_OPEN_SHARE:
@@ -40,7 +46,8 @@ def _jumps(bars: Bars) -> list[str]:
     ratio = opens[1:] / closes[:-1]
     ratios = np.array([part for many in SPLITS for part in (1.0 / many, float(many))])
     nearest = np.abs(ratio[:, None] / ratios - 1.0).min(axis=1)
-    jumps = np.flatnonzero((nearest < NEAR_A_SPLIT) | (ratio <= LARGEST_FALL))
+    far = (ratio <= LARGEST_FALL) | (ratio >= LARGEST_RISE)
+    jumps = np.flatnonzero((nearest < NEAR_A_SPLIT) | far)
     if len(jumps) == 0:
         return []
     first = int(jumps[0])
@@ -48,7 +55,7 @@ def _jumps(bars: Bars) -> list[str]:
     part = ratios[np.argmin(np.abs(ratio[first] / ratios - 1.0))]
     like = ""
     if nearest[first] < NEAR_A_SPLIT:
-        split = f"{1 / part:.0f}:1" if part < 1 else f"1:{part:.0f}"
+        split = _in_words(1 / part if part < 1 else part, forward=part < 1)
         like = f", as after a split of {split}"
     several = f" and {len(jumps) - 1:,} more such nights" if len(jumps) > 1 else ""
     return [
@@ -56,6 +63,24 @@ def _jumps(bars: Bars) -> list[str]:
         f"{closes[first]:.6g}, {change:+.1%}{like}{several}: if nobody lost or won that, take bars "
         "that are adjusted for splits."
     ]
+
+
+def _in_words(many: float, *, forward: bool) -> str:
+    new, old = (3, 2) if many == 1.5 else (round(many), 1)
+    return f"{new}:{old}" if forward else f"{old}:{new}"
+
+
+def exchanged(opens: np.ndarray, closes: np.ndarray) -> bool:
+    """Return whether opens and closes of bars in order look like each other's.
+
+    A bar opens nearer to the close before it than it closes to the open before it, but for markets
+    that do not move within bars.
+    """
+    if len(opens) < LEAST_IN_ORDER:
+        return False
+    forward = float(np.abs(opens[1:] - closes[:-1]).sum())
+    backward = float(np.abs(closes[1:] - opens[:-1]).sum())
+    return forward > backward
 
 
 def stale_open_share(bars: Bars) -> float:

@@ -14,6 +14,9 @@ PRICE_COLUMNS = ("open", "high", "low", "close")
 MINIMUM_ROWS = 32
 
 Repair = Literal["raise", "drop"]
+# A rule that more rows break is no matter of some bad rows: what is left would be other bars.
+MOST_DROPPED = 0.2
+LEAST_ROWS = 10
 
 
 class BarsError(ValueError):
@@ -62,10 +65,14 @@ class RowSieve:
             return
         first = int(np.argmax(bad))
         where = f"row {self.rows[first]} ({_stamp(self.frame.index[first])}): {value(first)}"
-        if self.repair == "raise":
+        many = count > MOST_DROPPED * len(self.frame) and len(self.frame) >= LEAST_ROWS
+        if self.repair == "raise" or many:
+            drop = ', or repair="drop" to drop such rows'
+            if many:
+                drop = f"; more than {MOST_DROPPED:.0%} of the rows are never dropped"
             raise BarsError(
                 f"{self.symbol}: {rule}; broken by {count:,} of {len(self.frame):,} rows, first by "
-                f'{where}; {remedy}, or repair="drop" to drop such rows'
+                f"{where}; {remedy}{drop}"
             )
         rows = f"{count:,} row{'s' * (count != 1)}"
         self.notes.append(f"Dropped {rows}: {rule}. The first was {where}.")
@@ -243,6 +250,17 @@ def _apply_order(sieve: RowSieve, telling: Callable[[], str] | None) -> None:
             f"row {sieve.rows[row]} ({_stamp(sieve.frame.index[row])}), and the column {column} "
             f"tells them apart; state that it names the symbols: columns='symbol={column}', or "
             "split the file"
+        )
+    if twice.sum() > MOST_DROPPED * len(twice) and len(twice) >= LEAST_ROWS:
+        row = int(np.argmax(twice))
+        remedy = "give the bars of one market at a time"
+        if telling is not None:
+            remedy = "name the column of symbols, columns='symbol=NAME', or split the file by them"
+        raise BarsError(
+            f"{sieve.symbol}: {int(twice.sum()):,} of {len(twice):,} rows have a time that was "
+            f"there before, with other values, first row {sieve.rows[row]} "
+            f"({_stamp(sieve.frame.index[row])}), so they are of several markets, or of bars "
+            f"shorter than their times tell; {remedy}"
         )
     sieve.apply(
         "no duplicates, every time appears once",

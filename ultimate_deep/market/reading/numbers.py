@@ -66,10 +66,31 @@ def read_numbers(
     plain = {role: _plain(text) for role, text in rest.items()}
     if decimal is None and all(found is not None for found in plain.values()):
         return numbers | {role: found for role, found in plain.items() if found is not None}, ""
+    _refuse_parts_of_32(rest, where)
     sign = decimal or _sign(rest, separator, where)
     for role, text in rest.items():
         numbers[role] = _read(text, sign, suffixes=role == "volume")
     return numbers, f"decimal {sign}"
+
+
+def _refuse_parts_of_32(texts: Mapping[str, pa.Array], where: str) -> None:
+    """Refuse 110'165, which is 110 and 16.5/32 in the prices of bonds and no 110,165."""
+    parts: set[str] = set()
+    first = ""
+    for role, text in texts.items():
+        if role == "volume":
+            continue
+        found = pc.struct_field(pc.extract_regex(text, r"^\d{1,3}['\x{2019}](?P<s>\d{3})$"), "s")
+        known, written = found.drop_null(), text.drop_null()
+        if len(known) < len(written):
+            return
+        parts |= set(known.unique().to_pylist())
+        first = first or (str(written[0].as_py()) if len(written) else "")
+    if parts and all(part < "320" and part[2] in "0257" for part in parts):
+        raise BarsError(
+            f"{where}: {cell(first)} and all other prices may be whole numbers and parts of 32, as "
+            "those of bonds are, or thousands; write them with a decimal point"
+        )
 
 
 def _stripped(column: pd.Series) -> pa.Array:

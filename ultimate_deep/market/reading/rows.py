@@ -8,12 +8,19 @@ import numpy as np
 import pandas as pd
 
 from ultimate_deep.market.config import Adjust, Stamp
+from ultimate_deep.market.reading.adjusting import adjust_prices
 from ultimate_deep.market.reading.formats import FORMATS
 from ultimate_deep.market.reading.layouts import Layout, Statement, find_layout
 from ultimate_deep.market.reading.numbers import read_numbers
 from ultimate_deep.market.reading.raw_table import RawTable
-from ultimate_deep.market.reading.roles import PRICES, Columns
-from ultimate_deep.market.reading.shown import cell
+from ultimate_deep.market.reading.roles import (
+    PRICES,
+    Columns,
+    has_prices,
+    key,
+    without_tickers,
+)
+from ultimate_deep.market.reading.shown import cell, shown
 from ultimate_deep.market.reading.symbols import symbols_of
 from ultimate_deep.market.reading.time_columns import ends_of_bars
 from ultimate_deep.market.validation import BAR_COLUMNS, BarsError, Repair, RowSieve, validate_bars
@@ -73,6 +80,9 @@ def read_rows(
     """
     if len(table.cells) == 0:
         raise BarsError(f"{table.name}: empty, not one row of bars; check the download")
+    split = without_tickers(table.names) if table.header and not any(table.tickers) else None
+    if split is not None and not set(PRICES) & set(stated.columns):
+        table = replace(table, names=tuple(split[0]), tickers=tuple(split[1]))
     layout = find_layout(table, stated)
     table, layout, stray = _without_stray_lines(table, layout, stated)
     found = []
@@ -131,6 +141,8 @@ def _without_stray_lines(
     many = int(stray.sum())
     if many == 0 or many > max(MOST_STRAY_LINES, MOST_STRAY_SHARE * len(stray)):
         return table, layout, ()
+    for at in np.flatnonzero(stray):
+        _refuse_other_header(table, int(at))
     row = int(np.argmax(stray))
     texts = [str(one) for one in table.cells.iloc[row] if isinstance(one, str) and one]
     keep = np.flatnonzero(~stray)
@@ -141,6 +153,16 @@ def _without_stray_lines(
     kept = replace(table, cells=table.cells.iloc[keep].reset_index(drop=True))
     stamps = replace(layout.times.stamps, times=layout.times.stamps.times[keep])
     return kept, replace(layout, times=replace(layout.times, stamps=stamps)), (note,)
+
+
+def _refuse_other_header(table: RawTable, row: int) -> None:
+    """Refuse a line that names the columns below it otherwise than the header does."""
+    names = [str(one) for one in table.cells.iloc[row]]
+    if has_prices(names) and [key(one) for one in names] != [key(one) for one in table.names]:
+        raise BarsError(
+            f"{table.name}: row {row} is another header, with other columns: {shown(names)}; split "
+            "the file there"
+        )
 
 
 def _part(
@@ -168,7 +190,10 @@ def _part(
     _read_times(sieve, rows)
     zone = _localise(sieve, rows, stated)
     _finite(sieve, rows)
-    frame = _adjusted(sieve, rows, adjust, notes)
+    frame = sieve.frame
+    if rows.columns.adjusted is not None and adjust == "auto":
+        frame = adjust_prices(sieve, table.names[rows.columns.adjusted], notes)
+    frame = frame[list(BAR_COLUMNS)]
     ends = _ends(pd.DatetimeIndex(frame.index), layout, stamp, label)
     canonical, more = validate_bars(
         frame, symbol=label, repair=repair, minimum_rows=1, row_numbers=sieve.rows,
@@ -243,8 +268,8 @@ def _localise(sieve: RowSieve, rows: _Rows, stated: Statement) -> str:
     index = pd.DatetimeIndex(sieve.frame.index)
     if index.tz is not None:
         return "UTC as the file says" if stated.timezone is None else f"{stated.timezone} as stated"
-    form = rows.layout.format
-    zone = stated.timezone or FORMATS[form].timezone
+    form, own = rows.layout.format, rows.layout.times.stamps.zone
+    zone = own or stated.timezone or FORMATS[form].timezone
     if zone is None:
         raise BarsError(
             f"{rows.table.name}: naive time, neither the file nor the format {form} states "
@@ -259,6 +284,8 @@ def _localise(sieve: RowSieve, rows: _Rows, stated: Statement) -> str:
         sieve.frame = sieve.frame.set_axis(local, axis=0)
     else:
         _certain(sieve, index, zone)
+    if own is not None:
+        return f"{zone} as the file says"
     return f"{zone} as {'stated' if stated.timezone else f'the format {form} has it'}"
 
 
@@ -296,43 +323,6 @@ def _finite(sieve: RowSieve, rows: _Rows) -> None:
     sieve.apply(
         "every value is a finite number", np.asarray(~finite.all(axis=1)), value, remedy=remedy
     )
-
-
-def _adjusted(sieve: RowSieve, rows: _Rows, adjust: Adjust, notes: list[str]) -> pd.DataFrame:
-    """Multiply all prices by adjusted close over close, where the file has it."""
-    frame = sieve.frame
-    if rows.columns.adjusted is None or adjust == "none":
-        return frame[list(BAR_COLUMNS)]
-    name = rows.table.names[rows.columns.adjusted]
-    close, adjusted = frame["close"].to_numpy(), frame["adjusted"].to_numpy()
-    bad = ~(np.isfinite(adjusted) & (adjusted > 0) & (close > 0))
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise BarsError(
-            f"{sieve.symbol}: prices are adjusted by {name}, which is {adjusted[row]:.10g} in row "
-            f"{sieve.rows[row]} (close {close[row]:.10g}); correct it, or read the prices as they "
-            "were: adjust=none"
-        )
-    factor = adjusted / close
-    if np.abs(factor - 1.0).max() < 1e-12:
-        return frame[list(BAR_COLUMNS)]
-    notes.append(
-        f"All prices are adjusted by {name}, from {factor.min():.4g} to {factor.max():.4g} times "
-        "what was paid (adjust=none takes them as they were)."
-    )
-    prices = {one: frame[one].to_numpy() * factor for one in ("open", "high", "low")}
-    # The close is the adjusted close itself, to the last bit, and high and low hold it.
-    prices["close"] = adjusted
-    same = {one: frame[one].to_numpy() == close for one in ("open", "high", "low")}
-    for one, at in same.items():
-        prices[one] = np.where(at, adjusted, prices[one])
-    prices["high"] = np.maximum(prices["high"], np.where(
-        frame["high"].to_numpy() >= np.maximum(frame["open"], close),
-        np.maximum(prices["open"], adjusted), -np.inf))  # fmt: skip
-    prices["low"] = np.minimum(prices["low"], np.where(
-        frame["low"].to_numpy() <= np.minimum(frame["open"], close),
-        np.minimum(prices["open"], adjusted), np.inf))  # fmt: skip
-    return frame.assign(**prices)[list(BAR_COLUMNS)]
 
 
 def _ends(index: pd.DatetimeIndex, layout: Layout, stamp: Stamp, label: str) -> bool:

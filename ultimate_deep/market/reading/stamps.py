@@ -10,9 +10,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ultimate_deep.market.reading.doubtful_times import refuse_doubtful
 from ultimate_deep.market.reading.shown import cell
-from ultimate_deep.market.reading.texts import texts_of
-from ultimate_deep.market.reading.zones import ZONE, localised, offsets_of, zones_of
+from ultimate_deep.market.reading.texts import trimmed
+from ultimate_deep.market.reading.zones import ZONE, offsets_of, zones_of
 from ultimate_deep.market.validation import BarsError
 
 # Seconds, milliseconds, microseconds and nanoseconds since 1970, told apart by size: from 1973 on
@@ -61,16 +62,18 @@ class Stamps:
         times: Naive, or in UTC where the column states its zone; NaT where a cell cannot be read.
         style: How they are written, in words.
         days: Whether they are days without an hour.
+        zone: Zone that every cell names and the times are in, such as `America/New_York`.
     """
 
     times: pd.DatetimeIndex
     style: str
     days: bool = False
+    zone: str | None = None
 
     @property
     def aware(self) -> bool:
         """Whether the column states its zone."""
-        return self.times.tz is not None
+        return self.times.tz is not None or self.zone is not None
 
     @property
     def readable(self) -> float:
@@ -79,7 +82,12 @@ class Stamps:
 
 
 def read_stamps(
-    column: pd.Series, *, where: str, stated: str | None = None, day_first: bool | None = None
+    column: pd.Series,
+    *,
+    where: str,
+    stated: str | None = None,
+    day_first: bool | None = None,
+    timezone: str | None = None,
 ) -> Stamps:
     """Return the times of a column of text, numbers or times.
 
@@ -88,6 +96,7 @@ def read_stamps(
         where: File and column, for messages.
         stated: How times are written, in the signs of `strptime`; else they themselves show it.
         day_first: Whether the day stands before the month where both would fit; None refuses it.
+        timezone: The zone whose short names may stand behind times, such as EST.
 
     Raises:
         BarsError: Times that may be read in two ways, zones of which only some cells have one, or
@@ -103,9 +112,9 @@ def read_stamps(
         return Stamps(_none(len(column)), "no times")
     if pd.api.types.is_numeric_dtype(dtype):
         return _numbers(column, where, stated)
-    text = _text(column)
+    text = trimmed(column)
     if stated:
-        return _stated(text, stated, where)
+        return _stated(text, stated, where, timezone)
     filled = text[text.str.len() > 0]
     if filled.empty:
         return Stamps(_none(len(text)), "no times")
@@ -115,36 +124,7 @@ def read_stamps(
     numeric = filled.str.fullmatch(_NUMBER)
     if float(numeric.mean()) > 0.5:
         return _numbers(text, where, None)
-    return _texts(text, where, day_first)
-
-
-def read_hours(column: pd.Series) -> pd.Series | None:
-    """Return times of day as durations, NaT where a cell is none; None where most are none."""
-    if pd.api.types.is_timedelta64_dtype(column.dtype):
-        return column
-    text = _text(column)
-    if pd.api.types.is_numeric_dtype(column.dtype):
-        text = column.astype("Int64").astype("str").str.zfill(4)
-    if bool(text.str.fullmatch(r"\d{1,6}").all()):
-        longest = int(text.str.len().max())
-        text = text.str.zfill(6 if longest > 4 else 4)
-    out = pd.Series(pd.NaT, index=text.index, dtype="timedelta64[ns]")
-    for form in _TIMES[1:]:
-        rest = out.isna()
-        if not rest.any():
-            break
-        if form == "%H":
-            continue
-        read = pd.to_datetime(text[rest].str.upper(), format=form, errors="coerce")
-        out[rest] = (read - read.dt.normalize()).astype("timedelta64[ns]")
-    return out if float(out.notna().mean()) > 0.5 else None
-
-
-def _text(column: pd.Series) -> pd.Series:
-    """Return trimmed text, single blanks inside, empty where nothing is written."""
-    cells = pc.fill_null(texts_of(column), "")
-    cells = pc.replace_substring_regex(pc.utf8_trim_whitespace(cells), r"\s+", " ")
-    return pd.Series(cells.to_pandas(), index=column.index).astype("str")
+    return _texts(text, where, day_first, timezone)
 
 
 def _none(rows: int) -> pd.DatetimeIndex:
@@ -166,10 +146,10 @@ def _bounded(times: pd.DatetimeIndex) -> pd.DatetimeIndex:
 
 def _numbers(column: pd.Series, where: str, stated: str | None) -> Stamps:
     """Return dates written as digits, days as spreadsheets count them, or an epoch."""
-    whole = pd.api.types.is_integer_dtype(column.dtype)
-    digits = column.astype("Int64").astype("str") if whole else _text(column)
+    digits = trimmed(column)
     if stated:
         return _stated(digits, stated, where)
+    refuse_doubtful(digits, where)
     found = _compact(digits)
     if found is not None:
         return found
@@ -187,7 +167,8 @@ def _compact(digits: pd.Series) -> Stamps | None:
     """Return dates such as 20230102 or 20230102093000; None where most cells are none."""
     digits = digits.str.replace(r"\.0+$", "", regex=True)
     filled = digits[digits.str.len() > 0]
-    for length, form in ((8, "%Y%m%d"), (12, "%Y%m%d%H%M"), (14, "%Y%m%d%H%M%S")):
+    for length, form in ((8, "%Y%m%d"), (12, "%Y%m%d%H%M"), (14, "%Y%m%d%H%M%S"),
+                         (17, "%Y%m%d%H%M%S%f")):  # fmt: skip
         if float((filled.str.len() == length).mean()) <= 0.5:
             continue
         times = pd.DatetimeIndex(pd.to_datetime(digits, format=form, errors="coerce"))
@@ -214,15 +195,16 @@ def _epoch(digits: pd.Series, number: np.ndarray) -> Stamps:
         # float64 holds microseconds of today's seconds, and no more.
         nanoseconds[rough] = np.rint(number[rough] * factor / 1_000).astype(np.int64) * 1_000
         good |= rows
-    index = pd.to_datetime(pd.Series(nanoseconds).where(good), unit="ns", utc=True)
+    times = nanoseconds.view("datetime64[ns]")
+    times[~good] = np.datetime64("NaT")
     words = " and ".join(IN_WORDS[unit] for unit in units) or "no times"
-    return Stamps(pd.DatetimeIndex(index).as_unit("ns"), f"{words} since 1970" if units else words)
+    return Stamps(pd.DatetimeIndex(times, tz="UTC"), f"{words} since 1970" if units else words)
 
 
-def _stated(text: pd.Series, form: str, where: str) -> Stamps:
+def _stated(text: pd.Series, form: str, where: str, timezone: str | None = None) -> Stamps:
     read = _parsed(text, form, where)
     if read.isna().all() and "%z" not in form.lower():
-        return _texts(text, where, None, form)
+        return _texts(text, where, None, timezone, form)
     if not len(read) or read.isna().all():
         raise BarsError(
             f"{where}: no time is written as time_format={form!r} states; the first is "
@@ -273,7 +255,13 @@ def _iso(text: pd.Series) -> Stamps | None:
     return Stamps(_bounded(times), f"times as {form}{fraction}{' with a zone' * every}", days)
 
 
-def _texts(text: pd.Series, where: str, day_first: bool | None, form: str | None = None) -> Stamps:
+def _texts(
+    text: pd.Series,
+    where: str,
+    day_first: bool | None,
+    timezone: str | None,
+    form: str | None = None,
+) -> Stamps:
     zones = zones_of(text)
     zoned = zones.notna()
     body = text
@@ -292,12 +280,12 @@ def _texts(text: pd.Series, where: str, day_first: bool | None, form: str | None
     style = f"times as {read.form}" if read.form else "no times"
     if not zoned.any():
         return Stamps(_bounded(read.times), style, read.days)
-    offset, place = offsets_of(zones, zoned, where, read.form)
+    offset, place = offsets_of(zones, zoned, where, read.times, timezone)
     # A cell without a zone among others that have one names no instant.
     kept = pd.Series(read.times).where(np.asarray(zoned))
     naive = _bounded(pd.DatetimeIndex(kept))
     if place is not None:
-        return Stamps(localised(naive, place), f"{style} in {place}")
+        return Stamps(naive, f"{style} in {place}", read.days, zone=place)
     shift = pd.TimedeltaIndex(offset.fillna(pd.Timedelta(0)))  # type: ignore[union-attr]
     return Stamps((naive - shift).tz_localize("UTC"), f"{style} with a zone")
 

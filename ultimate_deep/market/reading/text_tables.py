@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from io import StringIO
 
 import pandas as pd
+import pyarrow.compute as pc
 
 from ultimate_deep.market.reading.raw_table import NotBars, RawTable
 from ultimate_deep.market.reading.roles import OTHERS, STANDARD, has_prices, key
 from ultimate_deep.market.reading.shown import cell, shown
+from ultimate_deep.market.reading.texts import texts_of
 from ultimate_deep.market.validation import BarsError
 
 SEPARATORS = (",", ";", "\t", "|")
@@ -74,6 +76,8 @@ def read_text(name: str, data: bytes, stated_names: tuple[str, ...]) -> RawTable
             "timestamp,open,high,low,close,volume",
         )
     cells = _rows(name, lines, head)
+    if '"' in text:
+        _refuse_swallowed_lines(name, cells)
     names = head.names or tuple(str(at) for at in range(cells.shape[1]))
     cells, names, tickers = _without_nameless_ends(name, cells, names, head)
     above = [lines[at].strip() for at in head.above]
@@ -220,6 +224,18 @@ def _rows(name: str, lines: list[str], head: _Head) -> pd.DataFrame:
             f"{name}: cannot be read as a table separated by {head.separator!r}, {said}; give "
             "every row the same number of fields"
         ) from error
+
+
+def _refuse_swallowed_lines(name: str, cells: pd.DataFrame) -> None:
+    """Refuse a field over several lines: a lone quote holds the rows up to the next one."""
+    for _, column in cells.items():
+        broken = pc.match_substring(texts_of(column), "\n")
+        row = pc.index(broken, True).as_py()
+        if row >= 0:
+            raise BarsError(
+                f"{name}: a field of row {row} goes over several lines, as after a lone quote: "
+                f"{cell(column.iloc[row])}; remove the quote, or that column"
+            )
 
 
 def _without_nameless_ends(

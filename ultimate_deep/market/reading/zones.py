@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pandas as pd
@@ -25,42 +26,63 @@ def zones_of(text: pd.Series) -> pd.Series:
     return text.str.extract(ZONE)["zone"]
 
 
-def localised(naive: pd.DatetimeIndex, place: str) -> pd.DatetimeIndex:
-    """Return the instants in UTC of times in a zone, NaT where a clock change leaves a doubt."""
-    try:
-        times = naive.tz_localize(place, ambiguous="infer", nonexistent="NaT")
-    except ValueError:
-        times = naive.tz_localize(place, ambiguous="NaT", nonexistent="NaT")
-    return times.tz_convert("UTC")
-
-
 def offsets_of(
-    zones: pd.Series, zoned: pd.Series, where: str, form: str
+    zones: pd.Series, zoned: pd.Series, where: str, times: pd.DatetimeIndex, timezone: str | None
 ) -> tuple[pd.Series | None, str | None]:
-    """Return each cell's distance from UTC, or the zone that all of them name."""
+    """Return each cell's distance from UTC, or the zone that all of them name.
+
+    Args:
+        zones: What stands behind each time.
+        zoned: Where something does.
+        where: File and column, for messages.
+        times: What stands before it.
+        timezone: The zone whose short names these may be, as the caller states.
+    """
     distinct = [str(zone) for zone in zones[zoned].unique()]
+    short = {} if timezone is None else _short_names(timezone, times)
     meaning: dict[str, pd.Timedelta] = {}
     for zone in distinct:
         offset = _offset(zone)
+        if offset is None:
+            offset = short.get(zone)
         if offset is not None:
             meaning[zone] = offset
-            continue
-        try:
-            known = "/" in zone and bool(ZoneInfo(zone).key)
-        except (ZoneInfoNotFoundError, ValueError):
-            known = False
-        if known and len(distinct) == 1:
+        elif _is_place(zone) and len(distinct) == 1:
             return None, zone
-        if known:
+        elif _is_place(zone):
             raise BarsError(
                 f"{where}: times of several zones, {', '.join(distinct[:4])}; write them in one"
             )
-        raise BarsError(
-            f"{where}: {zone!r} after a time names no zone for certain; state how times are "
-            f"written and the zone, such as time_format='{form or '%Y-%m-%d %H:%M:%S'} {zone}' "
-            "and timezone='America/New_York'"
-        )
+        else:
+            known = f", and {timezone} has no such time then" if timezone else ""
+            raise BarsError(
+                f"{where}: {zone!r} after a time names no zone for certain{known}; state the zone "
+                "that it is of, such as timezone='America/New_York'"
+            )
     return zones.map(meaning), None
+
+
+def _is_place(zone: str) -> bool:
+    try:
+        return "/" in zone and bool(ZoneInfo(zone).key)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+
+
+def _short_names(timezone: str, times: pd.DatetimeIndex) -> dict[str, pd.Timedelta]:
+    """Return what a zone's short names mean in the years of these times, if one thing each."""
+    years = times.dropna().year
+    if len(years) == 0:
+        return {}
+    place = ZoneInfo(timezone)
+    found: dict[str, set[timedelta]] = {}
+    for year in range(int(years.min()), int(years.max()) + 1):
+        for month in range(1, 13):
+            moment = datetime(year, month, 15, tzinfo=place)
+            offset = moment.utcoffset()
+            if offset is not None:
+                found.setdefault(moment.tzname() or "", set()).add(offset)
+    return {name: pd.Timedelta(one) for name, (one, *more) in found.items() if not more}
 
 
 def _offset(zone: str) -> pd.Timedelta | None:
