@@ -45,9 +45,13 @@ def _jumps(bars: Bars) -> list[str]:
     opens, closes = bars.frame["open"].to_numpy(), bars.frame["close"].to_numpy()
     ratio = opens[1:] / closes[:-1]
     ratios = np.array([part for many in SPLITS for part in (1.0 / many, float(many))])
-    nearest = np.abs(ratio[:, None] / ratios - 1.0).min(axis=1)
-    far = (ratio <= LARGEST_FALL) | (ratio >= LARGEST_RISE)
-    jumps = np.flatnonzero((nearest < NEAR_A_SPLIT) | far)
+    # Few bars open so far away that they need to be compared with splits.
+    edge = min(SPLITS) * (1.0 - 2 * NEAR_A_SPLIT)
+    far = np.flatnonzero((ratio > edge) | (ratio < 1.0 / edge))
+    apart = np.abs(ratio[far, None] / ratios - 1.0).min(axis=1)
+    nearest = dict(zip(far.tolist(), apart.tolist(), strict=True))
+    large = (ratio[far] <= LARGEST_FALL) | (ratio[far] >= LARGEST_RISE)
+    jumps = far[(apart < NEAR_A_SPLIT) | large]
     if len(jumps) == 0:
         return []
     first = int(jumps[0])

@@ -286,6 +286,8 @@ def _apply_order(sieve: RowSieve, telling: Callable[[], str] | None) -> None:
 def _leave_out_repeats(sieve: RowSieve) -> None:
     """Leave out rows that repeat an earlier one's time and all of its values: nothing to decide."""
     stamps = pd.DatetimeIndex(sieve.frame.index).asi8
+    if (np.diff(stamps) > 0).all():
+        return
     times = pd.Series(stamps, index=sieve.frame.index, name="time")
     again = np.asarray(pd.concat([sieve.frame, times], axis=1).duplicated(keep="first"))
     many = int(again.sum())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from ultimate_deep.market.reading.shown import cell
 from ultimate_deep.market.validation import BarsError
@@ -16,6 +18,8 @@ SPREADSHEET_DAY_ONE = pd.Timestamp("1899-12-30")
 # Of 1997 to 2047 in steps of 100 ns since the year 1 (.NET), of 1978 to 2060 since 1601 (Windows);
 # as nanoseconds since 1970 they would be of 1989 and 1990, and of 1973 and 1974.
 _HUNDREDS = ((6.30e17, 6.46e17, "the year 1"), (1.19e17, 1.45e17, "1601"))
+_SAMPLE = 64
+_DOUBTFUL_LENGTHS = {5, 6, 10, 12, 18}
 # Ways to write a time in as many digits, with two digits for the year.
 _SHORT_YEARS = {
     6: ("%y%m%d", "%d%m%y", "%m%d%y"),
@@ -34,10 +38,15 @@ def refuse_doubtful(digits: pd.Series, where: str) -> None:
     Raises:
         BarsError: The value, its meanings, and what to state.
     """
-    written = digits[digits != ""].drop_duplicates()
-    if len(written) < LEAST_TIMES or not bool(written.str.fullmatch(r"[0-9]+").all()):
+    cells = pc.unique(pa.array(digits, pa.string()))
+    cells = pc.filter(cells, pc.not_equal(cells, ""))
+    some = pc.all(pc.match_substring_regex(cells, r"^[0-9]+$")).as_py()
+    if len(cells) < LEAST_TIMES or not some:
         return
-    lengths = set(written.str.len())
+    lengths = set(pc.unique(pc.utf8_length(cells)).to_pylist())
+    if not lengths <= _DOUBTFUL_LENGTHS:
+        return
+    written = pd.Series(cells.to_pandas(), dtype="str")
     if lengths <= {5, 6}:
         _refuse_days(written, where)
     if len(lengths) == 1:
@@ -46,6 +55,9 @@ def refuse_doubtful(digits: pd.Series, where: str) -> None:
 
 
 def _reads(written: pd.Series, form: str) -> bool:
+    some = written.iloc[:: max(1, len(written) // _SAMPLE)]
+    if pd.to_datetime(some, format=form, errors="coerce").isna().any():
+        return False
     return bool(pd.to_datetime(written, format=form, errors="coerce").notna().all())
 
 

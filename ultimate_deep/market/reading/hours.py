@@ -9,8 +9,10 @@ from ultimate_deep.market.reading.texts import trimmed
 
 _FORMS = (
     "%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%I:%M:%S %p", "%I:%M %p", "%I:%M:%S%p", "%I:%M%p",
-    "%I-%p", "%I %p", "%H:%M:%S:%f",
+    "%H%M%S", "%H%M", "%I-%p", "%I %p", "%H:%M:%S:%f", "%H",
 )  # fmt: skip
+_DIGITS = {"%H%M%S": 6, "%H%M": 4, "%H": 2}
+_SAMPLE = 64
 # Digits such as 930 are read as hours and minutes only where all of them can be: minutes of a day
 # and seconds of a day soon cannot.
 LEAST_READ = 0.99
@@ -33,21 +35,35 @@ def read_hours(column: pd.Series) -> pd.Series | None:
         read = _of_digits(written)
         least = LEAST_READ
     else:
-        read, least = _of_texts(written), 0.5
+        read = {text: one for text, (one, _) in clock_times(written).items()}
+        least = 0.5
     found = pd.Series(pd.to_timedelta(text.map(read)), index=text.index)
     good = float(found[filled.index].notna().mean())
     return found.astype("timedelta64[ns]") if good > least or good == 1.0 else None
 
 
-def _of_texts(written: pd.Series) -> dict[str, pd.Timedelta]:
-    read: dict[str, pd.Timedelta] = {}
-    for form in _FORMS:
+def clock_times(written: pd.Series) -> dict[str, tuple[pd.Timedelta, str]]:
+    """Return the time of day of each text and how it is written, without those that are none.
+
+    Digits alone are read by how many they are.
+    """
+    read: dict[str, tuple[pd.Timedelta, str]] = {}
+    sample = written.iloc[:: max(1, len(written) // _SAMPLE)]
+    for form in sorted(_FORMS, key=lambda form: -len(_parsed(sample, form))):
         rest = written[~written.isin(read.keys())]
         if rest.empty:
             break
-        times = pd.to_datetime(rest.str.upper(), format=form, errors="coerce").dropna()
-        read |= dict(zip(rest[times.index], times - times.dt.normalize(), strict=True))
+        times = _parsed(rest, form)
+        of_day = times - times.dt.normalize()
+        read |= {text: (one, form) for text, one in zip(rest[times.index], of_day, strict=True)}
     return read
+
+
+def _parsed(written: pd.Series, form: str) -> pd.Series:
+    digits = _DIGITS.get(form)
+    if digits is not None:
+        written = written[written.str.fullmatch(rf"[0-9]{{{digits}}}")]
+    return pd.to_datetime(written.str.upper(), format=form, errors="coerce").dropna()
 
 
 def _of_digits(written: pd.Series) -> dict[str, pd.Timedelta]:

@@ -19,5 +19,7 @@ def texts_of(column: pd.Series) -> pa.Array:
 def trimmed(column: pd.Series) -> pd.Series:
     """Return trimmed text, single blanks inside, empty where nothing is written."""
     cells = pc.fill_null(texts_of(column), "")
-    cells = pc.replace_substring_regex(pc.utf8_trim_whitespace(cells), r"\s+", " ")
+    cells = pc.utf8_trim_whitespace(cells)
+    if any(pc.any(pc.match_substring(cells, blank)).as_py() for blank in ("  ", "\t", "\f", "\n")):
+        cells = pc.replace_substring_regex(cells, r"\s+", " ")
     return pd.Series(cells.to_pandas(), index=column.index).astype("str")
