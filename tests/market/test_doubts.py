@@ -114,6 +114,33 @@ def test_days_of_two_digits_for_the_year_are_no_days_of_a_spreadsheet(tmp_path):
     same(read(tmp_path, content, time_format="%y%m%d", **UTC), frame)
 
 
+@pytest.mark.parametrize("form", ["{:%Y-%m-%d},{}:00", "{:%Y-%m-%d} {}:00", "{:%d.%m.%Y} {}00"])
+def test_the_end_of_a_day_is_no_time_at_which_a_bar_opens(form, tmp_path):
+    frame = walk(HOURS)
+    header = HEADER if form.count(",") == 0 else "date," + HEADER
+    content = text(frame, lambda t: form.format(t, f"{t.hour + 1:02d}"), header)
+    for repair in ("raise", "drop"):
+        with pytest.raises(
+            BarsError, match=r"times such as 24:00 are the ends of bars.*stamp=close"
+        ):
+            read(tmp_path, content, repair=repair, **UTC)
+    same(read(tmp_path, content, stamp="close", **UTC), frame)
+
+
+def test_few_digits_are_hours_in_a_column_of_hours_alone(tmp_path):
+    frame = walk(MINUTES[:5] - pd.Timedelta("14h30min"))
+    content = text(frame, lambda t: f"{t:%Y%m%d},{t.hour * 100 + t.minute}", "date," + HEADER)
+    with pytest.raises(BarsError, match="its hours could not be read, row 0 is '0'"):
+        read(tmp_path, content, **UTC)
+
+
+def test_times_that_a_spreadsheet_rounded_are_refused(tmp_path):
+    frame = walk(pd.date_range("2023-01-17", periods=ROWS, freq="1D", tz="UTC"))
+    with pytest.raises(BarsError, match=r"'1.67391E\+12' is a time that was rounded"):
+        read(tmp_path, text(frame, lambda t: f"{t.value // 10**6:.5E}", HEADER))
+    same(read(tmp_path, text(frame, lambda t: str(float(t.value)), HEADER)), frame)
+
+
 def test_nanoseconds_stay_exact_beside_a_bad_one(tmp_path):
     frame = walk(pd.DatetimeIndex(HOURS + pd.Timedelta(1, "ns")))
     content = text(frame, lambda t: str(t.value), HEADER) + "bad,1,1,1,1,1\n"
@@ -262,6 +289,15 @@ def test_prices_of_bonds_are_no_thousands(tmp_path):
     assert bars.frame["open"].iloc[0] == 27_400
 
 
+def test_lakhs_and_crores_are_read_and_an_odd_volume_is_not_absent(tmp_path):
+    rows = [f'{iso(t)},100.5,101.0,99.5,100.0,"1,23,4{row:02d}"' for row, t in enumerate(HOURS)]
+    (bars,) = read(tmp_path, "\n".join([HEADER, *rows]), **UTC).values()
+    assert bars.frame["volume"].tolist() == [123_400.0 + row for row in range(ROWS)]
+    rows = [f"{iso(t)},100.5,101.0,99.5,100.0,about {row}" for row, t in enumerate(HOURS)]
+    with pytest.raises(BarsError, match=r"volume is 'about 0'.*columns='volume=none'"):
+        read(tmp_path, "\n".join([HEADER, *rows]), **UTC)
+
+
 @pytest.mark.parametrize("header", [
     "Data,Otwarcie,Najwyzszy,Najnizszy,Zamkniecie,Wolumen", "日付,始値,高値,安値,終値,出来高",
     "일자,시가,고가,저가,종가,거래량", "Дата,Откр.,Макс.,Мин.,Цена,Объём",
@@ -327,6 +363,11 @@ def test_drop_leaves_no_mixture_of_markets(keys, tmp_path):
     if "," not in keys[2]:
         bars = read(tmp_path, content, columns="symbol=permno", **UTC)
         assert list(bars) == ["10107", "14593"]
+    halves = text(walk(HOURS), lambda t: f"{t:%Y-%m-%d},{t:%I:%M},{t:%p}", "date,time,ampm,"
+                  + HEADER.removeprefix("time,"))  # fmt: skip
+    with pytest.raises(BarsError, match="a time that was there before") as caught:
+        read(tmp_path, halves, repair="drop", **UTC)
+    assert "symbol=ampm" not in str(caught.value)
     with pytest.raises(BarsError, match="give the bars of one market at a time"):
         bars_of_frame(pd.concat([walk(HOURS), walk(HOURS, 50.0)]), repair="drop")
 
@@ -339,6 +380,32 @@ def test_a_rule_that_many_rows_break_is_no_matter_of_bad_rows():
             bars_of_frame(frame, repair=repair)
     frame.iloc[4:12, 1] = 1_000.0
     assert len(bars_of_frame(frame, repair="drop")) == 36
+
+
+@pytest.mark.parametrize("absent", [0, ""])
+def test_rows_without_any_price_are_dropped_however_many(absent, tmp_path):
+    frame = walk(HOURS).astype("object")
+    frame.iloc[5:25] = absent
+    frame.iloc[5:25, 4] = 0
+    lines = [f"{iso(t)},{','.join(map(str, row))}" for t, row in
+             zip(frame.index, frame.to_numpy(), strict=True)]  # fmt: skip
+    content = "\n".join([HEADER, *lines])
+    with pytest.raises(BarsError, match=r'every row has a price; broken by 20 .*repair="drop"'):
+        read(tmp_path, content, **UTC)
+    same(read(tmp_path, content, repair="drop", **UTC), frame.iloc[[*range(5), *range(25, ROWS)]])
+    if absent == 0:
+        assert len(bars_of_frame(frame.astype(float), repair="drop", minimum_rows=2)) == 20
+
+
+def test_a_stated_symbol_over_files_of_other_names_is_told(tmp_path):
+    frame = walk(HOURS)
+    for name, part in (("AAA_1.csv", frame[:20]), ("BBB.csv", frame[20:])):
+        (tmp_path / name).write_text(text(part, iso, HEADER))
+    (bars,) = read_files(tmp_path, symbol="X", **UTC).values()
+    assert bars.notes[0] == "Files named after AAA, BBB are read as X, as stated."
+    (tmp_path / "BBB.csv").rename(tmp_path / "AAA_2.csv")
+    (bars,) = read_files(tmp_path, symbol="X", **UTC).values()
+    assert "as stated" not in bars.notes[0]
 
 
 @pytest.mark.parametrize("names", [
@@ -421,6 +488,8 @@ def test_columns_of_odd_kinds_are_refused_in_words(tmp_path):
         read_files(path)
     frame.assign(date=days, time=[datetime.time(t.hour) for t in HOURS]).to_parquet(path)
     same(read_files(path, **UTC), walk(HOURS))
+    with pytest.raises(BarsError, match="time_format is '%H %H', and redefinition"):
+        read(tmp_path, text(walk(HOURS), iso, HEADER), time_format="%H %H")
     content = text(walk(HOURS), lambda t: f"{t:%Y-%m-%d %H:%M:%S} America/Indiana", HEADER)
     with pytest.raises(BarsError, match="'America/Indiana' after a time names no zone"):
         read(tmp_path, content)

@@ -103,10 +103,14 @@ def read_files(
         )
         for name, of_symbol in parts.items()
     }  # fmt: skip
+    further = origins.note(symbol)
     if passed:
+        further += (
+            f"Passed over, since they hold no bars: {shown([one.name for one in passed])}.",
+        )
+    if further:
         first = next(iter(bars))
-        note = f"Passed over, since they hold no bars: {shown([one.name for one in passed])}."
-        bars[first] = replace(bars[first], notes=(note, *bars[first].notes))
+        bars[first] = replace(bars[first], notes=(*further, *bars[first].notes))
     return bars
 
 

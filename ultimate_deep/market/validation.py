@@ -47,7 +47,13 @@ class RowSieve:
         self.notes: list[str] = []
 
     def apply(
-        self, rule: str, bad: np.ndarray, value: Callable[[int], str], *, remedy: str
+        self,
+        rule: str,
+        bad: np.ndarray,
+        value: Callable[[int], str],
+        *,
+        remedy: str,
+        most: float = MOST_DROPPED,
     ) -> None:
         """Hold the rows to a rule.
 
@@ -56,20 +62,21 @@ class RowSieve:
             bad: `(rows,)` bool, true where the rule is broken.
             value: Gives the offending values of one row as text.
             remedy: What the user can do, other than `repair="drop"`.
+            most: Share of the rows that may be dropped.
 
         Raises:
-            BarsError: When a row is bad and the repair is `"raise"`.
+            BarsError: When a row is bad and the repair is `"raise"`, or more than `most` are.
         """
         count = int(bad.sum())
         if count == 0:
             return
         first = int(np.argmax(bad))
         where = f"row {self.rows[first]} ({_stamp(self.frame.index[first])}): {value(first)}"
-        many = count > MOST_DROPPED * len(self.frame) and len(self.frame) >= LEAST_ROWS
+        many = count > most * len(self.frame) and len(self.frame) >= LEAST_ROWS
         if self.repair == "raise" or many:
             drop = ', or repair="drop" to drop such rows'
             if many:
-                drop = f"; more than {MOST_DROPPED:.0%} of the rows are never dropped"
+                drop = f"; more than {most:.0%} of the rows are never dropped"
             raise BarsError(
                 f"{self.symbol}: {rule}; broken by {count:,} of {len(self.frame):,} rows, first by "
                 f"{where}; {remedy}{drop}"
@@ -78,6 +85,22 @@ class RowSieve:
         self.notes.append(f"Dropped {rows}: {rule}. The first was {where}.")
         self.frame = self.frame[~bad]
         self.rows = self.rows[~bad]
+
+
+def apply_priced(sieve: RowSieve, absent: np.ndarray) -> None:
+    """Hold rows to having a price at all: those of a halted market are no bars, however many.
+
+    Args:
+        sieve: Rows with prices.
+        absent: `(rows, 4)` bool, true where nothing is written, or zero.
+    """
+    sieve.apply(
+        "every row has a price",
+        np.asarray(absent.all(axis=1)),
+        lambda row: "open, high, low and close are absent or zero",
+        remedy="remove such rows at their source",
+        most=1.0,
+    )
 
 
 def validate_bars(
@@ -172,6 +195,8 @@ def _with_time_index(frame: pd.DataFrame, *, symbol: str) -> pd.DataFrame:
 
 def _apply_numbers(sieve: RowSieve) -> None:
     """Every value is a finite number; the columns become float64."""
+    prices = sieve.frame[list(PRICE_COLUMNS)]
+    apply_priced(sieve, np.asarray(prices.isna() | (prices == 0)))
     given = sieve.frame
     numbers = pd.DataFrame(
         {name: pd.to_numeric(given[name], errors="coerce") for name in BAR_COLUMNS},

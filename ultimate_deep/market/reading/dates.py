@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ultimate_deep.market.reading.hours import clock_times
+from ultimate_deep.market.reading.hours import END_OF_DAY, clock_times
 from ultimate_deep.market.reading.shown import cell
 from ultimate_deep.market.validation import BarsError
 
@@ -44,11 +44,13 @@ class Dates:
         times: Naive; NaT where a cell is written otherwise.
         form: How the first of them is written, in the signs of `strptime`.
         days: Whether none of them has an hour.
+        ends: Whether some of them are 24:00, the end of a day.
     """
 
     times: pd.DatetimeIndex
     form: str
     days: bool
+    ends: bool = False
 
 
 def bounded(times: pd.DatetimeIndex) -> pd.DatetimeIndex:
@@ -104,6 +106,7 @@ def _read(cells: pa.Array, pattern: str, forms: Sequence[str]) -> list[Dates]:
     read = clock_times(hours[hours != ""])
     nothing = (pd.Timedelta(0), "")
     clock = hours.map(lambda text: nothing if text == "" else read.get(text, (pd.NaT, "")))
+    ends = bool(hours.str.fullmatch(END_OF_DAY).any())
     length = clock.map(lambda one: one[0]).astype("timedelta64[ns]").to_numpy()
     found = []
     for form in forms:
@@ -116,7 +119,7 @@ def _read(cells: pa.Array, pattern: str, forms: Sequence[str]) -> list[Dates]:
             gap = pc.struct_field(parts, "gap")[first].as_py() or ""
             written = form + gap + clock.iloc[hour_of[first]][1]
             alone = bool((hours.iloc[np.unique(hour_of[known])] == "").all())
-        found.append(Dates(pd.DatetimeIndex(every), written, days=alone))
+        found.append(Dates(pd.DatetimeIndex(every), written, days=alone, ends=ends))
     return found
 
 

@@ -40,6 +40,12 @@ def refuse_doubtful(digits: pd.Series, where: str) -> None:
     """
     cells = pc.unique(pa.array(digits, pa.string()))
     cells = pc.filter(cells, pc.not_equal(cells, ""))
+    rounded = pc.all(pc.match_substring_regex(cells, r"^[0-9](\.[0-9]{0,6})?[eE]\+?[0-9]+$"))
+    if len(cells) and rounded.as_py():
+        raise BarsError(
+            f"{where}: {cell(cells[0].as_py())} is a time that was rounded, as spreadsheets do to "
+            "long numbers; take the file as it was before"
+        )
     some = pc.all(pc.match_substring_regex(cells, r"^[0-9]+$")).as_py()
     if len(cells) < LEAST_TIMES or not some:
         return

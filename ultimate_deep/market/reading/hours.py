@@ -13,16 +13,21 @@ _FORMS = (
 )  # fmt: skip
 _DIGITS = {"%H%M%S": 6, "%H%M": 4, "%H": 2}
 _SAMPLE = 64
+END_OF_DAY = r"24:?00(:?00(\.0+)?)?"
 # Digits such as 930 are read as hours and minutes only where all of them can be: minutes of a day
 # and seconds of a day soon cannot.
 LEAST_READ = 0.99
 
 
-def read_hours(column: pd.Series) -> pd.Series | None:
+def read_hours(column: pd.Series, *, whole: bool = False) -> pd.Series | None:
     """Return times of day as durations, NaT where a cell is none; None where most are none.
 
-    Digits are hours (`9`), hours and minutes (`930`), with seconds (`93000`) or milliseconds
-    (`93000000`), by the longest of them.
+    Digits are hours and minutes (`930`), with seconds (`93000`) or milliseconds (`93000000`), by
+    the longest of them.
+
+    Args:
+        column: Cells as the file holds them.
+        whole: Whether one or two digits are hours, as in a column of that name.
     """
     if pd.api.types.is_timedelta64_dtype(column.dtype):
         return column
@@ -32,7 +37,7 @@ def read_hours(column: pd.Series) -> pd.Series | None:
         return None
     written = filled.drop_duplicates()
     if bool(written.str.fullmatch(r"[0-9]{1,9}").all()):
-        read = _of_digits(written)
+        read = _of_digits(written, whole=whole)
         least = LEAST_READ
     else:
         read = {text: one for text, (one, _) in clock_times(written).items()}
@@ -45,9 +50,10 @@ def read_hours(column: pd.Series) -> pd.Series | None:
 def clock_times(written: pd.Series) -> dict[str, tuple[pd.Timedelta, str]]:
     """Return the time of day of each text and how it is written, without those that are none.
 
-    Digits alone are read by how many they are.
+    `24:00` is the end of the day. Digits alone are read by how many they are.
     """
-    read: dict[str, tuple[pd.Timedelta, str]] = {}
+    ends = written[written.str.fullmatch(END_OF_DAY)]
+    read = {text: (pd.Timedelta(days=1), "") for text in ends}
     sample = written.iloc[:: max(1, len(written) // _SAMPLE)]
     for form in sorted(_FORMS, key=lambda form: -len(_parsed(sample, form))):
         rest = written[~written.isin(read.keys())]
@@ -66,13 +72,15 @@ def _parsed(written: pd.Series, form: str) -> pd.Series:
     return pd.to_datetime(written.str.upper(), format=form, errors="coerce").dropna()
 
 
-def _of_digits(written: pd.Series) -> dict[str, pd.Timedelta]:
+def _of_digits(written: pd.Series, *, whole: bool) -> dict[str, pd.Timedelta]:
     longest = int(written.str.len().max())
+    if longest <= 2 and not whole:
+        return {}
     number = written.astype("int64").to_numpy()
     # In milliseconds: 9, 930, 93000 and 93000000 are half past nine or nine o'clock.
     scale = {1: 10**7, 2: 10**7, 3: 10**5, 4: 10**5, 5: 1000, 6: 1000}.get(longest, 1)
-    whole, milliseconds = np.divmod(number * scale, 1000)
-    hours, minutes, seconds = whole // 10_000, whole // 100 % 100, whole % 100
+    clock, milliseconds = np.divmod(number * scale, 1000)
+    hours, minutes, seconds = clock // 10_000, clock // 100 % 100, clock % 100
     good = (hours < 24) & (minutes < 60) & (seconds < 60)
     total = ((hours * 60 + minutes) * 60 + seconds) * 1000 + milliseconds
     return {

@@ -25,10 +25,11 @@ _COMMA = (
 )
 _POINT = (
     r"^[+-]?(\d+\.\d{1,2}|\d+\.\d{4,}|0\.\d+|\d{4,}\.\d+|\d{1,3}(,\d{3})+\.\d+"
-    r"|\d{1,3}(,\d{3}){2,})$"
+    r"|\d{1,3}(,\d{3}){2,}|\d{1,2}(,\d{2})+,\d{3})$"
 )
 _GROUPED = {
-    "point": r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$",
+    # Thousands, or lakhs and crores as in 1,23,45,678.
+    "point": r"^[+-]?(\d{1,3}(,\d{3})+|\d{1,2}(,\d{2})+,\d{3})(\.\d+)?$",
     "comma": r"^[+-]?\d{1,3}(\.\d{3})+(,\d+)?$",
 }
 
@@ -98,6 +99,13 @@ def _stripped(column: pd.Series) -> pa.Array:
     text = pc.utf8_trim_whitespace(texts_of(column))
     absent = pc.is_in(pc.utf8_lower(text), pa.array(sorted(ABSENT)))
     return pc.if_else(absent, pa.scalar(None, pa.string()), text)
+
+
+def are_absent(column: pd.Series) -> np.ndarray:
+    """Return where nothing is written, or what stands for nothing."""
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return np.asarray(column.isna(), dtype=bool)
+    return np.asarray(_stripped(column).is_null().to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def _plain(text: pa.Array) -> np.ndarray | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 from ultimate_deep.market.reading.raw_table import RawTable
+from ultimate_deep.market.reading.shown import shown
+from ultimate_deep.market.reading.symbols import symbol_of_name
 from ultimate_deep.market.validation import BarsError
 
 _SIDES = ("bid", "ask")
@@ -15,6 +17,7 @@ class Origins:
 
     def __init__(self) -> None:
         self._said: dict[tuple[str, str], tuple[str, str]] = {}
+        self._names: dict[str, None] = {}
 
     def add(self, symbol: str, table: RawTable) -> None:
         """Remember what a file of a symbol says, such as `exchange=binance` or `bid`.
@@ -23,6 +26,7 @@ class Origins:
             BarsError: Another file of this symbol says otherwise.
         """
         # Numbers and dates name a part of a table, such as year=2023 and bucket=03.
+        self._names[symbol_of_name(table.name)] = None
         said = {key: value for key, value in table.said.items() if re.search("[A-Za-z]", value)}
         words = re.split(r"[^a-z]+", table.name.lower())
         sides = [side for side in _SIDES if side in words]
@@ -35,3 +39,9 @@ class Origins:
                     f"{symbol}: {file} is of {key} {before} and {table.name} of {key} {value}, "
                     "which are no bars of one market; read them apart"
                 )
+
+    def note(self, stated: str | None) -> tuple[str, ...]:
+        """Return a sentence where files of several names are read as one stated symbol."""
+        if stated is None or len(self._names) < 2:
+            return ()
+        return (f"Files named after {shown(self._names)} are read as {stated}, as stated.",)

@@ -11,7 +11,7 @@ from ultimate_deep.market.config import Adjust, Stamp
 from ultimate_deep.market.reading.adjusting import adjust_prices
 from ultimate_deep.market.reading.formats import FORMATS
 from ultimate_deep.market.reading.layouts import Layout, Statement, find_layout
-from ultimate_deep.market.reading.numbers import read_numbers
+from ultimate_deep.market.reading.numbers import are_absent, read_numbers
 from ultimate_deep.market.reading.raw_table import RawTable
 from ultimate_deep.market.reading.roles import (
     PRICES,
@@ -23,7 +23,14 @@ from ultimate_deep.market.reading.roles import (
 from ultimate_deep.market.reading.shown import cell, shown
 from ultimate_deep.market.reading.symbols import symbols_of
 from ultimate_deep.market.reading.time_columns import ends_of_bars
-from ultimate_deep.market.validation import BAR_COLUMNS, BarsError, Repair, RowSieve, validate_bars
+from ultimate_deep.market.validation import (
+    BAR_COLUMNS,
+    BarsError,
+    Repair,
+    RowSieve,
+    apply_priced,
+    validate_bars,
+)
 
 MOST_STRAY_LINES = 20
 MOST_STRAY_SHARE = 0.01
@@ -179,7 +186,7 @@ def _part(
     label = f"{symbol} in {table.name}"
     notes = list(rows.notes)
     numbers = {role: values[chosen] for role, values in rows.numbers.items()}
-    numbers["volume"] = _volume(numbers, rows.columns, table.name, notes)
+    numbers["volume"] = _volume(rows, chosen, notes)
     frame = pd.DataFrame(numbers, index=layout.times.stamps.times[chosen])
     if rows.columns.ticker:
         frame, chosen = _listed(frame, chosen, symbol, notes)
@@ -213,18 +220,18 @@ def _scale_words(scale: float | None) -> str:
     return "" if scale in (None, 1, 1.0) else f", prices divided by {scale:,.10g}"
 
 
-def _volume(
-    numbers: dict[str, np.ndarray], columns: Columns, where: str, notes: list[str]
-) -> np.ndarray:
+def _volume(rows: _Rows, chosen: np.ndarray, notes: list[str]) -> np.ndarray:
     """Return the volume, zeros where the file has none of it."""
-    rows = len(next(iter(numbers.values())))
-    if columns.volume is None:
-        return np.zeros(rows)
-    volume = numbers["volume"]
+    at = rows.columns.volume
+    if at is None:
+        return np.zeros(len(chosen))
+    volume = rows.numbers["volume"][chosen]
     # Brokers write -1 where they know of none.
-    if rows and bool((np.isnan(volume) | (volume == -1.0)).all()):
-        notes.append(f"{where} has no volume in its column of volume.")
-        return np.zeros(rows)
+    if len(volume) and bool((np.isnan(volume) | (volume == -1.0)).all()):
+        unread = np.isnan(volume) & ~are_absent(rows.table.cells[at].iloc[chosen])
+        if not unread.any():
+            notes.append(f"{rows.table.name} has no volume in its column of volume.")
+            return np.zeros(len(chosen))
     return volume
 
 
@@ -307,6 +314,11 @@ def _certain(sieve: RowSieve, index: pd.DatetimeIndex, zone: str) -> None:
 
 def _finite(sieve: RowSieve, rows: _Rows) -> None:
     """Every cell of prices and volume is a finite number; the message shows the cell itself."""
+    prices = sieve.frame[list(PRICES)].to_numpy()
+    if (prices == 0).any() or np.isnan(prices).any():
+        cells = rows.table.cells.iloc[sieve.rows]
+        blank = np.column_stack([are_absent(cells[at]) for at in rows.columns.prices])
+        apply_priced(sieve, blank | (prices == 0))
     finite = np.isfinite(sieve.frame[list(BAR_COLUMNS)].to_numpy())
     places = dict(zip(PRICES, rows.columns.prices, strict=True)) | {"volume": rows.columns.volume}
     numbers = sieve.rows
@@ -330,9 +342,10 @@ def _ends(index: pd.DatetimeIndex, layout: Layout, stamp: Stamp, label: str) -> 
     if stamp == "close" or layout.times.ends:
         return True
     short = ends_of_bars(index)
-    if short:
+    if short or layout.times.stamps.ends:
+        which = index[0] if short else "24:00"
         raise BarsError(
-            f"{label}: times such as {index[0]} are the ends of bars and not when they open; state "
+            f"{label}: times such as {which} are the ends of bars and not when they open; state "
             "it: stamp=close"
         )
     return False
@@ -346,6 +359,8 @@ def _telling(rows: _Rows) -> str:
         if at in used or not name or pd.api.types.is_numeric_dtype(column.dtype):
             continue
         words = column.astype("str")
+        if set(words.str.lower().unique()) <= {"am", "pm"}:
+            continue  # halves of a day, no symbols
         if pd.to_numeric(words, errors="coerce").notna().mean() > 0.5:
             continue
         keys = pd.DataFrame({"time": rows.layout.times.stamps.times, "word": words})

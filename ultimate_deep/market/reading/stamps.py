@@ -39,12 +39,14 @@ class Stamps:
         style: How they are written, in words.
         days: Whether they are days without an hour.
         zone: Zone that every cell names and the times are in, such as `America/New_York`.
+        ends: Whether some are 24:00, at which a day ends and no bar opens.
     """
 
     times: pd.DatetimeIndex
     style: str
     days: bool = False
     zone: str | None = None
+    ends: bool = False
 
     @property
     def aware(self) -> bool:
@@ -197,7 +199,7 @@ def _parsed(text: pd.Series, form: str, where: str) -> pd.DatetimeIndex:
         return pd.DatetimeIndex(
             pd.to_datetime(text, format=form, errors="coerce", utc="%z" in form.lower())
         )
-    except ValueError as error:
+    except (ValueError, re.error) as error:
         raise BarsError(
             f"{where}: time_format is {form!r}, and {error}; state it in the signs of strptime, "
             "such as time_format='%d.%m.%Y %H:%M'"
@@ -211,6 +213,8 @@ def _iso(text: pd.Series) -> Stamps | None:
     """
     cells = pa.array(text, pa.string())
     if not pc.all(pc.match_substring_regex(cells, _ISO)).as_py():
+        return None
+    if pc.any(pc.match_substring_regex(cells, r"[ T]24:00")).as_py():
         return None
     zoned = pc.match_substring_regex(cells, _ISO_ZONE)
     every = bool(pc.all(zoned).as_py())
@@ -248,12 +252,13 @@ def _texts(
         read = Dates(times, form, days=False)
     style = f"times as {read.form}" if read.form else "no times"
     if not zoned.any():
-        return Stamps(bounded(read.times), style, read.days)
+        return Stamps(bounded(read.times), style, read.days, ends=read.ends)
     offset, place = offsets_of(zones, zoned, where, read.times, timezone)
     # A cell without a zone among others that have one names no instant.
     kept = pd.Series(read.times).where(np.asarray(zoned))
     naive = bounded(pd.DatetimeIndex(kept))
     if place is not None:
-        return Stamps(naive, f"{style} in {place}", read.days, zone=place)
+        return Stamps(naive, f"{style} in {place}", read.days, zone=place, ends=read.ends)
     shift = pd.TimedeltaIndex(offset.fillna(pd.Timedelta(0)))  # type: ignore[union-attr]
-    return Stamps((naive - shift).tz_localize("UTC"), f"{style} with a zone")
+    times = (naive - shift).tz_localize("UTC")
+    return Stamps(times, f"{style} with a zone", ends=read.ends)

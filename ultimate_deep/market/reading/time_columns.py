@@ -78,7 +78,7 @@ def find_times(
     for day in days:
         beside = [at for at in hours if at not in days and not _is_blank(table.cells[at])]
         for at in beside:
-            found = read_hours(table.cells[at])
+            found = read_hours(table.cells[at], whole=keys[at] == "hour")
             if found is not None:
                 return Times(stamps=_joined(read[day], found), places=(day, at))
         if beside and bool(read[day].times.duplicated().any()):
@@ -174,7 +174,8 @@ def _unreadable(table: RawTable, at: int) -> BarsError:
 
 def _joined(days: Stamps, hours: pd.Series) -> Stamps:
     times = days.times + pd.TimedeltaIndex(hours)
-    return Stamps(times, f"{days.style}, hours beside them")
+    ends = bool((hours == pd.Timedelta(days=1)).any())
+    return Stamps(times, f"{days.style}, hours beside them", ends=ends)
 
 
 def _is_blank(cells: pd.Series) -> bool:
