@@ -229,6 +229,9 @@ def test_flat_bars_do_not_hide_the_order_of_columns(tmp_path):
         frame.loc[flat, name] = frame["open"]
     with pytest.raises(BarsError, match="not time, open, high, low, close"):
         read(tmp_path, text(frame, iso, fields="{o},{c},{h},{l},{v}"), repair="drop", **UTC)
+    content = text(frame, iso, HEADER, fields="{o},{c},{h},{l},{v}")
+    with pytest.raises(BarsError, match=r"check that the columns are not swapped; more than 2.0%"):
+        read(tmp_path, content, repair="drop", **UTC)
 
 
 @pytest.mark.parametrize(
@@ -376,7 +379,7 @@ def test_a_rule_that_many_rows_break_is_no_matter_of_bad_rows():
     frame = walk(HOURS)
     frame.iloc[:12, 1] = 1.0
     for repair in ("raise", "drop"):
-        with pytest.raises(BarsError, match=r"12 of 40 rows.*20% of the rows are never dropped"):
+        with pytest.raises(BarsError, match=r"12 of 40 rows.*20.0% of the rows are never dropped"):
             bars_of_frame(frame, repair=repair)
     frame.iloc[4:12, 1] = 1_000.0
     assert len(bars_of_frame(frame, repair="drop")) == 36
@@ -514,3 +517,21 @@ def test_a_bomb_is_not_unpacked(suffix, tmp_path, monkeypatch):
     pd.DataFrame({"open": np.ones(200_000)}).to_parquet(path)
     with pytest.raises(BarsError, match="unpacks to more than 1 MiB"):
         read_files(path)
+
+
+def test_times_of_a_day_whose_day_is_elsewhere_say_what_is_missing(tmp_path):
+    content = text(walk(HOURS[:20]), lambda t: f"{t:%H:%M}", HEADER)
+    with pytest.raises(BarsError, match="column time holds hours without a day, row 0 is '00:00'"):
+        read(tmp_path, content, **UTC)
+    frame = walk(MINUTES)
+    content = text(frame, lambda t: str((t - t.normalize()) // pd.Timedelta("1ms")))
+    name = "20230117_trade.csv"
+    with pytest.raises(BarsError, match=r"milliseconds of the day.*format=lean.*price_scale=1"):
+        read(tmp_path, content, name, **UTC)
+    same(read(tmp_path, content, name, format="lean", price_scale=1, **UTC), frame)
+
+
+def test_columns_of_one_name_are_to_be_renamed(tmp_path):
+    content = text(walk(HOURS), iso, HEADER + ",open", fields="{o},{h},{l},{c},{v},{o}")
+    with pytest.raises(BarsError, match="'open' and 'open' may each be the open; rename one"):
+        read(tmp_path, content, **UTC)

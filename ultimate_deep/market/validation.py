@@ -76,7 +76,7 @@ class RowSieve:
         if self.repair == "raise" or many:
             drop = ', or repair="drop" to drop such rows'
             if many:
-                drop = f"; more than {most:.0%} of the rows are never dropped"
+                drop = f"; more than {most:.1%} of the rows are never dropped"
             raise BarsError(
                 f"{self.symbol}: {rule}; broken by {count:,} of {len(self.frame):,} rows, first by "
                 f"{where}; {remedy}{drop}"
@@ -234,12 +234,16 @@ def _apply_prices(sieve: RowSieve) -> None:
         remedy="a price at or below zero has no logarithm, and returns are logarithms here; take a "
         "back-adjusted or a later contract, or cut the file before that row",
     )
+    # Bars of one price keep these rules in whatever order the columns are.
+    prices = sieve.frame[list(PRICE_COLUMNS)].to_numpy()
+    most = MOST_DROPPED * float((np.ptp(prices, axis=1) > 0).mean()) if len(prices) else 0.0
     high, low = sieve.frame["high"].to_numpy(), sieve.frame["low"].to_numpy()
     sieve.apply(
         "high is not below low",
         high < low,
         values("high", "low"),
         remedy="check that the columns are not swapped",
+        most=most,
     )
     body = sieve.frame[["open", "close"]].to_numpy()
     high, low = sieve.frame["high"].to_numpy(), sieve.frame["low"].to_numpy()
@@ -248,6 +252,7 @@ def _apply_prices(sieve: RowSieve) -> None:
         (body.max(axis=1) > high) | (body.min(axis=1) < low),
         values(*PRICE_COLUMNS),
         remedy="check the columns' order and that all prices are adjusted alike",
+        most=most,
     )
     sieve.apply(
         "volume is not negative",

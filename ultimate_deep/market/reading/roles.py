@@ -215,8 +215,8 @@ def _only(
             return found[0]
         if found:
             which = " and ".join(repr(names[at]) for at in found[:4])
-            raise BarsError(
-                f"{where}: {which} may each be the {role}; state which, such as "
-                f"columns='{role}={names[found[0]]}', or rename one"
-            )
+            remedy = f"state which, such as columns='{role}={names[found[0]]}', or rename one"
+            if [names[at] for at in found].count(names[found[0]]) > 1:
+                remedy = "rename one of them"
+            raise BarsError(f"{where}: {which} may each be the {role}; {remedy}")
     return None

@@ -165,6 +165,11 @@ def _stated(table: RawTable, stated: Mapping[str, str], reader: _Reader) -> Time
 
 def _unreadable(table: RawTable, at: int) -> BarsError:
     first = table.cells[at].iloc[0] if len(table.cells) else ""
+    if read_hours(table.cells[at]) is not None:
+        return BarsError(
+            f"{table.name}: column {table.names[at] or '(nameless)'} holds hours without a day, "
+            f"row 0 is {cell(first)}; add a column date with the days"
+        )
     return BarsError(
         f"{table.name}: no time could be read in column {table.names[at] or '(nameless)'}, row 0 "
         f"is {cell(first)}; state how times are written, such as time_format='%d.%m.%Y %H:%M', or "
@@ -258,7 +263,7 @@ def _headerless(table: RawTable, rest: Sequence[int], reader: _Reader) -> Times:
         )
     stamps = reader(0, sure=True)
     if stamps.readable <= 0.5:
-        raise _unreadable(table, 0)
+        raise _milliseconds(table) if _are_of_day(table) else _unreadable(table, 0)
     if stamps.days and 1 in rest:
         # 1000 beside a day that comes once is a price, not ten o'clock.
         written = table.cells[1].astype("str").str.contains(":").all()
@@ -266,6 +271,21 @@ def _headerless(table: RawTable, rest: Sequence[int], reader: _Reader) -> Times:
         if hours is not None and (written or bool(stamps.times.duplicated().any())):
             return Times(stamps=_joined(stamps, hours), places=(0, 1))
     return Times(stamps=stamps, places=(0,))
+
+
+def _are_of_day(table: RawTable) -> bool:
+    """Return whether times may be milliseconds of the day that the file's name holds."""
+    number = pd.to_numeric(table.cells[0], errors="coerce")
+    inside = (number >= 0) & (number < MILLISECONDS_OF_DAY)
+    return bool(date_in_name(table.name)) and bool(inside.all())
+
+
+def _milliseconds(table: RawTable) -> BarsError:
+    return BarsError(
+        f"{table.name}: times such as {cell(table.cells[0].iloc[0])} may be milliseconds of the "
+        "day in the file's name, as LEAN writes them; state format=lean, and for other markets "
+        "than equities price_scale=1 and their timezone='UTC'"
+    )
 
 
 def _unnamed(table: RawTable, rest: Sequence[int], opens: Sequence[int], reader: _Reader) -> Times:
