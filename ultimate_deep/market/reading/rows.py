@@ -104,8 +104,10 @@ def read_rows(
             if columns.ticker
             else symbols_of(table, layout.symbol, stated.symbol)
         )
-        for symbol in dict.fromkeys(symbols):
-            chosen = np.flatnonzero(symbols == symbol)
+        codes, names = pd.factorize(symbols)
+        ends = np.cumsum(np.bincount(codes))
+        of_each = np.split(np.argsort(codes, kind="stable"), ends[:-1])
+        for symbol, chosen in zip(names, of_each, strict=True):
             part = _part(
                 of_columns, chosen, symbol, stated, adjust=adjust, stamp=stamp, repair=repair
             )
