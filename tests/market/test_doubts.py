@@ -315,6 +315,17 @@ def test_the_words_of_further_vendors_and_languages(header, tmp_path):
     same(read(tmp_path, text(frame, lambda t: f"{t:%Y-%m-%d}", header), **UTC), frame)
 
 
+def test_units_of_a_header_are_no_names_and_two_of_them_are_two(tmp_path):
+    frame = walk(HOURS)
+    header = "Time (UTC),Open (USD),High (USD),Low (USD),Close (USD),Volume (BTC)"
+    same(read(tmp_path, text(frame, iso, header)), frame)
+    content = text(frame, iso, header + ",Volume (USD)", fields="{o},{h},{l},{c},{v},7")
+    with pytest.raises(BarsError, match="may each be the volume") as caught:
+        read(tmp_path, content)
+    stated = str(caught.value).split("columns='")[1].split("'")[0]
+    same(read(tmp_path, content, columns=stated), frame)
+
+
 def test_flattened_tables_name_a_symbol_over_each_column(tmp_path):
     one, two = walk(DAYS), walk(DAYS, 50.0, seed=1)
     roles = ("Open", "High", "Low", "Close", "Volume")

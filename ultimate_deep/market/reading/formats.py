@@ -42,6 +42,7 @@ FORMATS: dict[str, BarFormat] = {
 }
 # fmt: on
 ALIASES = {"binance": "binance_klines", "mt4": "metatrader", "mt5": "metatrader"}
+LEAST_SCALED = 10_000  # of what would be 1.00 in LEAN's files
 _QUOTED_IN = ("USD", "USDT", "USDC", "EUR", "GBP", "JPY", "CHF", "AUD", "CAD", "NZD", "BTC", "ETH")
 
 
@@ -168,7 +169,7 @@ def refuse_scaled(table: RawTable) -> None:
         choices = "format=lean, or timezone and price_scale=10000"
     else:
         return
-    if prices and all(price.isdigit() for price in prices):
+    if prices and all(price.isdigit() and int(price) >= LEAST_SCALED for price in prices):
         raise BarsError(
             f"{table.name}: whole prices, {table.described}, may be {what}; state it: {choices}; "
             "price_scale=1 where they are the prices themselves"

@@ -68,9 +68,10 @@ class Columns:
 def key(name: object) -> str:
     """Return a column's name as it is compared: letters and digits in lower case, no numbering.
 
-    `<OPEN>`, `1. open`, `Open Price`, `openPrice` and `open_price` differ in nothing that matters.
+    `<OPEN>`, `1. open`, `Open (USD)`, `Open Price`, `openPrice` and `open_price` are alike.
     """
     text = re.sub(r"^\s*\d+[a-z]?\s*[.):]\s*", "", str(name).strip().strip("<>").lower())
+    text = re.sub(r"(?<=\w)[\s_]*\([^()]*\)$", "", text)  # a unit, as in Open (USD)
     return re.sub(r"[\W_]+", "", re.sub(r"^unnamed:\s*\d+$", "", text))
 
 

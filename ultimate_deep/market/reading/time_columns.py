@@ -165,7 +165,7 @@ def _stated(table: RawTable, stated: Mapping[str, str], reader: _Reader) -> Time
 
 def _unreadable(table: RawTable, at: int) -> BarsError:
     first = table.cells[at].iloc[0] if len(table.cells) else ""
-    if read_hours(table.cells[at]) is not None:
+    if ":" in str(first) and read_hours(table.cells[at]) is not None:
         return BarsError(
             f"{table.name}: column {table.names[at] or '(nameless)'} holds hours without a day, "
             f"row 0 is {cell(first)}; add a column date with the days"
