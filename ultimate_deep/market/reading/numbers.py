@@ -68,8 +68,9 @@ def read_numbers(
     if decimal is None and all(found is not None for found in plain.values()):
         return numbers | {role: found for role, found in plain.items() if found is not None}, ""
     _refuse_parts_of_32(rest, where)
-    sign = decimal or _sign(rest, separator, where)
-    for role, text in rest.items():
+    tidy = {role: _tidy(text) for role, text in rest.items()}
+    sign = decimal or _sign(rest, tidy, separator, where)
+    for role, text in tidy.items():
         numbers[role] = _read(text, sign, suffixes=role == "volume")
     return numbers, f"decimal {sign}"
 
@@ -119,6 +120,8 @@ def _plain(text: pa.Array) -> np.ndarray | None:
 
 def _tidy(text: pa.Array) -> pa.Array:
     """Take away signs of currencies, and blanks and apostrophes between digits."""
+    if not pc.any(pc.match_substring_regex(text, r"[^0-9.,eE+-]")).as_py():
+        return text
     text = pc.replace_substring_regex(text, r"^([+-]?)\s*[$€£¥₹₽₩₿]\s*", r"\1")
     text = pc.replace_substring_regex(text, r"\s*[$€£¥₹₽₩₿]$", "")
     return pc.replace_substring_regex(
@@ -126,14 +129,16 @@ def _tidy(text: pa.Array) -> pa.Array:
     )
 
 
-def _sign(texts: Mapping[str, pa.Array], separator: str, where: str) -> Decimal:
+def _sign(
+    texts: Mapping[str, pa.Array], tidied: Mapping[str, pa.Array], separator: str, where: str
+) -> Decimal:
     """Return the decimal sign that the cells of all columns show together."""
     comma: tuple[str, int] | None = None
     point: tuple[str, int] | None = None
     doubtful: tuple[str, int] | None = None
     points_seen = False
-    for text in texts.values():
-        tidy = _unsuffixed(_tidy(text))[0]
+    for role, text in texts.items():
+        tidy = _unsuffixed(tidied[role])[0]
         comma = comma or _first(text, pc.match_substring_regex(tidy, _COMMA))
         point = point or _first(text, pc.match_substring_regex(tidy, _POINT))
         doubtful = doubtful or _first(text, pc.match_substring_regex(tidy, r"^[+-]?\d{1,3},\d{3}$"))
@@ -160,8 +165,10 @@ def _first(text: pa.Array, found: pa.Array) -> tuple[str, int] | None:
     return None if row < 0 else (str(text[row].as_py()), int(row))
 
 
-def _unsuffixed(text: pa.Array) -> tuple[pa.Array, np.ndarray]:
+def _unsuffixed(text: pa.Array) -> tuple[pa.Array, np.ndarray | float]:
     """Return text without K, M, B or T behind the digits, and what to multiply with."""
+    if not pc.any(pc.match_substring_regex(text, r"[kKmMbBtT]$")).as_py():
+        return text, 1.0
     letter = pc.utf8_lower(pc.struct_field(pc.extract_regex(text, r"(?P<s>[kKmMbBtT])$"), "s"))
     power = np.ones(len(text))
     for name, tens in THOUSANDS.items():
@@ -171,7 +178,6 @@ def _unsuffixed(text: pa.Array) -> tuple[pa.Array, np.ndarray]:
 
 
 def _read(text: pa.Array, sign: Decimal, *, suffixes: bool) -> np.ndarray:
-    text = _tidy(text)
     power: np.ndarray | float = 1.0
     if suffixes:
         text, power = _unsuffixed(text)

@@ -14,7 +14,7 @@ from ultimate_deep.market.reading.dates import Dates, bounded, read_dates
 from ultimate_deep.market.reading.doubtful_times import refuse_doubtful
 from ultimate_deep.market.reading.shown import cell
 from ultimate_deep.market.reading.texts import trimmed
-from ultimate_deep.market.reading.zones import ZONE, offsets_of, zones_of
+from ultimate_deep.market.reading.zones import offsets_of, split_zones
 from ultimate_deep.market.validation import BarsError
 
 # Seconds, milliseconds, microseconds and nanoseconds since 1970, told apart by size: from 1973 on
@@ -235,11 +235,8 @@ def _texts(
     timezone: str | None,
     form: str | None = None,
 ) -> Stamps:
-    zones = zones_of(text)
+    body, zones = split_zones(text)
     zoned = zones.notna()
-    body = text
-    if zoned.any():
-        body = text.where(~zoned, text.str.replace(ZONE, "", regex=True)).str.strip()
     if form is None:
         read = read_dates(body, where, day_first)
     else:

@@ -6,24 +6,43 @@ import re
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ultimate_deep.market.validation import BarsError
 
-ZONE = re.compile(
-    r"(?<=[\dMm])\s*(?P<zone>Z|z|(?:UTC|GMT)?[+-]\d{2}:?\d{2}|(?:UTC|GMT)[+-]\d{1,2}|UTC|GMT|utc|gmt"
-    r"|[A-Z][A-Za-z]+/[A-Za-z_]+(?:/[A-Za-z_]+)?|(?!AM$|PM$)[A-Z]{2,5})$"
+# What precedes a zone is a digit or the M of AM and PM, which are no zones themselves.
+_ZONE = (
+    r"^(?P<body>.*?[\dMm])\s*(?P<zone>Z|z|(?:UTC|GMT)?[+-]\d{2}:?\d{2}|(?:UTC|GMT)[+-]\d{1,2}|UTC|GMT"
+    r"|utc|gmt|[A-Z][A-Za-z]+/[A-Za-z_]+(?:/[A-Za-z_]+)?|[A-Z]{2,5})$"
 )
+_END = r"([A-Za-z_]|[+-]\d{1,2}:?\d{0,2})$"
+_HALVES = pa.array(["AM", "PM"])
 
 
-def zones_of(text: pd.Series) -> pd.Series:
-    """Return what stands behind each time as its zone, missing where nothing does."""
-    ends = r"([A-Za-z_]{1,}|[+-]\d{1,2}:?\d{0,2})$"
-    if not pc.any(pc.match_substring_regex(pa.array(text, pa.string()), ends)).as_py():
-        return pd.Series([None] * len(text), index=text.index, dtype="object")
-    return text.str.extract(ZONE)["zone"]
+def split_zones(text: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Return what stands before the zone of each time, and the zone, missing where there is none.
+
+    Args:
+        text: Cells without blanks around them, empty where nothing is written.
+    """
+    cells = pa.array(text, pa.string())
+    if not pc.any(pc.match_substring_regex(cells, _END)).as_py():
+        return text, pd.Series([None] * len(text), index=text.index, dtype="object")
+    parts = pc.extract_regex(cells, _ZONE)
+    zone = pc.struct_field(parts, "zone")
+    found = pc.and_(pc.is_valid(zone), pc.invert(pc.is_in(zone, _HALVES)))
+    zone = pc.if_else(found, zone, pa.scalar(None, pa.string()))
+    body = pc.if_else(found, pc.struct_field(parts, "body"), cells)
+    coded = pc.dictionary_encode(zone)
+    names = np.array([*coded.dictionary.to_pylist(), None], dtype=object)
+    codes = pc.fill_null(coded.indices, len(names) - 1).to_numpy(zero_copy_only=False)
+    return (
+        pd.Series(body.to_pandas(), index=text.index).astype("str"),
+        pd.Series(names[codes], index=text.index, dtype="object"),
+    )
 
 
 def offsets_of(
