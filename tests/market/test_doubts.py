@@ -14,7 +14,7 @@ import pytest
 from ultimate_deep.market.bars import BarsError
 from ultimate_deep.market.readers import bars_of_frame, read_files
 from ultimate_deep.market.reading import tables
-from ultimate_deep.market.remarks import remarks
+from ultimate_deep.market.remarks import exchanged, remarks
 from ultimate_deep.market.sessions import find_bars_per_year, find_session
 
 ROWS = 40
@@ -216,6 +216,18 @@ def test_opens_and_closes_of_a_file_without_a_header_are_not_exchanged(newest_fi
     same(read(tmp_path, content, columns=stated, **UTC), frame)
 
 
+def test_bars_that_hardly_move_within_are_not_taken_to_be_exchanged():
+    draw = np.random.default_rng(0)
+    for _ in range(200):
+        nights, days = draw.normal(0, 0.02, 60), draw.normal(0, 0.001, 60)
+        closes = 100.0 * np.exp(np.cumsum(nights + days))
+        opens = closes * np.exp(-days)
+        assert not exchanged(opens, closes)
+    assert not exchanged(np.ones(60), np.ones(60))
+    walk_of_bars = walk(DAYS)
+    assert exchanged(walk_of_bars["close"].to_numpy(), walk_of_bars["open"].to_numpy())
+
+
 def test_exchanged_opens_and_closes_of_a_header_are_told(tmp_path):
     content = text(walk(DAYS), iso, HEADER, fields="{c},{h},{l},{o},{v}")
     (bars,) = read(tmp_path, content, **UTC).values()
@@ -252,6 +264,11 @@ def test_what_is_no_volume_is_not_taken_for_it(sixth, message, tmp_path):
     with pytest.raises(BarsError, match=message):
         read(tmp_path, content, **UTC)
     same(read(tmp_path, content, columns="volume=none", **UTC), frame.assign(volume=0.0))
+
+
+def test_a_volume_that_hardly_changes_is_one(tmp_path):
+    frame = walk(HOURS).assign(volume=[100 * (1 + (row % 7 == 0)) for row in range(ROWS)])
+    same(read(tmp_path, text(frame, iso), **UTC), frame)
 
 
 def test_times_of_two_names_are_no_klines(tmp_path):

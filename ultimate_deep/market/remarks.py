@@ -6,6 +6,7 @@ from ultimate_deep.market.bars import Bars
 
 STALE_OPEN_SHARE = 0.99
 LEAST_IN_ORDER = 8
+EXCHANGED_ERRORS = 3.0  # standard errors of what may be chance
 LEAST_BARS = 100  # fewer say nothing of how a vendor makes opens
 # A share that opens at one of these parts of its last close was rather split than ruined.
 SPLITS = (1.5, 2, 3, 4, 5, 7, 8, 10, 15, 20, 25, 30, 50, 100)
@@ -77,14 +78,14 @@ def _in_words(many: float, *, forward: bool) -> str:
 def exchanged(opens: np.ndarray, closes: np.ndarray) -> bool:
     """Return whether opens and closes of bars in order look like each other's.
 
-    A bar opens nearer to the close before it than it closes to the open before it, but for markets
-    that do not move within bars.
+    A bar opens nearer to the close before it than it closes to the open before it; bars that hardly
+    move within say nothing.
     """
     if len(opens) < LEAST_IN_ORDER:
         return False
-    forward = float(np.abs(opens[1:] - closes[:-1]).sum())
-    backward = float(np.abs(closes[1:] - opens[:-1]).sum())
-    return forward > backward
+    farther = np.abs(opens[1:] - closes[:-1]) - np.abs(closes[1:] - opens[:-1])
+    spread = float(np.std(farther))
+    return float(np.mean(farther)) > EXCHANGED_ERRORS * spread / np.sqrt(len(farther)) > 0.0
 
 
 def stale_open_share(bars: Bars) -> float:

@@ -218,12 +218,13 @@ def _is_a_price(
     if bool(known.any()) and float(inside[known].mean()) > MOSTLY:
         return True
     known &= (volume > 0) & (numbers["close"] > 0)
-    if known.sum() < LEAST_MOVES or len(np.unique(volume[known])) == 1:
+    own, close = np.diff(np.log(volume[known])), np.diff(np.log(numbers["close"][known]))
+    moved = close != 0
+    if moved.sum() < LEAST_MOVES:
         return False
-    share = np.log(volume[known] / numbers["close"][known])
-    own = np.abs(np.diff(np.log(volume[known])))
-    # An adjusted close is a slowly changing part of the close; volumes change by half and more.
-    return bool(np.median(np.abs(np.diff(share))) < min(0.01, 0.5 * float(np.mean(own))))
+    # An adjusted close moves as the close does, but for days of splits and dividends.
+    along = np.abs(own - close)[moved] <= 0.5 * np.abs(close[moved])
+    return float(along.mean()) > MOSTLY
 
 
 def _are_quotes(table: RawTable, first: int, numbers: Mapping[str, np.ndarray],
