@@ -12,6 +12,7 @@ from ultimate_deep.market.reading.formats import FORMATS, base_volume, find_form
 from ultimate_deep.market.reading.numbers import Decimal, read_numbers
 from ultimate_deep.market.reading.raw_table import RawTable
 from ultimate_deep.market.reading.roles import (
+    NONE,
     PRICES,
     RESOLUTIONS,
     SYMBOLS,
@@ -144,28 +145,40 @@ def _counted_columns(table: RawTable, form: str, stated: Statement) -> list[Colu
         raise _unknown(table)
     prices = tuple(range(first, first + 4))
     numbers, _ = _numbers(table, dict(zip(PRICES, prices, strict=True)), stated)
-    volume = None if width == first + 4 else first + 4
     if not _in_order(numbers):
         raise _unknown(table)
+    volume = None if width == first + 4 else first + 4
     if "volume" in told:
-        volume = None if told["volume"] == "none" else named(
-            told["volume"], table.names, table.name, "volume"
-        )  # fmt: skip
-    elif volume is not None and _is_a_price(table, volume, numbers, stated):
-        raise BarsError(
-            f"{table.name}: there is no header, and column {volume} lies between low and high or "
-            f"moves as the close does, as no volume does; {table.described}; state the volume's "
-            "column, counted from 0, or that there is none: columns='volume=6' or "
-            "columns='volume=none'"
-        )
-    elif volume is not None and _are_quotes(table, volume + 1, numbers, stated):
-        raise BarsError(
-            f"{table.name}: there is no header, and columns {volume + 1} to {volume + 4} are "
-            f"prices too, as of quotes with bid and ask; {table.described}; to take the first four "
-            "state that column "
-            f"{volume} is no volume of trades: columns='volume=none'"
-        )
+        none = told["volume"].lower() == NONE
+        volume = None if none else named(told["volume"], table.names, table.name, "volume")
+    elif volume is not None:
+        _check_volume(table, volume, numbers, stated)
     return [Columns(prices=prices, volume=volume)]  # type: ignore[arg-type]
+
+
+def _check_volume(
+    table: RawTable, at: int, numbers: Mapping[str, np.ndarray], stated: Statement
+) -> None:
+    """Refuse a column behind the prices that is no volume, where no header names it.
+
+    Raises:
+        BarsError: A price, such as an adjusted close, or the first size of quotes.
+    """
+    if _is_a_price(table, at, numbers, stated):
+        last = table.cells.shape[1] - 1
+        other = f"columns='volume={last}' or " if last > at else ""
+        raise BarsError(
+            f"{table.name}: there is no header, and column {at} lies between low and high or moves "
+            f"as the close does, as no volume does; the first row is {shown(table.first_row)}; "
+            "state the volume's column, counted from 0, or that there is none: "
+            f"{other}columns='volume=none'"
+        )
+    if _are_quotes(table, at + 1, numbers, stated):
+        raise BarsError(
+            f"{table.name}: there is no header, and columns {at + 1} to {at + 4} are prices too, as "
+            f"of quotes with bid and ask; the first row is {shown(table.first_row)}; to take the "
+            f"first four, state that column {at} is no volume of trades: columns='volume=none'"
+        )
 
 
 def _hours_second(table: RawTable, form: str, stated: Statement) -> bool:
@@ -227,8 +240,9 @@ def _is_a_price(
     return float(along.mean()) > MOSTLY
 
 
-def _are_quotes(table: RawTable, first: int, numbers: Mapping[str, np.ndarray],
-                stated: Statement) -> bool:  # fmt: skip
+def _are_quotes(
+    table: RawTable, first: int, numbers: Mapping[str, np.ndarray], stated: Statement
+) -> bool:
     """Return whether four more prices follow, as those of the ask behind those of the bid."""
     if table.cells.shape[1] < first + 4:
         return False
