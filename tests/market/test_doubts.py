@@ -354,10 +354,11 @@ def test_flattened_tables_name_a_symbol_over_each_column(tmp_path):
         bars = read_files(path, **UTC)
         np.testing.assert_array_equal(bars["AAA"].frame, one)
         np.testing.assert_array_equal(bars["BBB"].frame, two)
-    frame = one.tz_localize(None).add_prefix("prev_").rename_axis("Date")
-    frame.to_csv(path)
-    with pytest.raises(BarsError, match="no column is recognised as open"):
-        read_files(path, **UTC)
+    for prefix in ("prev_", "next_", "Next_", "HA_", "norm "):
+        frame = one.tz_localize(None).add_prefix(prefix).rename_axis("Date")
+        frame.to_csv(path)
+        with pytest.raises(BarsError, match="no column is recognised as open"):
+            read_files(path, **UTC)
 
 
 # Rows.

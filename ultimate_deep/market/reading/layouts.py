@@ -176,8 +176,8 @@ def _check_volume(
     if _are_quotes(table, at + 1, numbers, stated):
         raise BarsError(
             f"{table.name}: there is no header, and columns {at + 1} to {at + 4} are prices too, "
-            f"as of quotes with bid and ask; the first row is {shown(table.first_row)}; to take the "
-            f"first four, state that column {at} is no volume of trades: columns='volume=none'"
+            f"as of quotes with bid and ask; the first row is {shown(table.first_row)}; to take "
+            f"the first four, state that column {at} is no volume of trades: columns='volume=none'"
         )
 
 

@@ -38,7 +38,7 @@ HOURS = ("time", "hour", "timebarstart", "zeit", "hora", "heure", "ora", "uhrzei
 SYMBOLS = ("symbol", "ticker", "tic", "sym", "instrument", "instrumentid", "pair", "code", "tscode", "secid", "asset", "contract", "uniqueid", "isin", "ric", "coin", "stock", "security", "tckrsymb", "name")  # noqa: E501
 RESOLUTIONS = ("per", "period", "interval", "timeframe", "resolution", "tf", "barsize", "frequency", "freq")  # noqa: E501
 # What stands before or behind a price and is no symbol.
-_NO_TICKERS = frozenset(("adj", "adjusted", "unadjusted", "raw", "bid", "ask", "mid", "prev", "previous", "last", "trade", "price", "px", "avg", "mean", "ma", "sma", "ema", "change", "chg", "pct", "52w", "time", "date", "interest", "int", "day", "usd", "eur"))  # noqa: E501
+_NO_TICKERS = frozenset(("adj", "adjusted", "unadjusted", "raw", "bid", "ask", "mid", "prev", "previous", "last", "trade", "price", "px", "avg", "mean", "ma", "sma", "ema", "change", "chg", "pct", "52w", "time", "date", "interest", "int", "day", "usd", "eur", "next", "lag", "lead", "future", "ha", "norm", "log"))  # noqa: E501
 # fmt: on
 _FLATTENED = (r"\('(.+)', '(.*)'\)", r"(.+)[._ ]([^._ ]+)", r"([^._ ]+(?: [^._ ]+)?)[._ ](.+)")
 
@@ -110,8 +110,8 @@ def without_tickers(names: Sequence[str]) -> tuple[list[str], list[str]] | None:
     """Return names without the symbol that each of them holds, and the symbols, empty for none.
 
     `AAPL.Open`, `Open_AAPL` and `('Open', 'AAPL')` are so written by whoever flattens tables of
-    several symbols. None where the names are not all of this kind, or name the four prices as they
-    are.
+    several symbols, which are written in capitals. None where the names are not all of this kind,
+    or name the four prices as they are.
     """
     if has_prices(names):
         return None
@@ -136,7 +136,8 @@ def _split(name: str) -> tuple[str, str]:
         field, ticker = found.groups() if key(found[1]) in words else found.groups()[::-1]
         if found[2] == "":
             return found[1], ""
-        if key(field) in words and len(key(field)) > 1 and key(ticker) not in _NO_TICKERS:
+        capital = ticker == ticker.upper() and key(ticker) not in _NO_TICKERS
+        if key(field) in words and len(key(field)) > 1 and capital:
             return ("adj close" if key(field) == "adjusted" else field), ticker
     return name, ""
 
