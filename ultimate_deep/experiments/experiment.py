@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import sklearn
 from scipy.special import expit
 
 from ultimate_deep.bundles.kinds import as_predictor
 from ultimate_deep.evaluation.ledger.trial import TrialCount
 from ultimate_deep.evaluation.verdict import Verdict
 from ultimate_deep.experiments.baselines import BASELINES, BaselineInputs
-from ultimate_deep.experiments.kept import Kept
+from ultimate_deep.experiments.kept import Kept, versions_of
 from ultimate_deep.experiments.learners.net import build, fill_memory, train
 from ultimate_deep.experiments.learners.registry import learner_of, resolved
 from ultimate_deep.experiments.trials import TrialBook, record_trials
@@ -196,7 +195,7 @@ def judge_baselines(
         return ()
     inputs = baseline_inputs(prepared)
     kept = kept or Kept(None, progress)
-    origin = {"inputs": inputs.digest(), "scikit-learn": sklearn.__version__}
+    origin = {"inputs": inputs.digest()} | versions_of(of=("scikit-learn", "scipy"))
     judge = prepared.judge("test")
     judged = []
     for name, baseline in BASELINES.items():
