@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ultimate_deep.experiments.baselines import BASELINES, BaselineInputs
+from ultimate_deep.experiments.baselines import BASELINES, BaselineInputs, only_side
 from ultimate_deep.features.compute import compute_features
 from ultimate_deep.market.config import LabelSpec
 from ultimate_deep.pipeline.judge import Judge, Judgement
@@ -62,6 +62,11 @@ def judge_rivals(
                 f"baselines that are trained were left out: {train.size:,} rows before the end of "
                 f"training and {int((tested >= 0).sum()):,} of the {part.size:,} judged have all "
                 "features; give earlier bars too"
+            )
+        elif side := only_side(rows.labels[train]):
+            notes.append(
+                f"baselines that are trained were left out: all {train.size:,} labels before the "
+                f"end of training are {side}; give earlier bars too"
             )
         else:
             scaler = ArrayScaler.from_sklearn(fit_scaler(featured.values, place[train]))
