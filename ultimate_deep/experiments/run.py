@@ -204,7 +204,7 @@ def run_experiment(
         planned = (
             plan_run(prepared, progress) if net is None else plan_trained(prepared, net, tried)
         )
-        planned = dataclasses.replace(planned, plan=whole_plan(planned))
+        planned = dataclasses.replace(planned, plan=whole_plan(planned, resumed=resume))
         if confirm is not None and not confirm(planned.plan):
             raise DeclinedError
         if not resume:
