@@ -124,6 +124,12 @@ def whole(tmp_path_factory, plain_figures):
     return run_experiment(config, Progress())
 
 
+def busier(market):
+    ((symbol, bars),) = market.bars.items()
+    frame = bars.frame.assign(volume=bars.frame["volume"] * 2)
+    return Market({symbol: dataclasses.replace(bars, frame=frame)})
+
+
 class Asked:
     """Keeps what an assessment is kept under."""
 
@@ -143,9 +149,7 @@ def test_an_assessment_of_other_bars_settings_labels_or_versions_is_not_taken(wh
     prepared = whole.prepared
     ours = origin_of(prepared)
     assert origin_of(prepared) == ours
-    ((symbol, bars),) = prepared.market.bars.items()
-    frame = bars.frame.assign(volume=bars.frame["volume"] * 2)
-    market = Market({symbol: dataclasses.replace(bars, frame=frame)})
+    market = busier(prepared.market)
     reseeded = dataclasses.replace(prepared.config, seed=1)
     rows = dataclasses.replace(prepared.rows, labels=1.0 - prepared.rows.labels)
     moved = dataclasses.replace(prepared.config, artifacts="elsewhere")
@@ -181,6 +185,8 @@ def test_a_run_that_is_stopped_in_a_baseline_goes_on_behind_those_before(
         "logistic_regression",
         "gradient_boosting",
     }
+    with pytest.raises(ValueError, match=r"bars have changed since the run began, .*; bring"):
+        run_experiment(stopped, Progress(), resume=True, market=busier(whole.prepared.market))
     stop = False
     with monkeypatch.context() as context:
         context.setattr(run, "write_report", interrupted)

@@ -24,11 +24,13 @@ from ultimate_deep.experiments.run import (
     plan_run,
 )
 from ultimate_deep.experiments.runs import (
+    FINGERPRINT,
     MARKS,
     Workplace,
     named_settings,
     new_run_folder,
     newest_unfinished,
+    refuse_other_bars,
     resume_run,
     resumed_config,
     start_run,
@@ -248,18 +250,14 @@ def _with_epochs(config: ExperimentConfig, tune: TuneConfig) -> ExperimentConfig
 
 def _started(tune: TuneConfig, prepared: Prepared) -> dict[str, Any]:
     """Return what a resumed search must share with its start."""
-    return {"tune": dataclasses.asdict(tune), "data_fingerprint": prepared.market.fingerprint()}
+    return {"tune": dataclasses.asdict(tune), FINGERPRINT: prepared.market.fingerprint()}
 
 
 def _check_same_bars(unfinished: Path, prepared: Prepared) -> None:
     """Refuse to go on with other bars."""
+    stored = json.loads((unfinished / SEARCH_FILE).read_text())
     bars = prepared.market.fingerprint()
-    before = json.loads((unfinished / SEARCH_FILE).read_text())["data_fingerprint"]
-    if before != bars:
-        raise ValueError(
-            f"the bars have changed since the search began (fingerprint {before[:12]}, now "
-            f"{bars[:12]}); bring back the same bars or start a new search"
-        )
+    refuse_other_bars(unfinished, stored[FINGERPRINT], bars, what="search")
 
 
 def _finish(
