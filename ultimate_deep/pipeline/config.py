@@ -37,9 +37,9 @@ class FeatureConfig:
 
     def __post_init__(self) -> None:
         check_fields(self, "features")
-        if self.clip_multiple is not None and self.clip_multiple <= 0:
+        if self.clip_multiple is not None and self.clip_multiple < 0.01:  # 0 is no range at all
             raise ValueError(
-                f"features.clip_multiple must be above zero, got {self.clip_multiple}; use e.g. "
+                f"features.clip_multiple must be at least 0.01, got {self.clip_multiple}; use e.g. "
                 "10, or leave it out"
             )
         if not self.select and self.selection != SelectionConfig():
