@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +22,9 @@ from ultimate_deep.features.engine.bar_executor import BY_SECONDS
 from ultimate_deep.features.feature_engine import LIMIT, Engine
 from ultimate_deep.features.own import refuse_functions
 from ultimate_deep.features.registry import registry
+from ultimate_deep.machine.archives import ArchiveError, read_arrays
 from ultimate_deep.machine.files import whole_file
+from ultimate_deep.machine.plain_json import JsonError, parse_json
 from ultimate_deep.market.bars import Bars
 from ultimate_deep.market.market import Market
 from ultimate_deep.market.times import (
@@ -279,13 +280,11 @@ class FeatureStream:
             ValueError: The file is not a stream, or features have changed since.
         """
         try:
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as parts:
-                memory: dict[str, Any] = {key: parts[key] for key in parts.files}
-            about = json.loads(memory.pop("about").tobytes())
+            Path(path).stat()  # raises where there is nothing
+            memory: dict[str, Any] = read_arrays(Path(path), ["about"], lambda name: True)
+            about = parse_json(memory.pop("about").tobytes())
             known = about["format"] in (_FORMAT, _OF_SECONDS)
-        except (OSError, ValueError, KeyError, EOFError, AttributeError, BadZipFile) as error:
-            if isinstance(error, FileNotFoundError):
-                raise
+        except (ArchiveError, JsonError, KeyError, TypeError) as error:
             raise ValueError(f"{path} does not hold a saved FeatureStream: {error}") from error
         if not known:
             raise ValueError(
@@ -309,9 +308,10 @@ class FeatureStream:
             )
         try:
             stream._engine.remember(memory)
-        except KeyError as error:
+        except (KeyError, ValueError, TypeError) as error:
+            what = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
             raise ValueError(
-                f"{path} does not hold a saved FeatureStream: it lacks {error}; "
+                f"{path} does not hold a saved FeatureStream: {what}; "
                 f"feed a new stream {stream.warmup_bars + 1} bars instead"
             ) from error
         stream._go_live()

@@ -260,10 +260,13 @@ class Runner:
                 f"the memory of this program has shapes {sizes}; "
                 f"got {(history.shape, state.shape)}: it is another program's"
             )
+        clock = memory["clock"]
+        if clock.shape != (2,) or clock.dtype.kind != "i" or clock[0] < 0:
+            raise ValueError(f"the clock is a number of bars and a time; got {clock[:4]}")
         self._work[self._kept + self._column] = history
         self._live_leads = False
         self._state[:] = state
-        self._clock[CLOCK_ROW], self._last[0] = memory["clock"]
+        self._clock[CLOCK_ROW], self._last[0] = clock
 
 
 @lru_cache(maxsize=64)

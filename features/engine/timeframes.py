@@ -122,8 +122,17 @@ class Timeframe:
         return {**self.runner.memory(), **under_way, "held": self._held.copy()}
 
     def remember(self, memory: dict[str, npt.NDArray[Any]]) -> None:
-        """Take over what `memory()` of an equal timeframe gave."""
+        """Take over what `memory()` of an equal timeframe gave.
+
+        Raises:
+            ValueError: The arrays are of other sizes or kinds.
+        """
         self.runner.remember(memory)
-        self._part[:] = memory["part"]
-        self._start[:] = memory["start"]
-        self._held = memory["held"].astype(np.float32)
+        for name, own in (("part", self._part), ("start", self._start), ("held", self._held)):
+            told = memory[name]
+            if (told.shape, told.dtype) != (own.shape, own.dtype):
+                raise ValueError(
+                    f"{name} of a timeframe is {own.shape} of {own.dtype}; got {told.shape} of "
+                    f"{told.dtype}"
+                )
+            own[:] = told

@@ -181,6 +181,9 @@ def test_a_stored_configuration_with_an_unknown_field_is_refused():
     values = ExperimentConfig().to_dict() | {"from_the_future": 1}
     with pytest.raises(ValueError, match="from_the_future"):
         config_from_dict(values)
+    for plugins in (-1, [["a"]], "a"):
+        with pytest.raises(ValueError, match=r"plugins .*, and they are a list of names"):
+            config_from_dict(ExperimentConfig().to_dict() | {"plugins": plugins})
 
 
 @pytest.mark.slow

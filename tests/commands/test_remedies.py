@@ -43,6 +43,15 @@ FILES = {
     "ticks": lambda path: table().set_axis(
         table().index + pd.to_timedelta(np.arange(60) ** 2 % 53, unit="min"), axis=0).to_csv(
             path, index_label="timestamp"),
+    "ten digits": lambda path: table().to_csv(path, date_format="%y%m%d%H%M"),
+    "a short name of a zone": lambda path: table().to_csv(path, date_format="%Y-%m-%d %H:%M EST"),
+    "ends of days": lambda path: table().set_axis(
+        [f"{t:%Y-%m-%d} {t.hour + 1}:00" for t in table().index], axis=0
+    ).to_csv(path, index_label="timestamp"),
+    "LEAN by its looks": lambda path: (table().round(0) * 10_000).astype(int).to_csv(
+        path, header=False, date_format="%Y%m%d %H:%M"),
+    "halted": lambda path: table(open=[100.5] * 55 + [0] * 5, high=[110.0] * 55 + [0] * 5,
+        low=[90.0] * 55 + [0] * 5, close=[100.0] * 55 + [0] * 5).to_csv(path),
     "commas": lambda path: table().map("{:.3f}".format).map(
         lambda text: text.replace(".", ",")).to_csv(path, sep="|"),
 }  # fmt: skip

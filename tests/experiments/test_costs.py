@@ -1,5 +1,6 @@
 """The plan of a whole run: its training as a range, and what comes after."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -121,3 +122,5 @@ def test_the_whole_is_the_sum_of_its_parts():
         "afterwards": "about 20 s (predicting 5 s, writing 15 s)",
         "in all": "30 to 80 s",
     }
+    resumed = dataclasses.replace(plan, resumed=True).lines()
+    assert resumed["in all"].startswith("at most 80 s, less what is kept from before")

@@ -3,12 +3,21 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ultimate_deep.evaluation.backtesting.config import BacktestConfig
-from ultimate_deep.experiments.experiment import build, evaluate, prepare, train, with_split
+from ultimate_deep.experiments.experiment import (
+    build,
+    evaluate,
+    judge_baselines,
+    prepare,
+    train,
+    with_split,
+)
 from ultimate_deep.features import FeatureMatrix, compute_features
 from ultimate_deep.market.config import DataConfig
+from ultimate_deep.market.market import Market, as_market
 from ultimate_deep.market.simulation_spec import AssetSpec, SimulationSpec
 from ultimate_deep.pipeline.calibration import ThresholdChoice
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
@@ -207,3 +216,23 @@ def test_what_is_wrong_is_refused_before_the_bars_are_read(monkeypatch, settings
     monkeypatch.setattr("ultimate_deep.pipeline.prepared.load_market", read)
     with pytest.raises(ValueError, match=said):
         prepare(ExperimentConfig(**settings), Progress())
+
+
+def _rising(rows: int) -> Market:
+    step = np.random.default_rng(0).uniform(1e-4, 2e-3, rows)
+    close = 100.0 * np.exp(np.cumsum(step))
+    table = dict.fromkeys(("open", "high", "low", "close"), close) | {"volume": 1.0}
+    index = pd.date_range("2020-01-01", periods=rows, freq="h", tz="UTC")
+    return as_market(pd.DataFrame(table, index=index))
+
+
+def test_baselines_of_one_side_alone_are_refused_and_can_be_left_out():
+    config = ExperimentConfig(
+        features=FeatureConfig(names=("return_log_1", "rsi_14")),
+        model=ModelConfig(name="linear"),
+    )
+    prepared = prepare(config, QUIET, market=_rising(600))
+    with pytest.raises(ValueError, match=r"all \d+ labels of the training part are up; .* false$"):
+        judge_baselines(prepared, QUIET)
+    without = dataclasses.replace(config, baselines=False)
+    assert judge_baselines(dataclasses.replace(prepared, config=without), QUIET) == ()

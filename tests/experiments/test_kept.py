@@ -1,17 +1,20 @@
 """What baselines said is found once, by a run that was stopped after it too."""
 
 import dataclasses
+import os
 
 import numpy as np
 import pytest
 
 from ultimate_deep.experiments import experiment, run
+from ultimate_deep.experiments.judging.assessing import assess_outcome
 from ultimate_deep.experiments.kept import Kept, digest_of
 from ultimate_deep.experiments.run import run_experiment
 from ultimate_deep.experiments.runs import newest_unfinished
 from ultimate_deep.machine.files import unfinished_folder
 from ultimate_deep.machine.records import packed
 from ultimate_deep.market.config import DataConfig
+from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.loop.interrupts import Interrupted
@@ -61,6 +64,35 @@ def test_other_inputs_and_damaged_files_are_found_anew(tmp_path):
     assert "thing is found anew" in heard.said[-1]
 
 
+def _a_file(place):
+    place.rename(place.with_name("gone"))
+    place.write_text("not ours")
+
+
+def _a_folder(place):
+    (file,) = place.iterdir()
+    file.unlink()
+    file.mkdir()
+
+
+def _a_pipe(place):
+    (file,) = place.iterdir()
+    file.unlink()
+    os.mkfifo(file)
+
+
+@pytest.mark.parametrize("foreign", [_a_file, _a_folder, _a_pipe])
+def test_something_foreign_in_the_place_is_passed_over(foreign, tmp_path):
+    find, heard = Counted(), Heard()
+    kept = Kept(tmp_path, heard)
+    kept.found("thing", {"inputs": "a"}, find)
+    foreign(tmp_path / "thing")
+    found = kept.found("thing", {"inputs": "a"}, find)
+    np.testing.assert_array_equal(found["test"], ANSWER["test"])
+    assert find.times == 2
+    assert any(text.startswith(("thing is found anew", "thing is not kept")) for text in heard.said)
+
+
 def test_nothing_is_kept_without_a_folder():
     find = Counted()
     for _ in range(2):
@@ -79,16 +111,58 @@ def interrupted(*given):
     raise KeyboardInterrupt
 
 
-def test_a_run_that_is_stopped_in_a_baseline_goes_on_behind_those_before(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, plain_figures):
     config = ExperimentConfig(
         name="tiny",
-        artifacts=str(tmp_path / "whole"),
+        artifacts=str(tmp_path_factory.mktemp("whole")),
         data=DataConfig(simulated_rows=1_500),
         features=FeatureConfig(names=("return_log_1", "rsi_14")),
         model=ModelConfig(name="linear"),
         fit=FitConfig(epochs=1),
     )
-    whole = run_experiment(config, Progress())
+    return run_experiment(config, Progress())
+
+
+def busier(market):
+    ((symbol, bars),) = market.bars.items()
+    frame = bars.frame.assign(volume=bars.frame["volume"] * 2)
+    return Market({symbol: dataclasses.replace(bars, frame=frame)})
+
+
+class Asked:
+    """Keeps what an assessment is kept under."""
+
+    def record(self, name, kind, origin, find):
+        self.origin = origin
+        return self.assessment
+
+
+def test_an_assessment_of_other_bars_settings_labels_or_versions_is_not_taken(whole, monkeypatch):
+    asked = Asked()
+    asked.assessment = whole.assessment
+
+    def origin_of(prepared):
+        assess_outcome(prepared, whole.outcome, asked)
+        return asked.origin
+
+    prepared = whole.prepared
+    ours = origin_of(prepared)
+    assert origin_of(prepared) == ours
+    market = busier(prepared.market)
+    reseeded = dataclasses.replace(prepared.config, seed=1)
+    rows = dataclasses.replace(prepared.rows, labels=1.0 - prepared.rows.labels)
+    moved = dataclasses.replace(prepared.config, artifacts="elsewhere")
+    assert origin_of(dataclasses.replace(prepared, config=moved)) == ours
+    for changed in ({"market": market}, {"config": reseeded}, {"rows": rows}):
+        assert origin_of(dataclasses.replace(prepared, **changed)) != ours, list(changed)
+    monkeypatch.setattr("ultimate_deep.experiments.kept.library_version", lambda name: "another")
+    assert origin_of(prepared) != ours
+
+
+def test_a_run_that_is_stopped_in_a_baseline_goes_on_behind_those_before(
+    whole, tmp_path, monkeypatch
+):
     times = dict.fromkeys(experiment.BASELINES, 0)
     stop = True
 
@@ -103,7 +177,7 @@ def test_a_run_that_is_stopped_in_a_baseline_goes_on_behind_those_before(tmp_pat
 
     watched = {name: counted(name, one) for name, one in experiment.BASELINES.items()}
     monkeypatch.setattr(experiment, "BASELINES", watched)
-    stopped = dataclasses.replace(config, artifacts=str(tmp_path / "stopped"))
+    stopped = dataclasses.replace(whole.prepared.config, artifacts=str(tmp_path / "stopped"))
     with pytest.raises(Interrupted):
         run_experiment(stopped, Progress())
     unfinished = unfinished_folder(newest_unfinished(tmp_path / "stopped"))
@@ -111,6 +185,8 @@ def test_a_run_that_is_stopped_in_a_baseline_goes_on_behind_those_before(tmp_pat
         "logistic_regression",
         "gradient_boosting",
     }
+    with pytest.raises(ValueError, match=r"bars have changed since the run began, .*; bring"):
+        run_experiment(stopped, Progress(), resume=True, market=busier(whole.prepared.market))
     stop = False
     with monkeypatch.context() as context:
         context.setattr(run, "write_report", interrupted)

@@ -1,6 +1,7 @@
 """`FeatureStream` and `iter_features`: the bits of `compute_features`, whatever the way."""
 
 import datetime as dt
+import os
 
 import numpy as np
 import pandas as pd
@@ -197,6 +198,39 @@ def test_what_load_refuses(tmp_path):
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(ValueError, match="does not hold a saved FeatureStream"):
         FeatureStream.load(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("base.clock", np.array([-1, 0])), ("base.clock", np.array([1.0, np.nan])),
+     ("base.clock", np.array([1])), ("base.state", np.zeros(7)), ("x5.part", np.zeros(1)),
+     ("x5.held", np.zeros(2, np.float32)), ("x5.start", np.array(["a"])), ("x5.held", None)],
+)  # fmt: skip
+def test_a_stream_of_other_sizes_is_refused(key, value, tmp_path):
+    path = FeatureStream(("return_log_3_5x",), interval="1min").save(tmp_path / "s.npz")
+    with np.load(path) as parts:
+        arrays = dict(parts)
+    assert key in arrays
+    np.savez(path, **{name: one for name, one in (arrays | {key: value}).items()
+                      if one is not None})  # fmt: skip
+    with pytest.raises(ValueError, match=r"does not hold a saved FeatureStream: .*bars instead"):
+        FeatureStream.load(path)
+
+
+def test_a_stream_is_read_from_a_plain_file_alone(tmp_path):
+    path = FeatureStream(["rsi_14"]).save(tmp_path / "s.npz")
+    with np.load(path) as parts:
+        np.savez_compressed(tmp_path / "packed.npz", **parts)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "deep.npz").write_bytes(path.read_bytes())
+    np.savez(tmp_path / "deep.npz", about=np.frombuffer(b"[" * 5_000, np.uint8))
+    for name, why in (
+        ("packed.npz", "is packed"),
+        ("pipe", "no regular file"),
+        ("deep.npz", "nests"),
+    ):
+        with pytest.raises(ValueError, match=f"does not hold a saved FeatureStream: .*{why}"):
+            FeatureStream.load(tmp_path / name)
 
 
 def test_a_stream_of_other_definitions_is_refused(tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ def test_a_range_says_its_unit_once():
     assert str(Duration(50, 240)) == "50 s to 4.0 min"
     assert str(Duration.of(50)) == str(Duration(50.1, 50.2)) == "about 50 s"
     assert Duration(1, 2) + Duration.of(3) == Duration(4, 5)
+    assert Duration(1, 2) * 1.5 == Duration(1.5, 3)
 
 
 def test_a_stopwatch_tells_each_thing_by_itself():

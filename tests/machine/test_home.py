@@ -129,3 +129,10 @@ def test_a_test_starts_as_the_files_fixtures_left_it_and_sees_no_other_test(of_t
     home_file(f"of test {time}").write_text("")
     home_file("mark").write_text("changed")
     assert (of_the_file / "mark").read_text() == "of the file's fixtures"
+
+
+def test_a_pipe_in_place_of_a_file_is_refused_and_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
+    os.mkfifo(tmp_path / "ledger.sqlite")
+    with pytest.raises(HomeError, match="no regular file is there"):
+        home_file("ledger.sqlite")

@@ -22,6 +22,7 @@ def test_plain_values_come_back(tmp_path):
         (b'{"a":' * 65 + b"1" + b"}" * 65, "deeper than 64"),
         (b"[NaN]", "the number NaN"),
         (b"-Infinity", "the number -Infinity"),
+        (b'{"a": 1e999}', "the number 1e999"),
         (b"{", "not JSON"),
         (b"\xff\xfe", "not JSON"),
         (b"1" * 5000, "not JSON"),

@@ -52,5 +52,8 @@ def test_texts_that_a_spreadsheet_would_run_are_quoted(tmp_path):
         "symbol", "'=CMD|' /C calc'!A0", "'+1", "'-x", "'@SUM(A1)", "BTC-USD", "", "",
     ]  # fmt: skip
     assert all(line.split(",")[1] == "-1.5" for line in lines[1:])
+    odd = pd.DataFrame({"=1": pd.Categorical(["=2"]), "b": ["\n=3"], "c": ["＝4"], "d": ["e"]})  # noqa: RUF001
+    write_table(tmp_path / "b.csv", odd)
+    assert (tmp_path / "b.csv").read_text() == "'=1,b,c,d\n'=2,\"'\n=3\",'＝4,e\n"  # noqa: RUF001
     write_table(tmp_path / "a.parquet", table)
     assert pd.read_parquet(tmp_path / "a.parquet")["symbol"].tolist()[:3] == symbols[:3]

@@ -41,21 +41,55 @@ def test_no_limit_changes_nothing():
 
 
 def test_no_library_starts_more_threads_than_a_container_has_cores(tmp_path):
-    assert usable_cores(str(tmp_path)) == len(os.sched_getaffinity(0))
+    assert usable_cores(str(tmp_path), "absent") == len(os.sched_getaffinity(0))
     (tmp_path / "cpu.max").write_text("max 100000\n")
-    assert usable_cores(str(tmp_path)) == len(os.sched_getaffinity(0))
+    assert usable_cores(str(tmp_path), "absent") == len(os.sched_getaffinity(0))
     (tmp_path / "cpu.max").write_text("50000 100000\n")
-    assert usable_cores(str(tmp_path)) == 1
+    assert usable_cores(str(tmp_path), "absent") == 1
 
 
 def test_an_older_container_says_its_share_elsewhere(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(64)))
-    assert usable_cores(str(tmp_path)) == 64
+    assert usable_cores(str(tmp_path), "absent") == 64
     (tmp_path / "cpu").mkdir()
     (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
     for quota, cores in ((250_000, 3), (-1, 64)):
         (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text(f"{quota}\n")
-        assert usable_cores(str(tmp_path)) == cores
+        assert usable_cores(str(tmp_path), "absent") == cores
+
+
+def test_the_groups_around_a_process_limit_it_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(64)))
+    groups = tmp_path / "groups"
+    today, older = tmp_path / "all/job", tmp_path / "cpu/box"
+    for folder in (today, older):
+        folder.mkdir(parents=True)
+    (tmp_path / "all/cpu.max").write_text("700000 100000\n")
+    (today / "cpu.max").write_text("max 100000\n")
+    (older / "cpu.cfs_quota_us").write_text("300000\n")
+    (older / "cpu.cfs_period_us").write_text("100000\n")
+    for text, cores in (
+        ("0::/all/job\n", 7),
+        ("4:cpu,cpuacct:/box\n0::/all/job\n", 3),
+        ("0::/../all\nodd\n", 64),
+        ("0::/\n", 64),
+    ):
+        groups.write_text(text)
+        assert usable_cores(str(tmp_path), str(groups)) == cores, text
+    assert usable_cores(str(tmp_path), str(tmp_path / "absent")) == 64
+
+
+def test_what_stands_for_another_name_is_not_overruled():
+    environment = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "ACTIVE"}
+    set_thread_pools(environment)
+    names = {"OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"}
+    assert names.isdisjoint(environment)
+    assert {"LOKY_MAX_CPU_COUNT", "TF_NUM_INTRAOP_THREADS"} <= environment.keys()
+    environment = {"OMP_NUM_THREADS": ""}  # says nothing
+    set_thread_pools(environment)
+    assert environment["OPENBLAS_NUM_THREADS"] == str(usable_cores())
+    set_thread_pools(environment)
+    assert names <= environment.keys()
 
 
 def test_what_the_user_has_set_stays():

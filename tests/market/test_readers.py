@@ -131,7 +131,7 @@ def test_missing_and_doubled_columns_are_named(tmp_path):
     with pytest.raises(BarsError, match=r"column 'vol', and there is none of that name"):
         read_files(path, columns="volume=vol")
     path = write(tmp_path / "x.csv", [CANONICAL_HEADER + ",open", "2024-01-01,1,1,1,1,1,2"])
-    with pytest.raises(BarsError, match="'open' and 'open' may each be the open; state which"):
+    with pytest.raises(BarsError, match="'open' and 'open' may each be the open; rename one"):
         read_files(path)
     with pytest.raises(ValueError, match=r"columns says which .*got 'price' = 'close'"):
         read_files(path, columns="price=close")

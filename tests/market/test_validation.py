@@ -117,9 +117,9 @@ def test_a_bad_frame_is_refused_under_any_repair(name, repair):
 
 
 def test_bad_rows_that_leave_too_few_are_counted():
-    frame = make_frame(40)
-    frame.iloc[:20, 0] = np.nan
-    with pytest.raises(BarsError, match="at least 32 bars are needed, got 20 of 40 rows given"):
+    frame = make_frame(36)
+    frame.iloc[:6, 0] = np.nan
+    with pytest.raises(BarsError, match="at least 32 bars are needed, got 30 of 36 rows given"):
         validate_bars(frame, symbol="ABC", repair="drop")
 
 

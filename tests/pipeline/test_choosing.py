@@ -145,8 +145,9 @@ def test_limits_are_the_training_parts_and_come_before_the_scaler():
     np.testing.assert_array_equal(clipped.scaled, found)
     assert np.abs(clipped.scaled).max() < np.abs(plain.scaled).max()
     assert not plain.limits
-    with pytest.raises(ValueError, match=r"features\.clip_multiple must be above zero, got 0"):
-        FeatureConfig(clip_multiple=0)
+    for multiple in (0, 1e-300):
+        with pytest.raises(ValueError, match=r"clip_multiple must be at least 0\.01, got"):
+            FeatureConfig(clip_multiple=multiple)
 
 
 EVERYTHING = InputConfig(

@@ -18,8 +18,7 @@ from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.parser import parse
 from ultimate_deep.commands.running import started
 from ultimate_deep.commands.settings import bundle_parser, bundle_to_use
-from ultimate_deep.evaluation.ledger.place import check_ledger
-from ultimate_deep.machine.places import check_places
+from ultimate_deep.evaluation.ledger.place import check_counted_places
 
 
 def parser() -> CommandParser:
@@ -35,8 +34,7 @@ def main(arguments: Sequence[str]) -> None:
     """Parse, judge, write, print."""
     options = parse(parser(), arguments).options
     folder = bundle_to_use(options.bundle, options.artifacts)
-    check_ledger()
-    check_places(artifacts=folder.resolve().parent, named="the bundle's folder")
+    check_counted_places(artifacts=folder.resolve().parent, named="the bundle's folder")
     console = started()
     from ultimate_deep.bundles.bundle import load_any
     from ultimate_deep.experiments.judging.rejudged import backtest_bundle, write_backtest

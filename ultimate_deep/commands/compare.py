@@ -16,9 +16,8 @@ from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.parser import parse
 from ultimate_deep.commands.running import started
 from ultimate_deep.commands.settings import bundle_to_use, comparison_parser
-from ultimate_deep.evaluation.ledger.place import check_ledger
+from ultimate_deep.evaluation.ledger.place import check_counted_places
 from ultimate_deep.experiments.judging.comparable import check_different
-from ultimate_deep.machine.places import check_places
 
 
 def parser() -> CommandParser:
@@ -31,9 +30,10 @@ def main(arguments: Sequence[str]) -> None:
     options = parse(parser(), arguments).options
     folders = [bundle_to_use(name, options.artifacts) for name in options.bundles]
     check_different([folder.resolve().name for folder in folders])
-    check_ledger()
-    if folders:
-        check_places(artifacts=folders[0].resolve().parent, named="the first bundle's folder")
+    check_counted_places(
+        artifacts=folders[0].resolve().parent if folders else None,
+        named="the first bundle's folder",
+    )
     console = started()
     from ultimate_deep.bundles.bundle import load_any
     from ultimate_deep.experiments.judging.comparing import compare_bundles

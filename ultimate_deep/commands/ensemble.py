@@ -26,9 +26,8 @@ from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.parser import parse
 from ultimate_deep.commands.running import run_planned, started
 from ultimate_deep.commands.settings import bundle_to_use, experiment_of, experiment_parser
-from ultimate_deep.evaluation.ledger.place import check_ledger
+from ultimate_deep.evaluation.ledger.place import check_counted_places
 from ultimate_deep.experiments.ensembles.config import EnsembleConfig
-from ultimate_deep.machine.places import check_places
 from ultimate_deep.pipeline.config import ExperimentConfig
 
 if TYPE_CHECKING:
@@ -60,8 +59,7 @@ def main(arguments: Sequence[str]) -> None:
     members = member_configs(arguments, options.members)
     if members and len(members) * max(1, options.ensemble.snapshots) < options.ensemble.fewest:
         made.error("name two --members or more, or choose --ensemble.method two_stage")
-    check_ledger()
-    check_places(artifacts=options.artifacts)
+    check_counted_places(artifacts=options.artifacts)
     console = started()
     from ultimate_deep.experiments.ensembles.run import render_members
     from ultimate_deep.experiments.summary import render_summary

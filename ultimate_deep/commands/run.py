@@ -19,9 +19,8 @@ from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.parser import parse
 from ultimate_deep.commands.running import run_planned, started
 from ultimate_deep.commands.settings import experiment_of, experiment_parser
-from ultimate_deep.evaluation.ledger.place import check_ledger
+from ultimate_deep.evaluation.ledger.place import check_counted_places
 from ultimate_deep.experiments.runs import newest_unfinished
-from ultimate_deep.machine.places import check_places
 
 
 def parser(command: str = "run", description: str | None = __doc__) -> CommandParser:
@@ -42,8 +41,7 @@ def train(parser: CommandParser, arguments: Sequence[str]) -> None:
     config = experiment_of(parsed.options)
     if parsed.options.resume:  # before anything heavy is loaded
         newest_unfinished(Path(config.artifacts), str(parsed.named.get("name", "")))
-    check_ledger()
-    check_places(artifacts=config.artifacts)
+    check_counted_places(artifacts=config.artifacts)
     console = started()
     from ultimate_deep.experiments.run import run_experiment
     from ultimate_deep.experiments.summary import render_summary

@@ -23,10 +23,9 @@ from ultimate_deep.commands.experiment_checks import check_search_fields
 from ultimate_deep.commands.parser import parse
 from ultimate_deep.commands.running import run_planned, started
 from ultimate_deep.commands.settings import experiment_of, experiment_parser
-from ultimate_deep.evaluation.ledger.place import check_ledger
+from ultimate_deep.evaluation.ledger.place import check_counted_places
 from ultimate_deep.experiments.runs import newest_unfinished
 from ultimate_deep.experiments.tuning.tune_config import TuneConfig, tuned_name
-from ultimate_deep.machine.places import check_places
 
 
 def parser() -> CommandParser:
@@ -46,8 +45,7 @@ def main(arguments: Sequence[str]) -> None:
         newest_unfinished(Path(config.artifacts), named, what="search")
     else:
         check_search_fields(config, options.tune.fields)
-    check_ledger()
-    check_places(artifacts=options.artifacts)
+    check_counted_places(artifacts=options.artifacts)
     console = started()
     from ultimate_deep.experiments.summary import render_summary
     from ultimate_deep.experiments.tuning.tables import render_search_plan, render_trials

@@ -25,9 +25,8 @@ from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.parser import parse
 from ultimate_deep.commands.running import started
 from ultimate_deep.commands.settings import experiment_of, experiment_parser
-from ultimate_deep.evaluation.ledger.place import check_ledger
+from ultimate_deep.evaluation.ledger.place import check_counted_places
 from ultimate_deep.experiments.walk_forward.config import WalkForwardConfig, quick
-from ultimate_deep.machine.places import check_places
 
 
 def parser() -> CommandParser:
@@ -47,8 +46,7 @@ def main(arguments: Sequence[str]) -> None:
     config = experiment_of(options)
     if options.quick:
         config = quick(config)
-    check_ledger()
-    check_places(artifacts=config.artifacts)
+    check_counted_places(artifacts=config.artifacts)
     console = started()
     from ultimate_deep.experiments.walk_forward.report import render_walk_summary, write_walk
     from ultimate_deep.experiments.walk_forward.walk_forward import finish, walk_forward

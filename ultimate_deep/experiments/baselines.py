@@ -43,6 +43,17 @@ class BaselineInputs:
         return digest_of(self.x_train, self.y_train, *parts)
 
 
+def only_side(labels: np.ndarray) -> str:
+    """Return `up` or `down` where all labels are that, and an empty string for both sides.
+
+    Args:
+        labels: 0.0 or 1.0, `(rows,)`, one or more.
+    """
+    if labels.min() < labels.max():
+        return ""
+    return "up" if labels[0] else "down"
+
+
 Model = TypeVar("Model", LogisticRegression, HistGradientBoostingClassifier, RandomForestClassifier)
 Probabilities = dict[str, np.ndarray]
 Baseline = Callable[[BaselineInputs], Probabilities]

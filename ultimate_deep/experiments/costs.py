@@ -41,10 +41,12 @@ class RunPlan:
     Args:
         training: Plan of the training.
         after: Estimated seconds of everything after it, by what is done.
+        resumed: Whether the run goes on, so that what it has kept is not done again.
     """
 
     training: Timed
     after: dict[str, float]
+    resumed: bool = False
 
     @property
     def model(self) -> str:
@@ -60,15 +62,25 @@ class RunPlan:
         """Return the plan as plain text by heading."""
         parts = ", ".join(f"{name} {duration_sentence(one)}" for name, one in self.after.items())
         rest = f"about {duration_sentence(sum(self.after.values()))} ({parts})"
-        return self.training.lines() | {"afterwards": rest, "in all": str(self.seconds)}
+        whole = str(self.seconds)
+        if self.resumed:
+            most = duration_sentence(self.seconds.most)
+            whole = f"at most {most}, less what is kept from before and not done again"
+        return self.training.lines() | {"afterwards": rest, "in all": whole}
 
     def __repr__(self) -> str:
         return f"<plan of {self.model}: {self.seconds}>"
 
 
-def whole_plan(planned: Planned) -> RunPlan:
-    """Return the plan of a run whose training is planned; tries the baselines for a second."""
-    return RunPlan(training=planned.plan, after=seconds_after(planned.prepared, planned.answers))
+def whole_plan(planned: Planned, *, resumed: bool = False) -> RunPlan:
+    """Return the plan of a run whose training is planned; tries the baselines for a second.
+
+    Args:
+        planned: A run that is ready to train.
+        resumed: Whether it goes on.
+    """
+    after = seconds_after(planned.prepared, planned.answers)
+    return RunPlan(training=planned.plan, after=after, resumed=resumed)
 
 
 def seconds_after(prepared: Prepared, answers: AnswerTimes) -> dict[str, float]:

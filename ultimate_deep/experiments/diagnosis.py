@@ -127,7 +127,8 @@ def _processor() -> str:
 
 
 def _threads() -> str:
-    return ", ".join(f"{name}={os.environ[name]}" for name in (*POOLS, *WAITING))
+    told = [name for name in (*POOLS, *WAITING) if name in os.environ]
+    return ", ".join(f"{name}={os.environ[name]}" for name in told)
 
 
 def _memory() -> str:

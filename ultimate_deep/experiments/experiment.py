@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import sklearn
 from scipy.special import expit
 
 from ultimate_deep.bundles.kinds import as_predictor
 from ultimate_deep.evaluation.ledger.trial import TrialCount
 from ultimate_deep.evaluation.verdict import Verdict
-from ultimate_deep.experiments.baselines import BASELINES, BaselineInputs
-from ultimate_deep.experiments.kept import Kept
+from ultimate_deep.experiments.baselines import BASELINES, BaselineInputs, only_side
+from ultimate_deep.experiments.kept import Kept, versions_of
 from ultimate_deep.experiments.learners.net import build, fill_memory, train
 from ultimate_deep.experiments.learners.registry import learner_of, resolved
 from ultimate_deep.experiments.trials import TrialBook, record_trials
@@ -196,7 +195,7 @@ def judge_baselines(
         return ()
     inputs = baseline_inputs(prepared)
     kept = kept or Kept(None, progress)
-    origin = {"inputs": inputs.digest(), "scikit-learn": sklearn.__version__}
+    origin = {"inputs": inputs.digest()} | versions_of(of=("scikit-learn", "scipy"))
     judge = prepared.judge("test")
     judged = []
     for name, baseline in BASELINES.items():
@@ -227,10 +226,21 @@ def directed(prepared: Prepared) -> np.ndarray:
 
 
 def baseline_inputs(prepared: Prepared) -> BaselineInputs:
-    """Return what baselines may look at."""
+    """Return what baselines may look at.
+
+    Raises:
+        ValueError: No training label has a side, or all have the same.
+    """
     rows, parts = prepared.rows, ("validation", "test")
     last = own_returns(prepared.market, rows)
     fitted_on = directed(prepared)
+    side = only_side(rows.labels[fitted_on]) if len(fitted_on) else "without a side"
+    if side:
+        raise ValueError(
+            f"baselines learn to tell up from down, and all {len(prepared.labelled('train')):,} "
+            f"labels of the training part are {side}; give bars that go both ways in it, or set "
+            "baselines to false"
+        )
     return BaselineInputs(
         x_train=prepared.scaled[fitted_on],
         y_train=rows.labels[fitted_on],

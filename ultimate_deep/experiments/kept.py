@@ -1,13 +1,14 @@
 """What a run has found after its training, kept so that going on does not find it again."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ultimate_deep.bundles.versions import library_version
 from ultimate_deep.machine.records import Record, packed, unpacked
 from ultimate_deep.training.loop.checkpoint import (
     Checkpoint,
@@ -70,8 +71,8 @@ class Kept:
             return None
         try:
             before, _ = latest_checkpoint(self._place(self.folder, name))
-        except CheckpointError as damaged:
-            self.progress.message(f"{name} is found anew: {damaged}")
+        except (CheckpointError, OSError):
+            self.progress.message(f"{name} is found anew: what was kept of it is damaged")
             return None
         if before is None or before.fingerprint != origin:
             return None
@@ -79,12 +80,26 @@ class Kept:
         return before
 
     def _keep(self, name: str, found: Checkpoint) -> None:
-        if self.folder is not None:
-            write_checkpoint(self._place(self.folder, name), found, step=0)
+        if self.folder is None:
+            return
+        place = self._place(self.folder, name)
+        try:
+            write_checkpoint(place, found, step=0)
+        except OSError as error:  # the run needs it only where it is stopped
+            self.progress.message(f"{name} is not kept: {place} cannot be written ({error})")
 
     @staticmethod
     def _place(folder: Path, name: str) -> Path:
         return folder / name.replace(" ", "_")
+
+
+def versions_of(*, of: Sequence[str]) -> dict[str, str]:
+    """Return the versions that an answer depends on beside what it is asked: ours, and libraries'.
+
+    Args:
+        of: Names of the libraries.
+    """
+    return {name: library_version(name) for name in ("ultimate-deep", "numpy", *of)}
 
 
 def digest_of(*arrays: np.ndarray) -> str:

@@ -33,10 +33,13 @@ from ultimate_deep.experiments.learners.learner import Planned
 from ultimate_deep.experiments.learners.registry import learner_of
 from ultimate_deep.experiments.reporting import report_data
 from ultimate_deep.experiments.runs import (
+    BARS_FILE,
+    FINGERPRINT,
     Workplace,
     named_settings,
     new_run_folder,
     newest_unfinished,
+    refuse_other_bars,
     resume_run,
     resumed_config,
     start_run,
@@ -51,7 +54,7 @@ from ultimate_deep.experiments.takeaway import (
 )
 from ultimate_deep.experiments.trials import TrialBook, check_ledgers
 from ultimate_deep.machine.duration import Stopwatch
-from ultimate_deep.machine.files import UNFINISHED
+from ultimate_deep.machine.files import UNFINISHED, read_json
 from ultimate_deep.machine.places import check_places
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.config import ExperimentConfig
@@ -177,7 +180,8 @@ def run_experiment(
         LockedError: A living process works on the run to resume.
         TakenError: `folder` was taken by another run meanwhile.
         PlaceError: The folder of the runs cannot be written.
-        ValueError: Bad bars or configuration, another run's checkpoint, or no place for the ledger.
+        ValueError: Bad bars or configuration, other bars than the run to resume began with,
+            another run's checkpoint, or no place for the ledger.
         Interrupted: Ctrl-C or SIGTERM, after a checkpoint.
     """
     given = folder
@@ -200,16 +204,21 @@ def run_experiment(
         tidy(folder.parent, progress.message)
         prepared = prepare(config, progress, market=market, steps=steps)
         prepared = dataclasses.replace(prepared, bars_given=market is not None)
+        bars = {FINGERPRINT: prepared.market.fingerprint()}
+        if resume and (stated := place.path / BARS_FILE).exists():
+            before = read_json(stated)[FINGERPRINT]
+            refuse_other_bars(place.path, before, bars[FINGERPRINT], what="run")
         for note in TrialBook.opened(folder, prepared.market, config, tried=tried).check():
             progress.message(note)
         planned = (
             plan_run(prepared, progress) if net is None else plan_trained(prepared, net, tried)
         )
-        planned = dataclasses.replace(planned, plan=whole_plan(planned))
+        planned = dataclasses.replace(planned, plan=whole_plan(planned, resumed=resume))
         if confirm is not None and not confirm(planned.plan):
             raise DeclinedError
         if not resume:
-            started = start_run(folder, prepared.config, renamed=given is None)
+            marks = {BARS_FILE: bars}
+            started = start_run(folder, prepared.config, marks, renamed=given is None)
             place = held.enter_context(started)
         try:
             return finish_run(place, planned, progress, resume=resume)

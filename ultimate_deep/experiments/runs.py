@@ -41,6 +41,7 @@ from ultimate_deep.pipeline.config import ExperimentConfig, config_from_dict
 CONFIG_FILE = "config.json"
 RESULT = "result"
 LATEST = "latest"
+BARS_FILE, FINGERPRINT = "bars.json", "data_fingerprint"
 _MANIFEST = "manifest.json"
 _STAMPED = re.compile(r"(?P<name>.+)-\d{8}-\d{6}(-\d+)?")
 
@@ -292,6 +293,26 @@ def refuse_other_settings(
         raise ValueError(
             f"{unfinished} was started with other settings of {', '.join(differing)}: resume it "
             "with the same ones, or start anew without --resume"
+        )
+
+
+def refuse_other_bars(unfinished: Path, before: str | None, bars: str, *, what: str) -> None:
+    """Refuse to go on with other bars.
+
+    Args:
+        unfinished: Folder of what is to go on.
+        before: Fingerprint of the bars that it began with; None where it did not say.
+        bars: Fingerprint of those that are there now.
+        what: What is to go on, for people.
+
+    Raises:
+        ValueError: Bars that differ from those of its start.
+    """
+    if before not in (None, bars):
+        raise ValueError(
+            f"the bars have changed since the {what} began, which goes on in {unfinished} "
+            f"(fingerprint {before[:12]}, now {bars[:12]}); bring back the same bars or start a "
+            f"new {what}"
         )
 
 

@@ -25,6 +25,9 @@ class Duration:
     def __add__(self, other: "Duration") -> "Duration":
         return Duration(self.least + other.least, self.most + other.most)
 
+    def __mul__(self, times: float) -> "Duration":
+        return Duration(self.least * times, self.most * times)
+
     def __str__(self) -> str:
         least, most = duration_sentence(self.least), duration_sentence(self.most)
         if least == most:

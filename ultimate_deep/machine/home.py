@@ -47,6 +47,8 @@ def home_file(name: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         try_writing(path.parent)
         if path.exists():
+            if not path.is_file():  # opening a pipe would wait for ever
+                raise OSError("no regular file is there")
             with path.open("ab"):
                 pass
     except OSError as error:

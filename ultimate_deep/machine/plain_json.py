@@ -1,6 +1,7 @@
 """JSON of unknown origin: of bounded size and depth, read from regular files only."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -40,7 +41,7 @@ def parse_json(text: bytes, *, most_depth: int = MOST_DEPTH) -> Any:
         JsonError: No JSON, a number that is NaN or infinite, or deeper than that.
     """
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except RecursionError:
         raise JsonError(_too_deep(most_depth)) from None
     except JsonError:
@@ -65,5 +66,12 @@ def _too_deep(most_depth: int) -> str:
     return f"it nests lists and objects deeper than {most_depth}"
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        _refuse_constant(text)
+    return number
+
+
 def _refuse_constant(name: str) -> NoReturn:
-    raise JsonError(f"it is not JSON: it holds the number {name}")
+    raise JsonError(f"it is not JSON: it holds the number {name[:40]}")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TableFormat = Literal["csv", "parquet"]
-FORMULAS = "=+-@\t\r"  # what a spreadsheet's formula begins with
+FORMULAS = "=+-@\t\r\n＝＋－＠"  # noqa: RUF001 - what a spreadsheet's formula begins with
 
 
 # Ends of a file's name, each with the format that is written for it.
@@ -55,9 +55,11 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
 
 def _quoted(table: pd.DataFrame) -> pd.DataFrame:
-    """Put an apostrophe before texts that a spreadsheet would run as a formula."""
-    texts = [name for name, dtype in table.dtypes.items() if str(dtype) in ("object", "str")]
-    return table.assign(**{str(name): table[name].map(_plain) for name in texts})
+    """Put an apostrophe before texts, names too, that a spreadsheet would run as a formula."""
+    kinds = ("object", "str", "category")
+    texts = [name for name, dtype in table.dtypes.items() if str(dtype) in kinds]
+    plain = table.assign(**{str(name): table[name].astype("object").map(_plain) for name in texts})
+    return plain.rename(columns=_plain)
 
 
 def _plain(cell: object) -> object:

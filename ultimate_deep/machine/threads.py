@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator, MutableMapping
 
-QUOTA = "/sys/fs/cgroup"
+QUOTA, GROUPS = "/sys/fs/cgroup", "/proc/self/cgroup"
 # What each library reads when it is loaded: OpenMP (scikit-learn, LightGBM, XGBoost), the matrix
 # products of NumPy and SciPy, joblib, TensorFlow within an operation and between them. Numba's is
 # left out: it would refuse another number than it has started with, and starts none for us.
@@ -19,51 +19,78 @@ POOLS = (
 # OpenMP's threads spin while they wait, which on busy cores keeps those from working that they
 # wait for: two threads took 123 s for what one does in 10, and 13 s asleep.
 WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
+# What libraries read where a name is not set, so that setting it would overrule what these say.
+READ_INSTEAD = {
+    "OPENBLAS_NUM_THREADS": ("GOTO_NUM_THREADS", "OMP_NUM_THREADS"),
+    "MKL_NUM_THREADS": ("OMP_NUM_THREADS",),
+    "GOMP_SPINCOUNT": ("OMP_WAIT_POLICY",),
+    "KMP_BLOCKTIME": ("OMP_WAIT_POLICY",),
+}
 
 
-def usable_cores(quota: str = QUOTA) -> int:
-    """Return how many cores this process may fill: those it is bound to, and a container's share.
+def usable_cores(quota: str = QUOTA, groups: str = GROUPS) -> int:
+    """Return how many cores this process may fill: those it is bound to, and its group's share.
 
     Args:
-        quota: Where Linux says what share of the processors a container has.
+        quota: Where Linux says what share of the processors containers and other groups have.
+        groups: Where it says which groups this process is in.
     """
     if hasattr(os, "sched_getaffinity"):
         bound = len(os.sched_getaffinity(0))
     else:
         bound = os.cpu_count() or 1
-    return max(1, min(bound, _share_of(quota) or bound))
+    shares = [_share_of(files) for files in _quota_files(quota, groups)]
+    return max(1, min([bound, *(share for share in shares if share is not None)]))
 
 
-def _share_of(folder: str) -> int | None:
-    """Return the cores of a container's share, the last one perhaps in part; None for all."""
-    for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
-        try:
-            words = [word for name in names for word in _words(f"{folder}/{name}")]
-            share, period = int(words[0]), int(words[1])
-        except (OSError, ValueError, IndexError):  # not there, or `max`
-            continue
-        if share > 0 and period > 0:
-            return -(-share // period)
-    return None
+def _quota_files(quota: str, groups: str) -> Iterator[tuple[str, ...]]:
+    """Yield the files that limit this process: of each of its groups, and of those around it."""
+    folders = {"": [quota], "cpu": [f"{quota}/cpu"]}  # of today's hierarchy, and of the older one
+    with contextlib.suppress(OSError, ValueError):
+        for line in _text(groups).splitlines():
+            _, controllers, path = line.split(":", 2)
+            parts = [part for part in path.split("/") if part]
+            if ".." in parts:  # a group outside of what this container sees
+                continue
+            for each in folders.keys() & set(controllers.split(",")):
+                inner = ["/".join(parts[: end + 1]) for end in range(len(parts))]
+                folders[each] += [f"{folders[each][0]}/{one}" for one in inner]
+    for folder in folders[""]:
+        yield (f"{folder}/cpu.max",)
+    for folder in folders["cpu"]:
+        yield f"{folder}/cpu.cfs_quota_us", f"{folder}/cpu.cfs_period_us"
 
 
-def _words(path: str) -> list[str]:
-    with open(path, encoding="ascii") as file:
-        return file.read().split()
+def _share_of(files: tuple[str, ...]) -> int | None:
+    """Return the cores of a group's share, the last one perhaps in part; None for all."""
+    try:
+        words = [word for file in files for word in _text(file).split()]
+        share, period = int(words[0]), int(words[1])
+    except (OSError, ValueError, IndexError):  # not there, or `max`
+        return None
+    return -(-share // period) if share > 0 and period > 0 else None
+
+
+def _text(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read()
 
 
 def set_thread_pools(environment: MutableMapping[str, str] = os.environ) -> None:
     """Tell every library, before it is loaded, to start no more threads than there are cores.
 
     Each would find the cores of the machine by itself, not those of a container, and OpenMP's would
-    spin. What the user has set is left as it is, and a library that is loaded already stays so.
+    spin. What the user has set is left as it is, also for what is read in place of another name,
+    and a library that is loaded already stays so.
 
     Args:
         environment: What libraries, and processes started from here, read.
     """
     cores = str(usable_cores())
+    told = {name for name, value in environment.items() if value}
     for name, value in (*((pool, cores) for pool in POOLS), *WAITING.items()):
-        environment.setdefault(name, value)
+        if told.isdisjoint(READ_INSTEAD.get(name, ())):
+            environment.setdefault(name, value)
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from ultimate_deep.market.reading.files import find_files
 from ultimate_deep.market.reading.joining import join_parts
 from ultimate_deep.market.reading.layouts import Statement
 from ultimate_deep.market.reading.numbers import Decimal
+from ultimate_deep.market.reading.origins import Origins
 from ultimate_deep.market.reading.raw_table import NotBars
 from ultimate_deep.market.reading.roles import NONE, parse_columns
 from ultimate_deep.market.reading.rows import TABLE, Part, read_rows
@@ -83,6 +84,7 @@ def read_files(
     names = tuple(name for name in statement.columns.values() if name.lower() != NONE)
     parts: dict[str, list[Part]] = {}
     passed: list[NotBars] = []
+    origins = Origins()
     paths = [source] if isinstance(source, (str, Path)) else list(source)
     for path in find_files(paths):
         for table in read_tables(path, names):
@@ -93,6 +95,7 @@ def read_files(
                 table, statement, adjust=adjust, stamp=stamp, repair=repair
             ):
                 parts.setdefault(name, []).append(part)
+                origins.add(name, table)
     if not parts:
         raise BarsError("; ".join(f"{one.name}: {one.why}" for one in passed[:3]))
     step = None if interval is None else interval_of(interval)
@@ -103,10 +106,14 @@ def read_files(
         )
         for name, of_symbol in parts.items()
     }  # fmt: skip
+    further = origins.note(symbol)
     if passed:
+        further += (
+            f"Passed over, since they hold no bars: {shown([one.name for one in passed])}.",
+        )
+    if further:
         first = next(iter(read))
-        note = f"Passed over, since they hold no bars: {shown([one.name for one in passed])}."
-        read[first] = replace(read[first], notes=(note, *read[first].notes))
+        read[first] = replace(read[first], notes=(*further, *read[first].notes))
     return read
 
 

@@ -5,11 +5,13 @@ import numpy as np
 from ultimate_deep.market.bars import Bars
 
 STALE_OPEN_SHARE = 0.99
+LEAST_IN_ORDER = 8
+EXCHANGED_ERRORS = 3.0  # standard errors of what may be chance
 LEAST_BARS = 100  # fewer say nothing of how a vendor makes opens
 # A share that opens at one of these parts of its last close was rather split than ruined.
-SPLITS = (2, 3, 4, 5, 7, 10, 20)
+SPLITS = (1.5, 2, 3, 4, 5, 7, 8, 10, 15, 20, 25, 30, 50, 100)
 NEAR_A_SPLIT = 0.04
-LARGEST_FALL = 0.5
+LARGEST_FALL, LARGEST_RISE = 0.5, 2.0
 
 
 def remarks(bars: Bars) -> list[str]:
@@ -22,6 +24,11 @@ def remarks(bars: Bars) -> list[str]:
             "closings besides."
         )
     found += _jumps(bars)
+    if exchanged(bars.frame["open"].to_numpy(), bars.frame["close"].to_numpy()):
+        found.append(
+            "Bars open where they should close: each closes nearer to the open before it than it "
+            "opens to the close before it. Look whether the file has the two exchanged."
+        )
     if not bars.has_volume:
         found.append("Volume is absent (all zero): features of volume are left out.")
     if len(bars.frame) >= LEAST_BARS and stale_open_share(bars) >= STALE_OPEN_SHARE:
@@ -39,8 +46,13 @@ def _jumps(bars: Bars) -> list[str]:
     opens, closes = bars.frame["open"].to_numpy(), bars.frame["close"].to_numpy()
     ratio = opens[1:] / closes[:-1]
     ratios = np.array([part for many in SPLITS for part in (1.0 / many, float(many))])
-    nearest = np.abs(ratio[:, None] / ratios - 1.0).min(axis=1)
-    jumps = np.flatnonzero((nearest < NEAR_A_SPLIT) | (ratio <= LARGEST_FALL))
+    # Few bars open so far away that they need to be compared with splits.
+    edge = min(SPLITS) * (1.0 - 2 * NEAR_A_SPLIT)
+    far = np.flatnonzero((ratio > edge) | (ratio < 1.0 / edge))
+    apart = np.abs(ratio[far, None] / ratios - 1.0).min(axis=1)
+    nearest = dict(zip(far.tolist(), apart.tolist(), strict=True))
+    large = (ratio[far] <= LARGEST_FALL) | (ratio[far] >= LARGEST_RISE)
+    jumps = far[(apart < NEAR_A_SPLIT) | large]
     if len(jumps) == 0:
         return []
     first = int(jumps[0])
@@ -48,7 +60,7 @@ def _jumps(bars: Bars) -> list[str]:
     part = ratios[np.argmin(np.abs(ratio[first] / ratios - 1.0))]
     like = ""
     if nearest[first] < NEAR_A_SPLIT:
-        split = f"{1 / part:.0f}:1" if part < 1 else f"1:{part:.0f}"
+        split = _in_words(1 / part if part < 1 else part, forward=part < 1)
         like = f", as after a split of {split}"
     several = f" and {len(jumps) - 1:,} more such nights" if len(jumps) > 1 else ""
     return [
@@ -56,6 +68,24 @@ def _jumps(bars: Bars) -> list[str]:
         f"{closes[first]:.6g}, {change:+.1%}{like}{several}: if nobody lost or won that, take bars "
         "that are adjusted for splits."
     ]
+
+
+def _in_words(many: float, *, forward: bool) -> str:
+    new, old = (3, 2) if many == 1.5 else (round(many), 1)
+    return f"{new}:{old}" if forward else f"{old}:{new}"
+
+
+def exchanged(opens: np.ndarray, closes: np.ndarray) -> bool:
+    """Return whether opens and closes of bars in order look like each other's.
+
+    A bar opens nearer to the close before it than it closes to the open before it; bars that hardly
+    move within say nothing.
+    """
+    if len(opens) < LEAST_IN_ORDER:
+        return False
+    farther = np.abs(opens[1:] - closes[:-1]) - np.abs(closes[1:] - opens[:-1])
+    spread = float(np.std(farther))
+    return float(np.mean(farther)) > EXCHANGED_ERRORS * spread / np.sqrt(len(farther)) > 0.0
 
 
 def stale_open_share(bars: Bars) -> float:

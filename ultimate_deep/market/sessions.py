@@ -71,7 +71,8 @@ def find_session(
 
     A day counts as full from 80% of its bars; the first and the last day, which the file cuts off,
     do not count. Full days on all days of the week are `"continuous"`; without one or two of them,
-    whichever they are, `"weekdays"`; shorter days are `"exchange"`. Times that reach over no whole
+    whichever they are, `"weekdays"`; shorter days are `"exchange"`, not settled if they are on all
+    seven. Times that reach over no whole
     week do not tell the first two apart: the answer is then `"continuous"`, not settled. Daily bars
     on five days of the week are `"exchange"`, unless more than 256 a year.
 
@@ -98,7 +99,8 @@ def find_session(
         longest = _longest_run(index, interval)
         return ("exchange" if longest < DAY / 2 else "continuous"), False
     if float(np.median(bars[1:-1])) * interval < 0.8 * DAY:
-        return "exchange", True
+        # Short days on all seven may be a market around the clock that lacks bars.
+        return "exchange", not (week_seen and closed == 0)
     if week_seen and closed:
         return "weekdays", True
     return "continuous", week_seen
@@ -121,7 +123,8 @@ def find_bars_per_year(index: pd.DatetimeIndex, interval: pd.Timedelta, session:
     """Return the bars of an average year, for annualisation.
 
     Continuous markets have all of 365.25 days. The others are measured where the times cover a
-    year (breaks above ten days left out), else 5 days in 7, or 252 times the median bars of a day.
+    year (breaks above ten days left out), else 5 days in 7, or 252 times the median bars of a day
+    (365.25 times where all days of the week have bars).
     """
     if session == "continuous":
         return float(YEAR / interval)
@@ -130,7 +133,8 @@ def find_bars_per_year(index: pd.DatetimeIndex, interval: pd.Timedelta, session:
     if session == "weekdays":
         return float(YEAR / interval) * 5 / 7
     bars_per_day = np.median(np.unique(index.normalize().asi8, return_counts=True)[1])
-    return float(bars_per_day) * EXCHANGE_DAYS_PER_YEAR
+    every_day = index[-1] - index[0] >= 2 * WEEK and _closed_days(index) == 0
+    return float(bars_per_day) * (YEAR / DAY if every_day else EXCHANGE_DAYS_PER_YEAR)
 
 
 def elapsed_bars_per_year(edges: pd.DatetimeIndex) -> float:

@@ -14,6 +14,9 @@ PRICE_COLUMNS = ("open", "high", "low", "close")
 MINIMUM_ROWS = 32
 
 Repair = Literal["raise", "drop"]
+# A rule that more rows break is no matter of some bad rows: what is left would be other bars.
+MOST_DROPPED = 0.2
+LEAST_ROWS = 10
 
 
 class BarsError(ValueError):
@@ -44,7 +47,13 @@ class RowSieve:
         self.notes: list[str] = []
 
     def apply(
-        self, rule: str, bad: np.ndarray, value: Callable[[int], str], *, remedy: str
+        self,
+        rule: str,
+        bad: np.ndarray,
+        value: Callable[[int], str],
+        *,
+        remedy: str,
+        most: float = MOST_DROPPED,
     ) -> None:
         """Hold the rows to a rule.
 
@@ -53,24 +62,45 @@ class RowSieve:
             bad: `(rows,)` bool, true where the rule is broken.
             value: Gives the offending values of one row as text.
             remedy: What the user can do, other than `repair="drop"`.
+            most: Share of the rows that may be dropped.
 
         Raises:
-            BarsError: When a row is bad and the repair is `"raise"`.
+            BarsError: When a row is bad and the repair is `"raise"`, or more than `most` are.
         """
         count = int(bad.sum())
         if count == 0:
             return
         first = int(np.argmax(bad))
         where = f"row {self.rows[first]} ({_stamp(self.frame.index[first])}): {value(first)}"
-        if self.repair == "raise":
+        many = count > most * len(self.frame) and len(self.frame) >= LEAST_ROWS
+        if self.repair == "raise" or many:
+            drop = ', or repair="drop" to drop such rows'
+            if many:
+                drop = f"; more than {most:.1%} of the rows are never dropped"
             raise BarsError(
                 f"{self.symbol}: {rule}; broken by {count:,} of {len(self.frame):,} rows, first by "
-                f'{where}; {remedy}, or repair="drop" to drop such rows'
+                f"{where}; {remedy}{drop}"
             )
         rows = f"{count:,} row{'s' * (count != 1)}"
         self.notes.append(f"Dropped {rows}: {rule}. The first was {where}.")
         self.frame = self.frame[~bad]
         self.rows = self.rows[~bad]
+
+
+def apply_priced(sieve: RowSieve, absent: np.ndarray) -> None:
+    """Hold rows to having a price at all: those of a halted market are no bars, however many.
+
+    Args:
+        sieve: Rows with prices.
+        absent: `(rows, 4)` bool, true where nothing is written, or zero.
+    """
+    sieve.apply(
+        "every row has a price",
+        np.asarray(absent.all(axis=1)),
+        lambda row: "open, high, low and close are absent or zero",
+        remedy="remove such rows at their source",
+        most=1.0,
+    )
 
 
 def validate_bars(
@@ -165,6 +195,8 @@ def _with_time_index(frame: pd.DataFrame, *, symbol: str) -> pd.DataFrame:
 
 def _apply_numbers(sieve: RowSieve) -> None:
     """Every value is a finite number; the columns become float64."""
+    prices = sieve.frame[list(PRICE_COLUMNS)]
+    apply_priced(sieve, np.asarray(prices.isna() | (prices == 0)))
     given = sieve.frame
     numbers = pd.DataFrame(
         {name: pd.to_numeric(given[name], errors="coerce") for name in BAR_COLUMNS},
@@ -203,12 +235,16 @@ def _apply_prices(sieve: RowSieve) -> None:
         "differences; take a contract that is back-adjusted by ratios or a later one, or cut the "
         "file before that row",
     )
+    # Bars of one price keep these rules in whatever order the columns are.
+    prices = sieve.frame[list(PRICE_COLUMNS)].to_numpy()
+    most = MOST_DROPPED * float((np.ptp(prices, axis=1) > 0).mean()) if len(prices) else 0.0
     high, low = sieve.frame["high"].to_numpy(), sieve.frame["low"].to_numpy()
     sieve.apply(
         "high is not below low",
         high < low,
         values("high", "low"),
         remedy="check that the columns are not swapped",
+        most=most,
     )
     body = sieve.frame[["open", "close"]].to_numpy()
     high, low = sieve.frame["high"].to_numpy(), sieve.frame["low"].to_numpy()
@@ -217,6 +253,7 @@ def _apply_prices(sieve: RowSieve) -> None:
         (body.max(axis=1) > high) | (body.min(axis=1) < low),
         values(*PRICE_COLUMNS),
         remedy="check the columns' order and that all prices are adjusted alike",
+        most=most,
     )
     sieve.apply(
         "volume is not negative",
@@ -245,6 +282,17 @@ def _apply_order(sieve: RowSieve, telling: Callable[[], str] | None) -> None:
             f"tells them apart; state that it names the symbols: columns='symbol={column}', or "
             "split the file"
         )
+    if twice.sum() > MOST_DROPPED * len(twice) and len(twice) >= LEAST_ROWS:
+        row = int(np.argmax(twice))
+        remedy = "give the bars of one market at a time"
+        if telling is not None:
+            remedy = "name the column of symbols, columns='symbol=NAME', or split the file by them"
+        raise BarsError(
+            f"{sieve.symbol}: {int(twice.sum()):,} of {len(twice):,} rows have a time that was "
+            f"there before, with other values, first row {sieve.rows[row]} "
+            f"({_stamp(sieve.frame.index[row])}), so they are of several markets, or of bars "
+            f"shorter than their times tell; {remedy}"
+        )
     sieve.apply(
         "no duplicates, every time appears once",
         twice,
@@ -269,6 +317,8 @@ def _apply_order(sieve: RowSieve, telling: Callable[[], str] | None) -> None:
 def _leave_out_repeats(sieve: RowSieve) -> None:
     """Leave out rows that repeat an earlier one's time and all of its values: nothing to decide."""
     stamps = pd.DatetimeIndex(sieve.frame.index).asi8
+    if (np.diff(stamps) > 0).all():
+        return
     times = pd.Series(stamps, index=sieve.frame.index, name="time")
     again = np.asarray(pd.concat([sieve.frame, times], axis=1).duplicated(keep="first"))
     many = int(again.sum())

@@ -37,9 +37,9 @@ class FeatureConfig:
 
     def __post_init__(self) -> None:
         check_fields(self, "features")
-        if self.clip_multiple is not None and self.clip_multiple <= 0:
+        if self.clip_multiple is not None and self.clip_multiple < 0.01:  # 0 is no range at all
             raise ValueError(
-                f"features.clip_multiple must be above zero, got {self.clip_multiple}; use e.g. "
+                f"features.clip_multiple must be at least 0.01, got {self.clip_multiple}; use e.g. "
                 "10, or leave it out"
             )
         if not self.select and self.selection != SelectionConfig():
@@ -219,7 +219,12 @@ def config_from_dict(values: dict[str, Any]) -> ExperimentConfig:
     Raises:
         ValueError: An unknown field, or a value that a field refuses.
     """
-    plugins = tuple(values.get("plugins", ()))
+    plugins = values.get("plugins", ())
+    if not isinstance(plugins, list | tuple) or not all(isinstance(one, str) for one in plugins):
+        raise ValueError(
+            f"the stored configuration has plugins {str(plugins)[:80]!r}, and they are a list of "
+            "names; copy it again from its origin"
+        )
     # What a file names is not run: its user names it.
     absent = [name for name in plugins if not is_loaded(name)]
     if absent:

@@ -13,7 +13,6 @@ from sklearn.preprocessing import RobustScaler
 
 from ultimate_deep.features import compute_features
 from ultimate_deep.features.judging.outliers import RobustLimits
-from ultimate_deep.features.registry import registry
 from ultimate_deep.market.labels import horizon_bars_of
 from ultimate_deep.market.market import Market, load_market
 from ultimate_deep.market.splits import Split
@@ -29,7 +28,12 @@ from ultimate_deep.pipeline.inputs.tables import (
     scaled_inputs,
 )
 from ultimate_deep.pipeline.judge import Judge
-from ultimate_deep.pipeline.rows import Rows, assemble_rows, keep_features
+from ultimate_deep.pipeline.rows import (
+    Rows,
+    assemble_rows,
+    check_feature_names,
+    keep_features,
+)
 from ultimate_deep.pipeline.scaling import ArrayScaler
 from ultimate_deep.pipeline.steps import Steps
 from ultimate_deep.training.arrays import Arrays
@@ -138,8 +142,10 @@ def prepare(
             that nobody has resolved.
     """
     _check_resolved(config)  # before the bars are read
-    if steps.features is None and config.features.names:
-        registry().choose(config.features.names)
+    if steps.features is None:
+        check_feature_names(config.features.names, "features.names")
+    if config.inputs.kind == "timeframes":
+        check_feature_names(config.inputs.coarse_features, "inputs.coarse_features")
     if market is None:
         market = _load(config, progress)
     count = sum(len(bars.frame) for bars in market.bars.values())

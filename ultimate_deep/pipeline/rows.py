@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ultimate_deep.features import FeatureMatrix, compute_features
+from ultimate_deep.features.registry import registry
 from ultimate_deep.market.config import LabelSpec, SplitSpec
 from ultimate_deep.market.labels import Labels, label_end_times, make_labels
 from ultimate_deep.market.market import Market
@@ -105,6 +106,26 @@ def assemble_rows(
         dropped=dropped,
         warmup_bars=max(matrix.warmup_bars for matrix in matrices.values()),
     )
+
+
+def check_feature_names(names: Sequence[str], setting: str) -> None:
+    """Refuse names that no run computes: unknown ones, and those of coarser bars.
+
+    Args:
+        names: Features; none of them is every one that the bars allow.
+        setting: Where they were given.
+
+    Raises:
+        ValueError: Naming them, and what reads coarser bars.
+    """
+    chosen = registry().choose(names) if names else ()
+    if coarse := [feature.name for feature in chosen if feature.factor > 1]:
+        raise ValueError(
+            f"{setting} are computed of the bars as they are, got {', '.join(coarse[:5])} of bars "
+            f"several times as long; leave {'it' if len(coarse) == 1 else 'them'} out: models "
+            "such as multi_scale_hybrid read such bars, by inputs.timeframes and "
+            "inputs.coarse_features"
+        )
 
 
 def own_returns(market: Market, rows: Rows) -> np.ndarray:

@@ -187,6 +187,9 @@ def test_members_that_do_not_belong_together_are_refused(folders, artifacts, tmp
     other = dataclasses.replace(net, config=changed)
     with pytest.raises(EnsembleError, match="same label"):
         open_members({"a": net, "b": other}, Progress())
+    given = dataclasses.replace(net, metrics=net.metrics | {"bars_given": True})
+    with pytest.raises(EnsembleError, match=r"were given in Python .*write_bars"):
+        open_members({"a": given, "b": given}, Progress())
     assert not list(tmp_path.iterdir())
 
 

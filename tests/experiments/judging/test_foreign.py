@@ -171,3 +171,20 @@ def test_several_symbols_are_judged_together(tmp_path):
     one, other = ud.judge(each, two, **options), ud.judge(pooled, two, **options)
     assert one.figures == other.figures
     assert len(one.judge.part) == 2 * len(each[next(iter(two))])
+
+
+def test_trained_baselines_are_left_out_where_all_labels_before_are_of_one_side(tmp_path):
+    step = np.random.default_rng(0).uniform(1e-4, 2e-3, 1_000)
+    step[600:] *= np.random.default_rng(1).choice([-1.0, 1.0], 400)
+    close = 100.0 * np.exp(np.cumsum(step))
+    index = pd.date_range("2020-01-01", periods=1_000, freq="h", tz="UTC")
+    prices = dict.fromkeys(("open", "high", "low", "close"), close)
+    frame = pd.DataFrame(prices | {"volume": 1.0}, index=index)
+    predictions = pd.Series(0.6, index[602:-2])
+    found = ud.judge(
+        predictions, frame, trained_until=index[590], artifacts=tmp_path,
+        features=("return_log_1", "rsi_14"),
+    )  # fmt: skip
+    assert {"majority", "persistence"} <= set(found.figures)
+    assert "random forest" not in found.figures
+    assert any("labels before the end of training are up" in note for note in found.notes)

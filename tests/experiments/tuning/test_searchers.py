@@ -342,3 +342,12 @@ def test_a_second_searcher_searches_from_bars_to_bundle(tmp_path, plain_figures)
     assert metrics["tuning"]["tune"]["search"] == OWN
     assert metrics["trials"]["by_kind"]["tuning"] == metrics["tuning"]["configurations"] == 3
     assert metrics["tuning"]["best_trial"]["validation_loss"] == trials["validation_loss"].min()
+
+
+def test_a_plan_counts_the_epochs_that_are_left_where_trials_stop_early():
+    first = Rung(bracket=0, rung=0, trials=3, start_epoch=0, epochs=4)
+    second = Rung(bracket=0, rung=1, trials=2, start_epoch=4, epochs=10)
+    plan = TrialPlan(rungs=(first, second), iterations=2)
+    assert plan.epochs == plan.epochs_until(99) == 2 * (3 * 4 + 2 * 6)
+    assert plan.epochs_until(6) == 2 * (3 * 4 + 2 * 2)
+    assert plan.epochs_until(2) == 2 * 3 * 2

@@ -16,6 +16,7 @@ from ultimate_deep.experiments.tuning.tables import render_search_plan, render_t
 from ultimate_deep.experiments.tuning.trials import run_trial
 from ultimate_deep.experiments.tuning.tune import Tuned, tune_experiment
 from ultimate_deep.experiments.tuning.tune_config import TuneConfig
+from ultimate_deep.machine.duration import duration_sentence
 from ultimate_deep.market.config import DataConfig
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
 from ultimate_deep.training.config import FitConfig
@@ -98,11 +99,18 @@ def test_tables_show_plan_and_trials(tuned, tmp_path):
     assert plans[0].trials == 5
     assert plans[0].configurations == 4
     assert plans[0].epochs == 2 * 1 + 1 * 1 + 2 * 2
-    assert 0 < plans[0].seconds < 600
+    plan = plans[0]
+    assert 0 < plan.searching.least == plan.searching.most < 600  # no patience ends two epochs
+    assert plan.finishing.least > 0
+    assert list(plan.after) == ["predicting", "assessing", "writing"]
+    rest = plan.finishing.most + sum(plan.after.values())
+    assert plan.seconds.most == pytest.approx(plan.searching.most + rest)
     console = Console(file=StringIO(), width=160)
     console.print(render_search_plan(plans[0]), render_trials(tuned.found, tuned.tune))
     text = console.file.getvalue()
-    for part in ("2 x epoch 1; 1 x epoch 2; 2 x epochs 1 to 2", "0.0001 to 0.01, log"):
+    told = f"predicting {duration_sentence(plan.after['predicting'])}, assessing"
+    for part in ("2 x epoch 1; 1 x epoch 2; 2 x epochs 1 to 2", "0.0001 to 0.01, log", told,
+                 str(plan.seconds)):  # fmt: skip
         assert part in text
     assert f"{tuned.found.best.result.validation_loss:.5f}" in text
 

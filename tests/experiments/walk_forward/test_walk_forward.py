@@ -203,6 +203,10 @@ def cut(bars: Bars, stop: int) -> Bars:
     return dataclasses.replace(bars, frame=bars.frame.iloc[:stop])
 
 
+def stopped(*given):
+    raise KeyboardInterrupt
+
+
 def test_a_stopped_walk_goes_on_to_the_same_end(walked, tmp_path, monkeypatch):
     done = []
 
@@ -221,7 +225,15 @@ def test_a_stopped_walk_goes_on_to_the_same_end(walked, tmp_path, monkeypatch):
         walk_forward(config(tmp_path), other, QUIET, resume=True)
     with pytest.raises(ValueError, match="started with other settings of seed"):
         walk_forward(config(tmp_path, seed=1), TWO_FOLDS, QUIET, resume=True)
-    resumed = walk_forward(config(tmp_path), TWO_FOLDS, QUIET, resume=True)
+    monkeypatch.setattr(walk_module.FoldResult, "save", stopped)
+    with pytest.raises(Interrupted, match="1 of 2 folds are finished and kept"):
+        walk_forward(config(tmp_path), TWO_FOLDS, QUIET, resume=True)
+    monkeypatch.undo()
+    heard = Progress()
+    heard.message = (said := []).append
+    resumed = walk_forward(config(tmp_path), TWO_FOLDS, heard, resume=True)
+    assert not any(text.startswith("training on") for text in said), said
+    assert not list(resumed.place.path.glob("folds/*-checkpoints"))
     for one, two in zip(resumed.results, walked.results, strict=True):
         np.testing.assert_array_equal(one.probability, two.probability)
     assert resumed.judged.whole.verdict == walked.judged.whole.verdict

@@ -5,7 +5,7 @@ from pathlib import Path
 from ultimate_deep.evaluation.ledger.ledger import TrialLedger
 from ultimate_deep.evaluation.ledger.storage import opened, transaction
 from ultimate_deep.machine.home import home_file, home_folder, shown_path
-from ultimate_deep.machine.places import KNOWN_FOLDER, LEDGER_FILE
+from ultimate_deep.machine.places import KNOWN_FOLDER, LEDGER_FILE, check_places
 
 
 def ledger_path() -> Path:
@@ -43,3 +43,19 @@ def check_ledger() -> None:
         TrialLedger(path).head()
         with opened(path) as connection, transaction(connection, "IMMEDIATE"):
             pass  # a file may be read where it cannot be written
+
+
+def check_counted_places(*, artifacts: str | Path | None, named: str = "artifacts") -> None:
+    """Refuse a ledger or a folder that cannot be written, before minutes of work.
+
+    Args:
+        artifacts: Folder that new folders are written into; None where none is.
+        named: What it is called in messages.
+
+    Raises:
+        HomeError: The user's folder cannot be written, or is named by a relative path.
+        LedgerError: The file is no ledger.
+        PlaceError: The folder cannot be written, with what to name instead.
+    """
+    check_ledger()
+    check_places(artifacts=artifacts, ledger=False, named=named)

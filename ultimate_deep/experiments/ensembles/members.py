@@ -10,7 +10,7 @@ import pandas as pd
 from ultimate_deep.bundles.bundle import Bundle
 from ultimate_deep.bundles.ensembles.combiner import EnsembleError
 from ultimate_deep.bundles.ensembles.outputs import feature_union, member_logits
-from ultimate_deep.bundles.predicting import bundle_config
+from ultimate_deep.bundles.predicting import bundle_config, bundle_data
 from ultimate_deep.bundles.predictor import Predictor
 from ultimate_deep.evaluation.schemes.purging import Spans
 from ultimate_deep.experiments.ensembles.config import EnsembleConfig
@@ -25,6 +25,7 @@ from ultimate_deep.experiments.experiment import prepare_rows
 from ultimate_deep.experiments.learners.registry import learner_of
 from ultimate_deep.experiments.warm_start import refuse_start
 from ultimate_deep.features import compute_features
+from ultimate_deep.market.config import DataConfig
 from ultimate_deep.market.market import Market, load_market
 from ultimate_deep.market.splits import Split, embargo_limit
 from ultimate_deep.market.times import utc_time
@@ -81,8 +82,8 @@ def open_members(bundles: Mapping[str, Bundle], progress: Progress, *, fewest: i
         fewest: How many there must be.
 
     Raises:
-        EnsembleError: Members that differ in one of these, too few of them, or bars that are no
-            longer theirs.
+        EnsembleError: Members that differ in one of these, too few of them, bars that are no
+            longer theirs, or bars of which no file is known.
     """
     if len(bundles) < fewest:
         raise EnsembleError(
@@ -93,7 +94,15 @@ def open_members(bundles: Mapping[str, Bundle], progress: Progress, *, fewest: i
     configs = _checked_configs(bundles)
     config = configs[0]
     first = next(iter(bundles.values()))
-    market = load_market(config.data, config.label)
+    try:
+        data = bundle_data(first, DataConfig())
+    except ValueError as error:
+        raise EnsembleError(
+            f"the bars of {first.folder.name} were given in Python and no file of them is known; "
+            "save them as a file (write_bars of ultimate_deep.market), train the members on it "
+            "and combine those"
+        ) from error
+    market = load_market(data, config.label)
     if market.fingerprint() != first.manifest["data_fingerprint"]:
         raise EnsembleError(
             f"the bars of {config.data.paths or 'the simulator'} are not those that the members "

@@ -17,7 +17,7 @@ from ultimate_deep.features.judging.selection import Selection, correlation_matr
 from ultimate_deep.features.judging.stability import Stability, population_stability
 from ultimate_deep.market.market import Market, load_market
 from ultimate_deep.market.splits import Split
-from ultimate_deep.pipeline.rows import Rows, assemble_rows, split_rows
+from ultimate_deep.pipeline.rows import Rows, assemble_rows, check_feature_names, split_rows
 from ultimate_deep.training.progress import Heartbeat, Progress
 
 
@@ -127,6 +127,7 @@ def explore(config: ExplorationConfig, progress: Progress) -> Exploration:
     Raises:
         ValueError: Bad bars, unknown features, or too few rows for the split or the coefficients.
     """
+    check_feature_names(config.features.names, "features.names")  # before the bars are read
     with progress.busy("reading bars" if config.data.paths else "simulating bars"):
         market = load_market(config.data, config.label)
     for line in market.told:

@@ -15,7 +15,8 @@ from ultimate_deep.evaluation.ledger.trial import TrialCount
 from ultimate_deep.evaluation.robustness.regimes import market_state
 from ultimate_deep.evaluation.robustness.trade import Decisions
 from ultimate_deep.evaluation.verdict import Verdict
-from ultimate_deep.experiments.kept import Kept, digest_of
+from ultimate_deep.experiments.kept import Kept, digest_of, versions_of
+from ultimate_deep.experiments.trials import configuration_digest
 from ultimate_deep.pipeline.judge import Judge, Judgement
 
 if TYPE_CHECKING:  # others' predictions are assessed without nets
@@ -48,12 +49,16 @@ def assess_outcome(prepared: Prepared, outcome: Outcome, kept: Kept | None = Non
         return find()
     judged = [one for one in (outcome.model, *outcome.baselines) if one.probability is not None]
     said = digest_of(*(np.asarray(one.probability) for one in judged))
+    rows, tested = prepared.rows, prepared.part("test")
     origin = {
+        "bars": prepared.market.fingerprint(),
+        "labels": digest_of(tested, rows.labels[tested], rows.return_log[tested]),
+        "experiment": configuration_digest(prepared.config),
         "probability": said,
         "threshold": float(outcome.model.threshold),
         "effective_trials": repr(outcome.trials.effective_trials),
         "sharpe_variance": repr(outcome.trials.sharpe_variance),
-    }
+    } | versions_of(of=("scipy", "pandas"))
     found = kept.record("assessment", Assessment, origin, find)
     return dataclasses.replace(found, verdict=outcome.verdict, trials=outcome.trials)
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ultimate_deep.experiments.baselines import BASELINES, BaselineInputs
+from ultimate_deep.experiments.baselines import BASELINES, BaselineInputs, only_side
 from ultimate_deep.features.compute import compute_features
 from ultimate_deep.market.config import LabelSpec
 from ultimate_deep.pipeline.judge import Judge, Judgement
-from ultimate_deep.pipeline.rows import Rows, assemble_rows, own_returns
+from ultimate_deep.pipeline.rows import Rows, assemble_rows, check_feature_names, own_returns
 from ultimate_deep.pipeline.scaling import ArrayScaler, fit_scaler
 
 LEAST_TRAINING_ROWS = 200
@@ -42,6 +42,7 @@ def judge_rivals(
         ValueError: No earlier label, or named features that these bars do not allow.
     """
     rows, part, market = judge.rows, judge.part, judge.market
+    check_feature_names(features or (), "features")
     if not before.size:
         raise ValueError("no bar up to trained_until has a label; give earlier bars too")
     last = own_returns(market, rows)[part]
@@ -62,6 +63,11 @@ def judge_rivals(
                 f"baselines that are trained were left out: {train.size:,} rows before the end of "
                 f"training and {int((tested >= 0).sum()):,} of the {part.size:,} judged have all "
                 "features; give earlier bars too"
+            )
+        elif side := only_side(rows.labels[train]):
+            notes.append(
+                f"baselines that are trained were left out: all {train.size:,} labels before the "
+                f"end of training are {side}; give earlier bars too"
             )
         else:
             scaler = ArrayScaler.from_sklearn(fit_scaler(featured.values, place[train]))

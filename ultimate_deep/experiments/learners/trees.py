@@ -62,11 +62,15 @@ class TreesLearner(Learner):
             )
 
     def plan(self, prepared: Prepared, progress: Progress) -> Planned:
-        """Return the size of the growth; its time cannot be tried beforehand."""
+        """Return the size of the growth and its time, from growing a few trees."""
         parts = (prepared.arrays("train"), prepared.arrays("validation"))
-        grown = self.settings(prepared.config)
-        tested = len(prepared.split.test)
-        plan = make_growth_plan(self.name, grown, *parts, test_rows=tested)
+        plan = make_growth_plan(
+            self.name,
+            self.settings(prepared.config),
+            *parts,
+            test_rows=len(prepared.split.test),
+            weight=training_weight(parts[0], class_weights=prepared.config.fit.class_weights),
+        )
         return Planned(prepared=prepared, plan=plan, fits=self)
 
     def fit(

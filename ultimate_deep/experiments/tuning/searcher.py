@@ -124,7 +124,12 @@ class TrialPlan:
     @property
     def epochs(self) -> int:
         """Epochs of all trials together, at most."""
-        return self.iterations * sum(r.trials * (r.epochs - r.start_epoch) for r in self.rungs)
+        return self.epochs_until(max(rung.epochs for rung in self.rungs))
+
+    def epochs_until(self, last: int) -> int:
+        """Return the epochs of all trials together where each of them ends with the same epoch."""
+        lengths = [r.trials * max(0, min(r.epochs, last) - r.start_epoch) for r in self.rungs]
+        return self.iterations * sum(lengths)
 
     @property
     def continues_trials(self) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import pandas as pd
 
+from ultimate_deep.experiments.costs import seconds_after
 from ultimate_deep.experiments.experiment import Prepared, prepare
 from ultimate_deep.experiments.learners.registry import LEARNERS, learner_class, learner_of
 from ultimate_deep.experiments.run import (
@@ -23,11 +24,13 @@ from ultimate_deep.experiments.run import (
     plan_run,
 )
 from ultimate_deep.experiments.runs import (
+    FINGERPRINT,
     MARKS,
     Workplace,
     named_settings,
     new_run_folder,
     newest_unfinished,
+    refuse_other_bars,
     resume_run,
     resumed_config,
     start_run,
@@ -37,6 +40,7 @@ from ultimate_deep.experiments.trials import TrialBook, check_ledgers
 from ultimate_deep.experiments.tuning.search import Found, search
 from ultimate_deep.experiments.tuning.searcher import Rung, Searcher, build_searcher, search_task
 from ultimate_deep.experiments.tuning.tune_config import TuneConfig, tuned_name
+from ultimate_deep.machine.duration import Duration
 from ultimate_deep.machine.files import UNFINISHED, unfinished_folder
 from ultimate_deep.machine.places import check_places
 from ultimate_deep.models.search_space import SearchSpace
@@ -62,7 +66,10 @@ class SearchPlan:
         configurations: Number of different configurations.
         trials: Number of fits and continued fits.
         epochs: Epochs of all trials together, at most.
-        seconds: Estimated seconds of all trials, from the configuration that is not searched over.
+        searching: Estimate for all trials, from the configuration that is not searched over; where
+            it ends between the two, early stopping decides.
+        finishing: Estimate for what is left of the winner's training.
+        after: Estimated seconds of everything after that, by what is done.
     """
 
     model: str
@@ -72,7 +79,14 @@ class SearchPlan:
     configurations: int
     trials: int
     epochs: int
-    seconds: float
+    searching: Duration
+    finishing: Duration
+    after: dict[str, float]
+
+    @property
+    def seconds(self) -> Duration:
+        """Estimate for all of it."""
+        return self.searching + self.finishing + Duration.of(sum(self.after.values()))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -164,20 +178,25 @@ def plan_search(prepared: Prepared, tune: TuneConfig, progress: Progress) -> Sea
         ValueError: A search that `check_search` refuses.
     """
     config = prepared.config
-    planned = check_search(config, tune).plan
+    trials = check_search(config, tune).plan
     keras.utils.clear_session()
-    one = plan_run(prepared, progress).plan
+    planned = plan_run(prepared, progress)
+    one = planned.plan
     assert isinstance(one, Plan)
-    seconds = planned.trials * one.first_step_seconds + planned.epochs * one.epoch_seconds
+    compiling = Duration.of(one.first_step_seconds)
+    first = min(rung.epochs for rung in trials.rungs)
+    epochs = Duration(trials.epochs_until(one.least_epochs), trials.epochs)
     return SearchPlan(
         model=config.model.name,
         tune=tune,
         space=search_task(config, tune).space,
-        rungs=planned.rungs,
-        configurations=planned.configurations,
-        trials=planned.trials,
-        epochs=planned.epochs,
-        seconds=seconds,
+        rungs=trials.rungs,
+        configurations=trials.configurations,
+        trials=trials.trials,
+        epochs=trials.epochs,
+        searching=compiling * trials.trials + epochs * one.epoch_seconds,
+        finishing=compiling + Duration(0.0, config.fit.epochs - first) * one.epoch_seconds,
+        after=seconds_after(prepared, planned.answers),
     )
 
 
@@ -231,18 +250,14 @@ def _with_epochs(config: ExperimentConfig, tune: TuneConfig) -> ExperimentConfig
 
 def _started(tune: TuneConfig, prepared: Prepared) -> dict[str, Any]:
     """Return what a resumed search must share with its start."""
-    return {"tune": dataclasses.asdict(tune), "data_fingerprint": prepared.market.fingerprint()}
+    return {"tune": dataclasses.asdict(tune), FINGERPRINT: prepared.market.fingerprint()}
 
 
 def _check_same_bars(unfinished: Path, prepared: Prepared) -> None:
     """Refuse to go on with other bars."""
+    stored = json.loads((unfinished / SEARCH_FILE).read_text())
     bars = prepared.market.fingerprint()
-    before = json.loads((unfinished / SEARCH_FILE).read_text())["data_fingerprint"]
-    if before != bars:
-        raise ValueError(
-            f"the bars have changed since the search began (fingerprint {before[:12]}, now "
-            f"{bars[:12]}); bring back the same bars or start a new search"
-        )
+    refuse_other_bars(unfinished, stored[FINGERPRINT], bars, what="search")
 
 
 def _finish(

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -118,8 +117,7 @@ def run_fold(
         fits: What trains; nothing that it learned before is kept.
         progress: Told what happens.
         book: Where the trial is kept.
-        checkpoints: Folder of this fold's checkpoints; training goes on from the newest one there
-            and the folder is removed at the end.
+        checkpoints: Folder of this fold's checkpoints; training goes on from the newest one there.
 
     Raises:
         ValueError: No training row has a label, or training diverged.
@@ -136,7 +134,7 @@ def run_fold(
     kept = Kept(checkpoints / JUDGED, progress)
     outcome = evaluate(fold, predictor, fitted, progress, book=book, kept=kept)
     judged = [outcome.model, *(one for one in outcome.baselines if one.probability is not None)]
-    result = FoldResult(
+    return FoldResult(
         rows=split.test,
         names=tuple(one.name for one in judged),
         probability=np.stack([_known(one.probability) for one in judged]),
@@ -159,8 +157,6 @@ def run_fold(
             }
         ),
     )
-    shutil.rmtree(checkpoints, ignore_errors=True)
-    return result
 
 
 def _known(probability: np.ndarray | None) -> np.ndarray:

@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import json
 import math
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -233,6 +234,7 @@ def _run_folds(
         checkpoints = where / f"{number}-checkpoints"
         result = run_fold(prepared, split, fits, progress, book, checkpoints)
         result.save(path)
+        shutil.rmtree(checkpoints, ignore_errors=True)  # not before its result is kept
         rest = (time.monotonic() - began) / done * (len(left) - done)
         told = f"; about {duration_sentence(rest)} to go" if rest else ""
         progress.message(f"fold {number} of {len(paths)}: {_result_sentence(result)}{told}")

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from ultimate_deep.market.reading.raw_table import RawTable
-from ultimate_deep.market.reading.roles import SYMBOLS, key
+from ultimate_deep.market.reading.roles import PRICES, SYMBOLS, key
 from ultimate_deep.market.validation import BarsError
 
 
@@ -42,6 +42,7 @@ FORMATS: dict[str, BarFormat] = {
 }
 # fmt: on
 ALIASES = {"binance": "binance_klines", "mt4": "metatrader", "mt5": "metatrader"}
+LEAST_SCALED = 10_000  # of what would be 1.00 in LEAN's files
 _QUOTED_IN = ("USD", "USDT", "USDC", "EUR", "GBP", "JPY", "CHF", "AUD", "CAD", "NZD", "BTC", "ETH")
 
 
@@ -122,7 +123,8 @@ def _is_dukascopy(table: RawTable) -> bool:
 
 def _is_binance(table: RawTable) -> bool:
     if table.header:
-        return {"opentime", "closetime"} <= {key(name) for name in table.names}
+        keys = {key(name) for name in table.names}
+        return {"opentime", "closetime"} <= keys and any(one.startswith("taker") for one in keys)
     row = ",".join(table.first_row)
     return bool(re.fullmatch(r"(\d{13}|\d{16})(,[^,]*){5},(\d{13}|\d{16})(,[^,]*){5}", row))
 
@@ -134,14 +136,44 @@ def _is_lean(table: RawTable) -> bool:
         return False
     dated = re.fullmatch(r"\d{8} \d{2}:\d{2}", row[0])
     of_day = row[0].isdigit() and int(row[0]) < 86_400_000 and date_in_name(table.name)
-    words = re.split(r"[_\-./ ]+", table.name.lower())
-    pair = any(
+    told = {"lean", "trade", "equity"} & set(_words(table.name))
+    return bool((dated or of_day) and told) and not _is_pair(table)
+
+
+def _words(name: str) -> list[str]:
+    return re.split(r"[_\-./ ]+", name.lower())
+
+
+def _is_pair(table: RawTable) -> bool:
+    """Return whether a word of the file's name ends as a pair of currencies does."""
+    return any(
         len(word) > len(money) + 2 and word.endswith(money.lower())
-        for word in words
+        for word in _words(table.name)
         for money in _QUOTED_IN
     )
-    told = {"lean", "trade", "equity"} & set(words)
-    return bool((dated or of_day) and told) and not pair
+
+
+def refuse_scaled(table: RawTable) -> None:
+    """Refuse whole prices that may be a multiple of the price, though nothing names their format.
+
+    Raises:
+        BarsError: What they look like, and what to state.
+    """
+    keys = {key(name) for name in table.names}
+    row = table.first_row
+    if table.header and {"rtype", "publisherid"} <= keys:
+        prices = [row[at] for at, name in enumerate(table.names) if key(name) in PRICES]
+        what, choices = "billionths of the price, as Databento has them", "price_scale=1000000000"
+    elif not table.header and re.fullmatch(r"\d{8} \d{2}:\d{2}", row[0]) and not _is_pair(table):
+        prices, what = list(row[1:5]), "LEAN's hundredths of a cent"
+        choices = "format=lean, or timezone and price_scale=10000"
+    else:
+        return
+    if prices and all(price.isdigit() and int(price) >= LEAST_SCALED for price in prices):
+        raise BarsError(
+            f"{table.name}: whole prices, {table.described}, may be {what}; state it: {choices}; "
+            "price_scale=1 where they are the prices themselves"
+        )
 
 
 def date_in_name(name: str) -> str:

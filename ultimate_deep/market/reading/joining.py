@@ -27,6 +27,12 @@ from ultimate_deep.market.validation import BarsError, Repair, validate_bars
 DAY, HOUR = pd.Timedelta(days=1), pd.Timedelta(hours=1)
 LEAST_OF_A_DAY = 0.85
 MOST_ODD_STEPS = 0.1
+# Files that differ in more of the bars which both have are of two markets.
+MOST_DIFFERENT = 0.1
+LEAST_DIFFERENT = 3
+# So many steps in a row without one of the interval, most of them alike: bars of another length.
+STRETCH = 32
+MOSTLY_ALIKE = 0.6
 JUMP = np.log(1.5)
 JUMP_DEVIATIONS = 12.0
 _SESSION_GUESS = (
@@ -88,6 +94,7 @@ def join_parts(
             f"difference of times is {found}; leave it out, or resample the bars"
         )
     frame = _without_early(symbol, frame, found, repair, notes, irregular)
+    _refuse_stretches(symbol, pd.DatetimeIndex(frame.index), found, irregular)
     if any(part.ends for part in parts):
         short = ends_of_bars(pd.DatetimeIndex(frame.index))
         frame = frame.set_axis(pd.DatetimeIndex(frame.index) + (short - found), axis=0)
@@ -160,6 +167,29 @@ def _refuse_mixed_stamps(symbol: str, parts: Sequence[Part]) -> None:
         )
 
 
+def _refuse_stretches(
+    symbol: str, index: pd.DatetimeIndex, interval: pd.Timedelta, irregular: str
+) -> None:
+    """Refuse hours among minutes: a stretch of bars that come regularly at another length."""
+    if interval >= DAY:
+        return
+    steps = np.diff(index.as_unit("ns").asi8)
+    count = len(steps) // STRETCH
+    if count == 0:
+        return
+    stretches = np.sort(steps[: count * STRETCH].reshape(count, STRETCH), axis=1)
+    middle = stretches[:, STRETCH // 2]
+    alike = (stretches == middle[:, None]).mean(axis=1) >= MOSTLY_ALIKE
+    other = alike & (stretches != interval.as_unit("ns").value).all(axis=1)
+    if other.any():
+        at = int(np.argmax(other))
+        raise BarsError(
+            f"{symbol}: most bars come {interval} apart, and those from {index[at * STRETCH]} on "
+            f"{pd.Timedelta(int(middle[at]), unit='ns')}: these are bars of several lengths; split "
+            f"them, one length in each file, or, {irregular}"
+        )
+
+
 def _refuse_intervals(symbol: str, parts: Sequence[Part], irregular: str) -> None:
     lengths = {
         part.file: find_interval(pd.DatetimeIndex(part.frame.index))
@@ -188,17 +218,18 @@ def _without_shared(
         shared = part.frame.index.intersection(before.index)
         last = out[-1]
         differs = (part.frame.loc[shared] != before.loc[shared]).any(axis=1).to_numpy()
-        if differs.any() and repair == "raise":
+        most = max(LEAST_DIFFERENT, MOST_DIFFERENT * len(shared))
+        if differs.any() and (repair == "raise" or differs.sum() > most):
             at = int(np.argmax(differs))
             ours, theirs = (one.loc[shared].to_numpy()[at] for one in (before, part.frame))
             column = int(np.argmax(ours != theirs))
+            drop = ', or repair="drop" to keep those of the file that begins first'
             raise BarsError(
                 f"{symbol}: {last.file} and {part.file} overlap and do not agree on "
                 f"{int(differs.sum()):,} of {len(shared):,} bars that both have; at {shared[at]} "
                 f"{before.columns[column]} is {ours[column]:.10g} in one and "
-                f"{theirs[column]:.10g} in the other; cut one of them, or read them "
-                "apart if they are of different markets, "
-                'or repair="drop" to keep those of the file that begins first'
+                f"{theirs[column]:.10g} in the other; cut one of them, or read them apart if they "
+                f"are of different markets{drop if differs.sum() <= most else ''}"
             )
         if len(shared):
             how = "in the same words" if not differs.any() else (

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from ultimate_deep.market.reading.formats import FORMATS, base_volume, find_format
+from ultimate_deep.market.reading.formats import FORMATS, base_volume, find_format, refuse_scaled
 from ultimate_deep.market.reading.numbers import Decimal, read_numbers
 from ultimate_deep.market.reading.raw_table import RawTable
 from ultimate_deep.market.reading.roles import (
+    NONE,
     PRICES,
     RESOLUTIONS,
     SYMBOLS,
@@ -22,9 +23,13 @@ from ultimate_deep.market.reading.roles import (
 )
 from ultimate_deep.market.reading.shown import shown
 from ultimate_deep.market.reading.time_columns import Times, find_times
+from ultimate_deep.market.remarks import exchanged
 from ultimate_deep.market.validation import BarsError
 
 LEAST_IN_ORDER = 0.9  # share of rows whose high and low hold open and close
+MOSTLY = 0.5
+LEAST_MOVES = 8
+NEAR = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +98,8 @@ def find_layout(table: RawTable, stated: Statement) -> Layout:
             lengths in one table.
     """
     form = find_format(table, name=stated.format)
+    if form == "canonical" and stated.format == "auto" and stated.price_scale is None:
+        refuse_scaled(table)
     if table.header:
         columns = _named_columns(table, form, stated.columns)
     else:
@@ -101,8 +108,10 @@ def find_layout(table: RawTable, stated: Statement) -> Layout:
     symbol = _symbol_column(table, used, stated.columns)
     if symbol is not None:
         used.append(symbol)
-    times = find_times(table, used, stated.columns, stated.time_format, form)
+    times = find_times(table, used, stated.columns, stated.time_format, form, stated.timezone)
     _refuse_mixed_lengths(table, [*used, *times.places])
+    if not table.header and not all(role in stated.columns for role in PRICES):
+        _refuse_exchanged(table, columns[0], times, stated)
     return Layout(format=form, columns=tuple(columns), times=times, symbol=symbol)
 
 
@@ -123,8 +132,7 @@ def _named_columns(table: RawTable, form: str, stated: Mapping[str, str]) -> lis
 def _counted_columns(table: RawTable, form: str, stated: Statement) -> list[Columns]:
     """Return the columns of a file without a header: time, open, high, low, close, volume.
 
-    The prices themselves must say that they are that: high and low hold open and close, and a bar
-    opens nearer to the close before it than it closes to the open before it.
+    The prices themselves must say that they are that: high and low hold open and close.
     """
     told = stated.columns
     if all(role in told for role in PRICES):
@@ -137,24 +145,46 @@ def _counted_columns(table: RawTable, form: str, stated: Statement) -> list[Colu
         raise _unknown(table)
     prices = tuple(range(first, first + 4))
     numbers, _ = _numbers(table, dict(zip(PRICES, prices, strict=True)), stated)
-    volume = None if width == first + 4 else first + 4
     if not _in_order(numbers):
         raise _unknown(table)
+    volume = None if width == first + 4 else first + 4
     if "volume" in told:
-        volume = None if told["volume"] == "none" else named(
-            told["volume"], table.names, table.name, "volume"
-        )  # fmt: skip
-    elif volume is not None and _is_a_price(table, volume, numbers, stated):
-        raise BarsError(
-            f"{table.name}: there is no header, and column {volume} lies between low and high in "
-            f"every row, as no volume does; {table.described}; state the volume's column, counted "
-            "from 0, or that there is none: columns='volume=6' or columns='volume=none'"
-        )
+        none = told["volume"].lower() == NONE
+        volume = None if none else named(told["volume"], table.names, table.name, "volume")
+    elif volume is not None:
+        _check_volume(table, volume, numbers, stated)
     return [Columns(prices=prices, volume=volume)]  # type: ignore[arg-type]
 
 
+def _check_volume(
+    table: RawTable, at: int, numbers: Mapping[str, np.ndarray], stated: Statement
+) -> None:
+    """Refuse a column behind the prices that is no volume, where no header names it.
+
+    Raises:
+        BarsError: A price, such as an adjusted close, or the first size of quotes.
+    """
+    if _is_a_price(table, at, numbers, stated):
+        last = table.cells.shape[1] - 1
+        other = f"columns='volume={last}' or " if last > at else ""
+        raise BarsError(
+            f"{table.name}: there is no header, and column {at} lies between low and high or moves "
+            f"as the close does, as no volume does; the first row is {shown(table.first_row)}; "
+            "state the volume's column, counted from 0, or that there is none: "
+            f"{other}columns='volume=none'"
+        )
+    if _are_quotes(table, at + 1, numbers, stated):
+        raise BarsError(
+            f"{table.name}: there is no header, and columns {at + 1} to {at + 4} are prices too, "
+            f"as of quotes with bid and ask; the first row is {shown(table.first_row)}; to take "
+            f"the first four, state that column {at} is no volume of trades: columns='volume=none'"
+        )
+
+
 def _hours_second(table: RawTable, form: str, stated: Statement) -> bool:
-    rest = find_times(table, range(2, table.cells.shape[1]), {}, stated.time_format, form)
+    rest = find_times(
+        table, range(2, table.cells.shape[1]), {}, stated.time_format, form, stated.timezone
+    )
     return len(rest.places) == 2
 
 
@@ -166,29 +196,60 @@ def _numbers(
 
 
 def _in_order(numbers: Mapping[str, np.ndarray]) -> bool:
-    opens, high, low, close = (numbers[role] for role in PRICES)
-    known = np.isfinite(opens) & np.isfinite(high) & np.isfinite(low) & np.isfinite(close)
-    if known.sum() < 2:
+    """Return whether high and low hold open and close, in bars whose prices are not all one."""
+    prices = np.column_stack([numbers[role] for role in PRICES])
+    prices = prices[np.isfinite(prices).all(axis=1)]
+    moving = prices[np.ptp(prices, axis=1) > 0] if len(prices) else prices
+    if len(prices) < 2:
         return False
-    opens, high, low, close = (one[known] for one in (opens, high, low, close))
+    opens, high, low, close = moving.T
     held = (np.maximum(opens, close) <= high) & (np.minimum(opens, close) >= low)
-    if held.mean() < LEAST_IN_ORDER:
-        return False
-    forward = np.abs(opens[1:] - close[:-1]).sum()
-    backward = np.abs(close[1:] - opens[:-1]).sum()
-    # Newest first, the same holds with the neighbours exchanged.
-    reverse = np.abs(opens[:-1] - close[1:]).sum()
-    exchanged = np.abs(close[:-1] - opens[1:]).sum()
-    return bool(min(forward, reverse) <= max(backward, exchanged))
+    return not len(held) or bool(held.mean() >= LEAST_IN_ORDER)
+
+
+def _refuse_exchanged(table: RawTable, columns: Columns, times: Times, stated: Statement) -> None:
+    """Refuse opens and closes that are each other's, where no header names them.
+
+    A bar opens nearer to the close before it than it closes to the open before it.
+    """
+    numbers, _ = _numbers(table, dict(zip(PRICES, columns.prices, strict=True)), stated)
+    stamps = times.stamps.times
+    known = np.asarray(stamps.notna()) & np.isfinite(numbers["open"] + numbers["close"])
+    order = np.argsort(stamps.asi8[known], kind="stable")
+    opens, close = numbers["open"][known][order], numbers["close"][known][order]
+    if exchanged(opens, close):
+        raise _unknown(table)
 
 
 def _is_a_price(
     table: RawTable, at: int, numbers: Mapping[str, np.ndarray], stated: Statement
 ) -> bool:
+    """Return whether a column lies between low and high mostly, or moves as the close does."""
     volume = _numbers(table, {"volume": at}, stated)[0]["volume"]
     known = np.isfinite(volume) & np.isfinite(numbers["high"]) & np.isfinite(numbers["low"])
     inside = (volume >= numbers["low"]) & (volume <= numbers["high"])
-    return bool(known.any()) and bool(inside[known].all())
+    if bool(known.any()) and float(inside[known].mean()) > MOSTLY:
+        return True
+    known &= (volume > 0) & (numbers["close"] > 0)
+    own, close = np.diff(np.log(volume[known])), np.diff(np.log(numbers["close"][known]))
+    moved = close != 0
+    if moved.sum() < LEAST_MOVES:
+        return False
+    # An adjusted close moves as the close does, but for days of splits and dividends.
+    along = np.abs(own - close)[moved] <= 0.5 * np.abs(close[moved])
+    return float(along.mean()) > MOSTLY
+
+
+def _are_quotes(
+    table: RawTable, first: int, numbers: Mapping[str, np.ndarray], stated: Statement
+) -> bool:
+    """Return whether four more prices follow, as those of the ask behind those of the bid."""
+    if table.cells.shape[1] < first + 4:
+        return False
+    more, _ = _numbers(table, {role: first + at for at, role in enumerate(PRICES)}, stated)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        near = np.abs(more["close"] / numbers["close"] - 1.0) < NEAR
+    return _in_order(more) and float(near.mean()) > MOSTLY
 
 
 def _unknown(table: RawTable) -> BarsError:

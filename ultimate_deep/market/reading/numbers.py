@@ -25,10 +25,11 @@ _COMMA = (
 )
 _POINT = (
     r"^[+-]?(\d+\.\d{1,2}|\d+\.\d{4,}|0\.\d+|\d{4,}\.\d+|\d{1,3}(,\d{3})+\.\d+"
-    r"|\d{1,3}(,\d{3}){2,})$"
+    r"|\d{1,3}(,\d{3}){2,}|\d{1,2}(,\d{2})+,\d{3})$"
 )
 _GROUPED = {
-    "point": r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$",
+    # Thousands, or lakhs and crores as in 1,23,45,678.
+    "point": r"^[+-]?(\d{1,3}(,\d{3})+|\d{1,2}(,\d{2})+,\d{3})(\.\d+)?$",
     "comma": r"^[+-]?\d{1,3}(\.\d{3})+(,\d+)?$",
 }
 
@@ -66,10 +67,32 @@ def read_numbers(
     plain = {role: _plain(text) for role, text in rest.items()}
     if decimal is None and all(found is not None for found in plain.values()):
         return numbers | {role: found for role, found in plain.items() if found is not None}, ""
-    sign = decimal or _sign(rest, separator, where)
-    for role, text in rest.items():
+    _refuse_parts_of_32(rest, where)
+    tidy = {role: _tidy(text) for role, text in rest.items()}
+    sign = decimal or _sign(rest, tidy, separator, where)
+    for role, text in tidy.items():
         numbers[role] = _read(text, sign, suffixes=role == "volume")
     return numbers, f"decimal {sign}"
+
+
+def _refuse_parts_of_32(texts: Mapping[str, pa.Array], where: str) -> None:
+    """Refuse 110'165, which is 110 and 16.5/32 in the prices of bonds and no 110,165."""
+    parts: set[str] = set()
+    first = ""
+    for role, text in texts.items():
+        if role == "volume":
+            continue
+        found = pc.struct_field(pc.extract_regex(text, r"^\d{1,3}['\x{2019}](?P<s>\d{3})$"), "s")
+        known, written = found.drop_null(), text.drop_null()
+        if len(known) < len(written):
+            return
+        parts |= set(known.unique().to_pylist())
+        first = first or (str(written[0].as_py()) if len(written) else "")
+    if parts and all(part < "320" and part[2] in "0257" for part in parts):
+        raise BarsError(
+            f"{where}: {cell(first)} and all other prices may be whole numbers and parts of 32, as "
+            "those of bonds are, or thousands; write them with a decimal point"
+        )
 
 
 def _stripped(column: pd.Series) -> pa.Array:
@@ -77,6 +100,13 @@ def _stripped(column: pd.Series) -> pa.Array:
     text = pc.utf8_trim_whitespace(texts_of(column))
     absent = pc.is_in(pc.utf8_lower(text), pa.array(sorted(ABSENT)))
     return pc.if_else(absent, pa.scalar(None, pa.string()), text)
+
+
+def are_absent(column: pd.Series) -> np.ndarray:
+    """Return where nothing is written, or what stands for nothing."""
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return np.asarray(column.isna(), dtype=bool)
+    return np.asarray(_stripped(column).is_null().to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def _plain(text: pa.Array) -> np.ndarray | None:
@@ -90,6 +120,8 @@ def _plain(text: pa.Array) -> np.ndarray | None:
 
 def _tidy(text: pa.Array) -> pa.Array:
     """Take away signs of currencies, and blanks and apostrophes between digits."""
+    if not pc.any(pc.match_substring_regex(text, r"[^0-9.,eE+-]")).as_py():
+        return text
     text = pc.replace_substring_regex(text, r"^([+-]?)\s*[$€£¥₹₽₩₿]\s*", r"\1")
     text = pc.replace_substring_regex(text, r"\s*[$€£¥₹₽₩₿]$", "")
     return pc.replace_substring_regex(
@@ -97,14 +129,16 @@ def _tidy(text: pa.Array) -> pa.Array:
     )
 
 
-def _sign(texts: Mapping[str, pa.Array], separator: str, where: str) -> Decimal:
+def _sign(
+    texts: Mapping[str, pa.Array], tidied: Mapping[str, pa.Array], separator: str, where: str
+) -> Decimal:
     """Return the decimal sign that the cells of all columns show together."""
     comma: tuple[str, int] | None = None
     point: tuple[str, int] | None = None
     doubtful: tuple[str, int] | None = None
     points_seen = False
-    for text in texts.values():
-        tidy = _unsuffixed(_tidy(text))[0]
+    for role, text in texts.items():
+        tidy = _unsuffixed(tidied[role])[0]
         comma = comma or _first(text, pc.match_substring_regex(tidy, _COMMA))
         point = point or _first(text, pc.match_substring_regex(tidy, _POINT))
         doubtful = doubtful or _first(text, pc.match_substring_regex(tidy, r"^[+-]?\d{1,3},\d{3}$"))
@@ -131,8 +165,10 @@ def _first(text: pa.Array, found: pa.Array) -> tuple[str, int] | None:
     return None if row < 0 else (str(text[row].as_py()), int(row))
 
 
-def _unsuffixed(text: pa.Array) -> tuple[pa.Array, np.ndarray]:
+def _unsuffixed(text: pa.Array) -> tuple[pa.Array, np.ndarray | float]:
     """Return text without K, M, B or T behind the digits, and what to multiply with."""
+    if not pc.any(pc.match_substring_regex(text, r"[kKmMbBtT]$")).as_py():
+        return text, 1.0
     letter = pc.utf8_lower(pc.struct_field(pc.extract_regex(text, r"(?P<s>[kKmMbBtT])$"), "s"))
     power = np.ones(len(text))
     for name, tens in THOUSANDS.items():
@@ -142,7 +178,6 @@ def _unsuffixed(text: pa.Array) -> tuple[pa.Array, np.ndarray]:
 
 
 def _read(text: pa.Array, sign: Decimal, *, suffixes: bool) -> np.ndarray:
-    text = _tidy(text)
     power: np.ndarray | float = 1.0
     if suffixes:
         text, power = _unsuffixed(text)

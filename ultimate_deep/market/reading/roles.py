@@ -24,21 +24,23 @@ STANDARD: dict[str, tuple[str, ...]] = {
 }
 # fmt: off
 OTHERS: dict[str, tuple[str, ...]] = {
-    "open": ("o", "openprice", "priceopen", "openingprice", "opening", "openbid", "bidopen", "midopen", "eröffnung", "eröffnungskurs", "ouverture", "apertura", "abertura", "开盘", "开盘价"),  # noqa: E501
-    "high": ("h", "highprice", "pricehigh", "highest", "max", "highbid", "bidhigh", "midhigh", "hoch", "tageshoch", "haut", "plushaut", "máximo", "maximo", "massimo", "máxima", "maxima", "最高", "最高价"),  # noqa: E501
-    "low": ("l", "lowprice", "pricelow", "lowest", "min", "lowbid", "bidlow", "midlow", "tief", "tagestief", "bas", "plusbas", "mínimo", "minimo", "mínima", "minima", "最低", "最低价"),  # noqa: E501
-    "close": ("c", "closeprice", "priceclose", "closingprice", "closelast", "last", "lastprice", "settle", "price", "closebid", "bidclose", "midclose", "schluss", "schlusskurs", "clôture", "cloture", "cierre", "último", "ultimo", "chiusura", "fechamento", "收盘", "收盘价"),  # noqa: E501
-    "volume": ("v", "vol", "volumetraded", "tradevolume", "tradedvolume", "totalvolume", "sharevolume", "basevolume", "volumebase", "tickvolume", "tickvol", "quantity", "volumen", "stücke", "成交量"),  # noqa: E501
+    "open": ("o", "openprice", "priceopen", "openingprice", "opening", "openbid", "bidopen", "midopen", "eröffnung", "eröffnungskurs", "ouverture", "apertura", "abertura", "开盘", "开盘价", "pxopen", "mido", "bido", "opnpric", "opentradeprice", "otwarcie", "откр", "открытие", "açılış", "eröffn", "ouv", "openen", "始値", "시가"),  # noqa: E501, RUF001
+    "high": ("h", "highprice", "pricehigh", "highest", "max", "highbid", "bidhigh", "midhigh", "hoch", "tageshoch", "haut", "plushaut", "máximo", "maximo", "massimo", "máxima", "maxima", "最高", "最高价", "pxhigh", "midh", "bidh", "hghpric", "hightradeprice", "najwyzszy", "najwyższy", "макс", "максимум", "yüksek", "hoogste", "高値", "고가", "高"),  # noqa: E501
+    "low": ("l", "lowprice", "pricelow", "lowest", "min", "lowbid", "bidlow", "midlow", "tief", "tagestief", "bas", "plusbas", "mínimo", "minimo", "mínima", "minima", "最低", "最低价", "pxlow", "midl", "bidl", "lwpric", "lowtradeprice", "najnizszy", "najniższy", "мин", "минимум", "düşük", "laagste", "安値", "저가", "低"),  # noqa: E501
+    "close": ("c", "closeprice", "priceclose", "closingprice", "closelast", "last", "lastprice", "settle", "price", "closebid", "bidclose", "midclose", "schluss", "schlusskurs", "clôture", "cloture", "cierre", "último", "ultimo", "chiusura", "fechamento", "收盘", "收盘价", "pxlast", "midc", "bidc", "clspric", "lasttradeprice", "zamkniecie", "zamknięcie", "цена", "закрытие", "şimdi", "zuletzt", "dernier", "clot", "laatst", "終値", "종가"),  # noqa: E501
+    "volume": ("v", "vol", "volumetraded", "tradevolume", "tradedvolume", "totalvolume", "sharevolume", "basevolume", "volumebase", "tickvolume", "tickvol", "quantity", "volumen", "stücke", "成交量", "pxvolume", "tottrdqty", "ttltradgvol", "wolumen", "объём", "объем", "hacim", "出来高", "거래량"),  # noqa: E501
     "adjusted": ("adjustedclose", "closeadj", "closeadjusted", "adjclosingprice", "adjclose", "adjcloseprice"),  # noqa: E501
 }
 # When a bar opens, the surest first; two of them must name the same instants.
-OPENS = ("opentime", "timestamp", "datetime", "timeperiodstart", "periodstart", "windowstart", "starttime", "begintime", "starttimestamp", "barstart", "start", "begin", "begins", "beginsat", "unix", "unixtime", "unixtimestamp", "epoch", "ts", "tsevent", "timestampms", "timestampns", "gmttime", "utctime", "timeutc", "datetimeutc", "utc", "time", "date", "dateutc", "localtime", "datetimelocal", "tradedate", "tradetime", "tradingday", "bartime", "day", "dt", "t", "d", "datum", "zeit", "zeitstempel", "fecha", "hora", "heure", "data", "ora", "日期", "时间", "index", "")  # noqa: E501
+OPENS = ("opentime", "timestamp", "datetime", "timeperiodstart", "periodstart", "windowstart", "starttime", "begintime", "starttimestamp", "barstart", "start", "begin", "begins", "beginsat", "unix", "unixtime", "unixtimestamp", "epoch", "ts", "tsevent", "timestampms", "timestampns", "gmttime", "utctime", "timeutc", "datetimeutc", "utc", "time", "date", "dateutc", "localtime", "datetimelocal", "tradedate", "tradetime", "tradingday", "bartime", "day", "dt", "t", "d", "datum", "zeit", "zeitstempel", "fecha", "hora", "heure", "data", "ora", "日期", "时间", "dtyyyymmdd", "traddt", "timebarstart", "дата", "tarih", "日付", "日時", "일자", "날짜", "index", "")  # noqa: E501
 CLOSES = ("closetime", "endtime", "timeperiodend", "periodend", "windowend", "end", "closedate", "timeclose", "barend")  # noqa: E501
-HOURS = ("time", "hour", "zeit", "hora", "heure", "ora", "uhrzeit", "tradetime", "时间")
-DAYS = ("date", "day", "datum", "fecha", "data", "tradedate", "tradingday", "日期")
-SYMBOLS = ("symbol", "ticker", "tic", "sym", "instrument", "instrumentid", "pair", "code", "tscode", "secid", "asset", "contract", "uniqueid", "isin", "ric", "coin", "stock", "security", "name")  # noqa: E501
+HOURS = ("time", "hour", "timebarstart", "zeit", "hora", "heure", "ora", "uhrzeit", "tradetime", "时间")  # noqa: E501
+SYMBOLS = ("symbol", "ticker", "tic", "sym", "instrument", "instrumentid", "pair", "code", "tscode", "secid", "asset", "contract", "uniqueid", "isin", "ric", "coin", "stock", "security", "tckrsymb", "name")  # noqa: E501
 RESOLUTIONS = ("per", "period", "interval", "timeframe", "resolution", "tf", "barsize", "frequency", "freq")  # noqa: E501
+# What stands before or behind a price and is no symbol.
+_NO_TICKERS = frozenset(("adj", "adjusted", "unadjusted", "raw", "bid", "ask", "mid", "prev", "previous", "last", "trade", "price", "px", "avg", "mean", "ma", "sma", "ema", "change", "chg", "pct", "52w", "time", "date", "interest", "int", "day", "usd", "eur", "next", "lag", "lead", "future", "ha", "norm", "log"))  # noqa: E501
 # fmt: on
+_FLATTENED = (r"\('(.+)', '(.*)'\)", r"(.+)[._ ]([^._ ]+)", r"([^._ ]+(?: [^._ ]+)?)[._ ](.+)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +68,10 @@ class Columns:
 def key(name: object) -> str:
     """Return a column's name as it is compared: letters and digits in lower case, no numbering.
 
-    `<OPEN>`, `1. open`, `Open Price`, `openPrice` and `open_price` differ in nothing that matters.
+    `<OPEN>`, `1. open`, `Open (USD)`, `Open Price`, `openPrice` and `open_price` are alike.
     """
     text = re.sub(r"^\s*\d+[a-z]?\s*[.):]\s*", "", str(name).strip().strip("<>").lower())
+    text = re.sub(r"(?<=\w)[\s_]*\([^()]*\)$", "", text)  # a unit, as in Open (USD)
     return re.sub(r"[\W_]+", "", re.sub(r"^unnamed:\s*\d+$", "", text))
 
 
@@ -101,6 +104,42 @@ def has_prices(names: Sequence[object]) -> bool:
     """Return whether a line of names has a column for each of the four prices."""
     keys = {key(name) for name in names}
     return all(keys & {*STANDARD[role], *OTHERS[role]} for role in PRICES)
+
+
+def without_tickers(names: Sequence[str]) -> tuple[list[str], list[str]] | None:
+    """Return names without the symbol that each of them holds, and the symbols, empty for none.
+
+    `AAPL.Open`, `Open_AAPL` and `('Open', 'AAPL')` are so written by whoever flattens tables of
+    several symbols, which are written in capitals. None where the names are not all of this kind,
+    or name the four prices as they are.
+    """
+    if has_prices(names):
+        return None
+    fields, tickers = [], []
+    for name in names:
+        field, ticker = _split(name)
+        fields.append(field)
+        tickers.append(ticker)
+    found = dict.fromkeys(one for one in tickers if one)
+    of_each = [[field for field, one in zip(fields, tickers, strict=True) if one == ticker]
+               for ticker in found]  # fmt: skip
+    return (fields, tickers) if found and all(map(has_prices, of_each)) else None
+
+
+def _split(name: str) -> tuple[str, str]:
+    words = {word for role in STANDARD for word in (*STANDARD[role], *OTHERS[role])}
+    words |= {"adjusted"}
+    for pattern in _FLATTENED:
+        found = re.fullmatch(pattern, name.strip())
+        if found is None:
+            continue
+        field, ticker = found.groups() if key(found[1]) in words else found.groups()[::-1]
+        if found[2] == "":
+            return found[1], ""
+        capital = ticker == ticker.upper() and key(ticker) not in _NO_TICKERS
+        if key(field) in words and len(key(field)) > 1 and capital:
+            return ("adj close" if key(field) == "adjusted" else field), ticker
+    return name, ""
 
 
 def find_columns(
@@ -178,8 +217,8 @@ def _only(
             return found[0]
         if found:
             which = " and ".join(repr(names[at]) for at in found[:4])
-            raise BarsError(
-                f"{where}: {which} may each be the {role}; state which, such as "
-                f"columns='{role}={names[found[0]]}', or rename one"
-            )
+            remedy = f"state which, such as columns='{role}={names[found[0]]}', or rename one"
+            if [names[at] for at in found].count(names[found[0]]) > 1:
+                remedy = "rename one of them"
+            raise BarsError(f"{where}: {which} may each be the {role}; {remedy}")
     return None

@@ -8,15 +8,29 @@ import numpy as np
 import pandas as pd
 
 from ultimate_deep.market.config import Adjust, Stamp
+from ultimate_deep.market.reading.adjusting import adjust_prices
 from ultimate_deep.market.reading.formats import FORMATS
 from ultimate_deep.market.reading.layouts import Layout, Statement, find_layout
-from ultimate_deep.market.reading.numbers import read_numbers
+from ultimate_deep.market.reading.numbers import are_absent, read_numbers
 from ultimate_deep.market.reading.raw_table import RawTable
-from ultimate_deep.market.reading.roles import PRICES, Columns
-from ultimate_deep.market.reading.shown import cell
+from ultimate_deep.market.reading.roles import (
+    PRICES,
+    Columns,
+    has_prices,
+    key,
+    without_tickers,
+)
+from ultimate_deep.market.reading.shown import cell, shown
 from ultimate_deep.market.reading.symbols import symbols_of
 from ultimate_deep.market.reading.time_columns import ends_of_bars
-from ultimate_deep.market.validation import BAR_COLUMNS, BarsError, Repair, RowSieve, validate_bars
+from ultimate_deep.market.validation import (
+    BAR_COLUMNS,
+    BarsError,
+    Repair,
+    RowSieve,
+    apply_priced,
+    validate_bars,
+)
 
 # In place of a file name where a table was given in Python.
 TABLE = "the table"
@@ -75,6 +89,9 @@ def read_rows(
     """
     if len(table.cells) == 0:
         raise BarsError(f"{table.name}: empty, not one row of bars; check the download")
+    split = without_tickers(table.names) if table.header and not any(table.tickers) else None
+    if split is not None and not set(PRICES) & set(stated.columns):
+        table = replace(table, names=tuple(split[0]), tickers=tuple(split[1]))
     layout = find_layout(table, stated)
     table, layout, stray = _without_stray_lines(table, layout, stated)
     found = []
@@ -89,8 +106,10 @@ def read_rows(
             if columns.ticker
             else symbols_of(table, layout.symbol, stated.symbol)
         )
-        for symbol in dict.fromkeys(symbols):
-            chosen = np.flatnonzero(symbols == symbol)
+        codes, names = pd.factorize(symbols)
+        ends = np.cumsum(np.bincount(codes))
+        of_each = np.split(np.argsort(codes, kind="stable"), ends[:-1])
+        for symbol, chosen in zip(names, of_each, strict=True):
             part = _part(
                 of_columns, chosen, symbol, stated, adjust=adjust, stamp=stamp, repair=repair
             )
@@ -133,6 +152,8 @@ def _without_stray_lines(
     many = int(stray.sum())
     if many == 0 or many > max(MOST_STRAY_LINES, MOST_STRAY_SHARE * len(stray)):
         return table, layout, ()
+    for at in np.flatnonzero(stray):
+        _refuse_other_header(table, int(at))
     row = int(np.argmax(stray))
     texts = [str(one) for one in table.cells.iloc[row] if isinstance(one, str) and one]
     keep = np.flatnonzero(~stray)
@@ -143,6 +164,16 @@ def _without_stray_lines(
     kept = replace(table, cells=table.cells.iloc[keep].reset_index(drop=True))
     stamps = replace(layout.times.stamps, times=layout.times.stamps.times[keep])
     return kept, replace(layout, times=replace(layout.times, stamps=stamps)), (note,)
+
+
+def _refuse_other_header(table: RawTable, row: int) -> None:
+    """Refuse a line that names the columns below it otherwise than the header does."""
+    names = [str(one) for one in table.cells.iloc[row]]
+    if has_prices(names) and [key(one) for one in names] != [key(one) for one in table.names]:
+        raise BarsError(
+            f"{table.name}: row {row} is another header, with other columns: {shown(names)}; split "
+            "the file there"
+        )
 
 
 def _part(
@@ -159,7 +190,7 @@ def _part(
     label = f"{symbol} in {table.name}"
     notes = list(rows.notes)
     numbers = {role: values[chosen] for role, values in rows.numbers.items()}
-    numbers["volume"] = _volume(numbers, rows.columns, table.name, notes)
+    numbers["volume"] = _volume(rows, chosen, notes)
     frame = pd.DataFrame(numbers, index=layout.times.stamps.times[chosen])
     if rows.columns.ticker:
         frame, chosen = _listed(frame, chosen, symbol, notes)
@@ -170,7 +201,10 @@ def _part(
     _read_times(sieve, rows)
     zone = _localise(sieve, rows, stated)
     _finite(sieve, rows)
-    frame = _adjusted(sieve, rows, adjust, notes)
+    frame = sieve.frame
+    if rows.columns.adjusted is not None and adjust == "auto":
+        frame = adjust_prices(sieve, table.names[rows.columns.adjusted], notes)
+    frame = frame[list(BAR_COLUMNS)]
     ends = _ends(pd.DatetimeIndex(frame.index), layout, stamp, label)
     canonical, more = validate_bars(
         frame, symbol=label, repair=repair, minimum_rows=1, row_numbers=sieve.rows,
@@ -190,18 +224,18 @@ def _scale_words(scale: float | None) -> str:
     return "" if scale in (None, 1, 1.0) else f", prices divided by {scale:,.10g}"
 
 
-def _volume(
-    numbers: dict[str, np.ndarray], columns: Columns, where: str, notes: list[str]
-) -> np.ndarray:
+def _volume(rows: _Rows, chosen: np.ndarray, notes: list[str]) -> np.ndarray:
     """Return the volume, zeros where the file has none of it."""
-    rows = len(next(iter(numbers.values())))
-    if columns.volume is None:
-        return np.zeros(rows)
-    volume = numbers["volume"]
+    at = rows.columns.volume
+    if at is None:
+        return np.zeros(len(chosen))
+    volume = rows.numbers["volume"][chosen]
     # Brokers write -1 where they know of none.
-    if rows and bool((np.isnan(volume) | (volume == -1.0)).all()):
-        notes.append(f"{where} has no volume in its column of volume.")
-        return np.zeros(rows)
+    if len(volume) and bool((np.isnan(volume) | (volume == -1.0)).all()):
+        unread = np.isnan(volume) & ~are_absent(rows.table.cells[at].iloc[chosen])
+        if not unread.any():
+            notes.append(f"{rows.table.name} has no volume in its column of volume.")
+            return np.zeros(len(chosen))
     return volume
 
 
@@ -245,8 +279,8 @@ def _localise(sieve: RowSieve, rows: _Rows, stated: Statement) -> str:
     index = pd.DatetimeIndex(sieve.frame.index)
     if index.tz is not None:
         return "UTC as the file says" if stated.timezone is None else f"{stated.timezone} as stated"
-    form = rows.layout.format
-    zone = stated.timezone or FORMATS[form].timezone
+    form, own = rows.layout.format, rows.layout.times.stamps.zone
+    zone = own or stated.timezone or FORMATS[form].timezone
     if zone is None:
         raise BarsError(
             f"{rows.table.name}: naive time, neither the file nor the format {form} states "
@@ -261,6 +295,8 @@ def _localise(sieve: RowSieve, rows: _Rows, stated: Statement) -> str:
         sieve.frame = sieve.frame.set_axis(local, axis=0)
     else:
         _certain(sieve, index, zone)
+    if own is not None:
+        return f"{zone} as the file says"
     return f"{zone} as {'stated' if stated.timezone else f'the format {form} has it'}"
 
 
@@ -282,6 +318,11 @@ def _certain(sieve: RowSieve, index: pd.DatetimeIndex, zone: str) -> None:
 
 def _finite(sieve: RowSieve, rows: _Rows) -> None:
     """Every cell of prices and volume is a finite number; the message shows the cell itself."""
+    prices = sieve.frame[list(PRICES)].to_numpy()
+    if (prices == 0).any() or np.isnan(prices).any():
+        cells = rows.table.cells.iloc[sieve.rows]
+        blank = np.column_stack([are_absent(cells[at]) for at in rows.columns.prices])
+        apply_priced(sieve, blank | (prices == 0))
     finite = np.isfinite(sieve.frame[list(BAR_COLUMNS)].to_numpy())
     places = dict(zip(PRICES, rows.columns.prices, strict=True)) | {"volume": rows.columns.volume}
     numbers = sieve.rows
@@ -300,51 +341,15 @@ def _finite(sieve: RowSieve, rows: _Rows) -> None:
     )
 
 
-def _adjusted(sieve: RowSieve, rows: _Rows, adjust: Adjust, notes: list[str]) -> pd.DataFrame:
-    """Multiply all prices by adjusted close over close, where the file has it."""
-    frame = sieve.frame
-    if rows.columns.adjusted is None or adjust == "none":
-        return frame[list(BAR_COLUMNS)]
-    name = rows.table.names[rows.columns.adjusted]
-    close, adjusted = frame["close"].to_numpy(), frame["adjusted"].to_numpy()
-    bad = ~(np.isfinite(adjusted) & (adjusted > 0) & (close > 0))
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise BarsError(
-            f"{sieve.symbol}: prices are adjusted by {name}, which is {adjusted[row]:.10g} in row "
-            f"{sieve.rows[row]} (close {close[row]:.10g}); correct it, or read the prices as they "
-            "were: adjust=none"
-        )
-    factor = adjusted / close
-    if np.abs(factor - 1.0).max() < 1e-12:
-        return frame[list(BAR_COLUMNS)]
-    notes.append(
-        f"All prices are adjusted by {name}, from {factor.min():.4g} to {factor.max():.4g} times "
-        "what was paid (adjust=none takes them as they were)."
-    )
-    prices = {one: frame[one].to_numpy() * factor for one in ("open", "high", "low")}
-    # The close is the adjusted close itself, to the last bit, and high and low hold it.
-    prices["close"] = adjusted
-    same = {one: frame[one].to_numpy() == close for one in ("open", "high", "low")}
-    for one, at in same.items():
-        prices[one] = np.where(at, adjusted, prices[one])
-    prices["high"] = np.maximum(prices["high"], np.where(
-        frame["high"].to_numpy() >= np.maximum(frame["open"], close),
-        np.maximum(prices["open"], adjusted), -np.inf))  # fmt: skip
-    prices["low"] = np.minimum(prices["low"], np.where(
-        frame["low"].to_numpy() <= np.minimum(frame["open"], close),
-        np.minimum(prices["open"], adjusted), np.inf))  # fmt: skip
-    return frame.assign(**prices)[list(BAR_COLUMNS)]
-
-
 def _ends(index: pd.DatetimeIndex, layout: Layout, stamp: Stamp, label: str) -> bool:
     """Return whether times are the ends of bars, refusing those that only look like it."""
     if stamp == "close" or layout.times.ends:
         return True
     short = ends_of_bars(index)
-    if short:
+    if short or layout.times.stamps.ends:
+        which = index[0] if short else "24:00"
         raise BarsError(
-            f"{label}: times such as {index[0]} are the ends of bars and not when they open; state "
+            f"{label}: times such as {which} are the ends of bars and not when they open; state "
             "it: stamp=close"
         )
     return False
@@ -358,6 +363,8 @@ def _telling(rows: _Rows) -> str:
         if at in used or not name or pd.api.types.is_numeric_dtype(column.dtype):
             continue
         words = column.astype("str")
+        if set(words.str.lower().unique()) <= {"am", "pm"}:
+            continue  # halves of a day, no symbols
         if pd.to_numeric(words, errors="coerce").notna().mean() > 0.5:
             continue
         keys = pd.DataFrame({"time": rows.layout.times.stamps.times, "word": words})

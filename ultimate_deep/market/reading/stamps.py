@@ -10,9 +10,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ultimate_deep.market.reading.dates import Dates, bounded, read_dates
+from ultimate_deep.market.reading.doubtful_times import refuse_doubtful
 from ultimate_deep.market.reading.shown import cell
-from ultimate_deep.market.reading.texts import texts_of
-from ultimate_deep.market.reading.zones import ZONE, localised, offsets_of, zones_of
+from ultimate_deep.market.reading.texts import trimmed
+from ultimate_deep.market.reading.zones import offsets_of, split_zones
 from ultimate_deep.market.validation import BarsError
 
 # Seconds, milliseconds, microseconds and nanoseconds since 1970, told apart by size: from 1973 on
@@ -22,35 +24,10 @@ NANOSECONDS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 IN_WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 EXCEL_DAYS = (20_000, 80_000)  # 1954 to 2119
 EXCEL_ORIGIN = "1899-12-30"
-_TIMES = (
-    "", "%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%I:%M:%S %p", "%I:%M %p", "%I:%M:%S%p", "%I:%M%p",
-    "%H%M%S", "%H%M", "%I-%p", "%I %p", "%H:%M:%S:%f", "%H",
-)  # fmt: skip
-_DATES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (r"\d{4}-\d{1,2}-\d{1,2}", ("%Y-%m-%d",)),
-    (r"\d{4}/\d{1,2}/\d{1,2}", ("%Y/%m/%d",)),
-    (r"\d{4}\.\d{1,2}\.\d{1,2}", ("%Y.%m.%d",)),
-    (r"\d{8}", ("%Y%m%d",)),
-    (r"\d{1,2}/\d{1,2}/\d{4}", ("%d/%m/%Y", "%m/%d/%Y")),
-    (r"\d{1,2}-\d{1,2}-\d{4}", ("%d-%m-%Y", "%m-%d-%Y")),
-    (r"\d{1,2}\.\d{1,2}\.\d{4}", ("%d.%m.%Y", "%m.%d.%Y")),
-    (r"\d{1,2}/\d{1,2}/\d{2}", ("%d/%m/%y", "%m/%d/%y", "%y/%m/%d")),
-    (r"\d{1,2}-\d{1,2}-\d{2}", ("%d-%m-%y", "%m-%d-%y", "%y-%m-%d")),
-    (r"\d{1,2}\.\d{1,2}\.\d{2}", ("%d.%m.%y", "%m.%d.%y", "%y.%m.%d")),
-    (r"\d{1,2} [A-Za-z]{3,9} \d{4}", ("%d %b %Y", "%d %B %Y")),
-    (r"\d{1,2}-[A-Za-z]{3,9}-\d{4}", ("%d-%b-%Y", "%d-%B-%Y")),
-    (r"[A-Za-z]{3,9} \d{1,2},? \d{4}", ("%b %d %Y", "%B %d %Y")),
-    (r"\d{4}-[A-Za-z]{3}-\d{1,2}", ("%Y-%b-%d",)),
-    (r"\d{1,2}-[A-Za-z]{3}-\d{2}", ("%d-%b-%y",)),
-    (r"\d{1,2} [A-Za-z]{3} \d{2}", ("%d %b %y",)),
-)
-# Digits alone are read by how many they are.
-_DIGITS = {"%H%M%S": 6, "%H%M": 4, "%H": 2}
+_COMPACT = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S", 17: "%Y%m%d%H%M%S%f"}
 _ISO = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$"
 _ISO_ZONE = r":\d{2}(\.\d+)?(Z|[+-]\d{2}:?\d{2})$"
 _NUMBER = re.compile(r"\d+(\.\d*)?([eE]\+?\d+)?")
-_SAMPLE = 64
-_MANY = 5_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,16 +38,20 @@ class Stamps:
         times: Naive, or in UTC where the column states its zone; NaT where a cell cannot be read.
         style: How they are written, in words.
         days: Whether they are days without an hour.
+        zone: Zone that every cell names and the times are in, such as `America/New_York`.
+        ends: Whether some are 24:00, at which a day ends and no bar opens.
     """
 
     times: pd.DatetimeIndex
     style: str
     days: bool = False
+    zone: str | None = None
+    ends: bool = False
 
     @property
     def aware(self) -> bool:
         """Whether the column states its zone."""
-        return self.times.tz is not None
+        return self.times.tz is not None or self.zone is not None
 
     @property
     def readable(self) -> float:
@@ -79,7 +60,12 @@ class Stamps:
 
 
 def read_stamps(
-    column: pd.Series, *, where: str, stated: str | None = None, day_first: bool | None = None
+    column: pd.Series,
+    *,
+    where: str,
+    stated: str | None = None,
+    day_first: bool | None = None,
+    timezone: str | None = None,
 ) -> Stamps:
     """Return the times of a column of text, numbers or times.
 
@@ -88,6 +74,7 @@ def read_stamps(
         where: File and column, for messages.
         stated: How times are written, in the signs of `strptime`; else they themselves show it.
         day_first: Whether the day stands before the month where both would fit; None refuses it.
+        timezone: The zone whose short names may stand behind times, such as EST.
 
     Raises:
         BarsError: Times that may be read in two ways, zones of which only some cells have one, or
@@ -95,17 +82,17 @@ def read_stamps(
     """
     dtype = column.dtype
     if isinstance(dtype, pd.DatetimeTZDtype):
-        return Stamps(_bounded(pd.DatetimeIndex(column).tz_convert("UTC")), "times with a zone")
+        return Stamps(bounded(pd.DatetimeIndex(column).tz_convert("UTC")), "times with a zone")
     if pd.api.types.is_datetime64_dtype(dtype):
-        times = _bounded(pd.DatetimeIndex(column))
+        times = bounded(pd.DatetimeIndex(column))
         return Stamps(times, "times without a zone", days=_midnights(times))
     if pd.api.types.is_bool_dtype(dtype):
         return Stamps(_none(len(column)), "no times")
     if pd.api.types.is_numeric_dtype(dtype):
         return _numbers(column, where, stated)
-    text = _text(column)
+    text = trimmed(column)
     if stated:
-        return _stated(text, stated, where)
+        return _stated(text, stated, where, timezone)
     filled = text[text.str.len() > 0]
     if filled.empty:
         return Stamps(_none(len(text)), "no times")
@@ -115,36 +102,7 @@ def read_stamps(
     numeric = filled.str.fullmatch(_NUMBER)
     if float(numeric.mean()) > 0.5:
         return _numbers(text, where, None)
-    return _texts(text, where, day_first)
-
-
-def read_hours(column: pd.Series) -> pd.Series | None:
-    """Return times of day as durations, NaT where a cell is none; None where most are none."""
-    if pd.api.types.is_timedelta64_dtype(column.dtype):
-        return column
-    text = _text(column)
-    if pd.api.types.is_numeric_dtype(column.dtype):
-        text = column.astype("Int64").astype("str").str.zfill(4)
-    if bool(text.str.fullmatch(r"\d{1,6}").all()):
-        longest = int(text.str.len().max())
-        text = text.str.zfill(6 if longest > 4 else 4)
-    out = pd.Series(pd.NaT, index=text.index, dtype="timedelta64[ns]")
-    for form in _TIMES[1:]:
-        rest = out.isna()
-        if not rest.any():
-            break
-        if form == "%H":
-            continue
-        read = pd.to_datetime(text[rest].str.upper(), format=form, errors="coerce")
-        out[rest] = (read - read.dt.normalize()).astype("timedelta64[ns]")
-    return out if float(out.notna().mean()) > 0.5 else None
-
-
-def _text(column: pd.Series) -> pd.Series:
-    """Return trimmed text, single blanks inside, empty where nothing is written."""
-    cells = pc.fill_null(texts_of(column), "")
-    cells = pc.replace_substring_regex(pc.utf8_trim_whitespace(cells), r"\s+", " ")
-    return pd.Series(cells.to_pandas(), index=column.index).astype("str")
+    return _texts(text, where, day_first, timezone)
 
 
 def _none(rows: int) -> pd.DatetimeIndex:
@@ -156,80 +114,84 @@ def _midnights(times: pd.DatetimeIndex) -> bool:
     return bool(len(known)) and bool((known == known.normalize()).all())
 
 
-def _bounded(times: pd.DatetimeIndex) -> pd.DatetimeIndex:
-    """Return times in nanoseconds, NaT for those outside the years 1900 to 2261."""
-    year = np.asarray(times.year, dtype=np.float64)
-    inside = (year >= 1900) & (year <= 2261)
-    kept = pd.Series(times).where(inside)
-    return pd.DatetimeIndex(kept).as_unit("ns")
-
-
 def _numbers(column: pd.Series, where: str, stated: str | None) -> Stamps:
     """Return dates written as digits, days as spreadsheets count them, or an epoch."""
-    whole = pd.api.types.is_integer_dtype(column.dtype)
-    digits = column.astype("Int64").astype("str") if whole else _text(column)
+    digits = trimmed(column)
     if stated:
         return _stated(digits, stated, where)
+    refuse_doubtful(digits, where)
     found = _compact(digits)
     if found is not None:
         return found
-    number = pd.to_numeric(column, errors="coerce").astype("float64").to_numpy()
+    cells = pa.array(digits, pa.string())
+    whole = pc.match_substring_regex(cells, r"^([0-9]{1,18}|[1-8][0-9]{18})$")
+    exact = pc.cast(pc.if_else(whole, cells, pa.scalar(None, pa.string())), pa.int64())
+    if pc.all(whole).as_py():
+        number = exact.to_numpy().astype(np.float64)
+    else:
+        number = pd.to_numeric(column, errors="coerce").astype("float64").to_numpy()
     known = number[np.isfinite(number)]
     if len(known) and (known >= EXCEL_DAYS[0]).all() and (known < EXCEL_DAYS[1]).all():
         days = pd.to_timedelta(np.round(number * 86_400.0, 1), unit="s")
         times = pd.DatetimeIndex(pd.Timestamp(EXCEL_ORIGIN) + days.round("s"))
         whole_days = bool((known == np.floor(known)).all())
         return Stamps(times.as_unit("ns"), "days since 1900, as spreadsheets count", whole_days)
-    return _epoch(digits, number)
+    integers = np.asarray(pc.fill_null(exact, 0).to_numpy(), dtype=np.int64)
+    return _epoch(integers, np.asarray(whole.to_numpy(zero_copy_only=False), bool), number)
 
 
 def _compact(digits: pd.Series) -> Stamps | None:
     """Return dates such as 20230102 or 20230102093000; None where most cells are none."""
-    digits = digits.str.replace(r"\.0+$", "", regex=True)
-    filled = digits[digits.str.len() > 0]
-    for length, form in ((8, "%Y%m%d"), (12, "%Y%m%d%H%M"), (14, "%Y%m%d%H%M%S")):
-        if float((filled.str.len() == length).mean()) <= 0.5:
+    cells = pc.replace_substring_regex(pa.array(digits, pa.string()), r"\.0+$", "")
+    lengths = np.asarray(pc.utf8_length(cells).to_numpy(zero_copy_only=False))
+    for length, form in _COMPACT.items():
+        if not (lengths == length).sum() > 0.5 * (lengths > 0).sum():
             continue
-        times = pd.DatetimeIndex(pd.to_datetime(digits, format=form, errors="coerce"))
+        texts = pd.Series(cells.to_pandas(), dtype="str")
+        times = pd.DatetimeIndex(pd.to_datetime(texts, format=form, errors="coerce"))
         if np.sum(np.asarray(times.isna())) < 0.5 * len(times):
-            return Stamps(_bounded(times), f"dates as {form}", days=length == 8)
+            return Stamps(bounded(times), f"dates as {form}", days=length == 8)
     return None
 
 
-def _epoch(digits: pd.Series, number: np.ndarray) -> Stamps:
+def _epoch(integers: np.ndarray, exact: np.ndarray, number: np.ndarray) -> Stamps:
+    """Return times since 1970, each in the unit of its size.
+
+    Args:
+        integers: The numbers, where they are whole.
+        exact: Where they are.
+        number: All of them in floating point, which holds microseconds of today's seconds.
+    """
     nanoseconds = np.zeros(len(number), dtype=np.int64)
     good = np.zeros(len(number), dtype=bool)
     units = []
-    fractions = np.asarray(digits.str.contains(r"[.eE]", regex=True), dtype=bool)
     for unit, least, most in UNITS:
         rows = np.isfinite(number) & (number >= least) & (number < most)
         if not rows.any():
             continue
         units.append(unit)
         factor = NANOSECONDS[unit]
-        exact = rows & ~fractions
-        if exact.any():
-            nanoseconds[exact] = digits[exact].astype("int64").to_numpy() * factor
-        rough = rows & fractions
-        # float64 holds microseconds of today's seconds, and no more.
+        whole, rough = rows & exact, rows & ~exact
+        nanoseconds[whole] = integers[whole] * factor
         nanoseconds[rough] = np.rint(number[rough] * factor / 1_000).astype(np.int64) * 1_000
         good |= rows
-    index = pd.to_datetime(pd.Series(nanoseconds).where(good), unit="ns", utc=True)
+    times = nanoseconds.view("datetime64[ns]")
+    times[~good] = np.datetime64("NaT")
     words = " and ".join(IN_WORDS[unit] for unit in units) or "no times"
-    return Stamps(pd.DatetimeIndex(index).as_unit("ns"), f"{words} since 1970" if units else words)
+    return Stamps(pd.DatetimeIndex(times, tz="UTC"), f"{words} since 1970" if units else words)
 
 
-def _stated(text: pd.Series, form: str, where: str) -> Stamps:
+def _stated(text: pd.Series, form: str, where: str, timezone: str | None = None) -> Stamps:
     read = _parsed(text, form, where)
     if read.isna().all() and "%z" not in form.lower():
-        return _texts(text, where, None, form)
+        return _texts(text, where, None, timezone, form)
     if not len(read) or read.isna().all():
         raise BarsError(
             f"{where}: no time is written as time_format={form!r} states; the first is "
             f"{cell(text.iloc[0]) if len(text) else 'not there'}; state how it is written"
         )
     days = not any(sign in form for sign in ("%z", "%H", "%I", "%s", "%X", "%c", "%T"))
-    return Stamps(_bounded(read), f"times as {form}", days=days)
+    return Stamps(bounded(read), f"times as {form}", days=days)
 
 
 def _parsed(text: pd.Series, form: str, where: str) -> pd.DatetimeIndex:
@@ -237,20 +199,11 @@ def _parsed(text: pd.Series, form: str, where: str) -> pd.DatetimeIndex:
         return pd.DatetimeIndex(
             pd.to_datetime(text, format=form, errors="coerce", utc="%z" in form.lower())
         )
-    except ValueError as error:
+    except (ValueError, re.error) as error:
         raise BarsError(
             f"{where}: time_format is {form!r}, and {error}; state it in the signs of strptime, "
             "such as time_format='%d.%m.%Y %H:%M'"
         ) from error
-
-
-@dataclass(frozen=True, eq=False)
-class _Read:
-    """Dates read in one way: the times, the signs of the first of them, whether all are days."""
-
-    times: pd.DatetimeIndex
-    form: str
-    days: bool
 
 
 def _iso(text: pd.Series) -> Stamps | None:
@@ -261,6 +214,8 @@ def _iso(text: pd.Series) -> Stamps | None:
     cells = pa.array(text, pa.string())
     if not pc.all(pc.match_substring_regex(cells, _ISO)).as_py():
         return None
+    if pc.any(pc.match_substring_regex(cells, r"[ T]24:00")).as_py():
+        return None
     zoned = pc.match_substring_regex(cells, _ISO_ZONE)
     every = bool(pc.all(zoned).as_py())
     if not every and pc.any(zoned).as_py():
@@ -270,17 +225,20 @@ def _iso(text: pd.Series) -> Stamps | None:
     form = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S")[first.count(":", 0, 19)]
     fraction = ".%f" if "." in first else ""
     days = not pc.any(pc.match_substring(cells, ":")).as_py()
-    return Stamps(_bounded(times), f"times as {form}{fraction}{' with a zone' * every}", days)
+    return Stamps(bounded(times), f"times as {form}{fraction}{' with a zone' * every}", days)
 
 
-def _texts(text: pd.Series, where: str, day_first: bool | None, form: str | None = None) -> Stamps:
-    zones = zones_of(text)
+def _texts(
+    text: pd.Series,
+    where: str,
+    day_first: bool | None,
+    timezone: str | None,
+    form: str | None = None,
+) -> Stamps:
+    body, zones = split_zones(text)
     zoned = zones.notna()
-    body = text
-    if zoned.any():
-        body = text.where(~zoned, text.str.replace(ZONE, "", regex=True)).str.strip()
     if form is None:
-        read = _dates(_tidy(body), where, day_first)
+        read = read_dates(body, where, day_first)
     else:
         times = _parsed(body, form, where)
         if times.isna().all():
@@ -288,105 +246,16 @@ def _texts(text: pd.Series, where: str, day_first: bool | None, form: str | None
                 f"{where}: no time is written as time_format={form!r} states; the first is "
                 f"{cell(text.iloc[0]) if len(text) else 'not there'}; state how it is written"
             )
-        read = _Read(times, form, days=False)
+        read = Dates(times, form, days=False)
     style = f"times as {read.form}" if read.form else "no times"
     if not zoned.any():
-        return Stamps(_bounded(read.times), style, read.days)
-    offset, place = offsets_of(zones, zoned, where, read.form)
+        return Stamps(bounded(read.times), style, read.days, ends=read.ends)
+    offset, place = offsets_of(zones, zoned, where, read.times, timezone)
     # A cell without a zone among others that have one names no instant.
     kept = pd.Series(read.times).where(np.asarray(zoned))
-    naive = _bounded(pd.DatetimeIndex(kept))
+    naive = bounded(pd.DatetimeIndex(kept))
     if place is not None:
-        return Stamps(localised(naive, place), f"{style} in {place}")
+        return Stamps(naive, f"{style} in {place}", read.days, zone=place, ends=read.ends)
     shift = pd.TimedeltaIndex(offset.fillna(pd.Timedelta(0)))  # type: ignore[union-attr]
-    return Stamps((naive - shift).tz_localize("UTC"), f"{style} with a zone")
-
-
-def _tidy(body: pd.Series) -> pd.Series:
-    """Put a blank between date and hours, a point before fractions, and take commas away."""
-    cells = pa.array(body, pa.string())
-    cells = pc.replace_substring_regex(cells, r"(\d)[T_](\d)", r"\1 \2")
-    cells = pc.replace_substring_regex(cells, r",(\d{1,9})$", r".\1")
-    cells = pc.replace_substring_regex(pc.replace_substring(cells, ",", ""), r"\s+", " ")
-    tidy = pc.utf8_trim_whitespace(cells).to_pandas()
-    return pd.Series(tidy, index=body.index).astype("str")
-
-
-def _dates(body: pd.Series, where: str, day_first: bool | None) -> _Read:
-    filled = body[body.str.len() > 0]
-    step = max(1, len(filled) // _SAMPLE)
-    sample = [str(one) for one in filled.iloc[::step]]
-    for pattern, forms in _DATES:
-        whole = re.compile(rf"({pattern})(?:[ :-]+(.*))?")
-        if sum(whole.fullmatch(one) is not None for one in sample) <= len(sample) / 2:
-            continue
-        fits = body.str.fullmatch(whole)
-        read = [_read(body.where(fits, ""), form) for form in forms]
-        if len(forms) > 1 and "b" not in forms[0]:
-            return _only_order(read, body, where, day_first)
-        return max(read, key=lambda one: int(np.sum(np.asarray(one.times.notna()))))
-    return _Read(_none(len(body)), "", days=False)
-
-
-def _read(body: pd.Series, date: str) -> _Read:
-    """Return the times of a column whose dates are written in one way, and hours in any."""
-    out = pd.Series(pd.NaT, index=body.index, dtype="datetime64[ns]")
-    used: list[tuple[str, bool]] = []
-    for time in _hours(body, date):
-        for between in (" ", "-", ":") if time else ("",):
-            rest = out.isna()
-            if not rest.any():
-                break
-            form = f"{date}{between}{time}"
-            texts = body[rest]
-            if time in _DIGITS:
-                texts = texts.where(texts.str.contains(rf"[ :-]\d{{{_DIGITS[time]}}}$"), "")
-            if len(texts) > _MANY:
-                # What reads none of some cells is not tried on hundreds of thousands.
-                some = texts.iloc[:: len(texts) // _SAMPLE]
-                if pd.to_datetime(some, format=form, errors="coerce").isna().all():
-                    continue
-            read = pd.to_datetime(texts, format=form, errors="coerce")
-            if read.notna().any():
-                used.append((form, not time))
-                out[rest] = _bounded(pd.DatetimeIndex(read)).to_numpy()
-                break
-    form = used[0][0] if used else date
-    return _Read(pd.DatetimeIndex(out), form, days=all(day for _, day in used))
-
-
-def _hours(body: pd.Series, date: str) -> list[str]:
-    """Return the ways to write hours, those first that read most of some cells."""
-    filled = body[body.str.len() > 0]
-    sample = filled.iloc[:: max(1, len(filled) // _SAMPLE)]
-    colons = next((str(one) for one in sample), "").count(":")
-
-    def unlikely(form: str) -> tuple[int, bool]:
-        gap = " " if form else ""
-        read = pd.to_datetime(sample, format=f"{date}{gap}{form}", errors="coerce")
-        return -int(read.notna().sum()), form.count(":") != colons
-
-    return sorted(_TIMES, key=unlikely)
-
-
-def _only_order(read: list[_Read], body: pd.Series, where: str, day_first: bool | None) -> _Read:
-    """Return the one order of day, month and year that reads every date that any order reads."""
-    if day_first is not None:
-        read = [one for one in read if one.form.startswith("%d") == day_first]
-    good = [np.asarray(one.times.notna()) for one in read]
-    readable = np.logical_or.reduce(good)
-    whole = [one for one, fine in zip(read, good, strict=True) if bool(fine[readable].all())]
-    if whole and all(one.times.equals(whole[0].times) for one in whole):
-        return whole[0]
-    row = int(np.argmax(readable))
-    if not whole:
-        raise BarsError(
-            f"{where}: neither order of day and month reads all dates, the first of which is "
-            f"{cell(body.iloc[row])}; write them in one order"
-        )
-    choices = " or ".join(f"time_format='{one.form}'" for one in whole)
-    raise BarsError(
-        f"{where}: {cell(body.iloc[row])} in row {row} may be "
-        f"{' or '.join(f'{one.times[row]:%d %B %Y}' for one in whole)}, and no other date of the "
-        f"file tells; state how times are written: {choices}"
-    )
+    times = (naive - shift).tz_localize("UTC")
+    return Stamps(times, f"{style} with a zone", ends=read.ends)

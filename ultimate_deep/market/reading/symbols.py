@@ -46,7 +46,10 @@ def symbols_of(table: RawTable, column: int | None, stated: str | None) -> np.nd
     if column is None:
         said = next((table.said[word] for word in SYMBOLS if word in table.said), None)
         return np.full(rows, stated or said or symbol_of_name(table.name), dtype=object)
-    texts = table.cells[column].astype("str").str.strip().str.upper().str.replace("/", "")
+    written = table.cells[column].astype("str").str.strip()
+    texts = written.str.upper().str.replace("/", "")
+    if texts.nunique() < written.nunique():
+        texts = written  # BACpA and BACPA, and AB/C and ABC, are two
     found = list(dict.fromkeys(texts))
     if stated is None:
         return texts.to_numpy(dtype=object)
@@ -62,10 +65,11 @@ def symbol_of_name(name: str) -> str:
     """Return the symbol that a file's name suggests: without vendor, interval and dates.
 
     Of an archive the member's name counts. Digits that are no date belong to the symbol, as in
-    `600519.SH`, and so does a year that an exchange stands behind, as in `2015.T`.
+    `600519.SH`, and so does a year or an interval that an exchange stands behind, as in `2015.T`
+    and `S32.AX`.
     """
     stem = re.sub(SUFFIXES, "", name.rsplit("/")[-1].lower())
-    listed = re.fullmatch(r"(\d{4,6})\.([a-z]{1,3})", stem)
+    listed = re.fullmatch(r"(\d{4,6}|[smhdw]\d+)\.([a-z]{1,3})", stem)
     if listed:
         return f"{listed[1]}-{listed[2]}".upper()
     words = []

@@ -8,13 +8,15 @@ import dataclasses
 import gzip
 import lzma
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import IO
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.feather
+import pyarrow.parquet
 
 from ultimate_deep.market.reading.files import TEXT_SUFFIXES, partitions
 from ultimate_deep.market.reading.raw_table import NotBars, RawTable
@@ -24,6 +26,10 @@ from ultimate_deep.market.reading.text_tables import read_text
 from ultimate_deep.market.validation import BarsError
 
 MOST_WRAPPINGS = 3
+# No bars are packed to less than a part in so many; what unpacks to more was made to fill memory.
+MOST_UNPACKED = 300
+LEAST_LIMIT = 256 << 20
+_BLOCK = 16 << 20
 PACKED = {b"\x1f\x8b": "gz", b"BZh": "bz2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zst"}
 # fmt: off
 NOT_READ = {
@@ -51,8 +57,9 @@ def read_tables(path: Path, stated_names: tuple[str, ...] = ()) -> Iterator[RawT
         data = path.read_bytes()
     except OSError as error:
         raise BarsError(f"{path.name}: cannot be read, {error}; fetch the file again") from error
-    for name, unpacked in _unpacked(path.name, data):
-        table = _read(name, unpacked, stated_names)
+    limit = max(LEAST_LIMIT, MOST_UNPACKED * len(data))
+    for name, unpacked in _unpacked(path.name, data, limit):
+        table = _read(name, unpacked, stated_names, limit)
         if isinstance(table, RawTable) and said:
             table = dataclasses.replace(table, said=said)
         yield table
@@ -73,17 +80,17 @@ def _unpacking(name: str) -> Iterator[None]:
         raise BarsError(f"{name}: broken archive, {error}; fetch the file again") from error
 
 
-def _unpacked(name: str, data: bytes, depth: int = 0) -> Iterator[tuple[str, bytes]]:
+def _unpacked(name: str, data: bytes, limit: int, depth: int = 0) -> Iterator[tuple[str, bytes]]:
     """Yield what a file holds, as often wrapped as it is."""
     packing = next((kind for magic, kind in PACKED.items() if data.startswith(magic)), "")
     if (packing or _is_zip(data)) and depth == MOST_WRAPPINGS:
         raise BarsError(f"{name}: packed more than {MOST_WRAPPINGS} times; unpack it first")
     if _is_zip(data):
-        yield from _members(name, data, depth)
+        yield from _members(name, data, limit, depth)
     elif packing:
         with _unpacking(name):
-            inner = _unpacker(packing)(data)
-        yield from _unpacked(name, inner, depth + 1)
+            inner = _unpack(name, packing, data, limit)
+        yield from _unpacked(name, inner, limit, depth + 1)
     else:
         claimed = name.lower().rpartition(".")[2]
         if claimed in ("zip", "gz", "gzip", "bz2", "xz", "zst") and depth == 0 and data[:4] not in (
@@ -96,17 +103,38 @@ def _unpacked(name: str, data: bytes, depth: int = 0) -> Iterator[tuple[str, byt
         yield name, data
 
 
-def _unpacker(packing: str) -> Callable[[bytes], bytes]:
+def _unpack(name: str, packing: str, data: bytes, limit: int) -> bytes:
+    packed = BytesIO(data)
     if packing == "zst":
-        return lambda data: bytes(pa.CompressedInputStream(BytesIO(data), "zstd").read())
-    return {"gz": gzip.decompress, "bz2": bz2.decompress, "xz": lzma.decompress}[packing]
+        return _all_of(pa.CompressedInputStream(packed, "zstd"), name, limit)
+    kinds = {"gz": gzip.open, "bz2": bz2.open, "xz": lzma.open}
+    with kinds[packing](packed) as file:  # type: ignore[operator]
+        return _all_of(file, name, limit)
+
+
+def _all_of(file: IO[bytes] | pa.NativeFile, name: str, limit: int) -> bytes:
+    """Read a file to its end, or refuse it where that is further than any bars."""
+    blocks, size = [], 0
+    while block := file.read(_BLOCK):
+        blocks.append(bytes(block))
+        size += len(block)
+        if size > limit:
+            raise _too_large(name, limit)
+    return b"".join(blocks)
+
+
+def _too_large(name: str, limit: int) -> BarsError:
+    return BarsError(
+        f"{name}: unpacks to more than {limit >> 20:,} MiB, far more than bars of its size do; if "
+        "it is sound, unpack it first"
+    )
 
 
 def _is_zip(data: bytes) -> bool:
     return data.startswith((b"PK\x03\x04", b"PK\x05\x06"))
 
 
-def _members(name: str, data: bytes, depth: int) -> Iterator[tuple[str, bytes]]:
+def _members(name: str, data: bytes, limit: int, depth: int) -> Iterator[tuple[str, bytes]]:
     with _unpacking(name):
         archive = zipfile.ZipFile(BytesIO(data))
     with archive:
@@ -131,20 +159,20 @@ def _members(name: str, data: bytes, depth: int) -> Iterator[tuple[str, bytes]]:
                 f"{shown(files) if files else 'nothing'}; pack a CSV file"
             )
         for member in tables:
-            with _unpacking(name):
-                inner = archive.read(member)
-            yield from _unpacked(f"{name}/{member}", inner, depth + 1)
+            with _unpacking(name), archive.open(member) as file:
+                inner = _all_of(file, f"{name}/{member}", limit)
+            yield from _unpacked(f"{name}/{member}", inner, limit, depth + 1)
 
 
 def _not_read(what: str) -> str:
     return f"{what} is not read; export CSV or Parquet"
 
 
-def _read(name: str, data: bytes, stated_names: tuple[str, ...]) -> RawTable | NotBars:
+def _read(name: str, data: bytes, stated_names: tuple[str, ...], limit: int) -> RawTable | NotBars:
     if data[:4] == b"PAR1":
-        return _binary(name, data, "Parquet")
+        return _binary(name, data, "Parquet", limit)
     if data[:6] == b"ARROW1" or data[:4] == b"FEA1":
-        return _binary(name, data, "Feather")
+        return _binary(name, data, "Feather", limit)
     for magic, what in NOT_READ.items():
         if data.startswith(magic):
             raise BarsError(f"{name}: {_not_read(what)}")
@@ -156,14 +184,20 @@ def _read(name: str, data: bytes, stated_names: tuple[str, ...]) -> RawTable | N
     return read_text(name, data, stated_names)
 
 
-def _binary(name: str, data: bytes, kind: str) -> RawTable:
+def _binary(name: str, data: bytes, kind: str, limit: int) -> RawTable:
     try:
         if kind == "Parquet":
+            said = pa.parquet.read_metadata(BytesIO(data))
+            if said.num_rows * said.num_columns > limit // 8:
+                raise _too_large(name, limit)
             cells = pd.read_parquet(BytesIO(data))
         else:
             cells = pa.feather.read_feather(BytesIO(data))
+    except BarsError:
+        raise
     except Exception as error:  # pyarrow raises several unrelated kinds
-        raise BarsError(f"{name}: cannot be read as {kind}, {error}; write it again") from error
+        why = " ".join(str(error).split())[:200]
+        raise BarsError(f"{name}: cannot be read as {kind}, {why}; write it again") from error
     if isinstance(cells.index, pd.MultiIndex) or not isinstance(cells.index, pd.RangeIndex):
         taken = {str(column) for column in cells.columns}
         levels = [

@@ -10,15 +10,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
 
 from ultimate_deep.market.reading.raw_table import NotBars, RawTable
 from ultimate_deep.market.reading.roles import OTHERS, STANDARD, has_prices, key
 from ultimate_deep.market.reading.shown import cell, shown
+from ultimate_deep.market.reading.texts import texts_of
 from ultimate_deep.market.validation import BarsError
 
 SEPARATORS = (",", ";", "\t", "|")
 HEAD_LINES = 60
+FIRST_ROWS = 2_000
 LEAST_COLUMNS = 5  # a time and four prices
 MOST_LEVELS = 4
 _NUMBER = re.compile(
@@ -57,7 +63,8 @@ def read_text(name: str, data: bytes, stated_names: tuple[str, ...]) -> RawTable
         BarsError: No text, an empty file, or rows with more fields than the header.
     """
     text = _decoded(name, data)
-    lines = text.split("\n")
+    # The lines in which a table begins, and all that follows them as one.
+    lines = text.split("\n", 4 * HEAD_LINES + FIRST_ROWS)
     filled = [at for at in range(min(len(lines), 4 * HEAD_LINES)) if lines[at].strip()][:HEAD_LINES]
     if not filled:
         raise BarsError(f"{name}: empty file; check the download")
@@ -74,6 +81,8 @@ def read_text(name: str, data: bytes, stated_names: tuple[str, ...]) -> RawTable
             "timestamp,open,high,low,close,volume",
         )
     cells = _rows(name, lines, head)
+    if '"' in text:
+        _refuse_swallowed_lines(name, cells)
     names = head.names or tuple(str(at) for at in range(cells.shape[1]))
     cells, names, tickers = _without_nameless_ends(name, cells, names, head)
     above = [lines[at].strip() for at in head.above]
@@ -154,7 +163,7 @@ def _with_levels(
             level[at] if level[at] and not priced[at] else names[at] for at in range(len(names))
         ]
         first += 1
-    begin = filled[first] if first < len(filled) else len(lines)
+    begin = filled[first] if first < len(filled) else filled[first - 1] + 1
     return _Head(
         separator=separator, names=tuple(names), tickers=tuple(tickers),
         above=tuple(before), first=begin,
@@ -204,22 +213,61 @@ def _rows(name: str, lines: list[str], head: _Head) -> pd.DataFrame:
     body = lines[head.first :]
     if not any(line.strip() for line in body):
         raise BarsError(f"{name}: empty, a header without one row of bars; check the download")
-    begin = [line for line in body[:2000] if line.strip()]
+    begin = [line for line in body[:FIRST_ROWS] if line.strip()]
     widest = max(len(_fields(line, head.separator)) for line in begin)
+    text = "\n".join(body)
+    found = _plain_rows(text, head.separator, widest)
+    return _any_rows(name, text, head.separator, widest) if found is None else found
+
+
+def _plain_rows(text: str, separator: str, width: int) -> pd.DataFrame | None:
+    """Return rows without quotes and of equally many fields, which Arrow reads; None for others."""
+    if '"' in text:
+        return None
+    try:
+        table = pyarrow.csv.read_csv(
+            pa.py_buffer(text.encode()),
+            read_options=pyarrow.csv.ReadOptions(
+                use_threads=False, column_names=[str(at) for at in range(width)]
+            ),
+            parse_options=pyarrow.csv.ParseOptions(delimiter=separator, quote_char=False),
+            convert_options=pyarrow.csv.ConvertOptions(
+                column_types={str(at): pa.string() for at in range(width)}
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+    kind = pd.StringDtype(na_value=np.nan)
+    return table.to_pandas(types_mapper={pa.string(): kind}.get).set_axis(range(width), axis=1)
+
+
+def _any_rows(name: str, text: str, separator: str, width: int) -> pd.DataFrame:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             return pd.read_csv(
-                StringIO("\n".join(body)), sep=head.separator, header=None, names=range(widest),
+                StringIO(text), sep=separator, header=None, names=range(width),
                 index_col=False, dtype="str", keep_default_na=False, na_values=[], quotechar='"',
                 skipinitialspace=True, low_memory=False, on_bad_lines="error",
             )  # fmt: skip
     except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
         said = " ".join(str(error).split())[:200]
         raise BarsError(
-            f"{name}: cannot be read as a table separated by {head.separator!r}, {said}; give "
-            "every row the same number of fields"
+            f"{name}: cannot be read as a table separated by {separator!r}, {said}; give every row "
+            "the same number of fields"
         ) from error
+
+
+def _refuse_swallowed_lines(name: str, cells: pd.DataFrame) -> None:
+    """Refuse a field over several lines: a lone quote holds the rows up to the next one."""
+    for _, column in cells.items():
+        broken = pc.match_substring(texts_of(column), "\n")
+        row = pc.index(broken, True).as_py()
+        if row >= 0:
+            raise BarsError(
+                f"{name}: a field of row {row} goes over several lines, as after a lone quote: "
+                f"{cell(column.iloc[row])}; remove the quote, or that column"
+            )
 
 
 def _without_nameless_ends(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,14 +10,16 @@ import numpy as np
 import pandas as pd
 
 from ultimate_deep.market.reading.formats import FORMATS, date_in_name
+from ultimate_deep.market.reading.hours import read_hours
 from ultimate_deep.market.reading.raw_table import RawTable
-from ultimate_deep.market.reading.roles import CLOSES, DAYS, HOURS, OPENS, key, named
+from ultimate_deep.market.reading.roles import CLOSES, HOURS, OPENS, key, named
 from ultimate_deep.market.reading.shown import cell, shown
-from ultimate_deep.market.reading.stamps import Stamps, read_hours, read_stamps
+from ultimate_deep.market.reading.stamps import Stamps, read_stamps
 from ultimate_deep.market.validation import BarsError
 
 MILLISECONDS_OF_DAY = 86_400_000
 LONGEST_SHIFT = pd.Timedelta(hours=15)  # between two zones
+_OFFSET = re.compile(r"(?:utc|gmt)\s*([+-])\s*(\d{1,2})(?::?(\d{2}))?(?!\d)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,6 +43,7 @@ def find_times(
     stated: Mapping[str, str],
     time_format: str | None,
     format_name: str,
+    timezone: str | None,
 ) -> Times:
     """Return the times of a table.
 
@@ -49,11 +53,12 @@ def find_times(
         stated: What the caller says of columns.
         time_format: How the caller says that times are written.
         format_name: A key of `FORMATS`.
+        timezone: What the caller says of times without a zone.
 
     Raises:
         BarsError: No column of times, several that contradict each other, or times in doubt.
     """
-    reader = _Reader(table, time_format, FORMATS[format_name].day_first)
+    reader = _Reader(table, time_format, FORMATS[format_name].day_first, timezone)
     if "time" in stated or "date" in stated:
         return _stated(table, stated, reader)
     if format_name == "lean":
@@ -66,14 +71,18 @@ def find_times(
     read = {at: reader(at) for at in opens}
     full = [at for at in opens if read[at].readable > 0.5 and not read[at].days]
     days = [at for at in opens if read[at].readable > 0.5 and read[at].days]
+    hours = [at for at in rest if keys[at] in HOURS]
+    full = [at for at in full if not _is_of_other_days(read[at], days, read, at in hours)]
     if full:
-        return _agreed(table, full, read)
+        return _agreed(table, full, [*full, *days], read)
     for day in days:
-        for at in opens:
-            if at != day and keys[at] in HOURS and keys[day] in (*DAYS, *OPENS):
-                hours = read_hours(table.cells[at])
-                if hours is not None:
-                    return Times(stamps=_joined(read[day], hours), places=(day, at))
+        beside = [at for at in hours if at not in days and not _is_blank(table.cells[at])]
+        for at in beside:
+            found = read_hours(table.cells[at], whole=keys[at] == "hour")
+            if found is not None:
+                return Times(stamps=_joined(read[day], found), places=(day, at))
+        if beside and bool(read[day].times.duplicated().any()):
+            raise _unreadable_hours(table, beside[0], day)
     if days:
         return Times(stamps=read[days[0]], places=(days[0],))
     if reader.doubt is not None:
@@ -88,10 +97,17 @@ def find_times(
 class _Reader:
     """Reads columns of a table as times, and keeps the first doubt that one of them raises."""
 
-    def __init__(self, table: RawTable, time_format: str | None, day_first: bool | None) -> None:
+    def __init__(
+        self,
+        table: RawTable,
+        time_format: str | None,
+        day_first: bool | None,
+        timezone: str | None,
+    ) -> None:
         self.table = table
         self.time_format = time_format
         self.day_first = day_first
+        self.timezone = timezone
         self.doubt: BarsError | None = None
 
     def __call__(self, at: int, *, sure: bool = False) -> Stamps:
@@ -99,17 +115,31 @@ class _Reader:
         where = f"{table.name}, column {table.names[at] or '(nameless)'}"
         try:
             stamps = read_stamps(
-                table.cells[at], where=where, stated=self.time_format, day_first=self.day_first
-            )
+                table.cells[at], where=where, stated=self.time_format, day_first=self.day_first,
+                timezone=self.timezone,
+            )  # fmt: skip
         except BarsError as error:
             if sure:
                 raise
             self.doubt = self.doubt or error
             return Stamps(pd.DatetimeIndex([pd.NaT] * len(table.cells)), "no times")
-        name = key(table.names[at])
-        if ("utc" in name or "gmt" in name) and not stamps.aware:
-            return Stamps(stamps.times.tz_localize("UTC"), f"{stamps.style} in UTC")
-        return stamps
+        if stamps.aware or not table.header:
+            return stamps
+        return _in_zone_of_name(stamps, table.names[at])
+
+
+def _in_zone_of_name(stamps: Stamps, name: str) -> Stamps:
+    """Return times in UTC where a column's name says so, as `Time (UTC+8)` and `gmt_time` do."""
+    shift = _OFFSET.search(name)
+    if shift is not None:
+        minutes = int(shift[2]) * 60 + int(shift[3] or 0)
+        ahead = pd.Timedelta(minutes=minutes if shift[1] == "+" else -minutes)
+        times = (stamps.times - ahead).tz_localize("UTC")
+        return Stamps(times, f"{stamps.style} in {shift[0].upper()}")
+    words = re.sub(r"[\W_\d]+", " ", name.lower()).strip()
+    if re.search(r"\b(utc|gmt)\b|^(utc|gmt)|(utc|gmt)$", words):
+        return Stamps(stamps.times.tz_localize("UTC"), f"{stamps.style} in UTC")
+    return stamps
 
 
 def _stated(table: RawTable, stated: Mapping[str, str], reader: _Reader) -> Times:
@@ -135,6 +165,11 @@ def _stated(table: RawTable, stated: Mapping[str, str], reader: _Reader) -> Time
 
 def _unreadable(table: RawTable, at: int) -> BarsError:
     first = table.cells[at].iloc[0] if len(table.cells) else ""
+    if ":" in str(first) and read_hours(table.cells[at]) is not None:
+        return BarsError(
+            f"{table.name}: column {table.names[at] or '(nameless)'} holds hours without a day, "
+            f"row 0 is {cell(first)}; add a column date with the days"
+        )
     return BarsError(
         f"{table.name}: no time could be read in column {table.names[at] or '(nameless)'}, row 0 "
         f"is {cell(first)}; state how times are written, such as time_format='%d.%m.%Y %H:%M', or "
@@ -144,13 +179,35 @@ def _unreadable(table: RawTable, at: int) -> BarsError:
 
 def _joined(days: Stamps, hours: pd.Series) -> Stamps:
     times = days.times + pd.TimedeltaIndex(hours)
-    return Stamps(times, f"{days.style}, hours beside them")
+    ends = bool((hours == pd.Timedelta(days=1)).any())
+    return Stamps(times, f"{days.style}, hours beside them", ends=ends)
 
 
-def _agreed(table: RawTable, full: Sequence[int], read: Mapping[int, Stamps]) -> Times:
-    """Return the surest of several columns, which must name the same instants."""
+def _is_blank(cells: pd.Series) -> bool:
+    return bool((cells.isna() | (cells.astype("str").str.strip() == "")).all())
+
+
+def _is_of_other_days(
+    one: Stamps, days: Sequence[int], read: Mapping[int, Stamps], of_hours: bool
+) -> bool:
+    """Return whether digits beside a day were read as times of other days: they are hours."""
+    return of_hours and any(not _alike(one, read[day]) for day in days)
+
+
+def _unreadable_hours(table: RawTable, at: int, day: int) -> BarsError:
+    return BarsError(
+        f"{table.name}: column {table.names[at]} stands beside days and its hours could not be "
+        f"read, row 0 is {cell(table.cells[at].iloc[0])}; write them as 09:30 or 0930, or, where "
+        f"they are none, state that the day alone counts: columns='date={table.names[day]}'"
+    )
+
+
+def _agreed(
+    table: RawTable, full: Sequence[int], every: Sequence[int], read: Mapping[int, Stamps]
+) -> Times:
+    """Return the surest of several columns, which must name the same instants, or their days."""
     best = next((at for at in full if read[at].aware), full[0])
-    for other in full:
+    for other in every:
         if other == best or _alike(read[best], read[other]):
             continue
         raise BarsError(
@@ -164,14 +221,18 @@ def _agreed(table: RawTable, full: Sequence[int], read: Mapping[int, Stamps]) ->
 
 def _alike(one: Stamps, other: Stamps) -> bool:
     """Return whether two columns name the same instants, apart from zone and cut-off fractions."""
-    first = one.times.tz_localize(None) if one.aware else one.times
-    second = other.times.tz_localize(None) if other.aware else other.times
-    gap = pd.Series(first - second).dropna().abs()
+    gap = pd.Series(_clock(one) - _clock(other)).dropna()
     if gap.empty:
         return True
-    if one.aware and other.aware:
-        return bool((gap < pd.Timedelta(seconds=1)).all())
-    return bool((gap <= LONGEST_SHIFT).all()) and gap.dt.floor("1s").nunique() <= 2
+    if one.days or other.days:
+        return bool((gap.abs() < pd.Timedelta(days=1) + LONGEST_SHIFT).all())
+    if one.aware == other.aware:
+        return bool((gap.abs() < pd.Timedelta(seconds=1)).all())
+    return bool((gap.abs() <= LONGEST_SHIFT).all()) and gap.dt.floor("1s").nunique() <= 2
+
+
+def _clock(stamps: Stamps) -> pd.DatetimeIndex:
+    return stamps.times.tz_localize(None) if stamps.times.tz is not None else stamps.times
 
 
 def _lean(table: RawTable, reader: _Reader) -> Times:
@@ -202,7 +263,7 @@ def _headerless(table: RawTable, rest: Sequence[int], reader: _Reader) -> Times:
         )
     stamps = reader(0, sure=True)
     if stamps.readable <= 0.5:
-        raise _unreadable(table, 0)
+        raise _milliseconds(table) if _are_of_day(table) else _unreadable(table, 0)
     if stamps.days and 1 in rest:
         # 1000 beside a day that comes once is a price, not ten o'clock.
         written = table.cells[1].astype("str").str.contains(":").all()
@@ -210,6 +271,21 @@ def _headerless(table: RawTable, rest: Sequence[int], reader: _Reader) -> Times:
         if hours is not None and (written or bool(stamps.times.duplicated().any())):
             return Times(stamps=_joined(stamps, hours), places=(0, 1))
     return Times(stamps=stamps, places=(0,))
+
+
+def _are_of_day(table: RawTable) -> bool:
+    """Return whether times may be milliseconds of the day that the file's name holds."""
+    number = pd.to_numeric(table.cells[0], errors="coerce")
+    inside = (number >= 0) & (number < MILLISECONDS_OF_DAY)
+    return bool(date_in_name(table.name)) and bool(inside.all())
+
+
+def _milliseconds(table: RawTable) -> BarsError:
+    return BarsError(
+        f"{table.name}: times such as {cell(table.cells[0].iloc[0])} may be milliseconds of the "
+        "day in the file's name, as LEAN writes them; state format=lean, and for other markets "
+        "than equities price_scale=1 and their timezone='UTC'"
+    )
 
 
 def _unnamed(table: RawTable, rest: Sequence[int], opens: Sequence[int], reader: _Reader) -> Times:

@@ -4,6 +4,8 @@ import dataclasses
 import time
 from dataclasses import dataclass
 
+import numpy as np
+
 from ultimate_deep.machine.duration import Duration
 from ultimate_deep.models.trees.config import TreeConfig
 from ultimate_deep.training.arrays import Arrays
@@ -11,6 +13,7 @@ from ultimate_deep.training.growing.grow import fit_trees
 from ultimate_deep.training.loop.plan import numbers_per_row
 
 TRIAL_ROWS, TRIAL_TREES = 20_000, (2, 10)
+FEWEST_OF_CLASS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +65,38 @@ class GrowthPlan:
 
 
 def make_growth_plan(
-    name: str, config: TreeConfig, train: Arrays, validation: Arrays, *, test_rows: int
+    name: str,
+    config: TreeConfig,
+    train: Arrays,
+    validation: Arrays,
+    *,
+    test_rows: int,
+    weight: np.ndarray | None = None,
 ) -> GrowthPlan:
-    """Return the plan of growing the trees called `name` on these parts; grows a few for it."""
-    few, more = (_seconds_of(name, config, train, validation, trees) for trees in TRIAL_TREES)
+    """Return the plan of growing the trees called `name` on these parts; grows a few for it.
+
+    Args:
+        name: Key of `models.trees.registry.TREES`.
+        config: How they are to be grown.
+        train: Rows to grow on.
+        validation: Rows to stop by.
+        test_rows: Rows of the test part.
+        weight: Weight of each training label, as `fit_trees` will be given it.
+    """
+    chosen = _some_rows(train)
+    some = Arrays(x=train.take(chosen), y=train.y[chosen])
+    some_weight = None if weight is None else weight[chosen]
+    every = slice(None, None, -(-validation.rows // TRIAL_ROWS))
+    watched = Arrays(x=validation.take(every), y=validation.y[every])
+
+    def seconds_of(trees: int) -> float:
+        trial = dataclasses.replace(config, trees=trees, patience=0)
+        began = time.perf_counter()
+        fit_trees(name, some, watched, trial, weight=some_weight)
+        return (time.perf_counter() - began) / train.horizons * train.rows / some.rows
+
+    seconds_of(1)  # what a library does once in a process, such as being loaded, is no tree's
+    few, more = (seconds_of(trees) for trees in TRIAL_TREES)
     tree = max(more - few, 0.0) / (TRIAL_TREES[1] - TRIAL_TREES[0])
     return GrowthPlan(
         model=name,
@@ -80,17 +111,14 @@ def make_growth_plan(
     )
 
 
-def _seconds_of(
-    name: str, config: TreeConfig, train: Arrays, validation: Arrays, trees: int
-) -> float:
-    """Return the seconds of so many trees of one horizon on all rows, tried on some of them."""
-    trial = dataclasses.replace(config, trees=trees, patience=0)
-    some, watched = _some_rows(train), _some_rows(validation)
-    began = time.perf_counter()
-    fit_trees(name, some, watched, trial)
-    return (time.perf_counter() - began) / train.horizons * train.rows / some.rows
-
-
-def _some_rows(arrays: Arrays) -> Arrays:
-    chosen = slice(None, None, -(-arrays.rows // TRIAL_ROWS))
-    return Arrays(x=arrays.take(chosen), y=arrays.y[chosen])
+def _some_rows(train: Arrays) -> np.ndarray:
+    """Return numbers of at most about `TRIAL_ROWS` rows, with every class that all rows have."""
+    step = -(-train.rows // TRIAL_ROWS)
+    chosen = np.arange(0, train.rows, step)
+    lacking = [
+        np.flatnonzero(side)[:FEWEST_OF_CLASS]
+        for y in train.y.T
+        for side in (y < 0.5, y > 0.5)
+        if np.count_nonzero(side[chosen]) < FEWEST_OF_CLASS
+    ]
+    return np.unique(np.concatenate([chosen, *lacking]))

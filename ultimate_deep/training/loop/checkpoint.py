@@ -76,6 +76,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     Raises:
         CheckpointError: The file is truncated, changed, or no checkpoint.
     """
+    if not path.is_file():  # a pipe would be waited for
+        raise CheckpointError(f"{path.name} is no regular file; delete it")
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
