@@ -1,0 +1,81 @@
+"""The evidence of hard markets, small: what fools today's verdict does not fool five questions."""
+
+import importlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ultimate_deep.evaluation.measures.spread import repeated_opens
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def part(monkeypatch):
+    """Import a part of the benchmark, which is run from the project's root."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    return lambda name: importlib.import_module(f"benchmarks.{name}")
+
+
+def test_bounce_with_stale_opens_is_claimed_today_and_not_by_the_rule(part, tmp_path):
+    path = tmp_path / "evidence.jsonl"
+    evidence, bench = part("verdicts.evidence"), part("bench_evidence")
+    rows = evidence.run_market("bounce", 4_000, 7) + evidence.run_market("reversion", 4_000, 7)
+    path.write_text("".join(pd.Series(row).to_json() + "\n" for row in rows) + '{"kind": "cut')
+    found = bench.summarise(pd.DataFrame(bench.stored(path))).set_index("kind")
+    assert found["judged"].tolist() == [2, 2]
+    assert found.loc["bounce", "claims_today"] == 2
+    assert found.loc["bounce", "claims"] == 0
+    assert found.loc["bounce", ["knows", "pays", "fills"]].tolist() == [1.0, 1.0, 0.0]
+    assert found.loc["bounce", "usual_word"] == "cannot tell yet"
+    assert found.loc["reversion", "claims"] >= 1
+    assert found.loc["reversion", "fills"] == 1.0
+
+
+def test_what_is_stored_is_not_judged_again(part, tmp_path, monkeypatch):
+    evidence, bench = part("verdicts.evidence"), part("bench_evidence")
+    asked = []
+
+    def run_market(kind, rows, seed):
+        asked.append((kind, seed))
+        return [{"kind": kind, "seed": seed, "today": "edge"}]
+
+    monkeypatch.setattr(evidence, "run_market", run_market)
+    path = tmp_path / "evidence.jsonl"
+    bench.judge_missing(path, 2, ["plain", "bounce"])
+    bench.judge_missing(path, 3, ["bounce"])
+    first = bench.FIRST_SEED
+    assert asked == [
+        ("plain", first), ("bounce", first), ("plain", first + 1), ("bounce", first + 1),
+        ("bounce", first + 2),
+    ]  # fmt: skip
+    assert [json.loads(line)["seed"] - first for line in path.read_text().splitlines()] == [0, 0, 1, 1, 2]
+
+
+def test_hard_markets_are_as_they_are_said_to_be(part):
+    hard = part("verdicts.hard_markets")
+    for name, make in (hard.FOOLING | hard.TRADABLE).items():
+        markets = make(3_000, 3)
+        for bars in markets.values():
+            repeated = repeated_opens(bars.frame)
+            stale = name in ("bounce", "stale opens", "bounce and stale", "session gaps")
+            assert (repeated > 0.8) if stale else (repeated < 0.01), name
+            assert bars.simulated
+    falls = np.log(hard.crashes(20_000, 3)["HARD"].frame["close"]).diff() < -0.006
+    assert falls.mean() == pytest.approx(0.15, abs=0.01)
+    told = hard.foreseen_crashes(20_000, 3)["HARD"].frame
+    loud = (told["volume"] > 2e7).to_numpy()
+    down = (np.log(told["close"]).diff() < -0.006).to_numpy()
+    assert loud[:-2][down[2:]].mean() == pytest.approx(0.80, abs=0.03)
+    assert loud[:-2][~down[2:]].mean() == pytest.approx(0.18, abs=0.03)
+
+
+def test_shares_have_exact_bounds(part):
+    bounds = part("bench_evidence").clopper_pearson
+    assert bounds(0, 200) == (0.0, pytest.approx(0.0183, abs=1e-4))
+    assert bounds(200, 200) == (pytest.approx(0.9817, abs=1e-4), 1.0)
+    lower, upper = bounds(10, 100)
+    assert (lower, upper) == (pytest.approx(0.0490, abs=1e-4), pytest.approx(0.1762, abs=1e-4))

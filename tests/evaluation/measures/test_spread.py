@@ -1,0 +1,39 @@
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ultimate_deep.evaluation.measures.spread import effective_spread, repeated_opens
+
+
+def bars(spread, trades=50, rows=4_000, seed=1):
+    draw = np.random.default_rng(seed)
+    mid = np.cumsum(draw.normal(size=rows * trades) * 8e-4 / np.sqrt(trades))
+    price = (mid + spread / 2.0 * draw.choice([-1.0, 1.0], rows * trades)).reshape(rows, trades)
+    columns = {
+        "open": price[:, 0], "high": price.max(axis=1), "low": price.min(axis=1),
+        "close": price[:, -1],
+    }  # fmt: skip
+    return np.exp(pd.DataFrame(columns))
+
+
+@pytest.mark.parametrize("spread", [5e-4, 2e-3, 1e-2])
+def test_the_spread_of_trades_at_bid_and_ask_is_found(spread):
+    assert effective_spread(bars(spread)) == pytest.approx(spread, rel=0.06)
+
+
+def test_no_spread_is_nearly_none():
+    assert effective_spread(bars(0.0)) < 2e-4
+
+
+def test_bars_that_do_not_move_have_no_spread_to_find():
+    still = pd.DataFrame(dict.fromkeys(("open", "high", "low", "close"), np.full(50, 7.0)))
+    assert math.isnan(effective_spread(still))
+    assert math.isnan(effective_spread(still.iloc[:2]))
+
+
+def test_opens_that_repeat_the_last_close_are_counted():
+    frame = pd.DataFrame({"open": [1.0, 2.0, 9.0, 4.0, 5.0], "close": [2.0, 3.0, 4.0, 5.0, 6.0]})
+    assert repeated_opens(frame) == 0.75
+    assert math.isnan(repeated_opens(frame.iloc[:1]))

@@ -1,0 +1,98 @@
+import dataclasses
+import math
+from itertools import product
+
+import pytest
+
+from ultimate_deep.evaluation.significance.bootstrap import Interval
+from ultimate_deep.evaluation.verdicts.evidence import Evidence
+from ultimate_deep.evaluation.verdicts.knowledge import Knowledge
+from ultimate_deep.evaluation.verdicts.rule import QUESTIONS, rule
+
+
+def interval(word, size=1.0):
+    estimate = {"yes": size, "open": 0.5 * size, "no": -size}[word]
+    error = 0.3 * size
+    return Interval(
+        estimate=estimate, lower=estimate - 2.0 * error, upper=estimate + 2.0 * error,
+        level=0.96, standard_error=error, block_bars=1.0, resamples=4_000,
+    )  # fmt: skip
+
+
+def evidence(knows="yes", pays="yes", later="yes", **changes):
+    values = {
+        "knows": Knowledge(gain=interval(knows), rank=interval(knows, 0.1), decisions=1_000),
+        "net": interval(pays, 1e-4),
+        "later": interval(later, 1e-4),
+        "repeated_opens": 0.0,
+        "deflated": 0.999,
+        "trials": 1.0,
+        "overfitting": 0.1,
+        "exposure": 0.0,
+        "decisions": 1_000,
+        "bars": 1_000,
+        "active": 500,
+        "error_rate": 0.02,
+    }
+    return Evidence(**(values | changes))
+
+
+def test_an_edge_needs_all_five():
+    assert rule(evidence()).kind == "edge"
+    assert set(rule(evidence()).answers) == set(QUESTIONS)
+    losing = (
+        {"knows": "open"}, {"knows": "no"}, {"pays": "open"}, {"pays": "no"},
+        {"repeated_opens": 0.94, "later": "no"}, {"repeated_opens": 0.94, "later": "open"},
+        {"deflated": 0.97}, {"rivals": {"forest": interval("yes")}},
+        {"decisions": 99}, {"active": 29},
+    )  # fmt: skip
+    for changes in losing:
+        assert rule(evidence(**changes)).kind != "edge", changes
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"pays": "no"}, "forecasts, but not at a price you get"),
+        ({"knows": "no"}, "earns, but not by forecasting"),
+        ({"knows": "no", "deflated": 0.9}, "no edge"),
+        ({"knows": "no", "pays": "no"}, "no edge"),
+        ({"rivals": {"forest": interval("yes")}}, "earns, but others earn more simply"),
+        ({"rivals": {"forest": interval("open")}}, "edge"),
+        ({"knows": "open"}, "cannot tell yet"),
+        ({"deflated": math.nan}, "cannot tell yet"),
+        ({"repeated_opens": 0.94, "later": "no"}, "cannot tell yet"),
+        ({"repeated_opens": 0.94, "later": "yes"}, "edge"),
+        ({"repeated_opens": 0.4, "later": "no"}, "edge"),
+        ({"decisions": 50}, "cannot tell yet"),
+    ],
+)
+def test_the_word_says_which_question_failed(changes, kind):
+    assert rule(evidence(**changes)).kind == kind
+
+
+def test_every_rival_that_is_shown_better_is_named():
+    rivals = {"hold": interval("no"), "forest": interval("yes"), "linear": interval("yes")}
+    assert rule(evidence(rivals=rivals)).better == ("forest", "linear")
+
+
+def test_bars_that_settle_it_are_named_where_more_would():
+    open_ = rule(evidence(knows="open"))
+    assert open_.bars_needed > 1_000
+    # Twice the error takes four times the bars.
+    wide = dataclasses.replace(interval("open", 1e-4), standard_error=6e-5, lower=-7e-5)
+    once = rule(evidence(pays="open")).bars_needed
+    assert rule(evidence(net=wide)).bars_needed == pytest.approx(4 * once, rel=0.01)
+    # Quotes would settle what is open here, bars of the same kind would not.
+    assert rule(evidence(repeated_opens=1.0, later="no")).bars_needed is None
+    assert rule(evidence()).bars_needed is None
+
+
+def test_the_better_the_answers_the_better_the_word():
+    order = ("no", "open", "yes")
+    for knows, pays, later in product(order, order, order):
+        found = rule(evidence(knows=knows, pays=pays, later=later, repeated_opens=1.0))
+        if found.kind == "edge":
+            assert (knows, pays, later) == ("yes", "yes", "yes")
+        if knows == "no" and pays == "no":
+            assert found.kind == "no edge"
