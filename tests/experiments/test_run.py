@@ -1,6 +1,7 @@
 """A run as its user sees it: planned, killed, resumed, never overwritten."""
 
 import dataclasses
+import json
 import os
 import re
 import signal
@@ -19,9 +20,13 @@ from ultimate_deep.evaluation.ledger.ledger import LedgerError
 from ultimate_deep.experiments.learners.registry import resolved
 from ultimate_deep.experiments.run import DeclinedError, resumed_config, run_experiment
 from ultimate_deep.experiments.runs import (
+    BARS_FILE,
+    FINGERPRINT,
+    bars_of_start,
     new_run_folder,
     newest_unfinished,
     point_latest,
+    refuse_other_bars,
     start_run,
     tidy,
 )
@@ -310,3 +315,22 @@ def test_printed_configuration_can_be_read_back(tmp_path, run_script, capsys):
     path.write_text(first)
     assert printed("--config", str(path)) == first
     assert "seed: 3" in first
+
+
+@pytest.mark.parametrize("text", [None, "{", "[]", "{}", '{"data_fingerprint": 7}', "folder"])
+def test_bars_that_no_file_tells_are_not_compared(text, tmp_path):
+    place = tmp_path / BARS_FILE
+    if text == "folder":
+        place.mkdir()
+    elif text is not None:
+        place.write_text(text)
+    assert bars_of_start(tmp_path) is None
+    refuse_other_bars(tmp_path, None, "any", what="run")
+
+
+def test_bars_of_a_start_are_told(tmp_path):
+    (tmp_path / BARS_FILE).write_text(json.dumps({FINGERPRINT: "0" * 64}))
+    before = bars_of_start(tmp_path)
+    refuse_other_bars(tmp_path, before, "0" * 64, what="run")
+    with pytest.raises(ValueError, match=r"changed since the run began, .* start a new run$"):
+        refuse_other_bars(tmp_path, before, "1" * 64, what="run")

@@ -36,6 +36,7 @@ from ultimate_deep.experiments.runs import (
     BARS_FILE,
     FINGERPRINT,
     Workplace,
+    bars_of_start,
     named_settings,
     new_run_folder,
     newest_unfinished,
@@ -54,7 +55,7 @@ from ultimate_deep.experiments.takeaway import (
 )
 from ultimate_deep.experiments.trials import TrialBook, check_ledgers
 from ultimate_deep.machine.duration import Stopwatch
-from ultimate_deep.machine.files import UNFINISHED, read_json
+from ultimate_deep.machine.files import UNFINISHED
 from ultimate_deep.machine.places import check_places
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.config import ExperimentConfig
@@ -204,10 +205,9 @@ def run_experiment(
         tidy(folder.parent, progress.message)
         prepared = prepare(config, progress, market=market, steps=steps)
         prepared = dataclasses.replace(prepared, bars_given=market is not None)
-        bars = {FINGERPRINT: prepared.market.fingerprint()}
-        if resume and (stated := place.path / BARS_FILE).exists():
-            before = read_json(stated)[FINGERPRINT]
-            refuse_other_bars(place.path, before, bars[FINGERPRINT], what="run")
+        bars = prepared.market.fingerprint()
+        if resume:
+            refuse_other_bars(place.path, bars_of_start(place.path), bars, what="run")
         for note in TrialBook.opened(folder, prepared.market, config, tried=tried).check():
             progress.message(note)
         planned = (
@@ -217,7 +217,7 @@ def run_experiment(
         if confirm is not None and not confirm(planned.plan):
             raise DeclinedError
         if not resume:
-            marks = {BARS_FILE: bars}
+            marks = {BARS_FILE: {FINGERPRINT: bars}}
             started = start_run(folder, prepared.config, marks, renamed=given is None)
             place = held.enter_context(started)
         try:

@@ -296,6 +296,16 @@ def refuse_other_settings(
         )
 
 
+def bars_of_start(unfinished: Path) -> str | None:
+    """Return the fingerprint of the bars that a run began with, None where no file of it says."""
+    try:
+        stored = read_json(unfinished / BARS_FILE)
+    except (FileNotFoundError, ForeignFileError):
+        return None
+    before = stored.get(FINGERPRINT) if isinstance(stored, dict) else None
+    return before if isinstance(before, str) else None
+
+
 def refuse_other_bars(unfinished: Path, before: str | None, bars: str, *, what: str) -> None:
     """Refuse to go on with other bars.
 
