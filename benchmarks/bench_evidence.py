@@ -60,8 +60,7 @@ def bench(
     path = folder / f"evidence_{machine_name()}.jsonl"
     if not redraw:
         judge_missing(path, markets, kinds)
-    table = pd.DataFrame(stored(path))
-    summary = summarise(table)
+    summary = summarise(stored(path))
     write_table(summary, results / f"evidence_summary_{machine_name()}.csv", digits=4)
     return summary
 
@@ -89,23 +88,13 @@ def stored(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line.endswith("}\n")]
 
 
-def summarise(table: pd.DataFrame) -> pd.DataFrame:
+def summarise(judged_rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """Return for each kind how often an edge is claimed, with exact bounds, and what was answered.
 
     Args:
-        table: Figures of all markets, one row for each predictor.
+        judged_rows: Figures of all markets, one row for each predictor.
     """
-    rulings = [rule(evidence_of(row)) for row in table.to_dict("records")]
-    told = pd.DataFrame(
-        {
-            "kind": table["kind"],
-            "tradable": table["tradable"],
-            "today": table["today"] == "edge",
-            "claimed": [one.kind == "edge" for one in rulings],
-            **{name: [one.answers[name] == "yes" for one in rulings] for name in QUESTIONS},
-            "word": [one.kind for one in rulings],
-        }
-    )
+    told = pd.DataFrame([_told(row) for row in judged_rows])
     rows = []
     for kind, group in told.groupby("kind", sort=False):
         judged, claims = len(group), int(group["claimed"].sum())
@@ -114,10 +103,18 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
             {"kind": kind, "tradable": bool(group["tradable"].iloc[0]), "judged": judged}
             | {"claims_today": int(group["today"].sum()), "claims": claims}
             | {"rate": claims / judged, "lower": lower, "upper": upper}
-            | {name: float(group[name].mean()) for name in QUESTIONS}
+            | {str(name): float(group[name].mean()) for name in QUESTIONS}
             | {"usual_word": group["word"].mode().iloc[0]}
         )
     return pd.DataFrame(rows).sort_values(["tradable", "kind"], ignore_index=True)
+
+
+def _told(row: dict[str, Any]) -> dict[str, Any]:
+    """Return what is claimed of one predictor on one market, today and by the rule."""
+    ruling = rule(evidence_of(row))
+    said: dict[str, Any] = {"kind": row["kind"], "tradable": row["tradable"], "word": ruling.kind}
+    said |= {"today": row["today"] == "edge", "claimed": ruling.kind == "edge"}
+    return said | {name: word == "yes" for name, word in ruling.answers.items()}
 
 
 def clopper_pearson(hits: int, tries: int) -> tuple[float, float]:

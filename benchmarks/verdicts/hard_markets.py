@@ -230,15 +230,13 @@ def _frame(
     rows = len(close)
     reach = 0.5 * BAR * np.abs(draw.normal(size=(2, rows)))
     bottom, top = np.minimum(opened, close), np.maximum(opened, close)
-    frame = pd.DataFrame(
-        {
-            "open": opened,
-            "high": np.maximum(top, top + reach[0] if high is None else high),
-            "low": np.minimum(bottom, bottom - reach[1] if low is None else low),
-            "close": close,
-        }
-    )
-    frame = 100.0 * np.exp(frame)
+    logs = {
+        "open": opened,
+        "high": np.maximum(top, top + reach[0] if high is None else high),
+        "low": np.minimum(bottom, bottom - reach[1] if low is None else low),
+        "close": close,
+    }
+    frame = pd.DataFrame({name: 100.0 * np.exp(one) for name, one in logs.items()})
     frame["volume"] = 1e6 * np.exp(0.3 * draw.normal(size=rows))
     index = pd.date_range(START, periods=rows, freq="h", tz="UTC") if times is None else times
     frame.index = pd.DatetimeIndex(index, name="timestamp")

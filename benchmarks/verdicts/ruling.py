@@ -14,7 +14,9 @@ SIMPLEST_FIRST = ("hold", "logistic", "trees")
 
 def evidence_of(row: Mapping[str, Any]) -> Evidence:
     """Return the evidence of one predictor on one market, as `run_market` has stored it."""
-    simpler = SIMPLEST_FIRST[: SIMPLEST_FIRST.index(row["predictor"].replace("best of many", "logistic"))]
+    simpler = SIMPLEST_FIRST[
+        : SIMPLEST_FIRST.index(row["predictor"].replace("best of many", "logistic"))
+    ]
     return Evidence(
         knows=Knowledge(
             gain=_interval(row, "gain"),

@@ -25,7 +25,7 @@ def test_bounce_with_stale_opens_is_claimed_today_and_not_by_the_rule(part, tmp_
     evidence, bench = part("verdicts.evidence"), part("bench_evidence")
     rows = evidence.run_market("bounce", 4_000, 7) + evidence.run_market("reversion", 4_000, 7)
     path.write_text("".join(pd.Series(row).to_json() + "\n" for row in rows) + '{"kind": "cut')
-    found = bench.summarise(pd.DataFrame(bench.stored(path))).set_index("kind")
+    found = bench.summarise(bench.stored(path)).set_index("kind")
     assert found["judged"].tolist() == [2, 2]
     assert found.loc["bounce", "claims_today"] == 2
     assert found.loc["bounce", "claims"] == 0
@@ -52,7 +52,13 @@ def test_what_is_stored_is_not_judged_again(part, tmp_path, monkeypatch):
         ("plain", first), ("bounce", first), ("plain", first + 1), ("bounce", first + 1),
         ("bounce", first + 2),
     ]  # fmt: skip
-    assert [json.loads(line)["seed"] - first for line in path.read_text().splitlines()] == [0, 0, 1, 1, 2]
+    assert [json.loads(line)["seed"] - first for line in path.read_text().splitlines()] == [
+        0,
+        0,
+        1,
+        1,
+        2,
+    ]
 
 
 def test_hard_markets_are_as_they_are_said_to_be(part):
