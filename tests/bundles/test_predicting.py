@@ -127,7 +127,7 @@ def test_backtest_refuses_bars_that_end_before_the_test_part(bundle, two_files, 
     early = pd.read_csv(two_files[0]).head(1_500)
     path = tmp_path / "AAA_1h.csv"
     early.to_csv(path, index=False)
-    with pytest.raises(ValueError, match=r"no bar is decided at or after .* use --period all"):
+    with pytest.raises(ValueError, match=r"no bar is decided at or after .* period='all' to see"):
         backtest_bundle(bundle, DataConfig(path=str(path)))
 
 

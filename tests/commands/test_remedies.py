@@ -92,5 +92,6 @@ def test_arguments_and_options_are_the_same():
 
 def test_other_errors_are_left_as_they_are():
     assert in_options(ValueError("state timezone='UTC'")) == "state timezone='UTC'"
+    assert in_options(ValueError("or period='all' to")) == "or --period all to"
     told = in_options(BarsError("state time_format='%d %b' or repair=\"drop\", symbol='A B'"))
     assert told == "state --data.time_format '%d %b' or --data.repair drop, --data.symbol 'A B'"

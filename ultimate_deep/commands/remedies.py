@@ -16,10 +16,11 @@ _STATED = re.compile(
 
 
 def in_options(error: BaseException) -> str:
-    """Return an error's text; where it is of bars, with options in place of arguments."""
+    """Return an error's text with options in place of arguments; bars' own where it is of bars."""
+    text = str(error).replace("period='all'", "--period all")
     if not any(kind.__name__ == "BarsError" for kind in type(error).__mro__):
-        return str(error)
-    return options_in(str(error))
+        return text
+    return options_in(text)
 
 
 def options_in(text: str) -> str:

@@ -172,8 +172,8 @@ def backtest_bundle(
     if chosen.size == 0:
         raise ValueError(
             f"no bar is decided at or after {boundary}, where this model's test part begins; the "
-            f"last one is {rows.decision_time.max()}; give later bars, or use --period all to "
-            "see these, which it may have been trained on"
+            f"last one is {rows.decision_time.max()}; give later bars, or "
+            "period='all' to see these, which it may have been trained on"
         )
     judge = Judge(market, rows, part=chosen, backtest=config.backtest)
     probability = probability[chosen]
