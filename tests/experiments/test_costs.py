@@ -92,7 +92,7 @@ def test_baselines_are_tried_on_a_few_trees_and_rows(monkeypatch):
         monkeypatch.setattr(kind, "fit", watched)
     monkeypatch.setattr(costs, "usable_cores", lambda: 3)
     assert baseline_seconds(inputs_of(400)) > 0
-    assert grown == [costs.TRIAL_TREES, 3]
+    assert grown == [costs.TRIAL_TREES, 3, 9]
 
 
 @pytest.mark.parametrize("first", [0.0, 1.0])
