@@ -11,7 +11,8 @@ itself (the best of 100 logistic regressions in one kind). The figures are store
 so that another rule is tried on all markets in a second.
 About 2 seconds of one core for each market: 3 hours for all. A run that was interrupted goes on.
 
-Expected: of the markets in which nothing can be earned at most 2% are called an edge. Writes
+Expected: of the markets in which nothing can be earned at most 2% are called an edge. The stored
+summary says how many of each kind it is of. Writes
 `evidence_<machine>.jsonl` into `--folder` and `benchmarks/results/evidence_summary_<machine>.csv`.
 """
 
