@@ -25,7 +25,7 @@ from typing import Any
 
 import pandas as pd
 from jsonargparse import ArgumentParser
-from scipy.stats import beta
+from scipy.stats import binomtest
 
 ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
@@ -123,10 +123,8 @@ def clopper_pearson(hits: int, tries: int) -> tuple[float, float]:
 
     Source: Clopper & Pearson (1934), Biometrika 26(4).
     """
-    tail = (1.0 - CONFIDENCE) / 2.0
-    lower = float(beta.ppf(tail, hits, tries - hits + 1)) if hits else 0.0
-    upper = float(beta.ppf(1.0 - tail, hits + 1, tries - hits)) if hits < tries else 1.0
-    return lower, upper
+    bounds = binomtest(hits, tries).proportion_ci(CONFIDENCE, method="exact")
+    return float(bounds.low), float(bounds.high)
 
 
 def main() -> None:

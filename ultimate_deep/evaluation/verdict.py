@@ -34,6 +34,7 @@ from ultimate_deep.evaluation.significance.bootstrap import (
     bootstrap_sums,
     interval_from,
 )
+from ultimate_deep.evaluation.significance.decision_times import sums_per_time
 
 Kind = Literal["edge", "no edge", "cannot tell"]
 _MOST_BARS = 10**12
@@ -239,17 +240,7 @@ def _per_time(
     rows = np.column_stack(
         [truth == guess, truth == majority, np.ones(len(truth), dtype=bool)]
     ).astype(np.float64)
-    if decision_time is None:
-        return rows
-    times = np.asarray(decision_time)
-    if times.shape != (len(truth),):
-        raise ValueError(
-            f"decision_time must have shape ({len(truth)},) like the labels, got {times.shape}"
-        )
-    unique, which = np.unique(times, return_inverse=True)
-    return np.column_stack(
-        [np.bincount(which, weights=column, minlength=len(unique)) for column in rows.T]
-    )
+    return sums_per_time(rows, decision_time)
 
 
 def _accuracy_intervals(

@@ -17,6 +17,7 @@ from ultimate_deep.evaluation.significance.bootstrap import (
     bootstrap_sums,
     interval_from,
 )
+from ultimate_deep.evaluation.significance.decision_times import sums_per_time
 
 SMALLEST = 1e-6  # probability that a log loss is taken of
 
@@ -78,7 +79,7 @@ def knowledge(
         chosen = groups == code
         values[chosen, 0] = _gain(given[chosen], truth[chosen])
         values[chosen, 1] = _placed(given[chosen], truth[chosen])
-    table = _per_time(values, decision_time)
+    table = sums_per_time(values, decision_time)
     means = table[:, :2].sum(axis=0) / table[:, 2].sum()
     block_bars = block_bars_for(table[:, :2] - table[:, 2:] * means, horizon_bars=horizon_bars)
     sums = bootstrap_sums(table, block_bars=block_bars, resamples=resamples, seed=seed)
@@ -115,19 +116,3 @@ def _placed(probability: Array1D, truth: Array1D) -> Array1D:
     area = float(placed[up].mean())
     share = np.where(up, ups, downs) / len(truth)
     return np.asarray(area - 0.5 + (placed - area) / share)
-
-
-def _per_time(
-    values: npt.NDArray[np.float64], decision_time: npt.ArrayLike | None
-) -> npt.NDArray[np.float64]:
-    """Sums of the columns per distinct time, in order."""
-    if decision_time is None:
-        return values
-    times = np.asarray(decision_time)
-    if times.shape != (len(values),):
-        raise ValueError(
-            f"decision_time must have shape ({len(values)},) like the labels, got {times.shape}"
-        )
-    unique, which = np.unique(times, return_inverse=True)
-    columns = [np.bincount(which, weights=one, minlength=len(unique)) for one in values.T]
-    return np.column_stack(columns)
