@@ -158,6 +158,12 @@ def sees(name: str) -> tuple[str, ...]:
     return tuple(getattr(_module(name), "SEES", ()))
 
 
+def loop_width(name: str, config: Any) -> int | None:
+    """Width of the blocks that a model so configured runs as a loop; None where it has no loop."""
+    width_of = getattr(_module(name), "loop_width", None)
+    return None if width_of is None else width_of(config)
+
+
 def still_weights(name: str) -> tuple[str, ...]:
     """Patterns of the weight paths that training may leave as they are."""
     return tuple(getattr(_module(name), "STILL", ()))

@@ -103,6 +103,11 @@ SEARCH_SPACE: SearchSpace = {
 }
 
 
+def loop_width(config: SequentialDeepConfig) -> int:
+    """Return the width of the blocks, which run as a loop."""
+    return config.width
+
+
 def build_sequential_deep(
     inputs: Inputs,
     heads: Heads = Heads(),

@@ -216,6 +216,11 @@ SEARCH_SPACE: SearchSpace = {
 }
 
 
+def loop_width(config: StackConfig) -> int:
+    """Return the width of the blocks, which run as a loop."""
+    return config.width
+
+
 def build_stack(
     inputs: Inputs,
     heads: Heads = Heads(),

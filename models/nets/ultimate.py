@@ -194,6 +194,11 @@ SEARCH_SPACE: SearchSpace = {
 }
 
 
+def loop_width(config: UltimateConfig) -> int | None:
+    """Return the width of the blocks that run as a loop; None where each is a layer of its own."""
+    return config.width if config.implementation == "stacked" else None
+
+
 def build_ultimate(
     inputs: Inputs,
     heads: Heads = Heads(),

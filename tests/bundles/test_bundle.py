@@ -16,16 +16,12 @@ import pytest
 
 from ultimate_deep import features
 from ultimate_deep.bundles import files as bundle_files
-from ultimate_deep.bundles.bundle import (
-    BundleContents,
-    BundleError,
-    bundle_writer,
-    load_bundle,
-    save_bundle,
-)
+from ultimate_deep.bundles.bundle import load_bundle
+from ultimate_deep.bundles.contents import BundleContents
 from ultimate_deep.bundles.executors import net
-from ultimate_deep.bundles.manifest import write_manifest
+from ultimate_deep.bundles.manifest import BundleError, write_manifest
 from ultimate_deep.bundles.saved_model import compile_logits
+from ultimate_deep.bundles.writing import bundle_writer, save_bundle
 from ultimate_deep.market.simulator import simulate_bars
 from ultimate_deep.models.heads import Heads
 from ultimate_deep.models.nets.mlp import MlpConfig, build_mlp

@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ultimate_deep.bundles.bundle import BundleContents, load_any, load_bundle, save_bundle
+from ultimate_deep.bundles.bundle import load_any, load_bundle
+from ultimate_deep.bundles.contents import BundleContents
 from ultimate_deep.bundles.ensembles.bundle import load_ensemble
 from ultimate_deep.bundles.kinds import PREDICTORS, as_predictor, predictor_class
 from ultimate_deep.bundles.predictor import Attention, Predictor
+from ultimate_deep.bundles.writing import save_bundle
 from ultimate_deep.experiments.experiment import prepare
 from ultimate_deep.experiments.learners.registry import LEARNERS, learner_class
 from ultimate_deep.market.config import DataConfig

@@ -17,8 +17,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ultimate_deep.bundles.bundle import BundleContents, load_bundle, save_bundle
+from ultimate_deep.bundles.bundle import load_bundle
+from ultimate_deep.bundles.contents import BundleContents
 from ultimate_deep.bundles.saved_model import compile_logits, quiet_saving
+from ultimate_deep.bundles.writing import save_bundle
 from ultimate_deep.models.heads import Heads
 from ultimate_deep.models.registry import build_model, config_class
 from ultimate_deep.pipeline.scaling import fit_scaler

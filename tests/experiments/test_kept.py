@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 
-from ultimate_deep.experiments import experiment, run
+from ultimate_deep.experiments import experiment, writing
 from ultimate_deep.experiments.judging.assessing import assess_outcome
 from ultimate_deep.experiments.kept import Kept, digest_of
 from ultimate_deep.experiments.run import run_experiment
@@ -91,6 +91,56 @@ def test_something_foreign_in_the_place_is_passed_over(foreign, tmp_path):
     np.testing.assert_array_equal(found["test"], ANSWER["test"])
     assert find.times == 2
     assert any(text.startswith(("thing is found anew", "thing is not kept")) for text in heard.said)
+
+
+def written(times):
+    def write(folder):
+        times.append(folder)
+        (folder / "inner").mkdir()
+        (folder / "inner" / "a.bin").write_bytes(b"weights")
+
+    return write
+
+
+def test_files_that_were_kept_are_not_written_again(tmp_path):
+    times, heard = [], Heard()
+    for _ in range(2):
+        folder = Kept(tmp_path, heard).folder_of("model files", {"model": "a"}, written(times))
+        assert (folder / "inner" / "a.bin").read_bytes() == b"weights"
+    assert len(times) == 1
+    assert heard.said == ["model files: kept from before"]
+    Kept(tmp_path, heard).folder_of("model files", {"model": "b"}, written(times))
+    assert len(times) == 2
+    assert Kept(None, heard).folder_of("model files", {}, written(times)) is None
+    assert len(times) == 2
+
+
+def _more(files):
+    (files / "b.bin").write_bytes(b"")
+
+
+def _other(files):
+    (files / "inner" / "a.bin").write_bytes(b"Weights")
+
+
+def _no_marks(files):
+    (files.parent / "marks").rename(files / "marks")
+
+
+def _a_link(files):
+    (files / "inner" / "a.bin").unlink()
+    (files / "inner" / "a.bin").symlink_to("/etc/hostname")
+
+
+@pytest.mark.parametrize("change", [_more, _other, _no_marks, _a_link])
+def test_files_that_have_changed_are_written_anew(change, tmp_path):
+    times, heard = [], Heard()
+    kept = Kept(tmp_path, heard)
+    files = kept.folder_of("model files", {}, written(times))
+    change(files)
+    assert kept.folder_of("model files", {}, written(times)) == files
+    assert len(times) == 2
+    assert [path.name for path in files.rglob("*")] == ["inner", "a.bin"]
 
 
 def test_nothing_is_kept_without_a_folder():
@@ -189,7 +239,7 @@ def test_a_run_that_is_stopped_in_a_baseline_goes_on_behind_those_before(
         run_experiment(stopped, Progress(), resume=True, market=busier(whole.prepared.market))
     stop = False
     with monkeypatch.context() as context:
-        context.setattr(run, "write_report", interrupted)
+        context.setattr(writing, "write_report", interrupted)
         with pytest.raises(Interrupted):
             run_experiment(stopped, Progress(), resume=True)
     assessed = unfinished / "judged" / "assessment"
@@ -197,6 +247,7 @@ def test_a_run_that_is_stopped_in_a_baseline_goes_on_behind_those_before(
     heard = Heard()
     resumed = run_experiment(stopped, heard, resume=True)
     assert "assessment: kept from before" in heard.said
+    assert "model files: kept from before" in heard.said
     assert not unfinished.exists()
     assert times["gradient boosting"] == times["logistic regression"] == 1
     assert times["random forest"] == 2

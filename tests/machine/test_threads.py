@@ -7,9 +7,11 @@ import sklearn.ensemble  # noqa: F401  brings OpenMP
 from threadpoolctl import threadpool_info
 
 from ultimate_deep.machine.threads import (
+    OURS,
     POOLS,
     WAITING,
     openmp_threads,
+    set_by_user,
     set_thread_pools,
     usable_cores,
 )
@@ -100,6 +102,17 @@ def test_what_the_user_has_set_stays():
     assert environment["TF_NUM_INTRAOP_THREADS"] == str(usable_cores())
 
 
+def test_what_was_set_here_is_known_in_processes_started_from_here_too():
+    environment = {"TF_NUM_INTRAOP_THREADS": "3"}
+    set_thread_pools(environment)
+    set_thread_pools(environment)  # as a process does that is started from this one
+    assert set_by_user("TF_NUM_INTRAOP_THREADS", environment)
+    assert not set_by_user("LOKY_MAX_CPU_COUNT", environment)
+    environment["LOKY_MAX_CPU_COUNT"] += "0"
+    assert set_by_user("LOKY_MAX_CPU_COUNT", environment)
+    assert environment[OURS].split().count(f"OMP_NUM_THREADS={usable_cores()}") == 1
+
+
 def test_libraries_find_the_pools_set_before_they_are_loaded():
     code = (
         "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
@@ -108,6 +121,7 @@ def test_libraries_find_the_pools_set_before_they_are_loaded():
         "from threadpoolctl import threadpool_info\n"
         "print(*(pool['num_threads'] for pool in threadpool_info()), os.environ['OMP_WAIT_POLICY'])"
     )
-    kept = {name: value for name, value in os.environ.items() if name not in (*POOLS, *WAITING)}
+    names = (*POOLS, *WAITING, OURS)
+    kept = {name: value for name, value in os.environ.items() if name not in names}
     done = subprocess.run([sys.executable, "-c", code], env=kept, capture_output=True, text=True)
     assert set(done.stdout.split()) == {"1", "PASSIVE"}, done.stderr

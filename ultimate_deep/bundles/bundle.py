@@ -6,10 +6,7 @@ itself are plain arrays, JSON, CSV and the `.keras` file in Keras' safe mode.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,14 +18,13 @@ from scipy.special import expit
 
 from ultimate_deep import features
 from ultimate_deep.bundles import files
-from ultimate_deep.bundles.contents import BundleContents, feature_widths
+from ultimate_deep.bundles.contents import feature_widths
 from ultimate_deep.bundles.files import FILE_PREFIX, file_in
 from ultimate_deep.bundles.kinds import as_predictor, named, predictor_class
 from ultimate_deep.bundles.manifest import (
     MANIFEST_NAME,
     BundleError,
     verified_manifest,
-    write_manifest,
     writer_remedy,
 )
 from ultimate_deep.bundles.predicting import AnswersBars, AnyBundle
@@ -40,8 +36,6 @@ from ultimate_deep.bundles.row_inputs import (
     readings,
     spread,
 )
-from ultimate_deep.evaluation.json_safe import json_safe
-from ultimate_deep.machine.files import whole_folder, write_json
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.inputs.model_inputs import ModelInputs
 from ultimate_deep.pipeline.inputs.tables import RowInputs
@@ -54,98 +48,10 @@ if TYPE_CHECKING:  # predicting needs none of it
 __all__ = [
     "FILE_PREFIX",
     "Bundle",
-    "BundleContents",
-    "BundleDraft",
     "BundleError",
-    "bundle_writer",
     "load_any",
     "load_bundle",
-    "save_bundle",
 ]
-
-
-class BundleDraft:
-    """A bundle being written, in a temporary folder that nobody else knows.
-
-    Args:
-        path: The folder; callers may put further files there, which the manifest will list.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.contents: BundleContents | None = None
-
-    def save(self, contents: BundleContents) -> None:
-        """Write every file of the bundle but the manifest.
-
-        Raises:
-            BundleError: A draft that was saved before.
-        """
-        if self.contents is not None:
-            raise BundleError("a draft is saved once; open another bundle_writer")
-        temperature = contents.temperatures
-        contents.predictor.save(self.path, temperature=temperature)
-        files.write_preprocessing(
-            self.path,
-            contents.scaler,
-            temperature,
-            contents.threshold,
-            contents.scalers,
-            contents.limits,
-        )
-        files.write_features(
-            self.path / files.FEATURES_FILE, contents.feature_names, contents.families
-        )
-        contents.architecture.to_csv(self.path / files.ARCHITECTURE_FILE, index=False)
-        pd.DataFrame(contents.history).to_csv(self.path / files.HISTORY_FILE, index=False)
-        write_json(self.path / files.CONFIG_FILE, json_safe(contents.config))
-        write_json(self.path / files.METRICS_FILE, json_safe(contents.metrics))
-        model = contents.config.get("model", {}).get("name", "")
-        for path in self.path.glob(f"{FILE_PREFIX}*") if model else ():
-            path.rename(path.with_name(files.file_of_model(path.name, model)))
-        self.contents = contents
-
-
-@contextlib.contextmanager
-def bundle_writer(folder: str | Path, *, workspace: Path | None = None) -> Iterator[BundleDraft]:
-    """Write a bundle that appears at `folder` complete or not at all.
-
-    The draft's folder is hashed, given its manifest and renamed when the block ends, and removed
-    when it raises.
-
-    Args:
-        folder: Where the bundle appears; must not exist.
-        workspace: Folder on the same file system that holds the draft meanwhile; by default the
-            parent of `folder`, where the draft is a hidden folder ending in `.draft`.
-
-    Yields:
-        The draft, whose `save` must be called.
-
-    Raises:
-        BundleError: `folder` exists, or nothing was saved.
-    """
-    folder = Path(folder)
-    _refuse_existing(folder)
-    parent = workspace or folder.parent
-    with whole_folder(folder, parent / f".{folder.name}-{secrets.token_hex(4)}.draft") as path:
-        draft = BundleDraft(path)
-        yield draft
-        if draft.contents is None:
-            raise BundleError("nothing was saved into the draft; call draft.save(contents)")
-        write_manifest(
-            draft.path,
-            feature_names=tuple(draft.contents.feature_names),
-            horizons=draft.contents.horizons,
-            data_fingerprint=draft.contents.data_fingerprint,
-            kind=draft.contents.predictor.kind,
-        )
-        _refuse_existing(folder)
-
-
-def save_bundle(folder: str | Path, contents: BundleContents) -> None:
-    """Write a bundle without further files; see `bundle_writer`."""
-    with bundle_writer(folder) as draft:
-        draft.save(contents)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -383,8 +289,3 @@ def load_any(folder: str | Path) -> AnyBundle:
     kind = predictor_class(verified_manifest(Path(folder).resolve())["kind"])
     load: Callable[[str | Path], AnyBundle] = named(kind.bundle_loader)
     return load(folder)
-
-
-def _refuse_existing(folder: Path) -> None:
-    if os.path.lexists(folder):
-        raise BundleError(f"{folder} exists and is never overwritten; give another name")

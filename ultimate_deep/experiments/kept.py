@@ -1,6 +1,7 @@
 """What a run has found after its training, kept so that going on does not find it again."""
 
 import hashlib
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ultimate_deep.bundles.manifest import BundleError, file_records
 from ultimate_deep.bundles.versions import library_version
 from ultimate_deep.machine.records import Record, packed, unpacked
 from ultimate_deep.training.loop.checkpoint import (
@@ -65,6 +67,43 @@ class Kept:
             arrays: Found = {}
             self._keep(name, Checkpoint(dict(origin), packed(found, arrays), arrays))
         return found
+
+    def folder_of(
+        self, name: str, origin: Mapping[str, Any], write: Callable[[Path], None]
+    ) -> Path | None:
+        """Return a folder of files that was kept under a name, or write and keep it.
+
+        Args:
+            name: Letters and spaces.
+            origin: What the files depend on, as flat JSON; others are written anew.
+            write: Given an empty folder to write into.
+
+        Returns:
+            The folder, whose files are as they were written; None where nothing is kept, or where
+            the folder cannot be written.
+        """
+        if self.folder is None:
+            return None
+        place = self._place(self.folder, name)
+        files, marks = place / "files", place / "marks"
+        try:
+            before = latest_checkpoint(marks)[0]
+            if before is not None and before.fingerprint == dict(origin):
+                if file_records(files) == before.state:
+                    self.progress.message(f"{name}: kept from before")
+                    return files
+                raise CheckpointError(f"{files} has changed")
+        except (CheckpointError, BundleError, OSError):
+            self.progress.message(f"{name} are written anew: what was kept of them is damaged")
+        try:
+            shutil.rmtree(place, ignore_errors=True)
+            files.mkdir(parents=True)
+        except OSError as error:
+            self.progress.message(f"{name} are not kept: {place} cannot be written ({error})")
+            return None
+        write(files)
+        write_checkpoint(marks, Checkpoint(dict(origin), file_records(files), {}), step=0)
+        return files
 
     def _before(self, name: str, origin: Mapping[str, Any]) -> Checkpoint | None:
         if self.folder is None:

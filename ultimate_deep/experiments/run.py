@@ -2,25 +2,18 @@
 
 import contextlib
 import dataclasses
-import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ultimate_deep.bundles import files
-from ultimate_deep.bundles.bundle import BundleContents, bundle_writer
-from ultimate_deep.bundles.predictor import Predictor
 from ultimate_deep.evaluation.assessment import Assessment
-from ultimate_deep.evaluation.json_safe import json_safe
-from ultimate_deep.evaluation.reporting.json_report import write_json_report
-from ultimate_deep.evaluation.reporting.report import write_report
 from ultimate_deep.evaluation.verdict import Verdict
 from ultimate_deep.experiments.costs import RunPlan, whole_plan
 from ultimate_deep.experiments.experiment import (
-    PARTS,
     Outcome,
     Prepared,
     evaluate,
@@ -31,7 +24,6 @@ from ultimate_deep.experiments.judging.assessing import assess_outcome
 from ultimate_deep.experiments.kept import JUDGED, Kept
 from ultimate_deep.experiments.learners.learner import Planned
 from ultimate_deep.experiments.learners.registry import learner_of
-from ultimate_deep.experiments.reporting import report_data
 from ultimate_deep.experiments.runs import (
     BARS_FILE,
     FINGERPRINT,
@@ -51,9 +43,9 @@ from ultimate_deep.experiments.takeaway import (
     contenders,
     equity_curves,
     figures_html,
-    write_takeaway,
 )
 from ultimate_deep.experiments.trials import TrialBook, check_ledgers
+from ultimate_deep.experiments.writing import Extras, Judged, write_run
 from ultimate_deep.machine.duration import Stopwatch
 from ultimate_deep.machine.files import UNFINISHED
 from ultimate_deep.machine.places import check_places
@@ -126,19 +118,6 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<run {self.folder.name}: {self.verdict.kind}; {self.verdict.sentence}>"
-
-
-@dataclass(frozen=True, eq=False)
-class Extras:
-    """What a bundle holds beside an ordinary run's files.
-
-    Args:
-        metrics: Further entries of `metrics.json`.
-        tables: Further CSV files by name.
-    """
-
-    metrics: Mapping[str, Any] = field(default_factory=dict)
-    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
 
 def run_experiment(
@@ -279,116 +258,9 @@ def finish_run(
     extras = Extras(witness | dict(extras.metrics), tables | dict(extras.tables))
     with progress.busy("writing model, report and manifest"):
         judged = Judged(planned, predictor, outcome, assessment, measures)
-        _write(folder, judged, extras, workspace=unfinished / DRAFTS)
+        write_run(folder, judged, extras, kept, workspace=unfinished / DRAFTS)
     watch.passed("writing")
     place.finish(latest=True)
     if isinstance(planned.plan, RunPlan) and not resume:
         progress.message(f"{watch} since the plan, which said {planned.plan.seconds}")
     return Run(folder, prepared, outcome, assessment, planned.plan)
-
-
-@dataclass(frozen=True, eq=False)
-class Judged:
-    """A trained run with all that was found of it, before it is written."""
-
-    planned: Planned
-    predictor: Predictor
-    outcome: Outcome
-    assessment: Assessment
-    measures: pd.DataFrame
-
-
-def _write(folder: Path, judged: Judged, extras: Extras, *, workspace: Path) -> None:
-    shutil.rmtree(workspace, ignore_errors=True)  # what a killed one has begun to write
-    planned, outcome = judged.planned, judged.outcome
-    prepared, predictor, plan = planned.prepared, judged.predictor, planned.plan
-    contents = BundleContents(
-        model=predictor,
-        feature_names=prepared.rows.names,
-        families=prepared.rows.families,
-        scaler=prepared.scaler,
-        temperature=outcome.temperatures,
-        threshold=outcome.model.threshold,
-        config=prepared.config.to_dict(),
-        metrics=run_metrics(prepared, outcome, plan) | dict(extras.metrics),
-        history=outcome.fit.history,
-        architecture=predictor.describe(),
-        data_fingerprint=prepared.market.fingerprint(),
-        scalers=prepared.inputs.scalers,
-        limits=prepared.limits,
-    )
-    summary: dict[str, Any] = {"run": folder.name, "model": prepared.config.model.name}
-    if outcome.notes:
-        summary["notes"] = list(outcome.notes)
-    with bundle_writer(folder, workspace=workspace) as draft:
-        draft.save(contents)
-        for name, table in extras.tables.items():
-            table.to_csv(draft.path / name, index=False)
-        report = report_data(prepared, predictor, outcome, judged.assessment, plan, judged.measures)
-        write_report(draft.path / "report.html", report)
-        write_json_report(draft.path / "report.json", report)
-        write_takeaway(
-            draft.path,
-            prepared.judge("test"),
-            outcome.model,
-            outcome.baselines,
-            verdict=json_safe(outcome.verdict),
-            form=prepared.config.tables,
-            facts=summary,
-            trials=outcome.trials,
-        )
-
-
-def run_metrics(prepared: Prepared, outcome: Outcome, plan: Planlike) -> dict[str, Any]:
-    """Return everything that `metrics.json` holds."""
-    first, second = prepared.split.boundaries
-    test = {"model": dict(outcome.model.metrics)}
-    test |= {judged.name: dict(judged.metrics) for judged in outcome.baselines}
-    choice = outcome.model.choice
-    return {
-        "simulated": prepared.market.simulated,
-        "bars_given": prepared.bars_given,
-        "own_steps": list(prepared.steps.own),
-        "verdict": json_safe(outcome.verdict),
-        "trials": json_safe(outcome.trials),
-        "test": test,
-        "temperature": dataclasses.asdict(outcome.temperature),
-        "threshold": {
-            "threshold": outcome.model.threshold,
-            "validation_mean_net_return": choice.value if choice else None,
-            "validation_coverage": choice.coverage if choice else None,
-            "note": choice.note if choice else "",
-        },
-        "split": {
-            "validation_from": first.isoformat(),
-            "test_from": second.isoformat(),
-            "rows": {name: len(prepared.part(name)) for name in PARTS},
-            "labelled_rows": {name: len(prepared.labelled(name)) for name in PARTS},
-            "purged": prepared.split.purged,
-            "embargoed": prepared.split.embargoed,
-        },
-        "data": {
-            symbol: {
-                "bars": len(bars.frame),
-                "from": bars.frame.index[0].isoformat(),
-                "to": bars.frame.index[-1].isoformat(),
-                "interval_seconds": bars.interval.total_seconds(),
-                "session": None if bars.irregular else bars.session,
-                "irregular": bars.irregular,
-                "stamp": "open" if bars.opens_known else "close",
-                "bars_per_year": bars.bars_per_year,
-                "notes": list(bars.notes),
-            }
-            for symbol, bars in prepared.market.bars.items()
-        },
-        "dropped_features": dict(prepared.rows.dropped) | prepared.left_out.reasons,
-        "fit": {
-            "best_epoch": outcome.fit.best_epoch,
-            "epochs_run": outcome.fit.epochs_run,
-            "seconds": outcome.fit.seconds,
-            "stopped_reason": outcome.fit.stopped_reason,
-            "first_step_seconds": outcome.fit.first_step_seconds,
-            "step_seconds": outcome.fit.step_seconds,
-        },
-        "plan": plan.lines(),
-    }

@@ -215,6 +215,20 @@ def whole_folder(folder: Path, draft: Path | None = None) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
+def linked_or_copied(source: str, target: str) -> str:
+    """Let a second name stand for a file, or copy it where the disk has no such names.
+
+    Args:
+        source: A file that is not written again.
+        target: The second name; as `shutil.copytree` asks of its `copy_function`.
+    """
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+    return target
+
+
 def try_writing(folder: Path) -> None:
     """Write a little into a folder and take it back, through to the disk.
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 
 QUOTA, GROUPS = "/sys/fs/cgroup", "/proc/self/cgroup"
 # What each library reads when it is loaded: OpenMP (scikit-learn, LightGBM, XGBoost), the matrix
@@ -19,6 +19,8 @@ POOLS = (
 # OpenMP's threads spin while they wait, which on busy cores keeps those from working that they
 # wait for: two threads took 123 s for what one does in 10, and 13 s asleep.
 WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
+# Names that were set here and not by the user, for processes that are started from this one too.
+OURS = "ULTIMATE_DEEP_SET"
 # What libraries read where a name is not set, so that setting it would overrule what these say.
 READ_INSTEAD = {
     "OPENBLAS_NUM_THREADS": ("GOTO_NUM_THREADS", "OMP_NUM_THREADS"),
@@ -88,9 +90,22 @@ def set_thread_pools(environment: MutableMapping[str, str] = os.environ) -> None
     """
     cores = str(usable_cores())
     told = {name for name, value in environment.items() if value}
+    ours = environment.get(OURS, "").split()
     for name, value in (*((pool, cores) for pool in POOLS), *WAITING.items()):
-        if told.isdisjoint(READ_INSTEAD.get(name, ())):
-            environment.setdefault(name, value)
+        if name not in environment and told.isdisjoint(READ_INSTEAD.get(name, ())):
+            environment[name] = value
+            ours.append(f"{name}={value}")
+    environment[OURS] = " ".join(ours)
+
+
+def set_by_user(name: str, environment: Mapping[str, str] = os.environ) -> bool:
+    """Return whether a name's value is the user's, and not what `set_thread_pools` gave it.
+
+    Args:
+        name: Name of a variable that is set.
+        environment: What processes started from here read.
+    """
+    return f"{name}={environment[name]}" not in environment.get(OURS, "").split()
 
 
 @contextlib.contextmanager

@@ -41,9 +41,10 @@ from ultimate_deep.experiments.experiment import Outcome, evaluate
 from ultimate_deep.experiments.finished import named_rows
 from ultimate_deep.experiments.judging.assessing import assess_outcome
 from ultimate_deep.experiments.reporting import report_data
-from ultimate_deep.experiments.run import Run, run_metrics
+from ultimate_deep.experiments.run import Run
 from ultimate_deep.experiments.runs import RESULT, Workplace, result_place, tidy
 from ultimate_deep.experiments.trials import TrialBook, check_ledgers
+from ultimate_deep.experiments.writing import run_metrics
 from ultimate_deep.machine.files import write_json
 from ultimate_deep.machine.places import check_places
 from ultimate_deep.machine.screen import Fitting

@@ -18,6 +18,7 @@ from ultimate_deep.models.heads import Heads
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.inputs.config import Kind
 from ultimate_deep.pipeline.prepared import Prepared
+from ultimate_deep.training.backend import one_thread_for_each_operation
 from ultimate_deep.training.loop.checkpoint import to_numpy
 from ultimate_deep.training.loop.compiled import CompiledFit, compile_fit, time_fit
 from ultimate_deep.training.loop.fit import fit
@@ -25,6 +26,9 @@ from ultimate_deep.training.loop.plan import make_plan
 from ultimate_deep.training.precision import resolve_precision
 from ultimate_deep.training.progress import Progress
 from ultimate_deep.training.result import FitResult
+
+# From here on the products of a compiled loop are worth sharing among threads.
+SHARED_WIDTH = 128
 
 
 class NetLearner(Learner):
@@ -215,12 +219,16 @@ def build(prepared: Prepared) -> keras.Model:
             weights to start from that do not fit or have seen too much.
     """
     config = prepared.config
+    settings = NetLearner(config.model.name).settings(config)
+    width = nets.loop_width(config.model.name, settings)
+    if width is not None and width < SHARED_WIDTH and config.fit.jit_compile in ("auto", True):
+        one_thread_for_each_operation()
     keras.utils.set_random_seed(config.seed)
     model = nets.build_model(
         config.model.name,
         prepared.inputs.shapes,
         model_heads(config, prepared.learnt.shape[1]),
-        NetLearner(config.model.name).settings(config),
+        settings,
     )
     start_from(prepared, model)
     fill_memory(prepared, model)
