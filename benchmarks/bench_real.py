@@ -24,6 +24,7 @@ from jsonargparse import CLI
 
 from ultimate_deep import models
 from ultimate_deep.commands.settings import experiment_from
+from ultimate_deep.evaluation.ledger.trial import count_trials
 from ultimate_deep.evaluation.measures.metrics import majority_accuracy
 from ultimate_deep.experiments.experiment import (
     Outcome,
@@ -92,7 +93,8 @@ def line_of(prepared: Prepared, judged: Judgement, readings: int) -> dict[str, A
         "verdict": "",
     }
     if judged.probability is not None:
-        line["verdict"] = verdict_of(prepared, judged, readings=readings).kind
+        trials = dataclasses.replace(count_trials(()), test_readings=readings)
+        line["verdict"] = verdict_of(prepared, judged, trials=trials).kind
     return line
 
 

@@ -33,7 +33,7 @@ if str(ROOT) not in sys.path:
 
 from benchmarks.tables import RESULTS, machine_name, write_table  # noqa: E402
 from benchmarks.verdicts.markets import KEYS, WITH_EDGE, WITHOUT_EDGE, Case, make_cases  # noqa: E402
-from ultimate_deep.evaluation.measures.oracle import ClaimRate, claim_rates  # noqa: E402
+from ultimate_deep.evaluation.verdicts.claims import ClaimRate, claim_rates  # noqa: E402
 
 EDGE, ROWS, MARKETS = 0.14, 10_000, 200
 THREADS = "TF_NUM_INTRAOP_THREADS TF_NUM_INTEROP_THREADS NUMBA_NUM_THREADS OMP_NUM_THREADS"

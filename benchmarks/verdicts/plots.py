@@ -11,7 +11,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from ultimate_deep.evaluation.measures.oracle import ClaimRate
+from ultimate_deep.evaluation.verdicts.claims import ClaimRate
 
 COLOURS = {False: "#c97b3d", True: "#1f6f8b"}
 NAMES = {False: "without an edge", True: "with a tradeable edge"}

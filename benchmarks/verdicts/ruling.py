@@ -27,8 +27,6 @@ def evidence_of(row: Mapping[str, Any]) -> Evidence:
         later=_interval(row, "later"),
         repeated_opens=_number(row["repeated_opens"]),
         deflated=_number(row["deflated"]),
-        trials=1.0,
-        overfitting=_number(row.get("overfitting")),
         rivals={name: _interval(row, f"ahead_{name}") for name in simpler},
         exposure=math.nan,
         decisions=int(row["decisions"]),

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from ultimate_deep.evaluation.backtesting.engines import run_any_backtest
     from ultimate_deep.evaluation.ledger.ledger import TrialLedger
     from ultimate_deep.evaluation.signals import signal_from_probability
-    from ultimate_deep.evaluation.verdict import Verdict, VerdictConfig, judge_edge
+    from ultimate_deep.evaluation.verdicts.config import VerdictConfig
+    from ultimate_deep.evaluation.verdicts.evidence import EvidenceInputs
+    from ultimate_deep.evaluation.verdicts.verdict import Verdict, judge_model
 
 _HOMES = {
     "assessment": ("Assessment", "AssessmentInputs", "assess"),
@@ -20,7 +22,9 @@ _HOMES = {
     "backtesting.engines": ("run_any_backtest",),
     "ledger.ledger": ("TrialLedger",),
     "signals": ("signal_from_probability",),
-    "verdict": ("Verdict", "VerdictConfig", "judge_edge"),
+    "verdicts.config": ("VerdictConfig",),
+    "verdicts.evidence": ("EvidenceInputs",),
+    "verdicts.verdict": ("Verdict", "judge_model"),
 }
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)
 
@@ -29,11 +33,12 @@ __all__ = [
     "AssessmentInputs",
     "BacktestConfig",
     "BacktestResult",
+    "EvidenceInputs",
     "TrialLedger",
     "Verdict",
     "VerdictConfig",
     "assess",
-    "judge_edge",
+    "judge_model",
     "run_any_backtest",
     "signal_from_probability",
 ]

@@ -1,6 +1,5 @@
 """All that is asked of one model's test part, in one place: the verdict and what it rests on."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -46,8 +45,9 @@ from ultimate_deep.evaluation.significance.permutation import (
     permute_accuracy,
     permute_information_coefficient,
 )
-from ultimate_deep.evaluation.significance.summary import SharpeSignificance, sharpe_significance
-from ultimate_deep.evaluation.verdict import Verdict
+from ultimate_deep.evaluation.significance.summary import SharpeSignificance
+from ultimate_deep.evaluation.verdicts.luck import account_sharpe
+from ultimate_deep.evaluation.verdicts.verdict import Verdict
 
 BLOCKS = 16  # of the combinations for the probability of overfitting
 LEAST_TIMES = 50
@@ -93,7 +93,7 @@ class Assessment:
     """The verdict and everything beside it; `json_safe` turns it into plain JSON.
 
     Args:
-        verdict: Edge, no edge or cannot tell.
+        verdict: What may be claimed.
         trials: How much had been tried on these bars.
         sharpe: The net Sharpe ratio against chance and against that number of trials.
         intervals: Headline figure to its block-bootstrap interval.
@@ -120,25 +120,11 @@ class Assessment:
 
     @property
     def cautions(self) -> tuple[str, ...]:
-        """What a reader of the verdict should know at once, one sentence each."""
-        lines = [self.robustness.delay.sentence, self.robustness.costs.sentence]
-        lines.append(deflated_sentence(self.sharpe))
+        """What a reader should know beside the verdict's answers, one sentence each."""
+        lines = [self.robustness.costs.sentence]
         if self.better_rival is not None and self.better_rival.superior:
             lines.append(f"Better forecasts: {', '.join(self.better_rival.superior)}.")
         return tuple(line for line in lines if line)
-
-
-def deflated_sentence(sharpe: SharpeSignificance) -> str:
-    """The deflated Sharpe ratio in words; empty where it is undefined."""
-    if math.isnan(sharpe.deflated):
-        return ""
-    tried = f"{sharpe.trials:,.1f}".removesuffix(".0")
-    return (
-        f"Deflated Sharpe ratio {sharpe.deflated:.2f} with {tried} independent "
-        f"{'trial' if tried == '1' else 'trials'} on these bars: the best of so many without "
-        f"skill would show {sharpe.expected_maximum_per_year:.2f} a year, this one shows "
-        f"{sharpe.per_year:.2f}."
-    )
 
 
 def assess(inputs: AssessmentInputs) -> Assessment:
@@ -177,27 +163,6 @@ def judged_rows(decisions: Decisions) -> npt.NDArray[np.intp]:
     """Row numbers with a label and a probability, in order of time."""
     known = np.flatnonzero(np.isfinite(decisions.label) & np.isfinite(decisions.probability))
     return known[np.argsort(decisions.decision_time[known], kind="stable")]
-
-
-def account_sharpe(
-    account: BacktestResult, trials: TrialCount, *, horizon_bars: int
-) -> SharpeSignificance:
-    """An account's Sharpe ratio against chance and against everything tried on its bars.
-
-    Trials without skill spread by what chance makes of an account of this length, or by what was
-    recorded where that is wider.
-    """
-    recorded = trials.sharpe_variance
-    by_chance = 1.0 / max(len(account.return_net) - 1, 1)
-    return sharpe_significance(
-        account.return_net,
-        bars_per_year=account.bars_per_year,
-        trials=max(trials.effective_trials, 1.0),
-        trial_sharpe_variance_per_bar=(
-            by_chance if math.isnan(recorded) else max(recorded, by_chance)
-        ),
-        horizon_bars=horizon_bars,
-    )
 
 
 def account_intervals(

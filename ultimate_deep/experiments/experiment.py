@@ -4,6 +4,7 @@ bars -> features -> labels -> split -> scale -> fit -> temperature -> threshold 
 """
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +13,11 @@ from scipy.special import expit
 
 from ultimate_deep.bundles.kinds import as_predictor
 from ultimate_deep.evaluation.ledger.trial import TrialCount
-from ultimate_deep.evaluation.verdict import Verdict
+from ultimate_deep.evaluation.verdicts.verdict import Verdict
 from ultimate_deep.experiments.baselines import BASELINES, BaselineInputs, only_side
 from ultimate_deep.experiments.kept import Kept, versions_of
 from ultimate_deep.experiments.learners.net import build, fill_memory, train
-from ultimate_deep.experiments.learners.registry import learner_of, resolved
+from ultimate_deep.experiments.learners.registry import learner_of, resolved, simpler_than
 from ultimate_deep.experiments.trials import TrialBook, record_trials
 from ultimate_deep.market.market import Market
 from ultimate_deep.market.splits import Split
@@ -160,7 +161,7 @@ def evaluate(
         judged = judge_trained(prepared, "model", probability)
         record_trials(book, predictor, fitted, judged)
         trials = book.count()
-        verdict = verdict_of(prepared, judged, readings=trials.test_readings)
+    baselines = judge_baselines(prepared, progress, kept=kept)
     return Outcome(
         temperature=temperature,
         temperatures=np.array([one.temperature for one in (temperature, *further)]),
@@ -168,8 +169,8 @@ def evaluate(
         outputs=outputs,
         probability=probability,
         model=judged,
-        baselines=judge_baselines(prepared, progress, kept=kept),
-        verdict=verdict,
+        baselines=baselines,
+        verdict=verdict_of(prepared, judged, baselines, trials=trials),
         fit=fitted,
         trials=trials,
     )
@@ -208,15 +209,29 @@ def judge_baselines(
     return (*judged, judge.judge_buy_and_hold())
 
 
-def verdict_of(prepared: Prepared, judged: Judgement, *, readings: int = 1) -> Verdict:
-    """Whether what was judged on the test part has an edge there.
+def verdict_of(
+    prepared: Prepared,
+    judged: Judgement,
+    baselines: Sequence[Judgement] = (),
+    *,
+    trials: TrialCount | None = None,
+) -> Verdict:
+    """Return what may be claimed of what was judged on the test part.
 
     Args:
         prepared: Data and split.
         judged: A predictor on the test part.
-        readings: Different models that have read these bars' test part, this one included.
+        baselines: Others on the same part.
+        trials: What had been tried on these bars, this one included; None counts it alone.
     """
-    return prepared.judge("test").verdict(judged, readings=readings, seed=prepared.config.seed)
+    known = simpler_than(prepared.config.model.name)
+    return prepared.judge("test").verdict(
+        judged,
+        trials=trials,
+        simpler=[one for one in baselines if one.name in known],
+        others=[one for one in baselines if one.name not in known],
+        seed=prepared.config.seed,
+    )
 
 
 def directed(prepared: Prepared) -> np.ndarray:

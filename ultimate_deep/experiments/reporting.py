@@ -14,7 +14,7 @@ from ultimate_deep.evaluation.assessment import Assessment
 from ultimate_deep.evaluation.measures.metrics import predicted_up
 from ultimate_deep.evaluation.reporting.data import Contender, Predictions, ReportData
 from ultimate_deep.evaluation.significance.bootstrap import Interval
-from ultimate_deep.evaluation.verdict import accuracy_interval
+from ultimate_deep.evaluation.verdicts.accuracy import accuracy_interval
 from ultimate_deep.experiments.takeaway import purposes
 from ultimate_deep.market.config import LabelSpec
 from ultimate_deep.market.market import Market

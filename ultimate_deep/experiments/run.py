@@ -11,7 +11,7 @@ import pandas as pd
 
 from ultimate_deep.bundles import files
 from ultimate_deep.evaluation.assessment import Assessment
-from ultimate_deep.evaluation.verdict import Verdict
+from ultimate_deep.evaluation.verdicts.verdict import Verdict
 from ultimate_deep.experiments.costs import RunPlan, whole_plan
 from ultimate_deep.experiments.experiment import (
     Outcome,

@@ -11,6 +11,8 @@ from rich.text import Text
 from ultimate_deep.evaluation.assessment import Assessment
 from ultimate_deep.evaluation.ledger.trial import TrialCount
 from ultimate_deep.evaluation.reporting.comparison_data import ComparisonData
+from ultimate_deep.evaluation.verdicts.rule import TONES
+from ultimate_deep.evaluation.verdicts.verdict import Verdict
 from ultimate_deep.experiments.finished import cell, named_rows
 from ultimate_deep.experiments.judging.rejudged import Rejudged
 from ultimate_deep.experiments.run import Run
@@ -24,7 +26,8 @@ COLUMNS = {
     "drawdown": "max_drawdown",
     "trades": "trades",
 }
-COLOURS = {"edge": "bold green", "no edge": "bold red", "cannot tell": "bold yellow"}
+_COLOUR_OF = {"good": "bold green", "open": "bold yellow", "bad": "bold red"}
+COLOURS = {kind: _COLOUR_OF[tone] for kind, tone in TONES.items()}
 
 
 def render_summary(run: Run) -> Group:
@@ -67,10 +70,15 @@ def render_backtest(result: Rejudged) -> Group:
 
 
 def render_verdict(assessment: Assessment) -> Group:
-    """Return the verdict, and beside it what it says of delay, costs and the number of trials."""
+    """Return the verdict, its five answers, and what else to know of costs and other forecasts."""
     verdict = assessment.verdict
-    lines = [Text(verdict.sentence, style=COLOURS[verdict.kind])]
+    lines = [Text(verdict.sentence, style=COLOURS[verdict.kind]), *answer_lines(verdict)]
     return Group(*lines, *(Text(f"- {caution}") for caution in assessment.cautions))
+
+
+def answer_lines(verdict: Verdict) -> list[Text]:
+    """Return the five questions with their answers, a line each."""
+    return [Text(f"- {one.question} {one.word}. {one.sentence}") for one in verdict.answers]
 
 
 def render_ledger(trials: TrialCount) -> Text:

@@ -121,6 +121,7 @@ def run_metrics(prepared: Prepared, outcome: Outcome, plan: Planlike) -> dict[st
         "bars_given": prepared.bars_given,
         "own_steps": list(prepared.steps.own),
         "verdict": json_safe(outcome.verdict),
+        "majority_up": prepared.majority_up,
         "trials": json_safe(outcome.trials),
         "test": test,
         "temperature": dataclasses.asdict(outcome.temperature),

@@ -1,6 +1,8 @@
 """From probabilities to a judgement on one part of the rows, after costs."""
 
 import dataclasses
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,14 +11,19 @@ import pandas as pd
 from ultimate_deep.evaluation.backtesting.account import BacktestResult
 from ultimate_deep.evaluation.backtesting.config import BacktestConfig
 from ultimate_deep.evaluation.backtesting.engines import run_any_backtest, sized_signal
+from ultimate_deep.evaluation.ledger.trial import TrialCount, count_trials
 from ultimate_deep.evaluation.measures.metrics import classification_metrics, predicted_up
 from ultimate_deep.evaluation.measures.oracle import (
     expected_accuracy,
     oracle_accuracy,
     share_of_edge,
 )
+from ultimate_deep.evaluation.measures.spread import half_spread, repeated_opens
 from ultimate_deep.evaluation.signals import signal_from_probability
-from ultimate_deep.evaluation.verdict import Verdict, judge_edge
+from ultimate_deep.evaluation.verdicts.evidence import EvidenceInputs
+from ultimate_deep.evaluation.verdicts.luck import account_sharpe
+from ultimate_deep.evaluation.verdicts.verdict import Verdict, judge_model
+from ultimate_deep.evaluation.verdicts.words import HOLDING
 from ultimate_deep.market.bars import Bars
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.calibration import ThresholdChoice, choose_threshold
@@ -39,6 +46,7 @@ class Judgement:
         choice: How the threshold was chosen; None where it is given.
         backtest: The portfolio of all symbols after costs.
         metrics: Classification and trading figures of the part, by name.
+        signal: Side wanted after each row, `(rows,)`.
     """
 
     name: str
@@ -47,6 +55,7 @@ class Judgement:
     choice: ThresholdChoice | None
     backtest: BacktestResult
     metrics: dict[str, float]
+    signal: np.ndarray
 
 
 class Judge:
@@ -57,15 +66,23 @@ class Judge:
         rows: The pooled rows.
         part: Row numbers that are judged.
         backtest: Trading rule and costs.
+        majority_up: Class of the majority of the labels known before; None takes that of the part.
     """
 
     def __init__(
-        self, market: Market, rows: Rows, *, part: np.ndarray, backtest: BacktestConfig
+        self,
+        market: Market,
+        rows: Rows,
+        *,
+        part: np.ndarray,
+        backtest: BacktestConfig,
+        majority_up: bool | None = None,
     ) -> None:
         self.market = market
         self.rows = rows
         self.part = part
         self.config = backtest
+        self.majority_up = majority_up
 
     def choose_threshold(
         self, probability: np.ndarray, *, minimum_coverage: float
@@ -106,7 +123,7 @@ class Judge:
         metrics = self._classification(probability) | dict(result.metrics)
         metrics["threshold"] = threshold
         metrics["coverage"] = float(np.mean(signal != 0))
-        return Judgement(name, probability, threshold, choice, result, metrics)
+        return Judgement(name, probability, threshold, choice, result, metrics, signal)
 
     def judge_buy_and_hold(self) -> Judgement:
         """Judge being long all the time, at the same costs, without sizes, stops or breakers."""
@@ -117,34 +134,75 @@ class Judge:
             breakers=BreakerSpec(),
             max_volume_share=None,
         )
-        result = self.trade(np.ones(len(self.part)), config=plain)
-        return Judgement("buy and hold", None, 0.5, None, result, dict(result.metrics))
+        signal = np.ones(len(self.part))
+        result = self.trade(signal, config=plain)
+        return Judgement(HOLDING, None, 0.5, None, result, dict(result.metrics), signal)
 
     def labels(self) -> np.ndarray:
         """Labels of the part's rows, `(rows,)`; NaN where undefined."""
         return self.rows.labels[self.part]
 
-    def verdict(self, judged: Judgement, *, readings: int = 1, seed: int = 0) -> Verdict:
-        """Return whether a predictor has an edge on this part.
+    def verdict(
+        self,
+        judged: Judgement,
+        *,
+        trials: TrialCount | None = None,
+        simpler: Sequence[Judgement] = (),
+        others: Sequence[Judgement] = (),
+        seed: int = 0,
+    ) -> Verdict:
+        """Return what may be claimed of a predictor on this part.
 
         Args:
             judged: Figures of this judge, with probabilities.
-            readings: Different models that have read these bars, this one included.
+            trials: What had been tried on these bars, this model included; None counts it alone.
+            simpler: Simpler predictors on the same part; buying and holding is one always.
+            others: Predictors on the same part that are no simpler.
             seed: Seed of the bootstrap.
         """
         assert judged.probability is not None
-        labels = self.labels()
+        labels, horizon = self.labels(), self.config.horizon_bars
         known = np.isfinite(labels)
-        return judge_edge(
-            labels[known],
-            predicted_up(judged.probability[known]),
-            judged.backtest.return_net,
-            decision_time=self.rows.decision_time[self.part][known],
-            horizon_bars=self.config.horizon_bars,
-            seed=seed,
-            simulated=self.market.simulated,
-            readings=readings,
+        rows = self.part[known]
+        count = trials or count_trials(())
+        account = judged.backtest
+        later = dataclasses.replace(self.config, latency_bars=self.config.latency_bars + 1)
+        sharpe = account_sharpe(account, count, horizon_bars=horizon)
+        held = {one.name: one.backtest.return_net for one in simpler}
+        if HOLDING not in held:
+            held[HOLDING] = self.judge_buy_and_hold().backtest.return_net
+        frames = list(self._judged_frames())
+        return judge_model(
+            EvidenceInputs(
+                label=labels[known],
+                probability=judged.probability[known],
+                return_net=account.return_net,
+                later_return_net=self.trade(judged.signal, judged.probability, later).return_net,
+                rival_return_net=held,
+                other_return_net={one.name: one.backtest.return_net for one in others},
+                decision_time=self.rows.decision_time[rows],
+                group=self.rows.symbol_code[rows],
+                majority_up=self.majority_up,
+                position=account.position,
+                repeated_opens=_mean([repeated_opens(frame) for frame in frames]),
+                half_spread_bps=1e4 * _mean([half_spread(frame) for frame in frames]),
+                cost_bps=self.config.costs.per_side_bps,
+                deflated=sharpe.dependent_deflated,
+                trials=sharpe.trials,
+                horizon_bars=horizon,
+                readings=max(count.test_readings, 1),
+                simulated=self.market.simulated,
+                seed=seed,
+            )
         )
+
+    def _judged_frames(self) -> Iterator[pd.DataFrame]:
+        """Yield each symbol's bars from its first decision of the part to its last."""
+        codes = self.rows.symbol_code[self.part]
+        for code, bars in enumerate(self.market.bars.values()):
+            if (codes == code).any():
+                rows = self.rows.bar_row[self.part[codes == code]]
+                yield bars.frame.iloc[int(rows.min()) : int(rows.max()) + 1]
 
     def trade(
         self,
@@ -228,6 +286,22 @@ class _Traded:
     frame: pd.DataFrame
     wanted: np.ndarray
     bars_per_year: float
+
+
+def majority_up(labels: np.ndarray) -> bool | None:
+    """Return whether most labels are up, ties too; None where none has a side.
+
+    Args:
+        labels: 0, 1 or NaN, such as those of the training part.
+    """
+    sided = labels[np.isfinite(labels)]
+    return bool(sided.mean() >= 0.5) if len(sided) else None
+
+
+def _mean(values: list[float]) -> float:
+    """Return the mean of what is known; NaN where nothing is."""
+    known = [one for one in values if not math.isnan(one)]
+    return sum(known) / len(known) if known else math.nan
 
 
 def _at(rows: np.ndarray, values: np.ndarray, length: int) -> np.ndarray:

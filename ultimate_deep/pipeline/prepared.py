@@ -27,7 +27,7 @@ from ultimate_deep.pipeline.inputs.tables import (
     input_tables,
     scaled_inputs,
 )
-from ultimate_deep.pipeline.judge import Judge
+from ultimate_deep.pipeline.judge import Judge, majority_up
 from ultimate_deep.pipeline.rows import (
     Rows,
     assemble_rows,
@@ -119,7 +119,18 @@ class Prepared:
 
     def judge(self, name: str) -> Judge:
         """Return the judge of a part's rows."""
-        return Judge(self.market, self.rows, part=self.part(name), backtest=self.config.backtest)
+        return Judge(
+            self.market,
+            self.rows,
+            part=self.part(name),
+            backtest=self.config.backtest,
+            majority_up=self.majority_up,
+        )
+
+    @property
+    def majority_up(self) -> bool | None:
+        """Whether most training labels are up; None where none has a side."""
+        return majority_up(self.rows.labels[self.labelled("train")])
 
 
 def prepare(

@@ -1,19 +1,13 @@
 """The oracle's accuracy, its account after costs, and how often claims are right."""
 
-import itertools
 import math
-from typing import get_args
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binom
-from statsmodels.stats.proportion import proportion_confint
 
 from ultimate_deep.evaluation.backtesting.vectorised import BacktestConfig, run_backtest
 from ultimate_deep.evaluation.measures.oracle import (
-    VERDICTS,
-    claim_rates,
     expected_accuracy,
     expected_net_return,
     oracle_accuracy,
@@ -22,7 +16,6 @@ from ultimate_deep.evaluation.measures.oracle import (
     share_of_net_return,
 )
 from ultimate_deep.evaluation.signals import signal_from_probability
-from ultimate_deep.evaluation.verdict import Kind
 from ultimate_deep.market.config import LabelSpec
 from ultimate_deep.market.simulator import simulate_bars
 from ultimate_deep.portfolio.costs import CostSpec
@@ -119,39 +112,9 @@ def test_on_simulated_bars_the_oracle_earns_after_costs_and_a_blurred_one_less()
     assert math.isnan(share_of_net_return(oracle.return_net, -np.abs(oracle.return_net)))
 
 
-def test_claim_rates_count_and_their_bounds_are_those_of_statsmodels():
-    assert get_args(Kind) == VERDICTS
-    kinds = ["edge", "no edge", "cannot tell", "edge", "edge", "cannot tell", "edge"]
-    without, with_edge = claim_rates([0, 0, 0, 1, 1, 1, 1], kinds)
-    assert (without.markets, without.claims, without.cannot_tell) == (3, 1, 1)
-    assert (with_edge.markets, with_edge.claims, with_edge.cannot_tell) == (4, 3, 1)
-    assert (without.has_edge, with_edge.has_edge) == (False, True)
-    for claims, markets in itertools.product((0, 3, 10, 200), (200,)):
-        verdicts = ["edge"] * claims + ["no edge"] * (markets - claims)
-        rate, other = claim_rates(np.zeros(markets), verdicts, level=0.9)
-        low, high = proportion_confint(claims, markets, alpha=0.1, method="beta")
-        assert (rate.lower, rate.upper) == pytest.approx((low, high), abs=1e-9)
-        assert rate.rate == claims / markets
-        assert rate.p_value == pytest.approx(
-            sum(binom.pmf(k, markets, 0.02) for k in range(claims, markets + 1)), abs=1e-12
-        )
-        assert math.isnan(other.rate)
-        assert (other.lower, other.upper) == (0.0, 1.0)
-    _, found = claim_rates(np.ones(200), ["edge"] * 180 + ["cannot tell"] * 20)
-    assert found.p_value == pytest.approx(binom.cdf(180, 200, 0.95))
-    assert found.sentence == (
-        "180 claims on 200 markets with a tradeable edge: 90.0% (95% interval 85.0% to 93.8%), "
-        "designed for 95%"
-    )
-    assert found.to_dict()["claims"] == 180
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: claim_rates([0, 1], ["edge"]), "one verdict per market: 2 markets, 1 verdicts"),
-        (lambda: claim_rates([0], ["maybe"]), r"a verdict is .*got \['maybe'\]"),
-        (lambda: claim_rates([0.5], ["edge"]), "has_edge must be 0 or 1, got 0.5"),
         (
             lambda: expected_net_return([1.0], [0.1], cost_fraction=-1),
             "cost_fraction must be finite and not negative, got -1",

@@ -12,7 +12,9 @@ from ultimate_deep.evaluation.reporting.data import Contender, Predictions, Repo
 from ultimate_deep.evaluation.robustness.regimes import market_state
 from ultimate_deep.evaluation.robustness.trade import Decisions
 from ultimate_deep.evaluation.signals import signal_from_probability
-from ultimate_deep.evaluation.verdict import accuracy_interval, judge_edge
+from ultimate_deep.evaluation.verdicts.accuracy import accuracy_interval
+from ultimate_deep.evaluation.verdicts.evidence import EvidenceInputs
+from ultimate_deep.evaluation.verdicts.verdict import judge_model
 from ultimate_deep.portfolio.costs import CostSpec
 
 TRIALS = TrialCount(
@@ -62,7 +64,15 @@ class Run:
         return run_backtest(self.frame, wanted, config, bars_per_year=8760.0)
 
     def verdict(self, probability, account, **options):
-        return judge_edge(self.label, predicted_up(probability), account.return_net, **options)
+        return judge_model(
+            EvidenceInputs(
+                label=self.label,
+                probability=probability,
+                return_net=account.return_net,
+                deflated=1.0,
+                **options,
+            )
+        )
 
 
 @pytest.fixture(scope="session")

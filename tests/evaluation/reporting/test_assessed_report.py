@@ -9,14 +9,12 @@ from html import unescape
 import numpy as np
 import pytest
 
-from ultimate_deep.evaluation.assessment import deflated_sentence
 from ultimate_deep.evaluation.reporting.grid import Check, Column, at, checks, figure_of, grid, show
 from ultimate_deep.evaluation.reporting.headlines import headline
 from ultimate_deep.evaluation.reporting.json_report import report_json, write_json_report
 from ultimate_deep.evaluation.reporting.report import render_report
 from ultimate_deep.evaluation.reporting.sections_robustness import delay_check, robustness_checks
 from ultimate_deep.evaluation.reporting.sections_significance import (
-    deflated_check,
     significance_section,
 )
 
@@ -78,8 +76,8 @@ def test_page_and_json_have_the_same_figures(page, fields, assessed):
         for row in range(len(table)):
             assert f"assessment/robustness/{name}/{row}/net_return_bps" in seen
     assert {
-        "verdict/advantage/lower",
-        "assessment/sharpe/deflated",
+        "verdict/evidence/hits/advantage/lower",
+        "assessment/sharpe/dependent_deflated",
         "assessment/permutation/accuracy/p_value",
         "assessment/versus/a ~1 b <rival>/p_value",
         "assessment/better_rival/p_value",
@@ -104,16 +102,16 @@ def test_a_drifted_figure_would_be_noticed(page, fields):
         check_figures(page, changed)
 
 
-def test_the_verdict_comes_first_with_delay_test_and_trials_beside_it(page, assessed):
+def test_the_verdict_comes_first_with_its_five_answers(page, assessed):
     text = unescape(re.sub(r"<style.*?</style>|<[^>]+>", "", page, flags=re.DOTALL))
     found = assessed.assessment.robustness
     places = [
         text.index(words)
         for words in (
             assessed.verdict.sentence,
-            found.delay.sentence,
-            deflated_sentence(assessed.assessment.sharpe),
+            *(f"{one.question} {one.sentence}" for one in assessed.verdict.answers),
             "What the verdict rests on",
+            found.delay.sentence,
             found.costs.sentence,
             "Beside the baselines",
             "Is it more than chance?",
@@ -130,7 +128,6 @@ def test_the_verdict_comes_first_with_delay_test_and_trials_beside_it(page, asse
     ]
     assert places == sorted(places)
     first = page.split("What the verdict rests on")[0]
-    assert "Delay test." in first
     assert first.count('class="checks"') == 1
 
 
@@ -168,7 +165,10 @@ def test_the_json_file_is_strict_and_replaced_whole(assessed, fields, tmp_path):
 def test_what_a_short_test_part_cannot_tell_is_a_dash(assessed):
     found = assessed.assessment
     nothing = replace(
-        found.sharpe, per_year=math.nan, deflated=math.nan, minimum_track_record_bars=math.inf
+        found.sharpe,
+        per_year=math.nan,
+        dependent_deflated=math.nan,
+        minimum_track_record_bars=math.inf,
     )
     bare = replace(
         found, sharpe=nothing, permutation={}, versus={}, better_rival=None, overfitting=None
@@ -180,7 +180,6 @@ def test_what_a_short_test_part_cannot_tell_is_a_dash(assessed):
     assert not re.search(r"\bnan\b|\bNone\b|\binf\b", text)
     assert "∞" in text
     assert "Tests" not in text
-    assert deflated_check(nothing) is None
 
 
 def test_marks_follow_the_findings(assessed):
@@ -195,10 +194,6 @@ def test_marks_follow_the_findings(assessed):
     dear = replace(found, costs=replace(found.costs, break_even_bps=0.1, cost_bps=0.2))
     assert robustness_checks(dear)[0].tone == "wrong"
     assert robustness_checks(found)[0].tone == "right"
-    sure = replace(assessed.assessment.sharpe, deflated=0.99)
-    assert deflated_check(sure).tone == "right"
-    assert deflated_check(replace(sure, deflated=0.6)).tone == "unsure"
-    assert deflated_check(replace(sure, deflated=0.4)).tone == "wrong"
 
 
 def test_grids_escape_and_format():

@@ -104,7 +104,7 @@ def test_page_and_json_have_the_same_figures(data, page):
         "superior/Hansen's SPA",
         "overfitting/probability",
         "pairwise/p_values/0/1",
-        "models/1/sharpe/deflated",
+        "models/1/sharpe/dependent_deflated",
         "models/0/intervals/sharpe/upper",
         "models/2/share_left_after_delay",
         "confidence_set/p_values/bad ~1 <worse>",
@@ -152,10 +152,12 @@ def test_findings_in_words(run, models):
     assert finding(alone) == "The model claims an edge. One model was judged on these bars."
     assert "not corrected for all 2 models" in finding(alone, bad)
     unsure = replace(
-        good, name="unsure", verdict=replace(good.verdict, kind="cannot tell", bars_needed=12_345)
+        good,
+        name="unsure",
+        verdict=replace(good.verdict, kind="cannot tell yet", bars_needed=12_345),
     )
     both = ComparisonData(title="t", simulated=True, models=[unsure, bad])
-    assert both.kind == "cannot tell"
+    assert both.kind == "cannot tell yet"
     assert both.bars_needed == 12_345
     assert "None of 2 models claims an edge. For unsure it cannot be told; about 12,345" in (
         both.finding

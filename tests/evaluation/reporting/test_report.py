@@ -19,7 +19,10 @@ from ultimate_deep.evaluation.reporting.report import (
     write_report,
 )
 from ultimate_deep.evaluation.signals import signal_from_probability
-from ultimate_deep.evaluation.verdict import VerdictConfig, accuracy_interval, judge_edge
+from ultimate_deep.evaluation.verdicts.accuracy import accuracy_interval
+from ultimate_deep.evaluation.verdicts.config import VerdictConfig
+from ultimate_deep.evaluation.verdicts.evidence import EvidenceInputs
+from ultimate_deep.evaluation.verdicts.verdict import judge_model
 from ultimate_deep.portfolio.costs import CostSpec
 from ultimate_deep.portfolio.sizing_spec import SizingSpec
 from ultimate_deep.portfolio.stops import StopSpec
@@ -70,7 +73,10 @@ def make_data(*, rows=400, seed=0, label=None, threshold=0.52, simulated=False, 
     account = run_backtest(frame, signal, bars_per_year=8760.0)
     hold = run_backtest(frame, np.ones(rows + 1), bars_per_year=8760.0)
     guess = predicted_up(probability)
-    verdict = judge_edge(label, guess, account.return_net, simulated=simulated, config=QUICK)
+    inputs = EvidenceInputs(
+        label=label, probability=probability, return_net=account.return_net, simulated=simulated
+    )
+    verdict = judge_model(inputs, QUICK)
     metrics = classification_metrics(label, probability) | account.metrics
     fields = {
         "title": "run <7> & more",

@@ -26,8 +26,6 @@ def evidence(knows="yes", pays="yes", later="yes", **changes):
         "later": interval(later, 1e-4),
         "repeated_opens": 0.0,
         "deflated": 0.999,
-        "trials": 1.0,
-        "overfitting": 0.1,
         "exposure": 0.0,
         "decisions": 1_000,
         "bars": 1_000,

@@ -1,20 +1,16 @@
 """Scoring on simulated markets, against the true probability instead of the realised labels."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binom, binomtest
 
 from ultimate_deep.evaluation.arrays import Array1D, binary, same_length, unit_interval, vector
 from ultimate_deep.evaluation.signals import signal_from_probability
 from ultimate_deep.portfolio.mode import Mode, check_mode
 
 MOST_THRESHOLDS = 200
-VERDICTS = ("edge", "no edge", "cannot tell")  # those of `evaluation.verdict`
 
 
 def expected_accuracy(probability_up_true: npt.ArrayLike, predicted_up: npt.ArrayLike) -> float:
@@ -151,112 +147,6 @@ def share_of_net_return(return_net: npt.ArrayLike, oracle_return_net: npt.ArrayL
     same_length(return_net=earned, oracle_return_net=possible)
     best = float(possible.mean())
     return float(earned.mean()) / best if best > 0 else math.nan
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClaimRate:
-    """How often an edge was claimed on markets of one kind.
-
-    Args:
-        has_edge: Whether the markets have one.
-        markets: How many were judged.
-        claims: How many verdicts were "edge".
-        cannot_tell: How many were "cannot tell".
-        rate: Share of claims; NaN without markets.
-        lower, upper: Exact bounds of the rate, each missed with `(1 - level) / 2` at most.
-        level: Confidence of the intervals.
-        designed_rate: The rate that the rule is designed for.
-        p_value: Chance of a count at least as far on the bad side (more claims without an edge,
-            fewer with one) if the rate is the designed one; NaN without markets.
-
-    Source: bounds, Clopper & Pearson (1934), Biometrika 26(4).
-    """
-
-    has_edge: bool
-    markets: int
-    claims: int
-    cannot_tell: int
-    rate: float
-    lower: float
-    upper: float
-    level: float
-    designed_rate: float
-    p_value: float
-
-    @property
-    def sentence(self) -> str:
-        """The rate in words."""
-        kind = "with a tradeable edge" if self.has_edge else "without an edge"
-        return (
-            f"{self.claims} claims on {self.markets} markets {kind}: {self.rate:.1%} "
-            f"({self.level:.0%} interval {self.lower:.1%} to {self.upper:.1%}), "
-            f"designed for {self.designed_rate:.0%}"
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values."""
-        return asdict(self)
-
-
-def claim_rates(
-    has_edge: npt.ArrayLike,
-    kinds: Sequence[str],
-    *,
-    level: float = 0.95,
-    designed_false: float = 0.02,
-    designed_found: float = 0.95,
-) -> tuple[ClaimRate, ClaimRate]:
-    """Count claims of an edge that is not there, and of one that is, over many verdicts.
-
-    Args:
-        has_edge: Whether each market has an edge, shape `(markets,)`, 0 or 1.
-        kinds: The verdict on each, in the same order.
-        level: Confidence of the intervals.
-        designed_false: Rate of claims without an edge that the rule is designed for.
-        designed_found: Rate of claims that is wanted on markets with an edge.
-
-    Returns:
-        Rates on the markets without an edge and on those with one.
-
-    Raises:
-        ValueError: Lengths that differ, or a kind that no verdict has.
-    """
-    truth, verdicts = binary("has_edge", has_edge), np.asarray(kinds, dtype=object)
-    if verdicts.shape != truth.shape:
-        raise ValueError(
-            f"kinds must have one verdict per market: {len(truth)} markets, {len(kinds)} verdicts"
-        )
-    unknown = sorted(set(verdicts) - set(VERDICTS))
-    if unknown:
-        raise ValueError(
-            f"a verdict is 'edge', 'no edge' or 'cannot tell', got {unknown}; give `Verdict.kind`"
-        )
-    return (
-        _rate(verdicts[truth == 0.0], False, designed_false, level),
-        _rate(verdicts[truth == 1.0], True, designed_found, level),
-    )
-
-
-def _rate(kinds: npt.NDArray[Any], has_edge: bool, designed: float, level: float) -> ClaimRate:
-    count, claims = len(kinds), int((kinds == "edge").sum())
-    lower, upper, p_value = 0.0, 1.0, math.nan
-    if count:
-        interval = binomtest(claims, count).proportion_ci(level, method="exact")
-        lower, upper = float(interval.low), float(interval.high)
-        further = binom.cdf(claims, count, designed)
-        p_value = float(further if has_edge else binom.sf(claims - 1, count, designed))
-    return ClaimRate(
-        has_edge=has_edge,
-        markets=count,
-        claims=claims,
-        cannot_tell=int((kinds == "cannot tell").sum()),
-        rate=claims / count if count else math.nan,
-        lower=lower,
-        upper=upper,
-        level=level,
-        designed_rate=designed,
-        p_value=p_value,
-    )
 
 
 def _codes(symbol_code: npt.ArrayLike | None, rows: int) -> npt.NDArray[Any]:

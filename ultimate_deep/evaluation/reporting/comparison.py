@@ -19,6 +19,7 @@ from ultimate_deep.evaluation.reporting.plots_comparison import drawable, plot_e
 from ultimate_deep.evaluation.reporting.plots_significance import plot_intervals
 from ultimate_deep.evaluation.reporting.sections_significance import trials_section
 from ultimate_deep.evaluation.reporting.tables import names_table
+from ultimate_deep.evaluation.verdicts.rule import TONES
 
 _METRICS = (
     ("accuracy", "accuracy", "{:.1%}"),
@@ -81,7 +82,7 @@ def _verdict(data: ComparisonData) -> str:
         cards.append(figure_card(count, "cannot be told from the best", names))
     heading = kind.capitalize()
     return (
-        f'<section class="verdict {kind.replace(" ", "-")}"><div class="kind">{heading}</div>'
+        f'<section class="verdict tone-{TONES[kind]}"><div class="kind">{heading}</div>'
         f'<p class="sentence">{escape(data.finding)}</p><div class="cards">{"".join(cards)}</div>'
         "</section>"
     )
@@ -125,11 +126,13 @@ def _row(data: ComparisonData, place: int, model: ComparedModel) -> str:
         cells += f"<td>{text}</td>"
     deflated = DASH
     if model.sharpe is not None:
-        deflated = figure_of(at(here, "sharpe", "deflated"), model.sharpe.deflated, "{:.1%}")
+        deflated = figure_of(
+            at(here, "sharpe", "dependent_deflated"), model.sharpe.dependent_deflated, "{:.1%}"
+        )
     left = figure_of(at(here, "share_left_after_delay"), model.share_left_after_delay, "{:.0%}")
     member = _member(data, model.name)
     kind = "baseline" if model.baseline else model.verdict.kind
-    tone = "" if model.baseline else model.verdict.kind.replace(" ", "-")
+    tone = "" if model.baseline else f"tone-{TONES[model.verdict.kind]}"
     mark = ' class="model"' if model.name in data.claiming else ""
     return (
         f"<tr{mark}><td>{escape(model.name)}</td>"

@@ -14,7 +14,8 @@ from ultimate_deep.evaluation.significance.bootstrap import Interval
 from ultimate_deep.evaluation.significance.multiple_comparison import ModelConfidenceSet
 from ultimate_deep.evaluation.significance.overfitting import BacktestOverfitting
 from ultimate_deep.evaluation.significance.summary import SharpeSignificance
-from ultimate_deep.evaluation.verdict import Kind, Verdict
+from ultimate_deep.evaluation.verdicts.rule import KINDS, Kind
+from ultimate_deep.evaluation.verdicts.verdict import Verdict
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -115,11 +116,8 @@ class ComparisonData:
 
     @property
     def kind(self) -> Kind:
-        """The verdict on all models: "edge", "no edge" or "cannot tell"."""
-        kinds = {model.verdict.kind for model in self.judged}
-        if "edge" in kinds:
-            return "edge"
-        return "cannot tell" if "cannot tell" in kinds else "no edge"
+        """The best that may be claimed of any model, in the order of `verdicts.rule.KINDS`."""
+        return min((model.verdict.kind for model in self.judged), key=KINDS.index)
 
     @property
     def bars_needed(self) -> int | None:
@@ -138,7 +136,7 @@ class ComparisonData:
             of = f"{len(claiming)} of {count} models" if count > 1 else "The model"
             verb = "claims" if len(claiming) == 1 else "claim"
             return f"{of} {verb} an edge{f': {_names(claiming)}' if count > 1 else ''}."
-        open_ = [model.name for model in self.judged if model.verdict.kind == "cannot tell"]
+        open_ = [model.name for model in self.judged if model.verdict.kind == "cannot tell yet"]
         if not open_:
             return "No model has an edge." if count > 1 else "The model has no edge."
         claim = f"None of {count} models claims an edge." if count > 1 else "No edge is claimed."

@@ -13,7 +13,7 @@ from ultimate_deep.evaluation.assessment import Assessment
 from ultimate_deep.evaluation.backtesting.account import BacktestResult
 from ultimate_deep.evaluation.signals import check_threshold
 from ultimate_deep.evaluation.significance.bootstrap import Interval
-from ultimate_deep.evaluation.verdict import Verdict
+from ultimate_deep.evaluation.verdicts.verdict import Verdict
 from ultimate_deep.portfolio.costs import DEFAULT_COSTS, CostSpec
 from ultimate_deep.portfolio.mode import Mode, check_mode
 
@@ -70,7 +70,7 @@ class Contender:
         metrics: Figures by name; the table shows `accuracy`, `roc_auc`, `log_loss`, `sharpe`,
             `total_return`, `max_drawdown`, `trades`, `win_rate`, `turnover`, and a dash where
             one is absent or NaN. `share_of_edge` gets a column when any row has it.
-        accuracy: The interval of its accuracy (see `evaluation.verdict.accuracy_interval`).
+        accuracy: The interval of its accuracy (see `evaluation.verdicts.accuracy`).
     """
 
     name: str

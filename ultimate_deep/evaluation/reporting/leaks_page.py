@@ -33,7 +33,7 @@ MEANING: dict[Step, str] = {
     "predictions": "probabilities of the test rows",
     "signals": "positions of the test rows",
 }
-_TONES = {"leak": "no-edge", "warning": "cannot-tell", "not run": "cannot-tell", "passed": "edge"}
+_TONES = {"leak": "tone-bad", "warning": "tone-open", "not run": "tone-open", "passed": "tone-good"}
 _WORDS = {"leak": "✗ leak", "warning": "! warning", "not run": "? not run", "passed": "✓ passed"}
 
 
@@ -63,10 +63,10 @@ def leak_sections(report: LeakReport) -> str:
 
 
 def _verdict(report: LeakReport) -> str:
-    tone = "no-edge" if report.leaking else "edge"
+    tone = "tone-bad" if report.leaking else "tone-good"
     absent = [check for check in report.checks if check.not_run]
     if absent and not report.leaking:
-        tone = "cannot-tell"
+        tone = "tone-open"
     seconds = sum(check.seconds for check in report.checks)
     symbols = ", ".join(report.symbols)
     cards = "".join(
@@ -94,15 +94,15 @@ def _steps(report: LeakReport) -> str:
     leaking = {finding.step for finding in report.leaks}
     rows = ""
     for step in STEPS:
-        word, tone = "✓ nothing found", "edge"
+        word, tone = "✓ nothing found", "tone-good"
         if step not in report.examined:
             word, tone = f"{DASH} not examined", ""
         elif step == report.step:
-            word, tone = "✗ leaks first", "no-edge"
+            word, tone = "✗ leaks first", "tone-bad"
         elif step in leaking:
-            word, tone = "✗ moved too", "no-edge"
+            word, tone = "✗ moved too", "tone-bad"
         elif leaking and (report.step is None or STEPS.index(step) > STEPS.index(report.step)):
-            word, tone = "behind the leak", "cannot-tell"
+            word, tone = "behind the leak", "tone-open"
         rows += (
             f"<tr><td>{escape(step)}</td><td>{escape(MEANING[step])}</td>"
             f"<td>{_toned(word, tone)}</td></tr>"

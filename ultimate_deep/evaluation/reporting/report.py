@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ultimate_deep.evaluation.reporting import plots
 from ultimate_deep.evaluation.reporting.data import Contender, Predictions, ReportData
-from ultimate_deep.evaluation.reporting.grid import Check, checks
+from ultimate_deep.evaluation.reporting.grid import checks
 from ultimate_deep.evaluation.reporting.page import (
     bullets,
     details,
@@ -30,11 +30,11 @@ from ultimate_deep.evaluation.reporting.sections_robustness import (
     timing_section,
 )
 from ultimate_deep.evaluation.reporting.sections_significance import (
-    deflated_check,
     significance_section,
     trials_section,
 )
 from ultimate_deep.evaluation.reporting.tables import (
+    answer_checks,
     comparison_table,
     confusion_table,
     names_table,
@@ -42,6 +42,7 @@ from ultimate_deep.evaluation.reporting.tables import (
     trading_table,
     verdict_cards,
 )
+from ultimate_deep.evaluation.verdicts.rule import TONES
 
 __all__ = ["Contender", "Predictions", "ReportData", "render_report", "write_report"]
 
@@ -84,24 +85,17 @@ def _header(data: ReportData) -> str:
 def _verdict(data: ReportData) -> str:
     kind = data.verdict.kind
     return (
-        f'<section class="verdict {kind.replace(" ", "-")}"><div class="kind">'
+        f'<section class="verdict tone-{TONES[kind]}"><div class="kind">'
         f'{kind.capitalize()}</div><p class="sentence">{escape(data.verdict.sentence)}</p>'
-        f"{verdict_cards(data)}{checks(_beside_verdict(data))}</section>"
+        f"{verdict_cards(data)}{checks(answer_checks(data.verdict))}</section>"
     )
-
-
-def _beside_verdict(data: ReportData) -> list[Check]:
-    """The delay test and the deflated Sharpe ratio: no verdict stands without them."""
-    if data.assessment is None:
-        return []
-    found = [delay_check(data.assessment.robustness), deflated_check(data.assessment.sharpe)]
-    return [one for one in found if one is not None]
 
 
 def _rests_on(data: ReportData) -> str:
     if data.assessment is None:
         return ""
-    found = robustness_checks(data.assessment.robustness)
+    found = [delay_check(data.assessment.robustness)]
+    found += robustness_checks(data.assessment.robustness)
     return section("What the verdict rests on", checks(found))
 
 

@@ -4,10 +4,10 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from ultimate_deep.evaluation.assessment import Assessment, deflated_sentence
+from ultimate_deep.evaluation.assessment import Assessment
 from ultimate_deep.evaluation.ledger.trial import TrialCount
 from ultimate_deep.evaluation.reporting.data import ReportData
-from ultimate_deep.evaluation.reporting.grid import Check, at, figure_of
+from ultimate_deep.evaluation.reporting.grid import at, figure_of
 from ultimate_deep.evaluation.reporting.headlines import headline
 from ultimate_deep.evaluation.reporting.page import figure, section
 from ultimate_deep.evaluation.reporting.plots_significance import plot_forest
@@ -54,7 +54,7 @@ def _sharpe(found: SharpeSignificance, note: str) -> str:
         ("probabilistic", "confidence that the true one is above zero", "{:.1%}"),
         ("trials", "independent trials counted", "{:,.1f}"),
         ("expected_maximum_per_year", "best of as many without skill", "{:.2f}"),
-        ("deflated", "confidence to be above that: deflated Sharpe", "{:.1%}"),
+        ("dependent_deflated", "confidence to be above that: deflated Sharpe", "{:.1%}"),
         ("dependent_deflated", "the same, neighbouring bars dependent", "{:.1%}"),
         ("bars", "bars of returns", "{:,.0f}"),
         ("minimum_track_record_bars", f"bars that {found.confidence:.0%} need", "{:,.0f}"),
@@ -144,12 +144,3 @@ def _table(caption: str, rows: Sequence[Sequence[str]], head: Sequence[str] = ()
         + (f"<thead><tr>{titles}</tr></thead>" if head else "")
         + f"<tbody>{body}</tbody></table></div>"
     )
-
-
-def deflated_check(found: SharpeSignificance) -> Check | None:
-    """The deflated Sharpe ratio in a sentence; None where it is undefined."""
-    sentence = deflated_sentence(found)
-    if not sentence:
-        return None
-    tone = "right" if found.deflated >= _SURE else "wrong" if found.deflated < 0.5 else "unsure"
-    return Check(tone, "Trials.", sentence)

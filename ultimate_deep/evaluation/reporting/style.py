@@ -31,8 +31,8 @@ section { background: var(--panel); border: 1px solid var(--grid); border-radius
 .verdict { border-left: 8px solid var(--tone); }
 .verdict .kind { font-size: 34px; font-weight: 700; line-height: 1.15; color: var(--tone); }
 .verdict .sentence { font-size: 17px; max-width: 76ch; }
-.edge { --tone: var(--good); } .no-edge { --tone: var(--bad); }
-.cannot-tell { --tone: var(--warn); }
+.tone-good { --tone: var(--good); } .tone-bad { --tone: var(--bad); }
+.tone-open { --tone: var(--warn); }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); gap: 12px;
   margin-top: 16px; }
 .card { background: var(--page); border-radius: 10px; padding: 12px 14px; }

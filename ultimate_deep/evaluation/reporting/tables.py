@@ -4,15 +4,17 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from html import escape
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.evaluation.measures.metrics import confusion
 from ultimate_deep.evaluation.reporting.data import Contender, ReportData
-from ultimate_deep.evaluation.reporting.grid import DASH, at, figure_card, figure_of, show
+from ultimate_deep.evaluation.reporting.grid import DASH, Check, at, figure_card, figure_of, show
 from ultimate_deep.evaluation.significance.bootstrap import Interval
+from ultimate_deep.evaluation.verdicts.rule import Word
+from ultimate_deep.evaluation.verdicts.verdict import Verdict
 from ultimate_deep.portfolio.breakers import BreakerSpec
 from ultimate_deep.portfolio.sizing_spec import SizingSpec
 from ultimate_deep.portfolio.stops import StopSpec
@@ -31,6 +33,11 @@ _COLUMNS = (
     ("trades", "trades", "{:,.0f}"),
     ("win_rate", "win rate", "{:.1%}"),
 )
+_TONES: dict[Word, Literal["right", "unsure", "wrong"]] = {
+    "yes": "right",
+    "open": "unsure",
+    "no": "wrong",
+}
 _TRADING = (
     ("total_return", "net return", "{:+.2%}"),
     ("total_return_gross", "before costs", "{:+.2%}"),
@@ -53,34 +60,39 @@ _TRADING = (
 def verdict_cards(data: ReportData) -> str:
     """The three figures that decide, each with its interval, and what would settle it."""
     verdict = data.verdict
-    majority = figure_of("verdict/majority_accuracy", verdict.majority_accuracy, "{:.2%}")
+    majority = figure_of("verdict/evidence/hits/majority", verdict.majority_accuracy, "{:.2%}")
     cards = [
         figure_card(
-            figure_of("verdict/accuracy/estimate", verdict.accuracy.estimate, "{:.2%}"),
+            figure_of(
+                "verdict/evidence/hits/accuracy/estimate", verdict.accuracy.estimate, "{:.2%}"
+            ),
             "accuracy on the test part",
-            _bounds("verdict/accuracy", verdict.accuracy, "{:.2%}"),
+            _bounds("verdict/evidence/hits/accuracy", verdict.accuracy, "{:.2%}"),
         ),
         figure_card(
             figure_of(
-                "verdict/advantage/estimate",
+                "verdict/evidence/hits/advantage/estimate",
                 verdict.advantage.estimate,
                 "{:+.2f} points",
                 scale=100,
             ),
             f"above the majority's {majority}",
-            _bounds("verdict/advantage", verdict.advantage, "{:+.2f}", scale=100),
+            _bounds("verdict/evidence/hits/advantage", verdict.advantage, "{:+.2f}", scale=100),
         ),
         figure_card(
             figure_of(
-                "verdict/net_return/estimate", verdict.net_return.estimate, "{:+.3f} bps", scale=1e4
+                "verdict/evidence/net/estimate",
+                verdict.net_return.estimate,
+                "{:+.3f} bps",
+                scale=1e4,
             ),
             "net return per bar",
-            _bounds("verdict/net_return", verdict.net_return, "{:+.3f}", scale=1e4),
+            _bounds("verdict/evidence/net", verdict.net_return, "{:+.3f}", scale=1e4),
         ),
         figure_card(
-            figure_of("verdict/decisions", verdict.decisions, "{:,}"),
+            figure_of("verdict/evidence/decisions", verdict.decisions, "{:,}"),
             "decision times judged",
-            f"{figure_of('verdict/bars', verdict.bars, '{:,}')} bars of net returns",
+            f"{figure_of('verdict/evidence/bars', verdict.bars, '{:,}')} bars of net returns",
         ),
     ]
     if verdict.bars_needed is not None:
@@ -91,6 +103,11 @@ def verdict_cards(data: ReportData) -> str:
         number = figure_of("contenders/0/metrics/share_of_edge", share, "{:.0%}")
         cards.append(figure_card(number, "of this market's possible edge found"))
     return f'<div class="cards">{"".join(cards)}</div>'
+
+
+def answer_checks(verdict: Verdict) -> list[Check]:
+    """The five questions that the verdict rests on, with their answers."""
+    return [Check(_TONES[one.word], one.question, one.sentence) for one in verdict.answers]
 
 
 def _bounds(path: str, interval: Interval, form: str, *, scale: float = 1.0) -> str:

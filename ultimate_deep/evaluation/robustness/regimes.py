@@ -14,7 +14,8 @@ from ultimate_deep.evaluation.backtesting.account import BacktestResult
 from ultimate_deep.evaluation.measures.metrics import predicted_up
 from ultimate_deep.evaluation.robustness.trade import Decisions
 from ultimate_deep.evaluation.significance.bootstrap import mean_interval
-from ultimate_deep.evaluation.verdict import VerdictConfig, accuracy_interval
+from ultimate_deep.evaluation.verdicts.accuracy import accuracy_interval
+from ultimate_deep.evaluation.verdicts.config import VerdictConfig
 from ultimate_deep.market.times import utc_times
 
 Mask = npt.NDArray[np.bool_]

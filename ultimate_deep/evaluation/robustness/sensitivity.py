@@ -14,7 +14,8 @@ from ultimate_deep.evaluation.robustness.trade import Decisions, Trade, account_
 from ultimate_deep.evaluation.robustness.win_rate import confidence_of, thresholds_keeping
 from ultimate_deep.evaluation.signals import signal_from_probability
 from ultimate_deep.evaluation.significance.bootstrap import Interval, mean_interval
-from ultimate_deep.evaluation.verdict import VerdictConfig, accuracy_interval
+from ultimate_deep.evaluation.verdicts.accuracy import accuracy_interval
+from ultimate_deep.evaluation.verdicts.config import VerdictConfig
 
 FACTORS = (0.5, 0.7, 0.85, 0.95, 1.0, 1.05, 1.15, 1.4, 2.0)
 _NEAR = 0.2  # neighbours keep up to a fifth more or fewer decisions

@@ -1,10 +1,19 @@
-"""What a verdict rests on: the figures of five questions, all made elsewhere and once."""
+"""What a verdict rests on: the figures of five questions, each made once."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
+
+from ultimate_deep.evaluation.arrays import Array1D, vector
+from ultimate_deep.evaluation.measures.metrics import predicted_up
 from ultimate_deep.evaluation.significance.bootstrap import Interval
-from ultimate_deep.evaluation.verdicts.knowledge import Knowledge
+from ultimate_deep.evaluation.verdicts.accuracy import Hits, hits
+from ultimate_deep.evaluation.verdicts.bounds import Bounds
+from ultimate_deep.evaluation.verdicts.config import VerdictConfig
+from ultimate_deep.evaluation.verdicts.knowledge import Knowledge, knowledge
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,16 +21,18 @@ class Evidence:
     """Figures of one model on one part of the rows; every bound is held to the same error.
 
     Args:
+        hits: How often it is right; None where nothing but the account is judged.
         knows: What its forecasts know beyond the best constants.
-        net: Mean net return per bar (fraction) at the account's own size.
+        net: Mean net return per bar (fraction) of the account.
         later: The same where every fill comes one bar later; None where that was not asked.
-        repeated_opens: Share of bars whose open repeats the close before.
+        repeated_opens: Share of bars whose open repeats the close before; NaN of a single bar.
+        half_spread_bps: Half of the spread that the bars show; NaN where they show none.
+        cost_bps: What the account pays per side, without impact.
         deflated: Probability that the Sharpe ratio is more than the best of so many trials without
             skill would show; NaN where undefined.
         trials: How many independent trials that counts.
-        overfitting: Probability that the choice of the threshold was overfitted; NaN where there
-            was none.
         rivals: Name of a simpler model to its net return per bar less the model's, paired.
+        others: The same of models that are no simpler.
         exposure: Mean position over the bars, 1 is always long.
         decisions: Distinct decision times judged.
         bars: Bars of net returns judged.
@@ -31,18 +42,149 @@ class Evidence:
         simulated: Whether the bars were simulated.
     """
 
+    hits: Hits | None = None
     knows: Knowledge
     net: Interval
-    later: Interval | None
-    repeated_opens: float
-    deflated: float
-    trials: float
-    overfitting: float
-    rivals: Mapping[str, Interval] = field(default_factory=dict)
-    exposure: float
+    later: Interval | None = None
+    repeated_opens: float = math.nan
+    half_spread_bps: float = math.nan
+    cost_bps: float = math.nan
+    deflated: float = math.nan
+    trials: float = 1.0
+    rivals: dict[str, Interval] = field(default_factory=dict)
+    others: dict[str, Interval] = field(default_factory=dict)
+    exposure: float = math.nan
     decisions: int
     bars: int
     active: int
     error_rate: float
     readings: int = 1
     simulated: bool = False
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class EvidenceInputs:
+    """What the figures are made of.
+
+    Args:
+        label: 0 or 1 per decision, shape `(rows,)`, in order of time.
+        probability: Probability of up, shape `(rows,)`.
+        return_net: Net return per bar of the account, shape `(bars,)`; the bars may be more than
+            the decisions.
+        later_return_net: The same where every fill comes one bar later, shape `(bars,)`; None
+            where that was not asked.
+        rival_return_net: Name of a simpler model to its account, shape `(bars,)`.
+        other_return_net: Name of a model that is no simpler to its account, shape `(bars,)`.
+        decision_time: Time of each decision, shape `(rows,)`; decisions of one time are drawn
+            together, since symbols move together.
+        group: Whole number of each row's symbol, shape `(rows,)`.
+        majority_up: Class of the majority of the training part; None takes that of these rows.
+        position: Position over each bar, shape `(bars,)`; None where it is not known.
+        repeated_opens: Share of bars whose open repeats the close before.
+        half_spread_bps: Half of the spread that the bars show.
+        cost_bps: What the account pays per side, without impact.
+        deflated: Deflated Sharpe ratio of the account.
+        trials: Independent trials that it counts.
+        horizon_bars: Number of bars over which the labels reach.
+        readings: Different models judged on these bars so far, this one included; at least 1.
+        simulated: Whether the bars were simulated.
+        seed: Seed of every bootstrap.
+    """
+
+    label: npt.ArrayLike
+    probability: npt.ArrayLike
+    return_net: npt.ArrayLike
+    later_return_net: npt.ArrayLike | None = None
+    rival_return_net: Mapping[str, npt.ArrayLike] = field(default_factory=dict)
+    other_return_net: Mapping[str, npt.ArrayLike] = field(default_factory=dict)
+    decision_time: npt.ArrayLike | None = None
+    group: npt.ArrayLike | None = None
+    majority_up: bool | None = None
+    position: Array1D | None = None
+    repeated_opens: float = math.nan
+    half_spread_bps: float = math.nan
+    cost_bps: float = math.nan
+    deflated: float = math.nan
+    trials: float = 1.0
+    horizon_bars: int = 1
+    readings: int = 1
+    simulated: bool = False
+    seed: int = 0
+
+
+def gather(inputs: EvidenceInputs, config: VerdictConfig = VerdictConfig()) -> Evidence:
+    """Make the figures of one model.
+
+    Raises:
+        ValueError: Shapes that differ, values out of range, NaN, no reading.
+    """
+    if inputs.readings < 1:
+        raise ValueError(
+            f"readings counts this model too, so it is at least 1, got {inputs.readings}"
+        )
+    returns = vector("return_net", inputs.return_net)
+    if not len(returns):
+        raise ValueError("return_net must have at least one bar, got none")
+    bounds, horizon, seed = (
+        Bounds.shared_by(inputs.readings, config), inputs.horizon_bars, inputs.seed,
+    )  # fmt: skip
+    probability = np.asarray(inputs.probability, dtype=np.float64)
+    known = knowledge(
+        probability,
+        inputs.label,
+        decision_time=inputs.decision_time,
+        group=inputs.group,
+        horizon_bars=horizon,
+        bounds=bounds,
+        seed=seed,
+    )
+    later = None
+    if inputs.later_return_net is not None:
+        delayed = vector("later_return_net", inputs.later_return_net)
+        later = bounds.of_mean(delayed, horizon_bars=horizon, seed=seed + 1)
+    return Evidence(
+        hits=hits(
+            inputs.label,
+            predicted_up(probability),
+            bounds=bounds,
+            majority_up=inputs.majority_up,
+            decision_time=inputs.decision_time,
+            horizon_bars=horizon,
+            seed=seed,
+        ),
+        knows=known,
+        net=bounds.of_mean(returns, horizon_bars=horizon, seed=seed + 1),
+        later=later,
+        repeated_opens=inputs.repeated_opens,
+        half_spread_bps=inputs.half_spread_bps,
+        cost_bps=inputs.cost_bps,
+        deflated=inputs.deflated,
+        trials=inputs.trials,
+        rivals=_ahead(inputs.rival_return_net, returns, bounds, inputs),
+        others=_ahead(inputs.other_return_net, returns, bounds, inputs),
+        exposure=math.nan if inputs.position is None else float(np.mean(inputs.position)),
+        decisions=known.decisions,
+        bars=len(returns),
+        active=int(np.count_nonzero(returns)),
+        error_rate=bounds.error_rate,
+        readings=inputs.readings,
+        simulated=inputs.simulated,
+    )
+
+
+def _ahead(
+    rivals: Mapping[str, npt.ArrayLike], own: Array1D, bounds: Bounds, inputs: EvidenceInputs
+) -> dict[str, Interval]:
+    """How much more per bar each rival earns, bar by bar."""
+    found = {}
+    for name, returns in rivals.items():
+        theirs = vector(f"the account of {name}", returns)
+        if len(theirs) != len(own):
+            raise ValueError(
+                f"rivals are judged on the same bars, got {len(theirs)} returns of {name} and "
+                f"{len(own)} of the model; judge both on the same part"
+            )
+        found[name] = bounds.of_mean(
+            theirs - own, horizon_bars=inputs.horizon_bars, seed=inputs.seed + 1
+        )
+    return found

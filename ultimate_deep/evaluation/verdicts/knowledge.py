@@ -15,9 +15,10 @@ from ultimate_deep.evaluation.significance.bootstrap import (
     Interval,
     block_bars_for,
     bootstrap_sums,
-    interval_from,
 )
 from ultimate_deep.evaluation.significance.decision_times import sums_per_time
+from ultimate_deep.evaluation.verdicts.bounds import Bounds
+from ultimate_deep.evaluation.verdicts.config import VerdictConfig
 
 SMALLEST = 1e-6  # probability that a log loss is taken of
 
@@ -45,8 +46,7 @@ def knowledge(
     decision_time: npt.ArrayLike | None = None,
     group: npt.ArrayLike | None = None,
     horizon_bars: int = 1,
-    error_rate: float = 0.02,
-    resamples: int = 4_000,
+    bounds: Bounds = Bounds.shared_by(1, VerdictConfig()),
     seed: int = 0,
 ) -> Knowledge:
     """Compare a forecast with the best constants by a block bootstrap of decision times.
@@ -61,8 +61,7 @@ def knowledge(
             together.
         group: Whole number of each row's symbol, shape `(rows,)`.
         horizon_bars: Number of bars over which the labels reach.
-        error_rate: Chance of each bound to be wrong.
-        resamples: Number of bootstrap histories.
+        bounds: How intervals are made.
         seed: The same seed gives the same histories.
 
     Raises:
@@ -82,11 +81,9 @@ def knowledge(
     table = sums_per_time(values, decision_time)
     means = table[:, :2].sum(axis=0) / table[:, 2].sum()
     block_bars = block_bars_for(table[:, :2] - table[:, 2:] * means, horizon_bars=horizon_bars)
-    sums = bootstrap_sums(table, block_bars=block_bars, resamples=resamples, seed=seed)
-    level = 1.0 - 2.0 * error_rate
+    sums = bootstrap_sums(table, block_bars=block_bars, resamples=bounds.resamples, seed=seed)
     gain, rank = (
-        interval_from(float(means[k]), sums[:, k] / sums[:, 2], level=level, block_bars=block_bars)
-        for k in (0, 1)
+        bounds.interval(float(means[k]), sums[:, k] / sums[:, 2], block_bars) for k in (0, 1)
     )
     return Knowledge(gain=gain, rank=rank, decisions=len(table))
 

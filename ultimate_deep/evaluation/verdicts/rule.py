@@ -13,23 +13,35 @@ whichever of them fails (an intersection-union test: Berger 1982, Technometrics 
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from scipy.stats import norm
 
 from ultimate_deep.evaluation.significance.bootstrap import Interval
+from ultimate_deep.evaluation.verdicts.config import VerdictConfig
 from ultimate_deep.evaluation.verdicts.evidence import Evidence
 
 Word = Literal["yes", "no", "open"]
 Question = Literal["knows", "pays", "fills", "luck", "simplest"]
 Kind = Literal[
     "edge",
+    "earns, but others earn more simply",
+    "cannot tell yet",
     "forecasts, but not at a price you get",
     "earns, but not by forecasting",
-    "earns, but others earn more simply",
     "no edge",
-    "cannot tell yet",
 ]
+# From the best that may be claimed to the worst.
+KINDS: tuple[Kind, ...] = get_args(Kind)
+# How they are shown.
+TONES: dict[Kind, Literal["good", "open", "bad"]] = {
+    "edge": "good",
+    "earns, but others earn more simply": "open",
+    "cannot tell yet": "open",
+    "forecasts, but not at a price you get": "bad",
+    "earns, but not by forecasting": "bad",
+    "no edge": "bad",
+}
 QUESTIONS: dict[Question, str] = {
     "knows": "Does it know something?",
     "pays": "Does it pay?",
@@ -38,27 +50,6 @@ QUESTIONS: dict[Question, str] = {
     "simplest": "Is it this model?",
 }
 _MOST_BARS = 10**12
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rule:
-    """How strict the verdict is.
-
-    Args:
-        minimum_decisions: Distinct decision times below which nothing is claimed.
-        minimum_active_bars: Bars with a position's return below which nothing is claimed.
-        stale_share: Share of repeated opens from which on they are no prints to be filled at.
-        deflated: Least deflated Sharpe ratio, a probability.
-        overfitting: Largest probability that the threshold's choice was overfitted.
-        power: Probability with which the bars of an open question would settle it.
-    """
-
-    minimum_decisions: int = 100
-    minimum_active_bars: int = 30
-    stale_share: float = 0.5
-    deflated: float = 0.98
-    overfitting: float = 1.0
-    power: float = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,11 +72,11 @@ class Ruling:
     bars_needed: int | None
 
 
-def rule(evidence: Evidence, config: Rule = Rule()) -> Ruling:
+def rule(evidence: Evidence, config: VerdictConfig = VerdictConfig()) -> Ruling:
     """Answer the five questions and choose the word."""
     better = tuple(name for name, one in evidence.rivals.items() if one.lower > 0.0)
     answers: dict[Question, Word] = {
-        "knows": _both(_above(evidence.knows.gain), _above(evidence.knows.rank)),
+        "knows": _knows(evidence, config),
         "pays": _above(evidence.net),
         "fills": _fills(evidence, config),
         "luck": _luck(evidence, config),
@@ -95,9 +86,17 @@ def rule(evidence: Evidence, config: Rule = Rule()) -> Ruling:
         evidence.decisions >= config.minimum_decisions
         and evidence.active >= config.minimum_active_bars
     )
-    kind = _kind(answers, enough=enough)
+    # Who never trades has no edge, however few decisions there were.
+    kind = _kind(answers, enough=enough) if evidence.active else "no edge"
     needed = _bars_needed(evidence, config) if kind == "cannot tell yet" else None
     return Ruling(kind=kind, answers=answers, better=better, enough=enough, bars_needed=needed)
+
+
+def _knows(evidence: Evidence, config: VerdictConfig) -> Word:
+    gain, rank = evidence.knows.gain, evidence.knows.rank
+    if rank.upper < config.smallest_rank:
+        return "no"
+    return _both(_above(gain), _above(rank))
 
 
 def _above(interval: Interval) -> Word:
@@ -112,17 +111,15 @@ def _both(one: Word, other: Word) -> Word:
     return "open" if "open" in (one, other) else "yes"
 
 
-def _fills(evidence: Evidence, config: Rule) -> Word:
-    if not evidence.repeated_opens >= config.stale_share:
+def _fills(evidence: Evidence, config: VerdictConfig) -> Word:
+    if not evidence.repeated_opens >= config.repeated_opens:
         return "yes"
     # That a fill at a stale open is not to be had is not known either: quotes would tell.
     later = evidence.later
     return "yes" if later is not None and later.lower > 0.0 else "open"
 
 
-def _luck(evidence: Evidence, config: Rule) -> Word:
-    if evidence.overfitting > config.overfitting:
-        return "open"
+def _luck(evidence: Evidence, config: VerdictConfig) -> Word:
     if evidence.deflated >= config.deflated:
         return "yes"
     return "open"
@@ -131,7 +128,7 @@ def _luck(evidence: Evidence, config: Rule) -> Word:
 def _kind(answers: dict[Question, Word], *, enough: bool) -> Kind:
     knows, pays = answers["knows"], answers["pays"]
     if not enough:
-        return "no edge" if "no" in (knows, pays) else "cannot tell yet"
+        return "cannot tell yet"
     if knows == "yes" and pays == "no":
         return "forecasts, but not at a price you get"
     if knows == "no" and pays == "yes" and answers["luck"] == "yes":
@@ -143,7 +140,7 @@ def _kind(answers: dict[Question, Word], *, enough: bool) -> Kind:
     return "edge" if answers["simplest"] == "yes" else "earns, but others earn more simply"
 
 
-def _bars_needed(evidence: Evidence, config: Rule) -> int | None:
+def _bars_needed(evidence: Evidence, config: VerdictConfig) -> int | None:
     """Return bars after which estimates as large as these would be shown, by the power rule."""
     reach = float(norm.ppf(1.0 - evidence.error_rate) + norm.ppf(config.power))
     shares = [

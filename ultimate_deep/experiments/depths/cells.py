@@ -12,7 +12,7 @@ import numpy as np
 from ultimate_deep.bundles.executors.net import KerasPredictor
 from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.evaluation.measures.metrics import threshold_sweep
-from ultimate_deep.evaluation.verdict import Verdict
+from ultimate_deep.evaluation.verdicts.verdict import Verdict
 from ultimate_deep.experiments.baselines import BASELINES, BaselineInputs
 from ultimate_deep.experiments.depths.budget import fit_within
 from ultimate_deep.experiments.depths.config import ComparisonConfig, DataSet, Kind

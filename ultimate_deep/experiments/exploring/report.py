@@ -91,7 +91,7 @@ def _verdict(explored: Exploration) -> str:
             f"stability index above {STRONG_SHIFT:g} in some period",
         ),
     ]  # fmt: skip
-    tone = "edge" if explored.claimed else "no-edge"
+    tone = "tone-good" if explored.claimed else "tone-bad"
     return (
         f'<section class="verdict {tone}"><div class="kind">{escape(heading(explored))}</div>'
         f'<p class="sentence">{escape(sentence(explored))}</p>'

@@ -14,7 +14,7 @@ from ultimate_deep.evaluation.backtesting.config import BacktestConfig
 from ultimate_deep.evaluation.ledger.trial import TrialCount
 from ultimate_deep.evaluation.robustness.regimes import market_state
 from ultimate_deep.evaluation.robustness.trade import Decisions
-from ultimate_deep.evaluation.verdict import Verdict
+from ultimate_deep.evaluation.verdicts.verdict import Verdict
 from ultimate_deep.experiments.kept import Kept, digest_of, versions_of
 from ultimate_deep.experiments.trials import configuration_digest
 from ultimate_deep.pipeline.judge import Judge, Judgement

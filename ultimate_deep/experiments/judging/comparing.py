@@ -128,7 +128,13 @@ def _entrants(
     parts = _common_rows(rows, probabilities, _boundary(bundles))
     found = []
     for bundle, own, probability, part in zip(bundles, rows, probabilities, parts, strict=True):
-        judge = Judge(market, own, part=part, backtest=configs[0].backtest)
+        judge = Judge(
+            market,
+            own,
+            part=part,
+            backtest=configs[0].backtest,
+            majority_up=bundle.metrics.get("majority_up"),
+        )
         judged = judge.judge(bundle.folder.name, probability[part], bundle.threshold)
         found.append(Entrant(bundle, judge, judged))
     return found
@@ -162,7 +168,7 @@ def _common_rows(
 def _assess(entrant: Entrant, book: TrialBook, seed: int) -> Assessment:
     trials = book.count()
     judge, judged = entrant.judge, entrant.judged
-    verdict = judge.verdict(judged, readings=trials.test_readings, seed=seed)
+    verdict = judge.verdict(judged, trials=trials, seed=seed)
     return assess_judged(judge, judged, verdict, (), trials, seed=seed)
 
 

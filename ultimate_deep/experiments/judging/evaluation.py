@@ -59,9 +59,7 @@ def evaluate_bundle(
         progress.message(note)
     judge, config = rejudged.judge, rejudged.config
     with progress.busy("assessing: chance, trials, costs, delay, regimes, random entry"):
-        verdict = judge.verdict(
-            rejudged.judgement, readings=rejudged.trials.test_readings, seed=config.seed
-        )
+        verdict = judge.verdict(rejudged.judgement, trials=rejudged.trials, seed=config.seed)
         decided = judge.rows.decision_time
         assessment = assess_judged(
             judge,

@@ -18,7 +18,7 @@ from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.evaluation.reporting.data import Contender, Predictions, ReportData
 from ultimate_deep.evaluation.reporting.json_report import write_json_report
 from ultimate_deep.evaluation.reporting.report import write_report
-from ultimate_deep.evaluation.verdict import Verdict
+from ultimate_deep.evaluation.verdicts.verdict import Verdict
 from ultimate_deep.experiments.given import given_count
 from ultimate_deep.experiments.judging.assessing import assess_judged
 from ultimate_deep.experiments.judging.rivals import judge_rivals
@@ -39,7 +39,7 @@ from ultimate_deep.market.config import LabelSpec
 from ultimate_deep.market.market import Market, as_market
 from ultimate_deep.market.times import utc_time, utc_times
 from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig
-from ultimate_deep.pipeline.judge import Judge, Judgement
+from ultimate_deep.pipeline.judge import Judge, Judgement, majority_up
 from ultimate_deep.pipeline.rows import Rows, assemble_rows, row_opens
 from ultimate_deep.training.progress import Progress
 
@@ -196,9 +196,15 @@ def judge_predictions(
     probability = _at_rows(given, market, rows)
     part = np.flatnonzero(np.isfinite(probability))
     _refuse_seen(rows, part, end, market, label)
-    judge = Judge(market, rows, part=part, backtest=experiment.backtest)
-    judged = judge.judge(name, probability[part], threshold)
     before = _known_before(rows, end, market, label)
+    judge = Judge(
+        market,
+        rows,
+        part=part,
+        backtest=experiment.backtest,
+        majority_up=majority_up(rows.labels[before]),
+    )
+    judged = judge.judge(name, probability[part], threshold)
     rivals: tuple[Judgement, ...] = ()
     notes: list[str] = []
     if baselines:
@@ -211,7 +217,7 @@ def judge_predictions(
     book.reading(digest, sharpe_per_bar=float(sharpe), accuracy=accuracy, chosen_from=tried)
     trials = book.count()
     with progress.busy("assessing: chance, trials, costs, delay, regimes, random entry"):
-        verdict = judge.verdict(judged, readings=trials.test_readings, seed=seed)
+        verdict = judge.verdict(judged, trials=trials, simpler=rivals, seed=seed)
         assessment = assess_judged(judge, judged, verdict, rivals, trials, before=before, seed=seed)
     held = (*rivals, judge.judge_buy_and_hold())
     if market.simulated:

@@ -175,7 +175,13 @@ def backtest_bundle(
             f"last one is {rows.decision_time.max()}; give later bars, or "
             "period='all' to see these, which it may have been trained on"
         )
-    judge = Judge(market, rows, part=chosen, backtest=config.backtest)
+    judge = Judge(
+        market,
+        rows,
+        part=chosen,
+        backtest=config.backtest,
+        majority_up=bundle.metrics.get("majority_up"),
+    )
     probability = probability[chosen]
     judged = judge.judge("model", probability, bundle.threshold)
     book = TrialBook.opened(bundle.folder, market, config)

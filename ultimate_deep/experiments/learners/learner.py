@@ -86,6 +86,11 @@ class Planned:
     answers: AnswerTimes = AnswerTimes()
 
 
+# Baselines that are as simple as any model, and those that are not.
+SIMPLEST = frozenset({"majority", "persistence", "logistic regression", "buy and hold"})
+TREES = frozenset({"gradient boosting", "random forest"})
+
+
 class Learner(ABC):
     """Trains the models of one family; an object of it is for one model of the family.
 
@@ -120,6 +125,11 @@ class Learner(ABC):
     @abstractmethod
     def finds(self) -> str:
         """Planted signals that it finds, in words for the list of models."""
+
+    @property
+    def simpler(self) -> frozenset[str]:
+        """Baselines that are simpler than the model."""
+        return SIMPLEST
 
     @abstractmethod
     def presets(self) -> tuple[str, ...]:

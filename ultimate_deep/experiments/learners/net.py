@@ -10,7 +10,13 @@ import numpy as np
 from ultimate_deep.bundles.executors.net import KerasPredictor
 from ultimate_deep.bundles.predictor import Predictor
 from ultimate_deep.bundles.saved_model import DEFAULT_BATCH_ROWS
-from ultimate_deep.experiments.learners.learner import AnswerTimes, Learner, Planned
+from ultimate_deep.experiments.learners.learner import (
+    SIMPLEST,
+    TREES,
+    AnswerTimes,
+    Learner,
+    Planned,
+)
 from ultimate_deep.experiments.warm_start import start_from
 from ultimate_deep.market.times import clock_of
 from ultimate_deep.models import registry as nets
@@ -52,6 +58,11 @@ class NetLearner(Learner):
     def finds(self) -> str:
         """The signals that the architecture declares."""
         return ", ".join(nets.sees(self.name)) or "-"
+
+    @property
+    def simpler(self) -> frozenset[str]:
+        """Trees too, but for a linear model."""
+        return SIMPLEST if self.name == "linear" else SIMPLEST | TREES
 
     def presets(self) -> tuple[str, ...]:
         """Names of the presets."""

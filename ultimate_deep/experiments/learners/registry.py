@@ -46,6 +46,14 @@ def learner_of(name: str) -> Learner:
     )
 
 
+def simpler_than(name: str) -> frozenset[str]:
+    """Return the baselines that are simpler than a model; all for one that is in no family."""
+    from ultimate_deep.experiments.learners.learner import SIMPLEST, TREES
+
+    known = {one.name: one for one in all_learners()}
+    return known[name].simpler if name in known else SIMPLEST | TREES
+
+
 def resolved(config: ExperimentConfig) -> ExperimentConfig:
     """Return the experiment with `inputs.kind` as its model reads it; see `Learner.resolved`."""
     return learner_of(config.model.name).resolved(config)

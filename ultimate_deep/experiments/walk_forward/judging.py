@@ -8,13 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from ultimate_deep.evaluation.assessment import account_intervals
+from ultimate_deep.evaluation.ledger.trial import TrialCount
 from ultimate_deep.evaluation.robustness.trade import Decisions
 from ultimate_deep.evaluation.schemes.combinatorial import CombinatorialPurged
 from ultimate_deep.evaluation.schemes.scheme import Scheme
 from ultimate_deep.evaluation.signals import signal_from_probability
 from ultimate_deep.evaluation.significance.bootstrap import Interval
-from ultimate_deep.evaluation.verdict import Verdict
+from ultimate_deep.evaluation.verdicts.verdict import Verdict
 from ultimate_deep.experiments.experiment import Prepared
+from ultimate_deep.experiments.learners.registry import simpler_than
 from ultimate_deep.experiments.walk_forward.folds import MODEL, FoldResult
 from ultimate_deep.pipeline.judge import Judge, Judgement
 
@@ -59,7 +61,7 @@ class JudgedWalk:
 
 
 def judge_walk(
-    prepared: Prepared, scheme: Scheme, results: Sequence[FoldResult], *, readings: int
+    prepared: Prepared, scheme: Scheme, results: Sequence[FoldResult], *, trials: TrialCount
 ) -> JudgedWalk:
     """Judge every fold, and all of them joined.
 
@@ -67,30 +69,43 @@ def judge_walk(
         prepared: Bars, rows and costs.
         scheme: Scheme that made the folds.
         results: One for each of its folds, in order.
-        readings: Different strategies that have read these bars, this one included.
+        trials: What had been tried on these bars, this strategy included.
     """
     folds = tuple(
         _judge_part(
             prepared, f"fold {number}", result.rows, result.probability[0],
-            _signals(prepared, result, 0), readings,
+            _signals(prepared, result, 0), trials,
         )
         for number, result in enumerate(results, start=1)
     )  # fmt: skip
     joined = _join(prepared, scheme, results, MODEL)
     several = len(joined) > 1
+    rivals = _rivals(prepared, scheme, results)
     paths = tuple(
-        _judge_part(prepared, f"path {number}" if several else "whole", *part, readings)
-        for number, part in enumerate(joined, start=1)
+        _judge_part(prepared, f"path {number}" if several else "whole", *part, trials, others)
+        for number, (part, others) in enumerate(zip(joined, rivals, strict=True), start=1)
     )
     whole = middle_path(paths)
     number = paths.index(whole)
-    rivals = [
-        _judgement(_judge_of(prepared, part[0]), name, *part[1:])
-        for name in results[0].names[1:]
-        for part in [_join(prepared, scheme, results, name)[number]]
-    ]
-    held = _judge_of(prepared, whole.rows).judge_buy_and_hold()
-    return JudgedWalk(whole, (*rivals, held), folds, paths, _intervals(prepared, whole))
+    return JudgedWalk(whole, rivals[number], folds, paths, _intervals(prepared, whole))
+
+
+def _rivals(
+    prepared: Prepared, scheme: Scheme, results: Sequence[FoldResult]
+) -> list[tuple[Judgement, ...]]:
+    """Return the baselines and buy and hold of each path."""
+    names = results[0].names[1:]
+    joined = [_join(prepared, scheme, results, name) for name in names]
+    own = _join(prepared, scheme, results, MODEL)
+    found = []
+    for number, (rows, *_) in enumerate(own):
+        judge = _judge_of(prepared, rows)
+        others = [
+            _judgement(judge, name, *paths[number][1:])
+            for name, paths in zip(names, joined, strict=True)
+        ]
+        found.append((*others, judge.judge_buy_and_hold()))
+    return found
 
 
 def middle_path(paths: Sequence[JudgedPart]) -> JudgedPart:
@@ -151,11 +166,19 @@ def _judge_part(
     rows: np.ndarray,
     probability: np.ndarray,
     signal: np.ndarray,
-    readings: int,
+    trials: TrialCount,
+    rivals: Sequence[Judgement] = (),
 ) -> JudgedPart:
     judge = _judge_of(prepared, rows)
     judged = _judgement(judge, MODEL, probability, signal)
-    verdict = judge.verdict(judged, readings=readings, seed=prepared.config.seed)
+    known = simpler_than(prepared.config.model.name)
+    verdict = judge.verdict(
+        judged,
+        trials=trials,
+        simpler=[one for one in rivals if one.name in known],
+        others=[one for one in rivals if one.name not in known],
+        seed=prepared.config.seed,
+    )
     return JudgedPart(name, rows, signal, judged, verdict)
 
 
@@ -169,4 +192,6 @@ def _judgement(judge: Judge, name: str, probability: np.ndarray, signal: np.ndar
     account = judge.trade(signal, probability)
     metrics = at_one_half.metrics | dict(account.metrics)
     metrics |= {"threshold": math.nan, "coverage": float(np.mean(signal != 0))}
-    return dataclasses.replace(at_one_half, threshold=math.nan, backtest=account, metrics=metrics)
+    return dataclasses.replace(
+        at_one_half, threshold=math.nan, backtest=account, metrics=metrics, signal=signal
+    )

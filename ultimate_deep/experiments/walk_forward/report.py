@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from ultimate_deep.evaluation.assessment import account_sharpe, deflated_sentence
+from ultimate_deep.evaluation.assessment import account_sharpe
 from ultimate_deep.evaluation.reporting.grid import Check, Column, at, checks, figure_of, grid
 from ultimate_deep.evaluation.reporting.headlines import headline
 from ultimate_deep.evaluation.reporting.page import (
@@ -25,13 +25,14 @@ from ultimate_deep.evaluation.reporting.page import (
 )
 from ultimate_deep.evaluation.reporting.plots_schemes import plot_paths, plot_scheme
 from ultimate_deep.evaluation.reporting.plots_significance import plot_forest
-from ultimate_deep.evaluation.reporting.sections_significance import deflated_check, trials_section
-from ultimate_deep.evaluation.reporting.tables import names_table
+from ultimate_deep.evaluation.reporting.sections_significance import trials_section
+from ultimate_deep.evaluation.reporting.tables import answer_checks, names_table
 from ultimate_deep.evaluation.schemes.combinatorial import CombinatorialPurged
 from ultimate_deep.evaluation.significance.summary import SharpeSignificance
+from ultimate_deep.evaluation.verdicts.rule import TONES
 from ultimate_deep.experiments.finished import cell
 from ultimate_deep.experiments.runs import CONFIG_FILE, RESULT
-from ultimate_deep.experiments.summary import COLOURS, COLUMNS, render_ledger
+from ultimate_deep.experiments.summary import COLOURS, COLUMNS, answer_lines, render_ledger
 from ultimate_deep.experiments.walk_forward.config import TITLES
 from ultimate_deep.experiments.walk_forward.plots import plot_fold_accuracy, plot_walk_equity
 from ultimate_deep.experiments.walk_forward.tables import (
@@ -115,11 +116,8 @@ def render_walk_summary(walked: Walked) -> Group:
         Text(),
         Text(whole.verdict.sentence, style=COLOURS[whole.verdict.kind]),
     ]
-    sharpe = account_sharpe(
-        whole.judged.backtest, walked.trials, horizon_bars=walked.prepared.config.label.horizon_bars
-    )
-    said = [one.sentence for one in _cautions(walked)] + [deflated_sentence(sharpe)]
-    lines += [Text(f"- {sentence}") for sentence in said if sentence]
+    lines += answer_lines(whole.verdict)
+    lines += [Text(f"- {one.sentence}") for one in _cautions(walked)]
     lines += [Text(), _screen_table(walked), render_ledger(walked.trials)]
     lines.append(whole_line(f"Report: {walked.folder / 'report.html'}"))
     return Group(*lines)
@@ -181,12 +179,10 @@ def _verdict(walked: Walked) -> str:
               f"{level} {1e4 * gain.lower:+.3f} to {1e4 * gain.upper:+.3f}"),
         card(f"{verdict.decisions:,}", "decision times judged", f"{verdict.bars:,} bars"),
     ]  # fmt: skip
-    found = _cautions(walked)
-    deflated = deflated_check(_sharpe(walked))
-    found += [deflated] if deflated is not None else []
+    found = [*_cautions(walked), *answer_checks(verdict)]
     kind = verdict.kind
     return (
-        f'<section class="verdict {kind.replace(" ", "-")}"><div class="kind">'
+        f'<section class="verdict tone-{TONES[kind]}"><div class="kind">'
         f'{kind.capitalize()}</div><p class="sentence">{escape(verdict.sentence)}</p>'
         f'<div class="cards">{"".join(cards)}</div>{checks(found)}</section>'
     )

@@ -132,7 +132,7 @@ def walk_forward(
             progress.message(note)
         results = _stoppable_folds(prepared, splits, place.path / FOLDS, progress, book)
         with progress.busy("judging the account of all test parts"):
-            judged = judge_walk(prepared, scheme, results, readings=book.count().test_readings)
+            judged = judge_walk(prepared, scheme, results, trials=book.count())
             record_whole(book, judged.whole)
         held.pop_all()  # `finish` lets go of the folder
     return Walked(

@@ -1,0 +1,28 @@
+"""An account's Sharpe ratio against everything that was tried on its bars."""
+
+import math
+
+from ultimate_deep.evaluation.backtesting.account import BacktestResult
+from ultimate_deep.evaluation.ledger.trial import TrialCount
+from ultimate_deep.evaluation.significance.summary import SharpeSignificance, sharpe_significance
+
+
+def account_sharpe(
+    account: BacktestResult, trials: TrialCount, *, horizon_bars: int
+) -> SharpeSignificance:
+    """An account's Sharpe ratio against chance and against everything tried on its bars.
+
+    Trials without skill spread by what chance makes of an account of this length, or by what was
+    recorded where that is wider.
+    """
+    recorded = trials.sharpe_variance
+    by_chance = 1.0 / max(len(account.return_net) - 1, 1)
+    return sharpe_significance(
+        account.return_net,
+        bars_per_year=account.bars_per_year,
+        trials=max(trials.effective_trials, 1.0),
+        trial_sharpe_variance_per_bar=(
+            by_chance if math.isnan(recorded) else max(recorded, by_chance)
+        ),
+        horizon_bars=horizon_bars,
+    )
