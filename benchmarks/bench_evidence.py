@@ -1,4 +1,4 @@
-"""What today's verdict, and five questions in its place, would claim of 26 kinds of markets.
+"""What a verdict claims of 26 kinds of markets, most of them made to fool it.
 
     python benchmarks/bench_evidence.py                          # 200 markets of each kind
     python benchmarks/bench_evidence.py --markets 20             # the first 20 of each
@@ -12,8 +12,10 @@ so that another rule is tried on all markets in a second.
 About 2 seconds of one core for each market: 3 hours for all. A run that was interrupted goes on.
 
 Expected: of the markets in which nothing can be earned at most 2% are called an edge. The stored
-summary says how many of each kind it is of. Writes
-`evidence_<machine>.jsonl` into `--folder` and `benchmarks/results/evidence_summary_<machine>.csv`.
+summary says how many of each kind it is of, and beside that how many claims the verdict made that
+held accuracy against the majority and net return above zero alone, until November 2026
+(`results/evidence_before.csv`). Writes `evidence_<machine>.jsonl` into `--folder` and
+`benchmarks/results/evidence_summary_<machine>.csv`.
 """
 
 import json
@@ -40,6 +42,7 @@ from ultimate_deep.evaluation.verdicts.rule import QUESTIONS, rule  # noqa: E402
 
 ROWS, MARKETS, FIRST_SEED = 10_000, 200, 1_000
 CONFIDENCE = 0.95
+BEFORE = RESULTS / "evidence_before.csv"
 
 
 def bench(
@@ -78,7 +81,7 @@ def judge_missing(path: Path, markets: int, kinds: Sequence[str]) -> None:
             rows = run_market(kind, ROWS, seed)
             with path.open("a", encoding="utf-8") as file:
                 file.write("".join(pd.Series(row).to_json() + "\n" for row in rows))
-            print(f"{kind}, seed {seed}: {rows[0]['today']}", flush=True)
+            print(f"{kind}, seed {seed}: {rows[0]['word']}", flush=True)
 
 
 def stored(path: Path) -> list[dict[str, Any]]:
@@ -102,19 +105,24 @@ def summarise(judged_rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
         lower, upper = clopper_pearson(claims, judged)
         rows.append(
             {"kind": kind, "tradable": bool(group["tradable"].iloc[0]), "judged": judged}
-            | {"claims_today": int(group["today"].sum()), "claims": claims}
+            | {"claims": claims}
             | {"rate": claims / judged, "lower": lower, "upper": upper}
             | {str(name): float(group[name].mean()) for name in QUESTIONS}
             | {"usual_word": group["word"].mode().iloc[0]}
         )
-    return pd.DataFrame(rows).sort_values(["tradable", "kind"], ignore_index=True)
+    before = pd.read_csv(BEFORE)
+    return (
+        pd.DataFrame(rows)
+        .merge(before, how="left", on="kind")
+        .sort_values(["tradable", "kind"], ignore_index=True)
+    )
 
 
 def _told(row: dict[str, Any]) -> dict[str, Any]:
-    """Return what is claimed of one predictor on one market, today and by the rule."""
+    """Return what is claimed of one predictor on one market."""
     ruling = rule(evidence_of(row))
     said: dict[str, Any] = {"kind": row["kind"], "tradable": row["tradable"], "word": ruling.kind}
-    said |= {"today": row["today"] == "edge", "claimed": ruling.kind == "edge"}
+    said |= {"claimed": ruling.kind == "edge"}
     return said | {name: word == "yes" for name, word in ruling.answers.items()}
 
 

@@ -3,6 +3,7 @@
 The figures are stored, not the verdict, so that a rule is tried on all markets in a second.
 """
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -13,12 +14,8 @@ from scipy.special import expit, logit
 
 from benchmarks.verdicts.hard_markets import FOOLING, TRADABLE, Make
 from benchmarks.verdicts.markets import JUMPS, WAVES
-from ultimate_deep.evaluation.measures.spread import effective_spread, repeated_opens
-from ultimate_deep.evaluation.signals import signal_from_probability
-from ultimate_deep.evaluation.significance.bootstrap import Interval, mean_interval
-from ultimate_deep.evaluation.significance.overfitting import backtest_overfitting
-from ultimate_deep.evaluation.significance.summary import sharpe_significance
-from ultimate_deep.evaluation.verdicts.knowledge import knowledge
+from ultimate_deep.evaluation.ledger.trial import count_trials
+from ultimate_deep.evaluation.significance.bootstrap import Interval
 from ultimate_deep.experiments.baselines import BaselineInputs, boosting_model, logistic_model
 from ultimate_deep.experiments.experiment import baseline_inputs, prepare
 from ultimate_deep.market.config import LabelSpec
@@ -32,6 +29,9 @@ from ultimate_deep.training.progress import Progress
 
 EDGE = 0.14
 CONFIGURATIONS = 100
+SIMPLER: dict[str, tuple[str, ...]] = {
+    "logistic": (), "best of many": (), "trees": ("logistic",),
+}  # fmt: skip
 TREES = {"max_iter": 60, "max_features": 0.2}
 ByPart = dict[str, np.ndarray]
 
@@ -95,14 +95,14 @@ def run_market(name: str, rows: int, seed: int) -> list[dict[str, Any]]:
         choice = prepared.steps.threshold(prepared, probability)
         judged = judge.judge(predictor, probability["test"], choice.threshold, choice)
         found.append((predictor, judged, tried))
-    hold = judge.judge_buy_and_hold()
     spent = (time.process_time() - began) / len(found)
     own = {"kind": name, "tradable": cell.tradable, "rows": rows, "seed": seed}
-    facts = _market_facts(market)
-    rivals = {one.name: one for _, one, _ in found} | {"hold": hold}
+    by_name = {one.name: one for _, one, _ in found}
     return [
-        own | facts | _figures(prepared, judge, judged, tried, rivals, seed) | {"seconds": spent}
-        for _, judged, tried in found
+        own
+        | _figures(judge, judged, tried, [by_name[one] for one in SIMPLER[name]], seed)
+        | {"seconds": spent}
+        for name, judged, tried in found
     ]
 
 
@@ -146,82 +146,39 @@ def _calibrated(prepared: Prepared, probability: ByPart) -> ByPart:
     return {part: expit(one / divisor) for part, one in logits.items()}
 
 
-def _market_facts(market: Market) -> dict[str, float]:
-    frames = [bars.frame for bars in market.bars.values()]
-    return {
-        "repeated_opens": float(np.mean([repeated_opens(one) for one in frames])),
-        "half_spread_bps": 5e3 * float(np.mean([effective_spread(one) for one in frames])),
-    }
-
-
 def _figures(
-    prepared: Prepared,
-    judge: Judge,
-    judged: Judgement,
-    tried: int,
-    rivals: dict[str, Judgement],
-    seed: int,
+    judge: Judge, judged: Judgement, tried: int, simpler: list[Judgement], seed: int
 ) -> dict[str, Any]:
-    horizon = prepared.config.label.horizon_bars
-    probability, labels = judged.probability, judge.labels()
-    assert probability is not None
-    known = np.isfinite(labels)
-    part = judge.part[known]
-    knows = knowledge(
-        probability[known],
-        labels[known],
-        decision_time=prepared.rows.decision_time[part],
-        group=prepared.rows.symbol_code[part],
-        horizon_bars=horizon,
-        seed=seed,
-    )
-    today = judge.verdict(judged, seed=seed)
-    account = judged.backtest
-    later = replace(judge.config, latency_bars=judge.config.latency_bars + 1)
-    signal = signal_from_probability(probability, judged.threshold, mode=judge.config.mode)
-    delayed = judge.trade(signal, probability, later)
+    """Return the verdict's own figures, flat."""
+    trials = dataclasses.replace(count_trials(()), effective_trials=float(tried))
+    verdict = judge.verdict(judged, trials=trials, simpler=simpler, seed=seed)
+    found = verdict.evidence
+    assert found.later is not None
+    assert found.hits is not None
     row: dict[str, Any] = {
         "predictor": judged.name,
-        "today": today.kind,
-        "decisions": today.decisions,
-        "traded": int(np.count_nonzero(account.return_net)),
-        "advantage": today.advantage.estimate,
+        "word": verdict.kind,
+        "decisions": found.decisions,
+        "bars": found.bars,
+        "traded": found.active,
+        "advantage": found.hits.advantage.estimate,
+        "repeated_opens": found.repeated_opens,
+        "half_spread_bps": found.half_spread_bps,
+        "exposure": found.exposure,
+        "deflated": found.deflated,
+        "trials": found.trials,
     }
-    row |= _bounds("gain", knows.gain) | _bounds("rank", knows.rank)
-    row |= _bounds("net", today.net_return, scale=1e4)
-    row |= _bounds("later", _mean(delayed.return_net, horizon, seed), scale=1e4)
-    row |= {"later_deflated": _deflated(delayed.return_net, tried, horizon)}
-    row |= {"deflated": _deflated(account.return_net, tried, horizon)}
-    if judged.choice is not None and judged.choice.returns is not None:
-        overfit = _overfitting(judged.choice.returns)
-        row |= {"overfitting": overfit}
-    for name, rival in rivals.items():
-        if rival is not judged:
-            short = min(len(rival.backtest.return_net), len(account.return_net))
-            ahead = rival.backtest.return_net[:short] - account.return_net[:short]
-            row |= _bounds(f"ahead_{name}", _mean(ahead, horizon, seed), scale=1e4)
+    row |= _bounds("gain", found.knows.gain) | _bounds("rank", found.knows.rank)
+    row |= _bounds("net", found.net, scale=1e4) | _bounds("later", found.later, scale=1e4)
+    for name, ahead in found.rivals.items():
+        row |= _bounds(f"ahead_{name}", ahead, scale=1e4)
     return row
-
-
-def _mean(returns: np.ndarray, horizon: int, seed: int) -> Interval:
-    return mean_interval(returns, horizon_bars=horizon, seed=seed)
-
-
-def _deflated(returns: np.ndarray, tried: int, horizon: int) -> float:
-    found = sharpe_significance(returns, bars_per_year=8_766, trials=tried, horizon_bars=horizon)
-    return found.dependent_deflated
-
-
-def _overfitting(returns: np.ndarray) -> float:
-    try:
-        return backtest_overfitting(returns, blocks=16).probability
-    except ValueError:  # too few candidates trade
-        return float("nan")
 
 
 def _bounds(name: str, interval: Interval, scale: float = 1.0) -> dict[str, float]:
     return {
         name: scale * interval.estimate,
         f"{name}_lower": scale * interval.lower,
+        f"{name}_upper": scale * interval.upper,
         f"{name}_error": scale * interval.standard_error,
     }

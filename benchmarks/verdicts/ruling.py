@@ -9,13 +9,15 @@ from ultimate_deep.evaluation.verdicts.evidence import Evidence
 from ultimate_deep.evaluation.verdicts.knowledge import Knowledge
 
 ERROR_RATE = 0.02
-SIMPLEST_FIRST = ("hold", "logistic", "trees")
+_AHEAD = "ahead_"
 
 
 def evidence_of(row: Mapping[str, Any]) -> Evidence:
     """Return the evidence of one predictor on one market, as `run_market` has stored it."""
-    simpler = SIMPLEST_FIRST[
-        : SIMPLEST_FIRST.index(row["predictor"].replace("best of many", "logistic"))
+    rivals = [
+        name
+        for name in row
+        if name.startswith(_AHEAD) and not name.endswith(("_lower", "_upper", "_error"))
     ]
     return Evidence(
         knows=Knowledge(
@@ -27,10 +29,11 @@ def evidence_of(row: Mapping[str, Any]) -> Evidence:
         later=_interval(row, "later"),
         repeated_opens=_number(row["repeated_opens"]),
         deflated=_number(row["deflated"]),
-        rivals={name: _interval(row, f"ahead_{name}") for name in simpler},
-        exposure=math.nan,
+        trials=_number(row["trials"]),
+        rivals={name.removeprefix(_AHEAD): _interval(row, name) for name in rivals},
+        exposure=_number(row["exposure"]),
         decisions=int(row["decisions"]),
-        bars=int(row["rows"]),
+        bars=int(row["bars"]),
         active=int(row["traded"]),
         error_rate=ERROR_RATE,
     )
@@ -40,7 +43,7 @@ def _interval(row: Mapping[str, Any], name: str) -> Interval:
     return Interval(
         estimate=_number(row[name]),
         lower=_number(row[f"{name}_lower"]),
-        upper=math.nan,
+        upper=_number(row[f"{name}_upper"]),
         level=1.0 - 2.0 * ERROR_RATE,
         standard_error=_number(row[f"{name}_error"]),
         block_bars=math.nan,

@@ -1,4 +1,4 @@
-"""The evidence of hard markets, small: what fools today's verdict does not fool five questions."""
+"""The evidence of hard markets, small: what fools others does not fool five questions."""
 
 import importlib
 import json
@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from ultimate_deep.evaluation.measures.spread import repeated_opens
+from ultimate_deep.evaluation.verdicts.rule import rule
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,14 +21,17 @@ def part(monkeypatch):
     return lambda name: importlib.import_module(f"benchmarks.{name}")
 
 
-def test_bounce_with_stale_opens_is_claimed_today_and_not_by_the_rule(part, tmp_path):
+def test_bounce_with_stale_opens_is_not_claimed(part, tmp_path):
     path = tmp_path / "evidence.jsonl"
     evidence, bench = part("verdicts.evidence"), part("bench_evidence")
+    evidence_of = part("verdicts.ruling").evidence_of
     rows = evidence.run_market("bounce", 4_000, 7) + evidence.run_market("reversion", 4_000, 7)
     path.write_text("".join(pd.Series(row).to_json() + "\n" for row in rows) + '{"kind": "cut')
     found = bench.summarise(bench.stored(path)).set_index("kind")
     assert found["judged"].tolist() == [2, 2]
-    assert found.loc["bounce", "claims_today"] == 2
+    # What is stored amounts to what was said.
+    assert [rule(evidence_of(row)).kind for row in rows] == [row["word"] for row in rows]
+    assert found.loc["bounce", ["before_judged", "before_claims"]].tolist() == [22, 22]
     assert found.loc["bounce", "claims"] == 0
     assert found.loc["bounce", ["knows", "pays", "fills"]].tolist() == [1.0, 1.0, 0.0]
     assert found.loc["bounce", "usual_word"] == "cannot tell yet"
@@ -41,7 +45,7 @@ def test_what_is_stored_is_not_judged_again(part, tmp_path, monkeypatch):
 
     def run_market(kind, rows, seed):
         asked.append((kind, seed))
-        return [{"kind": kind, "seed": seed, "today": "edge"}]
+        return [{"kind": kind, "seed": seed, "word": "edge"}]
 
     monkeypatch.setattr(evidence, "run_market", run_market)
     path = tmp_path / "evidence.jsonl"
