@@ -14,16 +14,16 @@ from scipy.special import expit, logit
 
 from benchmarks.verdicts.hard_markets import FOOLING, TRADABLE, Make
 from benchmarks.verdicts.markets import JUMPS, WAVES
-from ultimate_deep.evaluation.ledger.trial import count_trials
 from ultimate_deep.evaluation.significance.bootstrap import Interval
 from ultimate_deep.experiments.baselines import BaselineInputs, boosting_model, logistic_model
 from ultimate_deep.experiments.experiment import baseline_inputs, prepare
+from ultimate_deep.experiments.trials import TrialBook
 from ultimate_deep.market.config import LabelSpec
 from ultimate_deep.market.market import Market
 from ultimate_deep.market.simulation_spec import RegimeSpec, SimulationSpec
 from ultimate_deep.market.simulator import simulate_bars
 from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig
-from ultimate_deep.pipeline.judge import Judge, Judgement
+from ultimate_deep.pipeline.judge import Judgement
 from ultimate_deep.pipeline.prepared import Prepared
 from ultimate_deep.training.progress import Progress
 
@@ -100,7 +100,7 @@ def run_market(name: str, rows: int, seed: int) -> list[dict[str, Any]]:
     by_name = {one.name: one for _, one, _ in found}
     return [
         own
-        | _figures(judge, judged, tried, [by_name[one] for one in SIMPLER[name]], seed)
+        | _figures(prepared, judged, tried, [by_name[one] for one in SIMPLER[name]])
         | {"seconds": spent}
         for name, judged, tried in found
     ]
@@ -147,11 +147,19 @@ def _calibrated(prepared: Prepared, probability: ByPart) -> ByPart:
 
 
 def _figures(
-    judge: Judge, judged: Judgement, tried: int, simpler: list[Judgement], seed: int
+    prepared: Prepared, judged: Judgement, tried: int, simpler: list[Judgement]
 ) -> dict[str, Any]:
     """Return the verdict's own figures, flat."""
-    trials = dataclasses.replace(count_trials(()), effective_trials=float(tried))
-    verdict = judge.verdict(judged, trials=trials, simpler=simpler, seed=seed)
+    with TrialBook.unkept(prepared.market, prepared.config) as book:
+        book.training(0.0)
+        if judged.choice is not None:
+            book.threshold(judged.choice)
+        count = book.count()
+    strategies = count.effective_trials + tried - 1.0
+    trials = dataclasses.replace(count, effective_trials=strategies, test_readings=1)
+    verdict = prepared.judge("test").verdict(
+        judged, trials=trials, simpler=simpler, seed=prepared.config.seed
+    )
     found = verdict.evidence
     assert found.later is not None
     assert found.hits is not None

@@ -13,9 +13,10 @@ import pytest
 from rich.console import Console
 
 import ultimate_deep.experiments.walk_forward.walk_forward as walk_module
-from ultimate_deep.evaluation.assessment import account_sharpe
 from ultimate_deep.evaluation.ledger.place import ledger_path
+from ultimate_deep.evaluation.ledger.trial import count_trials
 from ultimate_deep.evaluation.schemes.purging import Spans
+from ultimate_deep.evaluation.verdicts.luck import account_sharpe
 from ultimate_deep.experiments.experiment import prepare
 from ultimate_deep.experiments.learners.net import Trainee
 from ultimate_deep.experiments.trials import TrialBook
@@ -279,7 +280,7 @@ def invented(prepared, walk, *, skill):
 def test_combinations_give_a_spread_of_paths(prepared, walked):
     walk = WalkForwardConfig(scheme="combinatorial", groups=4, test_groups=2)
     scheme, results = invented(prepared, walk, skill=0.7)
-    judged = judge_walk(prepared, scheme, results, readings=1)
+    judged = judge_walk(prepared, scheme, results, trials=count_trials(()))
     assert [part.name for part in judged.paths] == ["path 1", "path 2", "path 3"]
     assert [part.name for part in judged.folds] == [f"fold {number}" for number in range(1, 7)]
     for part in judged.paths:
@@ -301,7 +302,7 @@ def test_combinations_give_a_spread_of_paths(prepared, walked):
 
 def test_a_predictor_without_skill_is_no_edge(prepared):
     walk = WalkForwardConfig(scheme="purged_k_fold", folds=4)
-    judged = judge_walk(prepared, *invented(prepared, walk, skill=0.45), readings=1)
+    judged = judge_walk(prepared, *invented(prepared, walk, skill=0.45), trials=count_trials(()))
     assert judged.whole.verdict.kind == "no edge"
     assert len(judged.whole.rows) == len(prepared.rows.labels)
     assert judged.paths == (judged.whole,)

@@ -21,8 +21,8 @@ class Hits:
     """Shares of right decisions.
 
     Args:
-        accuracy: The model's.
-        majority: That of always saying the majority's class.
+        accuracy: Share of the model's decisions that are right.
+        majority: The same share of always saying the majority's class.
         advantage: The model's less the majority's, paired on the same resamples.
     """
 

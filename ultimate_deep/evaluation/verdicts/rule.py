@@ -3,7 +3,7 @@
 1. Does it know something? Log loss and rank are both better than the best constants'.
 2. Does it pay? The mean net return per bar is above zero.
 3. Could you have had it? Opens are prints of their own, or the account gains one bar later too.
-4. Is it luck? The Sharpe ratio is more than so many trials would show by chance.
+4. Is it more than luck? The Sharpe ratio is more than so many trials would show by chance.
 5. Is it this model? No simpler one is shown to earn more.
 
 Each bound is one-sided at `error_rate`, divided by the number of models judged on the same bars,
@@ -46,7 +46,7 @@ QUESTIONS: dict[Question, str] = {
     "knows": "Does it know something?",
     "pays": "Does it pay?",
     "fills": "Could you have had it?",
-    "luck": "Is it luck?",
+    "luck": "Is it more than luck?",
     "simplest": "Is it this model?",
 }
 _MOST_BARS = 10**12

@@ -18,7 +18,7 @@ class Verdict:
         kind: One of `evaluation.verdicts.rule.Kind`, such as "edge" or "cannot tell yet".
         sentence: The verdict for people, with its figures.
         answers: The five questions with their answers.
-        evidence: The figures.
+        evidence: Figures that the answers rest on.
         bars_needed: Bars of test data that would settle it; None where nothing is open, or where
             more bars of the same kind would not.
     """
