@@ -1,7 +1,8 @@
 """All that is asked of one model's test part, in one place: the verdict and what it rests on."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +52,7 @@ from ultimate_deep.evaluation.verdicts.verdict import Verdict
 
 BLOCKS = 16  # of the combinations for the probability of overfitting
 LEAST_TIMES = 50
+_FINEST_LEVEL = 0.9995
 Array2D = npt.NDArray[np.float64]
 
 
@@ -138,8 +140,12 @@ def assess(inputs: AssessmentInputs) -> Assessment:
         verdict=inputs.verdict,
         trials=inputs.trials,
         sharpe=account_sharpe(inputs.account, inputs.trials, horizon_bars=horizon),
-        intervals=account_intervals(
-            inputs.account, inputs.decisions, horizon_bars=horizon, seed=inputs.seed
+        intervals=judged_intervals(
+            inputs.verdict,
+            inputs.account,
+            inputs.decisions,
+            horizon_bars=horizon,
+            seed=inputs.seed,
         ),
         permutation=_permutation(inputs, known),
         versus=_versus(inputs, known),
@@ -153,6 +159,9 @@ def assess(inputs: AssessmentInputs) -> Assessment:
                 threshold=inputs.threshold,
                 has_volume=inputs.has_volume,
                 volatility_edges=inputs.volatility_edges,
+                error_rate=inputs.verdict.error_rate,
+                accuracy=inputs.verdict.accuracy,
+                delayed=(inputs.verdict.evidence.net, inputs.verdict.evidence.later),
                 seed=inputs.seed,
             )
         ),
@@ -165,10 +174,41 @@ def judged_rows(decisions: Decisions) -> npt.NDArray[np.intp]:
     return known[np.argsort(decisions.decision_time[known], kind="stable")]
 
 
-def account_intervals(
-    account: BacktestResult, decisions: Decisions, *, horizon_bars: int, seed: int
+def judged_intervals(
+    verdict: Verdict,
+    account: BacktestResult,
+    decisions: Decisions,
+    *,
+    horizon_bars: int,
+    seed: int,
 ) -> dict[str, Interval]:
-    """Block-bootstrap intervals of the headline figures of judged decisions and their account."""
+    """Block-bootstrap intervals of the headline figures of judged decisions and their account.
+
+    Those that the verdict has are the verdict's own, and the others are held to its level (to
+    99.95% at most, beyond which too many histories would have to be drawn).
+    """
+    level = min(1.0 - 2.0 * verdict.error_rate, _FINEST_LEVEL)
+    found = _account_intervals(
+        account, decisions, level=level, horizon_bars=horizon_bars, seed=seed
+    )
+    own = {"accuracy": verdict.accuracy, "mean_return_net_bps": in_bps(verdict.net_return)}
+    return found | own
+
+
+def in_bps(interval: Interval) -> Interval:
+    """Return an interval of a fraction in basis points."""
+    return replace(
+        interval,
+        estimate=1e4 * interval.estimate,
+        lower=1e4 * interval.lower,
+        upper=1e4 * interval.upper,
+        standard_error=1e4 * interval.standard_error,
+    )
+
+
+def _account_intervals(
+    account: BacktestResult, decisions: Decisions, *, level: float, horizon_bars: int, seed: int
+) -> dict[str, Interval]:
     known = judged_rows(decisions)
     outcome = decisions.return_log[known]
     return headline_intervals(
@@ -183,7 +223,12 @@ def account_intervals(
             bars_per_year=account.bars_per_year,
             trade_return_net=account.trades["return_net"].to_numpy(),
         ),
-        IntervalConfig(horizon_bars=horizon_bars, seed=seed),
+        IntervalConfig(
+            level=level,
+            resamples=max(1_000, math.ceil(10.0 / (1.0 - level) - 1e-6)),
+            horizon_bars=horizon_bars,
+            seed=seed,
+        ),
     )
 
 

@@ -15,6 +15,8 @@ from ultimate_deep.evaluation.measures.metrics import predicted_up
 from ultimate_deep.evaluation.reporting.data import Contender, Predictions, ReportData
 from ultimate_deep.evaluation.significance.bootstrap import Interval
 from ultimate_deep.evaluation.verdicts.accuracy import accuracy_interval
+from ultimate_deep.evaluation.verdicts.bounds import Bounds
+from ultimate_deep.evaluation.verdicts.verdict import Verdict
 from ultimate_deep.experiments.takeaway import purposes
 from ultimate_deep.market.config import LabelSpec
 from ultimate_deep.market.market import Market
@@ -58,7 +60,10 @@ def report_data(
         validation=_predictions(prepared, outcome, "validation"),
         threshold=judged.threshold,
         temperature=outcome.temperature.temperature,
-        contenders=[_contender(prepared, one) for one in (judged, *outcome.baselines)],
+        contenders=[
+            Contender(name=judged.name, metrics=judged.metrics, accuracy=outcome.verdict.accuracy),
+            *(_contender(prepared, one, outcome.verdict) for one in outcome.baselines),
+        ],
         backtest=judged.backtest,
         buy_and_hold=held[0] if held else None,
         mode=config.backtest.mode,
@@ -91,15 +96,18 @@ def _predictions(prepared: Prepared, outcome: Outcome, name: str) -> Predictions
     )
 
 
-def _contender(prepared: Prepared, judged: Judgement) -> Contender:
+def _contender(prepared: Prepared, judged: Judgement, verdict: Verdict) -> Contender:
+    bounds = Bounds(verdict.error_rate, verdict.accuracy.resamples)
     return Contender(
         name=judged.name,
         metrics=judged.metrics,
-        accuracy=_accuracy_interval(prepared, judged.probability),
+        accuracy=_accuracy_interval(prepared, judged.probability, bounds),
     )
 
 
-def _accuracy_interval(prepared: Prepared, probability: np.ndarray | None) -> Interval | None:
+def _accuracy_interval(
+    prepared: Prepared, probability: np.ndarray | None, bounds: Bounds
+) -> Interval | None:
     if probability is None:
         return None
     test = prepared.split.test
@@ -111,6 +119,7 @@ def _accuracy_interval(prepared: Prepared, probability: np.ndarray | None) -> In
         decision_time=prepared.rows.decision_time[test][known],
         horizon_bars=prepared.config.label.horizon_bars,
         seed=prepared.config.seed,
+        bounds=bounds,
     )
 
 

@@ -171,7 +171,7 @@ class Judge:
         held = {one.name: one.backtest.return_net for one in simpler}
         if HOLDING not in held:
             held[HOLDING] = self.judge_buy_and_hold().backtest.return_net
-        frames = list(self._judged_frames())
+        frames, known_frames = zip(*self._judged_frames(), strict=True)
         return judge_model(
             EvidenceInputs(
                 label=labels[known],
@@ -185,7 +185,7 @@ class Judge:
                 majority_up=self.majority_up,
                 position=account.position,
                 repeated_opens=_mean([repeated_opens(frame) for frame in frames]),
-                half_spread_bps=1e4 * _mean([half_spread(frame) for frame in frames]),
+                half_spread_bps=1e4 * _mean([half_spread(frame) for frame in known_frames]),
                 cost_bps=self.config.costs.per_side_bps,
                 deflated=sharpe.dependent_deflated,
                 trials=sharpe.trials,
@@ -196,13 +196,16 @@ class Judge:
             )
         )
 
-    def _judged_frames(self) -> Iterator[pd.DataFrame]:
-        """Yield each symbol's bars from its first decision of the part to its last."""
+    def _judged_frames(self) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+        """Yield each symbol's bars from its first decision of the part to its last, and from the
+        first of all.
+        """
         codes = self.rows.symbol_code[self.part]
         for code, bars in enumerate(self.market.bars.values()):
             if (codes == code).any():
                 rows = self.rows.bar_row[self.part[codes == code]]
-                yield bars.frame.iloc[int(rows.min()) : int(rows.max()) + 1]
+                known = bars.frame.iloc[: int(rows.max()) + 1]
+                yield known.iloc[int(rows.min()) :], known
 
     def trade(
         self,

@@ -7,12 +7,11 @@ import pytest
 from ultimate_deep.evaluation.assessment import AssessmentInputs, assess
 from ultimate_deep.evaluation.backtesting.vectorised import BacktestConfig, run_backtest
 from ultimate_deep.evaluation.ledger.trial import TrialCount
-from ultimate_deep.evaluation.measures.metrics import classification_metrics, predicted_up
+from ultimate_deep.evaluation.measures.metrics import classification_metrics
 from ultimate_deep.evaluation.reporting.data import Contender, Predictions, ReportData
 from ultimate_deep.evaluation.robustness.regimes import market_state
 from ultimate_deep.evaluation.robustness.trade import Decisions
 from ultimate_deep.evaluation.signals import signal_from_probability
-from ultimate_deep.evaluation.verdicts.accuracy import accuracy_interval
 from ultimate_deep.evaluation.verdicts.evidence import EvidenceInputs
 from ultimate_deep.evaluation.verdicts.verdict import judge_model
 from ultimate_deep.portfolio.costs import CostSpec
@@ -124,7 +123,7 @@ def assessed(run):
             Contender(
                 name="model",
                 metrics=metrics,
-                accuracy=accuracy_interval(run.label, predicted_up(run.probability)),
+                accuracy=verdict.accuracy,
             ),
             Contender(name="buy and hold", metrics=held.metrics),
         ],

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from ultimate_deep.evaluation.backtesting.vectorised import BacktestConfig, run_backtest
-from ultimate_deep.evaluation.measures.metrics import classification_metrics, predicted_up
+from ultimate_deep.evaluation.measures.metrics import classification_metrics
 from ultimate_deep.evaluation.reporting.figures import thin
 from ultimate_deep.evaluation.reporting.report import (
     Contender,
@@ -19,7 +19,6 @@ from ultimate_deep.evaluation.reporting.report import (
     write_report,
 )
 from ultimate_deep.evaluation.signals import signal_from_probability
-from ultimate_deep.evaluation.verdicts.accuracy import accuracy_interval
 from ultimate_deep.evaluation.verdicts.config import VerdictConfig
 from ultimate_deep.evaluation.verdicts.evidence import EvidenceInputs
 from ultimate_deep.evaluation.verdicts.verdict import judge_model
@@ -72,7 +71,6 @@ def make_data(*, rows=400, seed=0, label=None, threshold=0.52, simulated=False, 
     signal = np.append(signal_from_probability(probability, threshold), np.nan)
     account = run_backtest(frame, signal, bars_per_year=8760.0)
     hold = run_backtest(frame, np.ones(rows + 1), bars_per_year=8760.0)
-    guess = predicted_up(probability)
     inputs = EvidenceInputs(
         label=label, probability=probability, return_net=account.return_net, simulated=simulated
     )
@@ -89,7 +87,7 @@ def make_data(*, rows=400, seed=0, label=None, threshold=0.52, simulated=False, 
             Contender(
                 name="model",
                 metrics=metrics,
-                accuracy=accuracy_interval(label, guess, config=QUICK),
+                accuracy=verdict.accuracy,
             ),
             Contender(name="buy and hold", metrics=hold.metrics),
         ],

@@ -19,6 +19,8 @@ from ultimate_deep.evaluation.robustness.sensitivity import (
 from ultimate_deep.evaluation.robustness.trade import Decisions, Trade
 from ultimate_deep.evaluation.robustness.win_rate import win_rates
 from ultimate_deep.evaluation.signals import check_threshold, signal_from_probability
+from ultimate_deep.evaluation.significance.bootstrap import Interval
+from ultimate_deep.evaluation.verdicts.bounds import ALONE
 
 _MOST_DRAWS, _LEAST_DRAWS = 500, 49
 _DRAWN_ROWS = 2_000_000  # rows traded over all random entries
@@ -37,6 +39,10 @@ class RobustnessInputs:
             threshold.
         has_volume: Whether the bars have volume (any above zero).
         volatility_edges: Bounds of the volatility regimes, known before the test part.
+        error_rate: Chance of each bound to be wrong, the verdict's.
+        delayed: Mean net return per bar (fraction) without a delay and one bar later, where they
+            have been judged.
+        accuracy: Accuracy of all decisions, where it has been judged.
         draws: Random entries; None takes 500, fewer on long test parts (49 at the least).
         seed: Seed of all draws.
     """
@@ -48,6 +54,9 @@ class RobustnessInputs:
     signal: Array1D | None = None
     has_volume: bool = False
     volatility_edges: tuple[float, float] | None = None
+    error_rate: float = ALONE
+    delayed: tuple[Interval | None, ...] = ()
+    accuracy: Interval | None = None
     draws: int | None = None
     seed: int = 0
 
@@ -100,10 +109,20 @@ def assess_robustness(inputs: RobustnessInputs) -> Robustness:
             decisions,
             volatility_edges=inputs.volatility_edges,
             horizon_bars=config.horizon_bars,
+            error_rate=inputs.error_rate,
             seed=inputs.seed,
         ),
         thresholds=threshold_sensitivity(trade, decisions, config, threshold=inputs.threshold),
-        delay=delay_sensitivity(trade, signal, config, decisions, seed=inputs.seed),
+        delay=delay_sensitivity(
+            trade,
+            signal,
+            config,
+            decisions,
+            known=inputs.delayed,
+            accuracy=inputs.accuracy,
+            error_rate=inputs.error_rate,
+            seed=inputs.seed,
+        ),
         random_entry=random_entry(
             trade,
             signal,
@@ -112,7 +131,9 @@ def assess_robustness(inputs: RobustnessInputs) -> Robustness:
             draws=inputs.draws or random_draws(len(signal)),
             seed=inputs.seed,
         ),
-        win_rates=win_rates(decisions, config, threshold=inputs.threshold),
+        win_rates=win_rates(
+            decisions, config, threshold=inputs.threshold, level=1.0 - 2.0 * inputs.error_rate
+        ),
     )
 
 

@@ -13,9 +13,8 @@ from ultimate_deep.evaluation.arrays import Array1D, vector
 from ultimate_deep.evaluation.backtesting.account import BacktestResult
 from ultimate_deep.evaluation.measures.metrics import predicted_up
 from ultimate_deep.evaluation.robustness.trade import Decisions
-from ultimate_deep.evaluation.significance.bootstrap import mean_interval
 from ultimate_deep.evaluation.verdicts.accuracy import accuracy_interval
-from ultimate_deep.evaluation.verdicts.config import VerdictConfig
+from ultimate_deep.evaluation.verdicts.bounds import ALONE, Bounds
 from ultimate_deep.market.times import utc_times
 
 Mask = npt.NDArray[np.bool_]
@@ -28,7 +27,7 @@ _COLUMNS = [
     "bars", "net_return_bps", "net_lower_bps", "net_upper_bps", "p_value",
 ]  # fmt: skip
 _MOST_NAMED = 4  # in the sentence
-RULE = VerdictConfig(resamples=600)
+RESAMPLES = 600
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -86,6 +85,7 @@ def regimes(
     *,
     volatility_edges: tuple[float, float] | None = None,
     horizon_bars: int = 1,
+    error_rate: float = ALONE,
     seed: int = 0,
 ) -> Regimes:
     """Judge decisions and the account's bars apart by regime.
@@ -102,15 +102,17 @@ def regimes(
             training part, say). None takes terciles of the judged rows: a description after the
             fact, which nobody could have traded on.
         horizon_bars: Number of bars over which labels reach.
+        error_rate: Chance of each bound to be wrong, the verdict's.
         seed: Seed of the bootstrap.
 
     Source: Holm (1979), Scandinavian J. Statistics 6(2); intervals as in the verdict.
     """
     edges, in_sample = _volatility_edges(decisions, volatility_edges)
+    bounds = Bounds(error_rate, RESAMPLES)
     rows: list[dict[str, str | float]] = [
         {"kind": kind, "regime": name}
-        | _accuracy(decisions, chosen, horizon_bars, seed)
-        | _net_return(account.return_net[bars], horizon_bars, seed)
+        | _accuracy(decisions, chosen, bounds, horizon_bars, seed)
+        | _net_return(account.return_net[bars], bounds, horizon_bars, seed)
         for kind, name, chosen, bars in _cells(account, decisions, edges)
     ]
     table = pd.DataFrame(rows, columns=_COLUMNS)
@@ -199,7 +201,7 @@ def _mean_by(which: npt.NDArray[np.intp], values: Array1D, times: int) -> Array1
 
 
 def _accuracy(
-    decisions: Decisions, chosen: Mask, horizon_bars: int, seed: int
+    decisions: Decisions, chosen: Mask, bounds: Bounds, horizon_bars: int, seed: int
 ) -> dict[str, str | float]:
     known = chosen & np.isfinite(decisions.label) & np.isfinite(decisions.probability)
     count = int(known.sum())
@@ -214,7 +216,7 @@ def _accuracy(
             decision_time=decisions.decision_time[known],
             horizon_bars=horizon_bars,
             seed=seed,
-            config=RULE,
+            bounds=bounds,
         )
         lower, upper = interval.lower, interval.upper
     return {
@@ -222,7 +224,9 @@ def _accuracy(
     }  # fmt: skip
 
 
-def _net_return(returns: Array1D, horizon_bars: int, seed: int) -> dict[str, str | float]:
+def _net_return(
+    returns: Array1D, bounds: Bounds, horizon_bars: int, seed: int
+) -> dict[str, str | float]:
     count = len(returns)
     cell: dict[str, str | float] = {
         "bars": count,
@@ -233,10 +237,7 @@ def _net_return(returns: Array1D, horizon_bars: int, seed: int) -> dict[str, str
     }
     if count < _LEAST_ROWS:
         return cell
-    level = 1.0 - 2.0 * RULE.error_rate
-    interval = mean_interval(
-        returns, level=level, horizon_bars=horizon_bars, resamples=RULE.resamples, seed=seed
-    )
+    interval = bounds.of_mean(returns, horizon_bars=horizon_bars, seed=seed)
     cell["net_lower_bps"], cell["net_upper_bps"] = 1e4 * interval.lower, 1e4 * interval.upper
     if interval.standard_error > 0.0:
         reach = abs(interval.estimate) / interval.standard_error

@@ -13,13 +13,13 @@ from ultimate_deep.evaluation.measures.metrics import predicted_up
 from ultimate_deep.evaluation.robustness.trade import Decisions, Trade, account_figures
 from ultimate_deep.evaluation.robustness.win_rate import confidence_of, thresholds_keeping
 from ultimate_deep.evaluation.signals import signal_from_probability
-from ultimate_deep.evaluation.significance.bootstrap import Interval, mean_interval
+from ultimate_deep.evaluation.significance.bootstrap import Interval
 from ultimate_deep.evaluation.verdicts.accuracy import accuracy_interval
-from ultimate_deep.evaluation.verdicts.config import VerdictConfig
+from ultimate_deep.evaluation.verdicts.bounds import ALONE, Bounds
 
 FACTORS = (0.5, 0.7, 0.85, 0.95, 1.0, 1.05, 1.15, 1.4, 2.0)
 _NEAR = 0.2  # neighbours keep up to a fifth more or fewer decisions
-RULE = VerdictConfig(resamples=1000)
+RESAMPLES = 1000
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -139,6 +139,9 @@ def delay_sensitivity(
     decisions: Decisions,
     *,
     delays: Sequence[int] = (0, 1, 2),
+    known: Sequence[Interval | None] = (),
+    accuracy: Interval | None = None,
+    error_rate: float = ALONE,
     seed: int = 0,
 ) -> DelaySensitivity:
     """Trade the same signals with the fills some bars later.
@@ -152,6 +155,9 @@ def delay_sensitivity(
         config: The rule and costs in use.
         decisions: The test part's `Decisions`.
         delays: Further bars between decision and fill; the first must be 0.
+        known: Mean net return per bar (fraction) of the first delays, where they have been judged.
+        accuracy: Accuracy without a delay, where it has been judged.
+        error_rate: Chance of each bound to be wrong, the verdict's.
         seed: Seed of the bootstrap.
 
     Raises:
@@ -159,17 +165,15 @@ def delay_sensitivity(
     """
     if not delays or delays[0] != 0 or min(delays) < 0:
         raise ValueError(f"delays must start at 0 and not be negative, got {tuple(delays)}")
-    rows = []
-    for delay in delays:
+    rows, bounds = [], Bounds(error_rate, RESAMPLES)
+    for place, delay in enumerate(delays):
         account = trade(signal, replace(config, latency_bars=config.latency_bars + delay))
-        net = mean_interval(
-            account.return_net,
-            level=1.0 - 2.0 * RULE.error_rate,
-            horizon_bars=config.horizon_bars,
-            resamples=RULE.resamples,
-            seed=seed,
-        )
-        hits = _accuracy_after(decisions, delay, config.horizon_bars, seed)
+        net = known[place] if place < len(known) else None
+        if net is None:
+            net = bounds.of_mean(account.return_net, horizon_bars=config.horizon_bars, seed=seed)
+        hits = accuracy if not delay else None
+        if hits is None:
+            hits = _accuracy_after(decisions, delay, bounds, config.horizon_bars, seed)
         rows.append(
             {
                 "delay_bars": delay,
@@ -184,7 +188,7 @@ def delay_sensitivity(
 
 
 def _accuracy_after(
-    decisions: Decisions, delay: int, horizon_bars: int, seed: int
+    decisions: Decisions, delay: int, bounds: Bounds, horizon_bars: int, seed: int
 ) -> Interval | None:
     """Accuracy of each decision against its own symbol's label `delay` rows later."""
     later = np.full(len(decisions.label), math.nan)
@@ -199,7 +203,7 @@ def _accuracy_after(
         decision_time=decisions.decision_time[known],
         horizon_bars=horizon_bars,
         seed=seed,
-        config=RULE,
+        bounds=bounds,
     )
 
 

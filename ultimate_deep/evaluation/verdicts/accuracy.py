@@ -79,13 +79,13 @@ def accuracy_interval(
     decision_time: npt.ArrayLike | None = None,
     horizon_bars: int = 1,
     seed: int = 0,
-    config: VerdictConfig = VerdictConfig(),
+    bounds: Bounds = Bounds.shared_by(1, VerdictConfig()),
 ) -> Interval:
     """Return the accuracy of any predictor with the interval of a verdict; see `hits`."""
     found = hits(
         label,
         predicted_up,
-        bounds=Bounds.shared_by(1, config),
+        bounds=bounds,
         decision_time=decision_time,
         horizon_bars=horizon_bars,
         seed=seed,

@@ -16,6 +16,8 @@ from ultimate_deep.evaluation.significance.bootstrap import (
 from ultimate_deep.evaluation.verdicts.config import LEAST_BEYOND, VerdictConfig
 
 _MOST_RESAMPLES = 20_000
+# Bounds of one model alone.
+ALONE = VerdictConfig().error_rate
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,11 @@ class Bounds:
 
     error_rate: float
     resamples: int
+
+    @property
+    def level(self) -> float:
+        """Two-sided confidence of an interval between two such bounds."""
+        return 1.0 - 2.0 * self.error_rate
 
     @classmethod
     def shared_by(cls, readings: int, config: VerdictConfig) -> Self:
@@ -44,8 +51,7 @@ class Bounds:
 
     def interval(self, estimate: float, draws: Array1D, block_bars: float) -> Interval:
         """Return percentiles where enough histories lie beyond them, else the normal bounds."""
-        level = 1.0 - 2.0 * self.error_rate
-        percentile = interval_from(estimate, draws, level=level, block_bars=block_bars)
+        percentile = interval_from(estimate, draws, level=self.level, block_bars=block_bars)
         if self.resamples * self.error_rate >= LEAST_BEYOND * (1.0 - 1e-9):
             return percentile
         reach = float(norm.ppf(1.0 - self.error_rate)) * percentile.standard_error

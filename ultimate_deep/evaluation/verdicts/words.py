@@ -119,8 +119,8 @@ def _knows(evidence: Evidence) -> str:
     gain, rank = evidence.knows.gain, evidence.knows.rank
     return (
         f"Of an up and a down it ranks the up higher in {0.5 + rank.estimate:.2%} (at least "
-        f"{0.5 + rank.lower:.2%}), and its log loss is {_nats(gain.estimate)} per decision better "
-        f"than the best constant's (at least {_nats(gain.lower)}); {_right(evidence)}."
+        f"{0.5 + rank.lower:.2%}), and its log loss beats the best constant's by "
+        f"{gain.estimate:+.4f} nats per decision (at least {gain.lower:+.4f}); {_right(evidence)}."
     )
 
 
@@ -136,8 +136,8 @@ def _cheap(evidence: Evidence) -> str:
     if not evidence.half_spread_bps > evidence.cost_bps:
         return ""
     return (
-        f" The bars show half a spread of {evidence.half_spread_bps:.2f} bps, more than the "
-        f"{evidence.cost_bps:.2f} bps per side that were paid: costs are too low."
+        f" The bars bounce as with half a spread of {evidence.half_spread_bps:.2f} bps, more than "
+        f"the {evidence.cost_bps:.2f} bps per side that were paid."
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ultimate_deep.evaluation.assessment import account_intervals
+from ultimate_deep.evaluation.assessment import judged_intervals
 from ultimate_deep.evaluation.ledger.trial import TrialCount
 from ultimate_deep.evaluation.robustness.trade import Decisions
 from ultimate_deep.evaluation.schemes.combinatorial import CombinatorialPurged
@@ -126,7 +126,8 @@ def _intervals(prepared: Prepared, part: JudgedPart) -> dict[str, Interval]:
         return_log=rows.return_log[part.rows],
         decision_time=rows.decision_time[part.rows],
     )
-    return account_intervals(
+    return judged_intervals(
+        part.verdict,
         part.judged.backtest,
         decisions,
         horizon_bars=prepared.config.label.horizon_bars,
