@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ultimate_deep.evaluation.measures.spread import effective_spread, repeated_opens
+from ultimate_deep.evaluation.measures.spread import effective_spread, half_spread, repeated_opens
 
 
 def bars(spread, trades=50, rows=4_000, seed=1):
@@ -25,6 +25,14 @@ def test_the_spread_of_trades_at_bid_and_ask_is_found(spread):
 
 def test_no_spread_is_nearly_none():
     assert effective_spread(bars(0.0)) < 2e-4
+
+
+def test_half_of_a_spread_is_what_every_quarter_shows():
+    wide, none = bars(4e-3), bars(0.0, seed=2)
+    assert half_spread(wide) == pytest.approx(2e-3, rel=0.1)
+    changed = pd.concat([wide.iloc[:3_000], none.iloc[:1_000] + 5.0], ignore_index=True)
+    assert half_spread(changed) < 1e-4
+    assert math.isnan(half_spread(wide.iloc[:8]))
 
 
 def test_bars_that_do_not_move_have_no_spread_to_find():

@@ -1,4 +1,4 @@
-"""One figure has one value wherever a report shows it, and no two sentences contradict each other."""
+"""One figure has one value wherever a report shows it, and no two sentences contradict."""
 
 import json
 
@@ -101,27 +101,39 @@ def _values(report):
             ],
         )
         yield f"one bar later {bound}", [1e4 * said["later"][bound], later[net]]
-    yield "net return", [
-        1e4 * said["net"]["estimate"],
-        *(one["mean_return_net_bps"] for one in account),
-        *(row["net_return_bps"] for row in chosen),
-    ]
-    yield "total return", [
-        *(one["total_return"] for one in account),
-        *(row["net_return"] for row in (now, *chosen)),
-    ]
-    yield "Sharpe ratio", [
-        *(one["sharpe"] for one in account),
-        *(row["sharpe"] for row in (now, *chosen)),
-        assessed["sharpe"]["per_year"],
-        assessed["intervals"]["sharpe"]["estimate"],
-    ]
+    yield (
+        "net return",
+        [
+            1e4 * said["net"]["estimate"],
+            *(one["mean_return_net_bps"] for one in account),
+            *(row["net_return_bps"] for row in chosen),
+        ],
+    )
+    yield (
+        "total return",
+        [
+            *(one["total_return"] for one in account),
+            *(row["net_return"] for row in (now, *chosen)),
+        ],
+    )
+    yield (
+        "Sharpe ratio",
+        [
+            *(one["sharpe"] for one in account),
+            *(row["sharpe"] for row in (now, *chosen)),
+            assessed["sharpe"]["per_year"],
+            assessed["intervals"]["sharpe"]["estimate"],
+        ],
+    )
     yield "deflated", [said["deflated"], assessed["sharpe"]["dependent_deflated"]]
     yield "trials", [said["trials"], assessed["sharpe"]["trials"]]
-    yield "win rate of trades", [
-        account[0]["win_rate"],
-        assessed["intervals"]["win_rate"]["estimate"],
-    ]
+    yield (
+        "win rate of trades",
+        [
+            account[0]["win_rate"],
+            assessed["intervals"]["win_rate"]["estimate"],
+        ],
+    )
 
 
 def _same(values):
@@ -172,7 +184,7 @@ CONTRADICTIONS = (
     ("never traded", "bps per bar after costs"),
     ("No simpler one is shown to earn more", "more simply"),
     ("nothing is earned by it", "Does it pay? yes"),
-    ("not above chance", "Does it know something? yes"),
+    ("no better than chance", "Does it know something? yes"),
 )
 
 

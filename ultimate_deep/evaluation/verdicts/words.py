@@ -118,7 +118,7 @@ def _trials(evidence: Evidence) -> str:
 def _knows(evidence: Evidence) -> str:
     gain, rank = evidence.knows.gain, evidence.knows.rank
     return (
-        f"Of an up and a down it ranks the up higher in {0.5 + rank.estimate:.2%} (at least "
+        f"It ranks an up above a down in {0.5 + rank.estimate:.2%} of pairs (at least "
         f"{0.5 + rank.lower:.2%}), and its log loss beats the best constant's by "
         f"{gain.estimate:+.4f} nats per decision (at least {gain.lower:+.4f}); {_right(evidence)}."
     )
@@ -208,14 +208,18 @@ def _source(evidence: Evidence) -> str:
 def _ignorance(evidence: Evidence) -> str:
     gain, rank = evidence.knows.gain, evidence.knows.rank
     if rank.estimate <= 0.0:
-        return f"it ranks an up above a down in {0.5 + rank.estimate:.2%}, so not above chance"
+        return (
+            f"it ranks an up above a down in {0.5 + rank.estimate:.2%} of pairs, no better than "
+            "chance"
+        )
     if gain.estimate <= 0.0:
         return (
-            f"its log loss is {_nats(-gain.estimate)} per decision worse than the best constant's"
+            "its probabilities say no more than always naming the same one would "
+            f"({gain.estimate:+.4f} nats per decision)"
         )
     return (
-        f"it ranks an up above a down in {0.5 + rank.upper:.2%} at most, too little to be of "
-        "interest"
+        f"it ranks an up above a down in {0.5 + rank.upper:.2%} of pairs at most, too little to be "
+        "of interest"
     )
 
 
@@ -235,10 +239,6 @@ def _gain(evidence: Evidence) -> str:
 
 def _bps(interval: Interval) -> str:
     return f"{1e4 * interval.estimate:+.3f} bps"
-
-
-def _nats(gain: float) -> str:
-    return f"{gain:.4f} nats"
 
 
 def _confidence(evidence: Evidence) -> str:
