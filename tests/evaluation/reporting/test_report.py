@@ -113,7 +113,7 @@ def plain_page():
 
 def test_the_verdict_comes_first_and_every_section_is_there(plain_page):
     data = make_data()
-    page = Page(plain_page)
+    page = Page(re.sub(r"<nav.*?</nav>", "", plain_page))
     places = [
         page.text.index(words)
         for words in (

@@ -1,5 +1,6 @@
 """What every report is put together from: one HTML page without network or scripts."""
 
+import re
 from collections.abc import Iterable
 from html import escape
 from pathlib import Path
@@ -7,16 +8,30 @@ from pathlib import Path
 from ultimate_deep.evaluation.reporting.style import CSS
 from ultimate_deep.machine.files import write_text
 
+_SECTION = re.compile(r'<section id="([^"]+)"><h2>(.*?)</h2>')
+_LEAST_SECTIONS = 4  # with fewer, a list of them would not be shorter than the page
+
 
 def render_page(title: str, body: str, *, simulated: bool) -> str:
     """Return a whole page around its body; the title says when bars are simulated."""
     title = escape(title) + (" (simulated bars)" if simulated else "")
+    body = _with_contents(body)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{title}</title>\n<style>{CSS}</style>\n</head>\n"
         f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
     )
+
+
+def _with_contents(body: str) -> str:
+    """Return the body with a list of its sections before the first; as it is where they are few."""
+    places = _SECTION.findall(body)
+    if len(places) < _LEAST_SECTIONS:
+        return body
+    links = "".join(f'<a href="#{place}">{heading}</a>' for place, heading in places)
+    first = body.index(f'<section id="{places[0][0]}">')
+    return f'{body[:first]}<nav aria-label="Contents">{links}</nav>{body[first:]}'
 
 
 def write_page(path: str | Path, page: str) -> Path:
@@ -40,7 +55,8 @@ def page_header(title: str, subtitle: str, *, simulated: bool) -> str:
 def section(title: str, *parts: str, hint: str = "") -> str:
     """Return a titled box of HTML parts, with a line of plain text under the title."""
     hint = f'<p class="hint">{escape(hint)}</p>' if hint else ""
-    return f"<section><h2>{escape(title)}</h2>{hint}{''.join(parts)}</section>"
+    place = re.sub(r"\W+", "-", title.lower()).strip("-")
+    return f'<section id="{escape(place)}"><h2>{escape(title)}</h2>{hint}{"".join(parts)}</section>'
 
 
 def figure(svg: str, caption: str = "") -> str:

@@ -84,5 +84,12 @@ summary { cursor: pointer; font-weight: 600; }
 .names td:last-child { overflow-wrap: anywhere; }
 ul { margin: 8px 0 0; padding-left: 22px; } li { margin: 4px 0; }
 footer { color: var(--muted); font-size: 13px; margin-top: 24px; }
-@media print { body { background: none; } section { break-inside: avoid; } }
+nav { display: flex; flex-wrap: wrap; gap: 4px 16px; margin: 16px 4px; font-size: 14px; }
+a { color: var(--model); }
+@page { margin: 14mm; }
+@media print { body { background: none; font-size: 12px; } main { max-width: none; padding: 0; }
+  nav { display: none; } section { border: 0; padding: 6px 0; margin: 8px 0; }
+  .verdict { border-left: 8px solid var(--tone); padding-left: 16px; }
+  h2, h3, caption { break-after: avoid; } figure, tr, .card, .checks li { break-inside: avoid; }
+  .scroll, figure { overflow: visible; } table { font-size: 11px; } td small { font-size: 10px; } }
 """

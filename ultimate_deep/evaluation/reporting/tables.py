@@ -221,9 +221,10 @@ def confusion_table(data: ReportData) -> str:
             )
         body += f"<tr><th>went {name}</th>{cells}</tr>"
     return (
-        f'<table class="confusion"><caption>Confusion matrix at one half, test part'
+        '<div class="scroll"><table class="confusion">'
+        "<caption>Confusion matrix at one half, test part"
         f"{_on_simulated(data)}</caption><thead><tr><th></th><th>called down</th>"
-        f"<th>called up</th></tr></thead><tbody>{body}</tbody></table>"
+        f"<th>called up</th></tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
