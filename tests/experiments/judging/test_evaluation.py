@@ -9,9 +9,11 @@ import sqlite3
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console, Group
+from sklearn.metrics import f1_score, precision_score, recall_score
 
 import ultimate_deep.experiments.judging.evaluation as evaluation_module
 from ultimate_deep.bundles.bundle import load_bundle
@@ -166,6 +168,16 @@ def test_models_are_compared_on_the_decisions_that_all_can_make(runs, tmp_path):
     assert report["trials"]["ledgers"] == ledgers
     table = pd.read_csv(done.folder / "models.csv")
     assert list(table["verdict"]) == [model.verdict.kind for model in done.data.models]
+    for row, run in zip(table.to_dict("records"), runs, strict=True):
+        prepared, judged = run.prepared, run.outcome.model
+        labels = prepared.judge("test").labels()
+        known = np.isfinite(labels)
+        truth, calls = labels[known], judged.probability[known] >= 0.5
+        assert row["precision"] == pytest.approx(precision_score(truth, calls))
+        assert row["recall"] == pytest.approx(recall_score(truth, calls))
+        assert row["f1"] == pytest.approx(f1_score(truth, calls))
+        model = load_bundle(run.folder).model
+        assert row["parameters"] == model.count_params()
 
 
 def test_what_cannot_be_compared_is_named(runs, config, tmp_path):

@@ -1,6 +1,7 @@
 """Saved models side by side: the same bars, decisions and costs for all."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ import pandas as pd
 from ultimate_deep.bundles.predicting import AnyBundle, bundle_config, bundle_data, row_probability
 from ultimate_deep.evaluation.assessment import Assessment
 from ultimate_deep.evaluation.contest import contest
+from ultimate_deep.evaluation.measures.classes import f1_of, precision_of, recall_of
+from ultimate_deep.evaluation.measures.metrics import confusion, predicted_up
 from ultimate_deep.evaluation.reporting.comparison import write_comparison_report
 from ultimate_deep.evaluation.reporting.comparison_data import ComparedModel, ComparisonData
 from ultimate_deep.evaluation.reporting.json_report import write_json_report
@@ -99,7 +102,7 @@ def compare_bundles(
         configs[0], name="comparison", artifacts=str(bundles[0].folder.parent)
     )
     folder = new_run_folder(named)
-    _write(folder, shown)
+    _write(folder, shown, entrants)
     return ComparedBundles(folder, shown)
 
 
@@ -249,9 +252,29 @@ def _notes(
     return notes
 
 
-def _write(folder: Path, shown: ComparisonData) -> None:
+def _write(folder: Path, shown: ComparisonData, entrants: Sequence[Entrant]) -> None:
     with whole_folder(folder) as draft:
         write_comparison_report(draft / "report.html", shown)
         write_json_report(draft / "report.json", shown)
-        table = [{"model": m.name, "verdict": m.verdict.kind, **m.metrics} for m in shown.models]
+        table = [
+            {"model": one.name, "verdict": one.verdict.kind, **one.metrics, **_hits(entrant)}
+            for one, entrant in zip(shown.models, entrants, strict=True)
+        ]
         pd.DataFrame(table).to_csv(draft / "models.csv", index=False)
+
+
+def _hits(entrant: Entrant) -> dict[str, float]:
+    """Return a model's numbers of weights, and precision, recall and F1 of its calls of up.
+
+    The weights are those that training may go on from; NaN of trees, which have none.
+    """
+    labels, probability = entrant.judge.labels(), _probability(entrant)
+    known = np.isfinite(labels)
+    counts = confusion(labels[known], predicted_up(probability[known]))
+    weights = [values.size for _, values in entrant.bundle.predictor.weights()]
+    return {
+        "parameters": float(sum(weights)) if weights else math.nan,
+        "precision": float(precision_of(counts)[1]),
+        "recall": float(recall_of(counts)[1]),
+        "f1": float(f1_of(counts)[1]),
+    }
