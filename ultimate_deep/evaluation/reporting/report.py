@@ -20,6 +20,7 @@ from ultimate_deep.evaluation.reporting.page import (
     write_page,
 )
 from ultimate_deep.evaluation.reporting.plots_attention import plot_attention_maps
+from ultimate_deep.evaluation.reporting.sections_hopes import hopes_section
 from ultimate_deep.evaluation.reporting.sections_horizons import horizons_section
 from ultimate_deep.evaluation.reporting.sections_robustness import (
     costs_section,
@@ -229,6 +230,7 @@ _SECTIONS: tuple[Callable[[ReportData], str], ...] = (
     _attention,
     _attention_maps,
     _schemes,
+    hopes_section,
     _notes,
     _setup,
     _no_promise,

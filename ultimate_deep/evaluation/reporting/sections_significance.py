@@ -55,7 +55,6 @@ def _sharpe(found: SharpeSignificance, note: str) -> str:
         ("trials", "independent trials counted", "{:,.1f}"),
         ("expected_maximum_per_year", "best of as many without skill", "{:.2f}"),
         ("dependent_deflated", "confidence to be above that: deflated Sharpe", "{:.1%}"),
-        ("dependent_deflated", "the same, neighbouring bars dependent", "{:.1%}"),
         ("bars", "bars of returns", "{:,.0f}"),
         ("minimum_track_record_bars", f"bars that {found.confidence:.0%} need", "{:,.0f}"),
         ("deflated_track_record_bars", "bars that it takes after the trials", "{:,.0f}"),
