@@ -12,6 +12,7 @@ import pytest
 from ultimate_deep.evaluation.reporting.grid import Check, Column, at, checks, figure_of, grid, show
 from ultimate_deep.evaluation.reporting.headlines import headline
 from ultimate_deep.evaluation.reporting.json_report import report_json, write_json_report
+from ultimate_deep.evaluation.reporting.plots_robustness import plot_capacity
 from ultimate_deep.evaluation.reporting.report import render_report
 from ultimate_deep.evaluation.reporting.sections_robustness import delay_check, robustness_checks
 from ultimate_deep.evaluation.reporting.sections_significance import (
@@ -223,3 +224,15 @@ def test_grids_escape_and_format():
 def test_metrics_without_an_entry_are_still_named():
     assert headline("some_figure").title == "some figure"
     assert headline("log_loss").no_skill == pytest.approx(math.log(2))
+
+
+def test_an_account_that_loses_at_every_capital_is_drawn_too(assessed):
+    found = assessed.assessment.robustness.capacity
+    losing = found.table.assign(net_return_bps=-np.geomspace(0.5, 3.0, len(found.table)))
+    gaining = plot_capacity(found, simulated=True)
+    drawn = plot_capacity(replace(found, table=losing), simulated=True)
+    nothing = plot_capacity(replace(found, table=losing.iloc[:0]), simulated=True)
+    # A marker for each point, and none where there are no points.
+    assert drawn.count("<use") > nothing.count("<use")
+    assert gaining.count("<use") > nothing.count("<use")
+    assert "capacity unknown" in nothing

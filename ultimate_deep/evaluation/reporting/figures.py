@@ -96,7 +96,8 @@ def date_axis(axis: Axes) -> None:
 
 
 def say(axis: Axes, message: str) -> None:
-    """Write `message` into the middle of an empty plot."""
+    """Write `message` in place of a plot that has nothing to show, without its axes."""
+    axis.set_axis_off()
     axis.text(
         0.5, 0.5, message, transform=axis.transAxes, ha="center", va="center", color=MUTED,
         fontsize=_TITLE,

@@ -40,8 +40,8 @@ def plot_capacity(found: Capacity, *, simulated: bool) -> str:
         fig.say(axis, "no volume in these bars:\ncapacity unknown")
     else:
         gain = found.table["net_return_bps"].to_numpy()
-        top = max(float(gain.max()), 1e-9)
-        kept = gain >= -1.0 * top  # a ruined account would hide the rest
+        top = float(gain.max())
+        kept = gain >= (-top if top > 0.0 else 4.0 * top)  # a ruined account would hide the rest
         axis.semilogx(found.table["capital"][kept], gain[kept], "o-", color=fig.MODEL, ms=5, lw=1.8)
         for capital, name, colour in (
             (found.capital_half, "half is gone", fig.VALIDATION),
