@@ -120,7 +120,7 @@ def test_the_verdict_comes_first_with_its_five_answers(page, assessed):
             "Equity and drawdown",
             "Costs and capacity",
             "Does it hang on one number?",
-            "Luck of timing, and win rate",
+            "Luck of timing, and decisions won",
             "When does it work?",
             "Fewer trades, more wins?",
             "How the bars were split",

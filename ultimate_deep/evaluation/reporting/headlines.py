@@ -38,7 +38,7 @@ HEADLINES: dict[str, Headline] = {
     "annual_return": Headline("net return a year", "{:+.1%}", 0.0),
     "annual_volatility": Headline("volatility a year", "{:.1%}"),
     "max_drawdown": Headline("max drawdown", "{:.1%}"),
-    "win_rate": Headline("win rate", "{:.1%}"),
+    "win_rate": Headline("trades won", "{:.1%}"),
     "profit_factor": Headline("profit factor", "{:.2f}", 1.0),
     "average_trade_bps": Headline("net return per trade, bps", "{:+.2f}", 0.0),
     "share_of_edge": Headline("share of this market's edge", "{:.0%}", 0.0),

@@ -126,9 +126,12 @@ def plot_calibration(test: Predictions, *, temperature: float, simulated: bool) 
 
 
 def plot_threshold_sweep(data: ReportData) -> str:
-    """Win rate and mean net return against trades kept, validation and test."""
+    """Share of decisions won and mean net return against those kept, validation and test."""
     figure, axes = fig.new_figure(9.2, 3.5, columns=2)
-    panels = (("win_rate", "Win rate after costs"), ("net_return_bps", "Net return per trade, bps"))
+    panels = (
+        ("win_rate", "Decisions won after costs"),
+        ("net_return_bps", "Net return of each, bps"),
+    )
     for part, name, colour in _parts(data.test, data.validation):
         if not len(part.probability):
             continue
@@ -150,7 +153,9 @@ def plot_threshold_sweep(data: ReportData) -> str:
         fig.label_axes(axis, title, "decisions kept", "", simulated=data.simulated)
     axes[0].yaxis.set_major_formatter(PercentFormatter(1.0))
     fig.add_legend(axes[0])
-    return fig.to_svg(figure, "sweep", "Threshold sweep: win rate and return against trades kept")
+    return fig.to_svg(
+        figure, "sweep", "Threshold sweep: decisions won and return against those kept"
+    )
 
 
 def plot_probabilities(data: ReportData) -> str:

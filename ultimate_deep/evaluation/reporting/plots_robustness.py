@@ -137,7 +137,7 @@ def plot_random_entry(found: RandomEntry, *, simulated: bool) -> str:
 
 
 def plot_win_rates(table: pd.DataFrame, *, simulated: bool) -> str:
-    """Win rate after costs with its band by share of decisions kept."""
+    """Share of decisions won after costs with its band by share of decisions kept."""
     figure, (axis,) = fig.new_figure(_WIDTH, 3.1)
     known = table[table["win_rate"].notna()]
     if known.empty:
@@ -155,7 +155,9 @@ def plot_win_rates(table: pd.DataFrame, *, simulated: bool) -> str:
     for side in (axis.xaxis, axis.yaxis):
         side.set_major_formatter(PercentFormatter(1.0))
     fig.add_legend(axis)
-    title = "Win rate against trades kept"
+    title = "Decisions won against decisions kept"
     fig.title_figure(figure, title, simulated=simulated)
-    fig.label_sides(axis, "decisions kept", "win rate after costs")
-    return fig.to_svg(figure, "winrates", "Win rate with its interval by share of decisions kept")
+    fig.label_sides(axis, "decisions kept", "won after costs")
+    return fig.to_svg(
+        figure, "winrates", "Decisions won with their interval by share of decisions kept"
+    )

@@ -37,7 +37,7 @@ HOPES = (
         form="{:.1%}",
     ),
     Hope(
-        title="trades that win", said="65% to 70%", interval="win_rate", least=0.65, form="{:.1%}",
+        title="trades won", said="65% to 70%", interval="win_rate", least=0.65, form="{:.1%}",
     ),
     Hope(title="net Sharpe ratio a year", said="2 to 2.5", interval="sharpe", least=2.0,
          form="{:.2f}"),

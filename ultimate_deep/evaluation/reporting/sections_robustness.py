@@ -186,7 +186,7 @@ def sensitivity_section(data: ReportData) -> str:
 
 
 def timing_section(data: ReportData) -> str:
-    """Random entries of equal exposure, and win rate against trades kept."""
+    """Random entries of equal exposure, and decisions won against decisions kept."""
     if data.assessment is None:
         return ""
     found = data.assessment.robustness
@@ -195,23 +195,23 @@ def timing_section(data: ReportData) -> str:
         (
             Column("threshold", "threshold", "{:.4f}"),
             Column("coverage", "decisions kept", "{:.1%}"),
-            Column("trades", "trades", "{:,.0f}"),
-            Column("win_rate", "win rate", "{:.1%}", "win_rate_lower", "win_rate_upper"),
+            Column("trades", "decisions", "{:,.0f}"),
+            Column("win_rate", "won", "{:.1%}", "win_rate_lower", "win_rate_upper"),
             Column("hit_rate", "before costs", "{:.1%}"),
-            Column("net_return_bps", "net bps per trade", "{:+.2f}"),
+            Column("net_return_bps", "net bps each", "{:+.2f}"),
         ),
         found.win_rates.to_dict(orient="records"),
         caption=f"Every decision a trade of its own, after costs{_note(data)}",
         marked=_rows_where(found.win_rates["chosen"]),
     )
     return section(
-        "Luck of timing, and win rate",
+        "Luck of timing, and decisions won",
         f"<p>{found.random_entry.sentence}</p>",
         _pair(
             plots.plot_random_entry(found.random_entry, simulated=data.simulated),
             plots.plot_win_rates(found.win_rates, simulated=data.simulated),
         ),
-        details("Win rate against trades kept", rates),
+        details("Decisions won against decisions kept", rates),
         hint="Random entries keep exposure, sides and holding times and move them round in time. "
         "The band is Wilson's interval.",
     )

@@ -31,7 +31,7 @@ _COLUMNS = (
     ("sharpe", "net Sharpe", "{:.2f}"),
     ("max_drawdown", "max drawdown", "{:.1%}"),
     ("trades", "trades", "{:,.0f}"),
-    ("win_rate", "win rate", "{:.1%}"),
+    ("win_rate", "trades won", "{:.1%}"),
 )
 _TONES: dict[Word, Literal["right", "unsure", "wrong"]] = {
     "yes": "right",
@@ -48,7 +48,7 @@ _TRADING = (
     ("max_drawdown", "max drawdown", "{:.1%}"),
     ("exposure", "exposure", "{:.0%}"),
     ("trades", "trades", "{:,.0f}"),
-    ("win_rate", "win rate", "{:.1%}"),
+    ("win_rate", "trades won", "{:.1%}"),
     ("profit_factor", "profit factor", "{:.2f}"),
     ("average_trade_bps", "average trade, bps", "{:+.2f}"),
     ("average_trade_bars", "bars per trade", "{:,.1f}"),
