@@ -33,6 +33,7 @@ mean: [Evaluation](evaluation.md).
 SECTIONS = (
     models.real_bars,
     models.verdicts,
+    models.hard_markets,
     models.known_answer,
     models.planted_signals,
     models.cost_of_models,

@@ -91,6 +91,32 @@ def verdicts() -> str:
                    table(columns, rows))  # fmt: skip
 
 
+def hard_markets() -> str:
+    """What a verdict claims of markets that are made to fool it."""
+    found = read("evidence_summary")
+    rows = [
+        [
+            one.kind,
+            "yes" if one.tradable else "no",
+            f"{one.judged}",
+            f"{one.claims}",
+            f"{100 * one.lower:.1f}% to {100 * one.upper:.1f}%",
+            one.usual_word,
+            ""
+            if pd.isna(one.before_judged)
+            else f"{one.before_claims:.0f}/{one.before_judged:.0f}",
+        ]
+        for one in rows_of(found)
+    ]
+    text = (
+        "Markets of 10,000 hourly bars, each judged for a logistic regression and for a few trees, "
+        "and what share of them was called an edge, with exact 95% bounds. Before: what the verdict "
+        "of accuracy and net return alone claimed, until November 2026, of how many."
+    )
+    columns = ["market", "an edge?", "judged", "claimed", "95% bounds", "usual word", "before"]
+    return section("What fools a verdict?", "bench_evidence.py", text, table(columns, rows))
+
+
 def known_answer() -> str:
     """The default net and the baselines where the oracle is known."""
     found = read("known_answer")
