@@ -91,6 +91,10 @@ def verdicts() -> str:
                    table(columns, rows))  # fmt: skip
 
 
+def _of(claims: float, judged: float) -> str:
+    return "" if pd.isna(judged) else f"{claims:.0f} of {judged:.0f}"
+
+
 def hard_markets() -> str:
     """What a verdict claims of markets that are made to fool it."""
     found = read("evidence_summary")
@@ -110,8 +114,8 @@ def hard_markets() -> str:
     ]
     text = (
         "Markets of 10,000 hourly bars, each judged for a logistic regression and for a few trees, "
-        "and what share of them was called an edge, with exact 95% bounds. Before: what the verdict "
-        "of accuracy and net return alone claimed, until November 2026, of how many."
+        "and what share of them was called an edge, with exact 95% bounds. Before: what a verdict of "
+        "accuracy and net return alone claimed, until November 2026, of how many."
     )
     columns = ["market", "an edge?", "judged", "claimed", "95% bounds", "usual word", "before"]
     return section("What fools a verdict?", "bench_evidence.py", text, table(columns, rows))
