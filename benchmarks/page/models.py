@@ -114,7 +114,7 @@ def hard_markets() -> str:
     ]
     text = (
         "Markets of 10,000 hourly bars, each judged for a logistic regression and for a few trees, "
-        "and what share of them was called an edge, with exact 95% bounds. Before: what a verdict of "
+        "and how many were called an edge, with exact 95% bounds. Before: what a verdict of "
         "accuracy and net return alone claimed, until November 2026, of how many."
     )
     columns = ["market", "an edge?", "judged", "claimed", "95% bounds", "usual word", "before"]
