@@ -88,7 +88,7 @@ def read_dates(body: pd.Series, where: str, day_first: bool | None) -> Dates:
 
 def _tidy(cells: pa.Array) -> pa.Array:
     """Put a blank between date and hours, a point before fractions, and take commas away."""
-    cells = pc.replace_substring_regex(cells, r"(\d)[T_](\d)", r"\1 \2")
+    cells = pc.replace_substring_regex(cells, r"(\d)[TtD_](\d)", r"\1 \2")
     if pc.any(pc.match_substring(cells, ",")).as_py():
         cells = pc.replace_substring_regex(cells, r",(\d{1,9})$", r".\1")
         cells = pc.replace_substring_regex(pc.replace_substring(cells, ",", ""), r"\s+", " ")
@@ -107,7 +107,7 @@ def _read(cells: pa.Array, pattern: str, forms: Sequence[str]) -> list[Dates]:
     nothing = (pd.Timedelta(0), "")
     clock = hours.map(lambda text: nothing if text == "" else read.get(text, (pd.NaT, "")))
     ends = bool(hours.str.fullmatch(END_OF_DAY).any())
-    length = clock.map(lambda one: one[0]).astype("timedelta64[ns]").to_numpy()
+    length = pd.to_timedelta([one[0] for one in clock]).as_unit("ns").to_numpy()
     found = []
     for form in forms:
         times = bounded(pd.DatetimeIndex(pd.to_datetime(days, format=form, errors="coerce")))

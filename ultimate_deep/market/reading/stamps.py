@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 from ultimate_deep.market.reading.dates import Dates, bounded, read_dates
 from ultimate_deep.market.reading.doubtful_times import refuse_doubtful
 from ultimate_deep.market.reading.shown import cell
+from ultimate_deep.market.reading.spellings import plain_spelling
 from ultimate_deep.market.reading.texts import trimmed
-from ultimate_deep.market.reading.zones import offsets_of, split_zones
+from ultimate_deep.market.reading.zones import MOST_OFFSETS, OFFSET, offsets_of, split_zones
 from ultimate_deep.market.validation import BarsError
 
 # Seconds, milliseconds, microseconds and nanoseconds since 1970, told apart by size: from 1973 on
@@ -25,8 +26,9 @@ IN_WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "n
 EXCEL_DAYS = (20_000, 80_000)  # 1954 to 2119
 EXCEL_ORIGIN = "1899-12-30"
 _COMPACT = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S", 17: "%Y%m%d%H%M%S%f"}
-_ISO = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$"
-_ISO_ZONE = r":\d{2}(\.\d+)?(Z|[+-]\d{2}:?\d{2})$"
+_ISO = rf"^\d{{4}}-\d{{2}}-\d{{2}}([ T]\d{{2}}:\d{{2}}(:\d{{2}}(\.\d{{1,9}})?)?(Z|{OFFSET})?)?$"
+_ISO_ZONE = rf":\d{{2}}(\.\d+)?(Z|{OFFSET})$"
+_ISO_OFFSET = r"(?P<s>Z|[+-]\d{2}(?::?\d{2})?)$"
 _NUMBER = re.compile(r"\d+(\.\d*)?([eE]\+?\d+)?")
 
 
@@ -220,6 +222,10 @@ def _iso(text: pd.Series) -> Stamps | None:
     every = bool(pc.all(zoned).as_py())
     if not every and pc.any(zoned).as_py():
         return None
+    if every and not pc.all(pc.ends_with(cells, "Z")).as_py():
+        offsets = pc.unique(pc.struct_field(pc.extract_regex(cells, _ISO_OFFSET), "s"))
+        if len(offsets) > MOST_OFFSETS:
+            return None
     times = pd.DatetimeIndex(pd.to_datetime(text, format="ISO8601", errors="coerce", utc=every))
     first = str(text.iloc[0])
     form = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S")[first.count(":", 0, 19)]
@@ -235,7 +241,7 @@ def _texts(
     timezone: str | None,
     form: str | None = None,
 ) -> Stamps:
-    body, zones = split_zones(text)
+    body, zones = split_zones(plain_spelling(text))
     zoned = zones.notna()
     if form is None:
         read = read_dates(body, where, day_first)

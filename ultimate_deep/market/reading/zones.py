@@ -11,13 +11,27 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ultimate_deep.market.reading.shown import shown
 from ultimate_deep.market.validation import BarsError
 
-# What precedes a zone is a digit or the M of AM and PM, which are no zones themselves.
+# Offsets from UTC that places have; hours behind a dash beyond them are the end of a range.
+OFFSET = r"(?:\+(?:0\d|1[0-4])|-(?:0\d|1[0-2]))(?::?[0-5]\d)?"
+FARTHEST_BEHIND, FARTHEST_AHEAD = pd.Timedelta(hours=-12), pd.Timedelta(hours=14)
+# One place has two in a year, and few over the decades; ranges of hours have one for each hour.
+MOST_OFFSETS = 6
+# What precedes a zone is a digit or the M of AM and PM, which are no zones themselves. An offset
+# without a colon needs a time before it, since dates end in -03 and -2023 too.
 _ZONE = (
-    r"^(?P<body>.*?[\dMm])\s*(?P<zone>Z|z|(?:UTC|GMT)?[+-]\d{2}:?\d{2}|(?:UTC|GMT)[+-]\d{1,2}|UTC|GMT"
-    r"|utc|gmt|[A-Z][A-Za-z]+/[A-Za-z_]+(?:/[A-Za-z_]+)?|[A-Z]{2,5})$"
+    r"^(?P<body>.*?[\dMm])\s*(?P<zone>Z|z|[+-]\d{2}:\d{2}"
+    r"|(?:UTC|GMT)[+-]\d{1,2}(?::?\d{2})?|UTC|GMT|utc|gmt"
+    r"|[A-Z][A-Za-z]+/[A-Za-z_-]+(?:/[A-Za-z_-]+)?(?:[+-]\d{1,2})?|[A-Z]{2,5})$"
 )
+_BARE_ZONES = (
+    r"^(?P<body>.*\d[:Tt ]\d{2,}(?:[.,]\d+)?(?:\s?[AaPp][Mm])?)\s*(?P<zone>[+-]\d{4})$",
+    r"^(?P<body>.*:\d{2}(?:[.,]\d+)?(?:\s?[AaPp][Mm])?)\s*(?P<zone>[+-]\d{2})$",
+)
+# What the short names of a zone are called together.
+_GENERIC = {name: {f"{name[0]}ST", f"{name[0]}DT"} for name in ("ET", "CT", "MT", "PT")}
 _END = r"([A-Za-z_]|[+-]\d{1,2}:?\d{0,2})$"
 _HALVES = pa.array(["AM", "PM"])
 
@@ -33,9 +47,14 @@ def split_zones(text: pd.Series) -> tuple[pd.Series, pd.Series]:
         return text, pd.Series([None] * len(text), index=text.index, dtype="object")
     parts = pc.extract_regex(cells, _ZONE)
     zone = pc.struct_field(parts, "zone")
+    before = pc.struct_field(parts, "body")
+    for pattern in _BARE_ZONES:
+        bare = pc.extract_regex(cells, pattern)
+        zone = pc.coalesce(pc.struct_field(bare, "zone"), zone)
+        before = pc.coalesce(pc.struct_field(bare, "body"), before)
     found = pc.and_(pc.is_valid(zone), pc.invert(pc.is_in(zone, _HALVES)))
     zone = pc.if_else(found, zone, pa.scalar(None, pa.string()))
-    body = pc.if_else(found, pc.struct_field(parts, "body"), cells)
+    body = pc.if_else(found, before, cells)
     coded = pc.dictionary_encode(zone)
     names = np.array([*coded.dictionary.to_pylist(), None], dtype=object)
     codes = pc.fill_null(coded.indices, len(names) - 1).to_numpy(zero_copy_only=False)
@@ -59,7 +78,15 @@ def offsets_of(
     """
     distinct = [str(zone) for zone in zones[zoned].unique()]
     short = {} if timezone is None else _short_names(timezone, times)
+    if len(distinct) == 1 and timezone and _GENERIC.get(distinct[0], {""}) <= short.keys():
+        return None, timezone
     meaning: dict[str, pd.Timedelta] = {}
+    numeric = [zone for zone in distinct if zone[0] in "+-"]
+    if len(numeric) > MOST_OFFSETS or any(_offset(zone) is None for zone in numeric):
+        raise BarsError(
+            f"{where}: the times end in {shown(numeric, 3)}, as ranges of hours do and not in "
+            "offsets from UTC; write when a bar opens alone, in a column of its own"
+        )
     for zone in distinct:
         offset = _offset(zone)
         if offset is None:
@@ -111,4 +138,6 @@ def _offset(zone: str) -> pd.Timedelta | None:
     if found is None:
         return None
     hours, minutes = int(found[2]), int(found[3] or 0)
-    return pd.Timedelta(hours=hours, minutes=minutes) * (-1 if found[1] == "-" else 1)
+    ahead = pd.Timedelta(hours=hours, minutes=minutes) * (-1 if found[1] == "-" else 1)
+    inside = FARTHEST_BEHIND <= ahead <= FARTHEST_AHEAD and minutes < 60
+    return ahead if inside else None
