@@ -87,3 +87,119 @@ def test_the_end_of_a_range_is_no_offset(end, tmp_path):
 
     with pytest.raises(BarsError, match=r"ranges of hours|no time could be read"):
         times(tmp_path, lines(index, time), **UTC)
+
+
+# Numbers that count from a day on.
+
+
+def since(t, day, unit):
+    return (t - pd.Timestamp(day, tz="UTC")) // pd.Timedelta(unit)
+
+
+def stated(caught, words):
+    """The time format among those of an error that begins with these words."""
+    found = [one.split("'")[0] for one in str(caught.value).split("time_format='")[1:]]
+    return next(one for one in found if one.startswith(words))
+
+
+@pytest.mark.parametrize(
+    ("index", "day", "unit", "words"),
+    [
+        (DAYS + pd.Timedelta("730D"), "1970-01-01", "1D", "days since 1970"),
+        (HOURS + pd.Timedelta("730D"), "1970-01-01", "1D", "days since 1970"),
+        (DAYS, "1960-01-01", "1D", "days since 1960"),
+        (HOURS, "1960-01-01", "1s", "seconds since 1960"),
+        (HOURS, "1960-01-01", "1ms", "milliseconds since 1960"),
+        (HOURS, "1900-01-01", "1s", "seconds since 1900"),
+        (HOURS, "2000-01-01", "1s", "seconds since 2000"),
+        (HOURS, "2000-01-01", "1ns", "nanoseconds since 2000"),
+        (HOURS, "2001-01-01", "1s", "seconds since 2001"),
+    ],
+)
+def test_counts_from_another_day_are_refused_and_read_as_stated(index, day, unit, words, tmp_path):
+    def time(t):
+        count = (t - pd.Timestamp(day, tz="UTC")) / pd.Timedelta(unit)
+        return f"{count:.12g}" if count % 1 else str(since(t, day, unit))
+
+    content = lines(index, time)
+    with pytest.raises(BarsError, match="one of several days") as caught:
+        times(tmp_path, content, **UTC)
+    form = stated(caught, words)
+    assert list(times(tmp_path, content, time_format=form, **UTC).index) == list(index)
+
+
+def test_days_of_a_year_of_two_digits_are_no_days_of_a_spreadsheet(tmp_path):
+    content = lines(DAYS, lambda t: f"{t:%y%j}")
+    with pytest.raises(BarsError, match="one of several days") as caught:
+        times(tmp_path, content, **UTC)
+    form = stated(caught, "%y")
+    assert list(times(tmp_path, content, time_format=form, **UTC).index) == list(DAYS)
+
+
+def test_days_of_spreadsheets_and_old_seconds_are_read_as_stated(tmp_path):
+    old = DAYS - pd.Timedelta("18000D")
+    for day, unit in (("1899-12-30", "days"), ("1904-01-01", "days"), ("1970-01-01", "seconds")):
+        index = old + pd.Timedelta("3000D") if unit == "seconds" else old
+        content = lines(index, lambda t, d=day, u=unit: str(since(t, d, f"1{u[:-1]}")))
+        form = f"{unit} since {day}"
+        assert list(times(tmp_path, content, time_format=form, **UTC).index) == list(index)
+    with pytest.raises(BarsError, match="its day is none from 1700 to 2200"):
+        times(tmp_path, content, time_format="days since 1500-01-01")
+
+
+@pytest.mark.parametrize("hundredth", [True, False])
+def test_hundredths_of_seconds_are_no_milliseconds(hundredth, tmp_path):
+    index = HOURS if hundredth else HOURS - pd.Timedelta("17500D")
+    unit = "10ms" if hundredth else "1ms"
+    with pytest.raises(BarsError, match="times of 197"):
+        times(tmp_path, lines(index, lambda t: str(since(t, "1970-01-01", unit))))
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        *((name, first) for name in ("", "index") for first in (35_000, 20_000, 1_600_000_000)),
+        ("t", 35_000),
+    ],
+)
+def test_numbers_of_rows_are_no_days_beside_times(name, first, tmp_path):
+    number = dict(zip(HOURS, range(first, first + 40), strict=True))
+    content = lines(
+        HOURS, lambda t: f"{number[t]},{t:%Y-%m-%d %H:%M}", f"{name},candle_begin" + HEADER
+    )
+    bars = times(tmp_path, content, **UTC)
+    assert list(bars.index) == list(HOURS)
+    assert bars.interval == pd.Timedelta("1h")
+
+
+def test_a_nameless_counter_alone_is_no_time(tmp_path):
+    number = dict(zip(HOURS, range(35_000, 35_040), strict=True))
+    content = lines(HOURS, lambda t: str(number[t]), HEADER.replace("time", ""))
+    with pytest.raises(BarsError, match=r"column \(nameless\) counts days or rows") as caught:
+        times(tmp_path, content, **UTC)
+    assert times(tmp_path, content, time_format=stated(caught, "days"), **UTC).interval.days == 1
+
+
+@pytest.mark.parametrize("form", ["%d%m%y", "%y%m%d"])
+@pytest.mark.parametrize("zero", [True, False])
+def test_few_days_in_six_digits_beside_hours_are_no_days_of_a_spreadsheet(form, zero, tmp_path):
+    index = pd.DatetimeIndex([*HOURS[:20] - pd.Timedelta("10D"), *HOURS[:20]])
+    if form.startswith("%y"):
+        index = index - pd.Timedelta("6575D")
+    content = lines(
+        index, lambda t: f"{t.strftime(form).lstrip('' if zero else '0')},{t:%H%M%S}",
+        "date," + HEADER,
+    )  # fmt: skip
+    with pytest.raises(BarsError, match="state") as caught:
+        times(tmp_path, content, **UTC)
+    bars = times(tmp_path, content, time_format=stated(caught, form), **UTC)
+    assert list(bars.index) == list(index)
+
+
+def test_months_in_six_digits_are_read_as_stated(tmp_path):
+    index = pd.date_range("2005-01-01", periods=40, freq="MS", tz="UTC")
+    content = lines(index, lambda t: f"{t:%Y%m}")
+    with pytest.raises(BarsError, match="may be a date") as caught:
+        times(tmp_path, content, **UTC)
+    bars = times(tmp_path, content, time_format=stated(caught, "%Y%m"), **UTC)
+    assert list(bars.index) == list(index)

@@ -69,6 +69,8 @@ def find_times(
     keys = {at: key(table.names[at]) for at in rest}
     opens = sorted((at for at in rest if keys[at] in OPENS), key=lambda at: OPENS.index(keys[at]))
     read = {at: reader(at) for at in opens}
+    read = _without_counters(table, rest, read, reader)
+    opens = [at for at in opens if at in read]
     full = [at for at in opens if read[at].readable > 0.5 and not read[at].days]
     days = [at for at in opens if read[at].readable > 0.5 and read[at].days]
     hours = [at for at in rest if keys[at] in HOURS]
@@ -288,17 +290,61 @@ def _milliseconds(table: RawTable) -> BarsError:
     )
 
 
-def _unnamed(table: RawTable, rest: Sequence[int], opens: Sequence[int], reader: _Reader) -> Times:
-    """Return the one column of an unknown name that holds nothing but times."""
+def _without_counters(
+    table: RawTable, rest: Sequence[int], read: Mapping[int, Stamps], reader: _Reader
+) -> dict[int, Stamps]:
+    """Leave out numbers of rows, which may pass for days or seconds, beside a column of times.
+
+    Raises:
+        BarsError: Such numbers in a nameless column, and nothing else that may be the time.
+    """
+    nameless = {at for at in read if key(table.names[at]) in ("", "index")}
+    weak = [at for at, one in read.items() if one.is_counted and (at in nameless or _counts(one))]
+    doubted = [at for at, one in read.items() if not one.readable and at in nameless]
+    if not weak and not (doubted and reader.doubt):
+        return dict(read)
+    told = [at for at, one in read.items() if at not in weak and one.readable > 0.5]
+    if told or _of_unknown_names(table, [at for at in rest if at not in read], reader):
+        reader.doubt = None if all(at in [*doubted, *weak, *told] for at in read) else reader.doubt
+        return {at: one for at, one in read.items() if at not in [*weak, *doubted]}
+    counter = next((at for at in weak if at in nameless and _counts(read[at])), None)
+    if counter is not None:
+        raise BarsError(
+            f"{table.name}: column {table.names[counter] or '(nameless)'} counts days or rows, row "
+            f"0 is {cell(table.cells[counter].iloc[0])}, and no other column is recognised as the "
+            f"time; the columns are {shown(table.names)}; state it, such as columns='time=NAME', "
+            "or, where they are days as spreadsheets count, time_format='days since 1899-12-30'"
+        )
+    return dict(read)
+
+
+def _counts(stamps: Stamps) -> bool:
+    """Return whether numbers that may be days go up by one from row to row."""
+    steps = np.diff(stamps.times.asi8)
+    return (
+        stamps.days and len(steps) > 0 and bool((np.abs(steps) == pd.Timedelta("1D").value).all())
+    )
+
+
+def _of_unknown_names(
+    table: RawTable, rest: Sequence[int], reader: _Reader
+) -> list[tuple[int, Stamps]]:
+    """Return the columns that hold nothing but times, and no numbers."""
     found = []
     for at in rest:
         column = table.cells[at]
-        if at in opens or pd.api.types.is_numeric_dtype(column.dtype):
+        if pd.api.types.is_numeric_dtype(column.dtype):
             continue
         stamps = reader(at)
         typed = pd.api.types.is_datetime64_any_dtype(column.dtype)
         if stamps.readable > 0.99 and (typed or stamps.style.startswith("times as")):
             found.append((at, stamps))
+    return found
+
+
+def _unnamed(table: RawTable, rest: Sequence[int], opens: Sequence[int], reader: _Reader) -> Times:
+    """Return the one column of an unknown name that holds nothing but times."""
+    found = _of_unknown_names(table, [at for at in rest if at not in opens], reader)
     if len(found) == 1:
         return Times(stamps=found[0][1], places=(found[0][0],))
     if reader.doubt is not None:
