@@ -203,3 +203,44 @@ def test_months_in_six_digits_are_read_as_stated(tmp_path):
         times(tmp_path, content, **UTC)
     bars = times(tmp_path, content, time_format=stated(caught, "%Y%m"), **UTC)
     assert list(bars.index) == list(index)
+
+
+# Thousands.
+
+
+@pytest.mark.parametrize("sign", [".", ","])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        lambda k: (28_002 + k, 28_219 + k, 27_924, 28_097 + k, 34_070 + k),
+        lambda k: (300, 302, 299, 301, 3_407 if k % 2 else 589),
+        lambda k: (998 + k, 1_200, 900, 1_001 + k, 34),
+        lambda k: (28_002 + k, 28_219 + k, 27_924, 28_097 + k),
+    ],
+)
+def test_points_and_commas_of_thousands_are_no_decimals(sign, rows, tmp_path):
+    number = dict(zip(DAYS, (rows(k) for k in range(40)), strict=True))
+
+    def bar(t):
+        return ";".join([f"{t:%Y-%m-%d}", *(f"{x:,}".replace(",", sign) for x in number[t])])
+
+    header = ";".join(HEADER.split(",")[: 1 + len(rows(0))])
+    content = "\n".join([header, *map(bar, DAYS)])
+    with pytest.raises(BarsError, match="of thousands, and no other number") as caught:
+        times(tmp_path, content, **UTC)
+    other = "decimal=comma" if sign == "." else "decimal=point"
+    assert other in str(caught.value)
+    bars = times(tmp_path, content, decimal=other.removeprefix("decimal="), **UTC)
+    assert bars.frame.iloc[0].tolist()[: len(rows(0))] == list(rows(0))
+
+
+@pytest.mark.parametrize(
+    "bar", ["130.912;131.92{k};129.905;130.915;{v}", "1,085;1,09{k};1,08{k};1,087;0"]
+)
+def test_three_decimals_are_read_where_the_volume_tells(bar, tmp_path):
+    content = "\n".join(
+        [HEADER.replace(",", ";")]
+        + [f"{t:%Y-%m-%d};{bar.format(k=k % 3, v=100 + 30 * k)}" for k, t in enumerate(DAYS)]
+    )
+    first = times(tmp_path, content, **UTC).frame["open"].iloc[0]
+    assert first == (130.912 if "130" in bar else 1.085)
