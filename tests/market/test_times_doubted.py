@@ -244,3 +244,104 @@ def test_three_decimals_are_read_where_the_volume_tells(bar, tmp_path):
     )
     first = times(tmp_path, content, **UTC).frame["open"].iloc[0]
     assert first == (130.912 if "130" in bar else 1.085)
+
+
+# Halves of a day, zones and parts of times that stand elsewhere.
+
+
+@pytest.mark.parametrize("halves", ["%p", "{half}"])
+@pytest.mark.parametrize("hour", ["%I:%M", "%H:%M"])
+def test_halves_of_a_day_in_a_column_of_their_own_count(halves, hour, tmp_path):
+    index = HOURS + pd.Timedelta("8h")
+
+    def time(t):
+        half = t.strftime(halves).replace("{half}", "p.m." if t.hour > 11 else "a.m.")
+        return f"{t:%Y-%m-%d},{t.strftime(hour)},{half}"
+
+    for rows in (index, index[:9]):
+        bars = times(tmp_path, lines(rows, time, "Date,Time,AM/PM," + HEADER[5:]), **UTC)
+        assert list(bars.index) == list(rows)
+        assert "left out" not in bars.read_as[0]
+    content = lines(index, lambda t: f"{t:%Y-%m-%d %H:%M},AM", "Date,half," + HEADER[5:])
+    with pytest.raises(BarsError, match="row 0 is at 13:00, and the column half beside it says"):
+        times(tmp_path, content, **UTC)
+
+
+@pytest.mark.parametrize(
+    ("form", "message"),
+    [
+        ("%d/%m %H:%M", "without a year"),
+        ("%H:%M", "without a year, and times would be of 1900; add a column date"),
+        ("%Y %H:%M", "without a day"),
+        ("%Y-%m-%d %H:%M %p", "state %I: time_format='%Y-%m-%d %I:%M %p'"),
+    ],
+)
+def test_a_time_format_says_a_whole_time(form, message, tmp_path):
+    content = lines(HOURS, lambda t: t.strftime(form))
+    with pytest.raises(BarsError, match=message) as caught:
+        times(tmp_path, content, time_format=form, **UTC)
+    if "%I" in message:
+        content = lines(HOURS, lambda t: f"{t:%Y-%m-%d %I:%M %p}")
+        form = str(caught.value).split("time_format='")[1].split("'")[0]
+        assert list(times(tmp_path, content, time_format=form, **UTC).index) == list(HOURS)
+
+
+@pytest.mark.parametrize("name", ["time [America/New_York]", "Time (America/New_York)"])
+@pytest.mark.parametrize("options", [{}, UTC])
+def test_a_zone_in_the_name_of_a_column_counts(name, options, tmp_path):
+    content = lines(HOURS, lambda t: f"{t:%Y-%m-%d %H:%M}", HEADER.replace("time", name))
+    bars = times(tmp_path, content, **options)
+    assert list(bars.index) == shifted(5)
+    said = " and not in UTC as stated" if options else ""
+    assert bars.read_as[0].endswith(f"times in America/New_York as the file says{said}")
+
+
+@pytest.mark.parametrize("name", ["Time (ET)", "Time EST", "time_et"])
+def test_the_short_name_of_a_zone_in_the_name_of_a_column_is_not_contradicted(name, tmp_path):
+    name = name.replace("et", "ET") if name.startswith("time") else name
+    content = lines(HOURS, lambda t: f"{t:%Y-%m-%d %H:%M}", HEADER.replace("time", name))
+    with pytest.raises(BarsError, match=r"says that its times are E.*has no such time") as caught:
+        times(tmp_path, content, columns=f"time={name}", **UTC)
+    zone = str(caught.value).split("timezone='")[1].split("'")[0]
+    bars = times(tmp_path, content, columns=f"time={name}", timezone=zone)
+    assert list(bars.index) == shifted(5)
+
+
+def test_a_column_of_zones_counts(tmp_path):
+    content = lines(HOURS, lambda t: f"{t:%Y-%m-%d %H:%M},America/New_York",
+                    HEADER.replace("time", "time,timezone"))  # fmt: skip
+    for options in ({}, UTC):
+        assert list(times(tmp_path, content, **options).index) == shifted(5)
+    content = content.replace("America/New_York", "Asia/Tokyo", 1)
+    with pytest.raises(BarsError, match="holds the zones Asia/Tokyo, America/New_York"):
+        times(tmp_path, content, **UTC)
+
+
+@pytest.mark.parametrize("offset", ["-5", "-05:00", "-300", "-18000"])
+def test_a_column_of_distances_from_utc_is_not_contradicted(offset, tmp_path):
+    content = lines(HOURS, lambda t: f"{t:%Y-%m-%d %H:%M},{offset}",
+                    HEADER.replace("time", "date,GMT Offset"))  # fmt: skip
+    assert list(times(tmp_path, content, timezone="America/New_York").index) == shifted(5)
+    with pytest.raises(BarsError, match=r"stated to be in UTC, and GMT Offset is") as caught:
+        times(tmp_path, content, **UTC)
+    columns = str(caught.value).split("columns='")[1].split("'")[0]
+    assert list(times(tmp_path, content, columns=columns, **UTC).index) == list(HOURS)
+
+
+@pytest.mark.parametrize(
+    ("name", "hours"),
+    [("UTC+5.5", 5.5), ("UTC+5.30", 5.5), ("GMT+5:45", 5.75), ("UTC-3.0", -3), ("UTC+10", 10)],
+)
+def test_fractions_of_hours_in_the_name_of_a_column_count(name, hours, tmp_path):
+    content = lines(
+        HOURS, lambda t: f"{t:%Y-%m-%d %H:%M}", HEADER.replace("time", f"Time ({name})")
+    )
+    assert list(times(tmp_path, content).index) == shifted(-hours)
+
+
+def test_a_zone_stated_beside_instants_is_that_of_the_days(tmp_path):
+    content = lines(HOURS, lambda t: str(t.value // 10**9))
+    bars = times(tmp_path, content, timezone="America/New_York")
+    assert list(bars.index) == list(HOURS)
+    said = "times in UTC as the file says, its days in America/New_York as stated"
+    assert bars.read_as[0].endswith(said)

@@ -59,6 +59,38 @@ def read_counted(text: pd.Series, form: str, where: str) -> pd.DatetimeIndex | N
     return naive.tz_localize("UTC") if unit != "days" and day == "1970-01-01" else naive
 
 
+def refuse_part_of_time(form: str, where: str) -> None:
+    """Refuse a `time_format` that leaves out the year, the day or the half of the day.
+
+    Args:
+        form: What the caller states, in the signs of `strptime`.
+        where: The file, for messages.
+
+    Raises:
+        BarsError: What is missing.
+    """
+    signs = set(re.findall(r"%[-#]?([A-Za-z])", form.replace("%%", "")))
+    if not signs or signs & set("cxDFs"):
+        return
+    hours = signs & set("HIXTR")
+    remedy = "state it whole, such as time_format='%d/%m/%Y %H:%M'"
+    if not signs & set("yYG"):
+        what = "a year, and times would be of 1900"
+        if not signs & set("dj"):
+            remedy = "add a column date with the days, and leave time_format out"
+        else:
+            remedy = f"write the year too, and {remedy}"
+    elif hours and not signs & set("djuw"):
+        what = "a day, and all bars of a month would be of its first"
+    elif {"H", "p"} <= signs:
+        what, remedy = "hours to 12 before %p, which is passed over behind %H", (
+            f"state %I: time_format={form.replace('%H', '%I')!r}"
+        )  # fmt: skip
+    else:
+        return
+    raise BarsError(f"{where}: time_format is {form!r}, without {what}; {remedy}")
+
+
 def _no_day(where: str, form: str) -> str:
     return (
         f"{where}: time_format is {form!r}, and its day is none from {_YEARS[0]} to {_YEARS[1]}; "

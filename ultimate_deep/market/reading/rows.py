@@ -199,7 +199,7 @@ def _part(
         notes.append(f"{table.name} begins with the newest bar and is read from its end.")
     sieve = RowSieve(frame, symbol=label, repair=repair, row_numbers=chosen)
     _read_times(sieve, rows)
-    zone = _localise(sieve, rows, stated)
+    zone, whose = _localise(sieve, rows, stated)
     _finite(sieve, rows)
     frame = sieve.frame
     if rows.columns.adjusted is not None and adjust == "auto":
@@ -212,10 +212,10 @@ def _part(
     )  # fmt: skip
     scale = FORMATS[layout.format].price_scale if stated.price_scale is None else stated.price_scale
     canonical = _unscale(canonical, layout.format, scale, label)
-    words = layout.words(table) + f"; times in {zone}" + _scale_words(scale)
+    words = layout.words(table) + f"; times in {whose}" + _scale_words(scale)
     return Part(
         file=table.name, frame=canonical, notes=(*notes, *sieve.notes, *more),
-        read_as=f"{table.name} read as {words}", zone=zone.split(" ")[0],
+        read_as=f"{table.name} read as {words}", zone=zone,
         ends=ends, stated=stated.symbol is not None,
     )  # fmt: skip
 
@@ -274,12 +274,14 @@ def _read_times(sieve: RowSieve, rows: _Rows) -> None:
         )
 
 
-def _localise(sieve: RowSieve, rows: _Rows, stated: Statement) -> str:
-    """Turn naive times of a zone into UTC, and return the zone and who says so."""
+def _localise(sieve: RowSieve, rows: _Rows, stated: Statement) -> tuple[str, str]:
+    """Turn naive times of a zone into UTC; return the market's zone, and in words whose it is."""
     index = pd.DatetimeIndex(sieve.frame.index)
-    if index.tz is not None:
-        return "UTC as the file says" if stated.timezone is None else f"{stated.timezone} as stated"
     form, own = rows.layout.format, rows.layout.times.stamps.zone
+    other = stated.timezone if stated.timezone not in (None, own or "UTC") else None
+    if index.tz is not None:
+        days = f", its days in {other} as stated" if other else ""
+        return stated.timezone or "UTC", f"UTC as the file says{days}"
     zone = own or stated.timezone or FORMATS[form].timezone
     if zone is None:
         raise BarsError(
@@ -296,8 +298,8 @@ def _localise(sieve: RowSieve, rows: _Rows, stated: Statement) -> str:
     else:
         _certain(sieve, index, zone)
     if own is not None:
-        return f"{zone} as the file says"
-    return f"{zone} as {'stated' if stated.timezone else f'the format {form} has it'}"
+        return zone, f"{zone} as the file says{f' and not in {other} as stated' if other else ''}"
+    return zone, f"{zone} as {'stated' if stated.timezone else f'the format {form} has it'}"
 
 
 def _certain(sieve: RowSieve, index: pd.DatetimeIndex, zone: str) -> None:
@@ -363,8 +365,6 @@ def _telling(rows: _Rows) -> str:
         if at in used or not name or pd.api.types.is_numeric_dtype(column.dtype):
             continue
         words = column.astype("str")
-        if set(words.str.lower().unique()) <= {"am", "pm"}:
-            continue  # halves of a day, no symbols
         if pd.to_numeric(words, errors="coerce").notna().mean() > 0.5:
             continue
         keys = pd.DataFrame({"time": rows.layout.times.stamps.times, "word": words})

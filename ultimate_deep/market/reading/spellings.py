@@ -33,4 +33,4 @@ def plain_spelling(text: pd.Series) -> pd.Series:
         if pc.any(pc.match_substring_regex(cells, pattern)).as_py():
             cells = pc.replace_substring_regex(cells, pattern, plain)
     cells = pc.utf8_trim_whitespace(pc.replace_substring_regex(cells, r"\s+", " "))
-    return pd.Series(cells.to_pandas(), index=text.index).astype("str")
+    return cells.to_pandas().set_axis(text.index).astype("str")

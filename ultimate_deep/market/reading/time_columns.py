@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from ultimate_deep.market.reading.beside_times import with_halves, with_zone
+from ultimate_deep.market.reading.counted_times import refuse_part_of_time
 from ultimate_deep.market.reading.formats import FORMATS, date_in_name
 from ultimate_deep.market.reading.hours import read_hours
 from ultimate_deep.market.reading.raw_table import RawTable
 from ultimate_deep.market.reading.roles import CLOSES, HOURS, OPENS, key, named
 from ultimate_deep.market.reading.shown import cell, shown
 from ultimate_deep.market.reading.stamps import Stamps, read_stamps
+from ultimate_deep.market.reading.zones import is_place
 from ultimate_deep.market.validation import BarsError
 
 MILLISECONDS_OF_DAY = 86_400_000
 LONGEST_SHIFT = pd.Timedelta(hours=15)  # between two zones
-_OFFSET = re.compile(r"(?:utc|gmt)\s*([+-])\s*(\d{1,2})(?::?(\d{2}))?(?!\d)", re.IGNORECASE)
+_OFFSET = re.compile(
+    r"(?:utc|gmt)\s*([+-])\s*(\d{1,2})(?:(\.\d{1,2})|:?(\d{2}))?(?!\d)", re.IGNORECASE
+)
+_PLACE = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z_-]+(?:/[A-Za-z_-]+)?")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,7 +64,24 @@ def find_times(
     Raises:
         BarsError: No column of times, several that contradict each other, or times in doubt.
     """
+    if time_format is not None:
+        refuse_part_of_time(time_format, table.name)
     reader = _Reader(table, time_format, FORMATS[format_name].day_first, timezone)
+    times = _find(table, used, stated, format_name, reader)
+    rest = [at for at in range(len(table.names)) if at not in used]
+    stamps, places = with_halves(table, times.stamps, times.places, rest)
+    told = "time" in stated or "date" in stated
+    stamps = with_zone(table, stamps, places, timezone, told=told)
+    return replace(times, stamps=stamps, places=places)
+
+
+def _find(
+    table: RawTable,
+    used: Sequence[int],
+    stated: Mapping[str, str],
+    format_name: str,
+    reader: _Reader,
+) -> Times:
     if "time" in stated or "date" in stated:
         return _stated(table, stated, reader)
     if format_name == "lean":
@@ -131,13 +154,18 @@ class _Reader:
 
 
 def _in_zone_of_name(stamps: Stamps, name: str) -> Stamps:
-    """Return times in UTC where a column's name says so, as `Time (UTC+8)` and `gmt_time` do."""
+    """Return times of the zone that a column's name says, as `Time (UTC+8)` and `gmt_time` do."""
     shift = _OFFSET.search(name)
     if shift is not None:
-        minutes = int(shift[2]) * 60 + int(shift[3] or 0)
+        # 5.5 and 5.30 are both half past: no zone is of other minutes than a quarter's.
+        part = {"2": 15, "3": 30, "4": 45, "5": 30, "7": 45}.get((shift[3] or ".0")[1], 0)
+        minutes = int(shift[2]) * 60 + int(shift[4] or part)
         ahead = pd.Timedelta(minutes=minutes if shift[1] == "+" else -minutes)
         times = (stamps.times - ahead).tz_localize("UTC")
         return Stamps(times, f"{stamps.style} in {shift[0].upper()}")
+    place = _PLACE.search(name)
+    if place is not None and is_place(place[0]):
+        return replace(stamps, zone=place[0])
     words = re.sub(r"[\W_\d]+", " ", name.lower()).strip()
     if re.search(r"\b(utc|gmt)\b|^(utc|gmt)|(utc|gmt)$", words):
         return Stamps(stamps.times.tz_localize("UTC"), f"{stamps.style} in UTC")

@@ -59,7 +59,7 @@ def split_zones(text: pd.Series) -> tuple[pd.Series, pd.Series]:
     names = np.array([*coded.dictionary.to_pylist(), None], dtype=object)
     codes = pc.fill_null(coded.indices, len(names) - 1).to_numpy(zero_copy_only=False)
     return (
-        pd.Series(body.to_pandas(), index=text.index).astype("str"),
+        body.to_pandas().set_axis(text.index).astype("str"),
         pd.Series(names[codes], index=text.index, dtype="object"),
     )
 
@@ -82,20 +82,20 @@ def offsets_of(
         return None, timezone
     meaning: dict[str, pd.Timedelta] = {}
     numeric = [zone for zone in distinct if zone[0] in "+-"]
-    if len(numeric) > MOST_OFFSETS or any(_offset(zone) is None for zone in numeric):
+    if len(numeric) > MOST_OFFSETS or any(offset_of(zone) is None for zone in numeric):
         raise BarsError(
             f"{where}: the times end in {shown(numeric, 3)}, as ranges of hours do and not in "
             "offsets from UTC; write when a bar opens alone, in a column of its own"
         )
     for zone in distinct:
-        offset = _offset(zone)
+        offset = offset_of(zone)
         if offset is None:
             offset = short.get(zone)
         if offset is not None:
             meaning[zone] = offset
-        elif _is_place(zone) and len(distinct) == 1:
+        elif is_place(zone) and len(distinct) == 1:
             return None, zone
-        elif _is_place(zone):
+        elif is_place(zone):
             raise BarsError(
                 f"{where}: times of several zones, {', '.join(distinct[:4])}; write them in one"
             )
@@ -108,7 +108,14 @@ def offsets_of(
     return zones.map(meaning), None
 
 
-def _is_place(zone: str) -> bool:
+def has_short_name(timezone: str, name: str, times: pd.DatetimeIndex) -> bool:
+    """Return whether a zone has a time of this short name, EST or ET, in the years of times."""
+    names = _short_names(timezone, times).keys()
+    return name in names or _GENERIC.get(name, {""}) <= names
+
+
+def is_place(zone: str) -> bool:
+    """Return whether a text names a zone by a place, such as `America/New_York`."""
     try:
         return "/" in zone and bool(ZoneInfo(zone).key)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -131,7 +138,8 @@ def _short_names(timezone: str, times: pd.DatetimeIndex) -> dict[str, pd.Timedel
     return {name: pd.Timedelta(one) for name, (one, *more) in found.items() if not more}
 
 
-def _offset(zone: str) -> pd.Timedelta | None:
+def offset_of(zone: str) -> pd.Timedelta | None:
+    """Return the distance from UTC that `+05:30`, `UTC-5` or `Z` says; None for other texts."""
     if zone.upper() in ("Z", "UTC", "GMT"):
         return pd.Timedelta(0)
     found = re.fullmatch(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?", zone)
