@@ -345,3 +345,56 @@ def test_a_zone_stated_beside_instants_is_that_of_the_days(tmp_path):
     assert list(bars.index) == list(HOURS)
     said = "times in UTC as the file says, its days in America/New_York as stated"
     assert bars.read_as[0].endswith(said)
+
+
+# Orders of day, month and year, and rows of two.
+
+
+@pytest.mark.parametrize(
+    ("form", "first", "periods", "step"),
+    [
+        ("%d-%b-%y", "2023-01-03", 40, "1D"),
+        ("%d-%b-%y", "2023-01-03", 4, "1D"),
+        ("%y-%b-%d", "2024-01-02", 4, "1D"),
+        ("%y-%b-%d", "2024-01-02", 40, "1D"),
+        ("%d %b %y", "2001-01-01", 1_200, "7D"),
+        ("%d-%b-%y", "2001-01-31", 240, "ME"),
+        ("%y-%b-%d %H:%M", "2024-01-02", 60, "1h"),
+        ("%d-%b-%y %H:%M", "2023-01-30", 40, "1h"),
+        ("%d-%b-%y", "1990-01-02", 40, "1D"),
+    ],
+)
+def test_the_day_or_the_year_stands_before_the_name_of_a_month(
+    form, first, periods, step, tmp_path
+):
+    index = pd.date_range(first, periods=periods, freq=step, tz="UTC")
+    for rows in (index, index[::-1]):
+        content = lines(rows, lambda t: t.strftime(form))
+        assert list(times(tmp_path, content, **UTC).index) == list(index)
+
+
+def test_one_day_before_or_behind_the_name_of_a_month_is_in_doubt(tmp_path):
+    index = HOURS[:10] - pd.Timedelta("9D")
+    content = lines(index, lambda t: f"{t:%d-%b-%y %H:%M}")
+    with pytest.raises(BarsError, match="03 January 2023 or 23 January 2003") as caught:
+        times(tmp_path, content, **UTC)
+    bars = times(tmp_path, content, time_format=stated(caught, "%d"), **UTC)
+    assert list(bars.index) == list(index)
+
+
+def test_days_before_months_behind_the_year_are_refused(tmp_path):
+    index = pd.date_range("2023-01-02", periods=240, freq="1h", tz="UTC")
+    content = lines(index, lambda t: f"{t:%Y-%d-%m %H:%M}")
+    with pytest.raises(BarsError, match="days apart if the day stands before") as caught:
+        times(tmp_path, content, **UTC)
+    bars = times(tmp_path, content, time_format=stated(caught, "%Y-%d-%m"), **UTC)
+    assert list(bars.index) == list(index)
+
+
+def test_two_rows_in_one_line_are_refused_without_a_header(tmp_path):
+    content = lines(DAYS, lambda t: f"{t:%Y-%m-%d}", "", "100.5,101,100,100.75,7")
+    rows = content.splitlines()
+    rows[5:7] = ["".join(rows[5:7])]
+    with pytest.raises(BarsError, match="row 5 has 11 fields, and most rows have 6"):
+        times(tmp_path, "\n".join(rows), **UTC)
+    assert len(times(tmp_path, content, **UTC).index) == 40

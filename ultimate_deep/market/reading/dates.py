@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ultimate_deep.market.reading.doubtful_dates import Dates, likelier
 from ultimate_deep.market.reading.hours import END_OF_DAY, clock_times
 from ultimate_deep.market.reading.shown import cell
 from ultimate_deep.market.validation import BarsError
@@ -30,27 +30,10 @@ _DATES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"\d{1,2}-[A-Za-z]{3,9}-\d{4}", ("%d-%b-%Y", "%d-%B-%Y")),
     (r"[A-Za-z]{3,9} \d{1,2},? \d{4}", ("%b %d %Y", "%B %d %Y")),
     (r"\d{4}-[A-Za-z]{3}-\d{1,2}", ("%Y-%b-%d",)),
-    (r"\d{1,2}-[A-Za-z]{3}-\d{2}", ("%d-%b-%y",)),
-    (r"\d{1,2} [A-Za-z]{3} \d{2}", ("%d %b %y",)),
+    (r"\d{1,2}-[A-Za-z]{3}-\d{2}", ("%d-%b-%y", "%y-%b-%d")),
+    (r"\d{1,2} [A-Za-z]{3} \d{2}", ("%d %b %y", "%y %b %d")),
 )
 _SAMPLE = 64
-
-
-@dataclass(frozen=True, eq=False)
-class Dates:
-    """Dates that were read in one way.
-
-    Args:
-        times: Naive; NaT where a cell is written otherwise.
-        form: How the first of them is written, in the signs of `strptime`.
-        days: Whether none of them has an hour.
-        ends: Whether some of them are 24:00, the end of a day.
-    """
-
-    times: pd.DatetimeIndex
-    form: str
-    days: bool
-    ends: bool = False
 
 
 def bounded(times: pd.DatetimeIndex) -> pd.DatetimeIndex:
@@ -82,6 +65,8 @@ def read_dates(body: pd.Series, where: str, day_first: bool | None) -> Dates:
             read = _read(cells, pattern, forms)
             if len(forms) > 1 and "b" not in forms[0]:
                 return _only_order(read, body, where, day_first)
+            if forms[-1].startswith("%y"):
+                return likelier(read, body, where)
             return max(read, key=lambda one: int(np.sum(np.asarray(one.times.notna()))))
     return Dates(pd.DatetimeIndex([pd.NaT] * len(body)).as_unit("ns"), "", days=False)
 

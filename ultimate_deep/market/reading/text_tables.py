@@ -214,10 +214,29 @@ def _rows(name: str, lines: list[str], head: _Head) -> pd.DataFrame:
     if not any(line.strip() for line in body):
         raise BarsError(f"{name}: empty, a header without one row of bars; check the download")
     begin = [line for line in body[:FIRST_ROWS] if line.strip()]
-    widest = max(len(_fields(line, head.separator)) for line in begin)
+    rows = [_fields(line, head.separator) for line in begin]
+    widest = max(map(len, rows))
+    if not head.names:
+        _refuse_wider_rows(name, rows, widest)
     text = "\n".join(body)
     found = _plain_rows(text, head.separator, widest)
     return _any_rows(name, text, head.separator, widest) if found is None else found
+
+
+def _refuse_wider_rows(name: str, rows: Sequence[Sequence[str]], widest: int) -> None:
+    """Refuse rows of more fields than most have, where no header counts them: two in one line.
+
+    Raises:
+        BarsError: The first of them.
+    """
+    most = sorted(map(len, rows))[len(rows) // 2]
+    if most < widest:
+        row = next(at for at, fields in enumerate(rows) if len(fields) > most)
+        raise BarsError(
+            f"{name}: row {row} has {len(rows[row])} fields, and most rows have {most}, as where "
+            f"the end of a line is lost; its field {most - 1} is {cell(rows[row][most - 1])}; give "
+            "every row the same number of fields"
+        )
 
 
 def _plain_rows(text: str, separator: str, width: int) -> pd.DataFrame | None:
