@@ -398,3 +398,72 @@ def test_two_rows_in_one_line_are_refused_without_a_header(tmp_path):
     with pytest.raises(BarsError, match="row 5 has 11 fields, and most rows have 6"):
         times(tmp_path, "\n".join(rows), **UTC)
     assert len(times(tmp_path, content, **UTC).index) == 40
+
+
+# Rows out of order, rows of one time, and what stands below the rows.
+
+
+def numbered(index, time):
+    """A file whose bars all differ in their volume, counted from 1."""
+    rows = (f"{time(t)},1.5,2.5,1.25,2.25,{k + 1}" for k, t in enumerate(index))
+    return "\n".join([HEADER, *rows]) + "\n"
+
+
+@pytest.mark.parametrize(("moved", "dropped"), [(1, True), (3, True), (15, False)])
+def test_dropping_rows_out_of_order_is_offered_where_it_works(moved, dropped, tmp_path):
+    index = pd.DatetimeIndex([*HOURS[moved:30], *HOURS[:moved], *HOURS[30:]])
+    content = numbered(index, lambda t: f"{t:%Y-%m-%d %H:%M}")
+    with pytest.raises(BarsError, match=rf"no disorder.*broken by {moved} of 40 rows") as caught:
+        times(tmp_path, content, **UTC)
+    assert ('repair="drop"' in str(caught.value)) == dropped
+    if dropped:
+        kept = times(tmp_path, content, repair="drop", **UTC)
+        assert list(kept.index) == list(HOURS[moved:])
+    else:
+        with pytest.raises(BarsError, match=r"more than 20\.0% of the rows are never dropped"):
+            times(tmp_path, content, repair="drop", **UTC)
+
+
+@pytest.mark.parametrize("repair", ["raise", "drop"])
+@pytest.mark.parametrize("clock", ["", " %H:%M"])
+def test_days_that_a_spreadsheet_exchanged_are_not_sorted(repair, clock, tmp_path):
+    index = pd.date_range("2023-01-03 10:30", periods=90, freq="1D", tz="UTC")
+    content = numbered(
+        index, lambda t: t.strftime(("%Y-%d-%m" if t.day <= 12 else "%Y-%m-%d") + clock)
+    )
+    with pytest.raises(
+        BarsError, match=r"days and months are exchanged in 3\d of 90 rows"
+    ) as caught:
+        times(tmp_path, content, repair=repair, **UTC)
+    assert "sort the rows" not in str(caught.value)
+
+
+def test_the_first_of_two_rows_stays_in_files_that_begin_with_the_newest(tmp_path):
+    index = pd.DatetimeIndex([*HOURS[:20], *HOURS[19:]])[::-1]
+    for rows in (index, index[::-1]):
+        content = numbered(rows, lambda t: f"{t:%Y-%m-%d %H:%M}")
+        bars = times(tmp_path, content, repair="drop", **UTC)
+        first = rows.get_indexer_for([HOURS[19]])[0] + 1
+        assert bars.frame.loc[HOURS[19], "volume"] == first
+        assert len(bars.index) == 40
+
+
+def test_bars_of_ticks_in_one_second_are_not_dropped(tmp_path):
+    index = pd.date_range("2023-01-12", periods=100, freq="1500ms", tz="UTC").floor("4s")[:100]
+    index = pd.DatetimeIndex([t for k, t in enumerate(index) if k % 3 or k > 20])
+    rest = pd.date_range("2023-01-12 00:05", periods=200, freq="7s", tz="UTC")
+    content = numbered(index.append(rest), lambda t: f"{t:%Y-%m-%d %H:%M:%S}")
+    for repair in ("raise", "drop"):
+        with pytest.raises(BarsError, match=r"times fine enough.*never dropped"):
+            times(tmp_path, content, repair=repair, bars="irregular", **UTC)
+
+
+@pytest.mark.parametrize("form", ["%m/%d/%Y", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S"])
+@pytest.mark.parametrize("zone", ["UTC", "America/Chicago"])
+def test_a_zone_in_the_last_words_of_a_file_is_none_of_its_times(form, zone, tmp_path):
+    index = DAYS.tz_localize(None).tz_localize(zone).tz_convert("UTC")
+    words = '"Downloaded from Barchart.com as of 03-27-2023 06:04am CDT"\n'
+    content = lines(DAYS, lambda t: t.strftime(form)) + words
+    bars = times(tmp_path, content, timezone=zone)
+    assert list(bars.index) == list(index)
+    assert any("1 line without a time and a price left out" in note for note in bars.notes)

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from ultimate_deep.market.config import Adjust, Stamp
+from ultimate_deep.market.config import Adjust, BarKind, Stamp
 from ultimate_deep.market.reading.adjusting import adjust_prices
 from ultimate_deep.market.reading.formats import FORMATS
 from ultimate_deep.market.reading.layouts import Layout, Statement, find_layout
+from ultimate_deep.market.reading.localising import localise
 from ultimate_deep.market.reading.numbers import are_absent, read_numbers
 from ultimate_deep.market.reading.raw_table import RawTable
 from ultimate_deep.market.reading.roles import (
@@ -73,7 +74,13 @@ class _Rows:
 
 
 def read_rows(
-    table: RawTable, stated: Statement, *, adjust: Adjust, stamp: Stamp, repair: Repair
+    table: RawTable,
+    stated: Statement,
+    *,
+    adjust: Adjust,
+    stamp: Stamp,
+    repair: Repair,
+    kind: BarKind = "regular",
 ) -> list[tuple[str, Part]]:
     """Return the symbols of one table with their bars.
 
@@ -83,6 +90,7 @@ def read_rows(
         adjust: Whether an adjusted close adjusts all prices.
         stamp: Whether times say when bars open or when they close.
         repair: `"raise"` or `"drop"`.
+        kind: Whether bars have one length.
 
     Raises:
         BarsError: What the table breaks, with the rule, the row, the value and the remedy.
@@ -111,8 +119,9 @@ def read_rows(
         of_each = np.split(np.argsort(codes, kind="stable"), ends[:-1])
         for symbol, chosen in zip(names, of_each, strict=True):
             part = _part(
-                of_columns, chosen, symbol, stated, adjust=adjust, stamp=stamp, repair=repair
-            )
+                of_columns, chosen, symbol, stated, adjust=adjust, stamp=stamp, repair=repair,
+                kind=kind,
+            )  # fmt: skip
             said = f", {sign}" if sign else ""
             found.append((symbol, replace(part, read_as=part.read_as + said)))
     return found
@@ -185,6 +194,7 @@ def _part(
     adjust: Adjust,
     stamp: Stamp,
     repair: Repair,
+    kind: BarKind,
 ) -> Part:
     table, layout = rows.table, rows.layout
     label = f"{symbol} in {table.name}"
@@ -194,12 +204,16 @@ def _part(
     frame = pd.DataFrame(numbers, index=layout.times.stamps.times[chosen])
     if rows.columns.ticker:
         frame, chosen = _listed(frame, chosen, symbol, notes)
-    if len(frame) > 1 and pd.DatetimeIndex(frame.index.dropna()).is_monotonic_decreasing:
+    known = pd.DatetimeIndex(frame.index.dropna())
+    newest_first = len(frame) > 1 and known.is_monotonic_decreasing
+    if newest_first:
         frame, chosen = frame.iloc[::-1], chosen[::-1]
         notes.append(f"{table.name} begins with the newest bar and is read from its end.")
     sieve = RowSieve(frame, symbol=label, repair=repair, row_numbers=chosen)
     _read_times(sieve, rows)
-    zone, whose = _localise(sieve, rows, stated)
+    zone, whose = localise(sieve, table.name, layout, stated)
+    if newest_first:
+        _put_first_of_file_first(sieve)
     _finite(sieve, rows)
     frame = sieve.frame
     if rows.columns.adjusted is not None and adjust == "auto":
@@ -208,7 +222,7 @@ def _part(
     ends = _ends(pd.DatetimeIndex(frame.index), layout, stamp, label)
     canonical, more = validate_bars(
         frame, symbol=label, repair=repair, minimum_rows=1, row_numbers=sieve.rows,
-        telling=lambda: _telling(rows),
+        telling=lambda: _telling(rows), kind=kind,
     )  # fmt: skip
     scale = FORMATS[layout.format].price_scale if stated.price_scale is None else stated.price_scale
     canonical = _unscale(canonical, layout.format, scale, label)
@@ -218,6 +232,14 @@ def _part(
         read_as=f"{table.name} read as {words}", zone=zone,
         ends=ends, stated=stated.symbol is not None,
     )  # fmt: skip
+
+
+def _put_first_of_file_first(sieve: RowSieve) -> None:
+    """Put rows of one time in the order of the file, of which the rest is read from its end."""
+    index = pd.DatetimeIndex(sieve.frame.index)
+    if index.has_duplicates and index.is_monotonic_increasing:
+        order = np.lexsort((sieve.rows, index.asi8))
+        sieve.frame, sieve.rows = sieve.frame.iloc[order], sieve.rows[order]
 
 
 def _scale_words(scale: float | None) -> str:
@@ -272,50 +294,6 @@ def _read_times(sieve: RowSieve, rows: _Rows) -> None:
             f"{rows.table.name}: no time could be read; state how times are written, such as "
             "time_format='%d.%m.%Y %H:%M'"
         )
-
-
-def _localise(sieve: RowSieve, rows: _Rows, stated: Statement) -> tuple[str, str]:
-    """Turn naive times of a zone into UTC; return the market's zone, and in words whose it is."""
-    index = pd.DatetimeIndex(sieve.frame.index)
-    form, own = rows.layout.format, rows.layout.times.stamps.zone
-    other = stated.timezone if stated.timezone not in (None, own or "UTC") else None
-    if index.tz is not None:
-        days = f", its days in {other} as stated" if other else ""
-        return stated.timezone or "UTC", f"UTC as the file says{days}"
-    zone = own or stated.timezone or FORMATS[form].timezone
-    if zone is None:
-        raise BarsError(
-            f"{rows.table.name}: naive time, neither the file nor the format {form} states "
-            f"a time zone; row {sieve.rows[0]} is {index[0]}; state it, for example "
-            "timezone='UTC'"
-        )
-    if rows.layout.times.stamps.days:
-        # A date names a day and not its midnight, which some clock changes skip.
-        local = index.tz_localize(
-            zone, ambiguous=np.ones(len(index), dtype=bool), nonexistent="shift_forward"
-        )
-        sieve.frame = sieve.frame.set_axis(local, axis=0)
-    else:
-        _certain(sieve, index, zone)
-    if own is not None:
-        return zone, f"{zone} as the file says{f' and not in {other} as stated' if other else ''}"
-    return zone, f"{zone} as {'stated' if stated.timezone else f'the format {form} has it'}"
-
-
-def _certain(sieve: RowSieve, index: pd.DatetimeIndex, zone: str) -> None:
-    """Localise; the hours of clock changes must be certain."""
-    try:
-        sieve.frame = sieve.frame.set_axis(index.tz_localize(zone, ambiguous="infer"), axis=0)
-        return
-    except ValueError:
-        uncertain = index.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
-    sieve.apply(
-        f"every time names one instant in {zone}",
-        np.asarray(uncertain.isna()),
-        lambda row: "the clock change skips this time or has it twice",
-        remedy="export the file in UTC, or state the right timezone",
-    )
-    sieve.frame = sieve.frame.set_axis(uncertain.dropna(), axis=0)
 
 
 def _finite(sieve: RowSieve, rows: _Rows) -> None:

@@ -279,6 +279,8 @@ def _texts(
             )
         read = Dates(times, form, days=False)
     style = f"times as {read.form}" if read.form else "no times"
+    # A zone in a vendor's last words is none of the times.
+    zoned &= np.asarray(read.times.notna())
     if not zoned.any():
         return Stamps(bounded(read.times), style, read.days, ends=read.ends)
     offset, place = offsets_of(zones, zoned, where, read.times, timezone)
