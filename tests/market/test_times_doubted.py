@@ -382,12 +382,17 @@ def test_one_day_before_or_behind_the_name_of_a_month_is_in_doubt(tmp_path):
     assert list(bars.index) == list(index)
 
 
-def test_days_before_months_behind_the_year_are_refused(tmp_path):
+@pytest.mark.parametrize(
+    "form",
+    ["%Y-%d-%m %H:%M", "%Y-%d-%mT%H:%M:%S", "%Y/%d/%m %H:%M", "%Y%d%m%H%M", "%Y%d%m,%H:%M"],
+)
+def test_days_before_months_behind_the_year_are_refused(form, tmp_path):
     index = pd.date_range("2023-01-02", periods=240, freq="1h", tz="UTC")
-    content = lines(index, lambda t: f"{t:%Y-%d-%m %H:%M}")
+    header = "date," + HEADER if "," in form else HEADER
+    content = lines(index, lambda t: t.strftime(form), header)
     with pytest.raises(BarsError, match="days apart if the day stands before") as caught:
         times(tmp_path, content, **UTC)
-    bars = times(tmp_path, content, time_format=stated(caught, "%Y-%d-%m"), **UTC)
+    bars = times(tmp_path, content, time_format=stated(caught, form[:6]), **UTC)
     assert list(bars.index) == list(index)
 
 
@@ -467,3 +472,38 @@ def test_a_zone_in_the_last_words_of_a_file_is_none_of_its_times(form, zone, tmp
     bars = times(tmp_path, content, timezone=zone)
     assert list(bars.index) == list(index)
     assert any("1 line without a time and a price left out" in note for note in bars.notes)
+
+
+# Lines below the header.
+
+
+@pytest.mark.parametrize("absent", ["-", "N/A", "null", "nan"])
+def test_a_first_row_without_prices_is_no_line_of_symbols(absent, tmp_path):
+    content = lines(DAYS, lambda t: f'"{t:%b %d, %Y}"')
+    row = '"Jan 02, 2023"' + f",{absent}" * 5
+    bars = times(tmp_path, content.replace("\n", f"\n{row}\n", 1), repair="drop", **UTC)
+    assert bars.symbol == "ABC"
+    assert list(bars.index) == list(DAYS)
+    assert bars.read_as[0].startswith("ABC.csv read as a table of bars: time time (")
+
+
+@pytest.mark.parametrize("units", ["date,USD,USD,USD,USD,USD", "-,USD,USD,USD,USD,shares",
+                                   "text,float,float,float,float,int"])  # fmt: skip
+def test_units_below_the_header_are_no_symbols(units, tmp_path):
+    content = lines(DAYS, lambda t: f"{t:%Y-%m-%d}").replace("\n", f"\n{units}\n", 1)
+    bars = times(tmp_path, content, **UTC)
+    assert bars.symbol == "ABC"
+    assert list(bars.index) == list(DAYS)
+
+
+def test_a_stated_symbol_names_what_a_header_names_otherwise(tmp_path):
+    content = lines(DAYS, lambda t: f"{t:%Y-%m-%d}", "Price,Open,High,Low,Close,Volume\n"
+                    "Ticker,AAPL,AAPL,AAPL,AAPL,AAPL\nDate,,,,,")  # fmt: skip
+    assert times(tmp_path, content, **UTC).symbol == "AAPL"
+    assert times(tmp_path, content, symbol="XYZ", **UTC).symbol == "XYZ"
+    content = lines(DAYS, lambda t: f"{t:%Y-%m-%d}", "Date," + ",".join(
+        f"{ticker}.{name}" for ticker in ("AAPL", "MSFT")
+        for name in ("Open", "High", "Low", "Close")), "1.5,2.5,1.25,2.25,1.5,2.5,1.25,2.25",
+    )  # fmt: skip
+    with pytest.raises(BarsError, match=r"holds the symbols AAPL, MSFT, not one; leave out"):
+        times(tmp_path, content, symbol="XYZ", **UTC)

@@ -149,9 +149,7 @@ def bars_of_frame(
     zone = "UTC"
     if isinstance(frame.index, pd.DatetimeIndex) and frame.index.tz is not None:
         zone = str(frame.index.tz)
-    canonical, notes = validate_bars(
-        frame, symbol=symbol, repair=repair, minimum_rows=1, kind=bars
-    )
+    canonical, notes = validate_bars(frame, symbol=symbol, repair=repair, minimum_rows=1, kind=bars)
     part = Part(file=TABLE, frame=canonical, notes=notes, zone=zone, ends=stamp == "close")
     step = None if interval is None else interval_of(interval)
     return join_parts(

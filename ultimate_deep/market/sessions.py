@@ -17,6 +17,9 @@ YEAR = pd.Timedelta(days=365.25)
 EXCHANGE_DAYS_PER_YEAR = 252
 LONGEST_CLOSING = pd.Timedelta(days=10)
 SATURDAY = 5
+# Of the bars of five whole days, the share from which a market has no daily break.
+ALL_BARS = 0.98
+FULL_WEEK = 0.95  # of the bars of the fullest, as those of clock changes have and of holidays not
 SLOTS_AT_ONCE = 4_000_000
 
 
@@ -123,18 +126,31 @@ def find_bars_per_year(index: pd.DatetimeIndex, interval: pd.Timedelta, session:
     """Return the bars of an average year, for annualisation.
 
     Continuous markets have all of 365.25 days. The others are measured where the times cover a
-    year (breaks above ten days left out), else 5 days in 7, or 252 times the median bars of a day
-    (365.25 times where all days of the week have bars).
+    year (breaks above ten days left out), else 5 days in 7 (less the daily breaks of a full
+    week), or 252 times the median bars of a day (365.25 times where all days of the week have
+    bars).
     """
     if session == "continuous":
         return float(YEAR / interval)
     if index[-1] - index[0] >= YEAR:
         return _measured_bars_per_year(index)
     if session == "weekdays":
-        return float(YEAR / interval) * 5 / 7
+        full = float(YEAR / interval) * 5 / 7
+        # Futures have an hour's break a day, and few of all bars.
+        found = _bars_of_a_week(index) * (YEAR / WEEK)
+        return found if found < ALL_BARS * full else full
     bars_per_day = np.median(np.unique(index.normalize().asi8, return_counts=True)[1])
     every_day = index[-1] - index[0] >= 2 * WEEK and _closed_days(index) == 0
     return float(bars_per_day) * (YEAR / DAY if every_day else EXCHANGE_DAYS_PER_YEAR)
+
+
+def _bars_of_a_week(index: pd.DatetimeIndex) -> float:
+    """Return the bars of a full week, infinite where there are not two whole ones."""
+    weeks = (index - index[0]) // WEEK
+    counts = np.bincount(np.asarray(weeks, dtype=np.int64))[: int((index[-1] - index[0]) // WEEK)]
+    if len(counts) < 2:
+        return np.inf
+    return float(np.median(counts[counts >= FULL_WEEK * counts.max()]))
 
 
 def elapsed_bars_per_year(edges: pd.DatetimeIndex) -> float:

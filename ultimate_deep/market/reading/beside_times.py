@@ -1,4 +1,4 @@
-"""What names and columns beside the times say of them: halves of a day, and zones."""
+"""What names and columns beside the times say of them: the same, halves of a day, and zones."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ _SHORT = (
 )
 _SHORT_IN_NAME = re.compile(rf"(?:^|[\s_(\[])({_SHORT})[)\]]?\s*$")
 _SAMPLE = 256
+LONGEST_SHIFT = pd.Timedelta(hours=15)  # between two zones
 
 
 def with_halves(
@@ -163,3 +164,19 @@ def _distances(text: pd.Series) -> pd.TimedeltaIndex:
     return pd.TimedeltaIndex(
         [one if one is not None else counted for one, counted in zip(spoken, found, strict=True)]
     )
+
+
+def alike(one: Stamps, other: Stamps) -> bool:
+    """Return whether two columns name the same instants, apart from zone and cut-off fractions."""
+    gap = pd.Series(_clock(one) - _clock(other)).dropna()
+    if gap.empty:
+        return True
+    if one.days or other.days:
+        return bool((gap.abs() < pd.Timedelta(days=1) + LONGEST_SHIFT).all())
+    if one.aware == other.aware:
+        return bool((gap.abs() < pd.Timedelta(seconds=1)).all())
+    return bool((gap.abs() <= LONGEST_SHIFT).all()) and gap.dt.floor("1s").nunique() <= 2
+
+
+def _clock(stamps: Stamps) -> pd.DatetimeIndex:
+    return stamps.times.tz_localize(None) if stamps.times.tz is not None else stamps.times

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,9 @@ _LONGEST_BREAK = 7  # days between two days of bars, but for holidays
 _SHORTEST_MONTH = 27
 # Of 12 days below 13 in each of 12 months there are no more.
 _MOST_DAYS = 144
+_YEAR_FIRST = re.compile(
+    r"(?:times|dates) as (%Y[-/.]?%m[-/.]?%d(?: ?%H:?%M(?::?%S(?:\.?%f)?)?)?)(?:,| with a zone|$)"
+)
 _LONGER = 20.0  # so many times longer is a span of years than one of days
 
 
@@ -90,17 +94,21 @@ def _within_the_shorter(read: Sequence[Dates]) -> Sequence[Dates]:
             span == shortest]  # fmt: skip
 
 
-def refuse_other_order(times: pd.DatetimeIndex, first: str, where: str) -> None:
+def refuse_other_order(times: pd.DatetimeIndex, style: str, first: str, where: str) -> None:
     """Refuse 2023-03-01 where days and months are exchanged: bars of a month's days, months apart.
 
     Args:
-        times: Year, month and day as ISO 8601 has them, with hours.
+        times: When bars open, with hours.
+        style: How they are written, in words; what has no year before the month is passed over.
         first: The first of them as text.
         where: File and column, for messages.
 
     Raises:
         BarsError: Bars of single days that lie months apart, and days apart if exchanged.
     """
+    written = _YEAR_FIRST.match(style)
+    if written is None:
+        return
     some = times[:: max(1, len(times) // 512)]
     if len(some) < 3 or (some.day > 12).any():
         return
@@ -114,10 +122,10 @@ def refuse_other_order(times: pd.DatetimeIndex, first: str, where: str) -> None:
     near = np.median(np.diff(exchanged.to_numpy()) / np.timedelta64(1, "D"))
     if far < _SHORTEST_MONTH or near > _LONGEST_BREAK:
         return
-    form = "%Y-%d-%m" + (" %H:%M:%S" if first.count(":") > 1 else " %H:%M")
-    form = form.replace(" ", "T") if "T" in first else form
+    form = written[1].replace(" ", "T") if "T" in first else written[1]
+    other = f"{form[:2]}{form[2:].replace('m', '?').replace('d', 'm').replace('?', 'd')}"
     raise BarsError(
         f"{where}: bars of single days come months apart, from {cell(first)} on, and days apart if "
-        f"the day stands before the month; state how times are written: time_format='{form}' or "
-        f"time_format='{form.replace('%d-%m', '%m-%d')}'"
+        f"the day stands before the month; state how times are written: time_format='{other}' or "
+        f"time_format='{form}'"
     )

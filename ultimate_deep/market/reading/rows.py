@@ -102,6 +102,12 @@ def read_rows(
         table = replace(table, names=tuple(split[0]), tickers=tuple(split[1]))
     layout = find_layout(table, stated)
     table, layout, stray = _without_stray_lines(table, layout, stated)
+    listed = [one.ticker for one in layout.columns if one.ticker]
+    if stated.symbol is not None and len(listed) > 1:
+        raise BarsError(
+            f"{table.name}: holds the symbols {shown(listed)}, not one; leave out "
+            f"symbol={stated.symbol!r}, or split the file"
+        )
     found = []
     for columns in layout.columns:
         numbers, sign = _numbers(table, columns, stated)
@@ -110,7 +116,7 @@ def read_rows(
             table=table, layout=layout, columns=columns, numbers=numbers, notes=notes
         )
         symbols = (
-            np.full(len(table.cells), columns.ticker, dtype=object)
+            np.full(len(table.cells), stated.symbol or columns.ticker, dtype=object)
             if columns.ticker
             else symbols_of(table, layout.symbol, stated.symbol)
         )

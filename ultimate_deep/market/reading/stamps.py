@@ -16,7 +16,7 @@ from ultimate_deep.market.reading.counted_times import (
     refuse_other_origin,
 )
 from ultimate_deep.market.reading.dates import bounded, read_dates
-from ultimate_deep.market.reading.doubtful_dates import Dates, refuse_other_order
+from ultimate_deep.market.reading.doubtful_dates import Dates
 from ultimate_deep.market.reading.doubtful_times import WITHOUT_ZERO, refuse_doubtful
 from ultimate_deep.market.reading.shown import cell
 from ultimate_deep.market.reading.spellings import plain_spelling
@@ -111,8 +111,6 @@ def read_stamps(
         return Stamps(_none(len(text)), "no times")
     iso = _iso(text)
     if iso is not None:
-        if not iso.days:
-            refuse_other_order(iso.times, str(text.iloc[0]), where)
         return iso
     numeric = filled.str.fullmatch(_NUMBER)
     if float(numeric.mean()) > 0.5:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from ultimate_deep.market.reading.beside_times import with_halves, with_zone
+from ultimate_deep.market.reading.beside_times import alike, with_halves, with_zone
 from ultimate_deep.market.reading.counted_times import refuse_part_of_time
+from ultimate_deep.market.reading.doubtful_dates import refuse_other_order
 from ultimate_deep.market.reading.formats import FORMATS, date_in_name
 from ultimate_deep.market.reading.hours import read_hours
 from ultimate_deep.market.reading.raw_table import RawTable
@@ -21,7 +22,6 @@ from ultimate_deep.market.reading.zones import is_place
 from ultimate_deep.market.validation import BarsError
 
 MILLISECONDS_OF_DAY = 86_400_000
-LONGEST_SHIFT = pd.Timedelta(hours=15)  # between two zones
 _OFFSET = re.compile(
     r"(?:utc|gmt)\s*([+-])\s*(\d{1,2})(?:(\.\d{1,2})|:?(\d{2}))?(?!\d)", re.IGNORECASE
 )
@@ -71,6 +71,9 @@ def find_times(
     rest = [at for at in range(len(table.names)) if at not in used]
     stamps, places = with_halves(table, times.stamps, times.places, rest)
     told = "time" in stated or "date" in stated
+    if time_format is None and not stamps.days and len(table.cells):
+        first = str(table.cells[places[0]].iloc[0])
+        refuse_other_order(stamps.times, stamps.style, first, table.name)
     stamps = with_zone(table, stamps, places, timezone, told=told)
     return replace(times, stamps=stamps, places=places)
 
@@ -221,7 +224,7 @@ def _is_of_other_days(
     one: Stamps, days: Sequence[int], read: Mapping[int, Stamps], of_hours: bool
 ) -> bool:
     """Return whether digits beside a day were read as times of other days: they are hours."""
-    return of_hours and any(not _alike(one, read[day]) for day in days)
+    return of_hours and any(not alike(one, read[day]) for day in days)
 
 
 def _unreadable_hours(table: RawTable, at: int, day: int) -> BarsError:
@@ -238,7 +241,7 @@ def _agreed(
     """Return the surest of several columns, which must name the same instants, or their days."""
     best = next((at for at in full if read[at].aware), full[0])
     for other in every:
-        if other == best or _alike(read[best], read[other]):
+        if other == best or alike(read[best], read[other]):
             continue
         raise BarsError(
             f"{table.name}: the columns {table.names[best]} and {table.names[other]} are both "
@@ -247,22 +250,6 @@ def _agreed(
             f"columns='time={table.names[best]}'"
         )
     return Times(stamps=read[best], places=(best,))
-
-
-def _alike(one: Stamps, other: Stamps) -> bool:
-    """Return whether two columns name the same instants, apart from zone and cut-off fractions."""
-    gap = pd.Series(_clock(one) - _clock(other)).dropna()
-    if gap.empty:
-        return True
-    if one.days or other.days:
-        return bool((gap.abs() < pd.Timedelta(days=1) + LONGEST_SHIFT).all())
-    if one.aware == other.aware:
-        return bool((gap.abs() < pd.Timedelta(seconds=1)).all())
-    return bool((gap.abs() <= LONGEST_SHIFT).all()) and gap.dt.floor("1s").nunique() <= 2
-
-
-def _clock(stamps: Stamps) -> pd.DatetimeIndex:
-    return stamps.times.tz_localize(None) if stamps.times.tz is not None else stamps.times
 
 
 def _lean(table: RawTable, reader: _Reader) -> Times:
