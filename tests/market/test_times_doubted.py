@@ -507,3 +507,10 @@ def test_a_stated_symbol_names_what_a_header_names_otherwise(tmp_path):
     )  # fmt: skip
     with pytest.raises(BarsError, match=r"holds the symbols AAPL, MSFT, not one; leave out"):
         times(tmp_path, content, symbol="XYZ", **UTC)
+
+
+def test_a_nameless_column_of_the_same_instants_is_no_number_of_rows(tmp_path):
+    header = HEADER.replace("time", ",date")
+    for day in ("%Y-%m-%d", "%Y-%m-%d %H:%M"):
+        content = lines(HOURS, lambda t, d=day: f"{t.value // 10**6},{t.strftime(d)}", header)
+        assert list(times(tmp_path, content, **UTC).index) == list(HOURS)

@@ -61,7 +61,8 @@ def read_files(
         price_scale: Prices in the file are this many times the price.
         repair: `"raise"` or `"drop"`; what was dropped stands in `Bars.notes`.
         columns: Which column is which where names do not say it, `time=ts,volume=vol` or a mapping.
-        time_format: How times are written, in the signs of `strptime`; else found.
+        time_format: How times are written, in the signs of `strptime`, or from which day on
+            numbers count, such as `days since 1970-01-01`; else found.
         decimal: `point` or `comma`; else found.
         adjust: Whether an adjusted close adjusts all prices.
         stamp: Whether times say when a bar opens or when it closes.

@@ -90,7 +90,7 @@ def with_zone(
 
     Args:
         table: Cells and names, before any meaning.
-        stamps: The times.
+        stamps: Times as their columns have them.
         places: Positions of their columns.
         timezone: What the caller says of times without a zone.
         told: Whether the caller names the column of times.

@@ -123,7 +123,7 @@ def refuse_other_origin(
     """Refuse counts that would be of long ago, or are still ahead: they may begin on another day.
 
     Args:
-        times: As the usual origin has them.
+        times: Instants or naive times that the usual origin gives.
         unit: What is counted, in words.
         written: The numbers as text.
         where: File and column, for messages.

@@ -47,7 +47,7 @@ def likelier(read: Sequence[Dates], body: pd.Series, where: str) -> Dates:
     than years.
 
     Args:
-        read: The readings.
+        read: What each way to write them reads.
         body: Cells as text.
         where: File and column, for messages.
 

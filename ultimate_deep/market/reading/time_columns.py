@@ -313,15 +313,23 @@ def _without_counters(
     Raises:
         BarsError: Such numbers in a nameless column, and nothing else that may be the time.
     """
-    nameless = {at for at in read if key(table.names[at]) in ("", "index")}
-    weak = [at for at, one in read.items() if one.is_counted and (at in nameless or _counts(one))]
+    keys = {at: key(table.names[at]) for at in read}
+    nameless = {at for at in read if keys[at] in ("", "index")}
+    counted = {at for at, one in read.items() if one.is_counted}
+    weak = [at for at in counted if at in nameless or (keys[at] in "td" and _counts(read[at]))]
     doubted = [at for at, one in read.items() if not one.readable and at in nameless]
     if not weak and not (doubted and reader.doubt):
         return dict(read)
-    told = [at for at, one in read.items() if at not in weak and one.readable > 0.5]
-    if told or _of_unknown_names(table, [at for at in rest if at not in read], reader):
-        reader.doubt = None if all(at in [*doubted, *weak, *told] for at in read) else reader.doubt
-        return {at: one for at, one in read.items() if at not in [*weak, *doubted]}
+    told = [one for at, one in read.items() if at not in weak and one.readable > 0.5]
+    rest = [at for at in rest if at not in read]
+    told += [one for _, one in _of_unknown_names(table, rest, reader)]
+    # What names the same instants as another column does is no number of a row.
+    weak = [at for at in weak if _counts(read[at]) or not any(alike(read[at], one) for one in told)]
+    if told:
+        left = {at: one for at, one in read.items() if at not in [*weak, *doubted]}
+        if not any(one.readable == 0.0 for one in left.values()):
+            reader.doubt = None
+        return left
     counter = next((at for at in weak if at in nameless and _counts(read[at])), None)
     if counter is not None:
         raise BarsError(
