@@ -5,7 +5,7 @@ import gzip
 import pandas as pd
 import pytest
 
-from ultimate_deep.machine.tables import ENDS, check_table_file, write_table
+from ultimate_deep.machine.tables import ENDS, cell_text, check_table_file, write_table
 
 TABLE = pd.DataFrame({"a": [1, 2], "b": [0.5, -0.5]})
 
@@ -55,5 +55,7 @@ def test_texts_that_a_spreadsheet_would_run_are_quoted(tmp_path):
     odd = pd.DataFrame({"=1": pd.Categorical(["=2"]), "b": ["\n=3"], "c": ["＝4"], "d": ["e"]})  # noqa: RUF001
     write_table(tmp_path / "b.csv", odd)
     assert (tmp_path / "b.csv").read_text() == "'=1,b,c,d\n'=2,\"'\n=3\",'＝4,e\n"  # noqa: RUF001
+    unseen = ["\u200b=5", "\ufeff@x", " \u00a0+1", "\u2060\u200d-2", "\u200bBTC"]
+    assert list(map(cell_text, unseen)) == [f"'{one}" for one in unseen[:4]] + unseen[4:]
     write_table(tmp_path / "a.parquet", table)
     assert pd.read_parquet(tmp_path / "a.parquet")["symbol"].tolist()[:3] == symbols[:3]

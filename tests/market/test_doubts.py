@@ -397,9 +397,7 @@ def test_drop_leaves_no_mixture_of_markets(keys, tmp_path):
         assert list(bars) == ["10107", "14593"]
     halves = text(walk(HOURS), lambda t: f"{t:%Y-%m-%d},{t:%I:%M},{t:%p}", "date,time,ampm,"
                   + HEADER.removeprefix("time,"))  # fmt: skip
-    with pytest.raises(BarsError, match="a time that was there before") as caught:
-        read(tmp_path, halves, repair="drop", **UTC)
-    assert "symbol=ampm" not in str(caught.value)
+    same(read(tmp_path, halves, repair="drop", **UTC), walk(HOURS))
     with pytest.raises(BarsError, match="give the bars of one market at a time"):
         bars_of_frame(pd.concat([walk(HOURS), walk(HOURS, 50.0)]), repair="drop")
 
@@ -520,8 +518,8 @@ def test_columns_of_odd_kinds_are_refused_in_words(tmp_path):
         read_files(path)
     frame.assign(date=days, time=[datetime.time(t.hour) for t in HOURS]).to_parquet(path)
     same(read_files(path, **UTC), walk(HOURS))
-    with pytest.raises(BarsError, match="time_format is '%H %H', and redefinition"):
-        read(tmp_path, text(walk(HOURS), iso, HEADER), time_format="%H %H")
+    with pytest.raises(BarsError, match="time_format is '%Y %Y %d', and redefinition"):
+        read(tmp_path, text(walk(HOURS), iso, HEADER), time_format="%Y %Y %d")
     content = text(walk(HOURS), lambda t: f"{t:%Y-%m-%d %H:%M:%S} America/Indiana", HEADER)
     with pytest.raises(BarsError, match="'America/Indiana' after a time names no zone"):
         read(tmp_path, content)

@@ -93,3 +93,16 @@ def test_two_weeks_of_a_closed_market_do_not_shrink_the_year():
     shut = index[(index < "2024-03-01") | (index > "2024-03-20")]
     expected = find_bars_per_year(index, HOUR, "exchange")
     assert find_bars_per_year(shut, HOUR, "exchange") == pytest.approx(expected, rel=5e-3)
+
+
+def test_a_break_of_an_hour_each_day_is_no_bar_of_a_year():
+    """Futures trade from Sunday evening to Friday afternoon, but for an hour a day."""
+    local = pd.date_range("2023-01-08 17:00", "2023-03-31 15:00", freq="1h", tz="America/Chicago")
+    open_at = local[(local.hour != 16) & ((local + pd.Timedelta("7h")).day_of_week < 5)]
+    hour = pd.Timedelta("1h")
+    assert find_session(open_at.tz_convert("UTC"), hour, "America/Chicago")[0] == "weekdays"
+    futures = find_bars_per_year(open_at.tz_convert("UTC"), hour, "weekdays")
+    assert futures == pytest.approx(5 * 23 * 365.25 / 7)
+    whole = pd.date_range("2023-01-09", periods=24 * 60, freq="1h", tz="UTC")
+    whole = whole[whole.day_of_week < 5]
+    assert find_bars_per_year(whole, hour, "weekdays") == 365.25 * 24 * 5 / 7

@@ -21,7 +21,7 @@ from ultimate_deep.commands.remedies import options_in
 from ultimate_deep.commands.running import started
 from ultimate_deep.commands.settings import bundle_parser, bundle_to_use
 from ultimate_deep.machine.places import check_places
-from ultimate_deep.machine.tables import ENDS, check_table_file, write_table
+from ultimate_deep.machine.tables import ENDS, cell_text, check_table_file, write_table
 
 
 def parser() -> CommandParser:
@@ -72,7 +72,8 @@ def main(arguments: Sequence[str]) -> None:
     write_table(output, predictions)
     last = predictions.iloc[-1]
     console.print(
-        f"{len(predictions):,} predictions in {output}{replaced}; the last: {last['symbol']} "
+        f"{len(predictions):,} predictions in {output}{replaced}; the last: "
+        f"{cell_text(last['symbol'])} "
         f"{last['timestamp']}, P(up) {last['probability_up']:.4f}, signal {last['signal']}",
         highlight=False,
         soft_wrap=True,

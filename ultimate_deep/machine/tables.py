@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 TableFormat = Literal["csv", "parquet"]
 FORMULAS = "=+-@\t\r\n＝＋－＠"  # noqa: RUF001 - what a spreadsheet's formula begins with
-
+_UNSEEN = frozenset(("Cf", "Cc", "Zs", "Zl", "Zp", "Mn"))
 
 # Ends of a file's name, each with the format that is written for it.
 ENDS = (".csv", ".csv.gz", ".parquet")
@@ -58,9 +59,18 @@ def _quoted(table: pd.DataFrame) -> pd.DataFrame:
     """Put an apostrophe before texts, names too, that a spreadsheet would run as a formula."""
     kinds = ("object", "str", "category")
     texts = [name for name, dtype in table.dtypes.items() if str(dtype) in kinds]
-    plain = table.assign(**{str(name): table[name].astype("object").map(_plain) for name in texts})
-    return plain.rename(columns=_plain)
+    plain = table.assign(
+        **{str(name): table[name].astype("object").map(cell_text) for name in texts}
+    )
+    return plain.rename(columns=cell_text)
 
 
-def _plain(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in FORMULAS and cell else cell
+def cell_text(cell: object) -> object:
+    """Return a cell with an apostrophe before it where a spreadsheet would run it as a formula.
+
+    Signs that nobody sees, such as a blank of no width, do not hide what follows them.
+    """
+    if not isinstance(cell, str) or not cell:
+        return cell
+    seen = next((sign for sign in cell if unicodedata.category(sign) not in _UNSEEN), "")
+    return f"'{cell}" if cell[0] in FORMULAS or (seen and seen in FORMULAS) else cell

@@ -111,7 +111,8 @@ class DataConfig:
         repair: `raise` refuses bad rows, `drop` drops and reports them.
         columns: Which column is which where names do not say it, such as `time=ts,volume=vol`;
             columns without a header are called 0, 1, 2, and so on.
-        time_format: How times are written, such as `%d.%m.%Y %H:%M`; found where absent.
+        time_format: How times are written, such as `%d.%m.%Y %H:%M`, or from which day on numbers
+            count, such as `days since 1970-01-01`; found where absent.
         decimal: The decimal sign, `point` or `comma`; found where absent.
         adjust: `auto` adjusts all prices by an adjusted close where the file has one, `none` takes
             them as they were.

@@ -61,7 +61,8 @@ def read_files(
         price_scale: Prices in the file are this many times the price.
         repair: `"raise"` or `"drop"`; what was dropped stands in `Bars.notes`.
         columns: Which column is which where names do not say it, `time=ts,volume=vol` or a mapping.
-        time_format: How times are written, in the signs of `strptime`; else found.
+        time_format: How times are written, in the signs of `strptime`, or from which day on
+            numbers count, such as `days since 1970-01-01`; else found.
         decimal: `point` or `comma`; else found.
         adjust: Whether an adjusted close adjusts all prices.
         stamp: Whether times say when a bar opens or when it closes.
@@ -92,7 +93,7 @@ def read_files(
                 passed.append(table)
                 continue
             for name, part in read_rows(
-                table, statement, adjust=adjust, stamp=stamp, repair=repair
+                table, statement, adjust=adjust, stamp=stamp, repair=repair, kind=bars
             ):
                 parts.setdefault(name, []).append(part)
                 origins.add(name, table)
@@ -149,7 +150,7 @@ def bars_of_frame(
     zone = "UTC"
     if isinstance(frame.index, pd.DatetimeIndex) and frame.index.tz is not None:
         zone = str(frame.index.tz)
-    canonical, notes = validate_bars(frame, symbol=symbol, repair=repair, minimum_rows=1)
+    canonical, notes = validate_bars(frame, symbol=symbol, repair=repair, minimum_rows=1, kind=bars)
     part = Part(file=TABLE, frame=canonical, notes=notes, zone=zone, ends=stamp == "close")
     step = None if interval is None else interval_of(interval)
     return join_parts(

@@ -17,6 +17,7 @@ YEAR = pd.Timedelta(days=365.25)
 EXCHANGE_DAYS_PER_YEAR = 252
 LONGEST_CLOSING = pd.Timedelta(days=10)
 SATURDAY = 5
+LONGEST_BREAK = pd.Timedelta(hours=4)  # of a day, in a market that is open around the clock
 SLOTS_AT_ONCE = 4_000_000
 
 
@@ -123,18 +124,37 @@ def find_bars_per_year(index: pd.DatetimeIndex, interval: pd.Timedelta, session:
     """Return the bars of an average year, for annualisation.
 
     Continuous markets have all of 365.25 days. The others are measured where the times cover a
-    year (breaks above ten days left out), else 5 days in 7, or 252 times the median bars of a day
-    (365.25 times where all days of the week have bars).
+    year (breaks above ten days left out), else 5 days in 7 (less a break of every day), or 252
+    times the median bars of a day (365.25 times where all days of the week have bars).
     """
     if session == "continuous":
         return float(YEAR / interval)
     if index[-1] - index[0] >= YEAR:
         return _measured_bars_per_year(index)
     if session == "weekdays":
-        return float(YEAR / interval) * 5 / 7
+        return float(YEAR / interval) * 5 / 7 * (1.0 - _daily_break(index, interval) / DAY)
     bars_per_day = np.median(np.unique(index.normalize().asi8, return_counts=True)[1])
     every_day = index[-1] - index[0] >= 2 * WEEK and _closed_days(index) == 0
     return float(bars_per_day) * (YEAR / DAY if every_day else EXCHANGE_DAYS_PER_YEAR)
+
+
+def _daily_break(index: pd.DatetimeIndex, interval: pd.Timedelta) -> pd.Timedelta:
+    """Return how long a market is closed at one hour of most of its days, zero where it is not.
+
+    Futures have such a break of an hour; a clock change moves it by one in UTC.
+    """
+    length, hour = interval.as_unit("ns").value, 3_600_000_000_000
+    stamps = index.as_unit("ns").asi8
+    closed = np.diff(stamps) - length
+    breaks = (closed >= hour // 2) & (closed <= LONGEST_BREAK.as_unit("ns").value)
+    at = ((stamps[:-1][breaks] + length) // hour) % 24
+    counts = np.bincount(at, minlength=24)
+    often = counts + np.roll(counts, -1)
+    first = int(np.argmax(often))
+    if often[first] < 0.5 * index.normalize().nunique():
+        return pd.Timedelta(0)
+    usual = np.isin(at, [first, (first + 1) % 24])
+    return pd.Timedelta(int(np.median(closed[breaks][usual])), unit="ns")
 
 
 def elapsed_bars_per_year(edges: pd.DatetimeIndex) -> float:

@@ -9,11 +9,15 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
+from ultimate_deep.market.config import BarKind
+
 BAR_COLUMNS = ("open", "high", "low", "close", "volume")
 PRICE_COLUMNS = ("open", "high", "low", "close")
 MINIMUM_ROWS = 32
 
 Repair = Literal["raise", "drop"]
+# Bars of ticks share a second of the clock by right: more of them are no conflicting copies.
+MOST_DROPPED_TICKS = 0.01
 # A rule that more rows break is no matter of some bad rows: what is left would be other bars.
 MOST_DROPPED = 0.2
 LEAST_ROWS = 10
@@ -54,6 +58,7 @@ class RowSieve:
         *,
         remedy: str,
         most: float = MOST_DROPPED,
+        named: np.ndarray | None = None,
     ) -> None:
         """Hold the rows to a rule.
 
@@ -63,6 +68,7 @@ class RowSieve:
             value: Gives the offending values of one row as text.
             remedy: What the user can do, other than `repair="drop"`.
             most: Share of the rows that may be dropped.
+            named: Rows of which an error names the first, where not the bad ones.
 
         Raises:
             BarsError: When a row is bad and the repair is `"raise"`, or more than `most` are.
@@ -70,7 +76,7 @@ class RowSieve:
         count = int(bad.sum())
         if count == 0:
             return
-        first = int(np.argmax(bad))
+        first = int(np.argmax(bad if named is None or self.repair == "drop" else named))
         where = f"row {self.rows[first]} ({_stamp(self.frame.index[first])}): {value(first)}"
         many = count > most * len(self.frame) and len(self.frame) >= LEAST_ROWS
         if self.repair == "raise" or many:
@@ -111,6 +117,7 @@ def validate_bars(
     minimum_rows: int = MINIMUM_ROWS,
     row_numbers: np.ndarray | None = None,
     telling: Callable[[], str] | None = None,
+    kind: BarKind = "regular",
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Return the frame in canonical form and a note for each thing that was repaired.
 
@@ -125,6 +132,7 @@ def validate_bars(
         row_numbers: `(rows,)` numbers by which messages name the rows, if not their positions.
         telling: Returns the name of a column that tells apart rows of one time, such as symbols
             in a column of an unknown name; empty for none. Such rows are not dropped.
+        kind: Whether bars have one length; those of ticks may share a time.
 
     Returns:
         The canonical frame (`open high low close volume` float64 and finite, index `timestamp`
@@ -151,7 +159,7 @@ def validate_bars(
     )
     _apply_numbers(sieve)
     _apply_prices(sieve)
-    _apply_order(sieve, telling)
+    _apply_order(sieve, telling, MOST_DROPPED if kind == "regular" else MOST_DROPPED_TICKS)
     if len(sieve.frame) < minimum_rows:
         raise BarsError(
             f"{symbol}: too few rows; at least {minimum_rows:,} bars are needed, got "
@@ -263,7 +271,7 @@ def _apply_prices(sieve: RowSieve) -> None:
     )
 
 
-def _apply_order(sieve: RowSieve, telling: Callable[[], str] | None) -> None:
+def _apply_order(sieve: RowSieve, telling: Callable[[], str] | None, most_twice: float) -> None:
     """Times increase strictly. Of equal duplicates one stays, of others the first."""
     stamps = pd.DatetimeIndex(sieve.frame.index).asi8
     if len(stamps) > 1 and (np.diff(stamps) < 0).all():
@@ -298,20 +306,40 @@ def _apply_order(sieve: RowSieve, telling: Callable[[], str] | None) -> None:
         twice,
         lambda row: "this time was there before, with other values",
         remedy="remove the repeated rows, or give times fine enough to tell bars apart",
+        most=most_twice,
     )
     stamps = pd.DatetimeIndex(sieve.frame.index).asi8
     back = np.concatenate([[False], np.diff(stamps) < 0])
     if not back.any():
         return
-    if sieve.repair == "drop":
-        back = ~_longest_increasing(stamps)
+    _refuse_exchanged_days(sieve)
     index = sieve.frame.index
     sieve.apply(
         "no disorder, times increase from row to row",
-        back,
+        ~_longest_increasing(stamps),
         lambda row: f"the row before it is {_stamp(index[row - 1])}" if row else "out of order",
         remedy="sort the rows by time",
+        named=back,
     )
+
+
+def _refuse_exchanged_days(sieve: RowSieve) -> None:
+    """Refuse the disorder that spreadsheets make of dates: those that can be are exchanged."""
+    index = pd.DatetimeIndex(sieve.frame.index)
+    day, month = np.asarray(index.day), np.asarray(index.month)
+    may = (day <= 12) & (day != month)
+    months, days_of = np.where(may, day, month), np.where(may, month, day)
+    parts = pd.DataFrame({"year": index.year, "month": months, "day": days_of})
+    days = pd.DatetimeIndex(pd.to_datetime(parts)).as_unit("ns").asi8
+    own = index.tz_localize(None).normalize().as_unit("ns").asi8
+    if (np.diff(days + index.as_unit("ns").asi8 - own) > 0).all():
+        row = int(np.argmax(may))
+        raise BarsError(
+            f"{sieve.symbol}: disorder, days and months are exchanged in {int(may.sum()):,} of "
+            f"{len(index):,} rows, first in row {sieve.rows[row]} ({_stamp(index[row])}), as "
+            "spreadsheets do to dates that can be read so; take the file as it was before, and do "
+            "not sort it"
+        )
 
 
 def _leave_out_repeats(sieve: RowSieve) -> None:

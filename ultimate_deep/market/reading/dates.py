@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ultimate_deep.market.reading.doubtful_dates import Dates, likelier
 from ultimate_deep.market.reading.hours import END_OF_DAY, clock_times
 from ultimate_deep.market.reading.shown import cell
 from ultimate_deep.market.validation import BarsError
@@ -30,27 +30,10 @@ _DATES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"\d{1,2}-[A-Za-z]{3,9}-\d{4}", ("%d-%b-%Y", "%d-%B-%Y")),
     (r"[A-Za-z]{3,9} \d{1,2},? \d{4}", ("%b %d %Y", "%B %d %Y")),
     (r"\d{4}-[A-Za-z]{3}-\d{1,2}", ("%Y-%b-%d",)),
-    (r"\d{1,2}-[A-Za-z]{3}-\d{2}", ("%d-%b-%y",)),
-    (r"\d{1,2} [A-Za-z]{3} \d{2}", ("%d %b %y",)),
+    (r"\d{1,2}-[A-Za-z]{3}-\d{2}", ("%d-%b-%y", "%y-%b-%d")),
+    (r"\d{1,2} [A-Za-z]{3} \d{2}", ("%d %b %y", "%y %b %d")),
 )
 _SAMPLE = 64
-
-
-@dataclass(frozen=True, eq=False)
-class Dates:
-    """Dates that were read in one way.
-
-    Args:
-        times: Naive; NaT where a cell is written otherwise.
-        form: How the first of them is written, in the signs of `strptime`.
-        days: Whether none of them has an hour.
-        ends: Whether some of them are 24:00, the end of a day.
-    """
-
-    times: pd.DatetimeIndex
-    form: str
-    days: bool
-    ends: bool = False
 
 
 def bounded(times: pd.DatetimeIndex) -> pd.DatetimeIndex:
@@ -82,13 +65,15 @@ def read_dates(body: pd.Series, where: str, day_first: bool | None) -> Dates:
             read = _read(cells, pattern, forms)
             if len(forms) > 1 and "b" not in forms[0]:
                 return _only_order(read, body, where, day_first)
+            if forms[-1].startswith("%y"):
+                return likelier(read, body, where)
             return max(read, key=lambda one: int(np.sum(np.asarray(one.times.notna()))))
     return Dates(pd.DatetimeIndex([pd.NaT] * len(body)).as_unit("ns"), "", days=False)
 
 
 def _tidy(cells: pa.Array) -> pa.Array:
     """Put a blank between date and hours, a point before fractions, and take commas away."""
-    cells = pc.replace_substring_regex(cells, r"(\d)[T_](\d)", r"\1 \2")
+    cells = pc.replace_substring_regex(cells, r"(\d)[TtD_](\d)", r"\1 \2")
     if pc.any(pc.match_substring(cells, ",")).as_py():
         cells = pc.replace_substring_regex(cells, r",(\d{1,9})$", r".\1")
         cells = pc.replace_substring_regex(pc.replace_substring(cells, ",", ""), r"\s+", " ")
@@ -107,7 +92,7 @@ def _read(cells: pa.Array, pattern: str, forms: Sequence[str]) -> list[Dates]:
     nothing = (pd.Timedelta(0), "")
     clock = hours.map(lambda text: nothing if text == "" else read.get(text, (pd.NaT, "")))
     ends = bool(hours.str.fullmatch(END_OF_DAY).any())
-    length = clock.map(lambda one: one[0]).astype("timedelta64[ns]").to_numpy()
+    length = pd.to_timedelta([one[0] for one in clock]).as_unit("ns").to_numpy()
     found = []
     for form in forms:
         times = bounded(pd.DatetimeIndex(pd.to_datetime(days, format=form, errors="coerce")))

@@ -21,8 +21,9 @@ _HUNDREDS = ((6.30e17, 6.46e17, "the year 1"), (1.19e17, 1.45e17, "1601"))
 _SAMPLE = 64
 _DOUBTFUL_LENGTHS = {5, 6, 10, 12, 18}
 # Ways to write a time in as many digits, with two digits for the year.
+WITHOUT_ZERO = ("%y%m%d", "%d%m%y", "%m%d%y")
 _SHORT_YEARS = {
-    6: ("%y%m%d", "%d%m%y", "%m%d%y"),
+    6: (*WITHOUT_ZERO, "%Y%m"),
     10: ("%y%m%d%H%M",),
     12: ("%y%m%d%H%M%S",),
 }
@@ -47,14 +48,17 @@ def refuse_doubtful(digits: pd.Series, where: str) -> None:
             "long numbers; take the file as it was before"
         )
     some = pc.all(pc.match_substring_regex(cells, r"^[0-9]+$")).as_py()
-    if len(cells) < LEAST_TIMES or not some:
-        return
     lengths = set(pc.unique(pc.utf8_length(cells)).to_pylist())
-    if not lengths <= _DOUBTFUL_LENGTHS:
+    if not some or not len(cells) or not lengths <= _DOUBTFUL_LENGTHS:
         return
     written = pd.Series(cells.to_pandas(), dtype="str")
-    if lengths <= {5, 6}:
+    if lengths == {5}:
         _refuse_days(written, where)
+    # No other times have five and six digits, however few there are.
+    if len(cells) < LEAST_TIMES and not lengths <= {5, 6}:
+        return
+    if lengths == {5, 6}:
+        _refuse_short_years(written, 6, where)
     if len(lengths) == 1:
         _refuse_short_years(written, int(lengths.pop()), where)
         _refuse_hundreds(written, where)
@@ -64,18 +68,23 @@ def _reads(written: pd.Series, form: str) -> bool:
     some = written.iloc[:: max(1, len(written) // _SAMPLE)]
     if pd.to_datetime(some, format=form, errors="coerce").isna().any():
         return False
+    if form == "%Y%m" and not written.str.match("19|20").all():
+        return False  # pandas knows the year 501
     return bool(pd.to_datetime(written, format=form, errors="coerce").notna().all())
 
 
 def _refuse_days(written: pd.Series, where: str) -> None:
     """Refuse 050103, the third of January 2005, and seconds of a day, as days since 1900."""
     first = cell(written.iloc[0])
-    if bool((written.str.len() == 5).all()) and _reads(written.str.zfill(6), "%y%m%d"):
+    fits = [form for form in WITHOUT_ZERO if _reads(written.str.zfill(6), form)]
+    if fits:
+        choices = " or ".join(f"time_format='{form}'" for form in fits)
         raise BarsError(
-            f"{where}: {first} may be a date without its first zero (yymmdd) or days since 1900 as "
-            "spreadsheets count; write dates in full, such as 2005-01-03"
+            f"{where}: {first} may be a date without its first zero or days since 1900 as "
+            f"spreadsheets count; state which: {choices} or "
+            "time_format='days since 1899-12-30'"
         )
-    if not bool((written.str.len() == 5).all()):
+    if len(written) < LEAST_TIMES:
         return
     number = written.astype("int64").to_numpy()
     steps, counts = np.unique(np.abs(np.diff(number)), return_counts=True)
@@ -87,12 +96,14 @@ def _refuse_days(written: pd.Series, where: str) -> None:
         )  # fmt: skip
         raise BarsError(
             f"{where}: {first} would be days since 1900 as spreadsheets count, but {why}; they may "
-            "be seconds of a day: write times in full, such as 2024-01-31 09:30:00"
+            "be seconds of a day: write times in full, such as 2024-01-31 09:30:00, or state that "
+            "they are days: time_format='days since 1899-12-30'"
         )
 
 
 def _refuse_short_years(written: pd.Series, length: int, where: str) -> None:
-    fits = [form for form in _SHORT_YEARS.get(length, ()) if _reads(written, form)]
+    digits = written.str.zfill(length)
+    fits = [form for form in _SHORT_YEARS.get(length, ()) if _reads(digits, form)]
     if not fits:
         return
     if length == 12 and _reads(written, "%Y%m%d%H%M"):

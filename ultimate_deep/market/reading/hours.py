@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from ultimate_deep.market.reading.spellings import plain_spelling
 from ultimate_deep.market.reading.texts import trimmed
 
 _FORMS = (
     "%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%I:%M:%S %p", "%I:%M %p", "%I:%M:%S%p", "%I:%M%p",
-    "%H%M%S", "%H%M", "%I-%p", "%I %p", "%H:%M:%S:%f", "%H",
+    "%H%M%S", "%H%M", "%I-%p", "%I %p", "%H:%M:%S:%f", "%H", "%Hh%M", "%Hh",
 )  # fmt: skip
 _DIGITS = {"%H%M%S": 6, "%H%M": 4, "%H": 2}
 _SAMPLE = 64
@@ -31,7 +32,7 @@ def read_hours(column: pd.Series, *, whole: bool = False) -> pd.Series | None:
     """
     if pd.api.types.is_timedelta64_dtype(column.dtype):
         return column
-    text = trimmed(column).str.replace(r"\.0+$", "", regex=True)
+    text = plain_spelling(trimmed(column)).str.replace(r"\.0+$", "", regex=True)
     filled = text[(text != "") & ~text.isin(("nan", "<NA>", "None", "NaT"))]
     if filled.empty:
         return None

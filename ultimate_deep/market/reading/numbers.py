@@ -27,6 +27,7 @@ _POINT = (
     r"^[+-]?(\d+\.\d{1,2}|\d+\.\d{4,}|0\.\d+|\d{4,}\.\d+|\d{1,3}(,\d{3})+\.\d+"
     r"|\d{1,3}(,\d{3}){2,}|\d{1,2}(,\d{2})+,\d{3})$"
 )
+_SAMPLE = 512
 _GROUPED = {
     # Thousands, or lakhs and crores as in 1,23,45,678.
     "point": r"^[+-]?(\d{1,3}(,\d{3})+|\d{1,2}(,\d{2})+,\d{3})(\.\d+)?$",
@@ -66,6 +67,7 @@ def read_numbers(
         return numbers, ""
     plain = {role: _plain(text) for role, text in rest.items()}
     if decimal is None and all(found is not None for found in plain.values()):
+        _refuse_points_of_thousands(rest, separator, where)
         return numbers | {role: found for role, found in plain.items() if found is not None}, ""
     _refuse_parts_of_32(rest, where)
     tidy = {role: _tidy(text) for role, text in rest.items()}
@@ -73,6 +75,49 @@ def read_numbers(
     for role, text in tidy.items():
         numbers[role] = _read(text, sign, suffixes=role == "volume")
     return numbers, f"decimal {sign}"
+
+
+def _refuse_points_of_thousands(texts: Mapping[str, pa.Array], separator: str, where: str) -> None:
+    """Refuse 28.002 and 3.407 among whole numbers below 1,000, whose points may be of thousands.
+
+    Decimals of which some happen to be whole have fewer than three digits here and there.
+    """
+    if any(bool(pc.any(_matches(_some(text), _POINT)).as_py()) for text in texts.values()):
+        return
+    pointed = {role: _any_and_all(pc.match_substring(text, ".")) for role, text in texts.items()}
+    mixed = [role for role, (some, every) in pointed.items() if some and not every]
+    volume = pointed.get("volume", (True, True))[0]
+    prices = [every for role, (_, every) in pointed.items() if role != "volume"]
+    alike = separator == ";" and volume and all(prices)
+    if not (mixed or alike) or any(
+        bool(pc.any(_matches(text, rf"{_POINT}|^\d{{4,}}$")).as_py()) for text in texts.values()
+    ):
+        return
+    for role in mixed or texts:
+        doubtful = _first(texts[role], _matches(texts[role], r"^[+-]?\d{1,3}\.\d{3}$"))
+        among = not mixed or pc.any(_matches(texts[role], r"^[1-9]\d{0,2}$")).as_py()
+        if doubtful and among:
+            raise BarsError(_may_be_thousands(doubtful, "point", where))
+
+
+def _some(text: pa.Array) -> pa.Array:
+    return text.take(pa.array(range(0, len(text), max(1, len(text) // _SAMPLE))))
+
+
+def _matches(text: pa.Array, pattern: str) -> pa.Array:
+    return pc.match_substring_regex(text, pattern)
+
+
+def _any_and_all(found: pa.Array) -> tuple[bool, bool]:
+    return bool(pc.any(found).as_py()), bool(pc.all(found).as_py())
+
+
+def _may_be_thousands(doubtful: tuple[str, int], sign: Decimal, where: str) -> str:
+    return (
+        f"{where}: {cell(doubtful[0])} in row {doubtful[1]} may be a decimal {sign} or a {sign} "
+        "of thousands, and no other number of the file tells; state it: decimal=comma or "
+        "decimal=point"
+    )
 
 
 def _refuse_parts_of_32(texts: Mapping[str, pa.Array], where: str) -> None:
@@ -149,14 +194,15 @@ def _sign(
             f"{cell(point[0])} in row {point[1]} a decimal point; a file has one of the two; state "
             "which it is: decimal=comma or decimal=point"
         )
-    if comma or (doubtful and not point and separator == ";" and not points_seen):
+    # A long whole number, or no volume at all, has no need of a comma of thousands.
+    plain = points_seen or separator != ";" or not (
+        any(_first(one, pc.match_substring_regex(one, r"^\d{4,}$")) for one in tidied.values())
+        or _any_and_all(pc.equal(tidied.get("volume", pa.array(["1"])), "0"))[1]
+    )  # fmt: skip
+    if comma or (doubtful and not point and not plain):
         return "comma"
     if doubtful and not point:
-        raise BarsError(
-            f"{where}: {cell(doubtful[0])} in row {doubtful[1]} may be a decimal comma or a comma "
-            "of thousands, and no other number of the file tells; state it: decimal=comma or "
-            "decimal=point"
-        )
+        raise BarsError(_may_be_thousands(doubtful, "comma", where))
     return "point"
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from ultimate_deep.market.config import Adjust, Stamp
+from ultimate_deep.market.config import Adjust, BarKind, Stamp
 from ultimate_deep.market.reading.adjusting import adjust_prices
 from ultimate_deep.market.reading.formats import FORMATS
 from ultimate_deep.market.reading.layouts import Layout, Statement, find_layout
+from ultimate_deep.market.reading.localising import localise
 from ultimate_deep.market.reading.numbers import are_absent, read_numbers
 from ultimate_deep.market.reading.raw_table import RawTable
 from ultimate_deep.market.reading.roles import (
@@ -73,7 +74,13 @@ class _Rows:
 
 
 def read_rows(
-    table: RawTable, stated: Statement, *, adjust: Adjust, stamp: Stamp, repair: Repair
+    table: RawTable,
+    stated: Statement,
+    *,
+    adjust: Adjust,
+    stamp: Stamp,
+    repair: Repair,
+    kind: BarKind = "regular",
 ) -> list[tuple[str, Part]]:
     """Return the symbols of one table with their bars.
 
@@ -83,6 +90,7 @@ def read_rows(
         adjust: Whether an adjusted close adjusts all prices.
         stamp: Whether times say when bars open or when they close.
         repair: `"raise"` or `"drop"`.
+        kind: Whether bars have one length.
 
     Raises:
         BarsError: What the table breaks, with the rule, the row, the value and the remedy.
@@ -94,6 +102,12 @@ def read_rows(
         table = replace(table, names=tuple(split[0]), tickers=tuple(split[1]))
     layout = find_layout(table, stated)
     table, layout, stray = _without_stray_lines(table, layout, stated)
+    listed = [one.ticker for one in layout.columns if one.ticker]
+    if stated.symbol is not None and len(listed) > 1:
+        raise BarsError(
+            f"{table.name}: holds the symbols {shown(listed)}, not one; leave out "
+            f"symbol={stated.symbol!r}, or split the file"
+        )
     found = []
     for columns in layout.columns:
         numbers, sign = _numbers(table, columns, stated)
@@ -102,7 +116,7 @@ def read_rows(
             table=table, layout=layout, columns=columns, numbers=numbers, notes=notes
         )
         symbols = (
-            np.full(len(table.cells), columns.ticker, dtype=object)
+            np.full(len(table.cells), stated.symbol or columns.ticker, dtype=object)
             if columns.ticker
             else symbols_of(table, layout.symbol, stated.symbol)
         )
@@ -111,8 +125,9 @@ def read_rows(
         of_each = np.split(np.argsort(codes, kind="stable"), ends[:-1])
         for symbol, chosen in zip(names, of_each, strict=True):
             part = _part(
-                of_columns, chosen, symbol, stated, adjust=adjust, stamp=stamp, repair=repair
-            )
+                of_columns, chosen, symbol, stated, adjust=adjust, stamp=stamp, repair=repair,
+                kind=kind,
+            )  # fmt: skip
             said = f", {sign}" if sign else ""
             found.append((symbol, replace(part, read_as=part.read_as + said)))
     return found
@@ -185,6 +200,7 @@ def _part(
     adjust: Adjust,
     stamp: Stamp,
     repair: Repair,
+    kind: BarKind,
 ) -> Part:
     table, layout = rows.table, rows.layout
     label = f"{symbol} in {table.name}"
@@ -194,12 +210,16 @@ def _part(
     frame = pd.DataFrame(numbers, index=layout.times.stamps.times[chosen])
     if rows.columns.ticker:
         frame, chosen = _listed(frame, chosen, symbol, notes)
-    if len(frame) > 1 and pd.DatetimeIndex(frame.index.dropna()).is_monotonic_decreasing:
+    known = pd.DatetimeIndex(frame.index.dropna())
+    newest_first = len(frame) > 1 and known.is_monotonic_decreasing
+    if newest_first:
         frame, chosen = frame.iloc[::-1], chosen[::-1]
         notes.append(f"{table.name} begins with the newest bar and is read from its end.")
     sieve = RowSieve(frame, symbol=label, repair=repair, row_numbers=chosen)
     _read_times(sieve, rows)
-    zone = _localise(sieve, rows, stated)
+    zone, whose = localise(sieve, table.name, layout, stated)
+    if newest_first:
+        _put_first_of_file_first(sieve)
     _finite(sieve, rows)
     frame = sieve.frame
     if rows.columns.adjusted is not None and adjust == "auto":
@@ -208,16 +228,24 @@ def _part(
     ends = _ends(pd.DatetimeIndex(frame.index), layout, stamp, label)
     canonical, more = validate_bars(
         frame, symbol=label, repair=repair, minimum_rows=1, row_numbers=sieve.rows,
-        telling=lambda: _telling(rows),
+        telling=lambda: _telling(rows), kind=kind,
     )  # fmt: skip
     scale = FORMATS[layout.format].price_scale if stated.price_scale is None else stated.price_scale
     canonical = _unscale(canonical, layout.format, scale, label)
-    words = layout.words(table) + f"; times in {zone}" + _scale_words(scale)
+    words = layout.words(table) + f"; times in {whose}" + _scale_words(scale)
     return Part(
         file=table.name, frame=canonical, notes=(*notes, *sieve.notes, *more),
-        read_as=f"{table.name} read as {words}", zone=zone.split(" ")[0],
+        read_as=f"{table.name} read as {words}", zone=zone,
         ends=ends, stated=stated.symbol is not None,
     )  # fmt: skip
+
+
+def _put_first_of_file_first(sieve: RowSieve) -> None:
+    """Put rows of one time in the order of the file, of which the rest is read from its end."""
+    index = pd.DatetimeIndex(sieve.frame.index)
+    if index.has_duplicates and index.is_monotonic_increasing:
+        order = np.lexsort((sieve.rows, index.asi8))
+        sieve.frame, sieve.rows = sieve.frame.iloc[order], sieve.rows[order]
 
 
 def _scale_words(scale: float | None) -> str:
@@ -274,48 +302,6 @@ def _read_times(sieve: RowSieve, rows: _Rows) -> None:
         )
 
 
-def _localise(sieve: RowSieve, rows: _Rows, stated: Statement) -> str:
-    """Turn naive times of a zone into UTC, and return the zone and who says so."""
-    index = pd.DatetimeIndex(sieve.frame.index)
-    if index.tz is not None:
-        return "UTC as the file says" if stated.timezone is None else f"{stated.timezone} as stated"
-    form, own = rows.layout.format, rows.layout.times.stamps.zone
-    zone = own or stated.timezone or FORMATS[form].timezone
-    if zone is None:
-        raise BarsError(
-            f"{rows.table.name}: naive time, neither the file nor the format {form} states "
-            f"a time zone; row {sieve.rows[0]} is {index[0]}; state it, for example "
-            "timezone='UTC'"
-        )
-    if rows.layout.times.stamps.days:
-        # A date names a day and not its midnight, which some clock changes skip.
-        local = index.tz_localize(
-            zone, ambiguous=np.ones(len(index), dtype=bool), nonexistent="shift_forward"
-        )
-        sieve.frame = sieve.frame.set_axis(local, axis=0)
-    else:
-        _certain(sieve, index, zone)
-    if own is not None:
-        return f"{zone} as the file says"
-    return f"{zone} as {'stated' if stated.timezone else f'the format {form} has it'}"
-
-
-def _certain(sieve: RowSieve, index: pd.DatetimeIndex, zone: str) -> None:
-    """Localise; the hours of clock changes must be certain."""
-    try:
-        sieve.frame = sieve.frame.set_axis(index.tz_localize(zone, ambiguous="infer"), axis=0)
-        return
-    except ValueError:
-        uncertain = index.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
-    sieve.apply(
-        f"every time names one instant in {zone}",
-        np.asarray(uncertain.isna()),
-        lambda row: "the clock change skips this time or has it twice",
-        remedy="export the file in UTC, or state the right timezone",
-    )
-    sieve.frame = sieve.frame.set_axis(uncertain.dropna(), axis=0)
-
-
 def _finite(sieve: RowSieve, rows: _Rows) -> None:
     """Every cell of prices and volume is a finite number; the message shows the cell itself."""
     prices = sieve.frame[list(PRICES)].to_numpy()
@@ -363,8 +349,6 @@ def _telling(rows: _Rows) -> str:
         if at in used or not name or pd.api.types.is_numeric_dtype(column.dtype):
             continue
         words = column.astype("str")
-        if set(words.str.lower().unique()) <= {"am", "pm"}:
-            continue  # halves of a day, no symbols
         if pd.to_numeric(words, errors="coerce").notna().mean() > 0.5:
             continue
         keys = pd.DataFrame({"time": rows.layout.times.stamps.times, "word": words})

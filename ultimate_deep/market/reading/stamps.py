@@ -10,11 +10,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ultimate_deep.market.reading.dates import Dates, bounded, read_dates
-from ultimate_deep.market.reading.doubtful_times import refuse_doubtful
+from ultimate_deep.market.reading.counted_times import (
+    EXCEL_ORIGIN,
+    read_counted,
+    refuse_other_origin,
+)
+from ultimate_deep.market.reading.dates import bounded, read_dates
+from ultimate_deep.market.reading.doubtful_dates import Dates
+from ultimate_deep.market.reading.doubtful_times import WITHOUT_ZERO, refuse_doubtful
 from ultimate_deep.market.reading.shown import cell
+from ultimate_deep.market.reading.spellings import plain_spelling
 from ultimate_deep.market.reading.texts import trimmed
-from ultimate_deep.market.reading.zones import offsets_of, split_zones
+from ultimate_deep.market.reading.zones import MOST_OFFSETS, OFFSET, offsets_of, split_zones
 from ultimate_deep.market.validation import BarsError
 
 # Seconds, milliseconds, microseconds and nanoseconds since 1970, told apart by size: from 1973 on
@@ -23,10 +30,11 @@ UNITS = (("s", 1e8, 1e10), ("ms", 1e11, 1e13), ("us", 1e14, 1e16), ("ns", 1e17, 
 NANOSECONDS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 IN_WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 EXCEL_DAYS = (20_000, 80_000)  # 1954 to 2119
-EXCEL_ORIGIN = "1899-12-30"
 _COMPACT = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S", 17: "%Y%m%d%H%M%S%f"}
-_ISO = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$"
-_ISO_ZONE = r":\d{2}(\.\d+)?(Z|[+-]\d{2}:?\d{2})$"
+_ISO = rf"^\d{{4}}-\d{{2}}-\d{{2}}([ T]\d{{2}}:\d{{2}}(:\d{{2}}(\.\d{{1,9}})?)?(Z|{OFFSET})?)?$"
+_ISO_ZONE = rf":\d{{2}}(\.\d+)?(Z|{OFFSET})$"
+_ISO_OFFSET = r"(?P<s>Z|[+-]\d{2}(?::?\d{2})?)$"
+_COUNTED = re.compile(r" since (1900|1970)")
 _NUMBER = re.compile(r"\d+(\.\d*)?([eE]\+?\d+)?")
 
 
@@ -52,6 +60,11 @@ class Stamps:
     def aware(self) -> bool:
         """Whether the column states its zone."""
         return self.times.tz is not None or self.zone is not None
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether they are numbers that count from a day on, which nobody stated."""
+        return bool(_COUNTED.search(self.style)) and not self.style.startswith("times as")
 
     @property
     def readable(self) -> float:
@@ -135,9 +148,15 @@ def _numbers(column: pd.Series, where: str, stated: str | None) -> Stamps:
         days = pd.to_timedelta(np.round(number * 86_400.0, 1), unit="s")
         times = pd.DatetimeIndex(pd.Timestamp(EXCEL_ORIGIN) + days.round("s"))
         whole_days = bool((known == np.floor(known)).all())
+        refuse_other_origin(times, "days", digits, where, ("%y%j",) if whole_days else ())
         return Stamps(times.as_unit("ns"), "days since 1900, as spreadsheets count", whole_days)
     integers = np.asarray(pc.fill_null(exact, 0).to_numpy(), dtype=np.int64)
-    return _epoch(integers, np.asarray(whole.to_numpy(zero_copy_only=False), bool), number)
+    exactly = np.asarray(whole.to_numpy(zero_copy_only=False), bool)
+    found = _epoch(integers, exactly, number)
+    counted = found.style.removesuffix(" since 1970")
+    if counted in IN_WORDS.values():
+        refuse_other_origin(found.times, counted, digits, where)
+    return found
 
 
 def _compact(digits: pd.Series) -> Stamps | None:
@@ -182,6 +201,12 @@ def _epoch(integers: np.ndarray, exact: np.ndarray, number: np.ndarray) -> Stamp
 
 
 def _stated(text: pd.Series, form: str, where: str, timezone: str | None = None) -> Stamps:
+    counted = read_counted(text, form, where)
+    if counted is not None:
+        days = counted.tz is None and _midnights(counted)
+        return Stamps(bounded(counted), f"times as {form}", days=days)
+    if form in WITHOUT_ZERO:
+        text = text.where(~text.str.fullmatch("[0-9]{5}"), text.str.zfill(6))
     read = _parsed(text, form, where)
     if read.isna().all() and "%z" not in form.lower():
         return _texts(text, where, None, timezone, form)
@@ -220,6 +245,10 @@ def _iso(text: pd.Series) -> Stamps | None:
     every = bool(pc.all(zoned).as_py())
     if not every and pc.any(zoned).as_py():
         return None
+    if every and not pc.all(pc.ends_with(cells, "Z")).as_py():
+        offsets = pc.unique(pc.struct_field(pc.extract_regex(cells, _ISO_OFFSET), "s"))
+        if len(offsets) > MOST_OFFSETS:
+            return None
     times = pd.DatetimeIndex(pd.to_datetime(text, format="ISO8601", errors="coerce", utc=every))
     first = str(text.iloc[0])
     form = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S")[first.count(":", 0, 19)]
@@ -235,7 +264,7 @@ def _texts(
     timezone: str | None,
     form: str | None = None,
 ) -> Stamps:
-    body, zones = split_zones(text)
+    body, zones = split_zones(plain_spelling(text))
     zoned = zones.notna()
     if form is None:
         read = read_dates(body, where, day_first)
@@ -248,6 +277,8 @@ def _texts(
             )
         read = Dates(times, form, days=False)
     style = f"times as {read.form}" if read.form else "no times"
+    # A zone in a vendor's last words is none of the times.
+    zoned &= np.asarray(read.times.notna())
     if not zoned.any():
         return Stamps(bounded(read.times), style, read.days, ends=read.ends)
     offset, place = offsets_of(zones, zoned, where, read.times, timezone)

@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from ultimate_deep.market.reading.numbers import ABSENT
 from ultimate_deep.market.reading.raw_table import NotBars, RawTable
-from ultimate_deep.market.reading.roles import OTHERS, STANDARD, has_prices, key
+from ultimate_deep.market.reading.roles import OTHERS, STANDARD, SYMBOLS, has_prices, key
 from ultimate_deep.market.reading.shown import cell, shown
 from ultimate_deep.market.reading.texts import texts_of
 from ultimate_deep.market.validation import BarsError
@@ -27,6 +28,9 @@ HEAD_LINES = 60
 FIRST_ROWS = 2_000
 LEAST_COLUMNS = 5  # a time and four prices
 MOST_LEVELS = 4
+# fmt: off
+_UNITS = frozenset(("usd", "eur", "gbp", "gbx", "jpy", "chf", "aud", "cad", "cny", "hkd", "inr", "krw", "brl", "rub", "pln", "sek", "nok", "try", "float", "float32", "float64", "double", "decimal", "number", "numeric", "int", "int32", "int64", "integer", "bigint", "real", "price", "prices", "points", "pts", "shares", "share", "lots", "lot", "contracts", "units", "unit", "pcs", "dollars", "dollar", "euro", "euros", "cents"))  # noqa: E501
+# fmt: on
 _NUMBER = re.compile(
     r"^[+-]?[$€£¥]?\s*[\d.,'\u00a0 ]*\d[\d.,'\u00a0 ]*([eE][+-]?\d+)?\s*[%kKmMbB]?$"
 )
@@ -154,6 +158,12 @@ def _with_levels(
             break
         level += [""] * (len(fields) - len(level))
         over = [level[at] for at in range(len(fields)) if priced[at]]
+        if all(one.lower() in ABSENT for one in over) and any(over):
+            break
+        if _units(level[0], over):
+            before.append(filled[first])
+            first += 1
+            continue
         if all(over) and not tickers:
             tickers = [level[at] if priced[at] else "" for at in range(len(fields))]
         elif any(over):
@@ -205,8 +215,14 @@ def _numbers(fields: Sequence[str]) -> bool:
 
 
 def _dated(fields: Sequence[str]) -> bool:
-    """Return whether the first field begins with a digit, as those of rows do."""
-    return fields[0][:1].isdigit()
+    """Return whether the first field begins with a digit or has a year, as those of rows do."""
+    return fields[0][:1].isdigit() or bool(re.search(r"\b\d{4}\b", fields[0]))
+
+
+def _units(first: str, over: Sequence[str]) -> bool:
+    """Return whether a line below the header says in what its columns are, and no symbols."""
+    words = {key(one) for one in over if one}
+    return bool(words) and words <= _UNITS and key(first) not in SYMBOLS
 
 
 def _rows(name: str, lines: list[str], head: _Head) -> pd.DataFrame:
@@ -214,10 +230,29 @@ def _rows(name: str, lines: list[str], head: _Head) -> pd.DataFrame:
     if not any(line.strip() for line in body):
         raise BarsError(f"{name}: empty, a header without one row of bars; check the download")
     begin = [line for line in body[:FIRST_ROWS] if line.strip()]
-    widest = max(len(_fields(line, head.separator)) for line in begin)
+    rows = [_fields(line, head.separator) for line in begin]
+    widest = max(map(len, rows))
+    if not head.names:
+        _refuse_wider_rows(name, rows, widest)
     text = "\n".join(body)
     found = _plain_rows(text, head.separator, widest)
     return _any_rows(name, text, head.separator, widest) if found is None else found
+
+
+def _refuse_wider_rows(name: str, rows: Sequence[Sequence[str]], widest: int) -> None:
+    """Refuse rows of more fields than most have, where no header counts them: two in one line.
+
+    Raises:
+        BarsError: The first of them.
+    """
+    most = sorted(map(len, rows))[len(rows) // 2]
+    if most < widest:
+        row = next(at for at, fields in enumerate(rows) if len(fields) > most)
+        raise BarsError(
+            f"{name}: row {row} has {len(rows[row])} fields, and most rows have {most}, as where "
+            f"the end of a line is lost; its field {most - 1} is {cell(rows[row][most - 1])}; give "
+            "every row the same number of fields"
+        )
 
 
 def _plain_rows(text: str, separator: str, width: int) -> pd.DataFrame | None:

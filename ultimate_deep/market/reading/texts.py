@@ -22,4 +22,4 @@ def trimmed(column: pd.Series) -> pd.Series:
     cells = pc.utf8_trim_whitespace(cells)
     if any(pc.any(pc.match_substring(cells, blank)).as_py() for blank in ("  ", "\t", "\f", "\n")):
         cells = pc.replace_substring_regex(cells, r"\s+", " ")
-    return pd.Series(cells.to_pandas(), index=column.index).astype("str")
+    return cells.to_pandas().set_axis(column.index).astype("str")

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from ultimate_deep.market.reading.beside_times import alike, with_halves, with_zone
+from ultimate_deep.market.reading.counted_times import refuse_part_of_time
+from ultimate_deep.market.reading.doubtful_dates import refuse_other_order
 from ultimate_deep.market.reading.formats import FORMATS, date_in_name
 from ultimate_deep.market.reading.hours import read_hours
 from ultimate_deep.market.reading.raw_table import RawTable
 from ultimate_deep.market.reading.roles import CLOSES, HOURS, OPENS, key, named
 from ultimate_deep.market.reading.shown import cell, shown
 from ultimate_deep.market.reading.stamps import Stamps, read_stamps
+from ultimate_deep.market.reading.zones import is_place
 from ultimate_deep.market.validation import BarsError
 
 MILLISECONDS_OF_DAY = 86_400_000
-LONGEST_SHIFT = pd.Timedelta(hours=15)  # between two zones
-_OFFSET = re.compile(r"(?:utc|gmt)\s*([+-])\s*(\d{1,2})(?::?(\d{2}))?(?!\d)", re.IGNORECASE)
+_OFFSET = re.compile(
+    r"(?:utc|gmt)\s*([+-])\s*(\d{1,2})(?:(\.\d{1,2})|:?(\d{2}))?(?!\d)", re.IGNORECASE
+)
+_PLACE = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z_-]+(?:/[A-Za-z_-]+)?")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,7 +64,27 @@ def find_times(
     Raises:
         BarsError: No column of times, several that contradict each other, or times in doubt.
     """
+    if time_format is not None:
+        refuse_part_of_time(time_format, table.name)
     reader = _Reader(table, time_format, FORMATS[format_name].day_first, timezone)
+    times = _find(table, used, stated, format_name, reader)
+    rest = [at for at in range(len(table.names)) if at not in used]
+    stamps, places = with_halves(table, times.stamps, times.places, rest)
+    told = "time" in stated or "date" in stated
+    if time_format is None and not stamps.days and len(table.cells):
+        first = str(table.cells[places[0]].iloc[0])
+        refuse_other_order(stamps.times, stamps.style, first, table.name)
+    stamps = with_zone(table, stamps, places, timezone, told=told)
+    return replace(times, stamps=stamps, places=places)
+
+
+def _find(
+    table: RawTable,
+    used: Sequence[int],
+    stated: Mapping[str, str],
+    format_name: str,
+    reader: _Reader,
+) -> Times:
     if "time" in stated or "date" in stated:
         return _stated(table, stated, reader)
     if format_name == "lean":
@@ -69,6 +95,8 @@ def find_times(
     keys = {at: key(table.names[at]) for at in rest}
     opens = sorted((at for at in rest if keys[at] in OPENS), key=lambda at: OPENS.index(keys[at]))
     read = {at: reader(at) for at in opens}
+    read = _without_counters(table, rest, read, reader)
+    opens = [at for at in opens if at in read]
     full = [at for at in opens if read[at].readable > 0.5 and not read[at].days]
     days = [at for at in opens if read[at].readable > 0.5 and read[at].days]
     hours = [at for at in rest if keys[at] in HOURS]
@@ -129,13 +157,18 @@ class _Reader:
 
 
 def _in_zone_of_name(stamps: Stamps, name: str) -> Stamps:
-    """Return times in UTC where a column's name says so, as `Time (UTC+8)` and `gmt_time` do."""
+    """Return times of the zone that a column's name says, as `Time (UTC+8)` and `gmt_time` do."""
     shift = _OFFSET.search(name)
     if shift is not None:
-        minutes = int(shift[2]) * 60 + int(shift[3] or 0)
+        # 5.5 and 5.30 are both half past: no zone is of other minutes than a quarter's.
+        part = {"2": 15, "3": 30, "4": 45, "5": 30, "7": 45}.get((shift[3] or ".0")[1], 0)
+        minutes = int(shift[2]) * 60 + int(shift[4] or part)
         ahead = pd.Timedelta(minutes=minutes if shift[1] == "+" else -minutes)
         times = (stamps.times - ahead).tz_localize("UTC")
         return Stamps(times, f"{stamps.style} in {shift[0].upper()}")
+    place = _PLACE.search(name)
+    if place is not None and is_place(place[0]):
+        return replace(stamps, zone=place[0])
     words = re.sub(r"[\W_\d]+", " ", name.lower()).strip()
     if re.search(r"\b(utc|gmt)\b|^(utc|gmt)|(utc|gmt)$", words):
         return Stamps(stamps.times.tz_localize("UTC"), f"{stamps.style} in UTC")
@@ -191,7 +224,7 @@ def _is_of_other_days(
     one: Stamps, days: Sequence[int], read: Mapping[int, Stamps], of_hours: bool
 ) -> bool:
     """Return whether digits beside a day were read as times of other days: they are hours."""
-    return of_hours and any(not _alike(one, read[day]) for day in days)
+    return of_hours and any(not alike(one, read[day]) for day in days)
 
 
 def _unreadable_hours(table: RawTable, at: int, day: int) -> BarsError:
@@ -208,7 +241,7 @@ def _agreed(
     """Return the surest of several columns, which must name the same instants, or their days."""
     best = next((at for at in full if read[at].aware), full[0])
     for other in every:
-        if other == best or _alike(read[best], read[other]):
+        if other == best or alike(read[best], read[other]):
             continue
         raise BarsError(
             f"{table.name}: the columns {table.names[best]} and {table.names[other]} are both "
@@ -217,22 +250,6 @@ def _agreed(
             f"columns='time={table.names[best]}'"
         )
     return Times(stamps=read[best], places=(best,))
-
-
-def _alike(one: Stamps, other: Stamps) -> bool:
-    """Return whether two columns name the same instants, apart from zone and cut-off fractions."""
-    gap = pd.Series(_clock(one) - _clock(other)).dropna()
-    if gap.empty:
-        return True
-    if one.days or other.days:
-        return bool((gap.abs() < pd.Timedelta(days=1) + LONGEST_SHIFT).all())
-    if one.aware == other.aware:
-        return bool((gap.abs() < pd.Timedelta(seconds=1)).all())
-    return bool((gap.abs() <= LONGEST_SHIFT).all()) and gap.dt.floor("1s").nunique() <= 2
-
-
-def _clock(stamps: Stamps) -> pd.DatetimeIndex:
-    return stamps.times.tz_localize(None) if stamps.times.tz is not None else stamps.times
 
 
 def _lean(table: RawTable, reader: _Reader) -> Times:
@@ -288,17 +305,69 @@ def _milliseconds(table: RawTable) -> BarsError:
     )
 
 
-def _unnamed(table: RawTable, rest: Sequence[int], opens: Sequence[int], reader: _Reader) -> Times:
-    """Return the one column of an unknown name that holds nothing but times."""
+def _without_counters(
+    table: RawTable, rest: Sequence[int], read: Mapping[int, Stamps], reader: _Reader
+) -> dict[int, Stamps]:
+    """Leave out numbers of rows, which may pass for days or seconds, beside a column of times.
+
+    Raises:
+        BarsError: Such numbers in a nameless column, and nothing else that may be the time.
+    """
+    keys = {at: key(table.names[at]) for at in read}
+    nameless = {at for at in read if keys[at] in ("", "index")}
+    counted = {at for at, one in read.items() if one.is_counted}
+    weak = [at for at in counted if at in nameless or (keys[at] in "td" and _counts(read[at]))]
+    doubted = [at for at, one in read.items() if not one.readable and at in nameless]
+    if not weak and not (doubted and reader.doubt):
+        return dict(read)
+    told = [one for at, one in read.items() if at not in weak and one.readable > 0.5]
+    rest = [at for at in rest if at not in read]
+    told += [one for _, one in _of_unknown_names(table, rest, reader)]
+    # What names the same instants as another column does is no number of a row.
+    weak = [at for at in weak if _counts(read[at]) or not any(alike(read[at], one) for one in told)]
+    if told:
+        left = {at: one for at, one in read.items() if at not in [*weak, *doubted]}
+        if not any(one.readable == 0.0 for one in left.values()):
+            reader.doubt = None
+        return left
+    counter = next((at for at in weak if at in nameless and _counts(read[at])), None)
+    if counter is not None:
+        raise BarsError(
+            f"{table.name}: column {table.names[counter] or '(nameless)'} counts days or rows, row "
+            f"0 is {cell(table.cells[counter].iloc[0])}, and no other column is recognised as the "
+            f"time; the columns are {shown(table.names)}; state it, such as columns='time=NAME', "
+            "or, where they are days as spreadsheets count, time_format='days since 1899-12-30'"
+        )
+    return dict(read)
+
+
+def _counts(stamps: Stamps) -> bool:
+    """Return whether numbers that may be days go up by one from row to row."""
+    steps = np.diff(stamps.times.asi8)
+    return (
+        stamps.days and len(steps) > 0 and bool((np.abs(steps) == pd.Timedelta("1D").value).all())
+    )
+
+
+def _of_unknown_names(
+    table: RawTable, rest: Sequence[int], reader: _Reader
+) -> list[tuple[int, Stamps]]:
+    """Return the columns that hold nothing but times, and no numbers."""
     found = []
     for at in rest:
         column = table.cells[at]
-        if at in opens or pd.api.types.is_numeric_dtype(column.dtype):
+        if pd.api.types.is_numeric_dtype(column.dtype):
             continue
         stamps = reader(at)
         typed = pd.api.types.is_datetime64_any_dtype(column.dtype)
         if stamps.readable > 0.99 and (typed or stamps.style.startswith("times as")):
             found.append((at, stamps))
+    return found
+
+
+def _unnamed(table: RawTable, rest: Sequence[int], opens: Sequence[int], reader: _Reader) -> Times:
+    """Return the one column of an unknown name that holds nothing but times."""
+    found = _of_unknown_names(table, [at for at in rest if at not in opens], reader)
     if len(found) == 1:
         return Times(stamps=found[0][1], places=(found[0][0],))
     if reader.doubt is not None:
