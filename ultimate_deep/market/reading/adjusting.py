@@ -27,14 +27,14 @@ def adjust_prices(sieve: RowSieve, name: str, notes: list[str]) -> pd.DataFrame:
         raise BarsError(
             f"{sieve.symbol}: prices are adjusted by {name}, which is {adjusted[row]:.10g} in row "
             f"{sieve.rows[row]} (close {close[row]:.10g}); correct it, or read the prices as they "
-            "were: adjust=none"
+            "were: adjust='none'"
         )
     factor = adjusted / close
     if np.abs(factor - 1.0).max() < 1e-12:
         return frame
     notes.append(
         f"All prices are adjusted by {name}, from {factor.min():.4g} to {factor.max():.4g} times "
-        "what was paid (adjust=none takes them as they were)."
+        "what was paid (adjust='none' takes them as they were)."
     )
     # The close is the adjusted close itself, to the last bit, as is all that equals it.
     prices = {

@@ -77,7 +77,7 @@ def find_format(table: RawTable, *, name: str = "auto") -> str:
     if len(found) > 1:
         raise BarsError(
             f"{table.name}: ambiguous format ({' or '.join(found)}); {table.described}; state it: "
-            f"{' or '.join(f'format={one}' for one in found)}"
+            f"{' or '.join(f'format={one!r}' for one in found)}"
         )
     return found[0] if found else "canonical"
 
@@ -166,7 +166,7 @@ def refuse_scaled(table: RawTable) -> None:
         what, choices = "billionths of the price, as Databento has them", "price_scale=1000000000"
     elif not table.header and re.fullmatch(r"\d{8} \d{2}:\d{2}", row[0]) and not _is_pair(table):
         prices, what = list(row[1:5]), "LEAN's hundredths of a cent"
-        choices = "format=lean, or timezone and price_scale=10000"
+        choices = "format='lean', or timezone and price_scale=10000"
     else:
         return
     if prices and all(price.isdigit() and int(price) >= LEAST_SCALED for price in prices):

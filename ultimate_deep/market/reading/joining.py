@@ -68,6 +68,7 @@ def join_parts(
     """
     parts = sorted(parts, key=lambda part: part.frame.index[0])
     irregular = remedy(of_table=parts[0].file == TABLE)
+    _refuse_mixed_stamps(symbol, parts)
     if kind == "irregular":
         refuse_clock(symbol, interval, session)
     else:
@@ -83,7 +84,6 @@ def join_parts(
     dropped = dict.fromkeys(note for part in parts for note in part.notes)
     if kind == "irregular":
         ends = any(part.ends for part in parts)
-        _refuse_mixed_stamps(symbol, parts)
         bars = replace(irregular_bars(symbol, frame, ends=ends), read_as=read_as)
         told = notes_of(bars, pd.DatetimeIndex(frame.index))
         return replace(bars, notes=(*dropped, *notes, *more, *told, *remarks(bars)))

@@ -147,15 +147,15 @@ def _sign(
         raise BarsError(
             f"{where}: {cell(comma[0])} in row {comma[1]} has a decimal comma and "
             f"{cell(point[0])} in row {point[1]} a decimal point; a file has one of the two; state "
-            "which it is: decimal=comma or decimal=point"
+            "which it is: decimal='comma' or decimal='point'"
         )
     if comma or (doubtful and not point and separator == ";" and not points_seen):
         return "comma"
     if doubtful and not point:
         raise BarsError(
             f"{where}: {cell(doubtful[0])} in row {doubtful[1]} may be a decimal comma or a comma "
-            "of thousands, and no other number of the file tells; state it: decimal=comma or "
-            "decimal=point"
+            "of thousands, and no other number of the file tells; state it: decimal='comma' or "
+            "decimal='point'"
         )
     return "point"
 

@@ -33,7 +33,9 @@ OTHERS: dict[str, tuple[str, ...]] = {
 }
 # When a bar opens, the surest first; two of them must name the same instants.
 OPENS = ("opentime", "timestamp", "datetime", "timeperiodstart", "periodstart", "windowstart", "starttime", "begintime", "starttimestamp", "barstart", "start", "begin", "begins", "beginsat", "unix", "unixtime", "unixtimestamp", "epoch", "ts", "tsevent", "timestampms", "timestampns", "gmttime", "utctime", "timeutc", "datetimeutc", "utc", "time", "date", "dateutc", "localtime", "datetimelocal", "tradedate", "tradetime", "tradingday", "bartime", "day", "dt", "t", "d", "datum", "zeit", "zeitstempel", "fecha", "hora", "heure", "data", "ora", "日期", "时间", "dtyyyymmdd", "traddt", "timebarstart", "дата", "tarih", "日付", "日時", "일자", "날짜", "index", "")  # noqa: E501
-CLOSES = ("closetime", "endtime", "timeperiodend", "periodend", "windowend", "end", "closedate", "timeclose", "barend")  # noqa: E501
+CLOSES = ("closetime", "endtime", "timeperiodend", "periodend", "windowend", "end", "closedate", "timeclose", "barend", "barendtime", "closetimestamp", "endtimestamp", "closedatetime", "enddatetime", "closets", "endts", "closetimems", "endtimems")  # noqa: E501
+# Of these the ones whose word itself says that a bar begins there.
+BEGINS = frozenset(("opentime", "timeopen", "timeperiodstart", "periodstart", "windowstart", "starttime", "begintime", "starttimestamp", "barstart", "timebarstart", "start", "begin", "begins", "beginsat"))  # noqa: E501
 HOURS = ("time", "hour", "timebarstart", "zeit", "hora", "heure", "ora", "uhrzeit", "tradetime", "时间")  # noqa: E501
 SYMBOLS = ("symbol", "ticker", "tic", "sym", "instrument", "instrumentid", "pair", "code", "tscode", "secid", "asset", "contract", "uniqueid", "isin", "ric", "coin", "stock", "security", "tckrsymb", "name")  # noqa: E501
 RESOLUTIONS = ("per", "period", "interval", "timeframe", "resolution", "tf", "barsize", "frequency", "freq")  # noqa: E501

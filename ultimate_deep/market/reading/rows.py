@@ -9,6 +9,7 @@ import pandas as pd
 
 from ultimate_deep.market.config import Adjust, Stamp
 from ultimate_deep.market.reading.adjusting import adjust_prices
+from ultimate_deep.market.reading.ends import ends_of_times
 from ultimate_deep.market.reading.formats import FORMATS
 from ultimate_deep.market.reading.layouts import Layout, Statement, find_layout
 from ultimate_deep.market.reading.numbers import are_absent, read_numbers
@@ -22,7 +23,6 @@ from ultimate_deep.market.reading.roles import (
 )
 from ultimate_deep.market.reading.shown import cell, shown
 from ultimate_deep.market.reading.symbols import symbols_of
-from ultimate_deep.market.reading.time_columns import ends_of_bars
 from ultimate_deep.market.validation import (
     BAR_COLUMNS,
     BarsError,
@@ -205,7 +205,7 @@ def _part(
     if rows.columns.adjusted is not None and adjust == "auto":
         frame = adjust_prices(sieve, table.names[rows.columns.adjusted], notes)
     frame = frame[list(BAR_COLUMNS)]
-    ends = _ends(pd.DatetimeIndex(frame.index), layout, stamp, label)
+    ends = ends_of_times(pd.DatetimeIndex(frame.index), table, layout, stamp, label)
     canonical, more = validate_bars(
         frame, symbol=label, repair=repair, minimum_rows=1, row_numbers=sieve.rows,
         telling=lambda: _telling(rows),
@@ -339,20 +339,6 @@ def _finite(sieve: RowSieve, rows: _Rows) -> None:
     sieve.apply(
         "every value is a finite number", np.asarray(~finite.all(axis=1)), value, remedy=remedy
     )
-
-
-def _ends(index: pd.DatetimeIndex, layout: Layout, stamp: Stamp, label: str) -> bool:
-    """Return whether times are the ends of bars, refusing those that only look like it."""
-    if stamp == "close" or layout.times.ends:
-        return True
-    short = ends_of_bars(index)
-    if short or layout.times.stamps.ends:
-        which = index[0] if short else "24:00"
-        raise BarsError(
-            f"{label}: times such as {which} are the ends of bars and not when they open; state "
-            "it: stamp=close"
-        )
-    return False
 
 
 def _telling(rows: _Rows) -> str:

@@ -149,18 +149,24 @@ def _stated(table: RawTable, stated: Mapping[str, str], reader: _Reader) -> Time
         stamps = reader(at, sure=True)
         if stamps.readable == 0.0:
             raise _unreadable(table, at)
-        return Times(stamps=stamps, places=(at,))
+        return Times(stamps=stamps, places=(at,), ends=_named_ends(table, at))
     day = named(stated["date"], names, table.name, "date")
     stamps = reader(day, sure=True)
     if stamps.readable == 0.0:
         raise _unreadable(table, day)
     if "time" not in stated:
-        return Times(stamps=stamps, places=(day,))
+        return Times(stamps=stamps, places=(day,), ends=_named_ends(table, day))
     at = named(stated["time"], names, table.name, "time")
     hours = read_hours(table.cells[at])
     if hours is None:
         raise _unreadable(table, at)
-    return Times(stamps=_joined(stamps, hours), places=(day, at))
+    ends = _named_ends(table, day) or _named_ends(table, at)
+    return Times(stamps=_joined(stamps, hours), places=(day, at), ends=ends)
+
+
+def _named_ends(table: RawTable, at: int) -> bool:
+    """Return whether a column's name says that bars end at its times."""
+    return table.header and key(table.names[at]) in CLOSES
 
 
 def _unreadable(table: RawTable, at: int) -> BarsError:
@@ -283,7 +289,7 @@ def _are_of_day(table: RawTable) -> bool:
 def _milliseconds(table: RawTable) -> BarsError:
     return BarsError(
         f"{table.name}: times such as {cell(table.cells[0].iloc[0])} may be milliseconds of the "
-        "day in the file's name, as LEAN writes them; state format=lean, and for other markets "
+        "day in the file's name, as LEAN writes them; state format='lean', and for other markets "
         "than equities price_scale=1 and their timezone='UTC'"
     )
 
