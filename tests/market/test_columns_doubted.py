@@ -94,3 +94,39 @@ def test_ends_by_name_are_ends_when_stated_too(stated, tmp_path):
     header = HEADER.replace("date", "begin_ms,close_time")
     content = text(walk(), header, "{s}000,{t},{o},{h},{l},{c},{v}", ahead="1h")
     same(read(tmp_path, content, columns=stated), ABC=walk())
+
+
+# Formats.
+
+
+@pytest.mark.parametrize("name", ["es_trade.csv", "20240311_es_minute_trade_202403.csv"])
+def test_a_first_row_of_whole_prices_makes_no_file_of_lean(name, tmp_path):
+    frame = walk(DAYS, 1_688.0)
+    frame.iloc[0, :4] = [1688, 1692, 1680, 1690]
+    content = text(frame, (), "{t},{o:.10g},{h:.10g},{l:.10g},{c:.10g},{v}", "%Y%m%d %H:%M")
+    (bars,) = read(tmp_path, content, name).values()
+    np.testing.assert_array_equal(bars.frame.to_numpy(), frame.to_numpy())
+    assert bars.index[0] == DAYS[0]
+
+
+@pytest.mark.parametrize("name", ["samsung_trade.csv", "spy.csv"])
+def test_whole_prices_in_files_named_trade_are_in_doubt(name, tmp_path):
+    frame = walk(DAYS, 60_003.0).round()
+    content = text(frame, (), "{t},{o:.0f},{h:.0f},{l:.0f},{c:.0f},{v}", "%Y%m%d %H:%M")
+    refused(tmp_path, content, "whole prices.*format='lean'.*price_scale=1 where", name=name)
+    (bars,) = read(tmp_path, content, name, price_scale=1).values()
+    np.testing.assert_array_equal(bars.frame.to_numpy(), frame.to_numpy())
+    (bars,) = read(tmp_path, content, name.replace(".", "_equity.")).values()
+    assert bars.frame["close"].iloc[0] == frame["close"].iloc[0] / 10_000
+
+
+@pytest.mark.parametrize(("other", "pair"), [
+    ("volume_ma", "ABC/USD"), ("volume_from", "ABC/USD"), ("volume_ma", "MANA/USD"),
+    ("volume_ma", "MA/NA"),
+])  # fmt: skip
+def test_a_plain_volume_beside_an_average_of_it_is_the_volume(other, pair, tmp_path):
+    frame = walk()
+    header = ["https://www.CryptoDataDownload.com", f"unix,{HEADER},{other}".replace(
+        "date,", "date,symbol,")]  # fmt: skip
+    content = text(frame, header, "{s},{t}," + pair + ",{o},{h},{l},{c},{v},7")
+    same(read(tmp_path, content), **{pair.replace("/", ""): frame})
