@@ -130,3 +130,143 @@ def test_a_plain_volume_beside_an_average_of_it_is_the_volume(other, pair, tmp_p
         "date,", "date,symbol,")]  # fmt: skip
     content = text(frame, header, "{s},{t}," + pair + ",{o},{h},{l},{c},{v},7")
     same(read(tmp_path, content), **{pair.replace("/", ""): frame})
+
+
+# Names of columns.
+
+
+@pytest.mark.parametrize(("header", "seventh", "said"), [
+    ("Date,O,H,L,C,V,High (52w)", "{o}", "prices O, H, L, C; volume V"),
+    ("Date,O,H,L,C,V,Close (VWAP)", "{o}", "prices O, H, L, C; volume V"),
+    ("Date,Open,High,Low,Last,Volume,Close (mid)", "{o}", "prices Open, High, Low, Last; volume V"),
+    ("Date,Open,High,Low,Close,Vol,Volume (20d avg)", "7", "volume Vol;"),
+    ("Date,Open,High,Low,Close,Vol.,Volume (USD)", "7", "volume Vol.;"),
+])  # fmt: skip
+def test_a_word_alone_goes_before_one_with_a_note(header, seventh, said, tmp_path):
+    content = text(walk(), header, "{t},{o},{h},{l},{c},{v}," + seventh)
+    bars = read(tmp_path, content)
+    same(bars, ABC=walk())
+    assert said in bars["ABC"].read_as[0]
+
+
+@pytest.mark.parametrize(("role", "name"), [
+    ("close", "Close (mid)"), ("high", "High (52w)"), ("volume", "Volume (000s)"),
+    ("volume", "Volume (MA)"), ("volume", "Volume (Mio)"), ("volume", "Volume (20d avg)"),
+])  # fmt: skip
+def test_a_note_that_is_no_unit_is_in_doubt(role, name, tmp_path):
+    content = text(walk(), HEADER.replace(role, name))
+    stated = remedy(refused(tmp_path, content, "may be another thing than the"))
+    assert stated == f"{role}={name}"
+    same(read(tmp_path, content, columns=stated), ABC=walk())
+
+
+def test_notes_of_units_are_read_and_those_of_all_prices(tmp_path):
+    for header in ("Date,Open ($),High ($),Low ($),Close ($),Volume (lots)",
+                   "Date,Open (in USD),High (in USD),Low (in USD),Close (in USD),Volume (BTC)",
+                   "Date,Open (A),High (A),Low (A),Close (A),Volume"):  # fmt: skip
+        same(read(tmp_path, text(walk(), header)), ABC=walk())
+    header = "Date,Open (USD),High (USD),Low (USD),Close (EUR),Volume"
+    refused(tmp_path, text(walk(), header), "several units, EUR, USD")
+    header = "Date,Open (prev),High (prev),Low (prev),Close (prev),Volume"
+    refused(tmp_path, text(walk(), header), r"\(prev\) is no unit")
+
+
+@pytest.mark.parametrize("name", [
+    "Number of Shares", "Traded Qty", "Quantidade", "qty", "Shares Traded", "ACVOL_UNS",
+])  # fmt: skip
+def test_further_words_for_volume_count_where_there_is_no_other(name, tmp_path):
+    same(read(tmp_path, text(walk(), HEADER.replace("volume", name))), ABC=walk())
+    content = text(walk(), f"{HEADER},{name}".replace("volume", "vol"),
+                   "{t},{o},{h},{l},{c},{v},7")  # fmt: skip
+    same(read(tmp_path, content), ABC=walk())
+
+
+def test_columns_that_no_word_names_are_not_all_the_first_one(tmp_path):
+    header = "Date,TRDPRC_1,BID,ASK,OPEN_PRC,HIGH_1,LOW_1,ACVOL_UNS"
+    content = text(walk(), header, "{t},{c},{c},{c},{o},{h},{l},{v}")
+    stated = remedy(refused(tmp_path, content, "no column is recognised as open, high, low, close"))
+    assert stated == "open=OPEN_PRC,high=HIGH_1,low=LOW_1,close=NAME"
+    same(read(tmp_path, content, columns=stated.replace("NAME", "TRDPRC_1")), ABC=walk())
+
+
+def test_a_name_may_hold_a_comma(tmp_path):
+    content = text(walk(), 'Date,Open,High,Low,Close,"Volume (BTC, spot)","Volume (USD, spot)"',
+                   "{t},{o},{h},{l},{c},{v},7")  # fmt: skip
+    stated = remedy(refused(tmp_path, content, "may each be the volume"))
+    for columns in (stated, f"time=Date,{stated}, close=Close,"):
+        same(read(tmp_path, content, columns=columns), ABC=walk())
+
+
+# Symbols of a header.
+
+TWICE = "{t},{o},{h},{l},{c},{o},{h},{l},{c}"
+
+
+@pytest.mark.parametrize("names", [
+    ("Bid", "Ask"), ("Raw", "Adjusted"), ("1h", "1d"), ("A", "B"), ("open", "close"), ("1", "2"),
+])  # fmt: skip
+def test_what_stands_over_prices_need_not_be_a_market(names, tmp_path):
+    over = ",".join(name for name in names for _ in range(4))
+    content = text(walk(), [f",{over}", "time,Open,High,Low,Close,Open,High,Low,Close"], TWICE)
+    refused(tmp_path, content, f"prices of {names[0]}, {names[1]}, .*keep the columns of one")
+    wide = pd.concat(dict.fromkeys(names, walk()), axis=1)
+    wide.to_parquet(tmp_path / "x.parquet")
+    with pytest.raises(BarsError, match="keep the columns of one"):
+        read_files(tmp_path / "x.parquet")
+    pd.concat({names[0]: walk()}, axis=1).to_parquet(tmp_path / "x.parquet")
+    if names[0] != "A":
+        same(read_files(tmp_path / "x.parquet"), X=walk())
+
+
+@pytest.mark.parametrize("ends", [("_B", "_A"), ("_1H", "_1D"), ("_1", "_2")])
+def test_what_stands_behind_prices_need_not_be_a_market(ends, tmp_path):
+    names = [f"{role}{end}" for end in ends for role in ("open", "high", "low", "close")]
+    if ends[0] == "_B":
+        names = [name.upper() for name in names]
+    content = text(walk(), ",".join(["time", *names]), TWICE)
+    stated = remedy(refused(tmp_path, content, "name no markets of their own"))
+    same(read(tmp_path, content, columns=stated), ABC=walk().assign(volume=0))
+
+
+# Lines of a header.
+
+
+@pytest.mark.parametrize("cell", ["-", "N/A", "null", "nan"])
+def test_a_first_row_without_prices_is_no_line_of_symbols(cell, tmp_path):
+    row = ",".join(['"Jan 16 2023"', *[cell] * 5])
+    content = text(walk(DAYS), (HEADER, row), time="%b %d %Y")
+    refused(tmp_path, content, "ABC in ABC.csv: every row has a price.*row 0")
+    same(read(tmp_path, content, repair="drop"), ABC=walk(DAYS))
+
+
+@pytest.mark.parametrize("row", [
+    "date,USD,USD,USD,USD,USD", "-,USD,USD,USD,USD,shares", "float,float,float,float,float,int",
+    "timestamp,double,double,double,double,long",
+])  # fmt: skip
+def test_units_and_types_below_names_are_no_symbols(row, tmp_path):
+    same(read(tmp_path, text(walk(DAYS), (HEADER, row))), ABC=walk(DAYS))
+
+
+def test_a_stated_symbol_goes_before_that_of_the_header(tmp_path):
+    header = ("Price,Open,High,Low,Close,Volume", "Ticker,USD,USD,USD,USD,USD", "Date,,,,,")
+    content = text(walk(DAYS), header)
+    same(read(tmp_path, content), USD=walk(DAYS))
+    same(read(tmp_path, content, symbol="XYZ"), XYZ=walk(DAYS))
+    names = [f"{role}_{one}" for one in ("AAA", "BBB") for role in ("open", "high", "low", "close")]
+    refused(tmp_path, text(walk(), ",".join(["time", *names]), TWICE), "leave out symbol='X'",
+            symbol="X")  # fmt: skip
+
+
+def test_a_line_above_the_header_may_hold_a_stated_name(tmp_path):
+    header = ("Date,1/3/2023", "Security,ABC Equity", "", "Date,PX_OPEN,PX_HIGH,PX_LOW,PX_LAST,V")
+    for stated in ("time=Date", "date=Date"):
+        same(read(tmp_path, text(walk(DAYS), header), columns=stated), ABC=walk(DAYS))
+
+
+@pytest.mark.parametrize(("encoding", "header"), [
+    ("gb18030", "日期,开盘,最高,最低,收盘,成交量"), ("cp949", "일자,시가,고가,저가,종가,거래량"),
+    ("cp932", "日付,始値,高値,安値,終値,出来高"), ("cp1251", "Дата,Откр.,Макс.,Мин.,Цена,Объём"),
+])  # fmt: skip
+def test_names_in_the_encodings_of_their_languages(encoding, header, tmp_path):
+    (tmp_path / "a.csv").write_bytes(text(walk(), header).encode(encoding))
+    same(read_files(tmp_path / "a.csv", **UTC), A=walk())

@@ -145,11 +145,12 @@ def _is_lean(table: RawTable) -> bool:
         return False
     words = set(_words(table.name))
     if re.fullmatch(_DATED, row[0]):
-        told, when = {"lean", "equity"} & words, _DATED
+        told, when = bool({"lean", "equity"} & words), _DATED
     else:
         member = table.name.rpartition("/")[2].lower()
-        told, when = bool({"lean", "equity"} & words) or re.match(_MINUTES, member), r"\d{1,8}"
-    return bool(told) and not _is_pair(table) and _all_match(table, 0, when) and _are_whole(table)
+        told = bool({"lean", "equity"} & words) or bool(re.match(_MINUTES, member))
+        when = r"\d{1,8}"
+    return told and not _is_pair(table) and _all_match(table, 0, when) and _are_whole(table)
 
 
 def _all_match(table: RawTable, at: int, pattern: str) -> bool:

@@ -77,7 +77,8 @@ class Layout:
         first = self.columns[0]
         parts = [f"time {' and '.join(names[at] for at in self.times.places)}"]
         parts[0] += f" ({self.times.stamps.style})"
-        same = all(key(names[at]) == role for role, at in zip(PRICES, first.prices, strict=True))
+        pairs = zip(PRICES, first.prices, strict=True)
+        same = all(key(names[at], noted=True) == role for role, at in pairs)
         if not same:
             parts.append("prices " + ", ".join(names[at] for at in first.prices))
         parts.append("no volume" if first.volume is None else f"volume {names[first.volume]}")
@@ -122,7 +123,7 @@ def _named_columns(table: RawTable, form: str, stated: Mapping[str, str]) -> lis
         if base is not None:
             told["volume"] = table.names[base]
     elif "volume" not in told:
-        keys = {key(name): name for name in table.names}
+        keys = {key(name, noted=True): name for name in table.names}
         found = next((keys[one] for one in FORMATS[form].volume if one in keys), None)
         if found is not None:
             told["volume"] = found

@@ -19,10 +19,10 @@ from ultimate_deep.market.reading.roles import (
     Columns,
     has_prices,
     key,
-    without_tickers,
 )
 from ultimate_deep.market.reading.shown import cell, shown
 from ultimate_deep.market.reading.symbols import symbols_of
+from ultimate_deep.market.reading.tickers import symbol_of_header, with_tickers
 from ultimate_deep.market.validation import (
     BAR_COLUMNS,
     BarsError,
@@ -89,12 +89,11 @@ def read_rows(
     """
     if len(table.cells) == 0:
         raise BarsError(f"{table.name}: empty, not one row of bars; check the download")
-    split = without_tickers(table.names) if table.header and not any(table.tickers) else None
-    if split is not None and not set(PRICES) & set(stated.columns):
-        table = replace(table, names=tuple(split[0]), tickers=tuple(split[1]))
+    table = with_tickers(table, stated.columns)
     layout = find_layout(table, stated)
     table, layout, stray = _without_stray_lines(table, layout, stated)
     found = []
+    tickers = [columns.ticker for columns in layout.columns]
     for columns in layout.columns:
         numbers, sign = _numbers(table, columns, stated)
         notes = (*table.notes, *stray)
@@ -102,7 +101,11 @@ def read_rows(
             table=table, layout=layout, columns=columns, numbers=numbers, notes=notes
         )
         symbols = (
-            np.full(len(table.cells), columns.ticker, dtype=object)
+            np.full(
+                len(table.cells),
+                symbol_of_header(columns.ticker, tickers, stated.symbol, table.name),
+                dtype=object,
+            )
             if columns.ticker
             else symbols_of(table, layout.symbol, stated.symbol)
         )

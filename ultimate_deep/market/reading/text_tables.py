@@ -17,16 +17,22 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from ultimate_deep.market.reading.raw_table import NotBars, RawTable
-from ultimate_deep.market.reading.roles import OTHERS, STANDARD, has_prices, key
+from ultimate_deep.market.reading.roles import OTHERS, STANDARD, SYMBOLS, has_prices, key
 from ultimate_deep.market.reading.shown import cell, shown
 from ultimate_deep.market.reading.texts import texts_of
 from ultimate_deep.market.validation import BarsError
 
+ENCODINGS = ("cp1252", "gb18030", "cp949", "cp932", "big5", "cp1251", "cp1250", "cp1254")
 SEPARATORS = (",", ";", "\t", "|")
 HEAD_LINES = 60
 FIRST_ROWS = 2_000
 LEAST_COLUMNS = 5  # a time and four prices
 MOST_LEVELS = 4
+# What is written over columns, or under their names, that names no symbol.
+# fmt: off
+UNITS = frozenset(("usd", "eur", "gbp", "jpy", "chf", "aud", "cad", "cny", "inr", "hkd", "krw", "brl", "usdt", "btc", "eth", "rs", "dollar", "dollars", "euro", "euros", "cent", "cents", "pence", "gbx", "points", "shares", "lots", "contracts", "units", "float", "float32", "float64", "double", "real", "decimal", "numeric", "number", "int", "int32", "int64", "integer", "long", "bigint", "price", "volume"))  # noqa: E501
+ABSENT = frozenset(("", "na", "nan", "null", "none", "nil", "nd"))
+# fmt: on
 _NUMBER = re.compile(
     r"^[+-]?[$€£¥]?\s*[\d.,'\u00a0 ]*\d[\d.,'\u00a0 ]*([eE][+-]?\d+)?\s*[%kKmMbB]?$"
 )
@@ -107,10 +113,18 @@ def _decoded(name: str, data: bytes) -> str:
                 f"{name}: no text and no table that is read, byte {error.start} is "
                 f"{data[error.start]:#x}; export CSV or Parquet"
             ) from error
-        text = data.decode("cp1252", errors="replace")  # only names can hold such letters
+        # Only names can hold such letters; what they name tells how they are written.
+        known = next((one for one in ENCODINGS if _names_prices(data, one)), "cp1252")
+        text = data.decode(known, errors="replace")
     if "\x00" in text[:65_536]:
         raise BarsError(f"{name}: no text and no table that is read; export CSV or Parquet")
     return text.replace("\r\n", "\n").replace("\n\r", "\n").replace("\r", "\n")
+
+
+def _names_prices(data: bytes, encoding: str) -> bool:
+    """Return whether one of the first lines names the four prices if it is written so."""
+    lines = data[:4096].decode(encoding, errors="replace").splitlines()
+    return any(has_prices(_fields(line, one)) for line in lines[:16] for one in SEPARATORS)
 
 
 def _fields(line: str, separator: str) -> list[str]:
@@ -122,15 +136,28 @@ def _fields(line: str, separator: str) -> list[str]:
 
 
 def _header(lines: list[str], filled: Sequence[int], stated: tuple[str, ...]) -> _Head | None:
-    """Return the head whose names are the four prices, or all that the caller states."""
+    """Return the head whose names are the four prices, or all that the caller states.
+
+    A line of both goes before one that only has the stated name, as a preamble may.
+    """
+    want = {key(one) for one in stated}
+    told_only: tuple[int, str, list[str]] | None = None
+    priced: tuple[int, str, list[str]] | None = None
     for place, at in enumerate(filled):
         for separator in SEPARATORS:
             fields = _fields(lines[at].lstrip("# "), separator)
-            told = bool(stated) and {key(one) for one in stated} <= {key(one) for one in fields}
-            if not (told or has_prices(fields)) or _numbers(fields):
+            told = bool(want) and want <= {key(one) for one in fields}
+            prices = has_prices(fields)
+            if not (told or prices) or _numbers(fields):
                 continue
-            return _with_levels(lines, filled, place, separator, fields)
-    return None
+            if prices and (told or not want):
+                return _with_levels(lines, filled, place, separator, fields)
+            if told:
+                told_only = told_only or (place, separator, fields)
+            else:
+                priced = priced or (place, separator, fields)
+    found = told_only or priced
+    return _with_levels(lines, filled, *found) if found else None
 
 
 def _with_levels(
@@ -154,6 +181,12 @@ def _with_levels(
             break
         level += [""] * (len(fields) - len(level))
         over = [level[at] for at in range(len(fields)) if priced[at]]
+        said = {key(one) for one in over if one}
+        if over and not said - ABSENT and any(one not in ("", " ") for one in over):
+            break  # a row of bars without prices
+        if all(over) and said <= UNITS and key(level[0]) not in SYMBOLS:
+            first += 1  # what columns are counted in, or their types
+            continue
         if all(over) and not tickers:
             tickers = [level[at] if priced[at] else "" for at in range(len(fields))]
         elif any(over):
