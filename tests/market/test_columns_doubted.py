@@ -270,3 +270,52 @@ def test_a_line_above_the_header_may_hold_a_stated_name(tmp_path):
 def test_names_in_the_encodings_of_their_languages(encoding, header, tmp_path):
     (tmp_path / "a.csv").write_bytes(text(walk(), header).encode(encoding))
     same(read_files(tmp_path / "a.csv", **UTC), A=walk())
+
+
+# Names of files.
+
+
+def two(first, second):
+    return {first: text(walk(HOURS, seed=3)), second: text(walk(LATER, 101.0, seed=4))}
+
+
+@pytest.mark.parametrize(("first", "second", "symbols"), [
+    ("ES_H23.csv", "ES_M23.csv", {"ES-H23", "ES-M23"}),
+    ("CL H23.csv", "CL M23.csv", {"CL-H23", "CL-M23"}),
+    ("D05_SI.csv", "S68_SI.csv", {"D05-SI", "S68-SI"}),
+    ("ES_H2023.csv", "ES_M2023.csv", {"ES-H2023", "ES-M2023"}),
+    ("AAA_1h_2023.csv", "AAA_60min_2024.csv", {"AAA"}),
+    ("EURUSDH1_2023.csv", "EURUSD60.csv", {"EURUSD"}),
+    ("AAA_hourly_10.csv", "AAA_hourly_30.csv", {"AAA"}),
+])  # fmt: skip
+def test_files_are_of_one_symbol_only_where_their_names_say_so(first, second, symbols, tmp_path):
+    bars = read(tmp_path, two(first, second))
+    assert set(bars) == symbols
+    joined = f"{first}, {second} are joined as {min(symbols)}, in the order of their times."
+    assert (joined in next(iter(bars.values())).notes) == (len(symbols) == 1)
+
+
+@pytest.mark.parametrize(("first", "second"), [
+    ("ES-H4.csv", "ES-M4.csv"), ("VIX_M1.csv", "VIX_M2.csv"), ("LIBOR_3M.csv", "LIBOR_6M.csv"),
+    ("swap_2W.csv", "swap_1M.csv"), ("CAC_40.csv", "CAC_20.csv"), ("UST_10.csv", "UST_30.csv"),
+    ("1925_T.csv", "1928_T.csv"), ("BTCUSD_kraken.csv", "BTCUSD_binance.csv"),
+    ("trade_AAPL.csv", "quote_AAPL.csv"), ("200012_SZ.csv", "200011_SZ.csv"),
+    ("us_2y_1d.csv", "us_2y_30d.csv"),
+])  # fmt: skip
+def test_files_whose_names_differ_are_not_spliced(first, second, tmp_path):
+    said = refused(tmp_path, two(first, second), "state it: symbol=")
+    symbol = remedy(said, "symbol")
+    assert list(read(tmp_path, {}, symbol=symbol)) == [symbol]
+    assert len(read(tmp_path, two(first, second)[first], name=first)) == 1
+
+
+def test_a_year_alone_is_no_symbol(tmp_path):
+    files = {
+        "2022.csv": text(walk(HOURS - pd.Timedelta("365D"))),
+        "2023.csv": text(walk(HOURS)),
+    }
+    refused(tmp_path, files, "named after dates alone.*state it: symbol='NAME'")
+    assert len(read(tmp_path, files, symbol="NAME")["NAME"]) == 2 * ROWS
+    codes = {"1925.csv": text(walk(HOURS)), "2013.csv": text(walk(LATER, 200.0))}
+    (tmp_path / "codes").mkdir()
+    assert list(read(tmp_path / "codes", codes)) == ["1925", "2013"]

@@ -19,6 +19,7 @@ from ultimate_deep.market.reading.irregular import (
     remedy,
 )
 from ultimate_deep.market.reading.rows import TABLE, Part
+from ultimate_deep.market.reading.shown import shown
 from ultimate_deep.market.reading.time_columns import ends_of_bars
 from ultimate_deep.market.remarks import remarks
 from ultimate_deep.market.sessions import Session, find_interval, find_session
@@ -76,6 +77,7 @@ def join_parts(
     notes: list[str] = []
     joined = _without_shared(symbol, parts, repair, notes)
     _refuse_jumps(symbol, joined, notes, kind)
+    notes += _joined_note(symbol, parts)
     frame, more = validate_bars(
         pd.concat([part.frame for part in joined]),
         symbol=symbol, minimum_rows=max(minimum_rows, 2),
@@ -108,6 +110,13 @@ def join_parts(
     )
     guess = () if session or settled else (_SESSION_GUESS.format(session=guessed),)
     return replace(bars, notes=(*dropped, *notes, *more, *guess, *remarks(bars)))
+
+
+def _joined_note(symbol: str, parts: Sequence[Part]) -> list[str]:
+    files = list(dict.fromkeys(part.file for part in parts))
+    if len(files) < 2 or parts[0].stated:
+        return []
+    return [f"{shown(files, 4)} are joined as {symbol}, in the order of their times."]
 
 
 def _without_early(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -12,9 +13,14 @@ from ultimate_deep.market.reading.roles import SYMBOLS
 from ultimate_deep.market.reading.shown import shown
 from ultimate_deep.market.validation import BarsError
 
+# Of lengths with the unit first only those of trading programs: H23 is a contract, D05 a share.
 INTERVAL_IN_NAME = re.compile(
-    r"\d*(?:[smhdw]\d+|\d+[smhdw]|\d+min|\d+hour|minute|hour|hourly|daily|day|weekly|monthly)"
+    r"(?:s(?:1|5|10|15|30)|m(?:1|2|3|4|5|6|10|12|15|20|30|45)|h(?:1|2|3|4|6|8|12)|d1|w1|mn1)"
+    r"|\d+[smhdw]|\d+min|\d*(?:hour|minute|hourly|daily|day|weekly|monthly)"
 )
+_UNITS = {"s": 1, "m": 60, "min": 60, "minute": 60, "h": 3_600, "hour": 3_600, "hourly": 3_600,
+          "d": 86_400, "day": 86_400, "daily": 86_400, "w": 604_800, "weekly": 604_800,
+          "mn": 2_592_000, "monthly": 2_592_000}  # fmt: skip
 # The periods of MetaTrader, behind the name of a pair: GBPUSDH1, EURUSD60.
 PERIOD_OF_PAIR = re.compile(
     r"([a-z]{6,})(?:m(?:1|2|3|4|5|6|10|12|15|20|30)|h(?:1|2|3|4|6|8|12)|d1|w1|mn1?)"
@@ -27,6 +33,12 @@ VENDORS_IN_NAME = frozenset((
     "export", "histdata", "dat", "ascii", "stooq", "yfinance", "yahoo", "dukascopy", "candlestick",
     "bid", "ask", "part",
 ))
+# Those of them that say where prices come from, or which prices they are.
+PLACES_IN_NAME = frozenset((
+    "binance", "bitfinex", "bitstamp", "bybit", "okx", "coinbase", "gemini", "kraken", "stooq",
+    "yfinance", "yahoo", "dukascopy", "histdata", "ejtrader",
+))
+KINDS_IN_NAME = frozenset(("quote", "trade", "bid", "ask"))
 SUFFIXES = r"(\.(csv|txt|tsv|dat|prn|parquet|pq|feather|arrow|zip|gz|gzip|bz2|xz|zst))+$"
 # fmt: on
 
@@ -61,8 +73,32 @@ def symbols_of(table: RawTable, column: int | None, stated: str | None) -> np.nd
     return np.full(rows, stated, dtype=object)
 
 
+@dataclass(frozen=True, kw_only=True)
+class FileName:
+    """What a file's name says of its market.
+
+    Attributes:
+        symbol: The name without vendor, interval, dates and the number of the file.
+        said: What was taken out and must be alike in all files of a symbol, by what it is.
+        dates: Words taken for dates.
+        number: Digits taken for the number of a file, such as `2` of `EURUSD_1h_2.csv`.
+        bare: Whether nothing but such a number was taken out.
+    """
+
+    symbol: str
+    said: dict[str, str]
+    dates: tuple[str, ...]
+    number: str
+    bare: bool
+
+
 def symbol_of_name(name: str) -> str:
-    """Return the symbol that a file's name suggests: without vendor, interval and dates.
+    """Return the symbol that a file's name suggests, as `parse_name` finds it."""
+    return parse_name(name).symbol
+
+
+def parse_name(name: str) -> FileName:
+    """Return the symbol that a file's name suggests, and what was taken out of it.
 
     Of an archive the member's name counts. Digits that are no date belong to the symbol, as in
     `600519.SH`, and so does a year or an interval that an exchange stands behind, as in `2015.T`
@@ -71,22 +107,41 @@ def symbol_of_name(name: str) -> str:
     stem = re.sub(SUFFIXES, "", name.rsplit("/")[-1].lower())
     listed = re.fullmatch(r"(\d{4,6}|[smhdw]\d+)\.([a-z]{1,3})", stem)
     if listed:
-        return f"{listed[1]}-{listed[2]}".upper()
-    words = []
-    dated = False
+        symbol = f"{listed[1]}-{listed[2]}".upper()
+        return FileName(symbol=symbol, said={}, dates=(), number="", bare=False)
+    words: list[str] = []
+    dates: list[str] = []
+    said: dict[str, str] = {}
     for word in re.split(r"[_\-. ]+", stem):
         period = PERIOD_OF_PAIR.fullmatch(word)
         short = (period[1] or period[2]) if period else word
-        date = _is_date(short, after_date=dated)
-        dated = dated or date
-        if not short or date or short in VENDORS_IN_NAME:
+        if period:
+            length = word.removeprefix(short)
+            said["interval"] = _seconds(f"{length}m" if length.isdigit() else length)
+        if not short:
             continue
-        if not INTERVAL_IN_NAME.fullmatch(short):
+        if _is_date(short, after_date=bool(dates)):
+            dates.append(short)
+        elif short in VENDORS_IN_NAME:
+            said |= {"exchange": short} if short in PLACES_IN_NAME else {}
+            said |= {"prices": short} if short in KINDS_IN_NAME else {}
+        elif INTERVAL_IN_NAME.fullmatch(short):
+            said["interval"] = _seconds(short)
+        else:
             words.append(short)
     # A number that only counts files, as in EURUSD_1h_2.csv.
-    if len(words) > 1 and re.fullmatch(r"\d{1,2}", words[-1]):
-        words.pop()
-    return "-".join(words or [stem]).upper()
+    number = words.pop() if len(words) > 1 and re.fullmatch(r"\d{1,2}", words[-1]) else ""
+    return FileName(
+        symbol="-".join(words or [stem]).upper(), said=said, dates=tuple(dates), number=number,
+        bare=bool(number) and not (said or dates),
+    )  # fmt: skip
+
+
+def _seconds(word: str) -> str:
+    """Return how long bars are by a word such as `4h`, `h4` or `daily`, in seconds."""
+    digits = re.search(r"\d+", word)
+    unit = re.sub(r"\d", "", word)
+    return str(int(digits[0] if digits else 1) * _UNITS[unit])
 
 
 def _is_date(word: str, *, after_date: bool) -> bool:
