@@ -319,3 +319,86 @@ def test_a_year_alone_is_no_symbol(tmp_path):
     codes = {"1925.csv": text(walk(HOURS)), "2013.csv": text(walk(LATER, 200.0))}
     (tmp_path / "codes").mkdir()
     assert list(read(tmp_path / "codes", codes)) == ["1925", "2013"]
+
+
+# Columns that tell markets apart.
+
+ONE, OTHER = walk(HOURS, seed=3), walk(LATER, 101.0, seed=4)
+
+
+def stacked(name, first="AAA", second="BBB", header=None, last=""):
+    """Bars of two markets in one table, the second after the first."""
+    header = f"date,{name},open,high,low,close,volume" if header is None else header
+    row = "{{t}},{one},{{o}},{{h}},{{l}},{{c}},{{v}}".format
+    return text(ONE, header, row(one=first)) + text(OTHER, (), row(one=second))[:-1] + "\n" + last
+
+
+@pytest.mark.parametrize("last", ["Source: Example\n", "Source: Example,,,,,,\n"])
+def test_a_last_line_hides_no_column_of_symbols(last, tmp_path):
+    same(read(tmp_path, stacked("ticker", last=last)), AAA=ONE, BBB=OTHER)
+
+
+@pytest.mark.parametrize("name", ["ticker", "code"])
+def test_rows_without_a_symbol_are_no_bars_of_any(name, tmp_path):
+    content = stacked(name).replace("AAA", "", 3)
+    said = refused(tmp_path, content, "3 rows have no symbol in the column .*, first row 0")
+    assert remedy(said) == "symbol=none"
+    assert list(read(tmp_path, content, columns="symbol=none")) == ["ABC"]
+    content = stacked(name, second="")
+    refused(tmp_path, content, "40 rows have no symbol in the column .*, first row 40")
+    assert list(read(tmp_path, content, symbol="X")) == ["X"]
+
+
+def test_codes_that_a_table_holds_as_floats_are_symbols(tmp_path):
+    for codes in ((1.0, 600_000.0), ("AA", None)):
+        table = pd.concat([ONE.assign(code=codes[0]), OTHER.assign(code=codes[1])])
+        table.rename_axis("date").to_parquet(tmp_path / "a.parquet")
+        if codes[1] is None:
+            with pytest.raises(BarsError, match="40 rows have no symbol"):
+                read_files(tmp_path / "a.parquet")
+        else:
+            same(read_files(tmp_path / "a.parquet"), **{"1": ONE, "600000": OTHER})
+
+
+@pytest.mark.parametrize("name", ["Ativo", "代码", "股票代码", "tradingsymbol"])
+def test_further_words_for_symbols(name, tmp_path):
+    same(read(tmp_path, stacked(name, "PETR4", "VALE3")), PETR4=ONE, VALE3=OTHER)
+
+
+@pytest.mark.parametrize(("name", "first", "second"), [
+    ("share", "PETR4", "VALE3"), ("expiry", "2023-03", "2023-06"), ("exchange", "kraken", "gemini"),
+    ("permno", "10107", "14593"), ("x", "600000.SH", "600519.SH"), ("strike", "100", "105"),
+])  # fmt: skip
+def test_a_column_that_tells_markets_apart_is_not_passed_over(name, first, second, tmp_path):
+    content = stacked(name, first, second)
+    for repair in ("raise", "drop"):
+        said = refused(tmp_path, content, f"column {name} holds {first}, {second}", repair=repair)
+    bars = read(tmp_path, content, columns=remedy(said))
+    assert list(bars) == [first, second] or list(bars) == [first.upper(), second.upper()]
+    for index, frame in zip(bars, (ONE, OTHER), strict=True):
+        np.testing.assert_array_equal(bars[index].frame.to_numpy(), frame.to_numpy())
+    assert len(read(tmp_path, content, columns="symbol=none")["ABC"]) == 2 * ROWS
+
+
+def test_a_column_behind_the_volume_may_name_markets(tmp_path):
+    row = "{{t}},{{o}},{{h}},{{l}},{{c}},{{v}},{one}".format
+    content = text(ONE, (), row(one="AAA")) + text(OTHER, (), row(one="BBB"))
+    said = refused(tmp_path, content, "column 6 holds AAA, BBB")
+    same(read(tmp_path, content, columns=remedy(said)), AAA=ONE, BBB=OTHER)
+
+
+@pytest.mark.parametrize("words", [("TUE", "WED"), ("train", "test"), ("EST", "EDT")])
+def test_words_that_are_no_markets_tell_none_apart_but_in_columns_of_them(words, tmp_path):
+    assert len(read(tmp_path, stacked("note", *words))["ABC"]) == 2 * ROWS
+    refused(tmp_path, stacked("expiry", *words), "column expiry holds")
+
+
+@pytest.mark.parametrize("sides", [("bid", "ask"), ("BID", "ASK"), ("B", "A")])
+def test_sides_of_a_market_are_no_symbols(sides, tmp_path):
+    pairs = zip(text(ONE, ()).splitlines(), text(ONE + 1, ()).splitlines(), strict=True)
+    both = "\n".join(f"{side},{row}" for pair in pairs
+                     for side, row in zip(sides, pair, strict=True))  # fmt: skip
+    contents = [f"side,{HEADER}\n{both}\n", stacked("side", *sides)]
+    for content in contents:
+        for options in ({}, {"repair": "drop"}, {"columns": "symbol=side"}):
+            refused(tmp_path, content, "sides of one market.*keep the rows of one", **options)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import pandas as pd
 
 from ultimate_deep.market.reading.formats import FORMATS, base_volume, find_format, refuse_scaled
 from ultimate_deep.market.reading.numbers import Decimal, read_numbers
@@ -15,13 +14,13 @@ from ultimate_deep.market.reading.roles import (
     NONE,
     PRICES,
     RESOLUTIONS,
-    SYMBOLS,
     Columns,
     find_columns,
     key,
     named,
 )
 from ultimate_deep.market.reading.shown import shown
+from ultimate_deep.market.reading.symbols import symbol_column
 from ultimate_deep.market.reading.time_columns import Times, find_times
 from ultimate_deep.market.remarks import exchanged
 from ultimate_deep.market.validation import BarsError
@@ -106,7 +105,7 @@ def find_layout(table: RawTable, stated: Statement) -> Layout:
     else:
         columns = _counted_columns(table, form, stated)
     used = [at for one in columns for at in one.used]
-    symbol = _symbol_column(table, used, stated.columns)
+    symbol = symbol_column(table, used, stated.columns)
     if symbol is not None:
         used.append(symbol)
     times = find_times(table, used, stated.columns, stated.time_format, form, stated.timezone)
@@ -259,23 +258,6 @@ def _unknown(table: RawTable) -> BarsError:
         "volume in this order; add a header, or state which is which, counted from 0: "
         "columns='time=0,open=1,high=2,low=3,close=4,volume=5'"
     )
-
-
-def _symbol_column(table: RawTable, used: list[int], stated: Mapping[str, str]) -> int | None:
-    if "symbol" in stated:
-        return named(stated["symbol"], table.names, table.name, "symbol")
-    if not table.header or any(table.tickers):
-        return None
-    keys = {key(name): at for at, name in enumerate(table.names) if at not in used}
-    for word in SYMBOLS:
-        if word not in keys:
-            continue
-        column = table.cells[keys[word]]
-        if len(column) and column.notna().all() and not pd.api.types.is_float_dtype(column.dtype):
-            texts = column.astype("str").str.strip()
-            if bool((texts != "").all()):
-                return keys[word]
-    return None
 
 
 def _refuse_mixed_lengths(table: RawTable, used: list[int]) -> None:

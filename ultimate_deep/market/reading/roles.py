@@ -47,7 +47,7 @@ CLOSES = ("closetime", "endtime", "timeperiodend", "periodend", "windowend", "en
 # Of these the ones whose word itself says that a bar begins there.
 BEGINS = frozenset(("opentime", "timeopen", "timeperiodstart", "periodstart", "windowstart", "starttime", "begintime", "starttimestamp", "barstart", "timebarstart", "start", "begin", "begins", "beginsat"))  # noqa: E501
 HOURS = ("time", "hour", "timebarstart", "zeit", "hora", "heure", "ora", "uhrzeit", "tradetime", "时间")  # noqa: E501
-SYMBOLS = ("symbol", "ticker", "tic", "sym", "instrument", "instrumentid", "pair", "code", "tscode", "secid", "asset", "contract", "uniqueid", "isin", "ric", "coin", "stock", "security", "tckrsymb", "name")  # noqa: E501
+SYMBOLS = ("symbol", "ticker", "tic", "sym", "instrument", "instrumentid", "pair", "code", "tscode", "secid", "asset", "contract", "uniqueid", "isin", "ric", "coin", "stock", "security", "tckrsymb", "tradingsymbol", "ativo", "papel", "código", "codigo", "símbolo", "simbolo", "代码", "股票代码", "证券代码", "合约代码", "종목코드", "銘柄コード", "тикер", "sembol", "name")  # noqa: E501
 RESOLUTIONS = ("per", "period", "interval", "timeframe", "resolution", "tf", "barsize", "frequency", "freq")  # noqa: E501
 # fmt: on
 

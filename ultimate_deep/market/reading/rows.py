@@ -22,6 +22,7 @@ from ultimate_deep.market.reading.roles import (
 )
 from ultimate_deep.market.reading.shown import cell, shown
 from ultimate_deep.market.reading.symbols import symbols_of
+from ultimate_deep.market.reading.telling import refuse_spliced, telling
 from ultimate_deep.market.reading.tickers import symbol_of_header, with_tickers
 from ultimate_deep.market.validation import (
     BAR_COLUMNS,
@@ -209,10 +210,15 @@ def _part(
         frame = adjust_prices(sieve, table.names[rows.columns.adjusted], notes)
     frame = frame[list(BAR_COLUMNS)]
     ends = ends_of_times(pd.DatetimeIndex(frame.index), table, layout, stamp, label)
+    used = {*rows.columns.used, *layout.times.places, layout.symbol}
     canonical, more = validate_bars(
         frame, symbol=label, repair=repair, minimum_rows=1, row_numbers=sieve.rows,
-        telling=lambda: _telling(rows),
+        telling=lambda: telling(table, used, layout.times.stamps.times),
     )  # fmt: skip
+    if layout.symbol is None and not rows.columns.ticker and stated.symbol is None and (
+        "symbol" not in stated.columns
+    ):  # fmt: skip
+        refuse_spliced(table, used, sieve)
     scale = FORMATS[layout.format].price_scale if stated.price_scale is None else stated.price_scale
     canonical = _unscale(canonical, layout.format, scale, label)
     words = layout.words(table) + f"; times in {zone}" + _scale_words(scale)
@@ -342,24 +348,6 @@ def _finite(sieve: RowSieve, rows: _Rows) -> None:
     sieve.apply(
         "every value is a finite number", np.asarray(~finite.all(axis=1)), value, remedy=remedy
     )
-
-
-def _telling(rows: _Rows) -> str:
-    """Return the name of a column of words that tells rows of one time apart, or nothing."""
-    used = {*rows.columns.used, *rows.layout.times.places, rows.layout.symbol}
-    for at, name in enumerate(rows.table.names):
-        column = rows.table.cells[at]
-        if at in used or not name or pd.api.types.is_numeric_dtype(column.dtype):
-            continue
-        words = column.astype("str")
-        if set(words.str.lower().unique()) <= {"am", "pm"}:
-            continue  # halves of a day, no symbols
-        if pd.to_numeric(words, errors="coerce").notna().mean() > 0.5:
-            continue
-        keys = pd.DataFrame({"time": rows.layout.times.stamps.times, "word": words})
-        if 1 < keys["word"].nunique() <= len(keys) // 2 and not keys.duplicated().any():
-            return name
-    return ""
 
 
 def _unscale(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from ultimate_deep.market.reading.raw_table import RawTable
-from ultimate_deep.market.reading.roles import SYMBOLS
+from ultimate_deep.market.reading.roles import NONE, SYMBOLS, key, named
 from ultimate_deep.market.reading.shown import shown
 from ultimate_deep.market.validation import BarsError
 
@@ -39,8 +40,57 @@ PLACES_IN_NAME = frozenset((
     "yfinance", "yahoo", "dukascopy", "histdata", "ejtrader",
 ))
 KINDS_IN_NAME = frozenset(("quote", "trade", "bid", "ask"))
+# Columns of these names hold symbols, however few; of others, such as `name`, when mostly filled.
+SURE = frozenset((
+    "symbol", "ticker", "tic", "sym", "instrument", "pair", "tscode", "secid", "isin", "ric",
+    "tckrsymb", "tradingsymbol",
+))
+MOSTLY = 0.5
+SIDES = frozenset(("bid", "ask", "mid", "midpoint", "bids", "asks", "buy", "sell"))
 SUFFIXES = r"(\.(csv|txt|tsv|dat|prn|parquet|pq|feather|arrow|zip|gz|gzip|bz2|xz|zst))+$"
 # fmt: on
+
+
+def symbol_column(table: RawTable, used: Sequence[int], stated: Mapping[str, str]) -> int | None:
+    """Return the position of the column of symbols; None where the table has none.
+
+    A column that is mostly filled counts, and one of a sure name such as `ticker` if any of it is:
+    rows without a symbol are refused later, unless they are no bars.
+
+    Args:
+        table: Cells and names, before any meaning.
+        used: Positions of columns that are something else.
+        stated: What the caller says of columns.
+
+    Raises:
+        BarsError: No column of a stated name.
+    """
+    if "symbol" in stated:
+        if stated["symbol"].lower() == NONE:
+            return None
+        return named(stated["symbol"], table.names, table.name, "symbol")
+    if not table.header or any(table.tickers):
+        return None
+    keys = {key(name): at for at, name in enumerate(table.names) if at not in used}
+    for word in SYMBOLS:
+        if word not in keys:
+            continue
+        texts = _texts(table.cells[keys[word]])
+        filled = float((texts != "").mean()) if texts is not None and len(texts) else 0.0
+        if filled >= MOSTLY or (filled > 0.0 and word in SURE):
+            return keys[word]
+    return None
+
+
+def _texts(column: pd.Series) -> pd.Series | None:
+    """Return symbols as text, empty where nothing is written; None for numbers with fractions."""
+    if pd.api.types.is_float_dtype(column.dtype):
+        known = column.dropna()
+        if not bool((known == known.round()).all()):
+            return None
+        # Codes are floats beside an absent one.
+        return column.map("{:.0f}".format).where(column.notna(), "").astype("str")
+    return column.astype("str").str.strip().where(column.notna(), "")
 
 
 def symbols_of(table: RawTable, column: int | None, stated: str | None) -> np.ndarray:
@@ -52,16 +102,27 @@ def symbols_of(table: RawTable, column: int | None, stated: str | None) -> np.nd
         stated: What the caller says.
 
     Raises:
-        BarsError: Several symbols where one is stated.
+        BarsError: Several symbols where one is stated, rows without one, or sides of a market.
     """
     rows = len(table.cells)
     if column is None:
         said = next((table.said[word] for word in SYMBOLS if word in table.said), None)
         return np.full(rows, stated or said or symbol_of_name(table.name), dtype=object)
-    written = table.cells[column].astype("str").str.strip()
+    known = _texts(table.cells[column])
+    written = table.cells[column].astype("str").str.strip() if known is None else known
+    refuse_sides(written, table.name, table.names[column])
     texts = written.str.upper().str.replace("/", "")
     if texts.nunique() < written.nunique():
         texts = written  # BACpA and BACPA, and AB/C and ABC, are two
+    blank = np.asarray(texts == "")
+    if blank.any() and stated is None:
+        row = int(np.argmax(blank))
+        raise BarsError(
+            f"{table.name}: {int(blank.sum()):,} rows have no symbol in the column "
+            f"{table.names[column]}, first row {row}; write it there, or, where all rows are of "
+            "one market, state that it names none: columns='symbol=none'"
+        )
+    texts = texts[~blank]
     found = list(dict.fromkeys(texts))
     if stated is None:
         return texts.to_numpy(dtype=object)
@@ -71,6 +132,29 @@ def symbols_of(table: RawTable, column: int | None, stated: str | None) -> np.nd
             f"symbol={stated!r}, or split the file"
         )
     return np.full(rows, stated, dtype=object)
+
+
+def refuse_sides(texts: pd.Series, where: str, name: str) -> None:
+    """Refuse bid and ask, which are no symbols.
+
+    Args:
+        texts: Cells of one column.
+        where: File, for messages.
+        name: Name of the column.
+
+    Raises:
+        BarsError: Nothing but sides of one market, and more than one.
+    """
+    sides = SIDES | {"a", "b"} if key(name) in ("side", "pricetype", "bidask", "quote") else SIDES
+    if not set(texts.iloc[:64].str.lower()) <= sides:
+        return
+    found = set(texts.str.lower())
+    if len(found) < 2 or not found <= sides:
+        return
+    raise BarsError(
+        f"{where}: the column {name} holds {shown(texts.unique(), 4)}, which are sides of one "
+        "market and no symbols; keep the rows of one side in the file"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
