@@ -402,3 +402,104 @@ def test_sides_of_a_market_are_no_symbols(sides, tmp_path):
     for content in contents:
         for options in ({}, {"repair": "drop"}, {"columns": "symbol=side"}):
             refused(tmp_path, content, "sides of one market.*keep the rows of one", **options)
+
+
+# Adjusted prices.
+
+PRICES = ["open", "high", "low", "close"]
+
+
+def halved(frame):
+    return frame.assign(**{name: frame[name] / 2 for name in PRICES})
+
+
+@pytest.mark.parametrize("name", [
+    "adjusted", "Adjusted Price", "Adj. Price", "Adj Last", "AdjustedClosePrice", "Close (Adj)",
+    "split_adjusted_close", "Close (Split adjusted)", "Adj Cls",
+])  # fmt: skip
+def test_an_adjusted_close_by_whatever_name_adjusts(name, tmp_path):
+    content = text(walk(), f"{HEADER},{name}", "{t},{o},{h},{l},{c},{v},{c}")
+    lines = content.splitlines()
+    lines[1:] = [f"{line.rpartition(',')[0]},{float(line.rpartition(',')[2]) / 2}"
+                 for line in lines[1:]]  # fmt: skip
+    bars = read(tmp_path, "\n".join(lines))["ABC"]
+    np.testing.assert_allclose(bars.frame.to_numpy(), halved(walk()).to_numpy(), rtol=1e-12)
+    assert f"ABC.csv: all prices are adjusted by {name}, from 0.5 to 0.5" in bars.notes[0]
+    same(read(tmp_path, "\n".join(lines), adjust="none"), ABC=walk())
+
+
+@pytest.mark.parametrize(("name", "cell"), [
+    ("adj_factor", "2"), ("adjusted", "true"), ("Split Factor", "2"), ("ajexdi", "2"),
+])  # fmt: skip
+def test_what_says_of_prices_that_they_are_adjusted_is_named(name, cell, tmp_path):
+    content = text(walk(), f"{HEADER},{name}", "{t},{o},{h},{l},{c},{v}," + cell)
+    bars = read(tmp_path, content)
+    same(bars, ABC=walk())
+    assert any(note.startswith(f"ABC.csv: {name} left out: prices are taken as they stand")
+               for note in bars["ABC"].notes)  # fmt: skip
+
+
+@pytest.mark.parametrize("header", [
+    "date,open,high,low,close,volume,adjClose,adjVolume",
+    "Date,Open,High,Low,Close,Volume,Adj. Close,Adj. Volume",
+])  # fmt: skip
+def test_volume_is_adjusted_as_prices_are(header, tmp_path):
+    content = text(walk(), header, "{t},{o},{h},{l},{c},4,{c},{v}")
+    same(read(tmp_path, content), ABC=walk())
+    same(read(tmp_path, content, adjust="none"), ABC=walk().assign(volume=4))
+    stated = f"volume={header.split(',')[5]}"
+    same(read(tmp_path, content, columns=stated), ABC=walk().assign(volume=4))
+
+
+def test_files_of_which_one_alone_is_adjusted_are_not_joined(tmp_path):
+    adjusted = text(ONE, f"{HEADER},adj close", "{t},{o},{h},{l},{c},{v},90")
+    files = {"AAA_1.csv": adjusted, "AAA_2.csv": text(OTHER)}
+    said = refused(tmp_path, files, "AAA_1.csv has an adjusted close .* and AAA_2.csv has none")
+    bars = read(tmp_path, files, adjust=remedy(said, "adjust"))
+    same(bars, AAA=pd.concat([ONE, OTHER]))
+    files["AAA_1.csv"] = text(ONE, f"{HEADER},adj close", "{t},{o},{h},{l},{c},{v},{c}")
+    same(read(tmp_path, files), AAA=pd.concat([ONE, OTHER]))
+
+
+@pytest.mark.parametrize("absent", ["volume", "", "-1"])
+def test_files_of_which_one_alone_has_a_volume_are_not_joined(absent, tmp_path):
+    fields = "{t},{o},{h},{l},{c}" + ("" if absent == "volume" else f",{absent}")
+    header = HEADER.removesuffix(",volume") if absent == "volume" else HEADER
+    files = {"AAA_1.csv": text(ONE, header, fields), "AAA_2.csv": text(OTHER)}
+    said = refused(tmp_path, files, "AAA_2.csv has a volume and AAA_1.csv has none")
+    bars = read(tmp_path, files, columns=remedy(said))
+    same(bars, AAA=pd.concat([ONE, OTHER]).assign(volume=0))
+
+
+# Several lengths.
+
+
+@pytest.mark.parametrize(("parts", "step"), [
+    ((("1h", 31), ("1min", 400)), "0 days 01:00:00"),
+    ((("1min", 16), ("1h", 62), ("1min", 400)), "0 days 01:00:00"),
+    ((("1min", 10), ("1h", 45), ("1min", 400)), "0 days 01:00:00"),
+    ((("1h", 30), ("1min", 60)), "0 days 01:00:00"),
+    ((("1D", 20), ("1h", 100)), "1 days 00:00:00"),
+    ((("B", 24), ("1h", 120)), "1 days 00:00:00"),
+    ((("7D", 20), ("1D", 120)), "7 days 00:00:00"),
+    ((("MS", 24), ("B", 120)), "28 days 00:00:00"),
+])  # fmt: skip
+def test_a_stretch_of_bars_of_another_length_is_refused(parts, step, tmp_path):
+    start, index = pd.Timestamp("2022-01-03", tz="UTC"), pd.DatetimeIndex([])
+    for freq, periods in parts:
+        more = pd.date_range(start, periods=periods, freq=freq)
+        index, start = index.append(more), more[-1] + pd.Timedelta("1D")
+    said = refused(tmp_path, text(walk(index)), "most bars come .* are bars of several lengths")
+    assert f" on {step}:" in said
+
+
+def test_gaps_are_no_bars_of_another_length(tmp_path):
+    draw = np.random.default_rng(0)
+    minutes = pd.date_range("2023-01-17", periods=20_000, freq="1min", tz="UTC")
+    hours = pd.date_range("2022-01-17", periods=24 * 200, freq="1h", tz="UTC")
+    for index in (
+        minutes[draw.random(len(minutes)) > 0.6],
+        hours[(hours.hour >= 14) & (hours.hour < 21) & (hours.day_of_week < 5)],
+        hours[(hours.hour == 14) | ((hours.hour == 15) & (hours.day_of_year % 2 == 0))],
+    ):
+        assert len(read(tmp_path, text(walk(index)))["ABC"]) == len(index)

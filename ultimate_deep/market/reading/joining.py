@@ -20,6 +20,7 @@ from ultimate_deep.market.reading.irregular import (
 )
 from ultimate_deep.market.reading.rows import TABLE, Part
 from ultimate_deep.market.reading.shown import shown
+from ultimate_deep.market.reading.stretches import refuse_stretches
 from ultimate_deep.market.reading.time_columns import ends_of_bars
 from ultimate_deep.market.remarks import remarks
 from ultimate_deep.market.sessions import Session, find_interval, find_session
@@ -31,9 +32,6 @@ MOST_ODD_STEPS = 0.1
 # Files that differ in more of the bars which both have are of two markets.
 MOST_DIFFERENT = 0.1
 LEAST_DIFFERENT = 3
-# So many steps in a row without one of the interval, most of them alike: bars of another length.
-STRETCH = 32
-MOSTLY_ALIKE = 0.6
 JUMP = np.log(1.5)
 JUMP_DEVIATIONS = 12.0
 _SESSION_GUESS = (
@@ -70,6 +68,7 @@ def join_parts(
     parts = sorted(parts, key=lambda part: part.frame.index[0])
     irregular = remedy(of_table=parts[0].file == TABLE)
     _refuse_mixed_stamps(symbol, parts)
+    _refuse_unlike(symbol, parts)
     if kind == "irregular":
         refuse_clock(symbol, interval, session)
     else:
@@ -96,7 +95,7 @@ def join_parts(
             f"difference of times is {found}; leave it out, or resample the bars"
         )
     frame = _without_early(symbol, frame, found, repair, notes, irregular)
-    _refuse_stretches(symbol, pd.DatetimeIndex(frame.index), found, irregular)
+    refuse_stretches(symbol, pd.DatetimeIndex(frame.index), found, irregular)
     if any(part.ends for part in parts):
         short = ends_of_bars(pd.DatetimeIndex(frame.index))
         frame = frame.set_axis(pd.DatetimeIndex(frame.index) + (short - found), axis=0)
@@ -176,26 +175,22 @@ def _refuse_mixed_stamps(symbol: str, parts: Sequence[Part]) -> None:
         )
 
 
-def _refuse_stretches(
-    symbol: str, index: pd.DatetimeIndex, interval: pd.Timedelta, irregular: str
-) -> None:
-    """Refuse hours among minutes: a stretch of bars that come regularly at another length."""
-    if interval >= DAY:
-        return
-    steps = np.diff(index.as_unit("ns").asi8)
-    count = len(steps) // STRETCH
-    if count == 0:
-        return
-    stretches = np.sort(steps[: count * STRETCH].reshape(count, STRETCH), axis=1)
-    middle = stretches[:, STRETCH // 2]
-    alike = (stretches == middle[:, None]).mean(axis=1) >= MOSTLY_ALIKE
-    other = alike & (stretches != interval.as_unit("ns").value).all(axis=1)
-    if other.any():
-        at = int(np.argmax(other))
+def _refuse_unlike(symbol: str, parts: Sequence[Part]) -> None:
+    """Refuse files of which some are adjusted, or have a volume, and the others are not so."""
+    adjusted = next((part.file for part in parts if part.adjusted), None)
+    raw = next((part.file for part in parts if part.adjusted is None), None)
+    if adjusted and raw:
         raise BarsError(
-            f"{symbol}: most bars come {interval} apart, and those from {index[at * STRETCH]} on "
-            f"{pd.Timedelta(int(middle[at]), unit='ns')}: these are bars of several lengths; split "
-            f"them, one length in each file, or, {irregular}"
+            f"{symbol}: {adjusted} has an adjusted close that adjusts its prices, and {raw} has "
+            "none, so that they are no prices of one kind; add it there, or take all prices as "
+            "they were: adjust='none'"
+        )
+    of_volume = next((part.file for part in parts if part.has_volume), None)
+    without = next((part.file for part in parts if not part.has_volume), None)
+    if of_volume and without:
+        raise BarsError(
+            f"{symbol}: {of_volume} has a volume and {without} has none; add it there, or read "
+            "all files without it: columns='volume=none'"
         )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pandas as pd
 
 from ultimate_deep.market.reading.formats import FORMATS, base_volume, find_format, refuse_scaled
 from ultimate_deep.market.reading.numbers import Decimal, read_numbers
@@ -126,7 +127,24 @@ def _named_columns(table: RawTable, form: str, stated: Mapping[str, str]) -> lis
         found = next((keys[one] for one in FORMATS[form].volume if one in keys), None)
         if found is not None:
             told["volume"] = found
-    return find_columns(table.names, table.tickers, told, table.name)
+    columns = find_columns(table.names, table.tickers, told, table.name)
+    if "adjusted" in stated:
+        return columns
+    # A column such as `adjusted` may say whether prices are, and not what they are.
+    return [
+        replace(one, adjusted=None)
+        if one.adjusted is not None and not _holds_prices(table, one.adjusted)
+        else one
+        for one in columns
+    ]
+
+
+def _holds_prices(table: RawTable, at: int) -> bool:
+    column = table.cells[at]
+    if pd.api.types.is_bool_dtype(column.dtype):
+        return False
+    some = column.iloc[:64].dropna().astype("str").str.strip()
+    return bool(some[some != ""].str.contains(r"\d").all())
 
 
 def _counted_columns(table: RawTable, form: str, stated: Statement) -> list[Columns]:

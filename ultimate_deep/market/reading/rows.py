@@ -8,7 +8,11 @@ import numpy as np
 import pandas as pd
 
 from ultimate_deep.market.config import Adjust, Stamp
-from ultimate_deep.market.reading.adjusting import adjust_prices
+from ultimate_deep.market.reading.adjusting import (
+    adjust_prices,
+    note_unused,
+    with_adjusted_volume,
+)
 from ultimate_deep.market.reading.ends import ends_of_times
 from ultimate_deep.market.reading.formats import FORMATS
 from ultimate_deep.market.reading.layouts import Layout, Statement, find_layout
@@ -51,6 +55,8 @@ class Part:
         zone: Zone of the market's own days, where the file or the caller says it.
         ends: Whether the times are the ends of bars.
         stated: Whether the caller names the symbol.
+        adjusted: Whether its prices were changed by its adjusted close; None where it has none.
+        has_volume: Whether it says anything of volume.
     """
 
     file: str
@@ -60,6 +66,8 @@ class Part:
     zone: str = "UTC"
     ends: bool = False
     stated: bool = False
+    adjusted: bool | None = None
+    has_volume: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -92,12 +100,14 @@ def read_rows(
         raise BarsError(f"{table.name}: empty, not one row of bars; check the download")
     table = with_tickers(table, stated.columns)
     layout = find_layout(table, stated)
+    if adjust == "auto":
+        layout = with_adjusted_volume(layout, table, stated="volume" in stated.columns)
     table, layout, stray = _without_stray_lines(table, layout, stated)
     found = []
     tickers = [columns.ticker for columns in layout.columns]
     for columns in layout.columns:
         numbers, sign = _numbers(table, columns, stated)
-        notes = (*table.notes, *stray)
+        notes = (*table.notes, *stray, *note_unused(layout, table))
         of_columns = _Rows(
             table=table, layout=layout, columns=columns, numbers=numbers, notes=notes
         )
@@ -194,7 +204,8 @@ def _part(
     label = f"{symbol} in {table.name}"
     notes = list(rows.notes)
     numbers = {role: values[chosen] for role, values in rows.numbers.items()}
-    numbers["volume"] = _volume(rows, chosen, notes)
+    volume = _volume(rows, chosen, notes)
+    numbers["volume"] = np.zeros(len(chosen)) if volume is None else volume
     frame = pd.DataFrame(numbers, index=layout.times.stamps.times[chosen])
     if rows.columns.ticker:
         frame, chosen = _listed(frame, chosen, symbol, notes)
@@ -206,8 +217,11 @@ def _part(
     zone = _localise(sieve, rows, stated)
     _finite(sieve, rows)
     frame = sieve.frame
+    adjusted = None
     if rows.columns.adjusted is not None and adjust == "auto":
-        frame = adjust_prices(sieve, table.names[rows.columns.adjusted], notes)
+        name = table.names[rows.columns.adjusted]
+        frame = adjust_prices(sieve, name, table.name, notes)
+        adjusted = frame is not sieve.frame
     frame = frame[list(BAR_COLUMNS)]
     ends = ends_of_times(pd.DatetimeIndex(frame.index), table, layout, stamp, label)
     used = {*rows.columns.used, *layout.times.places, layout.symbol}
@@ -225,7 +239,8 @@ def _part(
     return Part(
         file=table.name, frame=canonical, notes=(*notes, *sieve.notes, *more),
         read_as=f"{table.name} read as {words}", zone=zone.split(" ")[0],
-        ends=ends, stated=stated.symbol is not None,
+        ends=ends, stated=stated.symbol is not None, adjusted=adjusted,
+        has_volume=volume is not None,
     )  # fmt: skip
 
 
@@ -233,18 +248,18 @@ def _scale_words(scale: float | None) -> str:
     return "" if scale in (None, 1, 1.0) else f", prices divided by {scale:,.10g}"
 
 
-def _volume(rows: _Rows, chosen: np.ndarray, notes: list[str]) -> np.ndarray:
-    """Return the volume, zeros where the file has none of it."""
+def _volume(rows: _Rows, chosen: np.ndarray, notes: list[str]) -> np.ndarray | None:
+    """Return the volume; None where the file has none of it."""
     at = rows.columns.volume
     if at is None:
-        return np.zeros(len(chosen))
+        return None
     volume = rows.numbers["volume"][chosen]
     # Brokers write -1 where they know of none.
     if len(volume) and bool((np.isnan(volume) | (volume == -1.0)).all()):
         unread = np.isnan(volume) & ~are_absent(rows.table.cells[at].iloc[chosen])
         if not unread.any():
             notes.append(f"{rows.table.name} has no volume in its column of volume.")
-            return np.zeros(len(chosen))
+            return None
     return volume
 
 
