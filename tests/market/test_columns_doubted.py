@@ -476,7 +476,7 @@ def test_files_of_which_one_alone_has_a_volume_are_not_joined(absent, tmp_path):
 
 @pytest.mark.parametrize(("parts", "step"), [
     ((("1h", 31), ("1min", 400)), "0 days 01:00:00"),
-    ((("1min", 16), ("1h", 62), ("1min", 400)), "0 days 01:00:00"),
+    ((("1min", 20), ("1h", 40), ("1min", 400)), "0 days 01:00:00"),
     ((("1min", 10), ("1h", 45), ("1min", 400)), "0 days 01:00:00"),
     ((("1h", 30), ("1min", 60)), "0 days 01:00:00"),
     ((("1D", 20), ("1h", 100)), "1 days 00:00:00"),
@@ -495,10 +495,11 @@ def test_a_stretch_of_bars_of_another_length_is_refused(parts, step, tmp_path):
 
 def test_gaps_are_no_bars_of_another_length(tmp_path):
     draw = np.random.default_rng(0)
-    minutes = pd.date_range("2023-01-17", periods=20_000, freq="1min", tz="UTC")
-    hours = pd.date_range("2022-01-17", periods=24 * 200, freq="1h", tz="UTC")
+    minutes = pd.date_range("2023-01-17", periods=2_000, freq="1min", tz="UTC")
+    hours = pd.date_range("2022-01-17", periods=24 * 100, freq="1h", tz="UTC")
     for index in (
         minutes[draw.random(len(minutes)) > 0.6],
+        minutes[:300].append(minutes[300:328:2]),
         hours[(hours.hour >= 14) & (hours.hour < 21) & (hours.day_of_week < 5)],
         hours[(hours.hour == 14) | ((hours.hour == 15) & (hours.day_of_year % 2 == 0))],
     ):
