@@ -86,7 +86,7 @@ def test_openings_by_name_are_no_ends_whatever_is_stated(name, tmp_path):
 
 def test_klines_open_at_their_first_times(tmp_path):
     content = text(walk(), (), "{s}000,{o},{h},{l},{c},{v},{s}999,5,7,1,2,0")
-    refused(tmp_path, content, "klines of Binance say when bars open.*leave", stamp="close")
+    refused(tmp_path, content, "Binance's klines says when bars open.*leave", stamp="close")
 
 
 @pytest.mark.parametrize("stated", ["time=close_time", "date=close_time"])
@@ -504,3 +504,34 @@ def test_gaps_are_no_bars_of_another_length(tmp_path):
         hours[(hours.hour == 14) | ((hours.hour == 15) & (hours.day_of_year % 2 == 0))],
     ):
         assert len(read(tmp_path, text(walk(index)))["ABC"]) == len(index)
+
+
+# Days beside hours, and what is said.
+
+
+@pytest.mark.parametrize("zero", [" 00:00:00", "T00:00:00Z", " 12:00:00 AM"])
+def test_days_may_be_written_with_an_hour_that_is_zero(zero, tmp_path):
+    content = text(walk(), HEADER.replace("date", "Date,Time"), time=f"%Y-%m-%d{zero},%H:%M")
+    same(read(tmp_path, content), ABC=walk())
+    days = text(walk(DAYS), HEADER.replace("date", "Date,Time"), time=f"%Y-%m-%d{zero},16:00")
+    same(read(tmp_path, days), ABC=walk(DAYS + pd.Timedelta("16h")))
+
+
+def test_days_stated_to_be_the_times_lack_their_hours(tmp_path):
+    content = text(walk(), HEADER.replace("date", "Date,Time"), time="%Y-%m-%d,%H:%M")
+    said = refused(tmp_path, content, "Date holds days, and Time their hours", columns="time=Date")
+    assert remedy(said) == "date=Date,time=Time"
+    same(read(tmp_path, content, columns=remedy(said)), ABC=walk())
+
+
+@pytest.mark.parametrize(("name", "ahead", "said"), [
+    ("date", "0h", ", taken to be when bars open; symbol ABC"),
+    ("open_time", "0h", "as stated; symbol ABC"), ("close_time", "1h", "as stated; symbol ABC"),
+])  # fmt: skip
+def test_the_line_says_what_times_were_taken_to_be_and_the_symbol(name, ahead, said, tmp_path):
+    bars = read(tmp_path, text(walk(), HEADER.replace("date", name), ahead=ahead))["ABC"]
+    assert bars.read_as[0].endswith(said)
+    assert ("taken to be" in bars.read_as[0]) == (name == "date")
+    bars = read(tmp_path, text(walk(), HEADER + "," + "x" * 9_000, "{t},{o},{h},{l},{c},{v},1"))
+    assert len(bars["ABC"].read_as[0]) < 400
+    assert "; symbol ticker" in read(tmp_path, stacked("ticker"))["AAA"].read_as[0]

@@ -353,7 +353,8 @@ def test_what_a_file_was_read_as_is_one_line(tmp_path):
     market = load_market(DataConfig(path=str(path)), LabelSpec())
     assert market.told[0] == (
         "abc.csv read as a table of bars: time timestamp (times as %Y-%m-%d %H:%M:%S with a zone); "
-        "volume vol; left out vwap; times in UTC as the file says"
+        "volume vol; left out vwap; times in UTC as the file says, taken to be when bars open; "
+        "symbol ABC"
     )
 
 

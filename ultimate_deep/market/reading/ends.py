@@ -12,6 +12,13 @@ from ultimate_deep.market.reading.time_columns import ends_of_bars
 from ultimate_deep.market.validation import BarsError
 
 
+def opens_named(table: RawTable, layout: Layout) -> bool:
+    """Return whether a column's name, or the format, says that bars open at its times."""
+    if not table.header:
+        return layout.format == "binance_klines"
+    return key(table.names[layout.times.places[0]]) in BEGINS
+
+
 def ends_of_times(
     index: pd.DatetimeIndex, table: RawTable, layout: Layout, stamp: Stamp, label: str
 ) -> bool:
@@ -27,17 +34,14 @@ def ends_of_times(
     Raises:
         BarsError: Ends that are not said to be ends, or openings that are said to be.
     """
-    name = table.names[layout.times.places[0]]
     if stamp == "close":
-        if table.header and key(name) in BEGINS:
+        if opens_named(table, layout) and not layout.times.ends:
+            what = "the format of Binance's klines"
+            if table.header:
+                what = f"the column {table.names[layout.times.places[0]]}"
             raise BarsError(
-                f"{label}: the column {name} says when bars open, and stamp='close' states that "
-                "its times are their ends; leave stamp out"
-            )
-        if layout.format == "binance_klines" and not layout.times.ends and not table.header:
-            raise BarsError(
-                f"{label}: the times of klines of Binance say when bars open, and stamp='close' "
-                "states that they are their ends; leave stamp out"
+                f"{label}: {what} says when bars open, and stamp='close' states that its times are "
+                "their ends; leave stamp out"
             )
         return True
     if layout.times.ends:

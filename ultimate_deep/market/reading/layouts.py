@@ -20,7 +20,7 @@ from ultimate_deep.market.reading.roles import (
     key,
     named,
 )
-from ultimate_deep.market.reading.shown import shown
+from ultimate_deep.market.reading.shown import MOST_CHARACTERS, shown
 from ultimate_deep.market.reading.symbols import symbol_column
 from ultimate_deep.market.reading.time_columns import Times, find_times
 from ultimate_deep.market.remarks import exchanged
@@ -73,7 +73,7 @@ class Layout:
 
     def words(self, table: RawTable) -> str:
         """Return the finding in one line."""
-        names = [name or "(nameless)" for name in table.names]
+        names = [name[:MOST_CHARACTERS] or "(nameless)" for name in table.names]
         first = self.columns[0]
         parts = [f"time {' and '.join(names[at] for at in self.times.places)}"]
         parts[0] += f" ({self.times.stamps.style})"

@@ -13,7 +13,7 @@ from ultimate_deep.market.reading.adjusting import (
     note_unused,
     with_adjusted_volume,
 )
-from ultimate_deep.market.reading.ends import ends_of_times
+from ultimate_deep.market.reading.ends import ends_of_times, opens_named
 from ultimate_deep.market.reading.formats import FORMATS
 from ultimate_deep.market.reading.layouts import Layout, Statement, find_layout
 from ultimate_deep.market.reading.numbers import are_absent, read_numbers
@@ -21,10 +21,9 @@ from ultimate_deep.market.reading.raw_table import RawTable
 from ultimate_deep.market.reading.roles import (
     PRICES,
     Columns,
-    has_prices,
-    key,
 )
-from ultimate_deep.market.reading.shown import cell, shown
+from ultimate_deep.market.reading.shown import MOST_CHARACTERS, cell
+from ultimate_deep.market.reading.stray_lines import without_stray_lines
 from ultimate_deep.market.reading.symbols import symbols_of
 from ultimate_deep.market.reading.telling import refuse_spliced, telling
 from ultimate_deep.market.reading.tickers import symbol_of_header, with_tickers
@@ -39,8 +38,6 @@ from ultimate_deep.market.validation import (
 
 # In place of a file name where a table was given in Python.
 TABLE = "the table"
-MOST_STRAY_LINES = 20
-MOST_STRAY_SHARE = 0.01
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -102,7 +99,7 @@ def read_rows(
     layout = find_layout(table, stated)
     if adjust == "auto":
         layout = with_adjusted_volume(layout, table, stated="volume" in stated.columns)
-    table, layout, stray = _without_stray_lines(table, layout, stated)
+    table, layout, stray = without_stray_lines(table, layout, stated)
     found = []
     tickers = [columns.ticker for columns in layout.columns]
     for columns in layout.columns:
@@ -142,52 +139,6 @@ def _numbers(
         places["adjusted"] = columns.adjusted
     cells = {role: table.cells[at] for role, at in places.items()}
     return read_numbers(cells, decimal=stated.decimal, separator=table.separator, where=table.name)
-
-
-def _without_stray_lines(
-    table: RawTable, layout: Layout, stated: Statement
-) -> tuple[RawTable, Layout, tuple[str, ...]]:
-    """Leave out lines that have neither a time nor a price, such as a vendor's last words."""
-    timeless = np.asarray(layout.times.stamps.times.isna())
-    if not timeless.any():
-        return table, layout, ()
-    stray = timeless.copy()
-    for columns in layout.columns:
-        cells = {role: table.cells[at][timeless] for role, at in
-                 zip(PRICES, columns.prices, strict=True)}  # fmt: skip
-        try:
-            numbers, _ = read_numbers(cells, decimal=stated.decimal or "point", separator="",
-                                      where=table.name)  # fmt: skip
-        except BarsError:
-            return table, layout, ()
-        priced = np.zeros(len(timeless), dtype=bool)
-        priced[timeless] = np.isfinite(np.column_stack(list(numbers.values()))).any(axis=1)
-        stray &= ~priced
-    many = int(stray.sum())
-    if many == 0 or many > max(MOST_STRAY_LINES, MOST_STRAY_SHARE * len(stray)):
-        return table, layout, ()
-    for at in np.flatnonzero(stray):
-        _refuse_other_header(table, int(at))
-    row = int(np.argmax(stray))
-    texts = [str(one) for one in table.cells.iloc[row] if isinstance(one, str) and one]
-    keep = np.flatnonzero(~stray)
-    note = (
-        f"{table.name}: {many} line{'s' * (many != 1)} without a time and a price left out, the "
-        f"first is {cell(' '.join(texts))}."
-    )
-    kept = replace(table, cells=table.cells.iloc[keep].reset_index(drop=True))
-    stamps = replace(layout.times.stamps, times=layout.times.stamps.times[keep])
-    return kept, replace(layout, times=replace(layout.times, stamps=stamps)), (note,)
-
-
-def _refuse_other_header(table: RawTable, row: int) -> None:
-    """Refuse a line that names the columns below it otherwise than the header does."""
-    names = [str(one) for one in table.cells.iloc[row]]
-    if has_prices(names) and [key(one) for one in names] != [key(one) for one in table.names]:
-        raise BarsError(
-            f"{table.name}: row {row} is another header, with other columns: {shown(names)}; split "
-            "the file there"
-        )
 
 
 def _part(
@@ -236,6 +187,10 @@ def _part(
     scale = FORMATS[layout.format].price_scale if stated.price_scale is None else stated.price_scale
     canonical = _unscale(canonical, layout.format, scale, label)
     words = layout.words(table) + f"; times in {zone}" + _scale_words(scale)
+    if not (ends or opens_named(table, layout)):
+        words += ", taken to be when bars open"
+    if layout.symbol is None and not rows.columns.ticker:
+        words += f"; symbol {symbol[:MOST_CHARACTERS]}"
     return Part(
         file=table.name, frame=canonical, notes=(*notes, *sieve.notes, *more),
         read_as=f"{table.name} read as {words}", zone=zone.split(" ")[0],

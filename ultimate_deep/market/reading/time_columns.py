@@ -73,6 +73,12 @@ def find_times(
     days = [at for at in opens if read[at].readable > 0.5 and read[at].days]
     hours = [at for at in rest if keys[at] in HOURS]
     full = [at for at in full if not _is_of_other_days(read[at], days, read, at in hours)]
+    if full and any(
+        at not in full and read_hours(table.cells[at]) is not None for at in hours
+    ):  # fmt: skip
+        # Days that are written with an hour which is always zero, as spreadsheets do.
+        days += [at for at in full if _are_midnights(read[at])]
+        full = [at for at in full if at not in days]
     if full:
         return _agreed(table, full, [*full, *days], read)
     for day in days:
@@ -149,6 +155,7 @@ def _stated(table: RawTable, stated: Mapping[str, str], reader: _Reader) -> Time
         stamps = reader(at, sure=True)
         if stamps.readable == 0.0:
             raise _unreadable(table, at)
+        _refuse_days_alone(table, at, stamps)
         return Times(stamps=stamps, places=(at,), ends=_named_ends(table, at))
     day = named(stated["date"], names, table.name, "date")
     stamps = reader(day, sure=True)
@@ -162,6 +169,24 @@ def _stated(table: RawTable, stated: Mapping[str, str], reader: _Reader) -> Time
         raise _unreadable(table, at)
     ends = _named_ends(table, day) or _named_ends(table, at)
     return Times(stamps=_joined(stamps, hours), places=(day, at), ends=ends)
+
+
+def _are_midnights(stamps: Stamps) -> bool:
+    known = stamps.times.dropna()
+    return len(known) > 0 and bool((known == known.normalize()).all())
+
+
+def _refuse_days_alone(table: RawTable, day: int, stamps: Stamps) -> None:
+    """Refuse days that are stated to be the times where a column beside them holds the hours."""
+    if not table.header or not _are_midnights(stamps) or not stamps.times.duplicated().any():
+        return
+    for at, name in enumerate(table.names):
+        hours = read_hours(table.cells[at]) if key(name) in HOURS and at != day else None
+        if hours is not None and not _joined(stamps, hours).times.duplicated().any():
+            raise BarsError(
+                f"{table.name}: the column {table.names[day]} holds days, and {name} their hours; "
+                f"state both: columns='date={table.names[day]},time={name}'"
+            )
 
 
 def _named_ends(table: RawTable, at: int) -> bool:
