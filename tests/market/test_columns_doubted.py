@@ -163,7 +163,9 @@ def test_a_note_that_is_no_unit_is_in_doubt(role, name, tmp_path):
 def test_notes_of_units_are_read_and_those_of_all_prices(tmp_path):
     for header in ("Date,Open ($),High ($),Low ($),Close ($),Volume (lots)",
                    "Date,Open (in USD),High (in USD),Low (in USD),Close (in USD),Volume (BTC)",
-                   "Date,Open (A),High (A),Low (A),Close (A),Volume"):  # fmt: skip
+                   "Date,Open (A),High (A),Low (A),Close (A),Volume",
+                   "date,open (usd),high (usd),low (usd),close (usd),volume (btc)",
+                   "日期,开盘价(元),最高价(元),最低价(元),收盘价(元),成交量(股)"):  # fmt: skip
         same(read(tmp_path, text(walk(), header)), ABC=walk())
     header = "Date,Open (USD),High (USD),Low (USD),Close (EUR),Volume"
     refused(tmp_path, text(walk(), header), "several units, EUR, USD")
@@ -245,6 +247,8 @@ def test_a_first_row_without_prices_is_no_line_of_symbols(cell, tmp_path):
 ])  # fmt: skip
 def test_units_and_types_below_names_are_no_symbols(row, tmp_path):
     same(read(tmp_path, text(walk(DAYS), (HEADER, row))), ABC=walk(DAYS))
+    hundredths = text(walk(DAYS) * 100, (HEADER, ",cents,cents,cents,cents,shares"))
+    refused(tmp_path, hundredths, "no column is recognised")
 
 
 def test_a_stated_symbol_goes_before_that_of_the_header(tmp_path):

@@ -37,7 +37,7 @@ FURTHER: dict[str, tuple[str, ...]] = {
     "adjusted": ("adjusted", "adjustedprice", "adjprice", "priceadj", "priceadjusted", "adjlast", "lastadj", "adjustedlast", "adjustedcloseprice", "splitadjustedclose", "closesplitadjusted", "splitadjclose", "adjcls"),  # noqa: E501
 }
 # Notes in parentheses that say in what a column is counted, and no other column.
-_UNITS = frozenset(("shares", "lots", "lot", "contracts", "units", "coins", "pcs", "base", "rs", "dollar", "dollars", "usdollar", "usdollars", "euro", "euros", "yen", "pounds", "rupees", "points", "pts"))  # noqa: E501
+_UNITS = frozenset(("shares", "lots", "lot", "contracts", "units", "coins", "pcs", "base", "rs", "dollar", "dollars", "usdollar", "usdollars", "euro", "euros", "yen", "pounds", "rupees", "points", "pts", "股", "手", "份", "张", "元", "円", "株", "원", "주", "руб", "zł", "kr", "usd", "usdt", "usdc", "eur", "gbp", "jpy", "chf", "aud", "cad", "nzd", "cny", "inr", "hkd", "krw", "brl", "sek", "nok", "dkk", "pln", "sgd", "twd", "zar", "mxn", "rub", "btc", "eth", "bnb", "sol", "xrp", "ltc", "ada", "doge"))  # noqa: E501, RUF001
 _NO_UNITS = frozenset(("k", "m", "mm", "mn", "mil", "mio", "b", "bn", "bln", "t", "cr", "avg", "ma", "sma", "ema", "vwap", "twap", "adv", "adj", "raw", "bid", "ask", "mid", "last", "prev", "next", "nav", "ha", "chg", "pct", "log", "usdk", "usdm"))  # noqa: E501
 # Notes that make other prices of all four.
 _OTHER_BARS = frozenset(("prev", "previous", "prior", "next", "lag", "lead", "change", "chg", "pct", "ma", "sma", "ema", "avg", "mean", "ha", "norm", "log", "future", "52w"))  # noqa: E501

@@ -30,7 +30,7 @@ LEAST_COLUMNS = 5  # a time and four prices
 MOST_LEVELS = 4
 # What is written over columns, or under their names, that names no symbol.
 # fmt: off
-UNITS = frozenset(("usd", "eur", "gbp", "jpy", "chf", "aud", "cad", "cny", "inr", "hkd", "krw", "brl", "usdt", "btc", "eth", "rs", "dollar", "dollars", "euro", "euros", "cent", "cents", "pence", "gbx", "points", "shares", "lots", "contracts", "units", "float", "float32", "float64", "double", "real", "decimal", "numeric", "number", "int", "int32", "int64", "integer", "long", "bigint", "price", "volume"))  # noqa: E501
+UNITS = frozenset(("usd", "eur", "gbp", "jpy", "chf", "aud", "cad", "cny", "inr", "hkd", "krw", "brl", "usdt", "btc", "eth", "rs", "dollar", "dollars", "euro", "euros", "shares", "lots", "contracts", "units", "float", "float32", "float64", "double", "real", "decimal", "numeric", "number", "int", "int32", "int64", "integer", "long", "bigint", "price", "volume"))  # noqa: E501
 ABSENT = frozenset(("", "na", "nan", "null", "none", "nil", "nd"))
 # fmt: on
 _NUMBER = re.compile(
