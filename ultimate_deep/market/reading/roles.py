@@ -80,7 +80,7 @@ def key(name: object, *, noted: bool = False) -> str:
     `<OPEN>`, `1. open`, `Open (USD)`, `Open Price`, `openPrice` and `open_price` are alike.
 
     Args:
-        name: As the file spells it.
+        name: Name as the file spells it.
         noted: Whether a note in parentheses belongs to it, as in `High (52w)`.
     """
     text = re.sub(r"^\s*\d+[a-z]?\s*[.):]\s*", "", str(name).strip().strip("<>").lower())
