@@ -1,5 +1,9 @@
 """Columns, names and files that look like others: read as what they are, or refused in words."""
 
+import ast
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -539,3 +543,16 @@ def test_the_line_says_what_times_were_taken_to_be_and_the_symbol(name, ahead, s
     bars = read(tmp_path, text(walk(), HEADER + "," + "x" * 9_000, "{t},{o},{h},{l},{c},{v},1"))
     assert len(bars["ABC"].read_as[0]) < 400
     assert "; symbol ticker" in read(tmp_path, stacked("ticker"))["AAA"].read_as[0]
+
+
+def test_values_in_remedies_are_quoted_as_python_has_them():
+    folder = Path(read_files.__code__.co_filename).parent
+    bare = re.compile(r"(?<![\w.])(adjust|bars|decimal|format|repair|session|stamp)=(\{|\w)")
+    found = [
+        node.value
+        for file in folder.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        and bare.search(node.value)
+    ]  # fmt: skip
+    assert not found

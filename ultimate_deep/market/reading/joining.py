@@ -36,7 +36,7 @@ JUMP = np.log(1.5)
 JUMP_DEVIATIONS = 12.0
 _SESSION_GUESS = (
     "The session was taken to be {session}, but these few bars do not settle it: state "
-    "session={session} or another to annualise rightly."
+    "session='{session}' or another to annualise rightly."
 )
 
 
