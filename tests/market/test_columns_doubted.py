@@ -410,6 +410,8 @@ def test_sides_of_a_market_are_no_symbols(sides, tmp_path):
     for content in contents:
         for options in ({}, {"repair": "drop"}, {"columns": "symbol=side"}):
             refused(tmp_path, content, "sides of one market.*keep the rows of one", **options)
+    orders = text(walk(), f"{HEADER},side", "{t},{o},{h},{l},{c},{v},buy").replace("buy", "sell", 9)
+    same(read(tmp_path, orders), ABC=walk())
 
 
 # Adjusted prices.

@@ -46,7 +46,8 @@ SURE = frozenset((
     "tckrsymb", "tradingsymbol",
 ))
 MOSTLY = 0.5
-SIDES = frozenset(("bid", "ask", "mid", "midpoint", "bids", "asks", "buy", "sell"))
+SIDES = frozenset(("bid", "ask", "mid", "midpoint", "bids", "asks"))
+SIDE_COLUMNS = frozenset(("side", "pricetype", "bidask", "quote", "quotetype"))
 SUFFIXES = r"(\.(csv|txt|tsv|dat|prn|parquet|pq|feather|arrow|zip|gz|gzip|bz2|xz|zst))+$"
 # fmt: on
 
@@ -145,7 +146,7 @@ def refuse_sides(texts: pd.Series, where: str, name: str) -> None:
     Raises:
         BarsError: Nothing but sides of one market, and more than one.
     """
-    sides = SIDES | {"a", "b"} if key(name) in ("side", "pricetype", "bidask", "quote") else SIDES
+    sides = SIDES | {"a", "b"} if key(name) in SIDE_COLUMNS else SIDES
     if not set(texts.iloc[:64].str.lower()) <= sides:
         return
     found = set(texts.str.lower())

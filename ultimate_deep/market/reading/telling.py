@@ -10,12 +10,12 @@ import pandas as pd
 from ultimate_deep.market.reading.raw_table import RawTable
 from ultimate_deep.market.reading.roles import key
 from ultimate_deep.market.reading.shown import shown
-from ultimate_deep.market.reading.symbols import refuse_sides
+from ultimate_deep.market.reading.symbols import SIDE_COLUMNS, refuse_sides
 from ultimate_deep.market.validation import BarsError, RowSieve
 
 # fmt: off
 # Columns that tell markets apart wherever they hold more than one value.
-MARKETS = frozenset(("exchange", "exch", "venue", "mic", "expiry", "expiration", "expirydate", "expirationdate", "maturity", "maturitydate", "contractmonth", "deliverymonth", "strike", "strikeprice", "right", "optiontype", "callput", "putcall", "side", "pricetype", "permno", "permco", "gvkey", "securityid", "instrumenttoken", "conid", "figi", "cusip", "sedol"))  # noqa: E501
+MARKETS = frozenset(("exchange", "exch", "venue", "mic", "expiry", "expiration", "expirydate", "expirationdate", "maturity", "maturitydate", "contractmonth", "deliverymonth", "strike", "strikeprice", "right", "optiontype", "callput", "putcall", "permno", "permco", "gvkey", "securityid", "instrumenttoken", "conid", "figi", "cusip", "sedol"))  # noqa: E501
 # Words in capitals that are no symbols.
 _NO_SYMBOLS = frozenset(("AM", "PM", "MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN", "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC", "Q1", "Q2", "Q3", "Q4", "H1", "H2", "UTC", "GMT", "EST", "EDT", "CST", "CDT", "MST", "MDT", "PST", "PDT", "CET", "CEST", "EET", "EEST", "BST", "IST", "JST", "PRE", "POST", "REG", "REGULAR", "YES", "NO", "TRUE", "FALSE", "UP", "DOWN", "BUY", "SELL", "HOLD", "LONG", "SHORT", "FLAT", "BULL", "BEAR", "TRAIN", "TEST", "VALID", "VAL", "OPEN", "CLOSED", "OK", "HIGH", "LOW"))  # noqa: E501
 # fmt: on
@@ -71,6 +71,9 @@ def refuse_spliced(table: RawTable, used: Collection[int | None], sieve: RowSiev
         if at in used:
             continue
         column = table.cells[at].iloc[rows]
+        if table.header and key(name) in SIDE_COLUMNS:
+            refuse_sides(column.astype("str").str.strip(), table.name, name)
+            continue
         market = table.header and key(name) in MARKETS
         if not market and not _may_be_symbols(column):
             continue
