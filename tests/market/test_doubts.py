@@ -121,7 +121,7 @@ def test_the_end_of_a_day_is_no_time_at_which_a_bar_opens(form, tmp_path):
     content = text(frame, lambda t: form.format(t, f"{t.hour + 1:02d}"), header)
     for repair in ("raise", "drop"):
         with pytest.raises(
-            BarsError, match=r"times such as 24:00 are the ends of bars.*stamp=close"
+            BarsError, match=r"times such as 24:00 are the ends of bars.*stamp='close'"
         ):
             read(tmp_path, content, repair=repair, **UTC)
     same(read(tmp_path, content, stamp="close", **UTC), frame)
@@ -553,7 +553,7 @@ def test_times_of_a_day_whose_day_is_elsewhere_say_what_is_missing(tmp_path):
     frame = walk(MINUTES)
     content = text(frame, lambda t: str((t - t.normalize()) // pd.Timedelta("1ms")))
     name = "20230117_trade.csv"
-    with pytest.raises(BarsError, match=r"milliseconds of the day.*format=lean.*price_scale=1"):
+    with pytest.raises(BarsError, match=r"milliseconds of the day.*format='lean'.*price_scale=1"):
         read(tmp_path, content, name, **UTC)
     same(read(tmp_path, content, name, format="lean", price_scale=1, **UTC), frame)
 

@@ -230,7 +230,8 @@ def test_times_without_a_zone_are_refused_until_it_is_stated(tmp_path):
 
 
 def test_a_stated_zone_overrides_the_one_of_the_format(tmp_path):
-    bars = read_files(write(tmp_path / "x_trade.csv", lean_lines()), timezone="UTC")["X"]
+    path = write(tmp_path / "x_trade.csv", lean_lines())
+    bars = read_files(path, timezone="UTC", format="lean")["X"]
     assert bars.index[0] == pd.Timestamp("2024-03-03 19:00", tz="UTC")
 
 

@@ -82,7 +82,7 @@ def test_an_adjusted_close_adjusts_and_a_night_like_a_split_is_named(tmp_path):
     assert any("2023-02-13 00:00 opens at" in note and "as after a split of 4:1" in note
                for note in told.notes)  # fmt: skip
     raw["Adj Close"] = 0.0
-    with pytest.raises(BarsError, match=r"by Adj Close, which is 0 in row 0 .*adjust=none"):
+    with pytest.raises(BarsError, match=r"by Adj Close, which is 0 in row 0 .*adjust='none'"):
         read_files(saved(path, raw), timezone="UTC")
 
 
@@ -353,7 +353,8 @@ def test_what_a_file_was_read_as_is_one_line(tmp_path):
     market = load_market(DataConfig(path=str(path)), LabelSpec())
     assert market.told[0] == (
         "abc.csv read as a table of bars: time timestamp (times as %Y-%m-%d %H:%M:%S with a zone); "
-        "volume vol; left out vwap; times in UTC as the file says"
+        "volume vol; left out vwap; times in UTC as the file says, taken to be when bars open; "
+        "symbol ABC"
     )
 
 

@@ -173,7 +173,7 @@ def test_ends_of_bars_are_refused_until_they_are_said_to_be_ends(tmp_path):
     index, lines, _ = VENDORS["CoinMarketCap"]
     path = tmp_path / "ABC.csv"
     path.write_text("\n".join(line.split(";", 1)[1] for line in lines) + "\n")
-    with pytest.raises(BarsError, match=r"23:59:59.999000\+00:00 are the ends .*stamp=close"):
+    with pytest.raises(BarsError, match=r"23:59:59.999000\+00:00 are the ends .*stamp='close'"):
         read_files(path)
     bars = read_files(path, stamp="close")["ABC"]
     assert list(bars.frame.index) == list(index)

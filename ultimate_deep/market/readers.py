@@ -85,7 +85,7 @@ def read_files(
     names = tuple(name for name in statement.columns.values() if name.lower() != NONE)
     parts: dict[str, list[Part]] = {}
     passed: list[NotBars] = []
-    origins = Origins()
+    origins = Origins(symbol)
     paths = [source] if isinstance(source, (str, Path)) else list(source)
     for path in find_files(paths):
         for table in read_tables(path, names):
@@ -96,7 +96,7 @@ def read_files(
                 table, statement, adjust=adjust, stamp=stamp, repair=repair, kind=bars
             ):
                 parts.setdefault(name, []).append(part)
-                origins.add(name, table)
+                origins.add(name, table, pd.DatetimeIndex(part.frame.index))
     if not parts:
         raise BarsError("; ".join(f"{one.name}: {one.why}" for one in passed[:3]))
     step = None if interval is None else interval_of(interval)
@@ -107,7 +107,8 @@ def read_files(
         )
         for name, of_symbol in parts.items()
     }  # fmt: skip
-    further = origins.note(symbol)
+    origins.check()
+    further = origins.note()
     if passed:
         further += (
             f"Passed over, since they hold no bars: {shown([one.name for one in passed])}.",

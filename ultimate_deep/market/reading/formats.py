@@ -43,7 +43,10 @@ FORMATS: dict[str, BarFormat] = {
 # fmt: on
 ALIASES = {"binance": "binance_klines", "mt4": "metatrader", "mt5": "metatrader"}
 LEAST_SCALED = 10_000  # of what would be 1.00 in LEAN's files
+_DATED = r"\d{8} \d{2}:\d{2}"
+_MINUTES = r"\d{8}_[a-z.]+_(minute|second|tick)_trade(\.csv|\.txt)?$"
 _QUOTED_IN = ("USD", "USDT", "USDC", "EUR", "GBP", "JPY", "CHF", "AUD", "CAD", "NZD", "BTC", "ETH")
+_COINS = (*_QUOTED_IN, "BUSD", "TUSD", "FDUSD", "BNB", "TRY")
 
 
 def format_names() -> tuple[str, ...]:
@@ -77,7 +80,7 @@ def find_format(table: RawTable, *, name: str = "auto") -> str:
     if len(found) > 1:
         raise BarsError(
             f"{table.name}: ambiguous format ({' or '.join(found)}); {table.described}; state it: "
-            f"{' or '.join(f'format={one}' for one in found)}"
+            f"{' or '.join(f'format={one!r}' for one in found)}"
         )
     return found[0] if found else "canonical"
 
@@ -85,7 +88,8 @@ def find_format(table: RawTable, *, name: str = "auto") -> str:
 def base_volume(table: RawTable) -> int | None:
     """Return the position of CryptoDataDownload's volume in units of what is traded.
 
-    It is the first of the two that name a currency, as in `Volume BTC` beside `Volume USDT`.
+    It is the one that names the first currency of the pair, as `Volume BTC` of BTC/USDT; without
+    a pair, and without a plain `volume`, the first that names any. None leaves it to the names.
     """
     keys = [key(name) for name in table.names]
     places = [at for at, one in enumerate(keys) if one.startswith("volume") and one != "volume"]
@@ -93,9 +97,10 @@ def base_volume(table: RawTable) -> int | None:
     if symbols and places and len(table.cells):
         pair = key(table.cells.iloc[0, symbols[0]])
         for at in places:
-            if pair.startswith(keys[at].removeprefix("volume")):
+            coin = keys[at].removeprefix("volume")
+            if pair.startswith(coin) and pair.removeprefix(coin).upper() in _COINS:
                 return at
-    return places[0] if places else None
+    return places[0] if places and "volume" not in keys else None
 
 
 def _is_cryptodatadownload(table: RawTable) -> bool:
@@ -130,14 +135,31 @@ def _is_binance(table: RawTable) -> bool:
 
 
 def _is_lean(table: RawTable) -> bool:
-    """Equities of LEAN: whole numbers of a hundredth of a cent, in files that LEAN has named."""
+    """Equities of LEAN: whole numbers of a hundredth of a cent, in files that LEAN has named.
+
+    Futures and crypto have names such as `es_trade` and the prices themselves, so that of rows with
+    dates only the word equity tells; rows with milliseconds are named after day, share and length.
+    """
     row = table.first_row
     if table.header or len(row) != 6 or not all(price.isdigit() for price in row[1:5]):
         return False
-    dated = re.fullmatch(r"\d{8} \d{2}:\d{2}", row[0])
-    of_day = row[0].isdigit() and int(row[0]) < 86_400_000 and date_in_name(table.name)
-    told = {"lean", "trade", "equity"} & set(_words(table.name))
-    return bool((dated or of_day) and told) and not _is_pair(table)
+    words = set(_words(table.name))
+    if re.fullmatch(_DATED, row[0]):
+        told, when = bool({"lean", "equity"} & words), _DATED
+    else:
+        member = table.name.rpartition("/")[2].lower()
+        told = bool({"lean", "equity"} & words) or bool(re.match(_MINUTES, member))
+        when = r"\d{1,8}"
+    return told and not _is_pair(table) and _all_match(table, 0, when) and _are_whole(table)
+
+
+def _all_match(table: RawTable, at: int, pattern: str) -> bool:
+    return bool(table.cells[at].astype("str").str.strip().str.fullmatch(pattern).all())
+
+
+def _are_whole(table: RawTable) -> bool:
+    """Return whether the second to fifth column hold whole numbers alone."""
+    return all(_all_match(table, at, r"\d+") for at in range(1, 5))
 
 
 def _words(name: str) -> list[str]:
@@ -164,9 +186,10 @@ def refuse_scaled(table: RawTable) -> None:
     if table.header and {"rtype", "publisherid"} <= keys:
         prices = [row[at] for at, name in enumerate(table.names) if key(name) in PRICES]
         what, choices = "billionths of the price, as Databento has them", "price_scale=1000000000"
-    elif not table.header and re.fullmatch(r"\d{8} \d{2}:\d{2}", row[0]) and not _is_pair(table):
-        prices, what = list(row[1:5]), "LEAN's hundredths of a cent"
-        choices = "format=lean, or timezone and price_scale=10000"
+    elif not table.header and re.fullmatch(_DATED, row[0]) and not _is_pair(table):
+        prices = list(row[1:5]) if _are_whole(table) else []
+        what = "LEAN's hundredths of a cent"
+        choices = "format='lean', or timezone and price_scale=10000"
     else:
         return
     if prices and all(price.isdigit() and int(price) >= LEAST_SCALED for price in prices):

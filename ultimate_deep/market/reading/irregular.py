@@ -25,7 +25,7 @@ def refuse_clock(symbol: str, interval: pd.Timedelta | None, session: Session | 
         if stated is not None:
             raise BarsError(
                 f"{symbol}: irregular bars have no {name}, got {stated}; leave it out, or read "
-                "them as bars of one length: bars=regular"
+                "them as bars of one length: bars='regular'"
             )
 
 

@@ -19,6 +19,8 @@ from ultimate_deep.market.reading.irregular import (
     remedy,
 )
 from ultimate_deep.market.reading.rows import TABLE, Part
+from ultimate_deep.market.reading.shown import shown
+from ultimate_deep.market.reading.stretches import refuse_stretches
 from ultimate_deep.market.reading.time_columns import ends_of_bars
 from ultimate_deep.market.remarks import remarks
 from ultimate_deep.market.sessions import Session, find_interval, find_session
@@ -30,14 +32,11 @@ MOST_ODD_STEPS = 0.1
 # Files that differ in more of the bars which both have are of two markets.
 MOST_DIFFERENT = 0.1
 LEAST_DIFFERENT = 3
-# So many steps in a row without one of the interval, most of them alike: bars of another length.
-STRETCH = 32
-MOSTLY_ALIKE = 0.6
 JUMP = np.log(1.5)
 JUMP_DEVIATIONS = 12.0
 _SESSION_GUESS = (
     "The session was taken to be {session}, but these few bars do not settle it: state "
-    "session={session} or another to annualise rightly."
+    "session='{session}' or another to annualise rightly."
 )
 
 
@@ -68,6 +67,8 @@ def join_parts(
     """
     parts = sorted(parts, key=lambda part: part.frame.index[0])
     irregular = remedy(of_table=parts[0].file == TABLE)
+    _refuse_mixed_stamps(symbol, parts)
+    _refuse_unlike(symbol, parts)
     if kind == "irregular":
         refuse_clock(symbol, interval, session)
     else:
@@ -75,6 +76,7 @@ def join_parts(
     notes: list[str] = []
     joined = _without_shared(symbol, parts, repair, notes)
     _refuse_jumps(symbol, joined, notes, kind)
+    notes += _joined_note(symbol, parts)
     frame, more = validate_bars(
         pd.concat([part.frame for part in joined]),
         symbol=symbol, minimum_rows=max(minimum_rows, 2),
@@ -83,7 +85,6 @@ def join_parts(
     dropped = dict.fromkeys(note for part in parts for note in part.notes)
     if kind == "irregular":
         ends = any(part.ends for part in parts)
-        _refuse_mixed_stamps(symbol, parts)
         bars = replace(irregular_bars(symbol, frame, ends=ends), read_as=read_as)
         told = notes_of(bars, pd.DatetimeIndex(frame.index))
         return replace(bars, notes=(*dropped, *notes, *more, *told, *remarks(bars)))
@@ -94,7 +95,7 @@ def join_parts(
             f"difference of times is {found}; leave it out, or resample the bars"
         )
     frame = _without_early(symbol, frame, found, repair, notes, irregular)
-    _refuse_stretches(symbol, pd.DatetimeIndex(frame.index), found, irregular)
+    refuse_stretches(symbol, pd.DatetimeIndex(frame.index), found, irregular)
     if any(part.ends for part in parts):
         short = ends_of_bars(pd.DatetimeIndex(frame.index))
         frame = frame.set_axis(pd.DatetimeIndex(frame.index) + (short - found), axis=0)
@@ -108,6 +109,13 @@ def join_parts(
     )
     guess = () if session or settled else (_SESSION_GUESS.format(session=guessed),)
     return replace(bars, notes=(*dropped, *notes, *more, *guess, *remarks(bars)))
+
+
+def _joined_note(symbol: str, parts: Sequence[Part]) -> list[str]:
+    files = list(dict.fromkeys(part.file for part in parts))
+    if len(files) < 2 or parts[0].stated:
+        return []
+    return [f"{shown(files, 4)} are joined as {symbol}, in the order of their times."]
 
 
 def _without_early(
@@ -167,26 +175,22 @@ def _refuse_mixed_stamps(symbol: str, parts: Sequence[Part]) -> None:
         )
 
 
-def _refuse_stretches(
-    symbol: str, index: pd.DatetimeIndex, interval: pd.Timedelta, irregular: str
-) -> None:
-    """Refuse hours among minutes: a stretch of bars that come regularly at another length."""
-    if interval >= DAY:
-        return
-    steps = np.diff(index.as_unit("ns").asi8)
-    count = len(steps) // STRETCH
-    if count == 0:
-        return
-    stretches = np.sort(steps[: count * STRETCH].reshape(count, STRETCH), axis=1)
-    middle = stretches[:, STRETCH // 2]
-    alike = (stretches == middle[:, None]).mean(axis=1) >= MOSTLY_ALIKE
-    other = alike & (stretches != interval.as_unit("ns").value).all(axis=1)
-    if other.any():
-        at = int(np.argmax(other))
+def _refuse_unlike(symbol: str, parts: Sequence[Part]) -> None:
+    """Refuse files of which some are adjusted, or have a volume, and the others are not so."""
+    adjusted = next((part.file for part in parts if part.adjusted), None)
+    raw = next((part.file for part in parts if part.adjusted is None), None)
+    if adjusted and raw:
         raise BarsError(
-            f"{symbol}: most bars come {interval} apart, and those from {index[at * STRETCH]} on "
-            f"{pd.Timedelta(int(middle[at]), unit='ns')}: these are bars of several lengths; split "
-            f"them, one length in each file, or, {irregular}"
+            f"{symbol}: {adjusted} has an adjusted close that adjusts its prices, and {raw} has "
+            "none, so that they are no prices of one kind; add it there, or take all prices as "
+            "they were: adjust='none'"
+        )
+    of_volume = next((part.file for part in parts if part.has_volume), None)
+    without = next((part.file for part in parts if not part.has_volume), None)
+    if of_volume and without:
+        raise BarsError(
+            f"{symbol}: {of_volume} has a volume and {without} has none; add it there, or read "
+            "all files without it: columns='volume=none'"
         )
 
 

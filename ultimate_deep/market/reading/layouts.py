@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -15,13 +15,13 @@ from ultimate_deep.market.reading.roles import (
     NONE,
     PRICES,
     RESOLUTIONS,
-    SYMBOLS,
     Columns,
     find_columns,
     key,
     named,
 )
-from ultimate_deep.market.reading.shown import shown
+from ultimate_deep.market.reading.shown import MOST_CHARACTERS, shown
+from ultimate_deep.market.reading.symbols import symbol_column
 from ultimate_deep.market.reading.time_columns import Times, find_times
 from ultimate_deep.market.remarks import exchanged
 from ultimate_deep.market.validation import BarsError
@@ -73,11 +73,12 @@ class Layout:
 
     def words(self, table: RawTable) -> str:
         """Return the finding in one line."""
-        names = [name or "(nameless)" for name in table.names]
+        names = [name[:MOST_CHARACTERS] or "(nameless)" for name in table.names]
         first = self.columns[0]
         parts = [f"time {' and '.join(names[at] for at in self.times.places)}"]
         parts[0] += f" ({self.times.stamps.style})"
-        same = all(key(names[at]) == role for role, at in zip(PRICES, first.prices, strict=True))
+        pairs = zip(PRICES, first.prices, strict=True)
+        same = all(key(names[at], noted=True) == role for role, at in pairs)
         if not same:
             parts.append("prices " + ", ".join(names[at] for at in first.prices))
         parts.append("no volume" if first.volume is None else f"volume {names[first.volume]}")
@@ -105,7 +106,7 @@ def find_layout(table: RawTable, stated: Statement) -> Layout:
     else:
         columns = _counted_columns(table, form, stated)
     used = [at for one in columns for at in one.used]
-    symbol = _symbol_column(table, used, stated.columns)
+    symbol = symbol_column(table, used, stated.columns)
     if symbol is not None:
         used.append(symbol)
     times = find_times(table, used, stated.columns, stated.time_format, form, stated.timezone)
@@ -122,11 +123,28 @@ def _named_columns(table: RawTable, form: str, stated: Mapping[str, str]) -> lis
         if base is not None:
             told["volume"] = table.names[base]
     elif "volume" not in told:
-        keys = {key(name): name for name in table.names}
+        keys = {key(name, noted=True): name for name in table.names}
         found = next((keys[one] for one in FORMATS[form].volume if one in keys), None)
         if found is not None:
             told["volume"] = found
-    return find_columns(table.names, table.tickers, told, table.name)
+    columns = find_columns(table.names, table.tickers, told, table.name)
+    if "adjusted" in stated:
+        return columns
+    # A column such as `adjusted` may say whether prices are, and not what they are.
+    return [
+        replace(one, adjusted=None)
+        if one.adjusted is not None and not _holds_prices(table, one.adjusted)
+        else one
+        for one in columns
+    ]
+
+
+def _holds_prices(table: RawTable, at: int) -> bool:
+    column = table.cells[at]
+    if pd.api.types.is_bool_dtype(column.dtype):
+        return False
+    some = column.iloc[:64].dropna().astype("str").str.strip()
+    return bool(some[some != ""].str.contains(r"\d").all())
 
 
 def _counted_columns(table: RawTable, form: str, stated: Statement) -> list[Columns]:
@@ -258,23 +276,6 @@ def _unknown(table: RawTable) -> BarsError:
         "volume in this order; add a header, or state which is which, counted from 0: "
         "columns='time=0,open=1,high=2,low=3,close=4,volume=5'"
     )
-
-
-def _symbol_column(table: RawTable, used: list[int], stated: Mapping[str, str]) -> int | None:
-    if "symbol" in stated:
-        return named(stated["symbol"], table.names, table.name, "symbol")
-    if not table.header or any(table.tickers):
-        return None
-    keys = {key(name): at for at, name in enumerate(table.names) if at not in used}
-    for word in SYMBOLS:
-        if word not in keys:
-            continue
-        column = table.cells[keys[word]]
-        if len(column) and column.notna().all() and not pd.api.types.is_float_dtype(column.dtype):
-            texts = column.astype("str").str.strip()
-            if bool((texts != "").all()):
-                return keys[word]
-    return None
 
 
 def _refuse_mixed_lengths(table: RawTable, used: list[int]) -> None:

@@ -115,8 +115,8 @@ def _any_and_all(found: pa.Array) -> tuple[bool, bool]:
 def _may_be_thousands(doubtful: tuple[str, int], sign: Decimal, where: str) -> str:
     return (
         f"{where}: {cell(doubtful[0])} in row {doubtful[1]} may be a decimal {sign} or a {sign} "
-        "of thousands, and no other number of the file tells; state it: decimal=comma or "
-        "decimal=point"
+        "of thousands, and no other number of the file tells; state it: decimal='comma' or "
+        "decimal='point'"
     )
 
 
@@ -192,7 +192,7 @@ def _sign(
         raise BarsError(
             f"{where}: {cell(comma[0])} in row {comma[1]} has a decimal comma and "
             f"{cell(point[0])} in row {point[1]} a decimal point; a file has one of the two; state "
-            "which it is: decimal=comma or decimal=point"
+            "which it is: decimal='comma' or decimal='point'"
         )
     # A long whole number, or no volume at all, has no need of a comma of thousands.
     plain = points_seen or separator != ";" or not (

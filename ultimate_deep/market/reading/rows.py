@@ -8,7 +8,12 @@ import numpy as np
 import pandas as pd
 
 from ultimate_deep.market.config import Adjust, BarKind, Stamp
-from ultimate_deep.market.reading.adjusting import adjust_prices
+from ultimate_deep.market.reading.adjusting import (
+    adjust_prices,
+    note_unused,
+    with_adjusted_volume,
+)
+from ultimate_deep.market.reading.ends import ends_of_times, opens_named
 from ultimate_deep.market.reading.formats import FORMATS
 from ultimate_deep.market.reading.layouts import Layout, Statement, find_layout
 from ultimate_deep.market.reading.localising import localise
@@ -17,13 +22,12 @@ from ultimate_deep.market.reading.raw_table import RawTable
 from ultimate_deep.market.reading.roles import (
     PRICES,
     Columns,
-    has_prices,
-    key,
-    without_tickers,
 )
-from ultimate_deep.market.reading.shown import cell, shown
+from ultimate_deep.market.reading.shown import MOST_CHARACTERS, cell
+from ultimate_deep.market.reading.stray_lines import without_stray_lines
 from ultimate_deep.market.reading.symbols import symbols_of
-from ultimate_deep.market.reading.time_columns import ends_of_bars
+from ultimate_deep.market.reading.telling import refuse_spliced, telling
+from ultimate_deep.market.reading.tickers import symbol_of_header, with_tickers
 from ultimate_deep.market.validation import (
     BAR_COLUMNS,
     BarsError,
@@ -35,8 +39,6 @@ from ultimate_deep.market.validation import (
 
 # In place of a file name where a table was given in Python.
 TABLE = "the table"
-MOST_STRAY_LINES = 20
-MOST_STRAY_SHARE = 0.01
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,6 +53,8 @@ class Part:
         zone: Zone of the market's own days, where the file or the caller says it.
         ends: Whether the times are the ends of bars.
         stated: Whether the caller names the symbol.
+        adjusted: Whether its prices were changed by its adjusted close; None where it has none.
+        has_volume: Whether it says anything of volume.
     """
 
     file: str
@@ -60,6 +64,8 @@ class Part:
     zone: str = "UTC"
     ends: bool = False
     stated: bool = False
+    adjusted: bool | None = None
+    has_volume: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -97,26 +103,25 @@ def read_rows(
     """
     if len(table.cells) == 0:
         raise BarsError(f"{table.name}: empty, not one row of bars; check the download")
-    split = without_tickers(table.names) if table.header and not any(table.tickers) else None
-    if split is not None and not set(PRICES) & set(stated.columns):
-        table = replace(table, names=tuple(split[0]), tickers=tuple(split[1]))
+    table = with_tickers(table, stated.columns)
     layout = find_layout(table, stated)
-    table, layout, stray = _without_stray_lines(table, layout, stated)
-    listed = [one.ticker for one in layout.columns if one.ticker]
-    if stated.symbol is not None and len(listed) > 1:
-        raise BarsError(
-            f"{table.name}: holds the symbols {shown(listed)}, not one; leave out "
-            f"symbol={stated.symbol!r}, or split the file"
-        )
+    if adjust == "auto":
+        layout = with_adjusted_volume(layout, table, stated="volume" in stated.columns)
+    table, layout, stray = without_stray_lines(table, layout, stated)
     found = []
+    tickers = [columns.ticker for columns in layout.columns]
     for columns in layout.columns:
         numbers, sign = _numbers(table, columns, stated)
-        notes = (*table.notes, *stray)
+        notes = (*table.notes, *stray, *note_unused(layout, table))
         of_columns = _Rows(
             table=table, layout=layout, columns=columns, numbers=numbers, notes=notes
         )
         symbols = (
-            np.full(len(table.cells), stated.symbol or columns.ticker, dtype=object)
+            np.full(
+                len(table.cells),
+                symbol_of_header(columns.ticker, tickers, stated.symbol, table.name),
+                dtype=object,
+            )
             if columns.ticker
             else symbols_of(table, layout.symbol, stated.symbol)
         )
@@ -145,52 +150,6 @@ def _numbers(
     return read_numbers(cells, decimal=stated.decimal, separator=table.separator, where=table.name)
 
 
-def _without_stray_lines(
-    table: RawTable, layout: Layout, stated: Statement
-) -> tuple[RawTable, Layout, tuple[str, ...]]:
-    """Leave out lines that have neither a time nor a price, such as a vendor's last words."""
-    timeless = np.asarray(layout.times.stamps.times.isna())
-    if not timeless.any():
-        return table, layout, ()
-    stray = timeless.copy()
-    for columns in layout.columns:
-        cells = {role: table.cells[at][timeless] for role, at in
-                 zip(PRICES, columns.prices, strict=True)}  # fmt: skip
-        try:
-            numbers, _ = read_numbers(cells, decimal=stated.decimal or "point", separator="",
-                                      where=table.name)  # fmt: skip
-        except BarsError:
-            return table, layout, ()
-        priced = np.zeros(len(timeless), dtype=bool)
-        priced[timeless] = np.isfinite(np.column_stack(list(numbers.values()))).any(axis=1)
-        stray &= ~priced
-    many = int(stray.sum())
-    if many == 0 or many > max(MOST_STRAY_LINES, MOST_STRAY_SHARE * len(stray)):
-        return table, layout, ()
-    for at in np.flatnonzero(stray):
-        _refuse_other_header(table, int(at))
-    row = int(np.argmax(stray))
-    texts = [str(one) for one in table.cells.iloc[row] if isinstance(one, str) and one]
-    keep = np.flatnonzero(~stray)
-    note = (
-        f"{table.name}: {many} line{'s' * (many != 1)} without a time and a price left out, the "
-        f"first is {cell(' '.join(texts))}."
-    )
-    kept = replace(table, cells=table.cells.iloc[keep].reset_index(drop=True))
-    stamps = replace(layout.times.stamps, times=layout.times.stamps.times[keep])
-    return kept, replace(layout, times=replace(layout.times, stamps=stamps)), (note,)
-
-
-def _refuse_other_header(table: RawTable, row: int) -> None:
-    """Refuse a line that names the columns below it otherwise than the header does."""
-    names = [str(one) for one in table.cells.iloc[row]]
-    if has_prices(names) and [key(one) for one in names] != [key(one) for one in table.names]:
-        raise BarsError(
-            f"{table.name}: row {row} is another header, with other columns: {shown(names)}; split "
-            "the file there"
-        )
-
-
 def _part(
     rows: _Rows,
     chosen: np.ndarray,
@@ -206,7 +165,8 @@ def _part(
     label = f"{symbol} in {table.name}"
     notes = list(rows.notes)
     numbers = {role: values[chosen] for role, values in rows.numbers.items()}
-    numbers["volume"] = _volume(rows, chosen, notes)
+    volume = _volume(rows, chosen, notes)
+    numbers["volume"] = np.zeros(len(chosen)) if volume is None else volume
     frame = pd.DataFrame(numbers, index=layout.times.stamps.times[chosen])
     if rows.columns.ticker:
         frame, chosen = _listed(frame, chosen, symbol, notes)
@@ -222,21 +182,34 @@ def _part(
         _put_first_of_file_first(sieve)
     _finite(sieve, rows)
     frame = sieve.frame
+    adjusted = None
     if rows.columns.adjusted is not None and adjust == "auto":
-        frame = adjust_prices(sieve, table.names[rows.columns.adjusted], notes)
+        name = table.names[rows.columns.adjusted]
+        frame = adjust_prices(sieve, name, table.name, notes)
+        adjusted = frame is not sieve.frame
     frame = frame[list(BAR_COLUMNS)]
-    ends = _ends(pd.DatetimeIndex(frame.index), layout, stamp, label)
+    ends = ends_of_times(pd.DatetimeIndex(frame.index), table, layout, stamp, label)
+    used = {*rows.columns.used, *layout.times.places, layout.symbol}
     canonical, more = validate_bars(
         frame, symbol=label, repair=repair, minimum_rows=1, row_numbers=sieve.rows,
-        telling=lambda: _telling(rows), kind=kind,
+        telling=lambda: telling(table, used, layout.times.stamps.times), kind=kind,
     )  # fmt: skip
+    if layout.symbol is None and not rows.columns.ticker and stated.symbol is None and (
+        "symbol" not in stated.columns
+    ):  # fmt: skip
+        refuse_spliced(table, used, sieve)
     scale = FORMATS[layout.format].price_scale if stated.price_scale is None else stated.price_scale
     canonical = _unscale(canonical, layout.format, scale, label)
     words = layout.words(table) + f"; times in {whose}" + _scale_words(scale)
+    if not (ends or opens_named(table, layout)):
+        words += ", taken to be when bars open"
+    if layout.symbol is None and not rows.columns.ticker:
+        words += f"; symbol {symbol[:MOST_CHARACTERS]}"
     return Part(
         file=table.name, frame=canonical, notes=(*notes, *sieve.notes, *more),
         read_as=f"{table.name} read as {words}", zone=zone,
-        ends=ends, stated=stated.symbol is not None,
+        ends=ends, stated=stated.symbol is not None, adjusted=adjusted,
+        has_volume=volume is not None,
     )  # fmt: skip
 
 
@@ -252,18 +225,18 @@ def _scale_words(scale: float | None) -> str:
     return "" if scale in (None, 1, 1.0) else f", prices divided by {scale:,.10g}"
 
 
-def _volume(rows: _Rows, chosen: np.ndarray, notes: list[str]) -> np.ndarray:
-    """Return the volume, zeros where the file has none of it."""
+def _volume(rows: _Rows, chosen: np.ndarray, notes: list[str]) -> np.ndarray | None:
+    """Return the volume; None where the file has none of it."""
     at = rows.columns.volume
     if at is None:
-        return np.zeros(len(chosen))
+        return None
     volume = rows.numbers["volume"][chosen]
     # Brokers write -1 where they know of none.
     if len(volume) and bool((np.isnan(volume) | (volume == -1.0)).all()):
         unread = np.isnan(volume) & ~are_absent(rows.table.cells[at].iloc[chosen])
         if not unread.any():
             notes.append(f"{rows.table.name} has no volume in its column of volume.")
-            return np.zeros(len(chosen))
+            return None
     return volume
 
 
@@ -325,36 +298,6 @@ def _finite(sieve: RowSieve, rows: _Rows) -> None:
     sieve.apply(
         "every value is a finite number", np.asarray(~finite.all(axis=1)), value, remedy=remedy
     )
-
-
-def _ends(index: pd.DatetimeIndex, layout: Layout, stamp: Stamp, label: str) -> bool:
-    """Return whether times are the ends of bars, refusing those that only look like it."""
-    if stamp == "close" or layout.times.ends:
-        return True
-    short = ends_of_bars(index)
-    if short or layout.times.stamps.ends:
-        which = index[0] if short else "24:00"
-        raise BarsError(
-            f"{label}: times such as {which} are the ends of bars and not when they open; state "
-            "it: stamp=close"
-        )
-    return False
-
-
-def _telling(rows: _Rows) -> str:
-    """Return the name of a column of words that tells rows of one time apart, or nothing."""
-    used = {*rows.columns.used, *rows.layout.times.places, rows.layout.symbol}
-    for at, name in enumerate(rows.table.names):
-        column = rows.table.cells[at]
-        if at in used or not name or pd.api.types.is_numeric_dtype(column.dtype):
-            continue
-        words = column.astype("str")
-        if pd.to_numeric(words, errors="coerce").notna().mean() > 0.5:
-            continue
-        keys = pd.DataFrame({"time": rows.layout.times.stamps.times, "word": words})
-        if 1 < keys["word"].nunique() <= len(keys) // 2 and not keys.duplicated().any():
-            return name
-    return ""
 
 
 def _unscale(

@@ -23,13 +23,14 @@ from ultimate_deep.market.reading.shown import cell, shown
 from ultimate_deep.market.reading.texts import texts_of
 from ultimate_deep.market.validation import BarsError
 
+ENCODINGS = ("cp1252", "gb18030", "cp949", "cp932", "big5", "cp1251", "cp1250", "cp1254")
 SEPARATORS = (",", ";", "\t", "|")
 HEAD_LINES = 60
 FIRST_ROWS = 2_000
 LEAST_COLUMNS = 5  # a time and four prices
 MOST_LEVELS = 4
 # fmt: off
-_UNITS = frozenset(("usd", "eur", "gbp", "gbx", "jpy", "chf", "aud", "cad", "cny", "hkd", "inr", "krw", "brl", "rub", "pln", "sek", "nok", "try", "float", "float32", "float64", "double", "decimal", "number", "numeric", "int", "int32", "int64", "integer", "bigint", "real", "price", "prices", "points", "pts", "shares", "share", "lots", "lot", "contracts", "units", "unit", "pcs", "dollars", "dollar", "euro", "euros", "cents"))  # noqa: E501
+_UNITS = frozenset(("usd", "eur", "gbp", "jpy", "chf", "aud", "cad", "cny", "hkd", "inr", "krw", "brl", "rub", "pln", "sek", "nok", "try", "float", "float32", "float64", "double", "decimal", "number", "numeric", "int", "int32", "int64", "integer", "bigint", "real", "price", "prices", "points", "pts", "shares", "share", "lots", "lot", "contracts", "units", "unit", "pcs", "dollars", "dollar", "euro", "euros", "usdt", "btc", "eth", "rs", "long", "volume"))  # noqa: E501
 # fmt: on
 _NUMBER = re.compile(
     r"^[+-]?[$€£¥]?\s*[\d.,'\u00a0 ]*\d[\d.,'\u00a0 ]*([eE][+-]?\d+)?\s*[%kKmMbB]?$"
@@ -111,10 +112,18 @@ def _decoded(name: str, data: bytes) -> str:
                 f"{name}: no text and no table that is read, byte {error.start} is "
                 f"{data[error.start]:#x}; export CSV or Parquet"
             ) from error
-        text = data.decode("cp1252", errors="replace")  # only names can hold such letters
+        # Only names can hold such letters; what they name tells how they are written.
+        known = next((one for one in ENCODINGS if _names_prices(data, one)), "cp1252")
+        text = data.decode(known, errors="replace")
     if "\x00" in text[:65_536]:
         raise BarsError(f"{name}: no text and no table that is read; export CSV or Parquet")
     return text.replace("\r\n", "\n").replace("\n\r", "\n").replace("\r", "\n")
+
+
+def _names_prices(data: bytes, encoding: str) -> bool:
+    """Return whether one of the first lines names the four prices if it is written so."""
+    lines = data[:4096].decode(encoding, errors="replace").splitlines()
+    return any(has_prices(_fields(line, one)) for line in lines[:16] for one in SEPARATORS)
 
 
 def _fields(line: str, separator: str) -> list[str]:
@@ -126,15 +135,28 @@ def _fields(line: str, separator: str) -> list[str]:
 
 
 def _header(lines: list[str], filled: Sequence[int], stated: tuple[str, ...]) -> _Head | None:
-    """Return the head whose names are the four prices, or all that the caller states."""
+    """Return the head whose names are the four prices, or all that the caller states.
+
+    A line of both goes before one that only has the stated name, as a preamble may.
+    """
+    want = {key(one) for one in stated}
+    told_only: tuple[int, str, list[str]] | None = None
+    priced: tuple[int, str, list[str]] | None = None
     for place, at in enumerate(filled):
         for separator in SEPARATORS:
             fields = _fields(lines[at].lstrip("# "), separator)
-            told = bool(stated) and {key(one) for one in stated} <= {key(one) for one in fields}
-            if not (told or has_prices(fields)) or _numbers(fields):
+            told = bool(want) and want <= {key(one) for one in fields}
+            prices = has_prices(fields)
+            if not (told or prices) or _numbers(fields):
                 continue
-            return _with_levels(lines, filled, place, separator, fields)
-    return None
+            if prices and (told or not want):
+                return _with_levels(lines, filled, place, separator, fields)
+            if told:
+                told_only = told_only or (place, separator, fields)
+            else:
+                priced = priced or (place, separator, fields)
+    found = told_only or priced
+    return _with_levels(lines, filled, *found) if found else None
 
 
 def _with_levels(

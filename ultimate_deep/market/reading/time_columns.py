@@ -18,6 +18,14 @@ from ultimate_deep.market.reading.raw_table import RawTable
 from ultimate_deep.market.reading.roles import CLOSES, HOURS, OPENS, key, named
 from ultimate_deep.market.reading.shown import cell, shown
 from ultimate_deep.market.reading.stamps import Stamps, read_stamps
+from ultimate_deep.market.reading.unread_times import (
+    are_midnights,
+    joined,
+    milliseconds,
+    refuse_days_alone,
+    unreadable,
+    unreadable_hours,
+)
 from ultimate_deep.market.reading.zones import is_place
 from ultimate_deep.market.validation import BarsError
 
@@ -101,6 +109,12 @@ def _find(
     days = [at for at in opens if read[at].readable > 0.5 and read[at].days]
     hours = [at for at in rest if keys[at] in HOURS]
     full = [at for at in full if not _is_of_other_days(read[at], days, read, at in hours)]
+    if full and any(
+        at not in full and read_hours(table.cells[at]) is not None for at in hours
+    ):  # fmt: skip
+        # Days that are written with an hour which is always zero, as spreadsheets do.
+        days += [at for at in full if are_midnights(read[at])]
+        full = [at for at in full if at not in days]
     if full:
         return _agreed(table, full, [*full, *days], read)
     for day in days:
@@ -108,9 +122,9 @@ def _find(
         for at in beside:
             found = read_hours(table.cells[at], whole=keys[at] == "hour")
             if found is not None:
-                return Times(stamps=_joined(read[day], found), places=(day, at))
+                return Times(stamps=joined(read[day], found), places=(day, at))
         if beside and bool(read[day].times.duplicated().any()):
-            raise _unreadable_hours(table, beside[0], day)
+            raise unreadable_hours(table, beside[0], day)
     if days:
         return Times(stamps=read[days[0]], places=(days[0],))
     if reader.doubt is not None:
@@ -181,39 +195,26 @@ def _stated(table: RawTable, stated: Mapping[str, str], reader: _Reader) -> Time
         at = named(stated["time"], names, table.name, "time")
         stamps = reader(at, sure=True)
         if stamps.readable == 0.0:
-            raise _unreadable(table, at)
-        return Times(stamps=stamps, places=(at,))
+            raise unreadable(table, at)
+        refuse_days_alone(table, at, stamps)
+        return Times(stamps=stamps, places=(at,), ends=_named_ends(table, at))
     day = named(stated["date"], names, table.name, "date")
     stamps = reader(day, sure=True)
     if stamps.readable == 0.0:
-        raise _unreadable(table, day)
+        raise unreadable(table, day)
     if "time" not in stated:
-        return Times(stamps=stamps, places=(day,))
+        return Times(stamps=stamps, places=(day,), ends=_named_ends(table, day))
     at = named(stated["time"], names, table.name, "time")
     hours = read_hours(table.cells[at])
     if hours is None:
-        raise _unreadable(table, at)
-    return Times(stamps=_joined(stamps, hours), places=(day, at))
+        raise unreadable(table, at)
+    ends = _named_ends(table, day) or _named_ends(table, at)
+    return Times(stamps=joined(stamps, hours), places=(day, at), ends=ends)
 
 
-def _unreadable(table: RawTable, at: int) -> BarsError:
-    first = table.cells[at].iloc[0] if len(table.cells) else ""
-    if ":" in str(first) and read_hours(table.cells[at]) is not None:
-        return BarsError(
-            f"{table.name}: column {table.names[at] or '(nameless)'} holds hours without a day, "
-            f"row 0 is {cell(first)}; add a column date with the days"
-        )
-    return BarsError(
-        f"{table.name}: no time could be read in column {table.names[at] or '(nameless)'}, row 0 "
-        f"is {cell(first)}; state how times are written, such as time_format='%d.%m.%Y %H:%M', or "
-        "which column holds them, such as columns='time=NAME'"
-    )
-
-
-def _joined(days: Stamps, hours: pd.Series) -> Stamps:
-    times = days.times + pd.TimedeltaIndex(hours)
-    ends = bool((hours == pd.Timedelta(days=1)).any())
-    return Stamps(times, f"{days.style}, hours beside them", ends=ends)
+def _named_ends(table: RawTable, at: int) -> bool:
+    """Return whether a column's name says that bars end at its times."""
+    return table.header and key(table.names[at]) in CLOSES
 
 
 def _is_blank(cells: pd.Series) -> bool:
@@ -225,14 +226,6 @@ def _is_of_other_days(
 ) -> bool:
     """Return whether digits beside a day were read as times of other days: they are hours."""
     return of_hours and any(not alike(one, read[day]) for day in days)
-
-
-def _unreadable_hours(table: RawTable, at: int, day: int) -> BarsError:
-    return BarsError(
-        f"{table.name}: column {table.names[at]} stands beside days and its hours could not be "
-        f"read, row 0 is {cell(table.cells[at].iloc[0])}; write them as 09:30 or 0930, or, where "
-        f"they are none, state that the day alone counts: columns='date={table.names[day]}'"
-    )
 
 
 def _agreed(
@@ -280,13 +273,13 @@ def _headerless(table: RawTable, rest: Sequence[int], reader: _Reader) -> Times:
         )
     stamps = reader(0, sure=True)
     if stamps.readable <= 0.5:
-        raise _milliseconds(table) if _are_of_day(table) else _unreadable(table, 0)
+        raise milliseconds(table) if _are_of_day(table) else unreadable(table, 0)
     if stamps.days and 1 in rest:
         # 1000 beside a day that comes once is a price, not ten o'clock.
         written = table.cells[1].astype("str").str.contains(":").all()
         hours = read_hours(table.cells[1])
         if hours is not None and (written or bool(stamps.times.duplicated().any())):
-            return Times(stamps=_joined(stamps, hours), places=(0, 1))
+            return Times(stamps=joined(stamps, hours), places=(0, 1))
     return Times(stamps=stamps, places=(0,))
 
 
@@ -295,14 +288,6 @@ def _are_of_day(table: RawTable) -> bool:
     number = pd.to_numeric(table.cells[0], errors="coerce")
     inside = (number >= 0) & (number < MILLISECONDS_OF_DAY)
     return bool(date_in_name(table.name)) and bool(inside.all())
-
-
-def _milliseconds(table: RawTable) -> BarsError:
-    return BarsError(
-        f"{table.name}: times such as {cell(table.cells[0].iloc[0])} may be milliseconds of the "
-        "day in the file's name, as LEAN writes them; state format=lean, and for other markets "
-        "than equities price_scale=1 and their timezone='UTC'"
-    )
 
 
 def _without_counters(
@@ -373,7 +358,7 @@ def _unnamed(table: RawTable, rest: Sequence[int], opens: Sequence[int], reader:
     if reader.doubt is not None:
         raise reader.doubt
     if opens:
-        raise _unreadable(table, opens[0])
+        raise unreadable(table, opens[0])
     several = " and ".join(table.names[at] for at, _ in found)
     what = f"{several} may each be the time" if found else "no column is recognised as the time"
     raise BarsError(
