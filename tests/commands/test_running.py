@@ -7,7 +7,7 @@ import sys
 import pytest
 from rich.console import Console
 
-from ultimate_deep.commands.running import run_planned
+from ultimate_deep.commands.running import run_main, run_planned
 from ultimate_deep.experiments.run import DeclinedError
 from ultimate_deep.training.progress import Progress
 
@@ -74,6 +74,13 @@ def test_what_runs_may_fail(console):
 
     with pytest.raises(ValueError, match="no bars"):
         run_planned(console, fails, yes=True)
+
+
+def test_a_name_in_another_encoding_is_printed_by_its_codes(capfdbinary, monkeypatch):
+    with open(1, "w", encoding="utf-8", closefd=False) as out:
+        monkeypatch.setattr("sys.stdout", out)
+        run_main(lambda: print("b\udce4r"))
+    assert capfdbinary.readouterr().out == b"b\\udce4r\n"
 
 
 def test_help_waits_for_no_backend_and_no_statistics():

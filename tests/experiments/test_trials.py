@@ -165,7 +165,7 @@ def test_another_programs_metrics_beside_the_ledger_are_left_alone(tmp_path, mar
 FOREIGN = {
     "folder": ("is a folder", lambda path: path.mkdir()),
     "pipe": ("is no regular file", os.mkfifo),
-    "deep": ("is nested too deeply", lambda path: path.write_text("[" * 100_000)),
+    "deep": ("is too much to be read", lambda path: path.write_text("[" * 100_000)),
 }
 
 
@@ -181,6 +181,27 @@ def test_foreign_files_beside_the_runs_are_noted_and_passed_over(
     (note,) = TrialBook.opened(tmp_path / "a", market, CONFIG).check()
     assert note.startswith(f"{tmp_path / 'another' / name} {said}")
     assert note.endswith("it is passed over, as no run has written it")
+
+
+def test_folders_named_in_another_encoding_are_noted_in_a_text_that_can_be_written(
+    tmp_path, market
+):
+    told = {b"\xffm": '{"ledger": {"trials": 3, "hash": "00"}}', b"\xfem": "[" * 999}
+    for name, text in told.items():
+        folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+        folder.mkdir()
+        (folder / "metrics.json").write_text(text)
+    other, one = TrialBook.opened(tmp_path / "a", market, CONFIG).check()
+    assert f"{tmp_path}/\\udcfem/metrics.json" in other.encode().decode()
+    assert "no ledger holds the trials of \\udcffm" in one.encode().decode()
+
+
+def test_a_ledger_in_a_folder_of_another_encoding_is_remembered(tmp_path, market):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    _left_by_an_older_version(folder, market, "weights of a")
+    book = TrialBook.opened(folder / "run", market, CONFIG)
+    assert book.count().test_readings == 1
+    assert [one.ledger.path for one in book.ledger.known] == [folder / LEDGER_FILE]
 
 
 def test_what_remembers_other_ledgers_must_be_a_folder_that_can_be_written(tmp_path, home):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -88,6 +89,8 @@ def run_main(main: Callable[[], None]) -> None:
 
     Exit status: 0 done, 1 an error named on standard error, 130 interrupted.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files need not be texts
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         main()
         sys.stdout.flush()

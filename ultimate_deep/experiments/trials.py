@@ -22,7 +22,7 @@ from ultimate_deep.evaluation.ledger.place import check_ledger
 from ultimate_deep.evaluation.ledger.trial import Kind, Trial, TrialCount
 from ultimate_deep.evaluation.ledger.union import LedgerUnion
 from ultimate_deep.evaluation.significance.effective_trials import effective_trials_by_correlation
-from ultimate_deep.machine.files import ForeignFileError, NoJsonError, read_json
+from ultimate_deep.machine.files import ForeignFileError, NoJsonError, printable, read_json
 from ultimate_deep.machine.home import home_file
 from ultimate_deep.machine.places import KNOWN_FOLDER, LEDGER_FILE
 from ultimate_deep.market.market import Market
@@ -166,7 +166,7 @@ class TrialBook:
                     "since, or that run comes from elsewhere. Its trials are not counted, so the "
                     "figures corrected for trials flatter"
                 )
-        return notes
+        return [printable(note) for note in notes]
 
     def count(self) -> TrialCount:
         """Return how much was tried on these bars so far."""
