@@ -118,7 +118,10 @@ def start_up(console: Console) -> None:
     engine = subprocess.Popen([sys.executable, "-I", "-c", code], stdin=subprocess.DEVNULL)
     try:
         load_backend()
-    finally:
         status = engine.wait()
+    except BaseException:
+        engine.terminate()
+        engine.wait()
+        raise
     if status:
         raise RuntimeError(f"compiling the feature engine ended with exit status {status}")
