@@ -1,6 +1,7 @@
 """Files and folders that appear whole or not at all."""
 
 import contextlib
+import errno
 import hashlib
 import itertools
 import json
@@ -19,8 +20,9 @@ UNFINISHED = ".unfinished"
 LOCK_FILE = ".ultimate-deep.lock"  # in an unfinished folder; see `machine.locks`
 _DRAFT = ".part"
 _NUMBERS = itertools.count(1)
-# Less than the smallest bundle.
+# Less than a table or a ledger of trials needs.
 _TRIED_BYTES = 256 << 10
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class FinishedError(FileNotFoundError):
@@ -237,16 +239,35 @@ def linked_or_copied(source: str, target: str) -> str:
     return target
 
 
-def try_writing(folder: Path) -> None:
+def is_full(error: BaseException, folder: Path) -> bool:
+    """Return whether what went wrong in writing into a folder is that its disk has no room.
+
+    Args:
+        error: What was raised; NumPy, HDF5 and TensorFlow give no number of it.
+        folder: It exists.
+    """
+    if os.strerror(errno.ENOSPC) in str(error):
+        return True
+    if not isinstance(error, OSError):
+        return False
+    nameless = error.errno is None and shutil.disk_usage(folder).free < _TRIED_BYTES
+    return error.errno in _FULL or nameless
+
+
+def try_writing(folder: Path, size: int = _TRIED_BYTES) -> None:
     """Write a little into a folder and take it back, through to the disk.
 
     A folder may refuse what its mode allows (read-only mounts), and take a file but not what is in
     it (full disks and quotas).
 
+    Args:
+        folder: It exists.
+        size: How many bytes are written.
+
     Raises:
         OSError: Nothing can be written.
     """
     with tempfile.TemporaryFile(dir=folder) as file:
-        file.write(b"\0" * _TRIED_BYTES)
+        file.write(b"\0" * size)
         file.flush()
         os.fsync(file.fileno())
