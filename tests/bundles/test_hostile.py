@@ -143,7 +143,7 @@ LAYERS = {
             ("UpSampling1D", {"size": 16_000}),
             ("GlobalAveragePooling1D", {}),
         ],
-        r"'layer_1' makes 1\.92e\+05 numbers|'layer_2' makes 3\.07e\+09 numbers of each row",
+        r"'layer_2' makes 3\.07e\+09 numbers of each row",
     ),
     "many": ([("Activation", {"activation": "linear"})] * 2_600, "layers, and at most 2,500"),
     "a lambda": ([("Lambda", {"function": {"class_name": "__lambda__", "config": {}}})], "origin"),
@@ -162,8 +162,7 @@ def test_layers_without_weights_make_no_more_than_a_row_is_for(folder, case):
 def test_layers_without_weights_are_read_where_they_are_few_and_small(folder):
     before_the_stem(folder / NET_FILE, ("RepeatVector", {"n": 3}), ("GlobalAveragePooling1D", {}))
     seal(folder)
-    values = np.random.default_rng(1).normal(size=(3, 4)).astype(np.float32)
-    assert np.isfinite(load_bundle(folder).logits(values)).all()
+    assert load_bundle(folder).model.get_layer("layer_0").n == 3
 
 
 def test_answers_that_are_not_finite_are_refused(folder):

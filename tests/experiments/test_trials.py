@@ -3,8 +3,10 @@
 import dataclasses
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import keras
@@ -126,6 +128,49 @@ def test_members_of_a_comparison_bring_their_folders_ledgers(tmp_path, market):
     _left_by_an_older_version(tmp_path / "b", market, "weights of b")
     book = TrialBook.opened(tmp_path / "a" / "one", market, CONFIG, others=[tmp_path / "b" / "two"])
     assert book.count().test_readings == 2
+
+
+def test_what_a_resumed_run_does_again_is_recorded_once(tmp_path, market):
+    for _ in range(2):
+        book = TrialBook.opened(tmp_path / "a", market, CONFIG)
+        book.training(0.69)
+        book.tuning("validation loss", None)
+        book.reading("weights of a", sharpe_per_bar=float("nan"), accuracy=0.51)
+        assert book.count().recorded == 3
+    book.training(0.68)
+    TrialBook.opened(tmp_path / "b", market, CONFIG).training(0.69)
+    assert book.count().recorded == 5
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE trial SET content = replace(content, 'mlp', 'tcn') WHERE number = 1",
+        "DELETE FROM trial WHERE number = 2",
+        "UPDATE head SET trials = -1",
+        "",
+    ],
+    ids=["changed", "deleted", "head", "trigger"],
+)
+@pytest.mark.parametrize("where", ["own", "beside"])
+def test_a_tampered_ledger_is_found_before_the_bars_are_read(tmp_path, market, statement, where):
+    beside = _left_by_an_older_version(tmp_path / "old", market, "weights of a", "weights of b")
+    ledger = beside if where == "beside" else ledger_path()
+    if where == "own":
+        ledger.parent.mkdir()
+        beside.rename(ledger)
+    check_ledgers(tmp_path / "old")
+    with closing(sqlite3.connect(ledger)) as opened:
+        query = "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'"
+        triggers = opened.execute(query).fetchall()
+        for name, _ in triggers:
+            opened.execute(f"DROP TRIGGER {name}")
+        opened.execute(statement)
+        for _, sql in triggers if statement else triggers[1:]:
+            opened.execute(sql)
+        opened.commit()
+    with pytest.raises(LedgerError, match="tampered with"):
+        check_ledgers(tmp_path / "old")
 
 
 def test_another_process_elsewhere_writes_into_the_same_ledger(tmp_path, market):

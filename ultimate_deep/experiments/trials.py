@@ -177,6 +177,10 @@ class TrialBook:
         return self.ledger.head()
 
     def _record(self, trial: Trial) -> None:
+        """Record a trial, but for one of this very run that it does again after an interruption."""
+        for before in self.ledger.own.trials(self.identity):
+            if dataclasses.replace(before.trial, time=trial.time) == trial:
+                return
         self.ledger.record(self.identity, trial)
 
     def _trial(
@@ -233,10 +237,11 @@ def check_ledgers(artifacts: str | Path) -> None:
 
     Raises:
         HomeError: The user's folder cannot be written.
-        LedgerError: A file is no ledger.
+        LedgerError: A file is no ledger, or its records are not what was written.
     """
     check_ledger()
-    open_ledgers([Path(artifacts)]).close()
+    with open_ledgers([Path(artifacts)]) as ledgers:
+        ledgers.verify()
 
 
 def _artifacts(runs: Sequence[Path]) -> tuple[Path, ...]:

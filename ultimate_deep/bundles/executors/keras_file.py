@@ -33,8 +33,8 @@ MOST_DEPTH = 256  # nets inside of nets
 MOST_GROUPS = 1_000_000
 # Keras takes seconds for so many one after another, and then ends in a `RecursionError`.
 MOST_LAYERS = 2_500
-# Numbers that a layer may make of one row: the largest of these, for inputs and weights of its size.
-MOST_NUMBERS, INPUTS_TIMES = 2**20, 64
+# Numbers that a layer may make of one row: so many, or so many for each input, or the weights.
+MOST_NUMBERS, INPUTS_TIMES = 2**20, 1_024
 _LOCAL_HEADER = 30
 _AT_ONCE = 2**22
 _SMALL = 2**24
