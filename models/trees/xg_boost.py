@@ -120,7 +120,7 @@ class XgBoost(Booster):
         ) as error:  # fmt: skip
             raise TreeError(
                 f"{path} holds no XGBoost JSON model of {_OBJECTIVE} and {features} features "
-                f"({error}); train again"
+                f"({str(error)[:400]}); train again"
             ) from error
 
     def shapes(self) -> pd.DataFrame:
