@@ -108,12 +108,10 @@ def test_other_members_are_refused(tmp_path):
     read_torch_state(write(tmp_path / "a.pth", good, **known))
 
 
-@pytest.mark.parametrize("place", [26, -22])
-def test_a_flipped_byte_is_told_in_few_words(tmp_path, place):
+def test_a_flipped_byte_is_told_in_few_words(tmp_path):
     path = write(tmp_path / "a.pth", state(text("a"), tensor(storage())))
     content = bytearray(path.read_bytes())
-    content[place] ^= 0x08 if place < 0 else 0x10
-    content[place + 1] |= 0x10  # a name of 4,096 bytes
+    content[27] |= 0x10  # a name of 4,096 bytes
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"a\.pth is") as caught:
         read_torch_state(path)

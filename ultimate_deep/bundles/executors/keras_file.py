@@ -33,7 +33,8 @@ MOST_DEPTH = 256  # nets inside of nets
 MOST_GROUPS = 1_000_000
 # Keras takes seconds for so many one after another, and then ends in a `RecursionError`.
 MOST_LAYERS = 2_500
-# Numbers that a layer may make of one row: so many, or so many for each input, or the weights.
+# Numbers that a layer may make of one row: so many, or so many for each input, or as many as there
+# are weights. Nets of ours make a sixteenth of that at most.
 MOST_NUMBERS, INPUTS_TIMES = 2**20, 1_024
 _LOCAL_HEADER = 30
 _AT_ONCE = 2**22
