@@ -244,7 +244,7 @@ def is_full(error: BaseException, folder: Path) -> bool:
 
     Args:
         error: What was raised; NumPy, HDF5 and TensorFlow give no number of it.
-        folder: It exists.
+        folder: A folder that exists.
     """
     if os.strerror(errno.ENOSPC) in str(error):
         return True
@@ -261,7 +261,7 @@ def try_writing(folder: Path, size: int = _TRIED_BYTES) -> None:
     it (full disks and quotas).
 
     Args:
-        folder: It exists.
+        folder: A folder that exists.
         size: How many bytes are written.
 
     Raises:

@@ -58,10 +58,10 @@ def check_room(folder: Path, needed: int) -> None:
 
     Args:
         folder: Folder that new folders are written into; need not be there yet.
-        needed: Bytes.
+        needed: Bytes that the run writes.
 
     Raises:
-        PlaceError: Naming both.
+        PlaceError: The disk has less, naming both.
     """
     existing = next(one for one in (folder, *folder.absolute().parents) if one.exists())
     free = shutil.disk_usage(existing).free
