@@ -25,6 +25,10 @@ Integers = npt.NDArray[np.int64]
 LIMIT = 1e6
 
 
+class SpacingError(ValueError):
+    """A bar comes sooner than the interval of the bars."""
+
+
 class Engine:
     """Takes bars in order and gives every feature's value at each.
 
@@ -83,7 +87,7 @@ class Engine:
             out: `(rows, features)`, filled; NaN in each feature's warm-up.
 
         Raises:
-            ValueError: Bars come sooner than the interval and coarser bars are asked for.
+            SpacingError: Bars come sooner than the interval and coarser bars are asked for.
         """
         rows = columns.shape[1]
         if rows == 0:
@@ -114,6 +118,9 @@ class Engine:
         Returns:
             0, or why the bar was refused (`features.engine.bar_executor`); then nothing has
             changed.
+
+        Raises:
+            SpacingError: It comes sooner than the interval and coarser bars are asked for.
         """
         if not self.timeframes:
             return self.runner.advance_one(bar, out, LIMIT, True, time)
@@ -146,8 +153,8 @@ class Engine:
                 row = int(sooner.argmax())
                 raise self._sooner(int(some[row + 1]), int(steps[row]))
 
-    def _sooner(self, time: int, step: int) -> ValueError:
-        return ValueError(
+    def _sooner(self, time: int, step: int) -> SpacingError:
+        return SpacingError(
             f"the bar of {pd.Timestamp(time, unit='ns', tz='UTC')} opens {_seconds(step)} s after "
             f"the one before, sooner than the interval of {_seconds(self.interval or 0)} s; state "
             "the bars' true interval or leave out the features of coarser bars"
@@ -180,4 +187,5 @@ class Engine:
 
 
 def _seconds(nanoseconds: int) -> str:
-    return f"{nanoseconds / NANOSECONDS:.12g}"
+    whole, part = divmod(nanoseconds, NANOSECONDS)
+    return f"{whole}.{part:09d}".rstrip("0").rstrip(".")

@@ -19,7 +19,7 @@ from ultimate_deep.features.compute import (
 )
 from ultimate_deep.features.engine import bar_executor as bx
 from ultimate_deep.features.engine.bar_executor import BY_SECONDS
-from ultimate_deep.features.feature_engine import LIMIT, Engine
+from ultimate_deep.features.feature_engine import LIMIT, Engine, SpacingError
 from ultimate_deep.features.own import refuse_functions
 from ultimate_deep.features.registry import registry
 from ultimate_deep.machine.archives import ArchiveError, read_arrays
@@ -31,6 +31,7 @@ from ultimate_deep.market.times import (
     NANOSECONDS,
     NEVER,
     interval_nanoseconds,
+    shown_number,
     utc_nanoseconds,
     wrong_seconds,
 )
@@ -164,8 +165,6 @@ class FeatureStream:
             seconds, time = timestamp, BY_SECONDS
         else:
             seconds, time = 0.0, self._time_of(timestamp)
-        if further or self._further:
-            self._bar[6:] = self._rest(further)
         # A row that nobody else will write: cheaper from a block than one by one.
         place = self._next
         if place == _ROWS:
@@ -174,16 +173,25 @@ class FeatureStream:
         self._next = place + 1
         out = self._rows[place]
         try:
+            if further or self._further:
+                self._bar[6:] = self._rest(further)
             if run is not None:
                 refused = run(self._places, out, open, high, low, close, volume, seconds, time)
             else:
                 self._bar[:6] = (open, high, low, close, volume, time / NANOSECONDS)
                 refused = self._engine.advance_one(self._bar, time, out)
-        except (TypeError, ValueError) as error:
-            values = (open, high, low, close, volume)
+        except SpacingError as error:
+            raise BarRefusedError(f"{error}; {_UNCHANGED}") from error
+        except (TypeError, ValueError, OverflowError) as error:
+            values = (open, high, low, close, volume, *further.values())
+            whole = [one for one in values if isinstance(one, int) and abs(one) > bx.LARGEST]
+            if whole:  # no floating-point number need be that large
+                raise BarRefusedError(
+                    f"{_RULES[bx.OUT_OF_BOUNDS]}; got {shown_number(whole[0])}; {_UNCHANGED}"
+                ) from error
             if all(isinstance(value, int | float | np.number) for value in values):
                 raise
-            raise TypeError(f"a bar must hold numbers; got {values}") from error
+            raise TypeError(f"a bar must hold numbers; got {str(values)[:200]}") from error
         if refused:
             raise BarRefusedError(self._reason(refused, time))
         return out
@@ -227,7 +235,8 @@ class FeatureStream:
             Their features, as `push` would have given one by one.
 
         Raises:
-            BarRefusedError: The first bar does not follow the last one taken.
+            BarRefusedError: The first bar does not follow the last one taken, or one comes sooner
+                than the interval and there are features of coarser bars.
             TypeError, ValueError: Malformed bars, as in `compute_features`.
         """
         frame = frame_of(frame)
@@ -239,7 +248,10 @@ class FeatureStream:
             )
         taken = self.bars_taken
         values = np.empty((len(frame), self._width), dtype=np.float32)
-        self._engine.advance(columns, times, values)
+        try:
+            self._engine.advance(columns, times, values)
+        except SpacingError as error:
+            raise BarRefusedError(f"{error}; the stream has not changed") from error
         self._go_live()
         warmup = max(self.warmup_bars - taken, 0)
         return matrix_of(self._features, values, frame, min(warmup, len(frame)))
@@ -294,10 +306,12 @@ class FeatureStream:
         if about["format"] == _OF_SECONDS:
             try:
                 about, memory = _from_seconds(about, memory)
-            except (KeyError, ValueError) as error:
+            except (KeyError, ValueError, TypeError, OverflowError) as error:
                 raise ValueError(
                     f"{path} cannot be gone on with: {error}; feed a new stream its warm-up instead"
                 ) from error
+        if wrong := _wrong_entry(about):
+            raise ValueError(f"{path} does not hold a saved FeatureStream: its {wrong} is no such")
         nanoseconds = about["interval_nanoseconds"]
         interval = None if nanoseconds is None else pd.Timedelta(nanoseconds, unit="ns")
         stream = cls(about["names"], interval=interval)
@@ -316,6 +330,16 @@ class FeatureStream:
             ) from error
         stream._go_live()
         return stream
+
+
+def _wrong_entry(about: dict[str, Any]) -> str | None:
+    """Return the entry of a saved stream that is absent or of another kind than `save` writes."""
+    names, interval = about.get("names"), about.get("interval_nanoseconds", 0)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return "names"
+    if interval is not None and (type(interval) is not int or not 0 < interval < -NEVER):
+        return "interval"
+    return None if isinstance(about.get("digest"), str) else "digest"
 
 
 def _from_seconds(

@@ -170,13 +170,15 @@ def read_torch_state(path: str | Path) -> dict[str, npt.NDArray[np.float32]]:
             return {name: _array(archive, folder, tensor) for name, tensor in tensors.items()}
     except zipfile.BadZipFile as error:
         raise ValueError(
-            f"{file.name} is no zip archive, which torch.save writes since 1.6 ({error}): load it "
-            "with torch.load(weights_only=True) and save it again, best as .safetensors"
+            f"{file.name} is no zip archive, which torch.save writes since 1.6 "
+            f"({str(error)[:400]}): load it with torch.load(weights_only=True) and save it again, "
+            "best as .safetensors"
         ) from error
     except (*ZIP_FAULTS, IndexError) as error:
         raise ValueError(
-            f"{file.name} is not read, it is no plain state dict: {error}; save "
-            "model.state_dict() again, best as .safetensors, and use no file that you do not trust"
+            f"{file.name} is not read, it is no plain state dict: {str(error)[:400]}; "
+            "save model.state_dict() again, best as .safetensors, and use no file that you do not "
+            "trust"
         ) from error
 
 

@@ -117,7 +117,7 @@ class LightGbm(Booster):
         except (OSError, ValueError, library.basic.LightGBMError) as error:
             raise TreeError(
                 f"{path} holds no LightGBM text model of two classes and {features} features "
-                f"({error}); train again"
+                f"({str(error)[:400]}); train again"
             ) from error
         return read
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 
-from ultimate_deep.machine.plain_json import parse_json
+from ultimate_deep.machine.plain_json import MOST_MEMORY, parse_json
 from ultimate_deep.models.checks import check_range
 from ultimate_deep.models.search_space import FloatRange, IntRange, SearchSpace
 from ultimate_deep.models.trees.booster import Booster, Growth, Sample, TreeError, kept_trees
@@ -109,7 +109,8 @@ class XgBoost(Booster):
         library = tree_library("xgboost")
         try:
             content = path.read_bytes()
-            model = parse_json(content)
+            # Numbers in long lists take that much, and whoever sends them has written them all.
+            model = parse_json(content, most_memory=max(MOST_MEMORY, 32 * len(content)))
             check_model(model, features=features)
             # Of an entry that is there twice, XGBoost might take the other one.
             return cls._from_content(text_for_library(model), threads, written=content)
@@ -119,7 +120,7 @@ class XgBoost(Booster):
         ) as error:  # fmt: skip
             raise TreeError(
                 f"{path} holds no XGBoost JSON model of {_OBJECTIVE} and {features} features "
-                f"({error}); train again"
+                f"({str(error)[:400]}); train again"
             ) from error
 
     def shapes(self) -> pd.DataFrame:

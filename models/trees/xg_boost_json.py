@@ -35,6 +35,10 @@ def check_model(content: Any, *, features: int) -> None:
         ValueError: An entry says what no such model does.
     """
     _check_keys(content, {"learner", "version"}, "it")
+    version = content["version"]
+    numbers = isinstance(version, list) and len(version) == 3
+    if not numbers or any(type(one) is not int or not 0 <= one < 1_000 for one in version):
+        raise ValueError(f"its version is {str(version)[:80]}, not three numbers")
     learner = content["learner"]
     parts = {"attributes", "feature_names", "feature_types", "gradient_booster"}
     _check_keys(learner, parts | {"learner_model_param", "objective"}, "its learner")

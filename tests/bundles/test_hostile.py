@@ -107,6 +107,78 @@ def test_a_configuration_gets_no_more_than_the_weights_of_its_file(folder, case)
     refused(folder, rule)
 
 
+def chain(*layers: tuple[str, dict]) -> list[dict]:
+    """Configure layers without weights, one after another, from the features to one number."""
+    names = ["features", *(f"layer_{number}" for number in range(len(layers)))]
+    made = []
+    for number, (kind, values) in enumerate(layers):
+        tensor = {"shape": [None, 4], "dtype": "float32", "keras_history": [names[number], 0, 0]}
+        made.append({
+            "module": "keras.layers", "class_name": kind, "registered_name": None,
+            "name": names[number + 1], "config": {"name": names[number + 1], **values},
+            "inbound_nodes": [{
+                "args": [{"class_name": "__keras_tensor__", "config": tensor}], "kwargs": {},
+            }],
+        })  # fmt: skip
+    return made
+
+
+def before_the_stem(path: Path, *layers: tuple[str, dict]) -> None:
+    """Put layers between the inputs of a net and its first layer."""
+    with zipfile.ZipFile(path) as archive:
+        config = json.loads(archive.read("config.json"))
+    first, *rest = config["config"]["layers"]
+    assert first["name"] == "features"
+    last = json.dumps([f"layer_{len(layers) - 1}", 0, 0])
+    rest = json.loads(json.dumps(rest).replace('["features", 0, 0]', last))
+    config["config"]["layers"] = [first, *chain(*layers), *rest]
+    rewrite(path, config__json=json.dumps(config).encode())
+
+
+LAYERS = {
+    "huge in between": (
+        [
+            ("RepeatVector", {"n": 16_000}),
+            ("ZeroPadding1D", {"padding": [16_000, 16_000]}),
+            ("UpSampling1D", {"size": 16_000}),
+            ("GlobalAveragePooling1D", {}),
+        ],
+        r"'layer_2' makes 3\.07e\+09 numbers of each row",
+    ),
+    "many": ([("Activation", {"activation": "linear"})] * 2_600, "layers, and at most 2,500"),
+    "a lambda": ([("Lambda", {"function": {"class_name": "__lambda__", "config": {}}})], "origin"),
+    "of another module": ([("system", {})], "does not load .*source you do not trust"),
+    "a user's file": ([("StringLookup", {"vocabulary": "/etc/passwd"})], "source you do not"),
+}
+
+
+@pytest.mark.parametrize("case", LAYERS)
+def test_layers_without_weights_make_no_more_than_a_row_is_for(folder, case):
+    layers, rule = LAYERS[case]
+    before_the_stem(folder / NET_FILE, *layers)
+    refused(folder, rule)
+
+
+def test_layers_without_weights_are_read_where_they_are_few_and_small(folder):
+    before_the_stem(folder / NET_FILE, ("RepeatVector", {"n": 3}), ("GlobalAveragePooling1D", {}))
+    seal(folder)
+    assert load_bundle(folder).model.get_layer("layer_0").n == 3
+
+
+def test_answers_that_are_not_finite_are_refused(folder):
+    with_weights(folder / NET_FILE, set_first(3e38))
+    seal(folder)
+    values = np.full((3, 4), 1e3, np.float32)
+    values[1] = 0
+    with pytest.raises(BundleError, match=r"answers . of 3 rows with a number .* not finite"):
+        load_bundle(folder).logits(values)
+
+
+def test_an_empty_file_of_a_net_says_whom_not_to_trust(folder):
+    (folder / NET_FILE).write_bytes(b"")
+    refused(folder, "source you do not trust")
+
+
 WEIGHTS = {
     "nan": (set_first(np.nan), "not finite"),
     "infinite": (set_first(-np.inf), "not finite"),

@@ -1,14 +1,18 @@
 """What shows a plan, asks, runs and says what was declined."""
 
 import io
+import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from rich.console import Console
 
-from ultimate_deep.commands.running import run_planned
+from ultimate_deep.commands.running import NOTHING_KEPT, run_main, run_planned
 from ultimate_deep.experiments.run import DeclinedError
+from ultimate_deep.training.loop.interrupts import stop_requests
 from ultimate_deep.training.progress import Progress
 
 
@@ -74,6 +78,55 @@ def test_what_runs_may_fail(console):
 
     with pytest.raises(ValueError, match="no bars"):
         run_planned(console, fails, yes=True)
+
+
+def test_a_name_in_another_encoding_is_printed_by_its_codes(capfdbinary, monkeypatch):
+    with open(1, "w", encoding="utf-8", closefd=False) as out:
+        monkeypatch.setattr("sys.stdout", out)
+        run_main(lambda: print("b\udce4r"))
+    assert capfdbinary.readouterr().out == b"b\\udce4r\n"
+
+
+def test_sigterm_ends_a_command_as_ctrl_c_does(capsys):
+    def work(message=""):
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(message) from None
+
+    for main in (work, lambda: work("stopped; a.unfinished is kept")):
+        with pytest.raises(SystemExit) as ended:
+            run_main(main)
+        assert ended.value.code == 130
+    assert capsys.readouterr().err.splitlines() == [
+        NOTHING_KEPT,
+        "stopped; a.unfinished is kept; the same command with --resume goes on",
+    ]
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_training_still_ends_between_two_steps_with_the_first_sigterm():
+    def train():
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+        with stop_requests() as request:
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert request.received is signal.SIGTERM
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+
+    with pytest.raises(SystemExit, match="130"):
+        run_main(train)
+
+
+def test_a_sigterm_that_is_ignored_stays_ignored():
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        run_main(lambda: os.kill(os.getpid(), signal.SIGTERM))
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def test_help_waits_for_no_backend_and_no_statistics():

@@ -67,6 +67,42 @@ def test_a_foreign_folder_is_named_below_the_list_and_passed_over(artifacts, cap
     assert f"Passed over: {artifacts / 'foreign-1'} is no finished run" in said
 
 
+ODD = {
+    "metrics.json": [
+        '{"verdict": 7}', '{"verdict": {"kind": 7}}', '{"verdict": {"sentence": ["a"]}}',
+        '{"ledger": {"trials": "x", "hash": 3}}', '{"ledger": {"hash": ""}}', '{"test": [1]}',
+        '{"test": {"model": 1}}', '{"test": {"model": {"accuracy": "high"}}}', '{"plan": [1]}',
+        f'{{"test": {{"model": {{"trades": 1{"0" * 400}}}}}}}', '{"data": {"a": 1}}',
+        '{"data": {"a": {}}}', '{"data": {"a": {"to": 20251231}}}', "[]",
+    ],
+    "manifest.json": ['{"created": 5}', '{"files": [1]}', "7"],
+    "config.json": ["[3]", "null"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("file", "text"), [(file, text) for file, texts in ODD.items() for text in texts]
+)
+def test_a_folder_that_says_what_no_run_does_is_passed_over_by_name(artifacts, file, text):
+    (artifacts / "mlp-1" / file).write_text(text)
+    found, (note,) = finished.finished_runs(artifacts)
+    assert [run.folder.name for run in found] == ["lstm-2"]
+    assert note.startswith(f"Passed over: {artifacts / 'mlp-1'} is no finished run (")
+    for arguments in (["show", "mlp-1"], ["compare", "mlp-1", "lstm-2"]):
+        with pytest.raises(SystemExit, match=r"error: .*mlp-1 is no finished run"):
+            main(["runs", *arguments, "--artifacts", str(artifacts)])
+
+
+@pytest.mark.parametrize("file", ["metrics.json", "config.json", "manifest.json"])
+def test_what_an_older_run_does_not_say_is_left_out(artifacts, file, capsys):
+    config = '{"model": 3, "fit": {"epochs": null}}'
+    (artifacts / "mlp-1" / file).write_text(config if file == "config.json" else "{}")
+    for arguments in (["list"], ["show", "mlp-1"], ["compare", "mlp-1", "lstm-2"]):
+        said = told(capsys, *arguments, "--artifacts", str(artifacts))
+        assert "mlp-1" in said
+        assert "Passed over" not in said
+
+
 def test_a_run_is_shown_by_its_name_or_its_folder(artifacts, capsys):
     by_name = told(capsys, "show", "mlp-1", "--artifacts", str(artifacts))
     assert by_name.startswith("mlp-1\nNo edge: mlp.\n")

@@ -48,13 +48,15 @@ class Asked:
         return True
 
 
-def test_a_run_is_planned_to_its_end_and_says_what_came(tmp_path):
-    asked, said = Asked(), []
+def test_a_run_is_planned_to_its_end_and_says_what_came(tmp_path, monkeypatch):
+    asked, said, room = Asked(), [], []
+    monkeypatch.setattr("ultimate_deep.experiments.run.check_room", lambda *of: room.append(of))
     progress = Progress()
     progress.message = said.append
     fit = FitConfig(epochs=4, patience_epochs=1)
     run = run_experiment(config_of(tmp_path, "linear", fit=fit), progress, confirm=asked)
     plan = asked.plan
+    assert room == [(tmp_path, 3 * 4 * plan.training.parameters)]
     assert list(plan.after) == ["predicting", "baselines", "assessing", "writing"]
     assert all(seconds > 0 for seconds in plan.after.values())
     rest = sum(plan.after.values())

@@ -32,6 +32,7 @@ from ultimate_deep.experiments.runs import (
 )
 from ultimate_deep.machine.files import FinishedError, unfinished_folder
 from ultimate_deep.machine.locks import LockedError, TakenError
+from ultimate_deep.machine.places import PlaceError
 from ultimate_deep.market.config import DataConfig
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
 from ultimate_deep.training.config import FitConfig
@@ -156,6 +157,31 @@ def test_a_run_in_use_is_refused_before_the_bars_are_read(tmp_path, monkeypatch)
         assert (place.path / "config.json").is_file()
     with pytest.raises(ZeroDivisionError):
         run_experiment(config, Progress(), resume=True)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(28, "No space left on device"), OSError(122, "Disk quota exceeded"),
+     RuntimeError("Can't write (errno = 28, 'No space left on device')")],
+)  # fmt: skip
+def test_a_full_disk_is_named_with_what_helps_and_what_is_kept(tmp_path, error):
+    config = _config(tmp_path)
+    with pytest.raises(PlaceError, match=r"no room .*tiny-.*unfinished .*--resume goes on") as full:
+        _stopped_by(error, start_run(new_run_folder(config), config))
+    assert newest_unfinished(tmp_path)
+    assert full.value.__cause__ is error
+
+
+def _stopped_by(error, place):
+    with place:
+        raise error
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), ValueError("a bad bar")])
+def test_other_errors_are_told_as_they_are(tmp_path, error):
+    config = _config(tmp_path)
+    with pytest.raises(type(error), match=re.escape(str(error))):
+        _stopped_by(error, start_run(new_run_folder(config), config))
 
 
 def test_a_finished_run_is_said_to_be_finished_and_cleaned_up(tmp_path):

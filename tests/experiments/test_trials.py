@@ -3,8 +3,10 @@
 import dataclasses
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import keras
@@ -128,6 +130,49 @@ def test_members_of_a_comparison_bring_their_folders_ledgers(tmp_path, market):
     assert book.count().test_readings == 2
 
 
+def test_what_a_resumed_run_does_again_is_recorded_once(tmp_path, market):
+    for _ in range(2):
+        book = TrialBook.opened(tmp_path / "a", market, CONFIG)
+        book.training(0.69)
+        book.tuning("validation loss", None)
+        book.reading("weights of a", sharpe_per_bar=float("nan"), accuracy=0.51)
+        assert book.count().recorded == 3
+    book.training(0.68)
+    TrialBook.opened(tmp_path / "b", market, CONFIG).training(0.69)
+    assert book.count().recorded == 5
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE trial SET content = replace(content, 'mlp', 'tcn') WHERE number = 1",
+        "DELETE FROM trial WHERE number = 2",
+        "UPDATE head SET trials = -1",
+        "",
+    ],
+    ids=["changed", "deleted", "head", "trigger"],
+)
+@pytest.mark.parametrize("where", ["own", "beside"])
+def test_a_tampered_ledger_is_found_before_the_bars_are_read(tmp_path, market, statement, where):
+    beside = _left_by_an_older_version(tmp_path / "old", market, "weights of a", "weights of b")
+    ledger = beside if where == "beside" else ledger_path()
+    if where == "own":
+        ledger.parent.mkdir()
+        beside.rename(ledger)
+    check_ledgers(tmp_path / "old")
+    with closing(sqlite3.connect(ledger)) as opened:
+        query = "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'"
+        triggers = opened.execute(query).fetchall()
+        for name, _ in triggers:
+            opened.execute(f"DROP TRIGGER {name}")
+        opened.execute(statement)
+        for _, sql in triggers if statement else triggers[1:]:
+            opened.execute(sql)
+        opened.commit()
+    with pytest.raises(LedgerError, match="tampered with"):
+        check_ledgers(tmp_path / "old")
+
+
 def test_another_process_elsewhere_writes_into_the_same_ledger(tmp_path, market):
     """And so it is the test's own, since a subprocess is told where that is."""
     root = Path(__file__).resolve().parents[2]
@@ -165,7 +210,7 @@ def test_another_programs_metrics_beside_the_ledger_are_left_alone(tmp_path, mar
 FOREIGN = {
     "folder": ("is a folder", lambda path: path.mkdir()),
     "pipe": ("is no regular file", os.mkfifo),
-    "deep": ("is nested too deeply", lambda path: path.write_text("[" * 100_000)),
+    "deep": ("is too much to be read", lambda path: path.write_text("[" * 100_000)),
 }
 
 
@@ -181,6 +226,27 @@ def test_foreign_files_beside_the_runs_are_noted_and_passed_over(
     (note,) = TrialBook.opened(tmp_path / "a", market, CONFIG).check()
     assert note.startswith(f"{tmp_path / 'another' / name} {said}")
     assert note.endswith("it is passed over, as no run has written it")
+
+
+def test_folders_named_in_another_encoding_are_noted_in_a_text_that_can_be_written(
+    tmp_path, market
+):
+    told = {b"\xffm": '{"ledger": {"trials": 3, "hash": "00"}}', b"\xfem": "[" * 999}
+    for name, text in told.items():
+        folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+        folder.mkdir()
+        (folder / "metrics.json").write_text(text)
+    other, one = TrialBook.opened(tmp_path / "a", market, CONFIG).check()
+    assert f"{tmp_path}/\\udcfem/metrics.json" in other.encode().decode()
+    assert "no ledger holds the trials of \\udcffm" in one.encode().decode()
+
+
+def test_a_ledger_in_a_folder_of_another_encoding_is_remembered(tmp_path, market):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    _left_by_an_older_version(folder, market, "weights of a")
+    book = TrialBook.opened(folder / "run", market, CONFIG)
+    assert book.count().test_readings == 1
+    assert [one.ledger.path for one in book.ledger.known] == [folder / LEDGER_FILE]
 
 
 def test_what_remembers_other_ledgers_must_be_a_folder_that_can_be_written(tmp_path, home):

@@ -1,6 +1,7 @@
 """`FeatureStream` and `iter_features`: the bits of `compute_features`, whatever the way."""
 
 import datetime as dt
+import json
 import os
 
 import numpy as np
@@ -214,6 +215,23 @@ def test_a_stream_of_other_sizes_is_refused(key, value, tmp_path):
     np.savez(path, **{name: one for name, one in (arrays | {key: value}).items()
                       if one is not None})  # fmt: skip
     with pytest.raises(ValueError, match=r"does not hold a saved FeatureStream: .*bars instead"):
+        FeatureStream.load(path)
+
+
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [
+        *(("names", 1.5), ("names", None), ("names", [3]), ("names", "rsi_14"), ("digest", None)),
+        *(("interval_nanoseconds", one) for one in ("1min", 1.5, 0, True, 2**63, 10**400)),
+    ],
+)
+def test_a_stream_that_says_what_none_does_is_refused(tmp_path, entry, value):
+    path = FeatureStream(["rsi_14"], interval="1min").save(tmp_path / "s.npz")
+    with np.load(path) as parts:
+        arrays = dict(parts)
+    about = json.loads(arrays["about"].tobytes()) | {entry: value}
+    np.savez(path, **(arrays | {"about": np.frombuffer(json.dumps(about).encode(), np.uint8)}))
+    with pytest.raises(ValueError, match=r"a saved FeatureStream: its (names|inter|digest)"):
         FeatureStream.load(path)
 
 

@@ -198,12 +198,42 @@ def test_a_bar_that_comes_a_nanosecond_too_soon_is_refused(make_exact_bars):
     stream.extend(frame)
     soon = frame.index[-1] + pd.Timedelta(99_999_999, unit="ns")
     told = r"opens 0\.099999999 s after the one before, sooner than the interval of 0\.1 s"
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(BarRefusedError, match=rf"{told}.*has not changed"):
         stream.push(soon, *BAR)
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(BarRefusedError, match=rf"{told}.*has not changed"):
         stream.extend(pd.DataFrame([BAR], index=[soon], columns=COLUMNS))
     stream.push(soon + pd.Timedelta(1, unit="ns"), *BAR)
     assert all(a < b for a, b in pairwise(frame.index))
+
+
+def test_a_spacing_is_told_to_the_nanosecond(make_exact_bars):
+    stream = FeatureStream(NAMES, interval="1h")
+    stream.push(pd.Timestamp("2026-01-01", tz="UTC"), *BAR)
+    told = r"opens 3599\.999999999 s after .* interval of 3600 s"
+    with pytest.raises(BarRefusedError, match=told):
+        stream.push(pd.Timestamp("2026-01-01 00:59:59.999999999", tz="UTC"), *BAR)
+
+
+@pytest.mark.parametrize("digits", [400, 5_000])
+@pytest.mark.parametrize("names", [NAMES, ("rsi_14",)], ids=["coarse", "fine"])
+def test_numbers_of_many_digits_are_refused_in_few_words(names, digits):
+    stream = FeatureStream(names, interval="1h")
+    time = pd.Timestamp("2026-01-01", tz="UTC")
+    for place in range(6):
+        bar = [time, *BAR]
+        bar[place] = 10**digits
+        with pytest.raises(BarRefusedError, match=rf"some {digits} digits.*not changed") as refused:
+            stream.push(*bar)
+        assert len(str(refused.value)) < 300
+    assert stream.bars_taken == 0
+    stream.push(time, *BAR)
+
+
+@pytest.mark.parametrize("given", [float("nan"), float("inf"), np.float32("nan")])
+def test_an_interval_that_is_no_length_of_time_gets_a_remedy_that_works(given):
+    with pytest.raises(ValueError, match=r"which is no length of time; give '1min'"):
+        FeatureStream(NAMES, interval=given)
+    FeatureStream(NAMES, interval="1min")
 
 
 @pytest.mark.parametrize("given", [60, 60.0, "60", " 1.5 ", np.int64(60)])

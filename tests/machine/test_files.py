@@ -144,13 +144,15 @@ def test_json_that_anybody_may_have_left_is_read_or_refused_by_name(tmp_path):
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "deep").write_text("[" * 100_000)
+    (tmp_path / "many").write_text(f"[{'[],' * 990_000}0]")
     (tmp_path / "bytes").write_bytes(b"\xff")
     (tmp_path / "loop").symlink_to("loop")
     before = len(os.listdir("/proc/self/fd"))
     for name, said in (
         ("folder", "is a folder"),
         ("pipe", "is no regular file"),
-        ("deep", "is nested too deeply"),
+        ("deep", "is too much to be read: it nests"),
+        ("many", "is too much to be read: its values"),
         ("bytes", "holds no JSON"),
         ("loop", "cannot be read"),
     ):
@@ -180,6 +182,12 @@ def test_a_folder_disappears_at_once_and_then_whole(tmp_path, monkeypatch):
     (tmp_path / "run").mkdir()
     remove_folder(tmp_path / "run")
     assert os.listdir(tmp_path) == [left]
+
+
+def test_a_text_that_names_a_file_in_another_encoding_is_written(tmp_path):
+    name = os.fsdecode(b"b\xe4r")
+    write_text(tmp_path / "a.txt", f"{name} and ü")
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "b\\udce4r and ü"
 
 
 def test_text_is_utf8(tmp_path):

@@ -77,10 +77,55 @@ def test_another_machines_owner_is_refused_until_the_named_file_is_deleted(tmp_p
     FolderLock.taken(tmp_path).release()
 
 
-@pytest.mark.parametrize("text", ["", "[1]", '{"pid": "x"}', "[" * 3_000])
+def odd_owner(pid: str) -> str:
+    return f'{{"pid": {pid}, "host": "{socket.gethostname()}", "since": ""}}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "[1]", '{"pid": "x"}', "[" * 3_000, odd_owner("1e400"), odd_owner("-1")),
+        *(odd_owner(f"1{'0' * 99}"), odd_owner("NaN")),
+    ],
+)
 def test_a_lock_file_that_says_nothing_is_nobodys(tmp_path, text):
     (tmp_path / LOCK_FILE).write_text(text)
     FolderLock.taken(tmp_path).release()
+
+
+ODD_LOCKS = {
+    "folder": (os.mkdir, "is a directory"),
+    "pipe": (os.mkfifo, "no regular file"),
+    "socket": (lambda path: socket.socket(socket.AF_UNIX).bind(str(path)), "no such device"),
+    "link": (lambda path: path.symlink_to("elsewhere"), "too many"),
+    "loop": (lambda path: path.symlink_to(path.name), "too many"),
+}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+@pytest.mark.parametrize(("make", "found"), ODD_LOCKS.values(), ids=ODD_LOCKS)
+def test_what_lies_in_a_locks_place_is_named_and_left_alone(tmp_path, monkeypatch, make, found):
+    monkeypatch.chdir(tmp_path)
+    folder = Path("run")
+    folder.mkdir()
+    make(folder / LOCK_FILE)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(LockedError, match=rf"^run/\{LOCK_FILE} must be .*{found}.*; move it away"):
+        FolderLock.taken(folder)
+    assert not is_abandoned(folder)
+    remove_litter(tmp_path)
+    assert os.listdir(folder) == [LOCK_FILE]
+    assert len(os.listdir("/proc/self/fd")) == before
+    (folder / LOCK_FILE).rename(tmp_path / "away")  # as the message says
+    FolderLock.taken(folder).release()
+
+
+def test_a_finished_run_with_an_odd_lock_stops_no_other(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / LOCK_FILE).write_text('{"pid": 1e400, "host": "vm", "since": ""}')
+    remove_litter(tmp_path)
+    assert not os.listdir(tmp_path / "run")
 
 
 def test_where_locks_are_unknown_a_living_process_of_that_number_counts(tmp_path, monkeypatch):

@@ -1,5 +1,8 @@
 """Where is to be written is found out before; nothing is left behind."""
 
+import io
+import shutil
+
 import pytest
 
 from ultimate_deep.machine.home import HOME_VARIABLE, HomeError
@@ -9,6 +12,7 @@ from ultimate_deep.machine.places import (
     check_folder_named,
     check_name,
     check_places,
+    check_room,
 )
 
 
@@ -62,6 +66,33 @@ def test_a_full_place_is_named(tmp_path, monkeypatch):
         check_places(artifacts=tmp_path / "deeper")
     with pytest.raises(HomeError, match="No space left on device"):
         check_places()
+
+
+def test_a_nearly_full_place_is_named_before_minutes_of_work(tmp_path, monkeypatch):
+    monkeypatch.setattr("ultimate_deep.machine.files.tempfile.TemporaryFile", Nearly)
+    with pytest.raises(PlaceError, match=r"\(No space left on device\); name another folder"):
+        check_places(artifacts=tmp_path / "deeper")
+    check_places(output=tmp_path / "x.csv")
+
+
+class Nearly(io.FileIO):
+    """A file on a disk that has room for half a megabyte."""
+
+    def __init__(self, dir):
+        super().__init__(dir / "tried", "w")
+        (dir / "tried").unlink()
+
+    def write(self, content):
+        if len(content) > 500_000:
+            raise OSError(28, "No space left on device")
+        return super().write(content)
+
+
+def test_room_is_asked_for_by_the_byte(tmp_path):
+    free = shutil.disk_usage(tmp_path).free
+    check_room(tmp_path / "new" / "deeper", free // 2)
+    with pytest.raises(PlaceError, match=r"writes at least .* GB into .*new, and its disk has"):
+        check_room(tmp_path / "new", 10 * free)
 
 
 def test_the_ledgers_place_is_asked_for_too(tmp_path, monkeypatch):

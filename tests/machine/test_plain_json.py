@@ -5,7 +5,13 @@ import os
 
 import pytest
 
-from ultimate_deep.machine.plain_json import MOST_BYTES, JsonError, parse_json, read_json
+from ultimate_deep.machine.plain_json import (
+    MOST_BYTES,
+    JsonError,
+    TooMuchError,
+    parse_json,
+    read_json,
+)
 
 
 def test_plain_values_come_back(tmp_path):
@@ -36,6 +42,17 @@ def test_what_is_no_sound_json_is_refused(text, reason):
 
 def test_depth_is_counted_exactly():
     assert parse_json(b"[" * 64 + b"]" * 64)
+
+
+@pytest.mark.parametrize("value", ["[]", "{}", '{"a":1}', "0.1", '"ab"', "[[[1]]]"])
+def test_values_that_would_fill_the_memory_are_counted_before_they_are_made(value):
+    text = f"[{','.join([value] * 50)}]".encode()
+    assert len(parse_json(text)) == 50
+    assert len(parse_json(text, most_memory=600 * 50)) == 50
+    with pytest.raises(TooMuchError, match=r"its values would take .* bytes of memory"):
+        parse_json(text, most_memory=49 * 64)
+    with pytest.raises(TooMuchError, match="at most 134,217,728"):
+        parse_json(f"[{f'{value},' * (2**24 // len(value))}0]".encode())
 
 
 def test_only_regular_files_of_bounded_size_are_read(tmp_path):

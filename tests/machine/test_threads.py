@@ -10,6 +10,7 @@ from ultimate_deep.machine.threads import (
     OURS,
     POOLS,
     WAITING,
+    check_thread_pools,
     openmp_threads,
     set_by_user,
     set_thread_pools,
@@ -100,6 +101,23 @@ def test_what_the_user_has_set_stays():
     assert environment["OMP_NUM_THREADS"] == "7"
     assert environment["OMP_WAIT_POLICY"] == "ACTIVE"
     assert environment["TF_NUM_INTRAOP_THREADS"] == str(usable_cores())
+
+
+def test_an_empty_value_sets_nothing():
+    environment = dict.fromkeys((*POOLS, *WAITING), "")
+    set_thread_pools(environment)
+    assert {environment[name] for name in POOLS} == {str(usable_cores())}
+    assert WAITING.items() <= environment.items()
+    assert not set_by_user("TF_NUM_INTRAOP_THREADS", environment)
+
+
+@pytest.mark.parametrize("name", ["TF_NUM_INTRAOP_THREADS", "LOKY_MAX_CPU_COUNT"])
+@pytest.mark.parametrize("value", ["two", "-1", "1.5", "\u0662", "1" * 99 + "x"])
+def test_a_number_of_threads_that_is_none_is_refused_by_the_variables_name(name, value):
+    with pytest.raises(ValueError, match=f"variable {name} must be a whole number") as refused:
+        check_thread_pools({name: value})
+    assert len(str(refused.value)) < 200
+    check_thread_pools({name: " 2 ", "OMP_NUM_THREADS": "4,2"})
 
 
 def test_what_was_set_here_is_known_in_processes_started_from_here_too():

@@ -166,6 +166,7 @@ def test_bars_check_their_other_fields():
     good = {"symbol": "A", "interval": pd.Timedelta("1h"), "session": "continuous"}
     for field, value, message in (
         ("symbol", "", "need a symbol"),
+        ("symbol", "b\udce4r", "UTF-8 can hold"),
         ("interval", pd.Timedelta(0), "interval must be above zero"),
         ("session", "nightly", "session must be one of continuous, weekdays, exchange"),
     ):

@@ -3,8 +3,9 @@
 import logging
 
 import pytest
+from rich.console import Console
 
-from ultimate_deep.training.backend import many_models
+from ultimate_deep.training.backend import load_backend, many_models, start_up
 
 
 class Heard(logging.Handler):
@@ -22,6 +23,13 @@ def heard():
     logging.getLogger("tensorflow").addHandler(handler)
     yield handler.messages
     logging.getLogger("tensorflow").removeHandler(handler)
+
+
+@pytest.mark.parametrize("start", [load_backend, lambda: start_up(Console(quiet=True))])
+def test_a_bad_number_of_threads_is_told_before_anything_is_loaded(monkeypatch, start):
+    monkeypatch.setenv("TF_NUM_INTEROP_THREADS", "two")
+    with pytest.raises(ValueError, match=r"TF_NUM_INTEROP_THREADS .*'two'; give it one, or unset"):
+        start()
 
 
 def test_many_models_may_be_traced_without_a_warning(heard):

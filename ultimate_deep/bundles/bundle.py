@@ -163,9 +163,12 @@ class Bundle(AnswersBars):
         Returns:
             `logits` and `probability` of up (calibrated), `(rows, horizons)`, and further heads by
             name, NaN in other rows and in those that lack an input, such as the first of a window.
+
+        Raises:
+            BundleError: An answer is not finite.
         """
         inputs, complete = self.complete_inputs(market, rows, among)
-        found = self.predictor.outputs(inputs)
+        found = self._answers(inputs)
         found["probability"] = expit(found["logits"].astype(np.float64) / self.temperature)
         return {name: spread(values, complete, len(rows.labels)) for name, values in found.items()}
 
@@ -199,7 +202,8 @@ class Bundle(AnswersBars):
             values: Unscaled features in the order of `feature_names`, `(rows, features)`.
 
         Raises:
-            BundleError: The model reads more than the features of one bar.
+            BundleError: The model reads more than the features of one bar, or an answer is not
+                finite.
             ValueError: Another number of features, or an infinite value.
         """
         shapes = dict(self.predictor.shapes)
@@ -217,8 +221,21 @@ class Bundle(AnswersBars):
             )
         known = ~np.isnan(scaled).any(axis=1)
         out = np.full((len(scaled), len(self.temperature)), np.nan, np.float32)
-        out[known] = self.predictor.outputs(scaled[known])["logits"]
+        out[known] = self._answers(scaled[known])["logits"]
         return out
+
+    def _answers(self, inputs: ModelInputs) -> dict[str, np.ndarray]:
+        """Return what the model says of inputs, which are finite, as its logits then must be."""
+        found = dict(self.predictor.outputs(inputs))
+        wrong = np.flatnonzero(~np.isfinite(found["logits"]).all(axis=1))
+        if len(wrong):
+            raise BundleError(
+                f"{self.folder} answers {len(wrong):,} of {len(found['logits']):,} rows with a "
+                "number that is not finite, though their inputs are; look for bars far beyond any "
+                "market's, or copy the folder again from its origin: no trained model has such "
+                "weights"
+            )
+        return found
 
     def probability(self, values: np.ndarray) -> np.ndarray:
         """Return the calibrated probability of up, float64 `(rows, horizons)`; see `logits`."""

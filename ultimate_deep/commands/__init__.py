@@ -62,8 +62,11 @@ def start(command: str, arguments: Sequence[str] | None = None) -> None:
 
         print("\n".join(listed_models()))
         return
-    module = importlib.import_module(f"{__name__}.{command.replace('-', '_')}")
-    run_main(lambda: module.main(given))
+
+    def run() -> None:
+        importlib.import_module(f"{__name__}.{command.replace('-', '_')}").main(given)
+
+    run_main(run)
 
 
 def overview() -> str:

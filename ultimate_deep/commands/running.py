@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ultimate_deep.commands.remedies import in_options
@@ -86,10 +90,13 @@ def run_planned(
 def run_main(main: Callable[[], None]) -> None:
     """Run a subcommand; errors of the user's making print one message instead of a traceback.
 
-    Exit status: 0 done, 1 an error named on standard error, 130 interrupted.
+    Exit status: 0 done, 1 an error named on standard error, 130 interrupted by Ctrl-C or SIGTERM.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files need not be texts
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        main()
+        with _sigterm_as_ctrl_c():
+            main()
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read the output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -103,6 +110,23 @@ def run_main(main: Callable[[], None]) -> None:
         said = f"{stop}; the same command with --resume goes on" if str(stop) else NOTHING_KEPT
         print(said, file=sys.stderr)
         sys.exit(130)
+
+
+@contextlib.contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM, with which systems and schedulers stop programs, end a command as Ctrl-C does.
+
+    Where it is ignored, or somebody else's already, and outside the main thread, it stays so.
+    """
+    here = threading.current_thread() is threading.main_thread()
+    if not here or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 NOTHING_KEPT = (

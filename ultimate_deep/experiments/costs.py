@@ -37,6 +37,7 @@ ASSESSING = 0.9, 1.3e-4
 WRITING = 3.2, 8e-5
 # A net's SavedModel is traced for serving and for gradients, and its attention once more.
 TRACINGS_WRITING = 5.0
+_COPIES, _FLOAT_BYTES = 3, 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +87,11 @@ def whole_plan(planned: Planned, *, resumed: bool = False) -> RunPlan:
     """
     after = seconds_after(planned.prepared, planned.answers)
     return RunPlan(training=planned.plan, after=after, resumed=resumed)
+
+
+def bytes_needed(plan: RunPlan) -> int:
+    """Return how many bytes a run writes at least: two checkpoints and the model."""
+    return _COPIES * _FLOAT_BYTES * int(getattr(plan.training, "parameters", 0))
 
 
 def seconds_after(prepared: Prepared, answers: AnswerTimes) -> dict[str, float]:

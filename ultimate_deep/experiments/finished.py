@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ FORMATS = {
     "max_drawdown": "{:.1%}",
     "trades": "{:,.0f}",
 }
+# Figures are floats; JSON also has larger numbers.
+_MOST = 1e300
 # What people call them in a table, short enough for a narrow screen.
 HEADS = {
     "accuracy": "accuracy",
@@ -99,7 +101,42 @@ def read_run(folder: Path) -> FinishedRun:
             f"{folder} is no finished run (its files hold no settings and figures); "
             "`ultimate-deep runs list` names those there"
         )
+    if wrong := next(_faults(metrics, manifest), None):
+        raise ValueError(
+            f"{folder} is no finished run (of {wrong} its files say what no run does); "
+            "`ultimate-deep runs list` names those there"
+        )
     return FinishedRun(folder=folder, config=flat(config), metrics=metrics, manifest=manifest)
+
+
+def _faults(metrics: Mapping[str, Any], manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the entries that are there and of another kind than a run writes."""
+    for entry in ("verdict", "test", "data", "ledger", "plan"):
+        if not isinstance(metrics.get(entry, {}), dict):
+            yield entry
+            return  # those below are looked for inside of them
+    verdict, ledger = metrics.get("verdict", {}), metrics.get("ledger", {})
+    if not all(isinstance(verdict.get(name, ""), str) for name in ("kind", "sentence")):
+        yield "verdict"
+    if ledger and type(ledger.get("trials")) is not int:
+        yield "ledger"
+    for figures in metrics.get("test", {}).values():
+        if not isinstance(figures, dict) or not all(
+            _is_figure(figures.get(one)) for one in FORMATS
+        ):
+            yield "test"
+    for bars in metrics.get("data", {}).values():
+        if not isinstance(bars, dict) or not isinstance(bars.get("to"), str):
+            yield "data"
+    if not isinstance(manifest.get("created", ""), str):
+        yield "created"
+    if not isinstance(manifest.get("files", {}), dict):
+        yield "files"
+
+
+def _is_figure(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value is None or (number and abs(value) < _MOST)
 
 
 def finished_runs(artifacts: Path) -> tuple[list[FinishedRun], list[str]]:

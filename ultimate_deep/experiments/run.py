@@ -12,7 +12,7 @@ import pandas as pd
 from ultimate_deep.bundles import files
 from ultimate_deep.evaluation.assessment import Assessment
 from ultimate_deep.evaluation.verdicts.verdict import Verdict
-from ultimate_deep.experiments.costs import RunPlan, whole_plan
+from ultimate_deep.experiments.costs import RunPlan, bytes_needed, whole_plan
 from ultimate_deep.experiments.experiment import (
     Outcome,
     Prepared,
@@ -48,7 +48,7 @@ from ultimate_deep.experiments.trials import TrialBook, check_ledgers
 from ultimate_deep.experiments.writing import Extras, Judged, write_run
 from ultimate_deep.machine.duration import Stopwatch
 from ultimate_deep.machine.files import UNFINISHED
-from ultimate_deep.machine.places import check_places
+from ultimate_deep.machine.places import check_places, check_room
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.forecasts import judged_heads
@@ -192,10 +192,12 @@ def run_experiment(
         planned = (
             plan_run(prepared, progress) if net is None else plan_trained(prepared, net, tried)
         )
-        planned = dataclasses.replace(planned, plan=whole_plan(planned, resumed=resume))
-        if confirm is not None and not confirm(planned.plan):
+        plan = whole_plan(planned, resumed=resume)
+        planned = dataclasses.replace(planned, plan=plan)
+        if confirm is not None and not confirm(plan):
             raise DeclinedError
         if not resume:
+            check_room(folder.parent, bytes_needed(plan))
             marks = {BARS_FILE: {FINGERPRINT: bars}}
             started = start_run(folder, prepared.config, marks, renamed=given is None)
             place = held.enter_context(started)

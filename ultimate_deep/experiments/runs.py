@@ -21,6 +21,7 @@ from ultimate_deep.machine.files import (
     FinishedError,
     ForeignFileError,
     finish_folder,
+    is_full,
     read_json,
     remove_folder,
     unfinished_folder,
@@ -36,6 +37,7 @@ from ultimate_deep.machine.locks import (
     claim_folder,
     is_abandoned,
 )
+from ultimate_deep.machine.places import PlaceError
 from ultimate_deep.pipeline.config import ExperimentConfig, config_from_dict
 
 CONFIG_FILE = "config.json"
@@ -80,8 +82,13 @@ class Workplace:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *raised: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.lock.release()
+        if error is not None and self.path.is_dir() and is_full(error, self.path):
+            raise PlaceError(
+                f"no room is left to write into {self.path} ({error}); it is kept: make room on "
+                "its disk, and the same command with --resume goes on"
+            ) from error
 
 
 def new_run_folder(config: ExperimentConfig) -> Path:

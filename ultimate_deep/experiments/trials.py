@@ -22,7 +22,7 @@ from ultimate_deep.evaluation.ledger.place import check_ledger
 from ultimate_deep.evaluation.ledger.trial import Kind, Trial, TrialCount
 from ultimate_deep.evaluation.ledger.union import LedgerUnion
 from ultimate_deep.evaluation.significance.effective_trials import effective_trials_by_correlation
-from ultimate_deep.machine.files import ForeignFileError, NoJsonError, read_json
+from ultimate_deep.machine.files import ForeignFileError, NoJsonError, printable, read_json
 from ultimate_deep.machine.home import home_file
 from ultimate_deep.machine.places import KNOWN_FOLDER, LEDGER_FILE
 from ultimate_deep.market.market import Market
@@ -166,7 +166,7 @@ class TrialBook:
                     "since, or that run comes from elsewhere. Its trials are not counted, so the "
                     "figures corrected for trials flatter"
                 )
-        return notes
+        return [printable(note) for note in notes]
 
     def count(self) -> TrialCount:
         """Return how much was tried on these bars so far."""
@@ -177,6 +177,10 @@ class TrialBook:
         return self.ledger.head()
 
     def _record(self, trial: Trial) -> None:
+        """Record a trial, but for one of this very run that it does again after an interruption."""
+        for before in self.ledger.own.trials(self.identity):
+            if dataclasses.replace(before.trial, time=trial.time) == trial:
+                return
         self.ledger.record(self.identity, trial)
 
     def _trial(
@@ -233,10 +237,11 @@ def check_ledgers(artifacts: str | Path) -> None:
 
     Raises:
         HomeError: The user's folder cannot be written.
-        LedgerError: A file is no ledger.
+        LedgerError: A file is no ledger, or its records are not what was written.
     """
     check_ledger()
-    open_ledgers([Path(artifacts)]).close()
+    with open_ledgers([Path(artifacts)]) as ledgers:
+        ledgers.verify()
 
 
 def _artifacts(runs: Sequence[Path]) -> tuple[Path, ...]:

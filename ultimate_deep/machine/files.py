@@ -1,6 +1,7 @@
 """Files and folders that appear whole or not at all."""
 
 import contextlib
+import errno
 import hashlib
 import itertools
 import json
@@ -13,14 +14,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from ultimate_deep.machine.plain_json import MOST_BYTES, JsonError, TooMuchError, parse_json
+
 UNFINISHED = ".unfinished"
 LOCK_FILE = ".ultimate-deep.lock"  # in an unfinished folder; see `machine.locks`
 _DRAFT = ".part"
 _NUMBERS = itertools.count(1)
-# Less than the smallest bundle.
+# Less than a table or a ledger of trials needs.
 _TRIED_BYTES = 256 << 10
-# No JSON file of ours comes near it.
-_LONGEST_JSON = 64 << 20
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class FinishedError(FileNotFoundError):
@@ -97,10 +99,19 @@ def flush_to_disk(file: IO[Any]) -> None:
     os.fsync(file.fileno())
 
 
+def printable(text: str) -> str:
+    """Return a text that UTF-8 can hold: bytes of file names that it cannot are written as codes.
+
+    Args:
+        text: May hold surrogates, by which Python stands for such bytes.
+    """
+    return text.encode(errors="backslashreplace").decode()
+
+
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text, whole or not at all."""
+    """Write UTF-8 text, made `printable`, whole or not at all."""
     with whole_file(path) as draft:
-        draft.write_text(text, encoding="utf-8")
+        draft.write_text(printable(text), encoding="utf-8")
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
@@ -130,22 +141,21 @@ def read_json(path: Path) -> Any:
     """Return what a JSON file says that anybody may have put there.
 
     Raises:
-        ForeignFileError: It is no regular file (a pipe is not waited for) or cannot be read.
+        ForeignFileError: It is no regular file (a pipe is not waited for), cannot be read, or
+            holds more than is parsed.
         NoJsonError: It holds something else.
         FileNotFoundError: It is not there.
     """
     try:
-        return json.loads(_read_regular(path))
+        return parse_json(_read_regular(path))
     except FileNotFoundError:
         raise
     except OSError as error:
         raise ForeignFileError(f"{path} cannot be read ({error.strerror})") from error
-    except RecursionError as error:
-        raise ForeignFileError(f"{path} is nested too deeply to be read") from error
-    except ForeignFileError:
-        raise
-    except ValueError as error:  # undecodable bytes and bad JSON alike
-        raise NoJsonError(f"{path} holds no JSON ({error})") from error
+    except TooMuchError as error:
+        raise ForeignFileError(f"{path} is too much to be read: {error}") from error
+    except JsonError as error:
+        raise NoJsonError(f"{path} holds no JSON: {error}") from error
 
 
 def _read_regular(path: Path) -> bytes:
@@ -156,7 +166,7 @@ def _read_regular(path: Path) -> bytes:
         if not stat.S_ISREG(found.st_mode):
             what = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file"
             raise ForeignFileError(f"{path} is {what}")
-        if found.st_size > _LONGEST_JSON:
+        if found.st_size > MOST_BYTES:
             raise ForeignFileError(f"{path} is too large, {found.st_size:,} bytes")
         with open(descriptor, "rb", closefd=False) as file:
             return file.read()
@@ -229,16 +239,35 @@ def linked_or_copied(source: str, target: str) -> str:
     return target
 
 
-def try_writing(folder: Path) -> None:
+def is_full(error: BaseException, folder: Path) -> bool:
+    """Return whether what went wrong in writing into a folder is that its disk has no room.
+
+    Args:
+        error: What was raised; NumPy, HDF5 and TensorFlow give no number of it.
+        folder: A folder that exists.
+    """
+    if os.strerror(errno.ENOSPC) in str(error):
+        return True
+    if not isinstance(error, OSError):
+        return False
+    nameless = error.errno is None and shutil.disk_usage(folder).free < _TRIED_BYTES
+    return error.errno in _FULL or nameless
+
+
+def try_writing(folder: Path, size: int = _TRIED_BYTES) -> None:
     """Write a little into a folder and take it back, through to the disk.
 
     A folder may refuse what its mode allows (read-only mounts), and take a file but not what is in
     it (full disks and quotas).
 
+    Args:
+        folder: A folder that exists.
+        size: How many bytes are written.
+
     Raises:
         OSError: Nothing can be written.
     """
     with tempfile.TemporaryFile(dir=folder) as file:
-        file.write(b"\0" * _TRIED_BYTES)
+        file.write(b"\0" * size)
         file.flush()
         os.fsync(file.fileno())

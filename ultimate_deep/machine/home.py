@@ -48,7 +48,11 @@ def home_file(name: str) -> Path:
         try_writing(path.parent)
         if path.exists():
             if not path.is_file():  # opening a pipe would wait for ever
-                raise OSError("no regular file is there")
+                what = "a folder" if path.is_dir() else "a pipe or a device"
+                raise HomeError(
+                    f"{path} must be a file that can be written, got {what}; move it away, or set "
+                    f"{HOME_VARIABLE} to the absolute path of another folder"
+                )
             with path.open("ab"):
                 pass
     except OSError as error:

@@ -38,7 +38,7 @@ def remove_litter(folder: Path) -> None:
                 _remove(path)
             elif _is_finished(entry) and is_abandoned(path):
                 # A process was killed between the last rename and this.
-                (path / LOCK_FILE).unlink(missing_ok=True)
+                _remove(path / LOCK_FILE)
 
 
 def _remove_sources() -> None:

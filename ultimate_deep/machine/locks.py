@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import socket
+import stat
 import time
 import weakref
 from collections.abc import Callable
@@ -19,8 +20,11 @@ from pathlib import Path
 from typing import Self
 
 from ultimate_deep.machine.files import LOCK_FILE, draft_tag, unfinished_folder
+from ultimate_deep.machine.plain_json import parse_json
 
 _BUSY = (errno.EWOULDBLOCK, errno.EACCES)
+# A folder, a link, a pipe or a socket, another user's file.
+_NO_FILE = (errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.EACCES, errno.EPERM)
 _LONGEST = 4_096
 _TRIES, _PAUSE_SECONDS = 5, 0.02
 
@@ -76,11 +80,11 @@ class FolderLock:
 
         Raises:
             FileNotFoundError: The folder is gone.
-            LockedError: A process holds it, or did so on another machine and left it behind.
+            LockedError: A process holds it, or did so on another machine and left it behind; or
+                something else lies in the lock's place.
         """
         path = folder / file
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        descriptor = os.open(path, flags, 0o644)
+        descriptor = _opened(path, os.O_CREAT)
         try:
             _take(descriptor, path, what or folder)
             os.stat(path)  # whoever held it may have removed it when letting go
@@ -105,7 +109,7 @@ class FolderLock:
 def is_abandoned(folder: Path) -> bool:
     """Return whether a folder has a lock that a process of this machine has left or let go of."""
     try:
-        descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = _opened(folder / LOCK_FILE)
     except OSError:
         return False
     try:
@@ -165,6 +169,33 @@ def _rename_new(draft: Path, folder: Path) -> None:
         raise TakenError(f"{folder} exists already; choose another name") from error
 
 
+def _opened(path: Path, flags: int = 0) -> int:
+    """Open a lock's file, and nothing else that may lie in its place.
+
+    Raises:
+        LockedError: Another thing lies there, or a file that may not be written.
+        OSError: There is no such file or folder, or no room for it.
+    """
+    flags |= os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        descriptor = os.open(path, flags, 0o644)
+    except OSError as error:
+        if error.errno not in _NO_FILE:
+            raise
+        raise LockedError(_odd_lock(path, str(error.strerror).lower())) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise LockedError(_odd_lock(path, "no regular file"))
+    return descriptor
+
+
+def _odd_lock(path: Path, found: str) -> str:
+    return (
+        f"{path} must be a file that says who works in its folder and can be written, got what "
+        f"cannot be opened so ({found}); move it away and try again"
+    )
+
+
 def _take(descriptor: int, path: Path, what: Path) -> None:
     owner = _owner(descriptor)
     if not _is_soon_free(descriptor, owner):
@@ -219,7 +250,8 @@ def is_running(pid: int) -> bool:
 def _owner(descriptor: int) -> Owner | None:
     """Return who the file names; None where it is empty or says something else."""
     try:
-        told = json.loads(os.pread(descriptor, _LONGEST, 0))
-        return Owner(pid=int(told["pid"]), host=str(told["host"]), since=str(told["since"]))
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        told = parse_json(os.pread(descriptor, _LONGEST, 0))
+        owner = Owner(pid=int(told["pid"]), host=str(told["host"]), since=str(told["since"]))
+    except (OSError, ValueError, TypeError, KeyError):
         return None
+    return owner if owner.pid > 0 else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 from ultimate_deep.machine.files import try_writing
@@ -13,6 +14,8 @@ LEDGER_FILE = "ledger.sqlite"
 KNOWN_FOLDER = "ledgers"
 # A run's folder adds its time to the name, and file systems end names at 255 bytes.
 _LONGEST = 200
+# Less than any run writes until it is finished.
+_SMALLEST_RUN = 1 << 20
 _NOT_IN_NAMES = frozenset('/\\.*?[]<>:|"')
 
 
@@ -48,6 +51,26 @@ def check_places(
         from ultimate_deep.machine.home import home_file
 
         home_file(LEDGER_FILE)
+
+
+def check_room(folder: Path, needed: int) -> None:
+    """Refuse a folder on a disk that has less room than will be written.
+
+    Args:
+        folder: Folder that new folders are written into; need not be there yet.
+        needed: Bytes that the run writes.
+
+    Raises:
+        PlaceError: The disk has less, naming both.
+    """
+    existing = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+    free = shutil.disk_usage(existing).free
+    if needed > free:
+        raise PlaceError(
+            f"the run writes at least {needed / 1e9:,.3f} GB into {folder}, and its disk has "
+            f"{free / 1e9:,.3f} GB free; make room, name another folder with artifacts, or choose "
+            "a smaller model"
+        )
 
 
 def check_name(what: str, name: str) -> None:
@@ -88,7 +111,7 @@ def _check_folder(folder: Path, named: str) -> None:
         what = "it is a file" if nearest == folder else f"{nearest} is a file"
         raise PlaceError(f"{named} must be a folder, got {folder}, and {what}; {remedy}")
     try:
-        try_writing(nearest)
+        try_writing(nearest, _SMALLEST_RUN)
     except OSError as error:
         raise PlaceError(
             f"{named} must be a folder that can be written, got {folder}, and nothing can be "

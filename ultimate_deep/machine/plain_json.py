@@ -1,16 +1,23 @@
-"""JSON of unknown origin: of bounded size and depth, read from regular files only."""
+"""JSON of unknown origin: of bounded size, depth and memory, read from regular files only."""
 
 import json
 import math
 from pathlib import Path
 from typing import Any, NoReturn
 
-MOST_BYTES = 2**25  # parsed, it takes some twenty times as much
+MOST_BYTES = 2**25
 MOST_DEPTH = 64
+MOST_MEMORY = 2**27
+# What a list, an object, an entry of one and a further value take at most, in bytes beside texts.
+_MEMORY = {b"[": 72, b"{": 240, b":": 120, b",": 64}
 
 
 class JsonError(ValueError):
     """A file is not JSON, or more than what is read here."""
+
+
+class TooMuchError(JsonError):
+    """JSON that is larger, deeper or takes more memory than what is read here."""
 
 
 def read_json(path: Path) -> Any:
@@ -24,26 +31,34 @@ def read_json(path: Path) -> Any:
             raise JsonError("it is no regular file")
         size = path.stat().st_size
         if size > MOST_BYTES:
-            raise JsonError(f"it has {size:,} bytes, and at most {MOST_BYTES:,} are read")
+            raise TooMuchError(f"it has {size:,} bytes, and at most {MOST_BYTES:,} are read")
         return parse_json(path.read_bytes())
     except OSError as error:
         raise JsonError(f"it cannot be read: {error.strerror}") from error
 
 
-def parse_json(text: bytes, *, most_depth: int = MOST_DEPTH) -> Any:
+def parse_json(text: bytes, *, most_depth: int = MOST_DEPTH, most_memory: int = MOST_MEMORY) -> Any:
     """Return what strict JSON says.
 
     Args:
         text: Encoded in UTF-8.
         most_depth: Most lists and objects inside of each other.
+        most_memory: Bytes that its values may take beside its texts.
 
     Raises:
-        JsonError: No JSON, a number that is NaN or infinite, or deeper than that.
+        JsonError: No JSON, or a number that is NaN or infinite.
+        TooMuchError: Deeper than that, or of more values.
     """
+    memory = sum(text.count(sign) * size for sign, size in _MEMORY.items())
+    if memory > most_memory:
+        raise TooMuchError(
+            f"its values would take {memory:,} bytes of memory, and at most {most_memory:,} are "
+            "given to them"
+        )
     try:
         value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except RecursionError:
-        raise JsonError(_too_deep(most_depth)) from None
+        raise TooMuchError(_too_deep(most_depth)) from None
     except JsonError:
         raise
     except ValueError as error:  # undecodable bytes and bad JSON alike
@@ -53,7 +68,7 @@ def parse_json(text: bytes, *, most_depth: int = MOST_DEPTH) -> Any:
         level = [inner for outer in level for inner in _inside(outer)]
         if not level:
             return value
-    raise JsonError(_too_deep(most_depth))
+    raise TooMuchError(_too_deep(most_depth))
 
 
 def _inside(value: Any) -> list[Any]:

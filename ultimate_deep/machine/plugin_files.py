@@ -76,7 +76,7 @@ class PluginFiles:
         if len(self.digests) == 1:
             return next(iter(self.digests.values()))
         listed = "".join(f"{digest}  {name}\n" for name, digest in sorted(self.digests.items()))
-        return hashlib.sha256(listed.encode()).hexdigest()
+        return hashlib.sha256(os.fsencode(listed)).hexdigest()
 
 
 def plugin_name(asked: str) -> str:

@@ -16,6 +16,8 @@ POOLS = (
     "TF_NUM_INTRAOP_THREADS",
     "TF_NUM_INTEROP_THREADS",
 )
+# Those of which the library that reads them takes nothing but a whole number.
+STRICT = ("LOKY_MAX_CPU_COUNT", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 # OpenMP's threads spin while they wait, which on busy cores keeps those from working that they
 # wait for: two threads took 123 s for what one does in 10, and 13 s asleep.
 WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
@@ -83,7 +85,7 @@ def set_thread_pools(environment: MutableMapping[str, str] = os.environ) -> None
 
     Each would find the cores of the machine by itself, not those of a container, and OpenMP's would
     spin. What the user has set is left as it is, also for what is read in place of another name,
-    and a library that is loaded already stays so.
+    and a library that is loaded already stays so. An empty value sets nothing.
 
     Args:
         environment: What libraries, and processes started from here, read.
@@ -92,10 +94,28 @@ def set_thread_pools(environment: MutableMapping[str, str] = os.environ) -> None
     told = {name for name, value in environment.items() if value}
     ours = environment.get(OURS, "").split()
     for name, value in (*((pool, cores) for pool in POOLS), *WAITING.items()):
-        if name not in environment and told.isdisjoint(READ_INSTEAD.get(name, ())):
+        if name not in told and told.isdisjoint(READ_INSTEAD.get(name, ())):
             environment[name] = value
             ours.append(f"{name}={value}")
     environment[OURS] = " ".join(ours)
+
+
+def check_thread_pools(environment: Mapping[str, str] = os.environ) -> None:
+    """Refuse what the libraries that ask for a whole number would end with later.
+
+    Args:
+        environment: What they read.
+
+    Raises:
+        ValueError: Another text, by the variable's name.
+    """
+    for name in STRICT:
+        value = environment.get(name, "").strip()
+        if value and not (value.isascii() and value.isdigit()):
+            raise ValueError(
+                f"the environment variable {name} must be a whole number of threads, got "
+                f"{value[:40]!r}; give it one, or unset it"
+            )
 
 
 def set_by_user(name: str, environment: Mapping[str, str] = os.environ) -> bool:

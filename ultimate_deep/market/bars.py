@@ -9,6 +9,7 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
+from ultimate_deep.machine.files import printable
 from ultimate_deep.market.intervals import about_in_words, interval_in_words
 from ultimate_deep.market.sessions import (
     NO_GAPS,
@@ -73,6 +74,11 @@ class Bars:
     def __post_init__(self) -> None:
         if not self.symbol:
             raise BarsError("bars need a symbol, got an empty one")
+        if printable(self.symbol) != self.symbol:
+            raise BarsError(
+                f"a symbol must be a text that UTF-8 can hold, got {self.symbol!r}; give "
+                "symbol='BARS'"
+            )
         if self.session not in get_args(Session):
             raise BarsError(
                 f"{self.symbol}: session must be one of {', '.join(get_args(Session))}, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import Any, Literal
 
@@ -19,6 +20,8 @@ _FIRST, _LAST = FIRST_SECOND * NANOSECONDS, LAST_SECOND * NANOSECONDS
 # In place of the nanoseconds of a time that there is not; NaT's too.
 NEVER = -(2**63)
 TIME_RULE = "a bar's time must lie between 1900 and April 2262"
+
+_LONG = 10**40
 
 Unit = Literal["s", "ms", "us", "ns"]
 # Names of units, and how many of them are a second.
@@ -81,7 +84,7 @@ def utc_nanoseconds(timestamp: Any) -> int:
         try:
             nanoseconds = stamp.value
         except OverflowError:
-            raise ValueError(f"{TIME_RULE}; got {timestamp}") from None
+            raise ValueError(f"{TIME_RULE}; got {str(timestamp)[:80]}") from None
         if not _FIRST <= nanoseconds <= _LAST:
             raise ValueError(f"{TIME_RULE}; got {timestamp}")
         return nanoseconds
@@ -97,7 +100,7 @@ def utc_nanoseconds(timestamp: Any) -> int:
 def wrong_seconds(number: float) -> str:
     """Say why a number is no bar's time in seconds, and in which unit it would be one."""
     unit = unit_of_size(number)
-    what = f"{TIME_RULE}, and numbers mean seconds since 1970; got {number}"
+    what = f"{TIME_RULE}, and numbers mean seconds since 1970; got {shown_number(number)}"
     if unit is None:
         return what
     stamp = pd.Timestamp(number, unit=unit, tz="UTC")
@@ -105,6 +108,13 @@ def wrong_seconds(number: float) -> str:
         f"{what}, which would be {stamp:%Y-%m-%d %H:%M:%S} in {UNITS[unit][0]}: give "
         f"timestamp / {UNITS[unit][1]}, or pd.Timestamp(timestamp, unit='{unit}', tz='UTC')"
     )
+
+
+def shown_number(number: float) -> str:
+    """Return a number as it stands in messages; of a whole one of many digits, how many."""
+    if isinstance(number, int) and abs(number) >= _LONG:
+        return f"a whole number of some {number.bit_length() * math.log10(2):.0f} digits"
+    return str(number)
 
 
 def unit_of_size(number: float) -> Unit | None:
@@ -165,6 +175,8 @@ def interval_nanoseconds(interval: str | pd.Timedelta | None) -> int | None:
     if interval is None:
         return None
     rule = "an interval must be a length of time such as '1min'"
+    if isinstance(interval, float | np.floating) and not math.isfinite(interval):
+        raise ValueError(f"{rule}; got {interval}, which is no length of time; give '1min'")
     if _is_number(interval):
         raise ValueError(
             f"{rule}; got {interval!r}, a number without its unit; give '{interval}s' "

@@ -6,7 +6,6 @@ programs that cannot. A folder appears under its name only when all of it is wri
 
 import dataclasses
 import errno
-import json
 import os
 import shutil
 from collections.abc import Callable
@@ -290,7 +289,7 @@ def _is_finished(folder: Path, identity: dict[str, Any]) -> bool:
 def _done(path: Path, identity: dict[str, Any], plan: GafPlan) -> dict[str, int]:
     """Return the rows of each part that an unfinished folder holds safely."""
     remove_drafts(path)
-    noted = json.loads((path / _PROGRESS).read_text())
+    noted = read_json(path / _PROGRESS)
     if differing := [key for key in identity if noted["identity"].get(key) != identity[key]]:
         raise ValueError(
             f"{path} was begun with other {', '.join(differing)}; resume with the bars "

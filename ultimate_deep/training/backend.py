@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
-from ultimate_deep.machine.threads import set_by_user
+from ultimate_deep.machine.threads import check_thread_pools, set_by_user
 
 # Said on every machine without an NVIDIA card, where it is no problem.
 _HARMLESS = re.compile(
@@ -25,7 +25,11 @@ def load_backend() -> None:
 
     What else they write to standard error is passed on. Takes some seconds, so that scripts call
     it after their arguments have been found good.
+
+    Raises:
+        ValueError: A number of threads in the environment that is none.
     """
+    check_thread_pools()
     with without_chatter():
         import keras  # noqa: F401
         import tensorflow as tf
@@ -103,7 +107,9 @@ def start_up(console: Console) -> None:
 
     Raises:
         RuntimeError: The feature engine does not compile.
+        ValueError: A number of threads in the environment that is none.
     """
+    check_thread_pools()
     console.print("loading TensorFlow and the feature engine (compiled once on a machine) ...")
     code = (
         f"import sys; sys.path[:] = {sys.path!r}; "
@@ -112,7 +118,10 @@ def start_up(console: Console) -> None:
     engine = subprocess.Popen([sys.executable, "-I", "-c", code], stdin=subprocess.DEVNULL)
     try:
         load_backend()
-    finally:
         status = engine.wait()
+    except BaseException:
+        engine.terminate()
+        engine.wait()
+        raise
     if status:
         raise RuntimeError(f"compiling the feature engine ended with exit status {status}")

@@ -5,10 +5,13 @@ import math
 import multiprocessing
 import os
 import sqlite3
+import threading
+from contextlib import closing
 
 import numpy as np
 import pytest
 
+from ultimate_deep.evaluation.ledger import storage
 from ultimate_deep.evaluation.ledger.identity import DataIdentity
 from ultimate_deep.evaluation.ledger.ledger import LedgerError, LedgerHead, TrialLedger
 from ultimate_deep.evaluation.ledger.storage import row_hash
@@ -254,6 +257,9 @@ COUNTERS = (
         ([CUT, COUNTERS[1]], "trial 5 is missing"),
         (["DELETE FROM trial"], "trial 1 is missing"),
         (["DELETE FROM head"], "head is missing"),
+        (["UPDATE head SET trials = -1"], "its head was changed: it says that -1 trials"),
+        (["UPDATE head SET trials = 3"], "head was changed: .* another hash than that of trial 3"),
+        (["UPDATE head SET hash = 'x'"], "head was changed: .* another hash than that of trial 5"),
         (["DELETE FROM chunk WHERE hash = 'a1'"], "fingerprints of data set"),
         (["DELETE FROM chunk"], "fingerprints of data set"),
         (["INSERT INTO chunk VALUES ('zz', (SELECT data FROM trial LIMIT 1))"], "fingerprints"),
@@ -435,6 +441,10 @@ def test_a_witness_finds_a_perfect_rewrite(filled, tmp_path):
         TrialLedger(tmp_path / "gone.sqlite").check_witness(witness.trials, witness.hash)
 
 
+def to_full(path):
+    path.symlink_to("/dev/full")
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [(b"open,high,low\n" * 200, "no trial ledger"), ("other", "another program")],
@@ -457,6 +467,51 @@ def test_other_files_are_refused_and_left_alone(tmp_path, content, said):
         with pytest.raises(LedgerError, match=said):
             act(TrialLedger(path))
     assert path.read_bytes() == before
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("make", "what"), [(os.mkdir, "a folder"), (os.mkfifo, "a pipe"), (to_full, "a device")]
+)
+def test_what_lies_in_a_ledgers_place_is_named_with_what_helps(tmp_path, make, what):
+    path = tmp_path / "ledger.sqlite"
+    make(path)
+    ledger = TrialLedger(path)
+    for act in (ledger.verify, ledger.trials, ledger.head, lambda: ledger.record(DATA, trial(1))):
+        with pytest.raises(
+            LedgerError, match=rf"ledger\.sqlite must be a file, got .*{what}.*; move"
+        ):
+            act()
+    path.rename(tmp_path / "away")  # as the message says
+    ledger.record(DATA, trial(1))
+
+
+@pytest.mark.parametrize("act", ["record", "read"])
+def test_a_ledger_that_another_program_holds_is_named_while_it_is_waited_for(
+    filled, monkeypatch, act
+):
+    monkeypatch.setattr(storage, "_SILENT_SECONDS", 0.02)
+    holder = sqlite3.connect(filled.path, isolation_level=None, check_same_thread=False)
+    holder.execute("BEGIN EXCLUSIVE")
+    later = threading.Timer(0.2, holder.rollback)
+    later.start()
+    with pytest.warns(UserWarning, match=rf"holds the ledger .*{filled.path.name}; waiting for it"):
+        filled.record(DATA, trial(9)) if act == "record" else filled.head()
+    later.join()
+    holder.close()
+    assert len(filled.trials()) == 5 + (act == "record")
+
+
+def test_a_ledger_that_stays_held_is_refused_by_name(filled, monkeypatch):
+    monkeypatch.setattr(storage, "_SILENT_SECONDS", 0.02)
+    monkeypatch.setattr(storage, "_PATIENCE_SECONDS", 0.05)
+    with closing(sqlite3.connect(filled.path, isolation_level=None)) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        with (
+            pytest.warns(UserWarning, match="holds the ledger"),
+            pytest.raises(LedgerError, match=f"{filled.path} cannot be used: database is locked"),
+        ):
+            filled.verify()
 
 
 def test_a_later_version_is_refused(filled):

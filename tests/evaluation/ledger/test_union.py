@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -149,6 +150,15 @@ def test_a_record_that_says_nothing_is_refused_by_name(old, tmp_path, text):
     record.unlink()  # as the message says
     known.remember(old)
     assert json.loads(record.read_text())["trials"] == 4
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("loop.json")])
+def test_a_record_that_is_no_file_is_refused_by_name_and_not_waited_for(tmp_path, make):
+    known = KnownLedgers(tmp_path)
+    make(tmp_path / "loop.json")
+    with pytest.raises(LedgerError, match=r"loop\.json must name a ledger's path.*delete it"):
+        known.all()
 
 
 def test_a_count_says_where_it_comes_from_in_json_too(own, old):

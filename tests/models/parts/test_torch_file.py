@@ -108,6 +108,16 @@ def test_other_members_are_refused(tmp_path):
     read_torch_state(write(tmp_path / "a.pth", good, **known))
 
 
+def test_a_flipped_byte_is_told_in_few_words(tmp_path):
+    path = write(tmp_path / "a.pth", state(text("a"), tensor(storage())))
+    content = bytearray(path.read_bytes())
+    content[27] |= 0x10  # a name of 4,096 bytes
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.pth is") as caught:
+        read_torch_state(path)
+    assert len(str(caught.value)) < 700
+
+
 def test_without_safetensors_the_package_is_named(tmp_path, monkeypatch):
     (tmp_path / "a.safetensors").write_bytes(b"")
     monkeypatch.setitem(sys.modules, "safetensors", None)

@@ -422,6 +422,10 @@ FIRST = (*MODEL, "trees", 0)
         (("learner", "gradient_booster", "name"), "dart", "'dart'"),
         (("learner", "objective", "name"), "reg:squarederror", "reg:squarederror"),
         (("learner",), [], "other entries"),
+        (("version",), [], "its version"),
+        (("version",), [3, 2, 10**30], "its version"),
+        (("version",), ["x" * 40_000] * 3, "its version"),
+        (("version",), {"x": 40_000 * [1]}, "its version"),
     ],
 )
 def test_json_that_would_crash_xgboost_is_refused_before_it(
@@ -440,6 +444,21 @@ def test_json_that_would_crash_xgboost_is_refused_before_it(
     with pytest.raises(TreeError, match=message) as caught:
         booster_class("xgboost").read(path, features=5, threads=1)
     assert "train again" in str(caught.value)
+    assert len(str(caught.value)) < 800
+
+
+def test_what_a_library_says_of_a_file_is_cut(fitted, tmp_path, monkeypatch):
+    pytest.importorskip("xgboost")
+    booster = fitted("xgboost")[0].boosters[0]
+    (tmp_path / "good.json").write_bytes(booster.content)
+
+    def refuse(*_, **__):
+        raise ValueError("x" * 40_000)
+
+    monkeypatch.setattr(type(booster), "_from_content", refuse)
+    with pytest.raises(TreeError, match="train again") as caught:
+        booster_class("xgboost").read(tmp_path / "good.json", features=5, threads=1)
+    assert len(str(caught.value)) < 800
 
 
 def test_xgboost_says_the_same_of_the_text_that_it_is_given(fitted, tmp_path):

@@ -31,6 +31,11 @@ MEMBERS = (CONFIG, "metadata.json", WEIGHTS)
 MOST_CONFIG_BYTES = 2**25
 MOST_DEPTH = 256  # nets inside of nets
 MOST_GROUPS = 1_000_000
+# Keras takes seconds for so many one after another, and then ends in a `RecursionError`.
+MOST_LAYERS = 2_500
+# Numbers that a layer may make of one row: so many, or so many for each input, or as many as there
+# are weights. Nets of ours make a sixteenth of that at most.
+MOST_NUMBERS, INPUTS_TIMES = 2**20, 1_024
 _LOCAL_HEADER = 30
 _AT_ONCE = 2**22
 _SMALL = 2**24
@@ -77,6 +82,7 @@ def read_net(path: Path) -> keras.Model:
             raise
     if refused:
         raise refused[0]
+    _check_outputs(model, count)
     made = sum(math.prod(variable.shape) for variable in model.variables)
     states = sum(math.prod(variable.shape) for variable in model.variables if _is_state(variable))
     if not made - states <= count <= made:
@@ -220,7 +226,7 @@ def _check_finite(one: _Numbers, content: memoryview) -> None:
 
 def _check_sizes(config: Any, count: int) -> None:
     """Refuse whole numbers of which a layer would make tables beyond what the weights are for."""
-    most = max(count, MOST_WINDOW_BARS)
+    most, layers = max(count, MOST_WINDOW_BARS), 0
     waiting: list[tuple[Any, str, bool]] = [(config, "", False)]
     while waiting:
         value, key, known = waiting.pop()
@@ -229,6 +235,11 @@ def _check_sizes(config: Any, count: int) -> None:
                 known = _is_known(value)
             waiting += [(inner, name, known) for name, inner in value.items()]
         elif isinstance(value, list):
+            layers += len(value) if key == "layers" else 0
+            if layers > MOST_LAYERS:
+                raise NetFileError(
+                    f"it has {layers:,} layers, and at most {MOST_LAYERS:,} are read"
+                )
             steps = value[1:-1] if key in ("batch_shape", "batch_input_shape") else []
             if many := [one for one in steps if isinstance(one, int) and one > MOST_WINDOW_BARS]:
                 raise NetFileError(
@@ -241,6 +252,23 @@ def _check_sizes(config: Any, count: int) -> None:
                 f"its configuration says {key[:80]!r}: {value:.3g}, and its file holds {count:,} "
                 "weights"
             )
+
+
+def _check_outputs(model: keras.Model, count: int) -> None:
+    """Refuse layers without weights that make more of a row than its inputs and weights are for."""
+    read = sum(_row_numbers(tensor) for tensor in model.inputs)
+    most = max(MOST_NUMBERS, INPUTS_TIMES * read, count)
+    for layer in model._flatten_layers():
+        for tensor in (one for node in layer._inbound_nodes for one in node.output_tensors):
+            if (made := _row_numbers(tensor)) > most:
+                raise NetFileError(
+                    f"its layer {layer.name[:80]!r} makes {made:.3g} numbers of each row, and at "
+                    f"most {most:,} are made of {read:,} inputs with {count:,} weights"
+                )
+
+
+def _row_numbers(tensor: keras.KerasTensor) -> int:
+    return math.prod(size for size in tensor.shape[1:] if size is not None)
 
 
 def _is_number(value: Any) -> bool:

@@ -162,7 +162,8 @@ def read_model(path: Path) -> keras.Model:
         raise BundleError(
             f"{path} does not load in Keras {keras.__version__} "
             f"({said if len(said) <= 400 else said[:200] + ' ... ' + said[-200:]}); install the "
-            "versions that its manifest names"
+            "versions that its manifest names; if those are installed, copy the folder again from "
+            "its origin, and do not use a bundle from a source you do not trust"
         ) from error
 
 

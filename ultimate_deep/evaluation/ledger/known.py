@@ -1,12 +1,12 @@
 """Ledgers beside the user's own that were met once: they count from wherever one stands."""
 
 import hashlib
-import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from ultimate_deep.evaluation.ledger.ledger import LedgerError, LedgerHead, TrialLedger
-from ultimate_deep.machine.files import write_json
+from ultimate_deep.machine.files import read_json, write_json
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ class KnownLedgers:
             LedgerError: The file is no ledger, or its head was deleted.
         """
         head, path = ledger.head(), str(ledger.path.resolve())
-        record = self.folder / f"{hashlib.sha256(path.encode()).hexdigest()[:32]}.json"
+        record = self.folder / f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:32]}.json"
         if head.trials == 0 or record.exists():
             return
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -58,10 +58,10 @@ class KnownLedgers:
 
 def _read(record: Path) -> KnownLedger:
     try:
-        values = json.loads(record.read_text(encoding="utf-8"))
+        values = read_json(record)
         head = LedgerHead(int(values["trials"]), str(values["hash"]))
         return KnownLedger(record, TrialLedger(str(values["path"])), head)
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise LedgerError(
             f"{record} must name a ledger's path, trials and hash, got {error!r}; delete it, and "
             "the ledger is met again with the next run in its folder"

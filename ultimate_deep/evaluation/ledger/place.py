@@ -34,13 +34,13 @@ def check_ledger() -> None:
 
     Raises:
         HomeError: The user's folder cannot be written, or is named by a relative path.
-        LedgerError: The file is no ledger.
+        LedgerError: The file is no ledger, or its records are not what was written.
     """
     path = home_file(LEDGER_FILE)
     if (path.parent / KNOWN_FOLDER).exists():
         home_file(f"{KNOWN_FOLDER}/{LEDGER_FILE}")
     if path.is_file():
-        TrialLedger(path).head()
+        TrialLedger(path).verify()
         with opened(path) as connection, transaction(connection, "IMMEDIATE"):
             pass  # a file may be read where it cannot be written
 
@@ -54,7 +54,7 @@ def check_counted_places(*, artifacts: str | Path | None, named: str = "artifact
 
     Raises:
         HomeError: The user's folder cannot be written, or is named by a relative path.
-        LedgerError: The file is no ledger.
+        LedgerError: The file is no ledger, or its records are not what was written.
         PlaceError: The folder cannot be written, with what to name instead.
     """
     check_ledger()

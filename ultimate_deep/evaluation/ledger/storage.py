@@ -2,6 +2,7 @@
 
 import hashlib
 import sqlite3
+import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import lru_cache
@@ -10,8 +11,9 @@ from pathlib import Path
 APPLICATION = 0x55444C31  # "UDL1" in SQLite's application_id: whose file this is
 SCHEMA_VERSION = 1
 GENESIS = "0" * 64
-# How long a writer waits for another one; each transaction takes milliseconds.
+# How long a writer waits for another one, and how long without a word; each takes milliseconds.
 _PATIENCE_SECONDS = 120.0
+_SILENT_SECONDS = 5.0
 
 _TABLES = f"""
 CREATE TABLE chunk (
@@ -63,16 +65,11 @@ def row_hash(number: int, data: str, content: str, previous: str) -> str:
 def connect(path: str) -> sqlite3.Connection:
     """Open a connection that begins and ends transactions only where it is told to.
 
-    Whoever calls closes it; a file that is no database leaves none open.
+    Whoever calls closes it.
     """
     connection = sqlite3.connect(path, timeout=_PATIENCE_SECONDS, isolation_level=None)
     # A text that somebody damaged is read, and found to be another one.
     connection.text_factory = lambda raw: raw.decode("utf-8", errors="replace")
-    try:
-        connection.execute("PRAGMA synchronous = FULL")
-    except BaseException:
-        connection.close()
-        raise
     return connection
 
 
@@ -83,6 +80,11 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
     Raises:
         LedgerError: It cannot be opened or is no database.
     """
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "a pipe or a device"
+        raise LedgerError(
+            f"the ledger {path} must be a file, got {what}; move it away, or name another file"
+        )
     try:
         with closing(connect(str(path))) as connection:
             yield connection
@@ -101,13 +103,46 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
 @contextmanager
 def transaction(connection: sqlite3.Connection, kind: str) -> Iterator[None]:
     """Commit everything within, or nothing."""
-    connection.execute(f"BEGIN {kind}")
+    _begin(connection, kind)
     try:
         yield
     except BaseException:
         connection.rollback()
         raise
     connection.commit()
+
+
+def _begin(connection: sqlite3.Connection, kind: str) -> None:
+    """Begin a transaction once no other program holds the file; say so where that takes long."""
+    _wait_at_most(connection, _SILENT_SECONDS)
+    try:
+        _try_to_begin(connection, kind)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise
+        (_, _, path) = connection.execute("PRAGMA database_list").fetchone()
+        warnings.warn(
+            f"another program holds the ledger {path}; waiting for it, at most "
+            f"{_PATIENCE_SECONDS:g} seconds",
+            stacklevel=2,
+        )
+        _wait_at_most(connection, _PATIENCE_SECONDS)
+        _try_to_begin(connection, kind)
+    _wait_at_most(connection, _PATIENCE_SECONDS)
+
+
+def _try_to_begin(connection: sqlite3.Connection, kind: str) -> None:
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"BEGIN {kind}")
+    try:
+        connection.execute("SELECT 1 FROM sqlite_schema").fetchone()  # a deferred one locks now
+    except BaseException:
+        connection.rollback()
+        raise
+
+
+def _wait_at_most(connection: sqlite3.Connection, seconds: float) -> None:
+    connection.execute(f"PRAGMA busy_timeout = {1_000 * seconds:.0f}")
 
 
 def create_or_check(connection: sqlite3.Connection, name: str) -> None:

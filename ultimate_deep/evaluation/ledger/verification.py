@@ -67,9 +67,13 @@ def _check_end(connection: sqlite3.Connection, name: str, hashes: list[str]) -> 
         _refuse(name, "its head is missing")
     if not isinstance(head[0], int) or not isinstance(head[1], str):
         _refuse(name, f"its head holds {short(head)} in place of a number of trials and a hash")
+    if head[0] < 0:
+        _refuse(name, f"its head was changed: it says that {head[0]} trials were recorded")
     if count < head[0]:
         _refuse(name, f"trial {count + 1} is missing: {head[0]} were recorded, {count} are left")
-    if head != (count, hashes[-1]):
+    if head[1] != hashes[head[0]]:
+        _refuse(name, f"its head was changed: it holds another hash than that of trial {head[0]}")
+    if count > head[0]:
         _refuse(name, f"trial {head[0] + 1} was inserted outside the program")
     sequence = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'trial'").fetchone()
     highest = sequence[0] if sequence else 0

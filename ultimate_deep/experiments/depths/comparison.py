@@ -6,7 +6,6 @@ a comparison which was stopped goes on where it was.
 
 import contextlib
 import dataclasses
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from ultimate_deep.experiments.runs import (
 )
 from ultimate_deep.experiments.trials import TrialBook, check_ledgers
 from ultimate_deep.machine.duration import duration_sentence
-from ultimate_deep.machine.files import finish_folder, remove_drafts, write_json
+from ultimate_deep.machine.files import finish_folder, read_json, remove_drafts, write_json
 from ultimate_deep.machine.places import check_places
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.training.loop.interrupts import Interrupted
@@ -109,7 +108,7 @@ def compare(
                 "the same command goes on with the others",
                 where,
             ) from stop
-        rows = [json.loads((where / cell.file_name).read_text()) for cell in cells]
+        rows = [read_json(where / cell.file_name) for cell in cells]
         held.pop_all()  # `finish` lets go of the folder
     return Compared(place=place, config=config, comparison=comparison, cells=pd.DataFrame(rows))
 
@@ -181,9 +180,9 @@ def cell_config(config: ExperimentConfig, cell: Cell) -> ExperimentConfig:
 
 
 def _check_same(unfinished: Path, config: ExperimentConfig, comparison: ComparisonConfig) -> None:
-    stored = json.loads((unfinished / "config.json").read_text())
+    stored = read_json(unfinished / "config.json")
     path = unfinished / COMPARISON_FILE
-    stored |= json.loads(path.read_text()) if path.exists() else {}
+    stored |= read_json(path) if path.exists() else {}
     given = config.to_dict() | {"comparison": dataclasses.asdict(comparison)}
     del given["artifacts"]  # the folder may have been moved
     refuse_other_settings(unfinished, stored, given)

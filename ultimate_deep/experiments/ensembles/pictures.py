@@ -1,7 +1,6 @@
 """One net of pictures for each timeframe, their ensemble, and the control without pictures."""
 
 import dataclasses
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from ultimate_deep.experiments.learners.registry import resolved
 from ultimate_deep.experiments.run import Run
 from ultimate_deep.experiments.series import open_series
 from ultimate_deep.experiments.summary import COLUMNS, cells, render_summary
+from ultimate_deep.machine.files import read_json
 from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig
 from ultimate_deep.training.loop.plan import Planlike
 from ultimate_deep.training.progress import Progress
@@ -124,8 +124,8 @@ def render_ensemble(done: PictureEnsemble) -> Group:
 
 def _table(folders: list[Path], ensemble: Outcome) -> pd.DataFrame:
     """What the bundles say of the test part, and the ensemble."""
-    rows = [_row(json.loads((folder / files.METRICS_FILE).read_text())) for folder in folders]
-    names = [json.loads((folder / files.CONFIG_FILE).read_text())["name"] for folder in folders]
+    rows = [_row(read_json(folder / files.METRICS_FILE)) for folder in folders]
+    names = [read_json(folder / files.CONFIG_FILE)["name"] for folder in folders]
     last = _figures(ensemble.model.metrics) | {
         "verdict": ensemble.verdict.kind,
         "fit_seconds": sum(row["fit_seconds"] for row in rows[:-1]),

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -41,7 +40,7 @@ from ultimate_deep.experiments.tuning.search import Found, search
 from ultimate_deep.experiments.tuning.searcher import Rung, Searcher, build_searcher, search_task
 from ultimate_deep.experiments.tuning.tune_config import TuneConfig, tuned_name
 from ultimate_deep.machine.duration import Duration
-from ultimate_deep.machine.files import UNFINISHED, unfinished_folder
+from ultimate_deep.machine.files import UNFINISHED, read_json, unfinished_folder
 from ultimate_deep.machine.places import check_places
 from ultimate_deep.models.search_space import SearchSpace
 from ultimate_deep.pipeline.config import ExperimentConfig
@@ -225,7 +224,7 @@ def resumed_tune(folder: Path, given: TuneConfig) -> TuneConfig:
         ValueError: A field was given that differs from the search's, by name.
     """
     path = unfinished_folder(folder) / SEARCH_FILE
-    values = json.loads(path.read_text())["tune"]
+    values = read_json(path)["tune"]
     stored = TuneConfig(**(values | {"fields": tuple(values["fields"])}))
     default = TuneConfig()
     differing = [
@@ -255,7 +254,7 @@ def _started(tune: TuneConfig, prepared: Prepared) -> dict[str, Any]:
 
 def _check_same_bars(unfinished: Path, prepared: Prepared) -> None:
     """Refuse to go on with other bars."""
-    stored = json.loads((unfinished / SEARCH_FILE).read_text())
+    stored = read_json(unfinished / SEARCH_FILE)
     bars = prepared.market.fingerprint()
     refuse_other_bars(unfinished, stored[FINGERPRINT], bars, what="search")
 

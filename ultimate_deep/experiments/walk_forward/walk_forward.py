@@ -44,6 +44,7 @@ from ultimate_deep.experiments.walk_forward.folds import (
 from ultimate_deep.experiments.walk_forward.judging import JudgedPart, JudgedWalk, judge_walk
 from ultimate_deep.experiments.warm_start import refuse_start
 from ultimate_deep.machine.duration import duration_sentence
+from ultimate_deep.machine.files import read_json
 from ultimate_deep.machine.places import check_places
 from ultimate_deep.market.splits import Split
 from ultimate_deep.pipeline.config import ExperimentConfig
@@ -124,7 +125,7 @@ def walk_forward(
         book = _open_book(folder, prepared, walk)
         notes = book.check()  # a damaged ledger is found before the folder is there
         if resume:
-            stored = json.loads((place.path / STARTED_FILE).read_text())
+            stored = read_json(place.path / STARTED_FILE)
             refuse_other_settings(place.path, stored, started)
         else:
             place = held.enter_context(start_run(folder, config, {STARTED_FILE: started}))
