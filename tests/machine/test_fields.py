@@ -22,7 +22,7 @@ FILES = (
     "market/config.py", "market/simulation_spec.py", "pipeline/config.py",
     "pipeline/inputs/config.py", "pipeline/gaf_config.py", "training/config.py",
     "training/schedules/config.py", "training/losses/loss_config.py",
-    "evaluation/backtesting/config.py", "evaluation/leaks/config.py", "portfolio/costs.py",
+    "evaluation/backtesting/config.py", "evaluation/leaks/config.py", "evaluation/verdicts/config.py", "portfolio/costs.py",
     "portfolio/sizing_spec.py", "portfolio/stops.py", "portfolio/breakers.py",
     "features/judging/config.py", "experiments/tuning/tune_config.py",
     "experiments/walk_forward/config.py", "experiments/ensembles/config.py",

@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+from ultimate_deep.machine.fields import check_fields
+
 LEAST_BEYOND = 10  # histories beyond a bound, for its percentile to mean anything
 
 
@@ -22,6 +24,9 @@ class VerdictConfig:
             prints that anybody could be filled at, in (0, 1].
         deflated: Least deflated Sharpe ratio, a probability in (0.5, 1).
         resamples: Number of bootstrap histories.
+
+    Raises:
+        TypeError, ValueError: A value that is no number, or out of its range.
     """
 
     error_rate: float = 0.02
@@ -34,6 +39,7 @@ class VerdictConfig:
     resamples: int = 4000
 
     def __post_init__(self) -> None:
+        check_fields(self, "verdict")
         ranges = (("error_rate", 0.0, 0.5), ("power", 0.5, 1.0), ("deflated", 0.5, 1.0))
         for name, low, high in ranges:
             value = getattr(self, name)
