@@ -155,7 +155,7 @@ def _figures(
         if judged.choice is not None:
             book.threshold(judged.choice)
         count = book.count()
-    strategies = count.effective_trials + tried - 1.0
+    strategies = count.effective_trials + tried - 1.0  # chosen on validation
     trials = dataclasses.replace(count, effective_trials=strategies, test_readings=1)
     verdict = prepared.judge("test").verdict(
         judged, trials=trials, simpler=simpler, seed=prepared.config.seed

@@ -104,8 +104,8 @@ def test_skill_shows_in_every_part(skilled):
 
 def test_trials_deflate_the_same_sharpe_ratio(skilled):
     inputs = _inputs(3_000, edge=0.15)
-    many = assess(replace(inputs, trials=_trials(effective=200.0)))
-    spread = assess(replace(inputs, trials=_trials(effective=200.0, variance=0.01)))
+    many = assess(replace(inputs, trials=_trials(readings=200)))
+    spread = assess(replace(inputs, trials=_trials(readings=200, variance=0.01)))
     assert skilled.sharpe.expected_maximum_per_year == 0.0
     assert skilled.sharpe.deflated == skilled.sharpe.probabilistic
     assert skilled.sharpe.deflated >= many.sharpe.deflated >= spread.sharpe.deflated

@@ -52,7 +52,7 @@ def _sharpe(found: SharpeSignificance, note: str) -> str:
     lines = (
         ("per_year", "net Sharpe ratio a year", "{:.2f}"),
         ("probabilistic", "confidence that the true one is above zero", "{:.1%}"),
-        ("trials", "independent trials counted", "{:,.1f}"),
+        ("trials", "models judged on these bars", "{:,.0f}"),
         ("expected_maximum_per_year", "best of as many without skill", "{:.2f}"),
         ("dependent_deflated", "confidence to be above that: deflated Sharpe", "{:.1%}"),
         ("bars", "bars of returns", "{:,.0f}"),
@@ -123,8 +123,9 @@ def trials_section(found: TrialCount, path: str = "assessment/trials") -> str:
     noun = "trial" if found.distinct == 1 else "trials"
     return section(
         "Trials counted",
-        f"<p>{number} independent trials enter the deflated Sharpe ratio; {readings} models have "
-        "read a test part of these bars.</p>",
+        f"<p>{readings} models have been judged on a test part of these bars, the number that the "
+        f"deflated Sharpe ratio takes; what was tried before amounts to {number} independent "
+        "trials.</p>",
         _table("On these bars, this one included", rows, ("", "trials", "independent")),
         f"<p>{escape(found.where)}, {distinct} {noun} on these bars.</p>",
         hint="Every training, tuning, threshold and reading of the test part leaves a line in the "

@@ -30,7 +30,7 @@ class Evidence:
         cost_bps: What the account pays per side, without impact.
         deflated: Probability that the Sharpe ratio is more than the best of so many trials without
             skill would show; NaN where undefined.
-        trials: How many independent trials that counts.
+        trials: How many models that counts.
         rivals: Name of a simpler model to its net return per bar less the model's, paired.
         others: The same of models that are no simpler.
         exposure: Mean position over the bars, 1 is always long.
@@ -84,7 +84,7 @@ class EvidenceInputs:
         half_spread_bps: Half of the spread that the bars show.
         cost_bps: What the account pays per side, without impact.
         deflated: Deflated Sharpe ratio of the account.
-        trials: Independent trials that it counts.
+        trials: Models that it counts.
         horizon_bars: Number of bars over which the labels reach.
         readings: Different models judged on these bars so far, this one included; at least 1.
         simulated: Whether the bars were simulated.

@@ -106,13 +106,13 @@ def _lucky(evidence: Evidence, config: VerdictConfig) -> str:
         return "its Sharpe ratio is undefined"
     return (
         f"its deflated Sharpe ratio is {evidence.deflated:.2f}, not the {config.deflated:.2f} that "
-        f"{_trials(evidence)} on these bars ask for"
+        f"is asked for ({_trials(evidence)} judged on these bars)"
     )
 
 
 def _trials(evidence: Evidence) -> str:
-    tried = f"{evidence.trials:,.1f}".removesuffix(".0")
-    return f"{tried} independent {'trial' if tried == '1' else 'trials'}"
+    tried = f"{evidence.trials:,.0f}"
+    return f"{tried} {'model' if tried == '1' else 'models'}"
 
 
 def _knows(evidence: Evidence) -> str:

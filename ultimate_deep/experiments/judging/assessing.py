@@ -56,7 +56,7 @@ def assess_outcome(prepared: Prepared, outcome: Outcome, kept: Kept | None = Non
         "experiment": configuration_digest(prepared.config),
         "probability": said,
         "threshold": float(outcome.model.threshold),
-        "effective_trials": repr(outcome.trials.effective_trials),
+        "test_readings": outcome.trials.test_readings,
         "sharpe_variance": repr(outcome.trials.sharpe_variance),
     } | versions_of(of=("scipy", "pandas"))
     found = kept.record("assessment", Assessment, origin, find)
