@@ -157,9 +157,12 @@ def _fills(evidence: Evidence, config: VerdictConfig) -> str:
 def _luck(evidence: Evidence, config: VerdictConfig) -> str:
     if math.isnan(evidence.deflated):
         return "The Sharpe ratio is undefined."
+    chance = "zero"
+    if evidence.trials > 1.0:
+        chance = f"the best of {_trials(evidence)} without skill"
     return (
-        f"The Sharpe ratio is above the best of {_trials(evidence)} without skill with a "
-        f"probability of {evidence.deflated:.2f} ({config.deflated:.2f} is asked for)."
+        f"The Sharpe ratio is above {chance} with a probability of {evidence.deflated:.2f} "
+        f"({config.deflated:.2f} is asked for)."
     )
 
 
