@@ -68,6 +68,10 @@ def _beside_holding(runs: pd.DataFrame, file: str) -> list[str]:
     return [f"`{file}`", f"{counts[0]}", f"{held:.1f}", f"{counts[1]}", f"{counts[2]}"]
 
 
+def _between(lower: float, upper: float) -> str:
+    return f"{100 * lower:.1f}% to {100 * upper:.1f}%"
+
+
 def verdicts() -> str:
     """How often an edge is claimed on markets with and without one."""
     found = read("verdicts_summary")
@@ -78,7 +82,7 @@ def verdicts() -> str:
             f"{one.markets}",
             f"{one.claims}",
             f"{one.cannot_tell}",
-            f"{100 * one.lower:.1f}% to {100 * one.upper:.1f}%",
+            _between(one.lower, one.upper),
         ]
         for one in rows_of(found)
     ]
@@ -91,10 +95,6 @@ def verdicts() -> str:
                    table(columns, rows))  # fmt: skip
 
 
-def _of(claims: float, judged: float) -> str:
-    return "" if pd.isna(judged) else f"{claims:.0f} of {judged:.0f}"
-
-
 def hard_markets() -> str:
     """What a verdict claims of markets that are made to fool it."""
     found = read("evidence_summary")
@@ -104,7 +104,7 @@ def hard_markets() -> str:
             "yes" if one.tradable else "no",
             f"{one.judged}",
             f"{one.claims}",
-            f"{100 * one.lower:.1f}% to {100 * one.upper:.1f}%",
+            _between(one.lower, one.upper),
             one.usual_word,
             ""
             if pd.isna(one.before_judged)

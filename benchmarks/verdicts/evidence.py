@@ -3,7 +3,6 @@
 The figures are stored, not the verdict, so that a rule is tried on all markets in a second.
 """
 
-import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -17,7 +16,6 @@ from benchmarks.verdicts.markets import JUMPS, WAVES
 from ultimate_deep.evaluation.significance.bootstrap import Interval
 from ultimate_deep.experiments.baselines import BaselineInputs, boosting_model, logistic_model
 from ultimate_deep.experiments.experiment import baseline_inputs, prepare
-from ultimate_deep.experiments.trials import TrialBook
 from ultimate_deep.market.config import LabelSpec
 from ultimate_deep.market.market import Market
 from ultimate_deep.market.simulation_spec import RegimeSpec, SimulationSpec
@@ -91,33 +89,33 @@ def run_market(name: str, rows: int, seed: int) -> list[dict[str, Any]]:
     config = replace(config, backtest=replace(config.backtest, mode="long_short"))
     prepared = prepare(config, Progress(), market=market)
     judge, found = prepared.judge("test"), []
-    for predictor, probability, tried in _predictors(prepared, cell, seed):
+    for predictor, probability in _predictors(prepared, cell, seed):
         choice = prepared.steps.threshold(prepared, probability)
         judged = judge.judge(predictor, probability["test"], choice.threshold, choice)
-        found.append((predictor, judged, tried))
+        found.append((predictor, judged))
     spent = (time.process_time() - began) / len(found)
     own = {"kind": name, "tradable": cell.tradable, "rows": rows, "seed": seed}
-    by_name = {one.name: one for _, one, _ in found}
+    by_name = {one.name: one for _, one in found}
     return [
         own
-        | _figures(prepared, judged, tried, [by_name[one] for one in SIMPLER[name]])
+        | _figures(prepared, judged, [by_name[one] for one in SIMPLER[name]])
         | {"seconds": spent}
-        for name, judged, tried in found
+        for name, judged in found
     ]
 
 
-def _predictors(prepared: Prepared, cell: Cell, seed: int) -> Iterator[tuple[str, ByPart, int]]:
+def _predictors(prepared: Prepared, cell: Cell, seed: int) -> Iterator[tuple[str, ByPart]]:
     inputs = baseline_inputs(prepared)
     if cell.chosen_from > 1:
         best = _best_of_many(prepared, inputs, cell.chosen_from, seed)
-        yield "best of many", best, cell.chosen_from
+        yield "best of many", best
         return
     models: dict[str, Callable[[], Any]] = {
         "logistic": logistic_model,
         "trees": lambda: boosting_model(seed, **TREES),
     }
     for name, model in models.items():
-        yield name, _calibrated(prepared, _answers(model(), inputs)), 1
+        yield name, _calibrated(prepared, _answers(model(), inputs))
 
 
 def _answers(model: Any, inputs: BaselineInputs, columns: Any = slice(None)) -> ByPart:
@@ -146,20 +144,10 @@ def _calibrated(prepared: Prepared, probability: ByPart) -> ByPart:
     return {part: expit(one / divisor) for part, one in logits.items()}
 
 
-def _figures(
-    prepared: Prepared, judged: Judgement, tried: int, simpler: list[Judgement]
-) -> dict[str, Any]:
+def _figures(prepared: Prepared, judged: Judgement, simpler: list[Judgement]) -> dict[str, Any]:
     """Return the verdict's own figures, flat."""
-    with TrialBook.unkept(prepared.market, prepared.config) as book:
-        book.training(0.0)
-        if judged.choice is not None:
-            book.threshold(judged.choice)
-        count = book.count()
-    strategies = count.effective_trials + tried - 1.0  # chosen on validation
-    trials = dataclasses.replace(count, effective_trials=strategies, test_readings=1)
-    verdict = prepared.judge("test").verdict(
-        judged, trials=trials, simpler=simpler, seed=prepared.config.seed
-    )
+    # One model reads the test part: the best of many is chosen on validation.
+    verdict = prepared.judge("test").verdict(judged, simpler=simpler, seed=prepared.config.seed)
     found = verdict.evidence
     assert found.later is not None
     assert found.hits is not None

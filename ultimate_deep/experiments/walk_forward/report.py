@@ -10,7 +10,6 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from ultimate_deep.evaluation.assessment import account_sharpe
 from ultimate_deep.evaluation.reporting.grid import Check, Column, at, checks, figure_of, grid
 from ultimate_deep.evaluation.reporting.headlines import headline
 from ultimate_deep.evaluation.reporting.page import (
@@ -28,7 +27,6 @@ from ultimate_deep.evaluation.reporting.plots_significance import plot_forest
 from ultimate_deep.evaluation.reporting.sections_significance import trials_section
 from ultimate_deep.evaluation.reporting.tables import answer_checks, names_table
 from ultimate_deep.evaluation.schemes.combinatorial import CombinatorialPurged
-from ultimate_deep.evaluation.significance.summary import SharpeSignificance
 from ultimate_deep.evaluation.verdicts.rule import TONES
 from ultimate_deep.experiments.finished import cell
 from ultimate_deep.experiments.runs import CONFIG_FILE, RESULT
@@ -139,14 +137,6 @@ def _screen_table(walked: Walked) -> Table:
 
 def _cells(judged: Judgement) -> list[str]:
     return [cell(judged.metrics, name) for name in _SCREEN.values()]
-
-
-def _sharpe(walked: Walked) -> SharpeSignificance:
-    return account_sharpe(
-        walked.judged.whole.judged.backtest,
-        walked.trials,
-        horizon_bars=walked.prepared.config.label.horizon_bars,
-    )
 
 
 def _cautions(walked: Walked) -> list[Check]:

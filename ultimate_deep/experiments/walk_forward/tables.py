@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ultimate_deep.evaluation.assessment import account_sharpe
 from ultimate_deep.evaluation.json_safe import json_safe
+from ultimate_deep.evaluation.verdicts.luck import account_sharpe
 from ultimate_deep.experiments.walk_forward.config import TITLES
 from ultimate_deep.experiments.walk_forward.judging import JudgedPart
 from ultimate_deep.experiments.walk_forward.walk_forward import Walked
