@@ -150,6 +150,7 @@ def _figures(prepared: Prepared, judged: Judgement, simpler: list[Judgement]) ->
     verdict = prepared.judge("test").verdict(judged, simpler=simpler, seed=prepared.config.seed)
     found = verdict.evidence
     assert found.later is not None
+    assert found.impact is not None
     assert found.hits is not None
     row: dict[str, Any] = {
         "predictor": judged.name,
@@ -165,7 +166,9 @@ def _figures(prepared: Prepared, judged: Judgement, simpler: list[Judgement]) ->
         "trials": found.trials,
     }
     row |= _bounds("gain", found.knows.gain) | _bounds("rank", found.knows.rank)
+    row |= {"volume_share": found.volume_share}
     row |= _bounds("net", found.net, scale=1e4) | _bounds("later", found.later, scale=1e4)
+    row |= _bounds("impact", found.impact, scale=1e4)
     for name, ahead in found.rivals.items():
         row |= _bounds(f"ahead_{name}", ahead, scale=1e4)
     return row

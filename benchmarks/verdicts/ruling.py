@@ -26,6 +26,8 @@ def evidence_of(row: Mapping[str, Any]) -> Evidence:
             decisions=int(row["decisions"]),
         ),
         net=_interval(row, "net"),
+        impact=_interval(row, "impact"),
+        volume_share=_number(row["volume_share"]),
         later=_interval(row, "later"),
         repeated_opens=_number(row["repeated_opens"]),
         deflated=_number(row["deflated"]),

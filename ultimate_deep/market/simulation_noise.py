@@ -24,7 +24,6 @@ from ultimate_deep.market.simulator_kernels import (
 
 START = pd.Timestamp("2000-01-01", tz="UTC").as_unit("ns")
 PRICE_START = 100.0
-VOLUME_TYPICAL = 1_000.0
 VOLATILITY_OF_DAY = 0.02
 SUB_BARS = 12
 MEMORY_BARS = 512
@@ -112,7 +111,9 @@ class Noise:
             bridge=generator.standard_normal((rows, SUB_BARS)),
             volume=generator.standard_normal(rows),
             strength=strength,
-            scales=_scales(rows, step, delay_bars, level, 1.0 + spec.jumps.variance),
+            scales=_scales(
+                rows, step, delay_bars, level, 1.0 + spec.jumps.variance, spec.volume_per_bar
+            ),
             first_block=int(-(START.value // step.as_unit("ns").value) % COARSE_BARS),
             kind=spec.signal,
             correlation=correlation,
@@ -160,7 +161,12 @@ def memory_weights() -> np.ndarray:
 
 
 def _scales(
-    rows: int, step: pd.Timedelta, delay_bars: int, level: np.ndarray, shock_variance: float
+    rows: int,
+    step: pd.Timedelta,
+    delay_bars: int,
+    level: np.ndarray,
+    shock_variance: float,
+    volume: float,
 ) -> Scales:
     share = float(step / pd.Timedelta(days=1))
     time_of_day = (np.arange(rows) * share) % 1.0
@@ -173,5 +179,5 @@ def _scales(
         shock_variance=shock_variance,
         delay_bars=delay_bars,
         price_start=PRICE_START,
-        volume_typical=VOLUME_TYPICAL,
+        volume_typical=volume,
     )

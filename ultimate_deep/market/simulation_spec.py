@@ -105,6 +105,12 @@ class AssetSpec:
             )
 
 
+# A power of two times a thousand: ratios of volumes keep the bits that they had with a thousand.
+VOLUME_PER_BAR = 1_000.0 * 2**14
+# Of markets whose stored description has no volume yet.
+EARLIER_VOLUME_PER_BAR = 1_000.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class SimulationSpec:
     """What a simulated market is made of; the default is one asset with an interaction.
@@ -120,6 +126,8 @@ class SimulationSpec:
         jumps: Jumps in the price.
         regimes: Slow waves of strength and volatility.
         assets: How many assets, and how they are tied together.
+        volume_per_bar: Units of a price of 100 that change hands in a usual bar. The default is
+            that of a most liquid market, 1.6 billion a bar; it matters to impact alone.
         order_book: Whether book snapshots come with the bars; `signal="order_book"` brings them
             in any case.
     """
@@ -128,12 +136,18 @@ class SimulationSpec:
     jumps: JumpSpec = JumpSpec()
     regimes: RegimeSpec = RegimeSpec()
     assets: AssetSpec = AssetSpec()
+    volume_per_bar: float = VOLUME_PER_BAR
     order_book: bool = False
 
     def __post_init__(self) -> None:
         check_fields(self, "simulation")
         if self.signal not in SIGNALS:
             raise ValueError(f"signal must be one of {SIGNALS}, got {self.signal!r}")
+        if not 0.0 < self.volume_per_bar < math.inf:
+            raise ValueError(
+                f"volume_per_bar must be above 0, got {self.volume_per_bar}; leave it out for a "
+                "liquid market"
+            )
 
     @property
     def has_book(self) -> bool:

@@ -10,6 +10,7 @@ from ultimate_deep.machine.fields import built, check_field, check_fields, check
 from ultimate_deep.machine.places import check_folder_named, check_name
 from ultimate_deep.machine.plugins import is_loaded, load_plugin
 from ultimate_deep.market.config import DataConfig, LabelSpec, SplitSpec
+from ultimate_deep.market.simulation_spec import EARLIER_VOLUME_PER_BAR
 from ultimate_deep.pipeline.inputs.config import InputConfig
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.losses.loss_config import LossConfig
@@ -213,6 +214,18 @@ def loss_for_heads(loss: LossConfig, heads: HeadConfig) -> LossConfig:
     return loss
 
 
+def _with_volume(values: dict[str, Any]) -> dict[str, Any]:
+    """Return a stored configuration whose simulated market has the volume that it had."""
+    data = values.get("data")
+    if not isinstance(data, dict):
+        return values
+    simulation = data.get("simulation", {})
+    if not isinstance(simulation, dict) or "volume_per_bar" in simulation:
+        return values
+    traded = simulation | {"volume_per_bar": EARLIER_VOLUME_PER_BAR}
+    return values | {"data": data | {"simulation": traded}}
+
+
 def config_from_dict(values: dict[str, Any]) -> ExperimentConfig:
     """Return the configuration that `ExperimentConfig.to_dict` described.
 
@@ -233,7 +246,7 @@ def config_from_dict(values: dict[str, Any]) -> ExperimentConfig:
             f"{absent[0]}, or load it with ultimate_deep.plugins.load({absent[0]!r})"
         )
     try:
-        return built(ExperimentConfig, values, "the stored configuration")
+        return built(ExperimentConfig, _with_volume(values), "the stored configuration")
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"the stored configuration does not fit this version: {error}; install the version of "

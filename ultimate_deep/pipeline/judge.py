@@ -11,6 +11,7 @@ import pandas as pd
 from ultimate_deep.evaluation.backtesting.account import BacktestResult
 from ultimate_deep.evaluation.backtesting.config import BacktestConfig
 from ultimate_deep.evaluation.backtesting.engines import run_any_backtest, sized_signal
+from ultimate_deep.evaluation.backtesting.vectorised import NoVolumeError
 from ultimate_deep.evaluation.ledger.trial import TrialCount, count_trials
 from ultimate_deep.evaluation.measures.metrics import classification_metrics, predicted_up
 from ultimate_deep.evaluation.measures.oracle import (
@@ -19,11 +20,12 @@ from ultimate_deep.evaluation.measures.oracle import (
     share_of_edge,
 )
 from ultimate_deep.evaluation.measures.spread import half_spread, repeated_opens
+from ultimate_deep.evaluation.robustness.capacity import IMPACT_COEFFICIENT
 from ultimate_deep.evaluation.signals import signal_from_probability
 from ultimate_deep.evaluation.verdicts.evidence import EvidenceInputs
 from ultimate_deep.evaluation.verdicts.luck import account_sharpe
+from ultimate_deep.evaluation.verdicts.phrases import HOLDING
 from ultimate_deep.evaluation.verdicts.verdict import Verdict, judge_model
-from ultimate_deep.evaluation.verdicts.words import HOLDING
 from ultimate_deep.market.bars import Bars
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.calibration import ThresholdChoice, choose_threshold
@@ -165,8 +167,8 @@ class Judge:
         known = np.isfinite(labels)
         rows = self.part[known]
         count = trials or count_trials(())
-        account = judged.backtest
-        later = dataclasses.replace(self.config, latency_bars=self.config.latency_bars + 1)
+        account, own = judged.backtest, self.config.costs.impact_coefficient
+        delayed = dataclasses.replace(self.config, latency_bars=self.config.latency_bars + 1)
         sharpe = account_sharpe(account, count, horizon_bars=horizon)
         held = {one.name: one.backtest.return_net for one in simpler}
         if HOLDING not in held:
@@ -177,7 +179,11 @@ class Judge:
                 label=labels[known],
                 probability=judged.probability[known],
                 return_net=account.return_net,
-                later_return_net=self.trade(judged.signal, judged.probability, later).return_net,
+                impact_return_net=self._with_impact(judged),
+                coefficient=math.nan if own is None else own,
+                capital=self.config.capital,
+                volume_share=_mean([self._volume_share(frame) for frame in frames]),
+                later_return_net=self.trade(judged.signal, judged.probability, delayed).return_net,
                 rival_return_net=held,
                 other_return_net={one.name: one.backtest.return_net for one in others},
                 decision_time=self.rows.decision_time[rows],
@@ -190,11 +196,32 @@ class Judge:
                 deflated=sharpe.dependent_deflated,
                 trials=sharpe.trials,
                 horizon_bars=horizon,
+                bars_per_year=account.bars_per_year,
                 readings=max(count.test_readings, 1),
                 simulated=self.market.simulated,
                 seed=seed,
             )
         )
+
+    def _with_impact(self, judged: Judgement) -> np.ndarray | None:
+        """Return the account's net returns with the impact of its own orders; None where the user
+        has said what it pays, or nothing is known of it.
+        """
+        if self.config.costs.impact_coefficient is not None:
+            return None
+        costs = dataclasses.replace(self.config.costs, impact_coefficient=IMPACT_COEFFICIENT)
+        rules = dataclasses.replace(self.config, costs=costs)
+        try:
+            return self.trade(judged.signal, judged.probability, rules).return_net
+        except NoVolumeError:
+            return None
+
+    def _volume_share(self, frame: pd.DataFrame) -> float:
+        """Return a symbol's part of the capital over the notional of its usual bar."""
+        traded = (frame["close"] * frame["volume"]).to_numpy(dtype=np.float64)
+        traded = traded[traded > 0.0]
+        part = self.config.capital / len(self.market.bars)
+        return part / float(np.median(traded)) if len(traded) else math.nan
 
     def _judged_frames(self) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
         """Yield each symbol's bars from its first decision of the part to its last, and from the

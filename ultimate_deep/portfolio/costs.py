@@ -31,7 +31,8 @@ class CostSpec:
         fee_bps: Commission per side, basis points of the traded notional.
         slippage_bps: Distance of the fill from the middle price beyond half the spread, per side.
         spread_bps: Quoted spread, ask less bid; half of it is paid per side.
-        impact_coefficient: Coefficient of the square-root law, 0 for none; about 1 in the sources.
+        impact_coefficient: Coefficient of the square-root law, about 1 in the sources. None: the
+            account pays none, and the verdict asks what is left with 1; 0: neither does.
         impact_span_bars: Span of the weighted means (weight `2 / (span + 1)` on the last bar).
         borrow_bps_per_year: Rate paid on the notional of short positions.
         funding_bps_per_year: Rate paid by long positions and received by short ones, as perpetual
@@ -49,7 +50,7 @@ class CostSpec:
     fee_bps: float = 1.0
     slippage_bps: float = 1.0
     spread_bps: float = 0.0
-    impact_coefficient: float = 0.0
+    impact_coefficient: float | None = None
     impact_span_bars: int = 20
     borrow_bps_per_year: float = 0.0
     funding_bps_per_year: float = 0.0
@@ -59,12 +60,13 @@ class CostSpec:
         for name in (*_PER_SIDE, "borrow_bps_per_year"):
             remedy = "costs are paid in basis points: give 1.0 for 0.01%, 0.0 for none"
             check_number(name, getattr(self, name), lowest=0.0, remedy=remedy)
-        check_number(
-            "impact_coefficient",
-            self.impact_coefficient,
-            lowest=0.0,
-            remedy="give 0.0 for none, about 1.0 for the square-root law",
-        )
+        if self.impact_coefficient is not None:
+            check_number(
+                "impact_coefficient",
+                self.impact_coefficient,
+                lowest=0.0,
+                remedy="give 0.0 for none, about 1.0 for the square-root law",
+            )
         check_count(
             "impact_span_bars", self.impact_span_bars, lowest=1, remedy="give for example 20"
         )
@@ -84,6 +86,11 @@ class CostSpec:
     def per_side_bps(self) -> float:
         """Fee, slippage and half the spread, in basis points; impact comes on top."""
         return self.fee_bps + self.slippage_bps + self.spread_bps / 2.0
+
+    @property
+    def impact(self) -> float:
+        """Coefficient of the impact that the account pays."""
+        return self.impact_coefficient or 0.0
 
     @property
     def round_trip_bps(self) -> float:

@@ -19,9 +19,16 @@ def interval(word, size=1.0):
     )  # fmt: skip
 
 
+def ranks_alone():
+    """Forecasts that are far too sure, in the right order."""
+    return Knowledge(gain=interval("no"), rank=interval("yes", 0.1), decisions=1_000)
+
+
 def evidence(knows="yes", pays="yes", later="yes", **changes):
     values = {
-        "knows": Knowledge(gain=interval(knows), rank=interval(knows, 0.1), decisions=1_000),
+        "knows": knows
+        if isinstance(knows, Knowledge)
+        else Knowledge(gain=interval(knows), rank=interval(knows, 0.1), decisions=1_000),
         "net": interval(pays, 1e-4),
         "later": interval(later, 1e-4),
         "repeated_opens": 0.0,
@@ -63,6 +70,17 @@ def test_an_edge_needs_all_five():
         ({"repeated_opens": 0.94, "later": "yes"}, "edge"),
         ({"repeated_opens": 0.4, "later": "no"}, "edge"),
         ({"decisions": 50}, "cannot tell yet"),
+        ({"impact": interval("yes", 1e-4)}, "edge"),
+        ({"impact": interval("open", 1e-4)}, "cannot tell yet"),
+        ({"impact": interval("no", 1e-4)}, "forecasts, but not at a price you get"),
+        ({"impact": interval("no", 1e-4), "volume_share": 1.5}, "cannot tell yet"),
+        ({"impact": interval("yes", 1e-4), "volume_share": 1.5}, "cannot tell yet"),
+        (
+            {"pays": "no", "impact": interval("no", 1e-4), "volume_share": 1.5},
+            "forecasts, but not at a price you get",
+        ),
+        ({"knows": ranks_alone()}, "cannot tell yet"),
+        ({"knows": ranks_alone(), "pays": "no"}, "no edge"),
     ],
 )
 def test_the_word_says_which_question_failed(changes, kind):

@@ -265,5 +265,59 @@ def test_costs_below_the_spread_that_the_bars_show_are_named():
     assert "half a spread" not in judge_model(dear, QUICK).answers[1].sentence
 
 
+def test_the_impact_of_its_own_orders_can_take_it_all():
+    size = {"capital": 100_000.0, "volume_share": 0.02}
+    inputs = predictions(8, 2000, 0.1, **size)
+    small = replace(inputs, impact_return_net=inputs.return_net * 0.9)
+    verdict = judge_model(small, QUICK)
+    assert verdict.kind == "edge"
+    assert "at a capital of 100,000 it is" in verdict.answers[1].sentence
+    assert "2% of what is traded in a usual bar" in verdict.answers[1].sentence
+    large = replace(inputs, impact_return_net=inputs.return_net - 2.0 * inputs.return_net.mean())
+    verdict = judge_model(large, QUICK)
+    assert verdict.kind == "forecasts, but not at a price you get"
+    assert "nothing is earned at that size" in verdict.sentence
+    unsure = replace(inputs, impact_return_net=inputs.return_net - 0.9 * inputs.return_net.mean())
+    verdict = judge_model(unsure, QUICK)
+    assert verdict.kind == "cannot tell yet"
+    assert "with the impact of a capital of 100,000 is" in verdict.sentence
+    assert verdict.bars_needed > 2000
+
+
+def test_a_capital_beyond_all_that_is_traded_cannot_be_judged():
+    inputs = predictions(8, 2000, 0.1, capital=100_000.0, volume_share=90.0)
+    verdict = judge_model(replace(inputs, impact_return_net=-inputs.return_net), QUICK)
+    assert verdict.kind == "cannot tell yet"
+    assert "is 90 times what is traded in a usual bar" in verdict.sentence
+    assert "`--backtest.capital`" in verdict.sentence
+    assert "more bars" not in verdict.sentence
+    paid = replace(inputs, coefficient=0.0)
+    assert judge_model(paid, QUICK).kind == "edge"
+    assert "left out, as was asked" in judge_model(paid, QUICK).answers[1].sentence
+
+
+def test_probabilities_that_are_too_sure_are_told_to_be_calibrated():
+    inputs = predictions(8, 2000, 0.1)
+    side = np.sign(np.asarray(inputs.probability) - 0.5)
+    sure = replace(inputs, probability=0.5 + 0.499 * side)
+    verdict = judge_model(sure, QUICK)
+    assert verdict.kind == "cannot tell yet"
+    assert "calibrating the probabilities on earlier bars would help" in verdict.sentence
+    assert "could be chance" not in verdict.sentence
+    assert judge_model(replace(inputs, probability=0.5 + 0.1 * side), QUICK).kind == "edge"
+
+
+@pytest.mark.parametrize(
+    ("bars_per_year", "long"), [(365.0, "years)"), (8_760.0, "month"), (1e8, "less than a month)")]
+)
+def test_what_would_settle_it_is_said_in_months_too(bars_per_year, long):
+    weak = (predictions(seed, 400, 0.05, bars_per_year=bars_per_year) for seed in range(20))
+    found = [judge_model(inputs, QUICK) for inputs in weak]
+    open_ = [one for one in found if one.bars_needed is not None]
+    assert len(open_) > 3
+    assert all(f"{one.bars_needed:,} bars (" in one.sentence for one in open_)
+    assert any(long in one.sentence for one in open_)
+
+
 def test_every_word_has_a_tone():
     assert set(TONES) == set(KINDS)

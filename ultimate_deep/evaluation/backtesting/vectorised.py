@@ -151,7 +151,7 @@ def _charges(frame: pd.DataFrame, index: pd.DatetimeIndex, config: BacktestConfi
     held = costs.borrow_per_year != 0.0 or costs.funding_per_year != 0.0
     return Charges(
         per_side=costs.per_side_fraction,
-        impact=_impact(frame, config) if costs.impact_coefficient > 0.0 else _NONE,
+        impact=_impact(frame, config) if costs.impact > 0.0 else _NONE,
         borrow_per_year=costs.borrow_per_year,
         funding_per_year=costs.funding_per_year,
         years=years_to_next(index) if held else _NONE,
@@ -171,7 +171,7 @@ def _impact(frame: pd.DataFrame, config: BacktestConfig) -> Array1D:
     with np.errstate(divide="ignore"):
         share = config.capital / notional[:-1]
     known = np.isfinite(share)
-    unit[1:][known] = costs.impact_coefficient * sigma[:-1][known] * np.sqrt(share[known])
+    unit[1:][known] = costs.impact * sigma[:-1][known] * np.sqrt(share[known])
     return unit
 
 

@@ -179,7 +179,7 @@ def rule_sentence(data: ReportData) -> str:
     paid = [f"{costs.fee_bps:g} bps fee", f"{costs.slippage_bps:g} bps slippage"]
     paid += [f"half of {costs.spread_bps:g} bps spread"] if costs.spread_bps else []
     further: dict[str, Any] = {
-        "impact coefficient": costs.impact_coefficient,
+        "impact coefficient": costs.impact,
         "borrowing, bps a year": costs.borrow_bps_per_year,
         "funding, bps a year": costs.funding_bps_per_year,
         "share of volume at most": rule.get("max_volume_share"),

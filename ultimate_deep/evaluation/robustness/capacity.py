@@ -66,7 +66,7 @@ def capacity(
     Source: Almgren, Thum, Hauptmann & Li (2005), Risk 18(7); exponent one half as in Toth et al.
     (2011), Phys. Rev. X 1(2), eq. 1.
     """
-    coefficient = config.costs.impact_coefficient or IMPACT_COEFFICIENT
+    coefficient = config.costs.impact or IMPACT_COEFFICIENT
     if not has_volume:
         return _unknown(coefficient, config.capital, "The bars have no volume")
     try:

@@ -22,6 +22,8 @@ class VerdictConfig:
         minimum_active_bars: Bars with a position's return below which nothing is claimed.
         repeated_opens: Share of opens that repeat the close before, from which on they are no
             prints that anybody could be filled at, in (0, 1].
+        largest_share: Share of a usual bar's volume beyond which a full position is too large for
+            the law of impact to say what it pays, above 0.
         deflated: Least deflated Sharpe ratio, a probability in (0.5, 1).
         resamples: Number of bootstrap histories.
 
@@ -35,6 +37,7 @@ class VerdictConfig:
     minimum_decisions: int = 100
     minimum_active_bars: int = 30
     repeated_opens: float = 0.5
+    largest_share: float = 1.0
     deflated: float = 0.98
     resamples: int = 4000
 
@@ -54,6 +57,11 @@ class VerdictConfig:
             raise ValueError(
                 f"repeated_opens must lie in (0, 1], got {self.repeated_opens}; 0.5 is half of "
                 "the bars"
+            )
+        if not 0.0 < self.largest_share < math.inf:
+            raise ValueError(
+                f"largest_share must be above 0, got {self.largest_share}; 1.0 is all that is "
+                "traded in a bar"
             )
         if self.resamples * self.error_rate < LEAST_BEYOND:
             raise ValueError(

@@ -24,6 +24,13 @@ class Evidence:
         hits: How often it is right; None where nothing but the account is judged.
         knows: What its forecasts know beyond the best constants.
         net: Mean net return per bar (fraction) of the account.
+        impact: The same where it pays the impact of its own orders; None where that was not asked,
+            or no volume is known.
+        coefficient: Coefficient of the impact that the account pays anyway, NaN where the user left
+            it open.
+        capital: What the account starts with, in the price's currency.
+        volume_share: A full position as a share of what is traded in a usual bar; NaN where volume
+            is not known.
         later: The same where every fill comes one bar later; None where that was not asked.
         repeated_opens: Share of bars whose open repeats the close before; NaN of a single bar.
         half_spread_bps: Half of the spread that the bars show; NaN where they show none.
@@ -37,6 +44,7 @@ class Evidence:
         decisions: Distinct decision times judged.
         bars: Bars of net returns judged.
         active: Bars with a position's return.
+        bars_per_year: Bars in a year; NaN where that is not known.
         error_rate: Chance of each bound to be wrong, already divided by the readings.
         readings: Different models judged on these bars so far, this one included.
         simulated: Whether the bars were simulated.
@@ -45,6 +53,10 @@ class Evidence:
     hits: Hits | None = None
     knows: Knowledge
     net: Interval
+    impact: Interval | None = None
+    coefficient: float = math.nan
+    capital: float = math.nan
+    volume_share: float = math.nan
     later: Interval | None = None
     repeated_opens: float = math.nan
     half_spread_bps: float = math.nan
@@ -57,6 +69,7 @@ class Evidence:
     decisions: int
     bars: int
     active: int
+    bars_per_year: float = math.nan
     error_rate: float
     readings: int = 1
     simulated: bool = False
@@ -71,6 +84,11 @@ class EvidenceInputs:
         probability: Probability of up, shape `(rows,)`.
         return_net: Net return per bar of the account, shape `(bars,)`; the bars may be more than
             the decisions.
+        impact_return_net: The same where the account pays the impact of its own orders, shape
+            `(bars,)`; None where that is not known or not asked.
+        coefficient: Coefficient of the impact that the account pays anyway, NaN where left open.
+        capital: What the account starts with, in the price's currency.
+        volume_share: A full position as a share of what is traded in a usual bar.
         later_return_net: The same where every fill comes one bar later, shape `(bars,)`; None
             where that was not asked.
         rival_return_net: Name of a simpler model to its account, shape `(bars,)`.
@@ -86,6 +104,7 @@ class EvidenceInputs:
         deflated: Deflated Sharpe ratio of the account.
         trials: Models that it counts.
         horizon_bars: Number of bars over which the labels reach.
+        bars_per_year: Bars in a year; NaN where that is not known.
         readings: Different models judged on these bars so far, this one included; at least 1.
         simulated: Whether the bars were simulated.
         seed: Seed of every bootstrap.
@@ -94,6 +113,10 @@ class EvidenceInputs:
     label: npt.ArrayLike
     probability: npt.ArrayLike
     return_net: npt.ArrayLike
+    impact_return_net: npt.ArrayLike | None = None
+    coefficient: float = math.nan
+    capital: float = math.nan
+    volume_share: float = math.nan
     later_return_net: npt.ArrayLike | None = None
     rival_return_net: Mapping[str, npt.ArrayLike] = field(default_factory=dict)
     other_return_net: Mapping[str, npt.ArrayLike] = field(default_factory=dict)
@@ -107,6 +130,7 @@ class EvidenceInputs:
     deflated: float = math.nan
     trials: float = 1.0
     horizon_bars: int = 1
+    bars_per_year: float = math.nan
     readings: int = 1
     simulated: bool = False
     seed: int = 0
@@ -138,10 +162,12 @@ def gather(inputs: EvidenceInputs, config: VerdictConfig = VerdictConfig()) -> E
         bounds=bounds,
         seed=seed,
     )
-    later = None
-    if inputs.later_return_net is not None:
-        delayed = vector("later_return_net", inputs.later_return_net)
-        later = bounds.of_mean(delayed, horizon_bars=horizon, seed=seed + 1)
+
+    def account(name: str, values: npt.ArrayLike | None) -> Interval | None:
+        if values is None:
+            return None
+        return bounds.of_mean(vector(name, values), horizon_bars=horizon, seed=seed + 1)
+
     return Evidence(
         hits=hits(
             inputs.label,
@@ -154,7 +180,11 @@ def gather(inputs: EvidenceInputs, config: VerdictConfig = VerdictConfig()) -> E
         ),
         knows=known,
         net=bounds.of_mean(returns, horizon_bars=horizon, seed=seed + 1),
-        later=later,
+        impact=account("impact_return_net", inputs.impact_return_net),
+        coefficient=inputs.coefficient,
+        capital=inputs.capital,
+        volume_share=inputs.volume_share,
+        later=account("later_return_net", inputs.later_return_net),
         repeated_opens=inputs.repeated_opens,
         half_spread_bps=inputs.half_spread_bps,
         cost_bps=inputs.cost_bps,
@@ -166,6 +196,7 @@ def gather(inputs: EvidenceInputs, config: VerdictConfig = VerdictConfig()) -> E
         decisions=known.decisions,
         bars=len(returns),
         active=int(np.count_nonzero(returns)),
+        bars_per_year=inputs.bars_per_year,
         error_rate=bounds.error_rate,
         readings=inputs.readings,
         simulated=inputs.simulated,

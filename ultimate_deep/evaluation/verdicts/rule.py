@@ -1,7 +1,7 @@
 """The rule: an edge is claimed where five questions are answered with yes.
 
 1. Does it know something? Log loss and rank are both better than the best constants'.
-2. Does it pay? The mean net return per bar is above zero.
+2. Does it pay? The mean net return per bar is above zero, with the impact of its own orders too.
 3. Could you have had it? Opens are prints of their own, or the account gains one bar later too.
 4. Is it more than luck? The Sharpe ratio is more than so many trials would show by chance.
 5. Is it this model? No simpler one is shown to earn more.
@@ -77,7 +77,7 @@ def rule(evidence: Evidence, config: VerdictConfig = VerdictConfig()) -> Ruling:
     better = tuple(name for name, one in evidence.rivals.items() if one.lower > 0.0)
     answers: dict[Question, Word] = {
         "knows": _knows(evidence, config),
-        "pays": _above(evidence.net),
+        "pays": _pays(evidence, config),
         "fills": _fills(evidence, config),
         "luck": _luck(evidence, config),
         "simplest": "no" if better else "yes",
@@ -96,7 +96,28 @@ def _knows(evidence: Evidence, config: VerdictConfig) -> Word:
     gain, rank = evidence.knows.gain, evidence.knows.rank
     if rank.upper < config.smallest_rank:
         return "no"
+    if uncalibrated(evidence):
+        return "open"
     return _both(_above(gain), _above(rank))
+
+
+def uncalibrated(evidence: Evidence) -> bool:
+    """Return whether forecasts rank well, as is shown, while their probabilities say nothing."""
+    return evidence.knows.rank.lower > 0.0 >= evidence.knows.gain.estimate
+
+
+def _pays(evidence: Evidence, config: VerdictConfig) -> Word:
+    without = _above(evidence.net)
+    if evidence.impact is None or without == "no":
+        return without
+    if too_large(evidence, config):
+        return "open"
+    return _both(without, _above(evidence.impact))
+
+
+def too_large(evidence: Evidence, config: VerdictConfig) -> bool:
+    """Return whether a full position is more than the law of impact is known to hold for."""
+    return evidence.volume_share > config.largest_share
 
 
 def _above(interval: Interval) -> Word:
@@ -147,8 +168,8 @@ def _bars_needed(evidence: Evidence, config: VerdictConfig) -> int | None:
         config.minimum_decisions / max(evidence.decisions, 1),
         config.minimum_active_bars / max(evidence.active, 1),
     ]
-    for one in (evidence.knows.gain, evidence.knows.rank, evidence.net):
-        if one.lower <= 0.0 < one.estimate:
+    for one in (evidence.knows.gain, evidence.knows.rank, evidence.net, evidence.impact):
+        if one is not None and one.lower <= 0.0 < one.estimate:
             shares.append((reach * one.standard_error / one.estimate) ** 2)
     if evidence.deflated < config.deflated and evidence.net.standard_error > 0.0:
         wanted = float(norm.ppf(config.deflated) + norm.ppf(config.power))
@@ -156,5 +177,5 @@ def _bars_needed(evidence: Evidence, config: VerdictConfig) -> int | None:
         if has > 0.0:
             shares.append((wanted / has) ** 2)
     if max(shares) <= 1.0:
-        return None  # only the fills are open, which more bars of the kind would not settle
+        return None  # only what more bars of the kind would not settle is open
     return math.ceil(min(evidence.bars * max(shares), _MOST_BARS))

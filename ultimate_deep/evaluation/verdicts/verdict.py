@@ -4,10 +4,11 @@ import html
 from dataclasses import dataclass
 
 from ultimate_deep.evaluation.significance.bootstrap import Interval
+from ultimate_deep.evaluation.verdicts.answering import Answer, answers
 from ultimate_deep.evaluation.verdicts.config import VerdictConfig
 from ultimate_deep.evaluation.verdicts.evidence import Evidence, EvidenceInputs, gather
+from ultimate_deep.evaluation.verdicts.headline import headline
 from ultimate_deep.evaluation.verdicts.rule import Kind, rule
-from ultimate_deep.evaluation.verdicts.words import Answer, answers, headline
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -42,7 +42,7 @@ class AccountRules:
         needed: dict[str, str] = {}
         if self.max_volume_share is not None:
             needed["volume"] = "max_volume_share"
-        if self.costs.impact_coefficient > 0.0:
+        if self.costs.impact > 0.0:
             needed |= {"close": "impact", "volume": "impact"}
         if self.stops.inside_bars:
             needed |= {"high": "a stop", "low": "a stop"}
@@ -65,7 +65,7 @@ class AccountRules:
         )
         return Rules(
             per_side=costs.per_side_fraction,
-            impact=float(costs.impact_coefficient),
+            impact=float(costs.impact),
             borrow=costs.borrow_per_year,
             funding=costs.funding_per_year,
             capital=float(self.capital),
@@ -82,7 +82,7 @@ class AccountRules:
             spike_ratio=_or_infinite(breakers.volatility_ratio),
             spike_scale=0.5 if breakers.spike_action == "halve" else 0.0,
             long_bars=breakers.long_bars,
-            learns=bool(costs.impact_coefficient > 0.0 or in_volatility or spikes),
+            learns=bool(costs.impact > 0.0 or in_volatility or spikes),
             alpha=2.0 / (np.array(spans, np.float64) + 1.0),
         )
 

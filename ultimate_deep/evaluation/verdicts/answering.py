@@ -1,0 +1,130 @@
+"""Five questions and their answers, one sentence each."""
+
+import math
+from dataclasses import dataclass
+
+from ultimate_deep.evaluation.verdicts.config import VerdictConfig
+from ultimate_deep.evaluation.verdicts.evidence import Evidence
+from ultimate_deep.evaluation.verdicts.phrases import best, bps, confidence, gain, right, trials
+from ultimate_deep.evaluation.verdicts.rule import QUESTIONS, Question, Ruling, Word, too_large
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One question with its answer.
+
+    Args:
+        question: What is asked.
+        word: `yes`, `no`, or `open` where nothing is shown either way.
+        sentence: The figures that it rests on.
+    """
+
+    question: str
+    word: Word
+    sentence: str
+
+
+def answers(evidence: Evidence, ruling: Ruling, config: VerdictConfig) -> tuple[Answer, ...]:
+    """Return all five questions with their answers, in order."""
+    said: dict[Question, str] = {
+        "knows": _knows(evidence),
+        "pays": _pays(evidence, config),
+        "fills": _fills(evidence, config),
+        "luck": _luck(evidence, config),
+        "simplest": _simplest(evidence, ruling),
+    }
+    return tuple(
+        Answer(question=question, word=ruling.answers[name], sentence=said[name])
+        for name, question in QUESTIONS.items()
+    )
+
+
+def _knows(evidence: Evidence) -> str:
+    gain, rank = evidence.knows.gain, evidence.knows.rank
+    return (
+        f"It ranks an up above a down in {0.5 + rank.estimate:.2%} of pairs (at least "
+        f"{0.5 + rank.lower:.2%}), and its log loss beats the best constant's by "
+        f"{gain.estimate:+.4f} nats per decision (at least {gain.lower:+.4f}); {right(evidence)}."
+    )
+
+
+def _pays(evidence: Evidence, config: VerdictConfig) -> str:
+    lower = f"{1e4 * evidence.net.lower:+.3f} bps"
+    return (
+        f"{gain(evidence)[0].upper()}{gain(evidence)[1:]}, at least {lower} with "
+        f"{confidence(evidence)} confidence.{_own_impact(evidence, config)}{_cheap(evidence)}"
+    )
+
+
+def _own_impact(evidence: Evidence, config: VerdictConfig) -> str:
+    """What the account's own orders cost it."""
+    if evidence.coefficient > 0.0:
+        return f" The impact of its own orders is paid (coefficient {evidence.coefficient:g})."
+    if evidence.coefficient == 0.0:
+        return " The impact of its own orders is left out, as was asked."
+    if evidence.impact is None:
+        return " What its own orders move the price by is not known: the bars have no volume."
+    share = f"a full position is {_share(evidence.volume_share)} what is traded in a usual bar"
+    if too_large(evidence, config):
+        return f" With a capital of {evidence.capital:,.0f} {share}: too much to know its impact."
+    return (
+        f" With the impact of its own orders at a capital of {evidence.capital:,.0f} it is "
+        f"{bps(evidence.impact)}, at least {1e4 * evidence.impact.lower:+.3f} bps ({share})."
+    )
+
+
+def _share(share: float) -> str:
+    return f"{share:,.3g} times" if share > 1.0 else f"{100.0 * share:.2g}% of"
+
+
+def _cheap(evidence: Evidence) -> str:
+    if not evidence.half_spread_bps > evidence.cost_bps:
+        return ""
+    return (
+        f" The bars bounce as with half a spread of {evidence.half_spread_bps:.2f} bps, more than "
+        f"the {evidence.cost_bps:.2f} bps per side that were paid."
+    )
+
+
+def _fills(evidence: Evidence, config: VerdictConfig) -> str:
+    later = ""
+    if evidence.later is not None:
+        lower = f"{1e4 * evidence.later.lower:+.3f}"
+        later = f" One bar later the account earns {bps(evidence.later)} (at least {lower})."
+    share = evidence.repeated_opens
+    if math.isnan(share):
+        return f"A single bar does not tell whether opens are prints of their own.{later}"
+    if share < config.repeated_opens:
+        return f"Opens are prints of their own ({share:.0%} repeat the last close).{later}"
+    return f"{share:.0%} of the opens repeat the last close, so that they may be no trades.{later}"
+
+
+def _luck(evidence: Evidence, config: VerdictConfig) -> str:
+    if math.isnan(evidence.deflated):
+        return "The Sharpe ratio is undefined."
+    chance = "zero"
+    if evidence.trials > 1.0:
+        chance = f"the best of {trials(evidence)} without skill"
+    return (
+        f"The Sharpe ratio is above {chance} with a probability of {evidence.deflated:.2f} "
+        f"({config.deflated:.2f} is asked for)."
+    )
+
+
+def _simplest(evidence: Evidence, ruling: Ruling) -> str:
+    beside = "".join(
+        f" {name.capitalize()}, no simpler, earns {bps(ahead)} per bar in difference."
+        for name, ahead in sorted(evidence.others.items())
+    )
+    return _than_simpler(evidence, ruling) + beside
+
+
+def _than_simpler(evidence: Evidence, ruling: Ruling) -> str:
+    if not evidence.rivals:
+        return "No simpler model was judged beside it."
+    name, ahead = best(evidence)
+    beside = (
+        f"The best simpler one, {name}, earns {bps(ahead)} per bar more, at least "
+        f"{1e4 * ahead.lower:+.3f}, paired bar by bar."
+    )
+    return beside if ruling.better else f"No simpler one is shown to earn more. {beside}"

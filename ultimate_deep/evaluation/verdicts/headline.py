@@ -1,0 +1,194 @@
+"""A verdict in one sentence for people, with what it fails for or would settle it."""
+
+import math
+
+from ultimate_deep.evaluation.verdicts.config import VerdictConfig
+from ultimate_deep.evaluation.verdicts.evidence import Evidence
+from ultimate_deep.evaluation.verdicts.phrases import (
+    HOLDING,
+    best,
+    bps,
+    confidence,
+    gain,
+    listed,
+    right,
+    trials,
+)
+from ultimate_deep.evaluation.verdicts.rule import Ruling, too_large, uncalibrated
+
+MONTHS_PER_YEAR = 12.0
+_MOSTLY = 0.5  # mean position from which on an account is said to be mostly on one side
+
+
+def headline(evidence: Evidence, ruling: Ruling, config: VerdictConfig) -> str:
+    """Return the verdict for people, with what it fails for, or would settle it."""
+    heading = ruling.kind.capitalize() + (" (simulated bars)" if evidence.simulated else "")
+    looks = ""
+    if evidence.readings > 1:
+        looks = f" Counted: {evidence.readings} models judged on these bars."
+    return f"{heading}: {_reason(evidence, ruling, config)}{_simpler(evidence, ruling)}{looks}"
+
+
+def _reason(evidence: Evidence, ruling: Ruling, config: VerdictConfig) -> str:
+    said, earned, hits = ruling.answers, gain(evidence), right(evidence)
+    if not evidence.active:
+        return f"the model never traded ({hits})."
+    if ruling.kind == "edge":
+        lower = f"{1e4 * evidence.net.lower:+.3f} bps"
+        return f"{hits}; {earned}, at least {lower} with {confidence(evidence)} confidence."
+    if ruling.kind == "forecasts, but not at a price you get":
+        return f"{hits}, more than chance, but {_unpaid(evidence)}."
+    if ruling.kind == "earns, but not by forecasting":
+        return f"{earned}, but {hits}, and {_ignorance(evidence)}: {_source(evidence)}."
+    if ruling.kind == "earns, but others earn more simply":
+        return f"{hits}; {earned}, but {_better(evidence, ruling)}."
+    if ruling.kind == "no edge":
+        if said["knows"] != "no":
+            return f"{hits}, but {_unpaid(evidence)}."
+        return f"{hits}, and {_ignorance(evidence)}; {earned}."
+    return f"{hits}; {earned}, but {_open(evidence, ruling, config)}."
+
+
+def _open(evidence: Evidence, ruling: Ruling, config: VerdictConfig) -> str:
+    """What is not shown, and what would settle it."""
+    needed = _needed(evidence, ruling)
+    if not ruling.enough:
+        few = f"fewer than {config.minimum_decisions} decision times say nothing"
+        if evidence.decisions >= config.minimum_decisions:
+            few = f"positions in fewer than {config.minimum_active_bars} bars say nothing"
+        return f"{few}: {needed}"
+    said = ruling.answers
+    if all(said[name] == "yes" for name in ("knows", "pays", "luck")):
+        later = "" if evidence.later is None else f", and one bar later {bps(evidence.later)} stay"
+        return (
+            f"it needs a fill at the opening print, and {evidence.repeated_opens:.0%} of these "
+            f"opens repeat the last close{later}: finer bars of the same market, or quotes, would "
+            "settle it"
+        )
+    unsure = []
+    if said["knows"] == "open":
+        unsure.append(_unknown(evidence))
+    if said["pays"] == "open":
+        unsure.append(_unsure(evidence, config))
+    if said["luck"] == "open":
+        unsure.append(_lucky(evidence, config))
+    return "; ".join([listed(unsure), *_remedies(evidence, ruling, config, needed)])
+
+
+def _remedies(evidence: Evidence, ruling: Ruling, config: VerdictConfig, needed: str) -> list[str]:
+    """What would settle it, each with the figure that it is said for."""
+    said, found = ruling.answers, []
+    if said["knows"] == "open" and uncalibrated(evidence):
+        found.append("calibrating the probabilities on earlier bars would help")
+    if said["pays"] == "open" and evidence.net.lower > 0.0 and too_large(evidence, config):
+        found.append(
+            "the capital that is really traded would settle it (`--backtest.capital`, in the "
+            "price's currency), or, where the volume is not in units of the price, "
+            "`--backtest.costs.impact_coefficient 0`"
+        )
+    return [*found, needed] if ruling.bars_needed is not None or not found else found
+
+
+def _needed(evidence: Evidence, ruling: Ruling) -> str:
+    """How many bars would settle it, and how long they take."""
+    if ruling.bars_needed is None:
+        return "more bars of test data are needed"
+    years = ruling.bars_needed / evidence.bars_per_year
+    bars = f"about {ruling.bars_needed:,} {'bar' if ruling.bars_needed == 1 else 'bars'}"
+    if math.isnan(years):
+        return f"{bars} of test data would settle it"
+    months = MONTHS_PER_YEAR * years
+    long = f"{years:,.0f} years" if years >= 2.0 else f"{months:.0f} months"
+    if round(months) < 2:
+        long = "a month" if months > 0.5 else "less than a month"
+    return f"{bars} ({long}) of test data would settle it"
+
+
+def _unknown(evidence: Evidence) -> str:
+    """Why it is not shown to know something."""
+    if not uncalibrated(evidence):
+        return "its forecasts could be chance"
+    return (
+        f"it ranks an up above a down in {0.5 + evidence.knows.rank.estimate:.2%} of pairs, more "
+        f"than chance, while its probabilities say less than always naming the same one would "
+        f"({evidence.knows.gain.estimate:+.4f} nats per decision)"
+    )
+
+
+def _unsure(evidence: Evidence, config: VerdictConfig) -> str:
+    """Why it is not shown to pay."""
+    if evidence.net.lower > 0.0 and too_large(evidence, config):
+        return (
+            f"a full position of {evidence.capital:,.0f} is {evidence.volume_share:,.3g} times "
+            "what is traded in a usual bar, too much to know its impact"
+        )
+    tight = evidence.net
+    among = ""
+    if evidence.impact is not None and evidence.net.lower > 0.0:
+        tight, among = evidence.impact, f" with the impact of a capital of {evidence.capital:,.0f}"
+    lower = f"{1e4 * tight.lower:+.3f} bps"
+    return f"the {confidence(evidence)} lower bound of what it earns{among} is {lower}"
+
+
+def _unpaid(evidence: Evidence) -> str:
+    """Why nothing is earned by it."""
+    if evidence.impact is None or evidence.net.estimate <= 0.0:
+        return f"{gain(evidence)}: nothing is earned by it"
+    return (
+        f"of {gain(evidence)} the impact of its own orders leaves {bps(evidence.impact)} at a "
+        f"capital of {evidence.capital:,.0f}: nothing is earned at that size"
+    )
+
+
+def _lucky(evidence: Evidence, config: VerdictConfig) -> str:
+    if math.isnan(evidence.deflated):
+        return "its Sharpe ratio is undefined"
+    return (
+        f"its deflated Sharpe ratio is {evidence.deflated:.2f}, not the {config.deflated:.2f} that "
+        f"is asked for ({trials(evidence)} judged on these bars)"
+    )
+
+
+def _simpler(evidence: Evidence, ruling: Ruling) -> str:
+    """Return what the headline says of simpler models that did as well."""
+    if ruling.kind != "edge" or not evidence.rivals:
+        return ""
+    name, ahead = best(evidence)
+    if ahead.estimate < 0.0:
+        return ""
+    return f" {name.capitalize()} did as well or better here ({bps(ahead)} per bar more)."
+
+
+def _better(evidence: Evidence, ruling: Ruling) -> str:
+    name, ahead = best(evidence)
+    lower = f"{1e4 * ahead.lower:+.3f}"
+    if name == HOLDING:
+        return f"holding the market earned {bps(ahead)} per bar more (at least {lower})"
+    return f"{name} earned {bps(ahead)} per bar more (at least {lower}), more simply"
+
+
+def _source(evidence: Evidence) -> str:
+    """Where the earnings come from, if not from forecasts."""
+    if evidence.exposure > _MOSTLY:
+        return f"it is long {evidence.exposure:.0%} of the time on average, and the market rose"
+    if evidence.exposure < -_MOSTLY:
+        return f"it is short {-evidence.exposure:.0%} of the time on average, and the market fell"
+    return "the sizes of a few moves made it"
+
+
+def _ignorance(evidence: Evidence) -> str:
+    nats, rank = evidence.knows.gain, evidence.knows.rank
+    if rank.estimate <= 0.0:
+        return (
+            f"it ranks an up above a down in {0.5 + rank.estimate:.2%} of pairs, no better than "
+            "chance"
+        )
+    if nats.estimate <= 0.0:
+        return (
+            "its probabilities say no more than always naming the same one would "
+            f"({nats.estimate:+.4f} nats per decision)"
+        )
+    return (
+        f"it ranks an up above a down in {0.5 + rank.upper:.2%} of pairs at most, too little to be "
+        "of interest"
+    )

@@ -1,0 +1,48 @@
+"""What the sentences of a verdict have in common."""
+
+from ultimate_deep.evaluation.significance.bootstrap import Interval
+from ultimate_deep.evaluation.verdicts.evidence import Evidence
+
+HOLDING = "buy and hold"
+
+
+def right(evidence: Evidence) -> str:
+    """Return how often it is right, beside the majority."""
+    if evidence.hits is None:
+        return f"{evidence.decisions:,} decision times"
+    found = evidence.hits
+    return (
+        f"right on {found.accuracy.estimate:.2%} of {evidence.decisions:,} decision times, "
+        f"{100 * found.advantage.estimate:+.2f} points against the majority's {found.majority:.2%}"
+    )
+
+
+def gain(evidence: Evidence) -> str:
+    """Return what the account earns per bar."""
+    return f"{bps(evidence.net)} per bar after costs"
+
+
+def bps(interval: Interval) -> str:
+    """Return an estimate in basis points."""
+    return f"{1e4 * interval.estimate:+.3f} bps"
+
+
+def confidence(evidence: Evidence) -> str:
+    """Return the confidence of a bound."""
+    return f"{100.0 * (1.0 - evidence.error_rate):.3g}%"
+
+
+def trials(evidence: Evidence) -> str:
+    """Return how many models were judged."""
+    tried = f"{evidence.trials:,.0f}"
+    return f"{tried} {'model' if tried == '1' else 'models'}"
+
+
+def best(evidence: Evidence) -> tuple[str, Interval]:
+    """Return the simpler model that earns most, and how much more."""
+    return max(evidence.rivals.items(), key=lambda each: each[1].estimate)
+
+
+def listed(parts: list[str]) -> str:
+    """Return parts as one list."""
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
