@@ -199,6 +199,7 @@ def judge(
     trained_until: str | pd.Timestamp,
     threshold: float = 0.5,
     costs: CostSpec | Mapping[str, Any] = CostSpec(),
+    capital: float = 100_000.0,
     mode: Mode = "long_flat",
     session: Session | None = None,
     name: str = "predictions",
@@ -224,6 +225,7 @@ def judge(
             that the labels of training reach, are refused.
         threshold: Least probability of the side taken.
         costs: Costs of trading and holding.
+        capital: What the account starts with, in the price's currency; its orders move the price.
         mode: `long_flat` or `long_short`.
         session: When the market of a DataFrame trades; else found from the times.
         name: What the predictions are called.
@@ -262,7 +264,9 @@ def judge(
     costs, mode = given.given_costs(costs), given.given_mode(mode)
     asked: dict[str, Any] = {
         "label": LabelSpec(horizon_bars=horizon),
-        "backtest": BacktestConfig(mode=mode, costs=costs, horizon_bars=horizon),
+        "backtest": BacktestConfig(
+            mode=mode, costs=costs, horizon_bars=horizon, capital=capital
+        ),
         "threshold": given.given_threshold(threshold),
         "session": given.given_session(session),
         "name": given.given_text("name", name, example="predictions"),

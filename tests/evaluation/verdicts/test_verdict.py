@@ -234,7 +234,7 @@ def test_rivals_are_paired_bar_by_bar():
     verdict = judge_model(both, QUICK)
     assert verdict.kind == "earns, but others earn more simply"
     assert verdict.evidence.rivals["forest"].lower == pytest.approx(1e-4)
-    assert "forest earned +1.000 bps per bar more" in verdict.sentence
+    assert "forest earned 1.000 bps per bar more" in verdict.sentence
     assert judge_model(replace(inputs, other_return_net={"forest": ahead}), QUICK).kind == "edge"
 
 

@@ -23,9 +23,9 @@ class Capacity:
     Args:
         table: Columns `capital`, `net_return` (fraction), `sharpe` (per year), `net_return_bps`
             (mean per bar), `trades`; without rows where the capacity is unknown.
-        capital_half, capital_gone: Capital at which half of the net return, and all of it, is
-            lost to impact; NaN where unknown or where there is no net return to lose, infinity
-            beyond 1e15.
+        capital_half, capital_gone: Capital at which half of the mean net return per bar, and all
+            of it, is lost to impact; NaN where unknown or where there is no net return to lose,
+            infinity beyond 1e15.
         capital: The capital in use.
         impact_coefficient: Coefficient of the square-root law.
         known: Whether the bars have volume, some of it before the first fill.
@@ -61,7 +61,7 @@ def capacity(
         config: The rule and costs in use.
         has_volume: Whether the bars have volume; without it the capacity is unknown.
         capitals: Capitals in units of the price, above zero; None takes round ones about the
-            capacity.
+            capacity, and the one in use.
 
     Source: Almgren, Thum, Hauptmann & Li (2005), Risk 18(7); exponent one half as in Toth et al.
     (2011), Phys. Rev. X 1(2), eq. 1.
@@ -89,14 +89,14 @@ def _known(
         return account_figures(trade(signal, replace(config, costs=costs, capital=capital)))
 
     small = replace(config, costs=replace(costs, impact_coefficient=0.0))
-    best = account_figures(trade(signal, small))["net_return"]
+    best = account_figures(trade(signal, small))["net_return_bps"]
 
     def excess(decade: float, target: float) -> float:
-        return account(10.0**decade)["net_return"] - target
+        return account(10.0**decade)["net_return_bps"] - target
 
     half = _capital_at(lambda decade: excess(decade, best / 2.0), best)
     gone = _capital_at(lambda decade: excess(decade, 0.0), best)
-    chosen = _round_capitals(gone) if capitals is None else capitals
+    chosen = sorted({*_round_capitals(gone), config.capital}) if capitals is None else capitals
     rows = [{"capital": float(capital)} | account(float(capital)) for capital in chosen]
     return Capacity(
         table=pd.DataFrame(rows),

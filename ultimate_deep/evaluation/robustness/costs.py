@@ -11,7 +11,6 @@ from ultimate_deep.evaluation.backtesting.config import BacktestConfig
 from ultimate_deep.evaluation.robustness.trade import Trade, account_figures, at_cost
 
 MULTIPLES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0)
-_RUIN = 1e-300  # an equity of zero has no logarithm
 _LARGEST_BPS = 4_999.0  # of `CostSpec`
 _ZERO_COST_UNIT_BPS = 1.0  # multiples of what, where the rule itself is free of costs
 
@@ -77,39 +76,38 @@ def cost_sweep(
 
 
 def break_even_bps(trade: Trade, signal: Array1D, config: BacktestConfig) -> float:
-    """Return the cost per side (bps) at which the account ends where it began.
+    """Return the cost per side (bps) at which the mean net return per bar is zero.
 
     Found on the account itself, by bracketing and Brent's method, to a thousandth of a basis
-    point. 0 where the account does not gain even without a cost per side, NaN where it never
-    trades, infinity where it gains at 4,999 bps.
+    point. 0 where nothing is gained even without a cost per side, NaN where it never trades,
+    infinity where it gains at 4,999 bps.
     """
     from scipy.optimize import brentq  # here: SciPy's optimisers take long to import
 
-    def growth_log(cost: float) -> float:  # nearly a line in the cost: few steps to its root
-        total = trade(signal, at_cost(config, cost)).metrics["total_return"]
-        return math.log(max(1.0 + total, _RUIN))
+    def gain(cost: float) -> float:  # nearly a line in the cost: few steps to its root
+        return float(trade(signal, at_cost(config, cost)).metrics["mean_return_net_bps"])
 
     free = trade(signal, at_cost(config, 0.0)).metrics
     if not free["trades"]:
         return math.nan
-    if free["total_return"] <= 0.0:
+    if free["mean_return_net_bps"] <= 0.0:
         return 0.0
     low, high = 0.0, max(config.costs.per_side_bps, 1.0)
-    while growth_log(high) > 0.0:
+    while gain(high) > 0.0:
         if high >= _LARGEST_BPS:
             return math.inf
         low, high = high, min(4.0 * high, _LARGEST_BPS)
-    return float(brentq(growth_log, low, high, xtol=1e-3))
+    return float(brentq(gain, low, high, xtol=1e-3))
 
 
 def _sentence(used: float, even: float) -> str:
     if math.isnan(even):
         return "The model never trades, so no cost can be named that it would bear."
     if even == 0.0:
-        return "The account does not gain even without a cost per side, so none is low enough."
+        return "Nothing is gained even without a cost per side, so none is low enough."
     if math.isinf(even):
-        return f"The account gains at any cost up to {_LARGEST_BPS:,.0f} bps per side."
-    room = f"The account breaks even at {even:.3g} bps per side; {used:g} bps are charged"
+        return f"There is a gain per bar at any cost up to {_LARGEST_BPS:,.0f} bps per side."
+    room = f"The mean net return per bar is zero at {even:.3g} bps per side; {used:g} are charged"
     if even <= used:
         return f"{room}, which is more than it can bear."
     if used == 0.0:

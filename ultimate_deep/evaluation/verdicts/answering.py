@@ -5,7 +5,15 @@ from dataclasses import dataclass
 
 from ultimate_deep.evaluation.verdicts.config import VerdictConfig
 from ultimate_deep.evaluation.verdicts.evidence import Evidence
-from ultimate_deep.evaluation.verdicts.phrases import best, bps, confidence, gain, right, trials
+from ultimate_deep.evaluation.verdicts.phrases import (
+    ahead_by,
+    best,
+    bps,
+    confidence,
+    gain,
+    right,
+    trials,
+)
 from ultimate_deep.evaluation.verdicts.rule import QUESTIONS, Question, Ruling, Word, too_large
 
 
@@ -49,6 +57,8 @@ def _knows(evidence: Evidence) -> str:
 
 
 def _pays(evidence: Evidence, config: VerdictConfig) -> str:
+    if not evidence.active:
+        return "It never traded."
     lower = f"{1e4 * evidence.net.lower:+.3f} bps"
     return (
         f"{gain(evidence)[0].upper()}{gain(evidence)[1:]}, at least {lower} with "
@@ -88,7 +98,7 @@ def _cheap(evidence: Evidence) -> str:
 
 def _fills(evidence: Evidence, config: VerdictConfig) -> str:
     later = ""
-    if evidence.later is not None:
+    if evidence.later is not None and evidence.active:
         lower = f"{1e4 * evidence.later.lower:+.3f}"
         later = f" One bar later the account earns {bps(evidence.later)} (at least {lower})."
     share = evidence.repeated_opens
@@ -113,7 +123,7 @@ def _luck(evidence: Evidence, config: VerdictConfig) -> str:
 
 def _simplest(evidence: Evidence, ruling: Ruling) -> str:
     beside = "".join(
-        f" {name.capitalize()}, no simpler, earns {bps(ahead)} per bar in difference."
+        f" {name.capitalize()}, no simpler, earns {ahead_by(ahead)}."
         for name, ahead in sorted(evidence.others.items())
     )
     return _than_simpler(evidence, ruling) + beside
@@ -124,7 +134,7 @@ def _than_simpler(evidence: Evidence, ruling: Ruling) -> str:
         return "No simpler model was judged beside it."
     name, ahead = best(evidence)
     beside = (
-        f"The best simpler one, {name}, earns {bps(ahead)} per bar more, at least "
-        f"{1e4 * ahead.lower:+.3f}, paired bar by bar."
+        f"The best simpler one, {name}, earns {ahead_by(ahead)} (the difference is at "
+        f"least {1e4 * ahead.lower:+.3f} bps, paired bar by bar)."
     )
     return beside if ruling.better else f"No simpler one is shown to earn more. {beside}"

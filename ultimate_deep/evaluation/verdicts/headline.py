@@ -6,6 +6,7 @@ from ultimate_deep.evaluation.verdicts.config import VerdictConfig
 from ultimate_deep.evaluation.verdicts.evidence import Evidence
 from ultimate_deep.evaluation.verdicts.phrases import (
     HOLDING,
+    ahead_by,
     best,
     bps,
     confidence,
@@ -82,9 +83,9 @@ def _remedies(evidence: Evidence, ruling: Ruling, config: VerdictConfig, needed:
         found.append("calibrating the probabilities on earlier bars would help")
     if said["pays"] == "open" and evidence.net.lower > 0.0 and too_large(evidence, config):
         found.append(
-            "the capital that is really traded would settle it (`--backtest.capital`, in the "
-            "price's currency), or, where the volume is not in units of the price, "
-            "`--backtest.costs.impact_coefficient 0`"
+            "the capital that is really traded would settle it (`--backtest.capital`, or in Python "
+            "`capital=`, in the price's currency); where volume is not counted in units of the "
+            "price, `impact_coefficient` 0 of the costs leaves impact out"
         )
     return [*found, needed] if ruling.bars_needed is not None or not found else found
 
@@ -156,15 +157,15 @@ def _simpler(evidence: Evidence, ruling: Ruling) -> str:
     name, ahead = best(evidence)
     if ahead.estimate < 0.0:
         return ""
-    return f" {name.capitalize()} did as well or better here ({bps(ahead)} per bar more)."
+    return f" {name.capitalize()} did as well or better here ({ahead_by(ahead)})."
 
 
 def _better(evidence: Evidence, ruling: Ruling) -> str:
     name, ahead = best(evidence)
     lower = f"{1e4 * ahead.lower:+.3f}"
     if name == HOLDING:
-        return f"holding the market earned {bps(ahead)} per bar more (at least {lower})"
-    return f"{name} earned {bps(ahead)} per bar more (at least {lower}), more simply"
+        return f"holding the market earned {ahead_by(ahead)} (at least {lower})"
+    return f"{name} earned {ahead_by(ahead)} (at least {lower}), more simply"
 
 
 def _source(evidence: Evidence) -> str:

@@ -27,6 +27,12 @@ def bps(interval: Interval) -> str:
     return f"{1e4 * interval.estimate:+.3f} bps"
 
 
+def ahead_by(interval: Interval) -> str:
+    """Return how much more or less another account earns."""
+    more = "more" if interval.estimate >= 0.0 else "less"
+    return f"{1e4 * abs(interval.estimate):.3f} bps per bar {more}"
+
+
 def confidence(evidence: Evidence) -> str:
     """Return the confidence of a bound."""
     return f"{100.0 * (1.0 - evidence.error_rate):.3g}%"
