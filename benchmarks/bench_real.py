@@ -25,7 +25,6 @@ from jsonargparse import CLI
 from ultimate_deep import models
 from ultimate_deep.commands.settings import experiment_from
 from ultimate_deep.evaluation.ledger.trial import count_trials
-from ultimate_deep.evaluation.measures.metrics import majority_accuracy
 from ultimate_deep.experiments.experiment import (
     Outcome,
     Prepared,
@@ -85,7 +84,7 @@ def line_of(prepared: Prepared, judged: Judgement, readings: int) -> dict[str, A
     line: dict[str, Any] = {
         "decisions": int((~pd.isna(labels)).sum()),
         "accuracy": metrics.get("accuracy", math.nan),
-        "majority": majority_accuracy(labels[~pd.isna(labels)]),
+        "majority": math.nan,
         "roc_auc": metrics.get("roc_auc", math.nan),
         "net_sharpe": metrics["sharpe"],
         "net_return": metrics["total_return"],
@@ -94,7 +93,8 @@ def line_of(prepared: Prepared, judged: Judgement, readings: int) -> dict[str, A
     }
     if judged.probability is not None:
         trials = dataclasses.replace(count_trials(()), test_readings=readings)
-        line["verdict"] = verdict_of(prepared, judged, trials=trials).kind
+        verdict = verdict_of(prepared, judged, trials=trials)
+        line |= {"verdict": verdict.kind, "majority": verdict.majority_accuracy}
     return line
 
 

@@ -264,9 +264,7 @@ def judge(
     costs, mode = given.given_costs(costs), given.given_mode(mode)
     asked: dict[str, Any] = {
         "label": LabelSpec(horizon_bars=horizon),
-        "backtest": BacktestConfig(
-            mode=mode, costs=costs, horizon_bars=horizon, capital=capital
-        ),
+        "backtest": BacktestConfig(mode=mode, costs=costs, horizon_bars=horizon, capital=capital),
         "threshold": given.given_threshold(threshold),
         "session": given.given_session(session),
         "name": given.given_text("name", name, example="predictions"),

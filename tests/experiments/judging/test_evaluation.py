@@ -97,7 +97,7 @@ def test_a_run_says_what_its_verdict_rests_on(runs):
     assert {"costs", "capacity", "regimes", "delay", "random_entry"} <= set(robust)
     page = (runs[0].folder / "report.html").read_text()
     assert "Delay test" in page
-    assert "break" in runs[0].assessment.cautions[0]
+    assert "is zero at" in runs[0].assessment.cautions[0]
 
 
 def test_an_evaluation_gives_the_runs_figures_and_its_reading_is_not_new(runs):

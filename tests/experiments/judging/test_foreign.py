@@ -188,3 +188,33 @@ def test_trained_baselines_are_left_out_where_all_labels_before_are_of_one_side(
     assert {"majority", "persistence"} <= set(found.figures)
     assert "random forest" not in found.figures
     assert any("labels before the end of training are up" in note for note in found.notes)
+
+
+def test_the_majority_is_one_where_the_market_turns(tmp_path):
+    """Rising bars before, falling ones after: sentence, card and table have one majority."""
+    draw = np.random.default_rng(3)
+    up = np.where(np.arange(900) < 600, 0.7, 0.3)
+    step = 1e-3 * np.where(draw.random(900) < up, 1.0, -1.0) * draw.random(900)
+    close = 100.0 * np.exp(np.cumsum(step))
+    index = pd.date_range("2020-01-01", periods=900, freq="h", tz="UTC")
+    opened = np.r_[100.0, close[:-1]] * np.exp(1e-5 * draw.normal(size=900))
+    frame = pd.DataFrame(
+        {
+            "open": opened,
+            "high": np.maximum(opened, close),
+            "low": np.minimum(opened, close),
+            "close": close,
+            "volume": 1e6,
+        },
+        index=index,
+    )
+    predictions = pd.Series(draw.uniform(0.3, 0.7, 296), index[602:-2])
+    found = ud.judge(
+        predictions, frame, trained_until=index[599], artifacts=tmp_path,
+        features=("return_log_1", "rsi_14"),
+    )  # fmt: skip
+    majority = found.figures["majority"].accuracy
+    assert majority < 0.4
+    assert found.verdict.majority_accuracy == pytest.approx(majority, abs=0.0)
+    assert f"the majority's {majority:.2%}" in found.verdict.sentence
+    assert "majority_accuracy" not in found.figures["majority"]

@@ -47,7 +47,6 @@ __all__ = [
     "ece",
     "expected_accuracy",
     "log_loss",
-    "majority_accuracy",
     "max_drawdown",
     "oracle_accuracy",
     "predicted_up",
@@ -75,13 +74,6 @@ def accuracy(label: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
     truth, guess = binary("label", label), binary("predicted", predicted)
     same_length(label=truth, predicted=guess)
     return float((truth == guess).mean())
-
-
-def majority_accuracy(label: npt.ArrayLike) -> float:
-    """Accuracy of the better constant prediction, chosen with hindsight on these very labels."""
-    truth = binary("label", label)
-    same_length(label=truth)
-    return max(float(truth.mean()), 1.0 - float(truth.mean()))
 
 
 def balanced_accuracy(label: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
@@ -198,7 +190,6 @@ def classification_metrics(label: npt.ArrayLike, probability: npt.ArrayLike) -> 
     return {
         "rows": float(len(guess)),
         "accuracy": accuracy(label, guess),
-        "majority_accuracy": majority_accuracy(label),
         "balanced_accuracy": balanced_accuracy(label, guess),
         "roc_auc": roc_auc(label, probability),
         "log_loss": log_loss(label, probability),

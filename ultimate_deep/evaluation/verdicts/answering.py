@@ -51,8 +51,9 @@ def _knows(evidence: Evidence) -> str:
     gain, rank = evidence.knows.gain, evidence.knows.rank
     return (
         f"It ranks an up above a down in {0.5 + rank.estimate:.2%} of pairs (at least "
-        f"{0.5 + rank.lower:.2%}), and its log loss beats the best constant's by "
-        f"{gain.estimate:+.4f} nats per decision (at least {gain.lower:+.4f}); {right(evidence)}."
+        f"{0.5 + rank.lower:.2%}), and its log loss is {abs(gain.estimate):.4f} nats per decision "
+        f"{'below' if gain.estimate >= 0.0 else 'above'} the best constant's (it knows at least "
+        f"{gain.lower:+.4f}); {right(evidence)}."
     )
 
 

@@ -36,7 +36,6 @@ MAJORITY, ALWAYS_LONG = "majority", "always long"
 BASELINE_MODELS = ("logistic regression", "random forest", "gradient boosting")
 FIGURES = (
     "accuracy",
-    "majority_accuracy",
     "roc_auc",
     "log_loss",
     "expected_accuracy",
@@ -234,6 +233,7 @@ def _judged_figures(
         thresholds=[judged.threshold],
     ).iloc[0]
     return {name: judged.metrics.get(name, math.nan) for name in FIGURES} | {
+        "majority_accuracy": verdict.majority_accuracy,
         "threshold": judged.threshold,
         "hit_rate_kept": kept["hit_rate"],
         "win_rate_kept": kept["win_rate"],
