@@ -34,6 +34,7 @@ SECTIONS = (
     models.real_bars,
     models.verdicts,
     models.hard_markets,
+    models.headlines,
     models.known_answer,
     models.planted_signals,
     models.cost_of_models,

@@ -121,6 +121,20 @@ def hard_markets() -> str:
     return section("What fools a verdict?", "bench_evidence.py", text, table(columns, rows))
 
 
+def headlines() -> str:
+    """What a verdict said of two kinds of markets, and says."""
+    parts = []
+    for kind, group in read("verdict_headlines").groupby("kind", sort=False):
+        rows = [[f"{one.seed}", one.before, one.after] for one in rows_of(group)]
+        parts.append(table([f"{kind}, seed", "until November 2026", "now"], rows))
+    text = (
+        "A logistic regression on ten markets of two kinds, by `benchmarks/verdicts/evidence.py`: "
+        "trades that bounce between bid and ask, where nothing can be earned, and crashes of which "
+        "volume tells."
+    )
+    return section("The headlines of twenty markets", "bench_evidence.py", text, *parts)
+
+
 def known_answer() -> str:
     """The default net and the baselines where the oracle is known."""
     found = read("known_answer")

@@ -155,6 +155,7 @@ def _figures(prepared: Prepared, judged: Judgement, simpler: list[Judgement]) ->
     row: dict[str, Any] = {
         "predictor": judged.name,
         "word": verdict.kind,
+        "sentence": verdict.sentence,
         "decisions": found.decisions,
         "bars": found.bars,
         "traded": found.active,
