@@ -15,7 +15,7 @@ from ultimate_deep.evaluation.measures.metrics import threshold_sweep
 from ultimate_deep.evaluation.verdicts.verdict import Verdict
 from ultimate_deep.experiments.baselines import BASELINES, BaselineInputs
 from ultimate_deep.experiments.depths.budget import fit_within
-from ultimate_deep.experiments.depths.config import ComparisonConfig, DataSet, Kind
+from ultimate_deep.experiments.depths.config import HOPED, ComparisonConfig, DataSet, Kind
 from ultimate_deep.experiments.experiment import (
     Prepared,
     build,
@@ -99,7 +99,8 @@ def entries(comparison: ComparisonConfig) -> tuple[Entry, ...]:
         model = ModelConfig(name="ultimate", preset=comparison.ultimate)
         found.append(Entry(name="ultimate", family="ultimate", model=model))
     names = [entry.name for entry in found]
-    for wanted in (*comparison.models, *comparison.targets):
+    named = [name for name in comparison.targets if name not in HOPED]
+    for wanted in (*comparison.models, *named):
         if wanted not in names:
             raise ValueError(f"no model is called {wanted!r}; this comparison has {names}")
     chosen = comparison.models or names

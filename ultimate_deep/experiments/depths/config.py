@@ -13,6 +13,15 @@ from ultimate_deep.training.config import FitConfig
 Kind = Literal["sequential", "residual", "dense", "attention"]
 KINDS: tuple[Kind, ...] = ("sequential", "residual", "dense", "attention")
 SIMULATED = "simulated"
+# The least win rates that the specification hopes for, to stand beside what is found.
+HOPED = {
+    "always long": 0.36,
+    "random forest": 0.87,
+    "sequential-75": 0.51,
+    "sequential-800": 0.55,
+    "sequential-1000": 0.55,
+    "ultimate": 0.60,
+}
 # What a comparison changes in an experiment that is not told otherwise.
 DEFAULTS = {
     "name": "depths",
@@ -37,7 +46,8 @@ class ComparisonConfig:
         ultimate: Preset of the ultimate net, which has residual and dense blocks and attention;
             empty leaves it out.
         models: Names of the models to compare, as in the table; empty means all.
-        targets: The win rate that somebody promises for a model, by its name in the table.
+        targets: The win rate that somebody promises for a model, by its name in the table; by
+            default the least that the specification hopes for.
 
     Raises:
         ValueError: A value outside its range.
@@ -51,7 +61,7 @@ class ComparisonConfig:
     width: int = 64
     ultimate: str = "default"
     models: tuple[str, ...] = ()
-    targets: dict[str, float] = field(default_factory=dict)
+    targets: dict[str, float] = field(default_factory=HOPED.copy)
 
     def __post_init__(self) -> None:
         check_fields(self, "compare")

@@ -17,6 +17,7 @@ from scipy.stats import t as student
 from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.evaluation.ledger.place import ledger_path
 from ultimate_deep.experiments.depths.comparison import Compared
+from ultimate_deep.experiments.depths.config import HOPED
 from ultimate_deep.experiments.depths.plots import plot_comparison
 from ultimate_deep.machine.files import unfinished_folder, write_json
 from ultimate_deep.machine.home import shown_path
@@ -141,6 +142,8 @@ def notes(compared: Compared) -> list[str]:
     ]
     if not comparison.targets:
         said.append("No win rates are named to stand beside: compare.targets takes them.")
+    elif comparison.targets == HOPED:
+        said.append("Targets are the least win rates that the specification hopes for.")
     if not comparison.bars:
         said.append("Simulated bars only: no real bars were named with --bars.")
     return said
