@@ -61,6 +61,7 @@ def main(arguments: Sequence[str]) -> None:
     """Parse, write, say where."""
     options = parse(parser(), arguments).options
     config = pictures_of(options)
+    options.data.refuse_fills()
     check_places(artifacts=Path(config.output).parent, ledger=False, named="output's folder")
     from ultimate_deep.machine.screen import Screen
     from ultimate_deep.market.market import load_market

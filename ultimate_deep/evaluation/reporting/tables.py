@@ -15,6 +15,7 @@ from ultimate_deep.evaluation.reporting.grid import DASH, Check, at, figure_card
 from ultimate_deep.evaluation.significance.bootstrap import Interval
 from ultimate_deep.evaluation.verdicts.rule import Word
 from ultimate_deep.evaluation.verdicts.verdict import Verdict
+from ultimate_deep.evaluation.verdicts.words import filled_at
 from ultimate_deep.portfolio.breakers import BreakerSpec
 from ultimate_deep.portfolio.sizing_spec import SizingSpec
 from ultimate_deep.portfolio.stops import StopSpec
@@ -175,7 +176,9 @@ def rule_sentence(data: ReportData) -> str:
     """How decisions became trades and what those paid: every option that is in use."""
     costs, rule = data.costs, data.config.get("backtest") or {}
     late = rule.get("latency_bars", 0)
-    fill = "the next open" + (f" and {late} bar{'s' * (late > 1)} more" if late else "")
+    fill = filled_at(data.verdict.evidence) + (
+        f" and {late} bar{'s' * (late > 1)} more" if late else ""
+    )
     paid = [f"{costs.fee_bps:g} bps fee", f"{costs.slippage_bps:g} bps slippage"]
     paid += [f"half of {costs.spread_bps:g} bps spread"] if costs.spread_bps else []
     further: dict[str, Any] = {

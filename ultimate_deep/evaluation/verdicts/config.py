@@ -22,6 +22,7 @@ class VerdictConfig:
         minimum_active_bars: Bars with a position's return below which nothing is claimed.
         repeated_opens: Share of opens that repeat the close before, from which on they are no
             prints that anybody could be filled at, in (0, 1].
+        repeated_fills: The same where orders are filled from finer bars, which leave out some.
         deflated: Least deflated Sharpe ratio, a probability in (0.5, 1).
         resamples: Number of bootstrap histories.
 
@@ -35,6 +36,7 @@ class VerdictConfig:
     minimum_decisions: int = 100
     minimum_active_bars: int = 30
     repeated_opens: float = 0.5
+    repeated_fills: float = 0.1
     deflated: float = 0.98
     resamples: int = 4000
 
@@ -50,11 +52,11 @@ class VerdictConfig:
                 f"smallest_rank must lie in [0, 0.5), got {self.smallest_rank}; "
                 "0.005 is half a percentage point of pairs put in the right order"
             )
-        if not 0.0 < self.repeated_opens <= 1.0:
-            raise ValueError(
-                f"repeated_opens must lie in (0, 1], got {self.repeated_opens}; 0.5 is half of "
-                "the bars"
-            )
+        for name in ("repeated_opens", "repeated_fills"):
+            if not 0.0 < getattr(self, name) <= 1.0:
+                raise ValueError(
+                    f"{name} must lie in (0, 1], got {getattr(self, name)}; 0.5 is half of the bars"
+                )
         if self.resamples * self.error_rate < LEAST_BEYOND:
             raise ValueError(
                 f"resamples must put at least {LEAST_BEYOND} histories beyond the bound, got "

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from ultimate_deep.evaluation.significance.bootstrap import Interval
 from ultimate_deep.evaluation.verdicts.config import VerdictConfig
 from ultimate_deep.evaluation.verdicts.evidence import Evidence
-from ultimate_deep.evaluation.verdicts.rule import QUESTIONS, Question, Ruling, Word
+from ultimate_deep.evaluation.verdicts.rule import (
+    QUESTIONS,
+    Question,
+    Ruling,
+    Word,
+    most_repeated,
+)
 
 HOLDING = "buy and hold"
 _MOSTLY = 0.5  # mean position from which on an account is said to be mostly on one side
@@ -40,6 +46,15 @@ def answers(evidence: Evidence, ruling: Ruling, config: VerdictConfig) -> tuple[
         Answer(question=question, word=ruling.answers[name], sentence=said[name])
         for name, question in QUESTIONS.items()
     )
+
+
+def filled_at(evidence: Evidence) -> str:
+    """Return the price that orders of an account are filled at, in words."""
+    share = evidence.from_finer_bars
+    if math.isnan(share):
+        return "the next open"
+    rest = "" if share == 1.0 else f" ({share:.1%} of bars; the others at the open)"
+    return f"the close of the first finer bar after the next open{rest}"
 
 
 def headline(evidence: Evidence, ruling: Ruling, config: VerdictConfig) -> str:
@@ -85,10 +100,16 @@ def _open(evidence: Evidence, ruling: Ruling, config: VerdictConfig) -> str:
     said = ruling.answers
     if all(said[name] == "yes" for name in ("knows", "pays", "luck")):
         later = "" if evidence.later is None else f", and one bar later {_bps(evidence.later)} stay"
+        if not math.isnan(evidence.from_finer_bars):
+            return (
+                f"the finer bars fill its orders in {evidence.from_finer_bars:.0%} of the bars, "
+                f"and in {evidence.repeated_opens:.0%} the price still repeats the last close"
+                f"{later}: finer bars of all of them, with their volume, or quotes, would settle it"
+            )
         return (
             f"it needs a fill at the opening print, and {evidence.repeated_opens:.0%} of these "
-            f"opens repeat the last close{later}: finer bars of the same market, or quotes, would "
-            "settle it"
+            f"opens repeat the last close{later}: finer bars of the same market "
+            "(--data.fills 1m.csv), or quotes, would settle it"
         )
     unsure = []
     if said["knows"] == "open":
@@ -147,6 +168,12 @@ def _fills(evidence: Evidence, config: VerdictConfig) -> str:
         lower = f"{1e4 * evidence.later.lower:+.3f}"
         later = f" One bar later the account earns {_bps(evidence.later)} (at least {lower})."
     share = evidence.repeated_opens
+    if not math.isnan(evidence.from_finer_bars):
+        stale = "" if share < most_repeated(evidence, config) else ", so that they may be no trades"
+        return (
+            f"Orders are filled from finer bars ({evidence.from_finer_bars:.0%} of bars), and "
+            f"{share:.0%} of the prices repeat the last close{stale}.{later}"
+        )
     if math.isnan(share):
         return f"A single bar does not tell whether opens are prints of their own.{later}"
     if share < config.repeated_opens:
