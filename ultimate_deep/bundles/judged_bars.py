@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from ultimate_deep.bundles.predicting import AnyBundle, bundle_config, bundle_data, merge_data
 from ultimate_deep.market.config import DataConfig
@@ -35,22 +36,31 @@ def judged_market(bundle: AnyBundle, given: DataConfig, market: Market | None = 
         return read_fills(market, merge_data(given, stored))
     if not stored.fills or market.fills:
         return market
-    if market.fingerprint() != bundle.manifest["data_fingerprint"]:
+    if market.fingerprint() != _bars_of(bundle):
         return market
     _check_there(bundle, stored)
     return read_fills(market, stored)
 
 
+def same_fills(bundle: AnyBundle, market: Market) -> bool:
+    """Return whether orders on these bars are filled at the prices of the bundle's run."""
+    return (bundle.metrics.get(FILLS) or "") == market.fills_digest
+
+
 def fills_note(bundle: AnyBundle, market: Market) -> str:
-    """Return a sentence where a run's orders were filled otherwise than on these bars."""
-    before = bundle.metrics.get(FILLS) or ""
-    if before == market.fills_digest:
-        return ""
-    if before and market.fills_digest:
+    """Return a sentence where a run's orders were filled otherwise than those on these bars."""
+    before = bundle.metrics.get(FILLS)
+    if bool(before) == bool(market.fills):
+        if same_fills(bundle, market) or market.fingerprint() != _bars_of(bundle):
+            return ""
         return "orders of the run were filled from other finer bars"
     was, now = ("from finer bars", "at the opens")[:: 1 if before else -1]
     remedy = "; name its finer bars with --data.fills, in Python fills=" if before else ""
     return f"orders of the run were filled {was}, here {now}{remedy}"
+
+
+def _bars_of(bundle: AnyBundle) -> Any:
+    return bundle.manifest["data_fingerprint"]
 
 
 def _check_there(bundle: AnyBundle, stored: DataConfig) -> None:

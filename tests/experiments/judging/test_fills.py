@@ -1,14 +1,17 @@
 """What opens leave open, finer bars of the same market settle: either way."""
 
+import io
 import json
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 import ultimate_deep as ud
 from ultimate_deep.evaluation.backtesting.config import BacktestConfig
+from ultimate_deep.experiments.summary import render_backtest
 from ultimate_deep.portfolio.stops import StopSpec
 
 pytestmark = pytest.mark.usefixtures("plain_figures")
@@ -150,6 +153,12 @@ def test_both_engines_fill_alike(bounce, tmp_path):
     assert abs(gains.mean()) < 4.0 * gains.std() / np.sqrt(len(gains))
 
 
+def shown_text(result):
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(render_backtest(result))
+    return console.export_text()
+
+
 @pytest.fixture(scope="module")
 def files(bounce, tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
@@ -192,6 +201,7 @@ def test_other_bars_are_filled_at_their_opens_and_gone_files_are_named(ran, file
     frame = ud.read_bars(files / "hours.csv", symbol="S").frame()
     other = ud.backtest(ran.folder, frame[:-1])
     assert not other.judge.market.fills
+    assert any("here at the opens; name its finer bars" in note for note in other.notes)
     finer = pd.read_csv(files / "ten.csv", index_col=0, parse_dates=True)
     given = ud.backtest(ran.folder, frame[:-1], fills=finer)
     assert given.judge.market.fills
@@ -199,6 +209,10 @@ def test_other_bars_are_filled_at_their_opens_and_gone_files_are_named(ran, file
     partly = ud.backtest(ran.folder, fills=later)
     assert "orders of the run were filled from other finer bars" in partly.notes
     assert partly.differing == ()
+    assert partly.same_bars
+    assert not partly.repeats_run
+    assert "reproduced" not in shown_text(partly)
+    assert "reproduced" in shown_text(ud.backtest(ran.folder))
     moved = (files / "ten.csv").rename(files / "elsewhere.csv")
     try:
         with pytest.raises(FileNotFoundError, match="were filled from are gone: no file or folder"):

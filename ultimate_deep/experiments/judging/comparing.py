@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ultimate_deep.bundles.judged_bars import judged_market
+from ultimate_deep.bundles.judged_bars import fills_note, judged_market
 from ultimate_deep.bundles.predicting import AnyBundle, bundle_config, row_probability
 from ultimate_deep.evaluation.assessment import Assessment
 from ultimate_deep.evaluation.contest import contest
@@ -245,6 +245,9 @@ def _notes(
         for entrant, config in zip(entrants, configs, strict=True)
         if config.backtest != configs[0].backtest
     ]
+    for bundle in (entrant.bundle for entrant in entrants):
+        if note := fills_note(bundle, judge.market):
+            notes.append(f"{bundle.folder.name}: {note}")
     if others:
         notes.append(
             f"Traded by the rule and costs of {entrants[0].name}; those of {', '.join(others)} "
