@@ -62,6 +62,9 @@ def test_an_edge_needs_all_five():
         ({"repeated_opens": 0.94, "later": "no"}, "cannot tell yet"),
         ({"repeated_opens": 0.94, "later": "yes"}, "edge"),
         ({"repeated_opens": 0.4, "later": "no"}, "edge"),
+        ({"repeated_opens": 0.4, "from_finer_bars": 0.6, "later": "no"}, "cannot tell yet"),
+        ({"repeated_opens": 0.4, "from_finer_bars": 0.6, "later": "yes"}, "edge"),
+        ({"repeated_opens": 0.09, "from_finer_bars": 0.91, "later": "no"}, "edge"),
         ({"decisions": 50}, "cannot tell yet"),
     ],
 )

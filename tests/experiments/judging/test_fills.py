@@ -11,8 +11,14 @@ from rich.console import Console
 
 import ultimate_deep as ud
 from ultimate_deep.evaluation.backtesting.config import BacktestConfig
+from ultimate_deep.experiments.exploring.config import ExplorationConfig
+from ultimate_deep.experiments.exploring.exploration import explore
 from ultimate_deep.experiments.summary import render_backtest
+from ultimate_deep.market.market import Market
+from ultimate_deep.pipeline.steps import Steps
 from ultimate_deep.portfolio.stops import StopSpec
+from ultimate_deep.training.loop.interrupts import Interrupted
+from ultimate_deep.training.progress import Progress
 
 pytestmark = pytest.mark.usefixtures("plain_figures")
 
@@ -224,9 +230,43 @@ def test_other_bars_are_filled_at_their_opens_and_gone_files_are_named(ran, file
         moved.rename(files / "ten.csv")
 
 
+def test_a_run_does_not_go_on_with_other_fills(ran, files, tmp_path, monkeypatch):
+    finer = pd.read_csv(files / "ten.csv", index_col=0, parse_dates=True)
+    finer.to_csv(tmp_path / "ten.csv")
+    data = replace(ran.prepared.config.data, fills=str(tmp_path / "ten.csv"))
+    config = replace(ran.prepared.config, data=data, artifacts=str(tmp_path / "runs"))
+
+    def stopped(*given, **options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr("ultimate_deep.experiments.run.evaluate", stopped)
+        with pytest.raises(Interrupted):
+            ud.run(config, progress=False)
+    with pytest.raises(ValueError, match=r"cannot be resumed with other settings: data\.fills is"):
+        ud.run(config, fills=files / "ten.csv", resume=True, progress=False)
+    finer[finer.index.hour < 23].to_csv(tmp_path / "ten.csv")
+    with pytest.raises(ValueError, match="or the finer ones that fill its orders"):
+        ud.run(config, resume=True, progress=False)
+    finer.to_csv(tmp_path / "ten.csv")
+    done = ud.run(config, resume=True, progress=False)
+    assert done.outcome.model.metrics == ran.outcome.model.metrics
+
+
 def test_fills_that_cannot_be_kept_or_are_none_are_refused(ran, files):
     finer = pd.read_csv(files / "ten.csv", index_col=0, parse_dates=True)
     with pytest.raises(ValueError, match="fills that are no file go with bars that are none"):
         ud.run(ran.prepared.config, fills=finer, progress=False)
     with pytest.raises(TypeError, match="bars are what read_bars gives"):
         ud.run(ran.prepared.config, bars=finer, fills=3, progress=False)
+    with pytest.raises(ValueError, match="the step `bars` has left out what orders are filled at"):
+        ud.prepare(ran.prepared.config, steps=Steps(bars=lambda market: Market(dict(market.bars))))
+
+
+def test_what_trades_nothing_refuses_fills(ran, files):
+    config = ExplorationConfig(data=ran.prepared.config.data)
+    with pytest.raises(ValueError, match="nothing is traded here, got"):
+        explore(config, Progress())
+    bars = ud.read_bars(files / "hours.csv", symbol="S", fills=files / "ten.csv")
+    assert bars.fills_digest == ran.prepared.market.fills_digest
+    assert "Orders are filled at the close" in bars.told[-1]
