@@ -26,7 +26,7 @@ def judged_market(bundle: AnyBundle, given: DataConfig, market: Market | None = 
 
     Raises:
         FileNotFoundError: The finer bars of the run are gone.
-        ValueError: Bad bars.
+        ValueError: Bars that break a rule, or finer ones that are none of theirs.
     """
     if market is None:
         bars = dataclasses.replace(given, fills=())

@@ -45,7 +45,7 @@ def parser() -> CommandParser:
         builds=pictures_of,
     )
     made.add_argument("--config", action="config", help="YAML file of these settings")
-    made.add_class_arguments(DataConfig, "data")
+    made.add_class_arguments(DataConfig, "data", skip={"fills"})
     made.add_class_arguments(LabelSpec, "label")
     made.add_class_arguments(GafFilesConfig)
     made.add_argument("--resume", action="store_true", help="Go on with unfinished files")
@@ -61,7 +61,6 @@ def main(arguments: Sequence[str]) -> None:
     """Parse, write, say where."""
     options = parse(parser(), arguments).options
     config = pictures_of(options)
-    options.data.refuse_fills()
     check_places(artifacts=Path(config.output).parent, ledger=False, named="output's folder")
     from ultimate_deep.machine.screen import Screen
     from ultimate_deep.market.market import load_market

@@ -162,7 +162,7 @@ class DataConfig:
         """Refuse finer bars where nothing is traded.
 
         Raises:
-            ValueError: Naming them.
+            ValueError: Naming the files of finer bars.
         """
         if self.fills:
             raise ValueError(

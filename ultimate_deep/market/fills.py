@@ -164,8 +164,8 @@ def _as_met(
     A stop is thus never touched by a print from before its order was filled.
 
     Args:
-        frame: Bars.
-        finer: Finer bars.
+        frame: Canonical bars of a symbol.
+        finer: Canonical finer bars, in order of time.
         first: Row of the finer bar that fills at each bar, -1 where none does, `(bars,)`.
         end: Row of the first finer bar that is later than each bar, `(bars,)`.
     """
