@@ -108,6 +108,21 @@ def test_without_volume_no_fill_is_chosen_by_its_price():
     assert "none may have traded" in found.note
 
 
+def test_finer_bars_that_are_stamped_at_their_end_fill_at_no_later_price():
+    """The market rises by less than rounding a minute, so that no range is left."""
+    close = 100.0 + np.cumsum(np.full(60 * 50, 0.005))
+    fine = frame_of(close, 1.0, "1min")
+    hourly = fine.resample("1h").agg(WHOLE)
+    right = find_fills(bars_of(hourly), bars_of(fine))
+    assert right.traded.all()
+    assert right.repeated == 0.0
+    ends = bars_of(fine.set_axis(fine.index + pd.Timedelta("1min")))
+    late = find_fills(bars_of(hourly), ends)
+    assert late.repeated == 1.0
+    assert not late.traded.any()
+    assert "as they would if the finer bars were stamped at their end" in late.note
+
+
 def test_bars_of_another_length_time_or_market_are_refused(hourly, fine):
     bars, finer = bars_of(hourly), bars_of(fine)
     refused = {
@@ -119,7 +134,7 @@ def test_bars_of_another_length_time_or_market_are_refused(hourly, fine):
             fine.set_axis(fine.index + pd.Timedelta(days=366))
         ),
         "are no finer bars of A: in 40 of 40 bars they leave the range": bars_of(fine * 1.2),
-        "adjusted alike and in the same timezone": bars_of(
+        "adjusted and stamped alike and in the same timezone": bars_of(
             fine.set_axis(fine.index + pd.Timedelta("3h"))
         ),
         "leave data.fills out, or give bars of time": bars_of_frame(fine, bars="irregular"),

@@ -13,6 +13,7 @@ from ultimate_deep.market.times import close_times, open_times
 
 TOLERANCE = 1e-4  # of a price, by which rounding may take finer bars out of a bar's range
 MOST_APART = 0.01  # share of bars that may hold finer ones out of their range
+MOST_REPEATED = 0.5  # share of fills at the last close, from which on none is certain to be later
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -27,6 +28,7 @@ class Fills:
         interval: Length of the finer bars.
         length_in_words: The same for people.
         has_volume: Whether the finer bars say when there was trade.
+        repeated: Share of the prices of finer bars that repeat the bar's last close.
     """
 
     frame: pd.DataFrame
@@ -35,6 +37,7 @@ class Fills:
     interval: pd.Timedelta
     length_in_words: str
     has_volume: bool
+    repeated: float
 
     @property
     def share(self) -> float:
@@ -55,7 +58,14 @@ class Fills:
         which = "that has traded " if self.has_volume else ""
         rest = len(self.filled) - int(self.filled.sum())
         others = f"; the other {rest:,} keep their open" if rest else ""
-        unsure = "" if self.has_volume else " These have no volume, so that none may have traded."
+        unsure = ""
+        if not self.has_volume:
+            unsure = " These have no volume, so that none may have traded."
+        elif self.repeated >= MOST_REPEATED:
+            unsure = (
+                f" {self.repeated:.0%} of these prices repeat the last close, as they would if the "
+                "finer bars were stamped at their end: none is taken to be later."
+            )
         return (
             f"Orders are filled at the close of the first bar of {self.length_in_words} {which}"
             f"after a bar's open, in {len(self.filled) - rest:,} of {len(self.filled):,} bars"
@@ -105,10 +115,15 @@ def find_fills(bars: Bars, finer: Bars) -> Fills:
         )
     first = np.full(len(bars), -1)
     first[filled] = able[place[filled]]
+    met = _as_met(bars.frame, finer.frame, first, np.searchsorted(holder, own, side="right"))
+    before = bars.frame["close"].to_numpy()[:-1]
+    same = np.isclose(met["open"].to_numpy()[1:], before, rtol=1e-9, atol=0.0)[filled[1:]]
+    repeated = float(same.mean()) if len(same) else 0.0
     return Fills(
-        frame=_as_met(bars.frame, finer.frame, first, np.searchsorted(holder, own, side="right")),
+        frame=met,
         filled=filled,
-        traded=filled & finer.has_volume,
+        traded=filled & (finer.has_volume and repeated < MOST_REPEATED),
+        repeated=repeated,
         interval=finer.interval,
         length_in_words=finer.length_in_words,
         has_volume=finer.has_volume,
@@ -150,8 +165,8 @@ def _apart(bars: Bars, finer: Bars, inside: np.ndarray, holder: np.ndarray) -> n
             f"{covered:,} bars they leave the range, first at "
             f"{finer.index[inside][one]:%Y-%m-%d %H:%M} from {low[one]:.8g} to {high[one]:.8g} "
             f"where the bar of {bars.index[held[one]]:%Y-%m-%d %H:%M} reaches from "
-            f"{bottom[one]:.8g} to {top[one]:.8g}; give bars of the same market, adjusted alike "
-            "and in the same timezone"
+            f"{bottom[one]:.8g} to {top[one]:.8g}; give bars of the same market, adjusted and "
+            "stamped alike and in the same timezone"
         )
     return apart
 
