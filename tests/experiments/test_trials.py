@@ -275,6 +275,13 @@ def test_names_do_not_make_another_trial_and_settings_do():
     same = dataclasses.replace(CONFIG, name="other", artifacts="elsewhere")
     assert configuration_digest(same) == configuration_digest(CONFIG)
     assert configuration_digest(dataclasses.replace(CONFIG, seed=1)) != configuration_digest(CONFIG)
+    # Where the bars lie is no setting, and what their orders are filled at is.
+    data = dataclasses.replace(CONFIG.data, fills="1m.csv")
+    assert configuration_digest(dataclasses.replace(CONFIG, data=data)) == configuration_digest(
+        CONFIG
+    )
+    digests = {configuration_digest(CONFIG, fills) for fills in ("", "some", "others")}
+    assert len(digests) == 3
 
 
 def test_a_model_keeps_its_digest_when_saved_and_loaded(tmp_path):

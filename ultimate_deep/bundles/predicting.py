@@ -192,14 +192,18 @@ def _changed(given: DataConfig) -> dict[str, Any]:
 def bundle_data(bundle: AnyBundle, given: DataConfig) -> DataConfig:
     """Return where a bundle's bars come from: as given, and else as its run had it.
 
+    Of finer bars there are none: nothing is traded (`bundles.judged_bars` is for what trades).
+
     Raises:
-        ValueError: The run's bars were given in Python, so no file of them is known.
+        ValueError: The run's bars were given in Python, so no file of them is known; or finer bars
+            were given.
     """
+    given.refuse_fills()
     metrics, stored = bundle.metrics, bundle_config(bundle).data
     if trained_kind(bundle) == "irregular":
         stamp = next(iter(metrics["data"].values()))["stamp"]
         stored = dataclasses.replace(stored, bars="irregular", stamp=stamp)
-    data = merge_data(given, stored)
+    data = dataclasses.replace(merge_data(given, stored), fills=())
     unknown = metrics.get("bars_given", metrics.get("simulated") is False)
     simulation = any(name.startswith("simulat") for name in _changed(given))
     if unknown and not data.paths and not simulation:

@@ -63,7 +63,9 @@ COMPLETED: dict[str, Any] = {
     "artifacts": shtab.DIRECTORY,
     "bundle": {"bash": "_ultimate_deep_bundles", "zsh": "_ultimate_deep_bundles", "tcsh": "d"},
     "config": {"bash": "_ultimate_deep_configs", "zsh": "_ultimate_deep_configs", "tcsh": "f"},
-    **dict.fromkeys(("data.path", "model.start_from", "output", "plugin", "steps"), shtab.FILE),
+    **dict.fromkeys(
+        ("data.path", "data.fills", "model.start_from", "output", "plugin", "steps"), shtab.FILE
+    ),
 }
 
 

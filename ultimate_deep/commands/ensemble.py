@@ -90,7 +90,8 @@ def combine_all(
     from ultimate_deep.experiments.series import open_series
 
     if options.bundles:
-        return run_ensemble(options.bundles, options.ensemble, progress)
+        fills = options.data.fills
+        return run_ensemble(options.bundles, options.ensemble, progress, fills=fills)
     name = options.ensemble.name
     runs, follows = with_snapshots(members, options.ensemble.snapshots)
     resume = options.resume

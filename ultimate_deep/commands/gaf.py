@@ -45,7 +45,7 @@ def parser() -> CommandParser:
         builds=pictures_of,
     )
     made.add_argument("--config", action="config", help="YAML file of these settings")
-    made.add_class_arguments(DataConfig, "data")
+    made.add_class_arguments(DataConfig, "data", skip={"fills"})
     made.add_class_arguments(LabelSpec, "label")
     made.add_class_arguments(GafFilesConfig)
     made.add_argument("--resume", action="store_true", help="Go on with unfinished files")

@@ -25,6 +25,7 @@ from ultimate_deep.models.declared import Declared
 CONFIGS = Path(__file__).resolve().parent / "configs"
 MODEL_CONFIGS = CONFIGS / "models"
 PRINT = "--print_config"
+_BARS = ("data.path", "data.fills")  # what names files of bars
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,9 +207,10 @@ def check_model_options(name: str, options: Iterable[str]) -> None:
 
 def _check_raw(arguments: Sequence[str], model: str) -> None:
     """Refuse what can be refused before arguments are parsed, which takes its time."""
-    path = value_of(arguments, "--data.path")
-    if path and not path.startswith("["):
-        find_files(path)
+    for name in _BARS:
+        path = value_of(arguments, f"--{name}")
+        if path and not path.startswith("["):
+            find_files(path)
     prefix = "--model.options."
     names = [one.partition("=")[0] for one in arguments if one.startswith(prefix)]
     if model and names:
@@ -237,9 +239,10 @@ def _model_of(model: str) -> tuple[str, Declared | None]:
 
 def _check_paths(parsed: Namespace) -> None:
     """Refuse bars that are not there, before anything is loaded."""
-    path = parsed.get("data.path")
-    if path:
-        find_files(path if isinstance(path, str) else list(path))
+    for name in _BARS:
+        path = parsed.get(name)
+        if path:
+            find_files(path if isinstance(path, str) else list(path))
 
 
 def _named(parser: CommandParser, arguments: Sequence[str]) -> list[str]:

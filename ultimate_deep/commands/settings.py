@@ -67,7 +67,8 @@ def bundle_parser(
         "--bundle", default="latest", help="Folder of a finished run, or its name in --artifacts"
     )
     parser.add_argument("--artifacts", default=ARTIFACTS, help="Folder that runs are written into")
-    parser.add_class_arguments(DataConfig, "data")
+    # What judges no period trades nothing, and fills no orders.
+    parser.add_class_arguments(DataConfig, "data", skip=set() if period else {"fills"})
     if period:
         parser.add_argument(
             "--period",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,12 +35,14 @@ if TYPE_CHECKING:  # each function imports what it needs: reading bars does not 
     from ultimate_deep.pipeline.steps import Steps
 
     AnyBars = Market | Bars | pd.DataFrame
+    AnyFills = AnyBars | str | Path | Sequence[str | Path]
 
 
 def run(
     config: ExperimentConfig | None = None,
     *,
     bars: AnyBars | None = None,
+    fills: AnyFills | None = None,
     steps: Steps | None = None,
     net: keras.Model | None = None,
     tried: int = 1,
@@ -52,6 +55,8 @@ def run(
         config: The experiment; the ultimate net on simulated bars by default.
         bars: Judged instead of those that `config.data` names; a DataFrame of irregular bars where
             `config.data.bars` says so.
+        fills: Finer bars of the same market, or their files, that orders are filled from in place
+            of the opens and of what `config.data.fills` names.
         steps: What is done otherwise than usual: own features, labels, split, scaler, threshold.
         net: A net that was trained elsewhere on what the experiment prepares; it is judged and
             saved as it is.
@@ -91,12 +96,21 @@ def run(
     from ultimate_deep.experiments.run import run_experiment
     from ultimate_deep.market.market import given_market
 
+    finer = given.given_fills(fills)
+    if isinstance(finer, tuple):  # kept with the run, so that its backtest finds them
+        data = dataclasses.replace(config.data, fills=finer)
+        config, finer = dataclasses.replace(config, data=data), None
+    if finer is not None and bars is None:
+        raise ValueError(
+            "fills that are no file go with bars that are none either, got fills and no bars; give "
+            "bars=read_bars(...), or the name of a file: fills='1m.csv'"
+        )
     return run_experiment(
         config,
         _progress(progress),
         resume=resume,
         steps=given.given_steps(steps),
-        market=None if bars is None else given_market(bars, config.data),
+        market=None if bars is None else given_market(bars, config.data, finer),
         net=given.given_net(net),
         tried=tried,
     )
@@ -160,6 +174,7 @@ def backtest(
     bars: AnyBars | None = None,
     *,
     period: given.Period = "test",
+    fills: AnyFills | None = None,
 ) -> Rejudged:
     """Backtest a saved model after costs, with its run's own threshold and rules.
 
@@ -167,6 +182,8 @@ def backtest(
         bundle: What `load` gives, or its folder.
         bars: Those of the run by default.
         period: `test` takes the bars from the run's test part on, `all` also those it knows.
+        fills: Finer bars, or their files, that orders are filled from; on the run's own bars those
+            of the run by default, on others the opens.
 
     Returns:
         The backtest: `figures`, `equity`, `trades`, `notes`.
@@ -184,11 +201,17 @@ def backtest(
     from ultimate_deep.experiments.judging.rejudged import backtest_bundle
 
     check_places()
-    from ultimate_deep.bundles.predicting import market_of
+    from ultimate_deep.bundles.predicting import bundle_config, bundle_data, market_of
+    from ultimate_deep.market.market import filled_from, load_market
 
-    loaded = _bundle(bundle)
+    loaded, finer, data = _bundle(bundle), given.given_fills(fills), DataConfig()
     market = None if bars is None else market_of(loaded, bars)
-    return backtest_bundle(loaded, DataConfig(), period, market=market)
+    if isinstance(finer, tuple):
+        data = DataConfig(fills=finer)
+    elif finer is not None:
+        market = market or load_market(bundle_data(loaded, data), bundle_config(loaded).label)
+        market = filled_from(market, finer)
+    return backtest_bundle(loaded, data, period, market=market)
 
 
 def judge(
@@ -197,6 +220,7 @@ def judge(
     horizon_bars: int = 1,
     *,
     trained_until: str | pd.Timestamp,
+    fills: AnyFills | None = None,
     threshold: float = 0.5,
     costs: CostSpec | Mapping[str, Any] = CostSpec(),
     capital: float = 100_000.0,
@@ -223,6 +247,8 @@ def judge(
         trained_until: Opening time of the last bar that training saw as a row. Base rate and
             baselines come from the bars up to it. Predictions for those bars, and for the bars
             that the labels of training reach, are refused.
+        fills: Finer bars of the same market, or their files, that orders are filled from in place
+            of the opens.
         threshold: Least probability of the side taken.
         costs: Costs of trading and holding.
         capital: What the account starts with, in the price's currency; its orders move the price.
@@ -273,6 +299,7 @@ def judge(
         "tried": given.given_count("tried", tried),
         "seed": given.given_seed(seed),
         "trained_until": given.given_time("trained_until", trained_until),
+        "fills": given.given_fills(fills),
     }
     check_places()
     from ultimate_deep.experiments.judging.foreign import judge_predictions

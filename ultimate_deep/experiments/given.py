@@ -39,6 +39,17 @@ def given_config(config: Any) -> ExperimentConfig:
     return _instance("config", config, ExperimentConfig, "an ExperimentConfig", remedy)
 
 
+def given_fills(fills: Any) -> Any:
+    """Return the names of files as a tuple of texts; finer bars, and None, as they are.
+
+    Raises:
+        TypeError: A list of something else than names.
+    """
+    if isinstance(fills, (str, Path)):
+        return (given_text("fills", fills, example="1m.csv"),)
+    return given_names("fills", fills) if isinstance(fills, Sequence) else fills
+
+
 def given_steps(steps: Any) -> Steps:
     """Return the steps, the usual ones for None.
 

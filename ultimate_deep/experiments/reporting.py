@@ -151,6 +151,12 @@ def bar_facts(market: Market) -> dict[str, str]:
             f"{len(bars.frame):,} bars of {bars.length_in_words}, {first:%Y-%m-%d} to "
             f"{last:%Y-%m-%d}"
         )
+        if symbol in market.fills:
+            fills = market.fills[symbol]
+            facts[f"{symbol}, fills"] = (
+                f"bars of {fills.length_in_words}, in {fills.share:.1%} of the bars; fingerprint "
+                f"{fills.digest[:12]}"
+            )
     return facts
 
 

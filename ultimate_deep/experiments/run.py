@@ -184,7 +184,7 @@ def run_experiment(
         tidy(folder.parent, progress.message)
         prepared = prepare(config, progress, market=market, steps=steps)
         prepared = dataclasses.replace(prepared, bars_given=market is not None)
-        bars = prepared.market.fingerprint()
+        bars = prepared.market.fingerprint_with_fills()
         if resume:
             refuse_other_bars(place.path, bars_of_start(place.path), bars, what="run")
         for note in TrialBook.opened(folder, prepared.market, config, tried=tried).check():

@@ -327,9 +327,9 @@ def refuse_other_bars(unfinished: Path, before: str | None, bars: str, *, what: 
     """
     if before not in (None, bars):
         raise ValueError(
-            f"the bars have changed since the {what} began, which goes on in {unfinished} "
-            f"(fingerprint {before[:12]}, now {bars[:12]}); bring back the same bars or start a "
-            f"new {what}"
+            f"the bars have changed since the {what} began, which goes on in {unfinished}, or the "
+            f"finer ones that fill its orders (fingerprint {before[:12]}, now {bars[:12]}); bring "
+            f"back the same bars or start a new {what}"
         )
 
 

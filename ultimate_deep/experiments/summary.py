@@ -64,7 +64,7 @@ def render_backtest(result: Rejudged) -> Group:
         table.add_row(name, *cells(metrics))
     lines: list[Text | Table] = [table]
     lines += [Text(f"- {note}") for note in (*result.notes, result.trials.sentence)]
-    if result.same_bars and not result.differing:
+    if result.repeats_run and not result.differing:
         lines.append(Text("- every test figure of the run is reproduced exactly"))
     return Group(*lines)
 

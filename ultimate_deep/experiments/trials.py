@@ -46,6 +46,7 @@ class TrialBook:
         config: What is run.
         folders: Where runs lie whose files remember how a ledger stood.
         tried: How many configurations the model was chosen from before it came here.
+        fills: Digest of what orders are filled at; empty where it is the open.
     """
 
     ledger: LedgerUnion
@@ -54,6 +55,7 @@ class TrialBook:
     config: ExperimentConfig
     folders: tuple[Path, ...] = field(default=(), kw_only=True)
     tried: int = field(default=1, kw_only=True)
+    fills: str = field(default="", kw_only=True)
 
     @classmethod
     def opened(
@@ -81,7 +83,10 @@ class TrialBook:
         folders = _artifacts([folder, *others])
         ledger = open_ledgers(folders)
         identity = market_identity(market)
-        return cls(ledger, identity, folder.name, config, folders=folders, tried=tried)
+        return cls(
+            ledger, identity, folder.name, config,
+            folders=folders, tried=tried, fills=market.fills_digest,
+        )  # fmt: skip
 
     @classmethod
     def unkept(cls, market: Market, config: ExperimentConfig) -> "TrialBook":
@@ -90,7 +95,8 @@ class TrialBook:
         Its trials are held until `close`, or the end of the `with` that it was opened in.
         """
         ledger = LedgerUnion(TrialLedger(":memory:"))
-        return cls(ledger, market_identity(market), config.name, config)
+        identity, fills = market_identity(market), market.fills_digest
+        return cls(ledger, identity, config.name, config, fills=fills)
 
     def __enter__(self) -> Self:
         return self
@@ -195,7 +201,7 @@ class TrialBook:
             kind=kind,
             run=self.run,
             model=self.config.model.name,
-            configuration=configuration_digest(self.config),
+            configuration=configuration_digest(self.config, self.fills),
             weights=weights,
             sharpe_per_bar=sharpe_per_bar,
             figure=figure,
@@ -278,9 +284,17 @@ def market_identity(market: Market) -> DataIdentity:
     return DataIdentity.from_frames({symbol: bars.frame for symbol, bars in market.bars.items()})
 
 
-def configuration_digest(config: ExperimentConfig) -> str:
-    """Return the SHA-256 of all that makes a trial what it is, the bars and names left out."""
+def configuration_digest(config: ExperimentConfig, fills: str = "") -> str:
+    """Return the SHA-256 of all that makes a trial what it is, the bars and names left out.
+
+    Args:
+        config: What is run.
+        fills: Digest of what orders are filled at, `Market.fills_digest`; as costs are, it is a
+            part of how the same bars are traded.
+    """
     values = {k: v for k, v in config.to_dict().items() if k not in _NOT_THE_TRIAL}
+    if fills:
+        values["fills"] = fills
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 

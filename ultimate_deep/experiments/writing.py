@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ultimate_deep.bundles.contents import BundleContents
+from ultimate_deep.bundles.judged_bars import FILLS
 from ultimate_deep.bundles.predictor import Predictor
 from ultimate_deep.bundles.writing import bundle_writer
 from ultimate_deep.evaluation.assessment import Assessment
@@ -119,6 +120,7 @@ def run_metrics(prepared: Prepared, outcome: Outcome, plan: Planlike) -> dict[st
     return {
         "simulated": prepared.market.simulated,
         "bars_given": prepared.bars_given,
+        FILLS: prepared.market.fills_digest or None,
         "own_steps": list(prepared.steps.own),
         "verdict": json_safe(outcome.verdict),
         "majority_up": prepared.majority_up,

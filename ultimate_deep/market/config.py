@@ -119,6 +119,8 @@ class DataConfig:
         stamp: Whether times say when a bar opens or when it closes.
         bars: `regular` bars have one length; `irregular` ones, of ticks, volume or dollars, are
             counted as they come, and their times are real.
+        fills: Finer bars of the same market, a file, a folder or several, that orders are filled
+            from in place of the opens; read as `path` is.
         simulated_rows: Bars to simulate.
         simulated_edge: Accuracy of the simulated market's oracle minus one half.
         simulated_interval: Bar length of the simulated market.
@@ -140,6 +142,7 @@ class DataConfig:
     adjust: Adjust = "auto"
     stamp: Stamp = "open"
     bars: BarKind = "regular"
+    fills: str | tuple[str, ...] = ()
     simulated_rows: int = 20_000
     simulated_edge: float = 0.10
     simulated_interval: str = "1h"
@@ -154,3 +157,15 @@ class DataConfig:
     def paths(self) -> tuple[str, ...]:
         """The named files or folders; empty for simulated bars."""
         return (self.path,) if isinstance(self.path, str) else self.path
+
+    def refuse_fills(self) -> None:
+        """Refuse finer bars where nothing is traded.
+
+        Raises:
+            ValueError: Naming the files of finer bars.
+        """
+        if self.fills:
+            raise ValueError(
+                f"data.fills is for what trades, and nothing is traded here, got {self.fills!r}; "
+                "leave it out"
+            )

@@ -3,13 +3,14 @@
 import hashlib
 import html
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
 from ultimate_deep.market.bars import Bars, BarsError, Session
 from ultimate_deep.market.config import BarKind, DataConfig, LabelSpec, Stamp
+from ultimate_deep.market.fills import Fills, find_fills
 from ultimate_deep.market.readers import bars_of_frame, read_files
 from ultimate_deep.market.times import open_times
 
@@ -22,11 +23,25 @@ class Market:
         bars: Symbol to bars, in order.
         probability_up: True probability of an up label for each bar, by symbol; None on real bars.
         further: Further columns for features, such as the order book at each close, by symbol.
+        fills: What orders are filled at, by symbol, of finer bars; empty where it is the open.
     """
 
     bars: dict[str, Bars]
     probability_up: dict[str, np.ndarray] | None = None
     further: dict[str, pd.DataFrame] = field(default_factory=dict)
+    fills: dict[str, Fills] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for symbol, fills in self.fills.items():
+            if symbol not in self.bars or len(fills.filled) != len(self.bars[symbol]):
+                raise ValueError(
+                    f"fills have one price for each bar, got {len(fills.filled):,} of {symbol!r} "
+                    f"for {len(self.bars.get(symbol, ())):,} bars; make them anew: with_fills"
+                )
+
+    def traded_frame(self, symbol: str) -> pd.DataFrame:
+        """Return a symbol's bars as orders meet them, each with the price of a fill as its open."""
+        return self.fills[symbol].frame if symbol in self.fills else self[symbol].frame
 
     def frame(self, symbol: str | None = None) -> pd.DataFrame:
         """Return a symbol's bars with its further columns; of a single symbol without its name."""
@@ -71,7 +86,8 @@ class Market:
         """What people should know of these bars: what files were read as, and notes by symbol."""
         read = dict.fromkeys(line for bars in self.bars.values() for line in bars.read_as)
         notes = (f"{name}: {note}" for name, bars in self.bars.items() for note in bars.notes)
-        return (*read, *notes)
+        filled = (f"{name}: {fills.note}" for name, fills in self.fills.items())
+        return (*read, *notes, *filled)
 
     @property
     def simulated(self) -> bool:
@@ -111,6 +127,21 @@ class Market:
             digest.update(symbol.encode() + b"\0" + stamps.tobytes())
             digest.update(np.ascontiguousarray(bars.frame.to_numpy(np.float64)).tobytes())
         return digest.hexdigest()
+
+    @property
+    def fills_digest(self) -> str:
+        """SHA-256 of what orders are filled at; empty where it is the open."""
+        if not self.fills:
+            return ""
+        digest = hashlib.sha256()
+        for symbol, fills in self.fills.items():
+            digest.update(f"{symbol}\0{fills.digest}".encode())
+        return digest.hexdigest()
+
+    def fingerprint_with_fills(self) -> str:
+        """SHA-256 of the bars and of what orders are filled at."""
+        bars, fills = self.fingerprint(), self.fills_digest
+        return hashlib.sha256(f"{bars} {fills}".encode()).hexdigest() if fills else bars
 
 
 def _in_words(bars: Bars) -> str:
@@ -162,15 +193,78 @@ def as_market(
     )
 
 
-def given_market(bars: Market | Bars | pd.DataFrame, data: DataConfig) -> Market:
+# Finer bars as they are given in Python, or the names of their files.
+GivenFills = Market | Bars | pd.DataFrame | tuple[str, ...] | None
+
+
+def given_market(
+    bars: Market | Bars | pd.DataFrame, data: DataConfig, fills: GivenFills = None
+) -> Market:
     """Return bars that were given in Python; those of a table are irregular where `data` says so.
 
+    Args:
+        bars: What `as_market` takes.
+        data: Options, and where finer bars are read that orders are filled from.
+        fills: Finer bars in place of those that `data` names.
+
     Raises:
-        TypeError, ValueError: What `as_market` raises.
+        TypeError, ValueError: What `as_market` and `filled_from` raise.
     """
-    if data.bars == "irregular":
-        return as_market(bars, kind=data.bars, stamp=data.stamp)
-    return as_market(bars)
+    irregular = data.bars == "irregular"
+    market = as_market(bars, kind=data.bars, stamp=data.stamp) if irregular else as_market(bars)
+    if fills is None and data.fills:
+        return read_fills(market, data)
+    return filled_from(market, fills, data)
+
+
+def filled_from(market: Market, fills: GivenFills, data: DataConfig = DataConfig()) -> Market:
+    """Return bars whose orders are filled from finer bars, or as they are for None.
+
+    Raises:
+        TypeError, ValueError: What `as_market`, `read_fills` and `with_fills` raise.
+    """
+    if fills is None:
+        return market
+    if isinstance(fills, tuple):
+        return read_fills(market, replace(data, fills=fills))
+    return with_fills(market, as_market(fills))
+
+
+def with_fills(market: Market, finer: Market) -> Market:
+    """Return bars whose orders are filled from finer bars of the same symbols.
+
+    Args:
+        market: Bars by symbol.
+        finer: Finer bars by symbol; where both are of one symbol, names may differ.
+
+    Raises:
+        ValueError: A symbol without finer bars, or what `find_fills` refuses.
+    """
+    by_symbol = finer.bars
+    if len(market) == 1 and len(finer) == 1:
+        by_symbol = {market.only(): finer[finer.only()]}
+    if missing := [symbol for symbol in market if symbol not in by_symbol]:
+        raise ValueError(
+            f"data.fills must hold finer bars of every symbol, got none of {', '.join(missing)} "
+            f"among {', '.join(by_symbol)}; add their files, named as the symbols are"
+        )
+    found = {symbol: find_fills(bars, by_symbol[symbol]) for symbol, bars in market.bars.items()}
+    return replace(market, fills=found)
+
+
+def read_fills(market: Market, data: DataConfig) -> Market:
+    """Return bars whose orders are filled from the finer bars that `data.fills` names.
+
+    Raises:
+        ValueError: What reading the bars and `with_fills` refuse.
+        FileNotFoundError: There is no such file.
+    """
+    if market.simulated:
+        raise BarsError(
+            f"simulated bars have no finer ones, got data.fills {data.fills!r}; leave it out, or "
+            "name the bars that they are finer bars of: data.path"
+        )
+    return with_fills(market, Market(_read(data.fills, data, interval=None)))
 
 
 def load_market(data: DataConfig, label: LabelSpec) -> Market:
@@ -183,6 +277,11 @@ def load_market(data: DataConfig, label: LabelSpec) -> Market:
         raise BarsError(
             "simulated bars have one length, got bars='irregular'; leave it out: bars='regular', "
             "or name a file of irregular bars"
+        )
+    if not data.paths and data.fills:
+        raise BarsError(
+            f"data.fills are finer bars of those in data.path, got {data.fills!r} and no "
+            "data.path; name it too, or leave data.fills out: simulated bars have no finer ones"
         )
     if not data.paths:
         # Not at the top: it brings SciPy's statistics, for which `--help` need not wait.
@@ -205,11 +304,25 @@ def load_market(data: DataConfig, label: LabelSpec) -> Market:
                 if one.order_book is not None
             },
         )
-    bars = read_files(
-        data.path,
+    bars = _read(data.path, data, interval=data.interval)
+    intervals = {symbol: one.interval for symbol, one in bars.items()}
+    if data.bars == "regular" and len(set(intervals.values())) > 1:
+        raise ValueError(
+            f"all symbols of one run share one interval, got {intervals}; "
+            "run them apart or resample the finer ones first"
+        )
+    market = Market(bars)
+    return read_fills(market, data) if data.fills else market
+
+
+def _read(
+    paths: str | tuple[str, ...], data: DataConfig, *, interval: str | None
+) -> dict[str, Bars]:
+    return read_files(
+        paths,
         format=data.format,
         symbol=data.symbol,
-        interval=data.interval,
+        interval=interval,
         session=data.session,
         timezone=data.timezone,
         price_scale=data.price_scale,
@@ -221,10 +334,3 @@ def load_market(data: DataConfig, label: LabelSpec) -> Market:
         stamp=data.stamp,
         bars=data.bars,
     )
-    intervals = {symbol: one.interval for symbol, one in bars.items()}
-    if data.bars == "regular" and len(set(intervals.values())) > 1:
-        raise ValueError(
-            f"all symbols of one run share one interval, got {intervals}; "
-            "run them apart or resample the finer ones first"
-        )
-    return Market(bars)

@@ -35,8 +35,9 @@ def remarks(bars: Bars) -> list[str]:
         found.append(
             "Nearly every open repeats the close before it, so a fill at the next open is a fill "
             "at the very print that the decision was made on. If that print bounced between bid "
-            "and ask, results look better than anyone could have traded: raise the slippage, or "
-            "distrust gains that turn with the last bar."
+            "and ask, results look better than anyone could have traded: fill orders from finer "
+            "bars of the same market (data.fills), raise the slippage, or distrust gains that turn "
+            "with the last bar."
         )
     return found
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +26,6 @@ from ultimate_deep.evaluation.verdicts.evidence import EvidenceInputs
 from ultimate_deep.evaluation.verdicts.luck import account_sharpe
 from ultimate_deep.evaluation.verdicts.phrases import HOLDING
 from ultimate_deep.evaluation.verdicts.verdict import Verdict, judge_model
-from ultimate_deep.market.bars import Bars
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.calibration import ThresholdChoice, choose_threshold
 from ultimate_deep.pipeline.rows import Rows
@@ -64,7 +63,7 @@ class Judge:
     """Judges predictors on the same rows, bars and costs.
 
     Args:
-        market: Bars by symbol.
+        market: Bars by symbol; orders are filled at their opens, or where it says, from finer bars.
         rows: The pooled rows.
         part: Row numbers that are judged.
         backtest: Trading rule and costs.
@@ -173,7 +172,7 @@ class Judge:
         held = {one.name: one.backtest.return_net for one in simpler}
         if HOLDING not in held:
             held[HOLDING] = self.judge_buy_and_hold().backtest.return_net
-        frames, known_frames = zip(*self._judged_frames(), strict=True)
+        repeated, from_finer_bars, half_spreads, shares = zip(*self._of_bars(), strict=True)
         return judge_model(
             EvidenceInputs(
                 label=labels[known],
@@ -182,7 +181,7 @@ class Judge:
                 impact_return_net=self._with_impact(judged),
                 coefficient=math.nan if own is None else own,
                 capital=self.config.capital,
-                volume_share=_mean([self._volume_share(frame) for frame in frames]),
+                volume_share=_mean(shares),
                 later_return_net=self.trade(judged.signal, judged.probability, delayed).return_net,
                 rival_return_net=held,
                 other_return_net={one.name: one.backtest.return_net for one in others},
@@ -190,8 +189,9 @@ class Judge:
                 group=self.rows.symbol_code[rows],
                 majority_up=self.majority_up,
                 position=account.position,
-                repeated_opens=_mean([repeated_opens(frame) for frame in frames]),
-                half_spread_bps=1e4 * _mean([half_spread(frame) for frame in known_frames]),
+                repeated_opens=_mean(repeated),
+                from_finer_bars=_mean(from_finer_bars),
+                half_spread_bps=1e4 * _mean(half_spreads),
                 cost_bps=self.config.costs.per_side_bps,
                 deflated=sharpe.dependent_deflated,
                 trials=sharpe.trials,
@@ -223,16 +223,27 @@ class Judge:
         part = self.config.capital / len(self.market.bars)
         return part / float(np.median(traded)) if len(traded) else math.nan
 
-    def _judged_frames(self) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-        """Yield each symbol's bars from its first decision of the part to its last, and from the
-        first of all.
+    def _of_bars(self) -> Iterator[tuple[float, float, float, float]]:
+        """Yield what each symbol's bars say of its fills and their size.
+
+        From the first decision of the part to the last: the share of prices that repeat the last
+        close, and of those of finer bars (NaN without any). From the first bar of all: half of the
+        spread. From the first decision: a full position as a share of a usual bar's volume.
         """
         codes = self.rows.symbol_code[self.part]
-        for code, bars in enumerate(self.market.bars.values()):
-            if (codes == code).any():
-                rows = self.rows.bar_row[self.part[codes == code]]
-                known = bars.frame.iloc[: int(rows.max()) + 1]
-                yield known.iloc[int(rows.min()) :], known
+        for code, (symbol, bars) in enumerate(self.market.bars.items()):
+            if not (codes == code).any():
+                continue
+            rows = self.rows.bar_row[self.part[codes == code]]
+            judged = slice(int(rows.min()), int(rows.max()) + 1)
+            fills = self.market.fills.get(symbol)
+            traded = None if fills is None else fills.traded[judged]
+            yield (
+                repeated_opens(self.market.traded_frame(symbol).iloc[judged], traded),
+                math.nan if fills is None else float(fills.filled[judged].mean()),
+                half_spread(bars.frame.iloc[: judged.stop]),
+                self._volume_share(bars.frame.iloc[judged]),
+            )
 
     def trade(
         self,
@@ -250,8 +261,8 @@ class Judge:
         rules = config or self.config
         codes = self.rows.symbol_code[self.part]
         traded = [
-            self._traded(bars, codes == code, signal, probability, rules)
-            for code, bars in enumerate(self.market.bars.values())
+            self._traded(symbol, codes == code, signal, probability, rules)
+            for code, symbol in enumerate(self.market.bars)
             if (codes == code).any()
         ]
         return run_any_backtest(
@@ -278,7 +289,7 @@ class Judge:
 
     def _traded(
         self,
-        bars: Bars,
+        symbol: str,
         chosen: np.ndarray,
         signal: np.ndarray,
         probability: np.ndarray | None,
@@ -289,6 +300,7 @@ class Judge:
         With latency too the account ends there: the bars after it belong to the next part. Sizes
         are found on all bars, so that volatility is known from the first decision on.
         """
+        bars = self.market[symbol]
         bar_row = self.rows.bar_row[self.part[chosen]]
         first = int(bar_row.min())
         last = min(int(bar_row.max()) + 1 + rules.horizon_bars, len(bars.frame) - 1)
@@ -304,8 +316,8 @@ class Judge:
                 probability=known,
             )
             wanted = sized[first : last + 1]
-        frame = bars.frame.iloc[first : last + 1]
-        return _Traded(bars.symbol, frame, wanted, bars.bars_per_year)
+        frame = self.market.traded_frame(symbol).iloc[first : last + 1]
+        return _Traded(symbol, frame, wanted, bars.bars_per_year)
 
 
 @dataclass(frozen=True, eq=False)
@@ -328,7 +340,7 @@ def majority_up(labels: np.ndarray) -> bool | None:
     return bool(sided.mean() >= 0.5) if len(sided) else None
 
 
-def _mean(values: list[float]) -> float:
+def _mean(values: Iterable[float]) -> float:
     """Return the mean of what is known; NaN where nothing is."""
     known = [one for one in values if not math.isnan(one)]
     return sum(known) / len(known) if known else math.nan

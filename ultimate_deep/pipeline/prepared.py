@@ -174,7 +174,14 @@ def prepare(
 def assemble(config: ExperimentConfig, market: Market, steps: Steps) -> tuple[Market, Rows]:
     """Walk from bars to pooled rows, before any split; the market is what `steps.bars` made."""
     if steps.bars is not None:
+        filled = bool(market.fills)
         market = steps.bars(market)
+        if filled and not market.fills:
+            raise ValueError(
+                "the step `bars` has left out what orders are filled at, got bars without fills; "
+                "let it return dataclasses.replace(market, bars=...), each bar in its place, or "
+                "leave data.fills out"
+            )
     market.check_common_times()
     check_timeframes(market, config.inputs.kind, config.inputs)
     names = config.features.names or None

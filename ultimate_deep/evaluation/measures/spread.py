@@ -76,9 +76,15 @@ def half_spread(frame: pd.DataFrame) -> float:
     return math.nan if any(map(math.isnan, found)) else min(found) / 2.0
 
 
-def repeated_opens(frame: pd.DataFrame) -> float:
-    """Return the share of bars whose open repeats the close before; NaN of a single bar."""
+def repeated_opens(frame: pd.DataFrame, traded: npt.NDArray[np.bool_] | None = None) -> float:
+    """Return the share of bars whose open repeats the close before; NaN of a single bar.
+
+    Args:
+        frame: Bars of one symbol, with a fill's price as `open` where that is another.
+        traded: Opens that are certain to be trades of their own, which never count, `(rows,)`.
+    """
     opened, closed = frame["open"].to_numpy()[1:], frame["close"].to_numpy()[:-1]
     if not len(opened):
         return math.nan
-    return float(np.isclose(opened, closed, rtol=1e-9, atol=0.0).mean())
+    repeats = np.isclose(opened, closed, rtol=1e-9, atol=0.0)
+    return float((repeats if traded is None else repeats & ~traded[1:]).mean())

@@ -13,6 +13,7 @@ from ultimate_deep.evaluation.measures.metrics import confusion
 from ultimate_deep.evaluation.reporting.data import Contender, ReportData
 from ultimate_deep.evaluation.reporting.grid import DASH, Check, at, figure_card, figure_of, show
 from ultimate_deep.evaluation.significance.bootstrap import Interval
+from ultimate_deep.evaluation.verdicts.phrases import filled_at
 from ultimate_deep.evaluation.verdicts.rule import Word
 from ultimate_deep.evaluation.verdicts.verdict import Verdict
 from ultimate_deep.portfolio.breakers import BreakerSpec
@@ -175,7 +176,9 @@ def rule_sentence(data: ReportData) -> str:
     """How decisions became trades and what those paid: every option that is in use."""
     costs, rule = data.costs, data.config.get("backtest") or {}
     late = rule.get("latency_bars", 0)
-    fill = "the next open" + (f" and {late} bar{'s' * (late > 1)} more" if late else "")
+    fill = filled_at(data.verdict.evidence) + (
+        f" and {late} bar{'s' * (late > 1)} more" if late else ""
+    )
     paid = [f"{costs.fee_bps:g} bps fee", f"{costs.slippage_bps:g} bps slippage"]
     paid += [f"half of {costs.spread_bps:g} bps spread"] if costs.spread_bps else []
     further: dict[str, Any] = {

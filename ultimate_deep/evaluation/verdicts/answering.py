@@ -14,7 +14,14 @@ from ultimate_deep.evaluation.verdicts.phrases import (
     right,
     trials,
 )
-from ultimate_deep.evaluation.verdicts.rule import QUESTIONS, Question, Ruling, Word, too_large
+from ultimate_deep.evaluation.verdicts.rule import (
+    QUESTIONS,
+    Question,
+    Ruling,
+    Word,
+    most_repeated,
+    too_large,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +110,12 @@ def _fills(evidence: Evidence, config: VerdictConfig) -> str:
         lower = f"{1e4 * evidence.later.lower:+.3f}"
         later = f" One bar later the account earns {bps(evidence.later)} (at least {lower})."
     share = evidence.repeated_opens
+    if not math.isnan(evidence.from_finer_bars):
+        stale = "" if share < most_repeated(evidence, config) else ", so that they may be no trades"
+        return (
+            f"Orders are filled from finer bars ({evidence.from_finer_bars:.0%} of bars), and "
+            f"{share:.0%} of the prices repeat the last close{stale}.{later}"
+        )
     if math.isnan(share):
         return f"A single bar does not tell whether opens are prints of their own.{later}"
     if share < config.repeated_opens:

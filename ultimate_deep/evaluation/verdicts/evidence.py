@@ -32,7 +32,10 @@ class Evidence:
         volume_share: A full position as a share of what is traded in a usual bar; NaN where volume
             is not known.
         later: The same where every fill comes one bar later; None where that was not asked.
-        repeated_opens: Share of bars whose open repeats the close before; NaN of a single bar.
+        repeated_opens: Share of bars at whose open orders are filled and whose open repeats the
+            close before; NaN of a single bar.
+        from_finer_bars: Share of bars at which orders are filled from finer ones; NaN where none
+            were given.
         half_spread_bps: Half of the spread that the bars show; NaN where they show none.
         cost_bps: What the account pays per side, without impact.
         deflated: Probability that the Sharpe ratio is more than the best of so many trials without
@@ -59,6 +62,7 @@ class Evidence:
     volume_share: float = math.nan
     later: Interval | None = None
     repeated_opens: float = math.nan
+    from_finer_bars: float = math.nan
     half_spread_bps: float = math.nan
     cost_bps: float = math.nan
     deflated: float = math.nan
@@ -98,7 +102,8 @@ class EvidenceInputs:
         group: Whole number of each row's symbol, shape `(rows,)`.
         majority_up: Class of the majority of the training part; None takes that of these rows.
         position: Position over each bar, shape `(bars,)`; None where it is not known.
-        repeated_opens: Share of bars whose open repeats the close before.
+        repeated_opens: Share of bars whose price of a fill repeats the close before.
+        from_finer_bars: Share of bars at which orders are filled from finer ones.
         half_spread_bps: Half of the spread that the bars show.
         cost_bps: What the account pays per side, without impact.
         deflated: Deflated Sharpe ratio of the account.
@@ -125,6 +130,7 @@ class EvidenceInputs:
     majority_up: bool | None = None
     position: Array1D | None = None
     repeated_opens: float = math.nan
+    from_finer_bars: float = math.nan
     half_spread_bps: float = math.nan
     cost_bps: float = math.nan
     deflated: float = math.nan
@@ -186,6 +192,7 @@ def gather(inputs: EvidenceInputs, config: VerdictConfig = VerdictConfig()) -> E
         volume_share=inputs.volume_share,
         later=account("later_return_net", inputs.later_return_net),
         repeated_opens=inputs.repeated_opens,
+        from_finer_bars=inputs.from_finer_bars,
         half_spread_bps=inputs.half_spread_bps,
         cost_bps=inputs.cost_bps,
         deflated=inputs.deflated,

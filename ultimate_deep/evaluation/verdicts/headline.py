@@ -60,12 +60,7 @@ def _open(evidence: Evidence, ruling: Ruling, config: VerdictConfig) -> str:
         return f"{few}: {needed}"
     said = ruling.answers
     if all(said[name] == "yes" for name in ("knows", "pays", "luck")):
-        later = "" if evidence.later is None else f", and one bar later {bps(evidence.later)} stay"
-        return (
-            f"it needs a fill at the opening print, and {evidence.repeated_opens:.0%} of these "
-            f"opens repeat the last close{later}: finer bars of the same market, or quotes, would "
-            "settle it"
-        )
+        return _unfilled(evidence)
     unsure = []
     if said["knows"] == "open":
         unsure.append(_unknown(evidence))
@@ -74,6 +69,24 @@ def _open(evidence: Evidence, ruling: Ruling, config: VerdictConfig) -> str:
     if said["luck"] == "open":
         unsure.append(_lucky(evidence, config))
     return "; ".join([listed(unsure), *_remedies(evidence, ruling, config, needed)])
+
+
+def _unfilled(evidence: Evidence) -> str:
+    """Why its fills were perhaps not to be had."""
+    share, later = f"{evidence.repeated_opens:.0%}", ""
+    if evidence.later is not None:
+        later = f" (one bar later it earns {bps(evidence.later)})"
+    if not math.isnan(evidence.from_finer_bars):
+        return (
+            f"the finer bars fill its orders in {evidence.from_finer_bars:.0%} of the bars, and in "
+            f"{share} the price still repeats the last close{later}: finer bars of all of them, "
+            "with their volume, or quotes, would settle it"
+        )
+    return (
+        f"it needs a fill at the opening print, and {share} of these opens repeat the last close"
+        f"{later}: finer bars of the same market (`--data.fills 1m.csv`), or quotes, would settle "
+        "it"
+    )
 
 
 def _remedies(evidence: Evidence, ruling: Ruling, config: VerdictConfig, needed: str) -> list[str]:

@@ -1,5 +1,7 @@
 """What the sentences of a verdict have in common."""
 
+import math
+
 from ultimate_deep.evaluation.significance.bootstrap import Interval
 from ultimate_deep.evaluation.verdicts.evidence import Evidence
 
@@ -31,6 +33,15 @@ def ahead_by(interval: Interval) -> str:
     """Return how much more or less another account earns."""
     more = "more" if interval.estimate >= 0.0 else "less"
     return f"{1e4 * abs(interval.estimate):.3f} bps per bar {more}"
+
+
+def filled_at(evidence: Evidence) -> str:
+    """Return the price that orders of an account are filled at, in words."""
+    share = evidence.from_finer_bars
+    if math.isnan(share):
+        return "the next open"
+    rest = "" if share == 1.0 else f" ({share:.1%} of bars; the others at the open)"
+    return f"the close of the first finer bar after the next open{rest}"
 
 
 def confidence(evidence: Evidence) -> str:

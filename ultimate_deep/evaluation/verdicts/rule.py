@@ -2,7 +2,8 @@
 
 1. Does it know something? Log loss and rank are both better than the best constants'.
 2. Does it pay? The mean net return per bar is above zero, with the impact of its own orders too.
-3. Could you have had it? Opens are prints of their own, or the account gains one bar later too.
+3. Could you have had it? Opens are prints of their own, or finer bars fill the orders, or the
+   account gains one bar later too.
 4. Is it more than luck? The Sharpe ratio is more than so many trials would show by chance.
 5. Is it this model? No simpler one is shown to earn more.
 
@@ -133,11 +134,21 @@ def _both(one: Word, other: Word) -> Word:
 
 
 def _fills(evidence: Evidence, config: VerdictConfig) -> Word:
-    if not evidence.repeated_opens >= config.repeated_opens:
+    if not evidence.repeated_opens >= most_repeated(evidence, config):
         return "yes"
     # That a fill at a stale open is not to be had is not known either: quotes would tell.
     later = evidence.later
     return "yes" if later is not None and later.lower > 0.0 else "open"
+
+
+def most_repeated(evidence: Evidence, config: VerdictConfig) -> float:
+    """Return the share of stale fills from which on they are no prints of their own.
+
+    A model may learn which bars the finer ones leave out, so that fewer of them do harm.
+    """
+    if math.isnan(evidence.from_finer_bars):
+        return config.repeated_opens
+    return config.repeated_fills
 
 
 def _luck(evidence: Evidence, config: VerdictConfig) -> Word:

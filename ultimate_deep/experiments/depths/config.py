@@ -112,11 +112,11 @@ def data_sets(config: ExperimentConfig, bars: tuple[str, ...]) -> tuple[DataSet,
     Raises:
         ValueError: The experiment itself names bars or a model.
     """
-    if config.data.paths or config.model != ModelConfig():
+    if config.data.paths or config.data.fills or config.model != ModelConfig():
         raise ValueError(
             "a comparison brings its own data sets and models, got data.path "
-            f"{config.data.path!r} and model {config.model}; name bars with --bars and models "
-            "with --compare.models"
+            f"{config.data.path!r}, data.fills {config.data.fills!r} and model {config.model}; "
+            "name bars with --bars and models with --compare.models"
         )
     found = [DataSet(name=SIMULATED, data=config.data)]
     for path in bars:

@@ -10,6 +10,7 @@ import pandas as pd
 from ultimate_deep.bundles.bundle import Bundle
 from ultimate_deep.bundles.ensembles.combiner import EnsembleError
 from ultimate_deep.bundles.ensembles.outputs import feature_union, member_logits
+from ultimate_deep.bundles.judged_bars import judged_market
 from ultimate_deep.bundles.predicting import bundle_config, bundle_data
 from ultimate_deep.bundles.predictor import Predictor
 from ultimate_deep.evaluation.schemes.purging import Spans
@@ -26,7 +27,7 @@ from ultimate_deep.experiments.learners.registry import learner_of
 from ultimate_deep.experiments.warm_start import refuse_start
 from ultimate_deep.features import compute_features
 from ultimate_deep.market.config import DataConfig
-from ultimate_deep.market.market import Market, load_market
+from ultimate_deep.market.market import Market
 from ultimate_deep.market.splits import Split, embargo_limit
 from ultimate_deep.market.times import utc_time
 from ultimate_deep.pipeline.config import ExperimentConfig
@@ -73,13 +74,20 @@ class Members:
         return np.stack([bundle.temperature for bundle in self.bundles.values()])
 
 
-def open_members(bundles: Mapping[str, Bundle], progress: Progress, *, fewest: int = 2) -> Members:
+def open_members(
+    bundles: Mapping[str, Bundle],
+    progress: Progress,
+    *,
+    fewest: int = 2,
+    fills: str | tuple[str, ...] = (),
+) -> Members:
     """Load the members' bars and let every member predict all rows.
 
     Args:
         bundles: Bundles by name, of the same bars, label, horizons and boundaries.
         progress: Told what happens.
         fewest: How many there must be.
+        fills: Finer bars that orders are filled from, in place of those of the first member.
 
     Raises:
         EnsembleError: Members that differ in one of these, too few of them, bars that are no
@@ -95,14 +103,16 @@ def open_members(bundles: Mapping[str, Bundle], progress: Progress, *, fewest: i
     config = configs[0]
     first = next(iter(bundles.values()))
     try:
-        data = bundle_data(first, DataConfig())
+        bundle_data(first, DataConfig())
     except ValueError as error:
         raise EnsembleError(
             f"the bars of {first.folder.name} were given in Python and no file of them is known; "
             "save them as a file (write_bars of ultimate_deep.market), train the members on it "
             "and combine those"
         ) from error
-    market = load_market(data, config.label)
+    market = judged_market(first, DataConfig(fills=fills))
+    if fills:
+        config = dataclasses.replace(config, data=dataclasses.replace(config.data, fills=fills))
     if market.fingerprint() != first.manifest["data_fingerprint"]:
         raise EnsembleError(
             f"the bars of {config.data.paths or 'the simulator'} are not those that the members "

@@ -88,6 +88,7 @@ def run_ensemble(
     *,
     tables: Callable[[Outcome], Mapping[str, pd.DataFrame]] = lambda outcome: {},
     named: Callable[[Path], None] = lambda folder: None,
+    fills: str | tuple[str, ...] = (),
 ) -> Run:
     """Combine finished bundles into a new folder of `config.artifacts`.
 
@@ -102,6 +103,7 @@ def run_ensemble(
         progress: Told what happens.
         tables: What else the folder holds as CSV files, by name.
         named: Told the folder, before it appears.
+        fills: Finer bars that orders are filled from, in place of those of the first member.
 
     Raises:
         BundleError: A folder is no sound bundle.
@@ -112,7 +114,7 @@ def run_ensemble(
     tidy(Path(config.artifacts), progress.message)
     started = time.monotonic()
     bundles = _load_each_once(folders)
-    members = open_members(bundles, progress, fewest=config.fewest)
+    members = open_members(bundles, progress, fewest=config.fewest, fills=fills)
     combiner = fit_combiner(members, config, progress)
     prepared = combined_rows(members, combiner, config)
     predictor = EnsemblePredictor(combiner, bundles)

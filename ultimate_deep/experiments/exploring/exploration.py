@@ -128,6 +128,7 @@ def explore(config: ExplorationConfig, progress: Progress) -> Exploration:
         ValueError: Bad bars, unknown features, or too few rows for the split or the coefficients.
     """
     check_feature_names(config.features.names, "features.names")  # before the bars are read
+    config.data.refuse_fills()
     with progress.busy("reading bars" if config.data.paths else "simulating bars"):
         market = load_market(config.data, config.label)
     for line in market.told:

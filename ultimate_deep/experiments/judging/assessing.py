@@ -53,7 +53,7 @@ def assess_outcome(prepared: Prepared, outcome: Outcome, kept: Kept | None = Non
     origin = {
         "bars": prepared.market.fingerprint(),
         "labels": digest_of(tested, rows.labels[tested], rows.return_log[tested]),
-        "experiment": configuration_digest(prepared.config),
+        "experiment": configuration_digest(prepared.config, prepared.market.fills_digest),
         "probability": said,
         "threshold": float(outcome.model.threshold),
         "test_readings": outcome.trials.test_readings,

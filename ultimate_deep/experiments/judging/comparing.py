@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ultimate_deep.bundles.predicting import AnyBundle, bundle_config, bundle_data, row_probability
+from ultimate_deep.bundles.judged_bars import fills_note, judged_market
+from ultimate_deep.bundles.predicting import AnyBundle, bundle_config, row_probability
 from ultimate_deep.evaluation.assessment import Assessment
 from ultimate_deep.evaluation.contest import contest
 from ultimate_deep.evaluation.measures.classes import f1_of, precision_of, recall_of
@@ -24,7 +25,7 @@ from ultimate_deep.experiments.runs import new_run_folder
 from ultimate_deep.experiments.trials import TrialBook, record_reading
 from ultimate_deep.machine.files import whole_folder
 from ultimate_deep.market.config import DataConfig
-from ultimate_deep.market.market import Market, load_market
+from ultimate_deep.market.market import Market
 from ultimate_deep.market.times import utc_time
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.judge import Judge, Judgement
@@ -86,7 +87,7 @@ def compare_bundles(
     configs = [bundle_config(bundle) for bundle in bundles]
     _check(bundles, configs)
     with progress.busy("reading bars" if data.paths or configs[0].data.paths else "simulating"):
-        market = load_market(bundle_data(bundles[0], data), configs[0].label)
+        market = judged_market(bundles[0], data)
     entrants = _entrants(bundles, configs, market, progress)
     first, *others = (bundle.folder for bundle in bundles)
     book = TrialBook.opened(first, market, configs[0], others=others)
@@ -244,6 +245,9 @@ def _notes(
         for entrant, config in zip(entrants, configs, strict=True)
         if config.backtest != configs[0].backtest
     ]
+    for bundle in (entrant.bundle for entrant in entrants):
+        if note := fills_note(bundle, judge.market):
+            notes.append(f"{bundle.folder.name}: {note}")
     if others:
         notes.append(
             f"Traded by the rule and costs of {entrants[0].name}; those of {', '.join(others)} "

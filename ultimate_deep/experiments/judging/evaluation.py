@@ -118,7 +118,7 @@ def _contenders(rejudged: Rejudged, assessment: Assessment) -> list[Contender]:
         Contender(name="model", metrics=model.metrics, accuracy=assessment.verdict.accuracy),
         *(Contender(name=one.name, metrics=one.metrics) for one in rejudged.rivals),
     ]
-    if not (rejudged.same_bars and rejudged.period == "test"):
+    if not rejudged.repeats_run:
         return found
     stored = rejudged.bundle.metrics["test"]
     for name, figures in stored.items():

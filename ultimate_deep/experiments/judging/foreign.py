@@ -36,7 +36,7 @@ from ultimate_deep.machine.files import whole_file, whole_folder
 from ultimate_deep.machine.tables import TableFormat
 from ultimate_deep.market.bars import Bars
 from ultimate_deep.market.config import LabelSpec
-from ultimate_deep.market.market import Market, as_market
+from ultimate_deep.market.market import GivenFills, Market, as_market, filled_from
 from ultimate_deep.market.times import utc_time, utc_times
 from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig
 from ultimate_deep.pipeline.judge import Judge, Judgement, majority_up
@@ -167,6 +167,7 @@ def judge_predictions(
     probabilities: Given,
     bars: Market | Bars | pd.DataFrame,
     *,
+    fills: GivenFills,
     trained_until: pd.Timestamp,
     label: LabelSpec,
     backtest: BacktestConfig,
@@ -182,7 +183,7 @@ def judge_predictions(
 ) -> JudgedPredictions:
     """Judge predictions that somebody else has made; see `ultimate_deep.judge`."""
     given_count("tried", tried)
-    market = as_market(bars, session=session)  # type: ignore[arg-type]
+    market = filled_from(as_market(bars, session=session), fills)  # type: ignore[arg-type]
     market.check_common_times()
     given = _by_symbol(probabilities, market)
     end = _utc(trained_until)
@@ -230,7 +231,7 @@ def _digest(judge: Judge, probability: np.ndarray, threshold: float) -> str:
     digest = hashlib.sha256(probability.tobytes())
     digest.update(judge.rows.decision_time[judge.part].astype("datetime64[ns]").tobytes())
     digest.update(judge.rows.label_end_time[judge.part].astype("datetime64[ns]").tobytes())
-    digest.update(f"{threshold!r} {judge.config!r}".encode())
+    digest.update(f"{threshold!r} {judge.config!r}{judge.market.fills_digest}".encode())
     return digest.hexdigest()
 
 

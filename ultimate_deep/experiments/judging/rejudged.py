@@ -8,10 +8,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from ultimate_deep.bundles.judged_bars import fills_note, judged_market, same_fills
 from ultimate_deep.bundles.predicting import (
     AnyBundle,
     bundle_config,
-    bundle_data,
     length_notes,
     row_probability,
 )
@@ -30,7 +30,7 @@ from ultimate_deep.experiments.trials import TrialBook, record_reading
 from ultimate_deep.machine.files import whole_folder
 from ultimate_deep.machine.tables import TableFormat
 from ultimate_deep.market.config import DataConfig
-from ultimate_deep.market.market import Market, load_market
+from ultimate_deep.market.market import Market
 from ultimate_deep.market.times import utc_time
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.judge import Judge, Judgement
@@ -53,7 +53,8 @@ class Rejudged:
         rows: Number of rows judged.
         seen: How many of them lie before the run's test part.
         same_bars: Whether these are bit for bit the bars of the run.
-        differing: Figures that differ from the run's although the bars and period are the same.
+        same_fills: Whether orders are filled at the prices of the run.
+        differing: Figures that differ from the run's although bars, fills and period are the same.
         notes: Sentences for people.
         trials: What had been tried on these bars by then, this reading included.
     """
@@ -67,16 +68,22 @@ class Rejudged:
     rows: int
     seen: int
     same_bars: bool
+    same_fills: bool
     differing: tuple[str, ...]
     notes: tuple[str, ...]
     trials: TrialCount
 
     @property
+    def repeats_run(self) -> bool:
+        """Whether this is the run's own test part, traded as the run traded it."""
+        return self.same_bars and self.same_fills and self.period == "test"
+
+    @property
     def figures(self) -> Contenders:
-        """Figures of the model, of baselines that need no training, and on the run's own bars of
-        all its baselines."""
+        """Figures of the model, of baselines that need no training, and where it repeats the run,
+        of all the run's baselines."""
         found = contenders((self.judgement, *self.rivals))
-        if self.same_bars and self.period == "test":
+        if self.repeats_run:
             for name, figures in self.bundle.metrics["test"].items():
                 known = {key: value for key, value in figures.items() if value is not None}
                 found.setdefault(name, Figures(known))
@@ -157,8 +164,7 @@ def backtest_bundle(
         ValueError: No bar lies in the period.
     """
     config = bundle_config(bundle)
-    if market is None:
-        market = load_market(bundle_data(bundle, data), config.label)
+    market = judged_market(bundle, data, market)
     market.check_common_times()
     rows = assemble_rows(market, config.label, bundle.compute_features)
     boundary = pd.Timestamp(bundle.metrics["split"]["test_from"])
@@ -188,6 +194,7 @@ def backtest_bundle(
     seen = int((~unseen[chosen]).sum())
     record_reading(book, bundle.predictor, judged, unseen=not seen)
     same = market.fingerprint() == bundle.manifest["data_fingerprint"]
+    alike, note = same_fills(bundle, market), fills_note(bundle, market)
     return Rejudged(
         bundle=bundle,
         config=config,
@@ -198,8 +205,13 @@ def backtest_bundle(
         rows=int(chosen.size),
         seen=seen,
         same_bars=same,
-        differing=_differing(bundle, judged) if same and period == "test" else (),
-        notes=(*length_notes(bundle, market), *_notes(market, rows, chosen, seen, same)),
+        same_fills=alike,
+        differing=_differing(bundle, judged) if same and alike and period == "test" else (),
+        notes=(
+            *length_notes(bundle, market),
+            *([note] if note else []),
+            *_notes(market, rows, chosen, seen, same),
+        ),
         trials=book.count(),
     )
 

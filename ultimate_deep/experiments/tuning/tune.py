@@ -249,13 +249,14 @@ def _with_epochs(config: ExperimentConfig, tune: TuneConfig) -> ExperimentConfig
 
 def _started(tune: TuneConfig, prepared: Prepared) -> dict[str, Any]:
     """Return what a resumed search must share with its start."""
-    return {"tune": dataclasses.asdict(tune), FINGERPRINT: prepared.market.fingerprint()}
+    bars = prepared.market.fingerprint_with_fills()
+    return {"tune": dataclasses.asdict(tune), FINGERPRINT: bars}
 
 
 def _check_same_bars(unfinished: Path, prepared: Prepared) -> None:
     """Refuse to go on with other bars."""
     stored = read_json(unfinished / SEARCH_FILE)
-    bars = prepared.market.fingerprint()
+    bars = prepared.market.fingerprint_with_fills()
     refuse_other_bars(unfinished, stored[FINGERPRINT], bars, what="search")
 
 

@@ -38,7 +38,8 @@ class RetrainingBook(TrialBook):
     @property
     def digest(self) -> str:
         """SHA-256 of the experiment and the scheme."""
-        text = configuration_digest(self.config) + json.dumps(asdict(self.walk), sort_keys=True)
+        text = configuration_digest(self.config, self.fills)
+        text += json.dumps(asdict(self.walk), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def _trial(

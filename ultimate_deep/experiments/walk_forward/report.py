@@ -29,6 +29,7 @@ from ultimate_deep.evaluation.reporting.tables import answer_checks, names_table
 from ultimate_deep.evaluation.schemes.combinatorial import CombinatorialPurged
 from ultimate_deep.evaluation.verdicts.rule import TONES
 from ultimate_deep.experiments.finished import cell
+from ultimate_deep.experiments.reporting import bar_facts
 from ultimate_deep.experiments.runs import CONFIG_FILE, RESULT
 from ultimate_deep.experiments.summary import COLOURS, COLUMNS, answer_lines, render_ledger
 from ultimate_deep.experiments.walk_forward.config import TITLES
@@ -279,7 +280,7 @@ def _setup(walked: Walked) -> str:
     rows = [f"{name}: {purpose}" for name, purpose in _FILES.items()]
     # Each fold's training part says which features are of use.
     read = [result.facts["features"] for result in walked.results]
-    facts = {
+    facts = bar_facts(walked.prepared.market) | {
         "rows": f"{len(walked.prepared.rows.labels):,}",
         "features": f"{min(read)}" + (f" to {max(read)}" if max(read) > min(read) else ""),
         "seconds of training": f"{np.sum([r.facts['seconds'] for r in walked.results]):.0f}",

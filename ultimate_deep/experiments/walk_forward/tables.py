@@ -96,6 +96,7 @@ def walk_json(walked: Walked) -> dict[str, Any]:
             "trials": walked.trials,
             "ledger": walked.ledger,
             "bars": prepared.market.fingerprint(),
+            "fills": prepared.market.fills_digest or None,
         }
     )
 

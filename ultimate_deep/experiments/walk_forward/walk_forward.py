@@ -262,5 +262,6 @@ def _result_sentence(result: FoldResult) -> str:
 def _started(prepared: Prepared, walk: WalkForwardConfig) -> dict[str, Any]:
     """Return all that a resumed walk-forward must share with its start."""
     config = {k: v for k, v in prepared.config.to_dict().items() if k != "artifacts"}
-    values = config | {"walk": dataclasses.asdict(walk), "bars": prepared.market.fingerprint()}
+    bars = prepared.market.fingerprint_with_fills()
+    values = config | {"walk": dataclasses.asdict(walk), "bars": bars}
     return json.loads(json.dumps(values))
