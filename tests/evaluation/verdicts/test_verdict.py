@@ -289,7 +289,7 @@ def test_a_capital_beyond_all_that_is_traded_cannot_be_judged():
     verdict = judge_model(replace(inputs, impact_return_net=-inputs.return_net), QUICK)
     assert verdict.kind == "cannot tell yet"
     assert "is 90 times what is traded in a usual bar" in verdict.sentence
-    assert "`--backtest.capital`" in verdict.sentence
+    assert "--backtest.capital" in verdict.sentence
     assert "more bars" not in verdict.sentence
     paid = replace(inputs, coefficient=0.0)
     assert judge_model(paid, QUICK).kind == "edge"
@@ -302,7 +302,7 @@ def test_probabilities_that_are_too_sure_are_told_to_be_calibrated():
     sure = replace(inputs, probability=0.5 + 0.499 * side)
     verdict = judge_model(sure, QUICK)
     assert verdict.kind == "cannot tell yet"
-    assert "calibrating the probabilities on earlier bars would help" in verdict.sentence
+    assert "probabilities that are calibrated on earlier bars would settle it" in verdict.sentence
     assert "could be chance" not in verdict.sentence
     assert judge_model(replace(inputs, probability=0.5 + 0.1 * side), QUICK).kind == "edge"
 

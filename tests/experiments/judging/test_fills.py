@@ -56,7 +56,7 @@ def stale_market(
     last = np.maximum.accumulate(np.where(traded, np.arange(many), 0))
     close = 100.0 * np.exp(prints[last])
     opened = np.append(100.0, close[:-1])
-    volume = np.where(traded, 10.0, 0.0)
+    volume = np.where(traded, 1e6, 0.0)
     times = pd.date_range("2020-01-01", periods=many, freq="10min", tz="UTC", name="timestamp")
     finer = pd.DataFrame(
         {
@@ -130,7 +130,7 @@ def test_finer_bars_of_some_hours_settle_nothing(foreseen, tmp_path):
     assert found.verdict.evidence.from_finer_bars == pytest.approx(0.75, abs=0.01)
     assert found.verdict.evidence.repeated_opens == pytest.approx(0.25, abs=0.01)
     assert found.verdict.kind == "cannot tell yet"
-    assert "fill its orders in 75% of the bars, and in 25% the price" in found.verdict.sentence
+    assert "fill its orders in 75% of the bars while in 25% the price" in found.verdict.sentence
     page = found.report(tmp_path / "r.html").read_text()
     assert f"after the next open ({found.verdict.evidence.from_finer_bars:.1%} of bars; the" in page
 

@@ -52,23 +52,32 @@ def _reason(evidence: Evidence, ruling: Ruling, config: VerdictConfig) -> str:
 
 def _open(evidence: Evidence, ruling: Ruling, config: VerdictConfig) -> str:
     """What is not shown, and what would settle it."""
-    needed = _needed(evidence, ruling)
     if not ruling.enough:
         few = f"fewer than {config.minimum_decisions} decision times say nothing"
         if evidence.decisions >= config.minimum_decisions:
             few = f"positions in fewer than {config.minimum_active_bars} bars say nothing"
-        return f"{few}: {needed}"
-    said = ruling.answers
-    if all(said[name] == "yes" for name in ("knows", "pays", "luck")):
-        return _unfilled(evidence)
-    unsure = []
+        return f"{few}: {_more_bars(evidence, ruling)} would settle it"
+    said, unsure, wanted = ruling.answers, [], []
     if said["knows"] == "open":
         unsure.append(_unknown(evidence))
+        if uncalibrated(evidence):
+            wanted.append("probabilities that are calibrated on earlier bars")
     if said["pays"] == "open":
         unsure.append(_unsure(evidence, config))
+        if evidence.net.lower > 0.0 and too_large(evidence, config):
+            wanted.append(
+                "the capital that is really traded (--backtest.capital, in Python capital=; "
+                "where volume does not count units of the price, impact_coefficient 0 of the "
+                "costs leaves impact out)"
+            )
     if said["luck"] == "open":
         unsure.append(_lucky(evidence, config))
-    return "; ".join([listed(unsure), *_remedies(evidence, ruling, config, needed)])
+    if said["fills"] == "open":
+        unsure.append(_unfilled(evidence))
+        wanted.append(_prints(evidence))
+    if ruling.bars_needed is not None or not wanted:
+        wanted.append(_more_bars(evidence, ruling))
+    return f"{listed(unsure)}: {listed(wanted)} would settle it"
 
 
 def _unfilled(evidence: Evidence) -> str:
@@ -78,44 +87,35 @@ def _unfilled(evidence: Evidence) -> str:
         later = f" (one bar later it earns {bps(evidence.later)})"
     if not math.isnan(evidence.from_finer_bars):
         return (
-            f"the finer bars fill its orders in {evidence.from_finer_bars:.0%} of the bars, and in "
-            f"{share} the price still repeats the last close{later}: finer bars of all of them, "
-            "with their volume, or quotes, would settle it"
+            f"finer bars fill its orders in {evidence.from_finer_bars:.0%} of the bars while in "
+            f"{share} the price still repeats the last close{later}"
         )
     return (
-        f"it needs a fill at the opening print, and {share} of these opens repeat the last close"
-        f"{later}: finer bars of the same market (`--data.fills 1m.csv`), or quotes, would settle "
-        "it"
+        f"it needs a fill at the opening print while {share} of these opens repeat the last "
+        f"close{later}"
     )
 
 
-def _remedies(evidence: Evidence, ruling: Ruling, config: VerdictConfig, needed: str) -> list[str]:
-    """What would settle it, each with the figure that it is said for."""
-    said, found = ruling.answers, []
-    if said["knows"] == "open" and uncalibrated(evidence):
-        found.append("calibrating the probabilities on earlier bars would help")
-    if said["pays"] == "open" and evidence.net.lower > 0.0 and too_large(evidence, config):
-        found.append(
-            "the capital that is really traded would settle it (`--backtest.capital`, or in Python "
-            "`capital=`, in the price's currency); where volume is not counted in units of the "
-            "price, `impact_coefficient` 0 of the costs leaves impact out"
-        )
-    return [*found, needed] if ruling.bars_needed is not None or not found else found
+def _prints(evidence: Evidence) -> str:
+    """What would tell of its fills."""
+    if not math.isnan(evidence.from_finer_bars):
+        return "finer bars of all of them, with their volume, or quotes,"
+    return "finer bars of the same market (--data.fills 1m.csv) or quotes"
 
 
-def _needed(evidence: Evidence, ruling: Ruling) -> str:
+def _more_bars(evidence: Evidence, ruling: Ruling) -> str:
     """How many bars would settle it, and how long they take."""
     if ruling.bars_needed is None:
-        return "more bars of test data are needed"
+        return "more bars of test data"
     years = ruling.bars_needed / evidence.bars_per_year
     bars = f"about {ruling.bars_needed:,} {'bar' if ruling.bars_needed == 1 else 'bars'}"
     if math.isnan(years):
-        return f"{bars} of test data would settle it"
+        return f"{bars} of test data"
     months = MONTHS_PER_YEAR * years
     long = f"{years:,.0f} years" if years >= 2.0 else f"{months:.0f} months"
     if round(months) < 2:
         long = "a month" if months > 0.5 else "less than a month"
-    return f"{bars} ({long}) of test data would settle it"
+    return f"{bars} ({long}) of test data"
 
 
 def _unknown(evidence: Evidence) -> str:
