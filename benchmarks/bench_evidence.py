@@ -3,12 +3,13 @@
     python benchmarks/bench_evidence.py                          # 200 markets of each kind
     python benchmarks/bench_evidence.py --markets 20             # the first 20 of each
     python benchmarks/bench_evidence.py --kinds '[bounce]'       # of one kind
+    python benchmarks/bench_evidence.py --rows 40000             # markets of so many bars
     python benchmarks/bench_evidence.py --redraw                 # the summary from what is there
 
-Each market is 10,000 hourly bars: features, split, scaling, temperature, threshold and costs are
-those of every experiment, the predictors are a logistic regression and a few trees, each judged by
-itself (the best of 100 logistic regressions in one kind). The figures are stored, not the verdicts,
-so that another rule is tried on all markets in a second.
+Each market is 10,000 hourly bars unless more are asked for: features, split, scaling, temperature,
+threshold and costs are those of every experiment, the predictors are a logistic regression and a
+few trees, each judged by itself (the best of 100 logistic regressions in one kind). The figures are
+stored, not the verdicts, so that another rule is tried on all markets in a second.
 About 2 seconds of one core for each market: 3 hours for all. A run that was interrupted goes on.
 
 Expected: of the markets in which nothing can be earned at most 2% are called an edge. The stored
@@ -46,42 +47,48 @@ BEFORE = RESULTS / "evidence_before.csv"
 
 
 def bench(
-    markets: int, kinds: Sequence[str], redraw: bool, folder: Path, results: Path = RESULTS
+    markets: int,
+    kinds: Sequence[str],
+    rows: int,
+    redraw: bool,
+    folder: Path,
+    results: Path = RESULTS,
 ) -> pd.DataFrame:
     """Judge the markets that are not in the file yet, then sum up.
 
     Args:
         markets: How many of each kind.
         kinds: Names of kinds; empty for all.
+        rows: Bars of each market.
         redraw: Judge nothing; sum up what is there.
         folder: Where the figures of every market are kept.
         results: Where the summary is written.
 
     Returns:
-        The summary, one row for each kind.
+        The summary, one row for each kind and number of bars.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"evidence_{machine_name()}.jsonl"
     if not redraw:
-        judge_missing(path, markets, kinds)
+        judge_missing(path, markets, kinds, rows)
     summary = summarise(stored(path))
     write_table(summary, results / f"evidence_summary_{machine_name()}.csv", digits=4)
     return summary
 
 
-def judge_missing(path: Path, markets: int, kinds: Sequence[str]) -> None:
+def judge_missing(path: Path, markets: int, kinds: Sequence[str], rows: int) -> None:
     """Judge market after market, every kind in turn, and append its rows at once."""
     from benchmarks.verdicts.evidence import CELLS, run_market  # loads Keras
 
-    known = {(row["kind"], row["seed"]) for row in stored(path)}
+    known = {(row["kind"], row["seed"], row["rows"]) for row in stored(path)}
     for seed in range(FIRST_SEED, FIRST_SEED + markets):
         for kind in kinds or CELLS:
-            if (kind, seed) in known:
+            if (kind, seed, rows) in known:
                 continue
-            rows = run_market(kind, ROWS, seed)
+            judged = run_market(kind, rows, seed)
             with path.open("a", encoding="utf-8") as file:
-                file.write("".join(pd.Series(row).to_json() + "\n" for row in rows))
-            print(f"{kind}, seed {seed}: {rows[0]['word']}", flush=True)
+                file.write("".join(pd.Series(row).to_json() + "\n" for row in judged))
+            print(f"{kind}, seed {seed}: {judged[0]['word']}", flush=True)
 
 
 def stored(path: Path) -> list[dict[str, Any]]:
@@ -100,11 +107,12 @@ def summarise(judged_rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """
     told = pd.DataFrame([_told(row) for row in judged_rows])
     rows = []
-    for kind, group in told.groupby("kind", sort=False):
+    for (kind, bars), group in told.groupby(["kind", "rows"], sort=False):
         judged, claims = len(group), int(group["claimed"].sum())
         lower, upper = clopper_pearson(claims, judged)
         rows.append(
-            {"kind": kind, "tradable": bool(group["tradable"].iloc[0]), "judged": judged}
+            {"kind": kind, "bars": bars, "tradable": bool(group["tradable"].iloc[0])}
+            | {"judged": judged}
             | {"claims": claims}
             | {"rate": claims / judged, "lower": lower, "upper": upper}
             | {str(name): float(group[name].mean()) for name in QUESTIONS}
@@ -114,7 +122,7 @@ def summarise(judged_rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     return (
         pd.DataFrame(rows)
         .merge(before, how="left", on="kind")
-        .sort_values(["tradable", "kind"], ignore_index=True)
+        .sort_values(["tradable", "kind", "bars"], ignore_index=True)
     )
 
 
@@ -122,6 +130,7 @@ def _told(row: dict[str, Any]) -> dict[str, Any]:
     """Return what is claimed of one predictor on one market."""
     ruling = rule(evidence_of(row))
     said: dict[str, Any] = {"kind": row["kind"], "tradable": row["tradable"], "word": ruling.kind}
+    said |= {"rows": row["rows"]}
     said |= {"claimed": ruling.kind == "edge"}
     return said | {name: word == "yes" for name, word in ruling.answers.items()}
 
@@ -140,6 +149,7 @@ def main() -> None:
     parser = ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--markets", type=int, default=MARKETS, help="of each kind")
     parser.add_argument("--kinds", type=list[str], default=[], help="names; all unless given")
+    parser.add_argument("--rows", type=int, default=ROWS, help="bars of each market")
     parser.add_argument("--redraw", action="store_true", help="from what is there")
     parser.add_argument("--folder", type=Path, default=RESULTS, help="of every market's figures")
     summary = bench(**parser.parse_args().as_dict())

@@ -101,6 +101,7 @@ def hard_markets() -> str:
     rows = [
         [
             one.kind,
+            f"{one.bars:,}",
             "yes" if one.tradable else "no",
             f"{one.judged}",
             f"{one.claims}",
@@ -113,11 +114,20 @@ def hard_markets() -> str:
         for one in rows_of(found)
     ]
     text = (
-        "Markets of 10,000 hourly bars, each judged for a logistic regression and for a few trees, "
+        "Markets of hourly bars, each judged for a logistic regression and for a few trees, "
         "and how many were called an edge, with exact 95% bounds. Before: what a verdict of "
         "accuracy and net return alone claimed, until November 2026, of how many."
     )
-    columns = ["market", "an edge?", "judged", "claimed", "95% bounds", "usual word", "before"]
+    columns = [
+        "market",
+        "bars",
+        "an edge?",
+        "judged",
+        "claimed",
+        "95% bounds",
+        "usual word",
+        "before",
+    ]
     return section("What fools a verdict?", "bench_evidence.py", text, table(columns, rows))
 
 

@@ -44,17 +44,18 @@ def test_what_is_stored_is_not_judged_again(part, tmp_path, monkeypatch):
     asked = []
 
     def run_market(kind, rows, seed):
-        asked.append((kind, seed))
-        return [{"kind": kind, "seed": seed, "word": "edge"}]
+        asked.append((kind, seed, rows))
+        return [{"kind": kind, "seed": seed, "rows": rows, "word": "edge"}]
 
     monkeypatch.setattr(evidence, "run_market", run_market)
     path = tmp_path / "evidence.jsonl"
-    bench.judge_missing(path, 2, ["plain", "bounce"])
-    bench.judge_missing(path, 3, ["bounce"])
+    bench.judge_missing(path, 2, ["plain", "bounce"], 500)
+    bench.judge_missing(path, 3, ["bounce"], 500)
+    bench.judge_missing(path, 1, ["bounce"], 900)
     first = bench.FIRST_SEED
     assert asked == [
-        ("plain", first), ("bounce", first), ("plain", first + 1), ("bounce", first + 1),
-        ("bounce", first + 2),
+        ("plain", first, 500), ("bounce", first, 500), ("plain", first + 1, 500),
+        ("bounce", first + 1, 500), ("bounce", first + 2, 500), ("bounce", first, 900),
     ]  # fmt: skip
     assert [json.loads(line)["seed"] - first for line in path.read_text().splitlines()] == [
         0,
@@ -62,6 +63,7 @@ def test_what_is_stored_is_not_judged_again(part, tmp_path, monkeypatch):
         1,
         1,
         2,
+        0,
     ]
 
 
