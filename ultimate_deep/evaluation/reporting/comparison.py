@@ -17,6 +17,7 @@ from ultimate_deep.evaluation.reporting.page import (
 )
 from ultimate_deep.evaluation.reporting.plots_comparison import drawable, plot_equities
 from ultimate_deep.evaluation.reporting.plots_significance import plot_intervals
+from ultimate_deep.evaluation.reporting.sections_origin import reproduce_section, steps_section
 from ultimate_deep.evaluation.reporting.sections_significance import trials_section
 from ultimate_deep.evaluation.reporting.tables import names_table
 from ultimate_deep.evaluation.verdicts.rule import TONES
@@ -44,7 +45,10 @@ def write_comparison_report(path: str | Path, data: ComparisonData) -> Path:
 
 def render_comparison(data: ComparisonData) -> str:
     """Return the page as one HTML string."""
-    makers = (_header, _verdict, _table, _intervals, _equity, _pairwise, _trials, _setup, _promise)
+    makers = (
+        _header, _verdict, _table, _intervals, _equity, _pairwise, _trials, _setup, _origin,
+        _promise,
+    )  # fmt: skip
     return render_page(
         data.title, "\n".join(make(data) for make in makers), simulated=data.simulated
     )
@@ -225,6 +229,10 @@ def _setup(data: ComparisonData) -> str:
         details("Files beside this report", names_table(data.files)),
     ]
     return section("What was run", *parts) if any(parts) else ""
+
+
+def _origin(data: ComparisonData) -> str:
+    return steps_section(data.origin) + reproduce_section(data.origin)
 
 
 def _promise(data: ComparisonData) -> str:

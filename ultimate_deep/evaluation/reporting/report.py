@@ -22,6 +22,7 @@ from ultimate_deep.evaluation.reporting.page import (
 from ultimate_deep.evaluation.reporting.plots_attention import plot_attention_maps
 from ultimate_deep.evaluation.reporting.sections_hopes import hopes_section
 from ultimate_deep.evaluation.reporting.sections_horizons import horizons_section
+from ultimate_deep.evaluation.reporting.sections_origin import reproduce_section, steps_section
 from ultimate_deep.evaluation.reporting.sections_robustness import (
     costs_section,
     delay_check,
@@ -233,5 +234,7 @@ _SECTIONS: tuple[Callable[[ReportData], str], ...] = (
     hopes_section,
     _notes,
     _setup,
+    lambda data: steps_section(data.origin),
+    lambda data: reproduce_section(data.origin),
     _no_promise,
 )

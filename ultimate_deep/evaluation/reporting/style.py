@@ -82,6 +82,9 @@ summary { cursor: pointer; font-weight: 600; }
 .names td { text-align: left; white-space: normal; vertical-align: top; }
 .names td:first-child { color: var(--muted); width: 34%; overflow-wrap: anywhere; }
 .names td:last-child { overflow-wrap: anywhere; }
+pre { margin: 8px 0; padding: 12px 14px; background: var(--page); border-radius: 10px;
+  white-space: pre-wrap; overflow-wrap: anywhere; font-size: 13.5px; }
+.steps { width: auto; min-width: 50%; }
 ul { margin: 8px 0 0; padding-left: 22px; } li { margin: 4px 0; }
 footer { color: var(--muted); font-size: 13px; margin-top: 24px; }
 nav { display: flex; flex-wrap: wrap; gap: 4px 16px; margin: 16px 4px; font-size: 14px; }

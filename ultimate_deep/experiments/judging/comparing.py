@@ -20,8 +20,15 @@ from ultimate_deep.evaluation.reporting.json_report import write_json_report
 from ultimate_deep.experiments.judging.assessing import assess_judged
 from ultimate_deep.experiments.judging.comparable import check_different
 from ultimate_deep.experiments.reporting import bar_facts
+from ultimate_deep.experiments.reproducing import (
+    counted,
+    data_options,
+    list_option,
+    origin_of,
+)
 from ultimate_deep.experiments.runs import new_run_folder
 from ultimate_deep.experiments.trials import TrialBook, record_reading
+from ultimate_deep.machine.duration import Stopwatch
 from ultimate_deep.machine.files import whole_folder
 from ultimate_deep.market.config import DataConfig
 from ultimate_deep.market.market import Market, load_market
@@ -85,9 +92,12 @@ def compare_bundles(
     """
     configs = [bundle_config(bundle) for bundle in bundles]
     _check(bundles, configs)
+    watch = Stopwatch()
     with progress.busy("reading bars" if data.paths or configs[0].data.paths else "simulating"):
         market = load_market(bundle_data(bundles[0], data), configs[0].label)
+    watch.passed("bars")
     entrants = _entrants(bundles, configs, market, progress)
+    watch.passed("features, predictions and backtests")
     first, *others = (bundle.folder for bundle in bundles)
     book = TrialBook.opened(first, market, configs[0], others=others)
     for entrant, config in zip(entrants, configs, strict=True):
@@ -96,14 +106,33 @@ def compare_bundles(
     for entrant, config in zip(entrants, configs, strict=True):
         with progress.busy(f"assessing {entrant.name}"):
             assessed.append(_assess(entrant, book, config.seed))
+    watch.passed("assessing")
     with progress.busy("comparing"):
         shown = _comparison(entrants, assessed, configs, book)
+    watch.passed("comparing")
+    origin = origin_of(
+        _words(bundles, data, configs),
+        market,
+        seconds=watch.seconds,
+        needs=[counted(book.count().test_readings)],
+    )
+    shown = dataclasses.replace(shown, origin=origin)
     named = dataclasses.replace(
         configs[0], name="comparison", artifacts=str(bundles[0].folder.parent)
     )
     folder = new_run_folder(named)
     _write(folder, shown, entrants)
     return ComparedBundles(folder, shown)
+
+
+def _words(
+    bundles: Sequence[AnyBundle], data: DataConfig, configs: Sequence[ExperimentConfig]
+) -> list[str]:
+    """Return the words of the command that makes the same report."""
+    plugins = dict.fromkeys(name for config in configs for name in config.plugins)
+    loaded = [word for name in plugins for word in ("--plugin", name)]
+    named = list_option("--bundles", [bundle.folder for bundle in bundles])
+    return ["compare", *loaded, *named, *data_options(data)]
 
 
 def _check(bundles: Sequence[AnyBundle], configs: Sequence[ExperimentConfig]) -> None:

@@ -17,12 +17,19 @@ from ultimate_deep.evaluation.backtesting.config import BacktestConfig
 from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.evaluation.reporting.data import Contender, Predictions, ReportData
 from ultimate_deep.evaluation.reporting.json_report import write_json_report
+from ultimate_deep.evaluation.reporting.origin import Origin
 from ultimate_deep.evaluation.reporting.report import write_report
 from ultimate_deep.evaluation.verdicts.verdict import Verdict
 from ultimate_deep.experiments.given import given_count
 from ultimate_deep.experiments.judging.assessing import assess_judged
 from ultimate_deep.experiments.judging.rivals import judge_rivals
 from ultimate_deep.experiments.reporting import bar_facts
+from ultimate_deep.experiments.reproducing import (
+    JUDGING,
+    counted,
+    judge_lines,
+    origin_in_python,
+)
 from ultimate_deep.experiments.takeaway import (
     Contenders,
     contenders,
@@ -32,6 +39,7 @@ from ultimate_deep.experiments.takeaway import (
 )
 from ultimate_deep.experiments.trials import TrialBook
 from ultimate_deep.features.compute import FeatureMatrix
+from ultimate_deep.machine.duration import Stopwatch
 from ultimate_deep.machine.files import whole_file, whole_folder
 from ultimate_deep.machine.tables import TableFormat
 from ultimate_deep.market.bars import Bars
@@ -57,6 +65,7 @@ class JudgedPredictions:
         rivals: Baselines on the same rows and costs, buy and hold last.
         assessment: The verdict and what it rests on.
         notes: Sentences for people.
+        origin: What was done with what times, and how to do it again.
     """
 
     name: str
@@ -65,6 +74,7 @@ class JudgedPredictions:
     rivals: tuple[Judgement, ...]
     assessment: Assessment
     notes: tuple[str, ...]
+    origin: Origin
 
     @property
     def verdict(self) -> Verdict:
@@ -160,6 +170,7 @@ class JudgedPredictions:
             notes=[f"{note}." for note in self.notes],
             files={},
             assessment=self.assessment,
+            origin=self.origin,
         )
 
 
@@ -184,7 +195,7 @@ def judge_predictions(
     given_count("tried", tried)
     market = as_market(bars, session=session)  # type: ignore[arg-type]
     market.check_common_times()
-    given = _by_symbol(probabilities, market)
+    given, watch = _by_symbol(probabilities, market), Stopwatch()
     end = _utc(trained_until)
     run = re.sub(r"[^\w-]+", "-", name).strip("-") or "predictions"
     experiment = ExperimentConfig(
@@ -205,11 +216,13 @@ def judge_predictions(
         majority_up=majority_up(rows.labels[before]),
     )
     judged = judge.judge(name, probability[part], threshold)
+    watch.passed("labels and backtest")
     rivals: tuple[Judgement, ...] = ()
     notes: list[str] = []
     if baselines:
         with progress.busy("fitting the baselines on the bars before"):
             rivals, notes = judge_rivals(judge, before, label, features=features, seed=seed)
+        watch.passed("features and baselines")
     sharpe = judged.metrics["sharpe"] / np.sqrt(judged.backtest.bars_per_year)
     notes += book.check()
     digest = _digest(judge, probability[part], threshold)
@@ -219,10 +232,24 @@ def judge_predictions(
     with progress.busy("assessing: chance, trials, costs, delay, regimes, random entry"):
         verdict = judge.verdict(judged, trials=trials, simpler=rivals, seed=seed)
         assessment = assess_judged(judge, judged, verdict, rivals, trials, before=before, seed=seed)
+    watch.passed("assessing")
     held = (*rivals, judge.judge_buy_and_hold())
     if market.simulated:
         notes.append("these bars are simulated")
-    return JudgedPredictions(name, judge, judged, held, assessment, tuple(notes))
+    asked = {"trained_until": str(trained_until), "threshold": threshold, "session": session}
+    asked |= {"name": name, "baselines": baselines, "features": features, "artifacts": artifacts}
+    origin = origin_in_python(
+        judge_lines(asked | {"tried": tried, "seed": seed}, label, backtest),
+        market,
+        seconds=watch.seconds,
+        libraries=JUDGING,
+        needs=[
+            "`bars` and `probabilities` were given in Python; only their fingerprints are known "
+            f"here, {digest} of the {len(part):,} predictions with the rule of trading.",
+            counted(trials.test_readings),
+        ],
+    )
+    return JudgedPredictions(name, judge, judged, held, assessment, tuple(notes), origin)
 
 
 def _digest(judge: Judge, probability: np.ndarray, threshold: float) -> str:

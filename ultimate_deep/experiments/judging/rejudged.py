@@ -1,6 +1,7 @@
 """A saved bundle's backtest over again, on its own bars or on others."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -27,6 +28,7 @@ from ultimate_deep.experiments.takeaway import (
     write_takeaway,
 )
 from ultimate_deep.experiments.trials import TrialBook, record_reading
+from ultimate_deep.machine.duration import Stopwatch
 from ultimate_deep.machine.files import whole_folder
 from ultimate_deep.machine.tables import TableFormat
 from ultimate_deep.market.config import DataConfig
@@ -56,6 +58,7 @@ class Rejudged:
         differing: Figures that differ from the run's although the bars and period are the same.
         notes: Sentences for people.
         trials: What had been tried on these bars by then, this reading included.
+        seconds: What each step took, by name and in order.
     """
 
     bundle: AnyBundle
@@ -70,6 +73,7 @@ class Rejudged:
     differing: tuple[str, ...]
     notes: tuple[str, ...]
     trials: TrialCount
+    seconds: Mapping[str, float]
 
     @property
     def figures(self) -> Contenders:
@@ -156,11 +160,14 @@ def backtest_bundle(
     Raises:
         ValueError: No bar lies in the period.
     """
-    config = bundle_config(bundle)
+    config, watch = bundle_config(bundle), Stopwatch()
     if market is None:
-        market = load_market(bundle_data(bundle, data), config.label)
+        data = bundle_data(bundle, data)
+        market = load_market(data, config.label)
+        watch.passed("reading bars" if data.paths else "simulating bars")
     market.check_common_times()
     rows = assemble_rows(market, config.label, bundle.compute_features)
+    watch.passed("features")
     boundary = pd.Timestamp(bundle.metrics["split"]["test_from"])
     unseen = rows.decision_time >= utc_time(boundary)
     # The test part by itself, as the run predicted it: in the same batches, so to the same bit.
@@ -169,6 +176,7 @@ def backtest_bundle(
     if asked.size:
         probability = row_probability(bundle, market, rows, asked)
         chosen = np.flatnonzero(np.isfinite(probability))  # rows that lack an input are not judged
+    watch.passed("predicting")
     if chosen.size == 0:
         raise ValueError(
             f"no bar is decided at or after {boundary}, where this model's test part begins; the "
@@ -187,6 +195,8 @@ def backtest_bundle(
     book = TrialBook.opened(bundle.folder, market, config)
     seen = int((~unseen[chosen]).sum())
     record_reading(book, bundle.predictor, judged, unseen=not seen)
+    rivals = (_persistence(judge), judge.judge_buy_and_hold())
+    watch.passed("backtest and baselines")
     same = market.fingerprint() == bundle.manifest["data_fingerprint"]
     return Rejudged(
         bundle=bundle,
@@ -194,13 +204,14 @@ def backtest_bundle(
         judge=judge,
         period=period,
         judgement=judged,
-        rivals=(_persistence(judge), judge.judge_buy_and_hold()),
+        rivals=rivals,
         rows=int(chosen.size),
         seen=seen,
         same_bars=same,
         differing=_differing(bundle, judged) if same and period == "test" else (),
         notes=(*length_notes(bundle, market), *_notes(market, rows, chosen, seen, same)),
         trials=book.count(),
+        seconds=watch.seconds,
     )
 
 

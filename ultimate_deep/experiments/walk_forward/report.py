@@ -24,6 +24,7 @@ from ultimate_deep.evaluation.reporting.page import (
 )
 from ultimate_deep.evaluation.reporting.plots_schemes import plot_paths, plot_scheme
 from ultimate_deep.evaluation.reporting.plots_significance import plot_forest
+from ultimate_deep.evaluation.reporting.sections_origin import reproduce_section, steps_section
 from ultimate_deep.evaluation.reporting.sections_significance import trials_section
 from ultimate_deep.evaluation.reporting.tables import answer_checks, names_table
 from ultimate_deep.evaluation.schemes.combinatorial import CombinatorialPurged
@@ -36,6 +37,7 @@ from ultimate_deep.experiments.walk_forward.plots import plot_fold_accuracy, plo
 from ultimate_deep.experiments.walk_forward.tables import (
     contenders,
     folds_table,
+    origin_of_walk,
     paths_table,
     predictions_table,
     spread_table,
@@ -93,6 +95,7 @@ def render_walk(walked: Walked) -> str:
         f"{len(walked.results)} folds, each trained anew; tested {index[0]:%Y-%m-%d} to "
         f"{index[-1]:%Y-%m-%d}"
     )
+    origin = origin_of_walk(walked)
     body = [
         page_header(title, subtitle, simulated=simulated),
         _verdict(walked),
@@ -103,6 +106,8 @@ def render_walk(walked: Walked) -> str:
         _chance(walked),
         trials_section(walked.trials, "trials"),
         _setup(walked),
+        steps_section(origin),
+        reproduce_section(origin),
     ]
     return render_page(title, "\n".join(body), simulated=simulated)
 

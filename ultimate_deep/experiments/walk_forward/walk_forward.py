@@ -11,7 +11,7 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ from ultimate_deep.experiments.walk_forward.folds import (
 )
 from ultimate_deep.experiments.walk_forward.judging import JudgedPart, JudgedWalk, judge_walk
 from ultimate_deep.experiments.warm_start import refuse_start
-from ultimate_deep.machine.duration import duration_sentence
+from ultimate_deep.machine.duration import Stopwatch, duration_sentence
 from ultimate_deep.machine.files import read_json
 from ultimate_deep.machine.places import check_places
 from ultimate_deep.market.splits import Split
@@ -68,6 +68,8 @@ class Walked:
         judged: Accounts of the walk-forward.
         trials: What had been tried on these bars by then, this walk-forward included.
         ledger: Where the user's ledger then stood.
+        seconds: What each step took, by name and in order.
+        resumed: Whether it had been interrupted.
     """
 
     place: Workplace
@@ -78,6 +80,8 @@ class Walked:
     judged: JudgedWalk
     trials: TrialCount
     ledger: LedgerHead
+    seconds: Mapping[str, float]
+    resumed: bool
 
     @property
     def folder(self) -> Path:
@@ -131,10 +135,13 @@ def walk_forward(
             place = held.enter_context(start_run(folder, config, {STARTED_FILE: started}))
         for note in notes:
             progress.message(note)
+        watch = Stopwatch()
         results = _stoppable_folds(prepared, splits, place.path / FOLDS, progress, book)
+        watch.passed("training and judging every fold")
         with progress.busy("judging the account of all test parts"):
             judged = judge_walk(prepared, scheme, results, trials=book.count())
             record_whole(book, judged.whole)
+        watch.passed("judging all test parts in a row")
         held.pop_all()  # `finish` lets go of the folder
     return Walked(
         place=place,
@@ -145,6 +152,8 @@ def walk_forward(
         judged=judged,
         trials=book.count(),
         ledger=book.head(),
+        seconds={**prepared.seconds, **watch.seconds},
+        resumed=resume,
     )
 
 
