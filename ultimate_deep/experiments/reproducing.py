@@ -16,6 +16,7 @@ from ultimate_deep.bundles.versions import git_revision, library_version
 from ultimate_deep.evaluation.backtesting.config import BacktestConfig
 from ultimate_deep.evaluation.reporting.origin import Origin
 from ultimate_deep.experiments.runs import CONFIG_FILE, flat
+from ultimate_deep.machine.counts import how_many
 from ultimate_deep.machine.home import shown_path
 from ultimate_deep.market.config import DataConfig, LabelSpec
 from ultimate_deep.market.market import Market
@@ -77,6 +78,11 @@ def options_of(given: Any, prefix: str, *, default: Any = None) -> list[str]:
 def data_options(data: DataConfig) -> list[str]:
     """Return the options that name these bars."""
     return options_of(data, "data.")
+
+
+def form_options(report: str) -> list[str]:
+    """Return the option that asks for the report's form, nothing for a page alone."""
+    return ["--report", report] if report != "html" else []
 
 
 def list_option(name: str, paths: Sequence[str | Path]) -> list[str]:
@@ -206,7 +212,7 @@ def judge_lines(
 
 def counted(readings: int) -> str:
     """Return on what else the verdict depends: the ledger's count."""
-    models = "1 model" if readings == 1 else f"{readings:,} models"
+    models = how_many(readings, "model")
     return (
         f"The verdict allows for {models} judged on these bars by then, as the ledger counts; "
         "judged after others, the same figures are held to stricter bounds."

@@ -17,6 +17,7 @@ from ultimate_deep.evaluation.assessment import Assessment
 from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.evaluation.reporting.json_report import write_json_report
 from ultimate_deep.evaluation.reporting.origin import Origin
+from ultimate_deep.evaluation.reporting.pdf import pdf_beside
 from ultimate_deep.evaluation.reporting.report import write_report
 from ultimate_deep.experiments.experiment import PARTS, Outcome, Prepared
 from ultimate_deep.experiments.kept import Kept, digest_of, versions_of
@@ -108,7 +109,9 @@ def write_run(folder: Path, judged: Judged, extras: Extras, *, workspace: Path) 
             write_json(draft.path / name, json_safe(dict(settings)))
         report = report_data(prepared, predictor, outcome, judged.assessment, plan, judged.measures)
         report = dataclasses.replace(report, origin=_origin(folder, judged, extras))
-        write_report(draft.path / "report.html", report)
+        page = write_report(draft.path / "report.html", report)
+        if prepared.config.report == "pdf":
+            pdf_beside(page)
         write_json_report(draft.path / "report.json", report)
         write_takeaway(
             draft.path,

@@ -17,6 +17,7 @@ from ultimate_deep.evaluation.significance.overfitting import BacktestOverfittin
 from ultimate_deep.evaluation.significance.summary import SharpeSignificance
 from ultimate_deep.evaluation.verdicts.rule import KINDS, Kind
 from ultimate_deep.evaluation.verdicts.verdict import Verdict
+from ultimate_deep.machine.counts import how_many
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -145,7 +146,10 @@ class ComparisonData:
         claim += f" For {_names(open_)} it cannot be told"
         if self.bars_needed is None:
             return f"{claim}."
-        return f"{claim}; about {self.bars_needed:,} bars of test data would settle the nearest."
+        return (
+            f"{claim}; about {how_many(self.bars_needed, 'bar')} of test data would settle "
+            "the nearest."
+        )
 
     def _correction(self) -> str:
         if self.looks >= max(len(self.judged), 2):

@@ -25,6 +25,7 @@ from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.evaluation.reporting.data import ReportData
 from ultimate_deep.evaluation.reporting.json_report import write_json_report
 from ultimate_deep.evaluation.reporting.origin import Origin
+from ultimate_deep.evaluation.reporting.pdf import check_form, pdf_beside
 from ultimate_deep.evaluation.reporting.report import write_report
 from ultimate_deep.experiments.ensembles.config import EnsembleConfig
 from ultimate_deep.experiments.ensembles.diversity import member_table
@@ -43,6 +44,7 @@ from ultimate_deep.experiments.judging.assessing import assess_outcome
 from ultimate_deep.experiments.reporting import report_data
 from ultimate_deep.experiments.reproducing import (
     counted,
+    form_options,
     list_option,
     options_of,
     origin_of,
@@ -115,6 +117,7 @@ def run_ensemble(
         BundleError: A folder is no sound bundle.
         EnsembleError: Members that do not fit each other.
     """
+    check_form(config.report)
     check_places(artifacts=config.artifacts)
     check_ledgers(config.artifacts)  # before the members are loaded
     tidy(Path(config.artifacts), progress.message)
@@ -217,8 +220,9 @@ def combined_rows(
     """Return the rows with all that the combiner reads as the model's inputs."""
     rows = members.rows
     options: dict[str, Any] = {"members": list(members.names), **dataclasses.asdict(config)}
+    report = options.pop("report")
     own = dataclasses.replace(
-        members.config, name=config.name, artifacts=config.artifacts,
+        members.config, name=config.name, artifacts=config.artifacts, report=report,
         model=ModelConfig(name=EnsemblePredictor.kind, options=options),
     )  # fmt: skip
     scaler = steps.scale(rows.values, stacking_rows(members))
@@ -275,7 +279,9 @@ def _write(
         one.to_csv(draft / name, index=False)
     write_json(draft / files.CONFIG_FILE, json_safe(prepared.config.to_dict()))
     write_json(draft / files.METRICS_FILE, json_safe(metrics))
-    write_report(draft / "report.html", report)
+    page = write_report(draft / "report.html", report)
+    if prepared.config.report == "pdf":
+        pdf_beside(page)
     write_json_report(draft / "report.json", report)
     write_manifest(
         draft,
@@ -297,6 +303,7 @@ def _origin(run: Run, members: Members, seconds: Mapping[str, float]) -> Origin:
     words += options_of(asked, "ensemble.", default=plain)
     if asked.artifacts != ExperimentConfig().artifacts:
         words += ["--artifacts", asked.artifacts]
+    words += form_options(config.report)
     return origin_of(
         words,
         members.market,

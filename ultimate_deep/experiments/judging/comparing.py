@@ -17,12 +17,14 @@ from ultimate_deep.evaluation.measures.metrics import confusion, predicted_up
 from ultimate_deep.evaluation.reporting.comparison import write_comparison_report
 from ultimate_deep.evaluation.reporting.comparison_data import ComparedModel, ComparisonData
 from ultimate_deep.evaluation.reporting.json_report import write_json_report
+from ultimate_deep.evaluation.reporting.pdf import ReportForm, check_form, pdf_beside
 from ultimate_deep.experiments.judging.assessing import assess_judged
 from ultimate_deep.experiments.judging.comparable import check_different
 from ultimate_deep.experiments.reporting import bar_facts
 from ultimate_deep.experiments.reproducing import (
     counted,
     data_options,
+    form_options,
     list_option,
     origin_of,
 )
@@ -79,7 +81,11 @@ class ComparedBundles:
 
 
 def compare_bundles(
-    bundles: Sequence[AnyBundle], data: DataConfig, progress: Progress
+    bundles: Sequence[AnyBundle],
+    data: DataConfig,
+    progress: Progress,
+    *,
+    report: ReportForm = "html",
 ) -> ComparedBundles:
     """Judge models on the decisions that all of them can make and none was trained on.
 
@@ -90,6 +96,7 @@ def compare_bundles(
         ValueError: Fewer than two models, one twice, models that predict different labels, or no
             bar that is new to all.
     """
+    check_form(report)
     configs = [bundle_config(bundle) for bundle in bundles]
     _check(bundles, configs)
     watch = Stopwatch()
@@ -111,7 +118,7 @@ def compare_bundles(
         shown = _comparison(entrants, assessed, configs, book)
     watch.passed("comparing")
     origin = origin_of(
-        _words(bundles, data, configs),
+        [*_words(bundles, data, configs), *form_options(report)],
         market,
         seconds=watch.seconds,
         needs=[counted(book.count().test_readings)],
@@ -121,7 +128,7 @@ def compare_bundles(
         configs[0], name="comparison", artifacts=str(bundles[0].folder.parent)
     )
     folder = new_run_folder(named)
-    _write(folder, shown, entrants)
+    _write(folder, shown, entrants, report)
     return ComparedBundles(folder, shown)
 
 
@@ -281,9 +288,13 @@ def _notes(
     return notes
 
 
-def _write(folder: Path, shown: ComparisonData, entrants: Sequence[Entrant]) -> None:
+def _write(
+    folder: Path, shown: ComparisonData, entrants: Sequence[Entrant], form: ReportForm
+) -> None:
     with whole_folder(folder) as draft:
-        write_comparison_report(draft / "report.html", shown)
+        page = write_comparison_report(draft / "report.html", shown)
+        if form == "pdf":
+            pdf_beside(page)
         write_json_report(draft / "report.json", shown)
         table = [
             {"model": one.name, "verdict": one.verdict.kind, **one.metrics, **_hits(entrant)}

@@ -12,6 +12,7 @@ from ultimate_deep.evaluation.assessment import Assessment
 from ultimate_deep.evaluation.reporting.data import Contender, Predictions, ReportData
 from ultimate_deep.evaluation.reporting.json_report import write_json_report
 from ultimate_deep.evaluation.reporting.origin import Origin
+from ultimate_deep.evaluation.reporting.pdf import ReportForm, check_form, pdf_beside
 from ultimate_deep.evaluation.reporting.report import write_report
 from ultimate_deep.experiments.judging.assessing import assess_judged
 from ultimate_deep.experiments.judging.rejudged import Period, Rejudged, backtest_bundle
@@ -19,6 +20,7 @@ from ultimate_deep.experiments.reporting import bar_facts
 from ultimate_deep.experiments.reproducing import (
     counted,
     data_options,
+    form_options,
     named_path,
     origin_of,
     plugin_options,
@@ -54,15 +56,28 @@ class Evaluated:
 
 
 def evaluate_bundle(
-    bundle: AnyBundle, data: DataConfig, period: Period, progress: Progress
+    bundle: AnyBundle,
+    data: DataConfig,
+    period: Period,
+    progress: Progress,
+    *,
+    report: ReportForm = "html",
 ) -> Evaluated:
     """Judge a bundle on bars and write the report into a new folder beside it.
 
     The reading is counted in the user's ledger.
 
+    Args:
+        bundle: What is judged.
+        data: The bars; options that are not given are the run's.
+        period: Which of them are judged.
+        progress: Told what happens.
+        report: Whether the report is written as PDF too.
+
     Raises:
-        ValueError: No bar lies in the period, or bad bars.
+        ValueError: No bar lies in the period, or bad bars, or nothing is there that writes PDFs.
     """
+    check_form(report)
     with progress.busy("features, predictions and backtest"):
         rejudged = backtest_bundle(bundle, data, period)
     for note in rejudged.notes:
@@ -83,7 +98,7 @@ def evaluate_bundle(
         )
     watch.passed("assessing")
     origin = origin_of(
-        _words(bundle, data, period, config),
+        [*_words(bundle, data, period, config), *form_options(report)],
         judge.market,
         seconds={**rejudged.seconds, **watch.seconds},
         needs=[counted(rejudged.trials.test_readings)],
@@ -93,7 +108,7 @@ def evaluate_bundle(
     )
     folder = new_run_folder(named)
     with progress.busy("writing the report"):
-        _write(folder, rejudged, _report(rejudged, assessment, origin))
+        _write(folder, rejudged, _report(rejudged, assessment, origin), report)
     return Evaluated(folder, rejudged, assessment)
 
 
@@ -156,8 +171,10 @@ def _contenders(rejudged: Rejudged, assessment: Assessment) -> list[Contender]:
     return found
 
 
-def _write(folder: Path, rejudged: Rejudged, report: ReportData) -> None:
+def _write(folder: Path, rejudged: Rejudged, report: ReportData, form: ReportForm) -> None:
     with whole_folder(folder) as draft:
-        write_report(draft / "report.html", report)
+        page = write_report(draft / "report.html", report)
+        if form == "pdf":
+            pdf_beside(page)
         write_json_report(draft / "report.json", report)
         rejudged.judgement.backtest.trades.to_csv(draft / "trades.csv", index=False)

@@ -18,7 +18,8 @@ from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.evaluation.reporting.data import Contender, Predictions, ReportData
 from ultimate_deep.evaluation.reporting.json_report import write_json_report
 from ultimate_deep.evaluation.reporting.origin import Origin
-from ultimate_deep.evaluation.reporting.report import write_report
+from ultimate_deep.evaluation.reporting.pdf import check_pdf, write_pdf
+from ultimate_deep.evaluation.reporting.report import render_report, write_report
 from ultimate_deep.evaluation.verdicts.verdict import Verdict
 from ultimate_deep.experiments.given import given_count
 from ultimate_deep.experiments.judging.assessing import assess_judged
@@ -39,6 +40,7 @@ from ultimate_deep.experiments.takeaway import (
 )
 from ultimate_deep.experiments.trials import TrialBook
 from ultimate_deep.features.compute import FeatureMatrix
+from ultimate_deep.machine.counts import how_many
 from ultimate_deep.machine.duration import Stopwatch
 from ultimate_deep.machine.files import whole_file, whole_folder
 from ultimate_deep.machine.tables import TableFormat
@@ -103,12 +105,18 @@ class JudgedPredictions:
         return figures_html(self.verdict.sentence, self.figures)
 
     def report(self, path: str | Path) -> Path:
-        """Write the report as one HTML page.
+        """Write the report as one HTML page, or as a PDF.
 
         Args:
-            path: File to write or to replace.
+            path: File to write or to replace; a PDF where its name ends in `.pdf`.
+
+        Raises:
+            NoPdfError: A PDF is asked for, and what writes it is not there.
         """
         path = Path(path)
+        if path.suffix.lower() == ".pdf":
+            check_pdf()
+            return write_pdf(path, render_report(self._report()))
         with whole_file(path) as draft:
             write_report(draft, self._report())
         return path
@@ -245,7 +253,7 @@ def judge_predictions(
         libraries=JUDGING,
         needs=[
             "`bars` and `probabilities` were given in Python; only their fingerprints are known "
-            f"here, {digest} of the {len(part):,} predictions with the rule of trading.",
+            f"here, {digest} of {how_many(len(part), 'prediction')} with the rule of trading.",
             counted(trials.test_readings),
         ],
     )
@@ -373,7 +381,8 @@ def _refuse_seen(
     what = (
         f"{earlier:,} of them for bars up to it"
         if earlier
-        else f"whose bars the labels of training reach, {label.horizon_bars} bars beyond its end"
+        else f"whose bars the labels of training reach, {how_many(label.horizon_bars, 'bar')} "
+        "beyond its end"
     )
     remedy = (
         f"judge those from {first} on: probabilities[probabilities.index >= '{first}']"
@@ -381,7 +390,8 @@ def _refuse_seen(
         else "predict later bars"
     )
     raise ValueError(
-        f"{seen.size:,} predictions are no test of a model that was trained until "
+        f"{how_many(seen.size, 'prediction is', 'predictions are')} no test of a model that was "
+        "trained until "
         f"{pd.Timestamp(end, tz='UTC')}, {what}; {remedy}"
     )
 

@@ -28,6 +28,7 @@ from ultimate_deep.experiments.takeaway import (
     write_takeaway,
 )
 from ultimate_deep.experiments.trials import TrialBook, record_reading
+from ultimate_deep.machine.counts import how_many, noun_for
 from ultimate_deep.machine.duration import Stopwatch
 from ultimate_deep.machine.files import whole_folder
 from ultimate_deep.machine.tables import TableFormat
@@ -102,7 +103,7 @@ class Rejudged:
     def __repr__(self) -> str:
         figures = self.judgement.metrics
         return (
-            f"<backtest of {self.bundle.folder.name}: {self.rows:,} decisions, accuracy "
+            f"<backtest of {self.bundle.folder.name}: {how_many(self.rows, 'decision')}, accuracy "
             f"{figures['accuracy']:.2%}, net return {figures['total_return']:+.2%}, Sharpe "
             f"{figures['sharpe']:.2f}>"
         )
@@ -240,7 +241,8 @@ def _notes(
         notes.append("these bars are simulated")
     if seen:
         notes.append(
-            f"{seen:,} of {chosen.size:,} rows lie before the test part: the model may have been "
+            f"{seen:,} of {how_many(chosen.size, 'row')} {noun_for(seen, 'lies', 'lie')} before "
+            "the test part: the model may have been "
             "trained or its threshold chosen on them, so these figures flatter it"
         )
     if same:

@@ -43,6 +43,7 @@ from ultimate_deep.experiments.walk_forward.folds import (
 )
 from ultimate_deep.experiments.walk_forward.judging import JudgedPart, JudgedWalk, judge_walk
 from ultimate_deep.experiments.warm_start import refuse_start
+from ultimate_deep.machine.counts import how_many, noun_for
 from ultimate_deep.machine.duration import Stopwatch, duration_sentence
 from ultimate_deep.machine.files import read_json
 from ultimate_deep.machine.places import check_places
@@ -167,7 +168,8 @@ def _stoppable_folds(
     except KeyboardInterrupt as stop:
         done = len(list(where.glob("*.npz")))
         raise Interrupted(
-            f"stopped; {done} of {len(splits)} folds are finished and kept in {where}; the same "
+            f"stopped; {done} of {how_many(len(splits), 'fold')} {noun_for(done, 'is', 'are')} "
+            f"finished and kept in {where}; the same "
             "command goes on with the others",
             where,
         ) from stop
@@ -233,7 +235,7 @@ def _run_folds(
     """Run the folds that have no file; the others are read."""
     paths = [where / f"{number}.npz" for number in range(1, len(splits) + 1)]
     left = [path for path in paths if not path.exists()]
-    progress.message(f"{len(left)} of {len(paths)} folds to go")
+    progress.message(f"{len(left)} of {how_many(len(paths), 'fold')} to go")
     learner = learner_of(prepared.config.model.name)
     fits = learner.for_folds(prepared) if left else learner  # nothing is built for no fold
     began = time.monotonic()
@@ -255,7 +257,8 @@ def _parts_sentence(prepared: Prepared, split: Split) -> str:
     times = prepared.rows.decision_time[split.test]
     first, last = (f"{time.astype('datetime64[D]')}" for time in (times.min(), times.max()))
     return (
-        f"training on {len(split.train):,} rows, validation on {len(split.validation):,}, test on "
+        f"training on {how_many(len(split.train), 'row')}, validation on "
+        f"{len(split.validation):,}, test on "
         f"{len(split.test):,} from {first} to {last}"
     )
 
@@ -263,7 +266,7 @@ def _parts_sentence(prepared: Prepared, split: Split) -> str:
 def _result_sentence(result: FoldResult) -> str:
     facts = result.facts
     return (
-        f"{facts['epochs']} epochs in {facts['seconds']:.0f} s, test accuracy "
+        f"{how_many(facts['epochs'], 'epoch')} in {facts['seconds']:.0f} s, test accuracy "
         f"{facts['accuracy']:.2%}, net return {facts['total_return']:+.2%}"
     )
 
