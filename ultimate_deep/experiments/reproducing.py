@@ -195,6 +195,33 @@ def origin_of_run(
     return origin_in_python(lines, prepared.market, seconds=seconds, needs=needs, resumed=resumed)
 
 
+def origin_of_judged(
+    lines: Sequence[str],
+    market: Market,
+    *,
+    seconds: Mapping[str, float],
+    digest: str,
+    predictions: int,
+    readings: int,
+) -> Origin:
+    """Return how a judgement of others' predictions comes about again.
+
+    Args:
+        lines: What to type.
+        market: The bars.
+        seconds: What each step took.
+        digest: Fingerprint of the predictions with the rule of trading.
+        predictions: How many there are.
+        readings: Models that had been judged on these bars by then.
+    """
+    given = (
+        "`bars` and `probabilities` were given in Python; only their fingerprints are known here, "
+        f"{digest} of {how_many(predictions, 'prediction')} with the rule of trading."
+    )
+    needs = [given, counted(readings)]
+    return origin_in_python(lines, market, seconds=seconds, libraries=JUDGING, needs=needs)
+
+
 def judge_lines(
     asked: Mapping[str, Any], label: LabelSpec, backtest: BacktestConfig
 ) -> tuple[str, ...]:

@@ -182,7 +182,7 @@ def _intervals(data: ComparisonData) -> str:
         "How far chance reaches",
         pair(*pictures),
         hint="Each model's own block-bootstrap interval, not corrected for the number of models. "
-        "Grey reaches over zero.",
+        "Grey and hollow reaches over zero.",
     )
 
 

@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Text
 
 from ultimate_deep.evaluation.arrays import Array1D
@@ -49,7 +50,7 @@ LINES: tuple[Line, ...] = (
     (0, (3, 1)),
     (0, (7, 2, 1, 2, 1, 2)),
 )
-_MOST_TOLD = 12
+_MOST_TOLD, _PADDING = 12, 0.1
 SIMULATED = " · simulated bars"
 
 
@@ -58,6 +59,9 @@ def new_figure(
 ) -> tuple[Figure, list[Axes]]:
     """Return an empty figure (inches) with styled axes, in reading order."""
     figure = Figure(figsize=(width, height), dpi=72, facecolor="none", layout="constrained")
+    engine = figure.get_layout_engine()
+    assert isinstance(engine, ConstrainedLayoutEngine)
+    engine.set(w_pad=_PADDING)  # fonts differ: a reader's may be wider than the one measured here
     axes = figure.subplots(rows, columns, squeeze=False, gridspec_kw=dict(grid)).ravel().tolist()
     for axis in axes:
         axis.set_facecolor("none")

@@ -11,7 +11,7 @@ from ultimate_deep.evaluation.robustness.random_entry import RandomEntry
 from ultimate_deep.evaluation.robustness.sensitivity import DelaySensitivity, ThresholdSensitivity
 
 _WIDTH = fig.NARROW
-_DASHED, _DOTTED = fig.DASHED, (0, (1, 1.5))
+_DASHED, _DOTTED = fig.DASHED, (0, (1.5, 2))
 
 
 def plot_costs(sweep: CostSweep, *, simulated: bool) -> str:
@@ -20,7 +20,7 @@ def plot_costs(sweep: CostSweep, *, simulated: bool) -> str:
     table = sweep.table
     axis.plot(table["cost_bps"], table["net_return_bps"], "o-", color=fig.MODEL, ms=5, lw=1.8)
     axis.axhline(0.0, color=fig.MUTED, linewidth=1)
-    axis.axvline(sweep.cost_bps, color=fig.MUTED, linewidth=1.4, linestyle=_DOTTED, label="in use")
+    axis.axvline(sweep.cost_bps, color=fig.MUTED, linewidth=1.8, linestyle=_DOTTED, label="in use")
     if 0.0 < sweep.break_even_bps <= 3.0 * float(table["cost_bps"].max()):
         axis.axvline(
             sweep.break_even_bps, color=fig.BAD, linewidth=1.4, linestyle=_DASHED,
@@ -48,7 +48,7 @@ def plot_capacity(found: Capacity, *, simulated: bool) -> str:
             (found.capital_gone, "all is gone", fig.BAD, _DASHED),
         ):
             if np.isfinite(capital):
-                axis.axvline(capital, color=colour, linewidth=1.4, linestyle=line, label=name)
+                axis.axvline(capital, color=colour, linewidth=1.8, linestyle=line, label=name)
         axis.xaxis.set_major_formatter(FuncFormatter(_capital))
         axis.xaxis.set_minor_locator(NullLocator())
         axis.axhline(0.0, color=fig.MUTED, linewidth=1)

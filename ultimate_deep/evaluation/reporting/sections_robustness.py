@@ -68,7 +68,7 @@ def costs_section(data: ReportData) -> str:
     )
     capital = grid(
         "assessment/robustness/capacity/table",
-        (Column("capital", "capital", "{:,.0f}"), *_ACCOUNT),
+        (Column("capital", "capital", "{:,.12g}"), *_ACCOUNT),
         found.capacity.table.to_dict(orient="records"),
         caption=f"By capital, impact coefficient {found.capacity.impact_coefficient:g}{note}",
     )
@@ -135,8 +135,8 @@ def regimes_section(data: ReportData) -> str:
         f"<p>{found.sentence}</p>",
         pair(*pictures) if pictures else "",
         details("By regime", shown),
-        hint="Grey: explained by chance once all regimes are counted (Holm). A good hour picked "
-        f"from this picture is no finding. {edges}",
+        hint="Grey and hollow: explained by chance once all regimes are counted (Holm). A good "
+        f"hour picked from this picture is no finding. {edges}",
     )
 
 

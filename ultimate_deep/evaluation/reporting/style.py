@@ -77,7 +77,7 @@ svg.wide { max-width: none; } .pair svg { max-width: 560px; }
 @media (max-width: 720px) { section { padding: 16px; }
   main { padding: 20px 10px 48px; } figure { overflow-x: auto; } svg.wide { min-width: 560px; }
   table.grid, .pair table.grid { font-size: 13px; }
-  table.grid td, table.grid th { padding: 5px 4px; }
+  table.grid td, table.grid th { padding: 5px 4px; white-space: normal; }
   .verdict .kind { font-size: 28px; } }
 td:first-child { white-space: normal; }
 .confusion { max-width: 520px; } .confusion th, .confusion td { white-space: normal; }
@@ -129,6 +129,7 @@ a { color: var(--model); }
   .cards { display: block; } .card { display: inline-block; width: 31%; margin: 0 1% 8px 0;
     vertical-align: top; }
   .pair > figure { display: inline-block; width: 48%; margin-right: 1%; vertical-align: top; }
-  .hint, p { break-after: avoid; } table, table.grid, .pair table.grid { font-size: 11px; } td small { font-size: 10px; } }
+  .hint, p { break-after: avoid; } table, table.grid, .pair table.grid { font-size: 11px; }
+  td small { font-size: 10px; } }
 """
 )

@@ -100,9 +100,10 @@ def compare_bundles(
     configs = [bundle_config(bundle) for bundle in bundles]
     _check(bundles, configs)
     watch = Stopwatch()
-    with progress.busy("reading bars" if data.paths or configs[0].data.paths else "simulating"):
-        market = load_market(bundle_data(bundles[0], data), configs[0].label)
-    watch.passed("bars")
+    named = bundle_data(bundles[0], data)
+    with progress.busy(reading := "reading bars" if named.paths else "simulating bars"):
+        market = load_market(named, configs[0].label)
+    watch.passed(reading)
     entrants = _entrants(bundles, configs, market, progress)
     watch.passed("features, predictions and backtests")
     first, *others = (bundle.folder for bundle in bundles)
@@ -124,10 +125,10 @@ def compare_bundles(
         needs=[counted(book.count().test_readings)],
     )
     shown = dataclasses.replace(shown, origin=origin)
-    named = dataclasses.replace(
+    config = dataclasses.replace(
         configs[0], name="comparison", artifacts=str(bundles[0].folder.parent)
     )
-    folder = new_run_folder(named)
+    folder = new_run_folder(config)
     _write(folder, shown, entrants, report)
     return ComparedBundles(folder, shown)
 

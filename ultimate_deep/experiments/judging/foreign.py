@@ -25,12 +25,7 @@ from ultimate_deep.experiments.given import given_count
 from ultimate_deep.experiments.judging.assessing import assess_judged
 from ultimate_deep.experiments.judging.rivals import judge_rivals
 from ultimate_deep.experiments.reporting import bar_facts
-from ultimate_deep.experiments.reproducing import (
-    JUDGING,
-    counted,
-    judge_lines,
-    origin_in_python,
-)
+from ultimate_deep.experiments.reproducing import judge_lines, origin_of_judged
 from ultimate_deep.experiments.takeaway import (
     Contenders,
     contenders,
@@ -246,16 +241,13 @@ def judge_predictions(
         notes.append("these bars are simulated")
     asked = {"trained_until": str(trained_until), "threshold": threshold, "session": session}
     asked |= {"name": name, "baselines": baselines, "features": features, "artifacts": artifacts}
-    origin = origin_in_python(
+    origin = origin_of_judged(
         judge_lines(asked | {"tried": tried, "seed": seed}, label, backtest),
         market,
         seconds=watch.seconds,
-        libraries=JUDGING,
-        needs=[
-            "`bars` and `probabilities` were given in Python; only their fingerprints are known "
-            f"here, {digest} of {how_many(len(part), 'prediction')} with the rule of trading.",
-            counted(trials.test_readings),
-        ],
+        digest=digest,
+        predictions=len(part),
+        readings=trials.test_readings,
     )
     return JudgedPredictions(name, judge, judged, held, assessment, tuple(notes), origin)
 
