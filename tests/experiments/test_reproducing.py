@@ -134,6 +134,19 @@ def test_predictions_are_judged_again_by_the_lines_of_their_report(tmp_path, mon
     assert "mode" not in call
 
 
+def test_a_pdf_that_nothing_can_write_is_refused_before_bars_are_read(tmp_path, monkeypatch):
+    def absent(name):
+        raise ModuleNotFoundError(f"No module named {name!r}")
+
+    config = ud.ExperimentConfig(**SMALL, artifacts=str(tmp_path / "runs"), report="pdf")
+    monkeypatch.setattr("ultimate_deep.evaluation.reporting.pdf.importlib.import_module", absent)
+    monkeypatch.setattr("ultimate_deep.pipeline.prepared.load_market", lambda *asked: 1 / 0)
+    with pytest.raises(ValueError, match="a report as PDF needs WeasyPrint") as refused:
+        ud.run(config, progress=False)
+    assert "pip install" in str(refused.value)
+    assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").glob("hist*"))
+
+
 def test_options_make_the_same_settings_again():
     walk = WalkForwardConfig(scheme="rolling", train=0.3, test=500)
     words = options_of(walk, "walk.")

@@ -113,7 +113,7 @@ def origin_of(
 
     Args:
         words: The command without its first word.
-        market: The bars.
+        market: Bars that the report is of.
         seconds: What each step took.
         libraries: Names of those that the figures depend on.
         needs: What else has to be there, in sentences.
@@ -208,7 +208,7 @@ def origin_of_judged(
 
     Args:
         lines: What to type.
-        market: The bars.
+        market: Bars that the report is of.
         seconds: What each step took.
         digest: Fingerprint of the predictions with the rule of trading.
         predictions: How many there are.
