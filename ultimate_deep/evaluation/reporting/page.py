@@ -10,7 +10,7 @@ from ultimate_deep.machine.files import write_text
 
 _SECTION = re.compile(r'<section id="([^"]+)"><h2>(.*?)</h2>')
 _TABLE = re.compile(r"<table.*?</table>", re.DOTALL)
-_MANY_COLUMNS, _CROWDED = 4, 8  # from how many on a phone, and a tablet, has no room for them
+_MANY_COLUMNS, _CROWDED = 5, 8  # from how many on a phone, and a tablet, has no room for them
 _LEAST_SECTIONS = 4  # with fewer, a list of them would not be shorter than the page
 
 

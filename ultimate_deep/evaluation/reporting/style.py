@@ -73,11 +73,11 @@ caption { text-align: left; color: var(--muted); font-size: 14px; padding-bottom
   gap: 16px; align-items: start; } .pair > * { min-width: 0; }
 figure { margin: 12px 0 0; }
 svg { width: 100%; height: auto; display: block; max-width: 720px; margin: 0 auto; }
-svg.wide { max-width: none; } .pair svg { max-width: 560px; }
+svg.wide { max-width: none; } .pair svg { max-width: 480px; }
 @media (max-width: 720px) { section { padding: 16px; }
   main { padding: 20px 10px 48px; } figure { overflow-x: auto; } svg.wide { min-width: 560px; }
   table.grid, .pair table.grid { font-size: 13px; }
-  table.grid td, table.grid th { padding: 5px 4px; white-space: normal; }
+  table.grid td, table.grid th { padding: 5px 4px; } th, td { white-space: normal; }
   .verdict .kind { font-size: 28px; } }
 td:first-child { white-space: normal; }
 .confusion { max-width: 520px; } .confusion th, .confusion td { white-space: normal; }
@@ -118,7 +118,8 @@ a { color: var(--model); }
   .many td::before { content: attr(data-name); display: block; color: var(--muted);
     font-size: 12px; font-weight: 400; } }
 @media (min-width: 601px) and (max-width: 900px) { .crowded { font-size: 13px; }
-  .crowded td, .crowded th { padding: 6px 3px; white-space: normal; } }
+  .crowded td, .crowded th { padding: 6px 3px; }
+  .crowded td small, .crowded .kinds { white-space: normal; } }
 @page { margin: 14mm; }
 @media print { body { background: none; font-size: 12px; } main { max-width: none; padding: 0; }
   nav { display: none; } section { border: 0; padding: 6px 0; margin: 8px 0; }
