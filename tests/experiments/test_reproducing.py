@@ -1,5 +1,6 @@
 """What a report says of its own making: followed, it gives the same verdict and figures."""
 
+import importlib
 import json
 import shlex
 
@@ -135,8 +136,12 @@ def test_predictions_are_judged_again_by_the_lines_of_their_report(tmp_path, mon
 
 
 def test_a_pdf_that_nothing_can_write_is_refused_before_bars_are_read(tmp_path, monkeypatch):
-    def absent(name):
-        raise ModuleNotFoundError(f"No module named {name!r}")
+    imported = importlib.import_module
+
+    def absent(name, *more):
+        if name == "weasyprint":
+            raise ModuleNotFoundError(f"No module named {name!r}")
+        return imported(name, *more)
 
     config = ud.ExperimentConfig(**SMALL, artifacts=str(tmp_path / "runs"), report="pdf")
     monkeypatch.setattr("ultimate_deep.evaluation.reporting.pdf.importlib.import_module", absent)
