@@ -1,8 +1,8 @@
 """What a report says of its own making: followed, it gives the same verdict and figures."""
 
-import importlib
 import json
 import shlex
+import sys
 
 import pandas as pd
 import pytest
@@ -136,15 +136,8 @@ def test_predictions_are_judged_again_by_the_lines_of_their_report(tmp_path, mon
 
 
 def test_a_pdf_that_nothing_can_write_is_refused_before_bars_are_read(tmp_path, monkeypatch):
-    imported = importlib.import_module
-
-    def absent(name, *more):
-        if name == "weasyprint":
-            raise ModuleNotFoundError(f"No module named {name!r}")
-        return imported(name, *more)
-
     config = ud.ExperimentConfig(**SMALL, artifacts=str(tmp_path / "runs"), report="pdf")
-    monkeypatch.setattr("ultimate_deep.evaluation.reporting.pdf.importlib.import_module", absent)
+    monkeypatch.setitem(sys.modules, "weasyprint", None)  # so that it cannot be imported
     monkeypatch.setattr("ultimate_deep.pipeline.prepared.load_market", lambda *asked: 1 / 0)
     with pytest.raises(ValueError, match="a report as PDF needs WeasyPrint") as refused:
         ud.run(config, progress=False)
