@@ -64,7 +64,10 @@ def test_a_run_is_planned_to_its_end_and_says_what_came(tmp_path, monkeypatch):
     assert plan.seconds.most == pytest.approx(4 * plan.training.epoch_seconds + rest)
     assert "early stopping ends it after 2 to 4 epochs" in plan.lines()["time"]
     came = json.loads((run.folder / "metrics.json").read_text())["seconds"]
-    assert list(came) == ["training", "predicting and baselines", "assessing"]
+    assert list(came) == [
+        "simulating bars", "features", "planning", "training", "predicting and baselines",
+        "assessing", "saving the model",
+    ]  # fmt: skip
     assert all(seconds > 0 for seconds in came.values())
     assert any(f"since the plan, which said {plan.seconds}" in text for text in said)
 

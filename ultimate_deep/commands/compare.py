@@ -15,19 +15,23 @@ from collections.abc import Sequence
 from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.parser import parse
 from ultimate_deep.commands.running import started
-from ultimate_deep.commands.settings import bundle_to_use, comparison_parser
+from ultimate_deep.commands.settings import add_report_form, bundle_to_use, comparison_parser
 from ultimate_deep.evaluation.ledger.place import check_counted_places
+from ultimate_deep.evaluation.reporting.pdf import check_form
 from ultimate_deep.experiments.judging.comparable import check_different
 
 
 def parser() -> CommandParser:
     """Return the settings of a comparison."""
-    return comparison_parser("compare", __doc__)
+    made = comparison_parser("compare", __doc__)
+    add_report_form(made)
+    return made
 
 
 def main(arguments: Sequence[str]) -> None:
     """Parse, compare, write, print."""
     options = parse(parser(), arguments).options
+    check_form(options.report)  # before anything heavy is loaded
     folders = [bundle_to_use(name, options.artifacts) for name in options.bundles]
     check_different([folder.resolve().name for folder in folders])
     check_counted_places(
@@ -41,6 +45,6 @@ def main(arguments: Sequence[str]) -> None:
     from ultimate_deep.training.progress import make_progress
 
     bundles = [load_any(folder) for folder in folders]
-    done = compare_bundles(bundles, options.data, make_progress(console))
+    done = compare_bundles(bundles, options.data, make_progress(console), report=options.report)
     console.print(render_comparison(done.data))
     console.print(f"Report: {done.folder / 'report.html'}", highlight=False, soft_wrap=True)

@@ -42,6 +42,7 @@ def parser() -> CommandParser:
     made.add_argument("--members", type=list[str], default=[], help="Models to train, as a list")
     made.add_class_arguments(EnsembleConfig, "ensemble")
     made.link_arguments("artifacts", "ensemble.artifacts")
+    made.link_arguments("report", "ensemble.report")
     return made
 
 

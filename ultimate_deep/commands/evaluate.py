@@ -16,18 +16,22 @@ from collections.abc import Sequence
 from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.parser import parse
 from ultimate_deep.commands.running import started
-from ultimate_deep.commands.settings import bundle_parser, bundle_to_use
+from ultimate_deep.commands.settings import add_report_form, bundle_parser, bundle_to_use
 from ultimate_deep.evaluation.ledger.place import check_counted_places
+from ultimate_deep.evaluation.reporting.pdf import check_form
 
 
 def parser() -> CommandParser:
     """Return the settings of an evaluation."""
-    return bundle_parser("evaluate", __doc__, first=("period",), period=True)
+    made = bundle_parser("evaluate", __doc__, first=("period", "report"), period=True)
+    add_report_form(made)
+    return made
 
 
 def main(arguments: Sequence[str]) -> None:
     """Parse, judge, write, print."""
     options = parse(parser(), arguments).options
+    check_form(options.report)  # before anything heavy is loaded
     folder = bundle_to_use(options.bundle, options.artifacts)
     check_counted_places(artifacts=folder.resolve().parent, named="the bundle's folder")
     console = started()
@@ -37,7 +41,9 @@ def main(arguments: Sequence[str]) -> None:
     from ultimate_deep.training.progress import make_progress
 
     bundle = load_any(folder)
-    done = evaluate_bundle(bundle, options.data, options.period, make_progress(console))
+    done = evaluate_bundle(
+        bundle, options.data, options.period, make_progress(console), report=options.report
+    )
     if done.rejudged.seen:
         console.print(
             f"This is no test: {done.rejudged.seen:,} of {done.rejudged.rows:,} rows lie before "

@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 
 
 def check_experiment(config: ExperimentConfig) -> None:
-    """Refuse features that are not there, and a run to start from that is none.
+    """Refuse features that are not there, a run to start from that is none, and a PDF for which
+    there is no library.
 
     Raises:
         ValueError: Naming them, and the nearest that there are.
     """
+    from ultimate_deep.evaluation.reporting.pdf import check_form
     from ultimate_deep.pipeline.inputs.config import COARSE_FEATURES
 
+    check_form(config.report)
     check_features(config.features.names)
     if config.inputs.coarse_features != COARSE_FEATURES:
         check_features(config.inputs.coarse_features)

@@ -96,6 +96,16 @@ def comparison_parser(command: str, description: str | None) -> CommandParser:
     return parser
 
 
+def add_report_form(parser: CommandParser) -> None:
+    """Add `--report`, which everything that trains has among its settings."""
+    parser.add_argument(
+        "--report",
+        type=Literal["html", "pdf"],
+        default="html",
+        help="Whether the report is written as PDF too, beside the page",
+    )
+
+
 def experiment_of(options: Namespace) -> ExperimentConfig:
     """Return the `ExperimentConfig` among parsed options.
 

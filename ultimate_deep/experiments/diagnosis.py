@@ -27,6 +27,7 @@ EXTRAS = {
     "trees": ("xgboost", "lightgbm"),
     "images": ("safetensors",),
     "jax": ("jax",),
+    "pdf": ("weasyprint",),
 }
 
 

@@ -13,6 +13,7 @@ from scipy.special import expit
 
 from ultimate_deep.bundles.kinds import as_predictor
 from ultimate_deep.evaluation.ledger.trial import TrialCount
+from ultimate_deep.evaluation.reporting.pdf import check_form
 from ultimate_deep.evaluation.verdicts.verdict import Verdict
 from ultimate_deep.experiments.baselines import BASELINES, BaselineInputs, only_side
 from ultimate_deep.experiments.kept import Kept, versions_of
@@ -99,6 +100,7 @@ def prepare(
     """
     config = resolved(config)
     builder_config(config)  # a wrong option is refused before the bars are read
+    check_form(config.report)
     return pipeline.prepare(config, progress, market=market, steps=steps_in_use(steps))
 
 

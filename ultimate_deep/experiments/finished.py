@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ultimate_deep.experiments.runs import flat
+from ultimate_deep.machine.counts import how_many
 from ultimate_deep.machine.files import read_json
 from ultimate_deep.machine.screen import Fitting, whole_line
 
@@ -188,7 +189,11 @@ def render_run(run: FinishedRun) -> Group:
         for name, figures in run.metrics.get("test", {}).items()
     ]
     ledger = run.metrics.get("ledger", {})
-    counted = f"{ledger['trials']:,} trials were counted by then" if ledger else "no ledger"
+    counted = (
+        f"{how_many(ledger['trials'], 'trial was', 'trials were')} counted by then"
+        if ledger
+        else "no ledger"
+    )
     files = ", ".join(sorted({name.split("/")[0] for name in run.manifest.get("files", {})}))
     return Group(
         *lines,

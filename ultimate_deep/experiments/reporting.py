@@ -18,6 +18,7 @@ from ultimate_deep.evaluation.verdicts.accuracy import accuracy_interval
 from ultimate_deep.evaluation.verdicts.bounds import Bounds
 from ultimate_deep.evaluation.verdicts.verdict import Verdict
 from ultimate_deep.experiments.takeaway import purposes
+from ultimate_deep.machine.counts import how_many
 from ultimate_deep.market.config import LabelSpec
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.forecasts import horizons_summary
@@ -132,11 +133,14 @@ def _facts(prepared: Prepared, outcome: Outcome) -> dict[str, str]:
     facts["boundaries"] = (
         f"validation from {first:%Y-%m-%d %H:%M}, test from {second:%Y-%m-%d %H:%M} UTC"
     )
-    facts["features"] = f"{len(prepared.rows.names)}, warm-up {prepared.rows.warmup_bars} bars"
+    facts["features"] = (
+        f"{len(prepared.rows.names)}, warm-up {how_many(prepared.rows.warmup_bars, 'bar')}"
+    )
     facts["label"] = _label_sentence(prepared.config.label)
     fitted = outcome.fit
     facts["training"] = (
-        f"{fitted.epochs_run} epochs in {fitted.seconds:.0f} s ({fitted.stopped_reason}), "
+        f"{how_many(fitted.epochs_run, 'epoch')} in {fitted.seconds:.0f} s "
+        f"({fitted.stopped_reason}), "
         f"weights of epoch {fitted.best_epoch}"
     )
     return facts
@@ -148,7 +152,7 @@ def bar_facts(market: Market) -> dict[str, str]:
     for symbol, bars in market.bars.items():
         first, last = bars.frame.index[0], bars.frame.index[-1]
         facts[symbol] = (
-            f"{len(bars.frame):,} bars of {bars.length_in_words}, {first:%Y-%m-%d} to "
+            f"{how_many(len(bars.frame), 'bar')} of {bars.length_in_words}, {first:%Y-%m-%d} to "
             f"{last:%Y-%m-%d}"
         )
         if symbol in market.fills:
@@ -161,7 +165,7 @@ def bar_facts(market: Market) -> dict[str, str]:
 
 
 def _label_sentence(label: LabelSpec) -> str:
-    bars = f"{label.horizon_bars} bar" + ("s" if label.horizon_bars > 1 else "")
+    bars = how_many(label.horizon_bars, "bar")
     if label.kind == "triple_barrier":
         return (
             f"which barrier is met first within {bars}: {label.barrier_up:g} times the volatility "

@@ -45,7 +45,7 @@ from ultimate_deep.experiments.takeaway import (
     figures_html,
 )
 from ultimate_deep.experiments.trials import TrialBook, check_ledgers
-from ultimate_deep.experiments.writing import Extras, Judged, write_run
+from ultimate_deep.experiments.writing import Extras, Judged, model_files_of, write_run
 from ultimate_deep.machine.duration import Stopwatch
 from ultimate_deep.machine.files import UNFINISHED
 from ultimate_deep.machine.places import check_places, check_room
@@ -211,7 +211,13 @@ def run_experiment(
 
 def plan_run(prepared: Prepared, progress: Progress) -> Planned:
     """Plan the configured model's training; a net is built, compiled and timed for it."""
-    return learner_of(prepared.config.model.name).plan(prepared, progress)
+    watch = Stopwatch()
+    planned = learner_of(prepared.config.model.name).plan(prepared, progress)
+    watch.passed("planning")
+    seconds = {**planned.prepared.seconds, **watch.seconds}
+    return dataclasses.replace(
+        planned, prepared=dataclasses.replace(planned.prepared, seconds=seconds)
+    )
 
 
 def plan_trained(prepared: Prepared, net: Any, tried: int) -> Planned:
@@ -256,11 +262,19 @@ def finish_run(
     witness: dict[str, Any] = {"ledger": dataclasses.asdict(book.head())}
     measures, confusion = judged_heads(prepared, outcome.outputs["test"], outcome.temperatures)
     tables = {files.FORECASTS_FILE: measures, files.CONFUSION_FILE: confusion}
-    witness |= {"seconds": watch.seconds}
-    extras = Extras(witness | dict(extras.metrics), tables | dict(extras.tables))
     with progress.busy("writing model, report and manifest"):
-        judged = Judged(planned, predictor, outcome, assessment, measures)
-        write_run(folder, judged, extras, kept, workspace=unfinished / DRAFTS)
+        model_files = model_files_of(predictor, outcome.temperatures, kept)
+        watch.passed("saving the model")
+        seconds = {**prepared.seconds, **watch.seconds}
+        extras = dataclasses.replace(
+            extras,
+            metrics=witness | {"seconds": seconds} | dict(extras.metrics),
+            tables=tables | dict(extras.tables),
+        )
+        judged = Judged(
+            planned, predictor, outcome, assessment, measures, model_files, seconds, resume
+        )
+        write_run(folder, judged, extras, workspace=unfinished / DRAFTS)
     watch.passed("writing")
     place.finish(latest=True)
     if isinstance(planned.plan, RunPlan) and not resume:

@@ -16,6 +16,7 @@ from ultimate_deep.evaluation.verdicts.verdict import Verdict
 from ultimate_deep.experiments.finished import cell, named_rows
 from ultimate_deep.experiments.judging.rejudged import Rejudged
 from ultimate_deep.experiments.run import Run
+from ultimate_deep.machine.counts import how_many
 from ultimate_deep.machine.screen import whole_line
 
 COLUMNS = {
@@ -55,7 +56,7 @@ def render_summary(run: Run) -> Group:
 def render_backtest(result: Rejudged) -> Group:
     """Return a backtest's figures beside buy and hold and the baselines of the run."""
     where = "simulated bars, after costs" if result.judge.market.simulated else "after costs"
-    title = f"{result.rows:,} decisions, {where}"
+    title = f"{how_many(result.rows, 'decision')}, {where}"
     table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
     table.add_column("", no_wrap=True)
     for name in COLUMNS:

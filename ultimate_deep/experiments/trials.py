@@ -32,7 +32,7 @@ from ultimate_deep.pipeline.judge import Judgement
 from ultimate_deep.training.result import FitResult
 
 _WITNESSES = ("metrics.json", "walk_forward.json")  # of runs
-_NOT_THE_TRIAL = ("name", "artifacts", "data", "baselines", "tables", "plugins")
+_NOT_THE_TRIAL = ("name", "artifacts", "data", "baselines", "tables", "report", "plugins")
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,12 +17,16 @@ from ultimate_deep.bundles.writing import bundle_writer
 from ultimate_deep.evaluation.assessment import Assessment
 from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.evaluation.reporting.json_report import write_json_report
+from ultimate_deep.evaluation.reporting.origin import Origin
+from ultimate_deep.evaluation.reporting.pdf import pdf_beside
 from ultimate_deep.evaluation.reporting.report import write_report
 from ultimate_deep.experiments.experiment import PARTS, Outcome, Prepared
 from ultimate_deep.experiments.kept import Kept, digest_of, versions_of
 from ultimate_deep.experiments.learners.learner import Planned
 from ultimate_deep.experiments.reporting import report_data
+from ultimate_deep.experiments.reproducing import origin_of_run
 from ultimate_deep.experiments.takeaway import write_takeaway
+from ultimate_deep.machine.files import write_json
 from ultimate_deep.training.loop.plan import Planlike
 
 
@@ -33,31 +37,48 @@ class Extras:
     Args:
         metrics: Further entries of `metrics.json`.
         tables: Further CSV files by name.
+        settings: Further JSON files by name.
+        command: Words of the command that makes such a bundle; those of a run where empty.
     """
 
     metrics: Mapping[str, Any] = field(default_factory=dict)
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """A trained run with all that was found of it, before it is written."""
+    """A trained run with all that was found of it, before it is written.
+
+    Args:
+        planned: What was trained.
+        predictor: The trained model.
+        outcome: Figures and verdict.
+        assessment: What the verdict rests on.
+        measures: Measures of every head on the test part.
+        model_files: Folder of the model's files, where they are written already.
+        seconds: What each step took.
+        resumed: Whether the run had been interrupted.
+    """
 
     planned: Planned
     predictor: Predictor
     outcome: Outcome
     assessment: Assessment
     measures: pd.DataFrame
+    model_files: Path | None
+    seconds: Mapping[str, float]
+    resumed: bool
 
 
-def write_run(folder: Path, judged: Judged, extras: Extras, kept: Kept, *, workspace: Path) -> None:
+def write_run(folder: Path, judged: Judged, extras: Extras, *, workspace: Path) -> None:
     """Write a judged run as a bundle with its tables and its page.
 
     Args:
         folder: Where the bundle appears, whole or not at all.
         judged: What was trained and found.
         extras: What else the bundle holds.
-        kept: Holds the model's files, which a killed one need not write again.
         workspace: Folder of the draft; what is in it is removed first.
     """
     shutil.rmtree(workspace, ignore_errors=True)  # what a killed one has begun to write
@@ -82,11 +103,16 @@ def write_run(folder: Path, judged: Judged, extras: Extras, kept: Kept, *, works
     if outcome.notes:
         summary["notes"] = list(outcome.notes)
     with bundle_writer(folder, workspace=workspace) as draft:
-        draft.save(contents, model_files=_model_files(predictor, contents.temperatures, kept))
+        draft.save(contents, model_files=judged.model_files)
         for name, table in extras.tables.items():
             table.to_csv(draft.path / name, index=False)
+        for name, settings in extras.settings.items():
+            write_json(draft.path / name, json_safe(dict(settings)))
         report = report_data(prepared, predictor, outcome, judged.assessment, plan, judged.measures)
-        write_report(draft.path / "report.html", report)
+        report = dataclasses.replace(report, origin=_origin(folder, judged, extras))
+        page = write_report(draft.path / "report.html", report)
+        if prepared.config.report == "pdf":
+            pdf_beside(page)
         write_json_report(draft.path / "report.json", report)
         write_takeaway(
             draft.path,
@@ -100,7 +126,21 @@ def write_run(folder: Path, judged: Judged, extras: Extras, kept: Kept, *, works
         )
 
 
-def _model_files(predictor: Predictor, temperatures: np.ndarray, kept: Kept) -> Path | None:
+def _origin(folder: Path, judged: Judged, extras: Extras) -> Origin:
+    planned = judged.planned
+    return origin_of_run(
+        folder,
+        planned.prepared,
+        seconds=judged.seconds,
+        readings=judged.outcome.trials.test_readings,
+        command=extras.command,
+        net_given=planned.given,
+        tried=planned.tried,
+        resumed=judged.resumed,
+    )
+
+
+def model_files_of(predictor: Predictor, temperatures: np.ndarray, kept: Kept) -> Path | None:
     """Return the folder of the model's files, written once however often the writing is killed."""
     origin = versions_of(of=["keras", "tensorflow"]) | {
         "model": predictor.digest(),

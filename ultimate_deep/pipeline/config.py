@@ -144,6 +144,7 @@ class ExperimentConfig:
         baselines: Whether the baselines are fitted beside the model.
         plugins: Files, packages, modules with features, nets, losses, labels or steps of one's own.
         tables: Format of the tables that a run writes: predictions, trades, equity, positions.
+        report: `pdf` writes the report as PDF too, beside the page.
 
     Raises:
         TypeError: A field that a part does not have.
@@ -172,6 +173,7 @@ class ExperimentConfig:
     baselines: bool = True
     plugins: tuple[str, ...] = ()
     tables: Literal["csv", "parquet"] = "csv"
+    report: Literal["html", "pdf"] = "html"
 
     def __post_init__(self) -> None:
         check_field(self, "plugins")

@@ -13,6 +13,7 @@ from sklearn.preprocessing import RobustScaler
 
 from ultimate_deep.features import compute_features
 from ultimate_deep.features.judging.outliers import RobustLimits
+from ultimate_deep.machine.duration import Stopwatch
 from ultimate_deep.market.labels import horizon_bars_of
 from ultimate_deep.market.market import Market, load_market
 from ultimate_deep.market.splits import Split
@@ -60,6 +61,7 @@ class Prepared:
         left_out: Features that the training part had no use for.
         limits: Between which values inputs are clipped before they are scaled, by the name of the
             input; empty where nothing is clipped.
+        seconds: What each step took that led here, by name and in order.
     """
 
     config: ExperimentConfig
@@ -73,6 +75,7 @@ class Prepared:
     bars_given: bool = False
     left_out: LeftOut = LeftOut()
     limits: Mapping[str, RobustLimits] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         rows = {name: f"{len(self.labelled(name)):,}" for name in PARTS}
@@ -157,8 +160,10 @@ def prepare(
         check_feature_names(config.features.names, "features.names")
     if config.inputs.kind == "timeframes":
         check_feature_names(config.inputs.coarse_features, "inputs.coarse_features")
+    watch = Stopwatch()
     if market is None:
         market = _load(config, progress)
+        watch.passed("reading bars" if config.data.paths else "simulating bars")
     count = sum(len(bars.frame) for bars in market.bars.values())
     with progress.busy(f"computing features of {count:,} bars"):
         market, rows = assemble(config, market, steps)
@@ -168,7 +173,8 @@ def prepare(
     prepared = prepare_rows(config, market, rows, split, steps)
     for line in prepared.left_out.lines():
         progress.message(line)
-    return prepared
+    watch.passed("features")
+    return dataclasses.replace(prepared, seconds=watch.seconds)
 
 
 def assemble(config: ExperimentConfig, market: Market, steps: Steps) -> tuple[Market, Rows]:

@@ -9,6 +9,7 @@ from ultimate_deep.evaluation.backtesting.vectorised import BacktestConfig, run_
 from ultimate_deep.evaluation.ledger.trial import TrialCount
 from ultimate_deep.evaluation.measures.metrics import classification_metrics
 from ultimate_deep.evaluation.reporting.data import Contender, Predictions, ReportData
+from ultimate_deep.evaluation.reporting.origin import Origin
 from ultimate_deep.evaluation.robustness.regimes import market_state
 from ultimate_deep.evaluation.robustness.trade import Decisions
 from ultimate_deep.evaluation.signals import signal_from_probability
@@ -132,5 +133,13 @@ def assessed(run):
         mode="long_short",
         costs=rule.costs,
         assessment=assessment,
-        schemes={"walk-forward": "<svg role='img'></svg>"},
+        schemes={"walk-forward": "<svg role='img' aria-label='1 fold'></svg>"},
+        origin=Origin(
+            lines=("cd ~/w && ultimate-deep run --config runs/a/config.json --yes",),
+            language="shell",
+            bars="0123456789abcdef" * 4,
+            versions={"ultimate-deep": "0.1.0", "python": "3.11"},
+            seconds={"reading bars": 1.25, "features": 0.5, "training": 61.0},
+            needs=("The ledger counted 2 models.",),
+        ),
     )

@@ -134,7 +134,7 @@ def test_the_verdict_comes_first_with_its_five_answers(page, assessed):
 
 def test_simulated_bars_are_named_in_every_picture_and_table(page):
     pictures = re.findall(r"<svg role=\"img\".*?</svg>", page, flags=re.DOTALL)
-    assert len(pictures) == 15
+    assert len(pictures) == 16
     for picture in pictures:
         assert "simulated bars" in picture
     for caption in re.findall(r"<caption>(.*?)</caption>", page):

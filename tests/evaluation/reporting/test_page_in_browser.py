@@ -17,7 +17,11 @@ window.onload = () => {{
     const page = frame.contentDocument, width = frame.clientWidth;
     const beyond = [...page.querySelectorAll("body *")].filter(one =>
       one.getBoundingClientRect().right > width + 1 && !one.closest(".scroll, figure"));
-    return [width, page.documentElement.scrollWidth, beyond.map(one => one.tagName).slice(0, 5)];
+    const cut = [...page.querySelectorAll(".scroll, figure")].filter(one =>
+      one.scrollWidth > one.clientWidth + 1 && !one.querySelector("svg.wide"));
+    const short = cut.map(one => one.textContent.slice(0, 60));
+    return [width, page.documentElement.scrollWidth, beyond.map(one => one.tagName).slice(0, 5),
+            short];
   }});
   document.body.dataset.found = JSON.stringify(found);
 }};
@@ -43,9 +47,10 @@ def test_nothing_reaches_beyond_the_screen(assessed, tmp_path):
     (stored,) = re.findall(r'data-found="([^"]*)"', said)
     found = json.loads(stored.replace("&quot;", '"'))
     assert [width for width, *_ in found] == list(WIDTHS)
-    for width, reaches, beyond in found:
+    for width, reaches, beyond, cut in found:
         assert beyond == [], (width, beyond)
         assert reaches <= width
+        assert cut == [], (width, cut)  # no table and no picture needs to be pushed aside
 
 
 def test_every_section_is_in_the_contents(assessed):

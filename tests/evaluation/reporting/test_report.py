@@ -178,7 +178,7 @@ def test_ids_are_unique_and_references_resolve(plain_page):
 def test_simulated_bars_are_named_in_every_table_and_plot(plain_page):
     text = render_report(make_data(simulated=True))
     plots = re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL)
-    assert len(plots) == 8
+    assert len(plots) == 9
     for plot in plots:
         assert "simulated bars" in plot
     for caption in re.findall(r"<caption>.*?</caption>", text):

@@ -218,7 +218,7 @@ def test_a_stopped_walk_goes_on_to_the_same_end(walked, tmp_path, monkeypatch):
         return run_fold(*args)
 
     monkeypatch.setattr(walk_module, "run_fold", stopping)
-    with pytest.raises(Interrupted, match="1 of 2 folds are finished and kept"):
+    with pytest.raises(Interrupted, match="1 of 2 folds is finished and kept"):
         walk_forward(config(tmp_path), TWO_FOLDS, QUIET)
     monkeypatch.undo()
     other = dataclasses.replace(TWO_FOLDS, validation=0.2)
@@ -227,7 +227,7 @@ def test_a_stopped_walk_goes_on_to_the_same_end(walked, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="started with other settings of seed"):
         walk_forward(config(tmp_path, seed=1), TWO_FOLDS, QUIET, resume=True)
     monkeypatch.setattr(walk_module.FoldResult, "save", stopped)
-    with pytest.raises(Interrupted, match="1 of 2 folds are finished and kept"):
+    with pytest.raises(Interrupted, match="1 of 2 folds is finished and kept"):
         walk_forward(config(tmp_path), TWO_FOLDS, QUIET, resume=True)
     monkeypatch.undo()
     heard = Progress()

@@ -17,6 +17,7 @@ import pandas as pd
 
 from ultimate_deep.evaluation.leaks.pair import Pair, differs
 from ultimate_deep.evaluation.leaks.trace import STEPS, Floats, Step
+from ultimate_deep.machine.counts import how_many
 
 _NAMED = 5
 _BLOCK_COLUMNS = 32
@@ -119,7 +120,8 @@ def _labels(pair: Pair) -> Movement | None:
     evidence = {"labels_moved": int(moved.sum())}
     return Movement(
         step="labels",
-        what=f"{moved.sum():,} labels whose declared end lies before the first changed bar",
+        what=f"{how_many(moved.sum(), 'label')} whose declared end lies before the first changed "
+        "bar",
         evidence=evidence,
     )
 
@@ -135,7 +137,7 @@ def _split(pair: Pair) -> Movement | None:
         return None
     return Movement(
         step="split",
-        what=f"{moved.sum():,} rows that came to another part",
+        what=f"{how_many(moved.sum(), 'row')} that came to another part",
         evidence={"rows_moved": int(moved.sum())},
     )
 
@@ -162,7 +164,7 @@ def _rows(pair: Pair) -> Movement | None:
         return None
     return Movement(
         step="rows",
-        what=f"{relabelled:,} changed labels that were known",
+        what=how_many(relabelled, "changed label that was known", "changed labels that were known"),
         evidence={"labels_moved": relabelled},
     )
 
@@ -293,10 +295,10 @@ def _reach(pair: Pair, moved: npt.NDArray[np.bool_]) -> dict[str, Any]:
 def _reach_words(evidence: Mapping[str, Any]) -> str:
     moved, known = evidence["rows_moved"], evidence["rows_known"]
     if moved == known:
-        return f"all {known:,} rows before the cut"
+        return f"{'the' if known == 1 else 'all'} {how_many(known, 'row')} before the cut"
     ahead = evidence["reaches_ahead_bars"]
     return (
-        f"{moved:,} of {known:,} rows before the cut, the earliest {ahead:,} "
+        f"{moved:,} of {how_many(known, 'row')} before the cut, the earliest {ahead:,} "
         f"bar{'s' if ahead > 1 else ''} before the first changed bar"
     )
 

@@ -21,6 +21,7 @@ from ultimate_deep.evaluation.leaks.perturbation import (
 )
 from ultimate_deep.evaluation.leaks.runner import Runner
 from ultimate_deep.evaluation.leaks.trace import Floats, Integers, Step, Trace
+from ultimate_deep.machine.counts import how_many
 from ultimate_deep.market.times import close_times, open_times
 
 PRICE_FACTOR = 0.25  # a power of two, so that only rounding inside a feature can differ
@@ -56,7 +57,11 @@ def check_truncation(runner: Runner) -> Looked:
         moved += runner.compare(cut, text, until="labels")[1]
         rows += int((clean.decision_time <= time).sum())
     findings = _worst(moved, "truncation", "when the bars ended there")
-    return Looked(findings, f"{len(places)} cuts, {rows:,} rows of {len(clean.names):,} features")
+    return Looked(
+        findings,
+        f"{how_many(len(places), 'cut')}, {how_many(rows, 'row')} of "
+        f"{how_many(len(clean.names), 'feature')}",
+    )
 
 
 def check_poison(runner: Runner) -> Looked:
@@ -80,7 +85,11 @@ def check_poison(runner: Runner) -> Looked:
         cells += int((clean.decision_time <= time).sum()) * len(clean.names)
     findings = _worst(moved, "poisoned future", "when only later bars were changed")
     findings += _known_labels(answered) + _blind(reacted)
-    return Looked(findings, f"{len(times)} cuts, {rows:,} rows, {cells:,} feature values")
+    return Looked(
+        findings,
+        f"{how_many(len(times), 'cut')}, {how_many(rows, 'row')}, "
+        f"{how_many(cells, 'feature value')}",
+    )
 
 
 def check_fitted_on_train(runner: Runner) -> Looked:
@@ -100,7 +109,7 @@ def check_price_scale(runner: Runner) -> Looked:
         rescale(runner.market, PRICE_FACTOR), "prices divided by four", until="labels"
     )
     shared = [name for name in clean.names if name in set(other.names)]
-    looked = f"{len(clean.decision_time):,} rows of {len(shared):,} features"
+    looked = f"{how_many(len(clean.decision_time), 'row')} of {how_many(len(shared), 'feature')}"
     if not np.array_equal(clean.decision_time, other.decision_time):
         return Looked((_scale_finding(["the rows themselves"], float("nan")),), looked)
     moved, largest = [], 0.0
@@ -137,7 +146,9 @@ def _check_boundary(runner: Runner, part: str, until: Step, check: str) -> Looke
         changed = "when only bars or labels of the test part were changed"
     runs = len(times) + (part == "test")
     findings = _worst(moved, check, changed)
-    return Looked(findings, f"{runs} runs, {len(clean.decision_time):,} rows each")
+    return Looked(
+        findings, f"{how_many(runs, 'run')}, {how_many(len(clean.decision_time), 'row')} each"
+    )
 
 
 def opposite_test_labels(labels: Floats, parts: Mapping[str, Integers]) -> Floats:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.evaluation.leaks.trace import STEPS, Step
+from ultimate_deep.machine.counts import how_many
 
 Severity = Literal["leak", "warning"]
 NO_LEAK = "no leak found"
@@ -127,8 +128,9 @@ class LeakReport:
             return self.leaks[0].sentence + missing
         warned = f", {len(self.findings)} warned" if self.findings else ""
         return (
-            f"{len(self.checks) - len(absent)} checks over {self.rows:,} decisions and "
-            f"{self.features:,} features found no leak{warned}. None found is not none there: a "
+            f"{how_many(len(self.checks) - len(absent), 'check')} over "
+            f"{how_many(self.rows, 'decision')} and {how_many(self.features, 'feature')} found "
+            f"no leak{warned}. None found is not none there: a "
             f"leak that acts only at bars that were not cut at can hide.{missing}"
         )
 

@@ -10,6 +10,7 @@ from ultimate_deep.evaluation.leaks.data_checks import Findings, Looked
 from ultimate_deep.evaluation.leaks.findings import LeakFinding
 from ultimate_deep.evaluation.leaks.runner import Runner
 from ultimate_deep.evaluation.leaks.trace import Trace
+from ultimate_deep.machine.counts import how_many
 
 _CHECK = "label spans"
 PAIRS = (("train", "validation"), ("train", "test"), ("validation", "test"))
@@ -27,8 +28,8 @@ def check_label_spans(runner: Runner) -> Looked:
         findings += _overlap(trace, rows, earlier, later) or _embargo(
             trace, rows, earlier, later, interval
         )
-    spans = f"{compared:,} label spans"
-    embargo = f", embargo of {trace.embargo_bars:,} bars" if trace.embargo_bars else ""
+    spans = f"{how_many(compared, 'label span')}"
+    embargo = f", embargo of {how_many(trace.embargo_bars, 'bar')}" if trace.embargo_bars else ""
     return Looked(findings, spans + embargo)
 
 
@@ -48,7 +49,8 @@ def _backward_labels(trace: Trace) -> Findings:
             step="labels",
             check=_CHECK,
             severity="leak",
-            sentence=f"The step labels says that {early.sum():,} labels are known when their row "
+            sentence="The step labels says that "
+            f"{how_many(early.sum(), 'label is', 'labels are')} known when the row "
             "is decided; a label ends after its decision.",
             evidence={"labels": int(early.sum())},
         ),
@@ -66,7 +68,7 @@ def _shared_rows(trace: Trace) -> Findings:
             step="split",
             check=_CHECK,
             severity="leak",
-            sentence=f"The step split puts {shared:,} rows into more than one part.",
+            sentence=f"The step split puts {how_many(shared, 'row')} into more than one part.",
             evidence={"rows_shared": shared},
         ),
     )
@@ -126,8 +128,10 @@ def _embargo(
             step="split",
             check=_CHECK,
             severity="leak",
-            sentence=f"The step split breaks its embargo of {trace.embargo_bars:,} bars: the "
-            f"labels of {near.sum():,} {earlier} rows end within it, before the {later} part.",
+            sentence="The step split breaks its embargo of "
+            f"{how_many(trace.embargo_bars, 'bar')}: the "
+            f"labels of {how_many(near.sum(), f'{earlier} row')} end within it, before the "
+            f"{later} part.",
             evidence={"earlier": earlier, "later": later, "labels_near": int(near.sum())},
         ),
     )

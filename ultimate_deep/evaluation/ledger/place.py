@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ultimate_deep.evaluation.ledger.ledger import TrialLedger
 from ultimate_deep.evaluation.ledger.storage import opened, transaction
+from ultimate_deep.machine.counts import how_many
 from ultimate_deep.machine.home import home_file, home_folder, shown_path
 from ultimate_deep.machine.places import KNOWN_FOLDER, LEDGER_FILE, check_places
 
@@ -26,7 +27,7 @@ def ledger_sentence() -> str:
     """
     path = ledger_path()
     trials = TrialLedger(path).head().trials if path.is_file() else 0
-    return f"Ledger: {shown_path(path)}, {trials:,} trials on all bars"
+    return f"Ledger: {shown_path(path)}, {how_many(trials, 'trial')} on all bars"
 
 
 def check_ledger() -> None:

@@ -9,6 +9,8 @@ from reprlib import repr as short
 from textwrap import shorten
 from typing import Literal, get_args
 
+from ultimate_deep.machine.counts import how_many
+
 Kind = Literal["training", "tuning", "threshold", "test reading"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -151,7 +153,7 @@ class TrialCount:
     @property
     def sentence(self) -> str:
         """Which ledgers were counted, and how many trials on these bars they hold."""
-        many = f"{self.distinct:,} trial{'s' * (self.distinct != 1)} on these bars"
+        many = f"{how_many(self.distinct, 'trial')} on these bars"
         worth = f"{self.effective_trials:,.1f}".removesuffix(".0")
         if worth == f"{self.distinct:,}" or not self.distinct:
             return f"{self.where}, {many}"

@@ -11,15 +11,18 @@ from ultimate_deep.evaluation.reporting.page import (
     details,
     figure,
     page_header,
+    pair,
     render_page,
     section,
     write_page,
 )
 from ultimate_deep.evaluation.reporting.plots_comparison import drawable, plot_equities
 from ultimate_deep.evaluation.reporting.plots_significance import plot_intervals
+from ultimate_deep.evaluation.reporting.sections_origin import reproduce_section, steps_section
 from ultimate_deep.evaluation.reporting.sections_significance import trials_section
 from ultimate_deep.evaluation.reporting.tables import names_table
 from ultimate_deep.evaluation.verdicts.rule import TONES
+from ultimate_deep.machine.counts import how_many, noun_for
 
 _METRICS = (
     ("accuracy", "accuracy", "{:.1%}"),
@@ -44,7 +47,10 @@ def write_comparison_report(path: str | Path, data: ComparisonData) -> Path:
 
 def render_comparison(data: ComparisonData) -> str:
     """Return the page as one HTML string."""
-    makers = (_header, _verdict, _table, _intervals, _equity, _pairwise, _trials, _setup, _promise)
+    makers = (
+        _header, _verdict, _table, _intervals, _equity, _pairwise, _trials, _setup, _origin,
+        _promise,
+    )  # fmt: skip
     return render_page(
         data.title, "\n".join(make(data) for make in makers), simulated=data.simulated
     )
@@ -52,7 +58,7 @@ def render_comparison(data: ComparisonData) -> str:
 
 def _header(data: ComparisonData) -> str:
     count = len(data.judged)
-    subtitle = f"{count} model{'s' if count != 1 else ''} on one test part"
+    subtitle = f"{how_many(count, 'model')} on one test part"
     accounts = [model.backtest for model in data.models if model.backtest is not None]
     if accounts:
         first = min(account.index[0] for account in accounts)
@@ -65,7 +71,8 @@ def _verdict(data: ComparisonData) -> str:
     kind = data.kind
     cards = [
         figure_card(
-            figure_of("looks", data.looks, "{:,}"), "models that each bound is corrected for"
+            figure_of("looks", data.looks, "{:,}"),
+            f"{noun_for(data.looks, 'model')} that each bound is corrected for",
         ),
         *(
             figure_card(figure_of(at("superior", name), value, "p = {:.4f}"), escape(name))
@@ -152,7 +159,7 @@ def _member(data: ComparisonData, name: str) -> str:
 
 
 def _intervals(data: ComparisonData) -> str:
-    pictures = ""
+    pictures = []
     for metric, title, unit, scale in (
         ("mean_return_net_bps", "Net return per bar", "bps", 1.0),
         ("sharpe", "Net Sharpe ratio", "a year", 1.0),
@@ -168,14 +175,14 @@ def _intervals(data: ComparisonData) -> str:
                 scale=scale,
                 simulated=data.simulated,
             )
-            pictures += figure(picture)
+            pictures.append(picture)
     if not pictures:
         return ""
     return section(
         "How far chance reaches",
-        f'<div class="pair">{pictures}</div>',
+        pair(*pictures),
         hint="Each model's own block-bootstrap interval, not corrected for the number of models. "
-        "Grey reaches over zero.",
+        "Grey and hollow reaches over zero.",
     )
 
 
@@ -225,6 +232,10 @@ def _setup(data: ComparisonData) -> str:
         details("Files beside this report", names_table(data.files)),
     ]
     return section("What was run", *parts) if any(parts) else ""
+
+
+def _origin(data: ComparisonData) -> str:
+    return steps_section(data.origin) + reproduce_section(data.origin)
 
 
 def _promise(data: ComparisonData) -> str:

@@ -10,12 +10,14 @@ import numpy.typing as npt
 
 from ultimate_deep.evaluation.backtesting.account import BacktestResult
 from ultimate_deep.evaluation.ledger.trial import TrialCount
+from ultimate_deep.evaluation.reporting.origin import Origin
 from ultimate_deep.evaluation.significance.bootstrap import Interval
 from ultimate_deep.evaluation.significance.multiple_comparison import ModelConfidenceSet
 from ultimate_deep.evaluation.significance.overfitting import BacktestOverfitting
 from ultimate_deep.evaluation.significance.summary import SharpeSignificance
 from ultimate_deep.evaluation.verdicts.rule import KINDS, Kind
 from ultimate_deep.evaluation.verdicts.verdict import Verdict
+from ultimate_deep.machine.counts import how_many
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -59,7 +61,7 @@ class ComparisonData:
         pairwise: P-values of Diebold-Mariano tests of equal squared error, shape
             `(models, models)`, NaN on the diagonal; None where they were not made.
         trials: What was tried on these bars.
-        facts, config, notes, files: What they are in `ReportData`.
+        facts, config, notes, files, origin: What they are in `ReportData`.
 
     Raises:
         ValueError: No models, a name twice, names that no model has, a matrix of another shape.
@@ -77,6 +79,7 @@ class ComparisonData:
     config: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[str] = ()
     files: Mapping[str, str] = field(default_factory=dict)
+    origin: Origin | None = None
 
     def __post_init__(self) -> None:
         names = [model.name for model in self.models]
@@ -143,7 +146,10 @@ class ComparisonData:
         claim += f" For {_names(open_)} it cannot be told"
         if self.bars_needed is None:
             return f"{claim}."
-        return f"{claim}; about {self.bars_needed:,} bars of test data would settle the nearest."
+        return (
+            f"{claim}; about {how_many(self.bars_needed, 'bar')} of test data would settle "
+            "the nearest."
+        )
 
     def _correction(self) -> str:
         if self.looks >= max(len(self.judged), 2):

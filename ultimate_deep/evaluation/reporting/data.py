@@ -11,6 +11,7 @@ import pandas as pd
 from ultimate_deep.evaluation.arrays import Array1D, same_length, unit_interval, vector
 from ultimate_deep.evaluation.assessment import Assessment
 from ultimate_deep.evaluation.backtesting.account import BacktestResult
+from ultimate_deep.evaluation.reporting.origin import Origin
 from ultimate_deep.evaluation.signals import check_threshold
 from ultimate_deep.evaluation.significance.bootstrap import Interval
 from ultimate_deep.evaluation.verdicts.verdict import Verdict
@@ -108,6 +109,7 @@ class ReportData:
         assessment: What chance, the number of trials, costs, delay and timing leave of the result.
             Its delay test and deflated Sharpe ratio stand beside the verdict.
         schemes: Title to `<svg>` of each validation scheme's splits.
+        origin: What was done with what times, and how to do it again.
 
     Raises:
         ValueError: No contenders, a threshold outside [0.5, 1], attention of another shape.
@@ -137,6 +139,7 @@ class ReportData:
     files: Mapping[str, str] = field(default_factory=dict)
     assessment: Assessment | None = None
     schemes: Mapping[str, str] = field(default_factory=dict)
+    origin: Origin | None = None
 
     def __post_init__(self) -> None:
         check_mode(self.mode)

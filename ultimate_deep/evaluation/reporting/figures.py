@@ -6,9 +6,8 @@ picture reads well on a light and on a dark page.
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -17,10 +16,11 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.text import Text
 
 from ultimate_deep.evaluation.arrays import Array1D
 
-Place = Literal["best", "upper left", "lower left", "lower right", "upper right"]
 INK, MUTED, GRID, PANEL = "#0a0b01", "#0a0b02", "#0a0b03", "#0a0b04"
 MODEL, REFERENCE, VALIDATION = "#0a0b05", "#0a0b06", "#0a0b07"
 GOOD, BAD = "#0a0b08", "#0a0b09"
@@ -37,7 +37,20 @@ _VARIABLES = {
     BAD: "var(--bad)",
 } | {colour: f"var(--series-{place})" for place, colour in enumerate(SERIES)}
 _FONT = re.compile(r"font: (?:(\w+) )?([\d.]+)px [^;\"]+")
-_LEAST_TEXT, _TITLE = 10.5, 12.5
+_LEAST_TEXT, _TITLE, _SMALLEST_TITLE = 10.5, 12.5, 8.5
+WIDE, NARROW = 6.4, 4.5  # inches: a picture of its own, and one of a pair; both fit a phone
+DASHED = (0, (4, 3))
+# One for each colour of a series, so that no line is told by its colour alone.
+Line = str | tuple[float, tuple[float, ...]]
+LINES: tuple[Line, ...] = (
+    "-",
+    (0, (5, 2)),
+    (0, (1, 1.5)),
+    (0, (7, 2, 1, 2)),
+    (0, (3, 1)),
+    (0, (7, 2, 1, 2, 1, 2)),
+)
+_MOST_TOLD, _PADDING = 12, 0.1
 SIMULATED = " · simulated bars"
 
 
@@ -46,6 +59,9 @@ def new_figure(
 ) -> tuple[Figure, list[Axes]]:
     """Return an empty figure (inches) with styled axes, in reading order."""
     figure = Figure(figsize=(width, height), dpi=72, facecolor="none", layout="constrained")
+    engine = figure.get_layout_engine()
+    assert isinstance(engine, ConstrainedLayoutEngine)
+    engine.set(w_pad=_PADDING)  # fonts differ: a reader's may be wider than the one measured here
     axes = figure.subplots(rows, columns, squeeze=False, gridspec_kw=dict(grid)).ravel().tolist()
     for axis in axes:
         axis.set_facecolor("none")
@@ -81,10 +97,18 @@ def label_sides(axis: Axes, x: str, y: str) -> None:
     axis.set_ylabel(y, color=MUTED, fontsize=_LEAST_TEXT)
 
 
-def add_legend(axis: Axes, place: Place = "best") -> None:
-    """Add a legend without a box where anything is labelled."""
-    if axis.get_legend_handles_labels()[0]:
-        axis.legend(loc=place, frameon=False, labelcolor=INK, fontsize=_LEAST_TEXT)
+def add_legend(axis: Axes) -> None:
+    """Add a legend below the picture, where nothing is drawn, if anything is labelled."""
+    handles, labels = axis.get_legend_handles_labels()
+    if not labels:
+        return
+    figure = axis.get_figure()
+    assert isinstance(figure, Figure)
+    room = 72.0 * figure.get_figwidth() / (6.2 * max(map(len, labels)) + 45.0)
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=max(1, min(len(labels), int(room))),
+        frameon=False, labelcolor=INK, fontsize=_LEAST_TEXT,
+    )  # fmt: skip
 
 
 def date_axis(axis: Axes) -> None:
@@ -102,6 +126,13 @@ def say(axis: Axes, message: str) -> None:
         0.5, 0.5, message, transform=axis.transAxes, ha="center", va="center", color=MUTED,
         fontsize=_TITLE,
     )  # fmt: skip
+
+
+def told(parts: Iterable[str]) -> str:
+    """Return what a picture's parts are, for those who cannot see it; of many, the first."""
+    every = list(parts)
+    more = f"; and {len(every) - _MOST_TOLD} more" if len(every) > _MOST_TOLD else ""
+    return "; ".join(every[:_MOST_TOLD]) + more
 
 
 def thin(values: npt.NDArray[np.float64], points: int = 1500) -> npt.NDArray[np.int64]:
@@ -130,6 +161,9 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
     if (layout := figure.get_layout_engine()) is not None:
         layout.execute(figure)
         figure.set_layout_engine("none")  # once: `savefig` would do it again for each drawing
+        for axis in figure.axes:
+            _part_labels(axis)
+        _fit_titles(figure)
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         canvas.print_svg(buffer, metadata={"Date": None})
     text = buffer.getvalue()
@@ -145,7 +179,32 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
     text = _FONT.sub(_page_font, text)
     text = re.sub(r' width="[\d.]+pt"| height="[\d.]+pt"', "", text, count=2)
     label = description.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
-    return text.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+    wide = ' class="wide"' if figure.get_figwidth() > WIDE else ""
+    return text.replace("<svg ", f'<svg role="img" aria-label="{label}"{wide} ', 1)
+
+
+def _part_labels(axis: Axes) -> None:
+    """Hide every second label of the horizontal axis until none touches the next."""
+    for _ in range(4):
+        shown = [
+            one for one in axis.get_xticklabels() if one.get_visible() and one.get_text().strip()
+        ]
+        boxes = sorted(((one.get_window_extent(), one) for one in shown), key=lambda at: at[0].x0)
+        if all(left.x1 + 3.0 <= right.x0 for (left, _), (right, _) in pairwise(boxes)):
+            return
+        for _, label in boxes[1::2]:
+            label.set_visible(False)
+
+
+def _fit_titles(figure: Figure) -> None:
+    """Make titles smaller that are longer than the picture is wide."""
+    drawn = [*figure.texts, *(one for axis in figure.axes for one in axis.get_children())]
+    for title in (one for one in drawn if isinstance(one, Text) and one.get_text()):
+        box = title.get_window_extent()
+        room = float(figure.bbox.width) - box.x0
+        if box.width > room:
+            size = float(title.get_fontsize()) * room / box.width
+            title.set_fontsize(max(_SMALLEST_TITLE, size))
 
 
 def _page_font(match: re.Match[str]) -> str:

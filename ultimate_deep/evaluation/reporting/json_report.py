@@ -10,6 +10,7 @@ from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.evaluation.measures.metrics import confusion, threshold_sweep
 from ultimate_deep.evaluation.reporting.comparison_data import ComparisonData
 from ultimate_deep.evaluation.reporting.data import Predictions, ReportData
+from ultimate_deep.evaluation.reporting.origin import origin_json
 from ultimate_deep.machine.files import write_text
 
 FORMAT = 1
@@ -63,6 +64,7 @@ def _report(data: ReportData) -> dict[str, Any]:
         "config": data.config,
         "notes": data.notes,
         "files": data.files,
+        "origin": origin_json(data.origin),
     }
 
 
@@ -110,4 +112,5 @@ def _comparison(data: ComparisonData) -> dict[str, Any]:
         "config": data.config,
         "notes": data.notes,
         "files": data.files,
+        "origin": origin_json(data.origin),
     }

@@ -18,6 +18,7 @@ from ultimate_deep.evaluation.reporting.page import (
     write_page,
 )
 from ultimate_deep.evaluation.reporting.tables import DASH, names_table
+from ultimate_deep.machine.counts import how_many, noun_for
 
 TITLE = "Leak detection"
 MEANING: dict[Step, str] = {
@@ -71,10 +72,22 @@ def _verdict(report: LeakReport) -> str:
     symbols = ", ".join(report.symbols)
     cards = "".join(
         [
-            card(f"{report.bars:,}", "bars looked at", symbols),
-            card(f"{report.rows:,}", "decisions", f"of {report.features:,} features each"),
-            card(f"{len(report.checks) - len(absent)}", "checks run", f"in {seconds:,.0f} s"),
-            card(f"{len(report.leaks)}", "leaks found", _warnings(report)),
+            card(f"{report.bars:,}", f"{noun_for(report.bars, 'bar')} looked at", symbols),
+            card(
+                f"{report.rows:,}",
+                noun_for(report.rows, "decision"),
+                f"of {how_many(report.features, 'feature')} each",
+            ),
+            card(
+                f"{len(report.checks) - len(absent)}",
+                f"{noun_for(len(report.checks) - len(absent), 'check')} run",
+                f"in {seconds:,.0f} s",
+            ),
+            card(
+                f"{len(report.leaks)}",
+                f"{noun_for(len(report.leaks), 'leak')} found",
+                _warnings(report),
+            ),
         ]
     )
     return (

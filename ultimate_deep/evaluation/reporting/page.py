@@ -9,19 +9,41 @@ from ultimate_deep.evaluation.reporting.style import CSS
 from ultimate_deep.machine.files import write_text
 
 _SECTION = re.compile(r'<section id="([^"]+)"><h2>(.*?)</h2>')
+_TABLE = re.compile(r"<table.*?</table>", re.DOTALL)
+_MANY_COLUMNS, _CROWDED = 5, 8  # from how many on a phone, and a tablet, has no room for them
 _LEAST_SECTIONS = 4  # with fewer, a list of them would not be shorter than the page
 
 
 def render_page(title: str, body: str, *, simulated: bool) -> str:
     """Return a whole page around its body; the title says when bars are simulated."""
     title = escape(title) + (" (simulated bars)" if simulated else "")
-    body = _with_contents(body)
+    body = _with_contents(_TABLE.sub(_with_names, body))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{title}</title>\n<style>{CSS}</style>\n</head>\n"
         f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
     )
+
+
+def _with_names(found: re.Match[str]) -> str:
+    """Return a table of several columns whose cells know their column's name, for a phone."""
+    table = found.group(0)
+    heads = re.findall(r"<th>(.*?)</th>", table.partition("</thead>")[0])
+    if len(heads) < _MANY_COLUMNS:
+        return table
+
+    def named(row: re.Match[str]) -> str:
+        names = iter(heads)
+        return re.sub(r"<td", lambda _: f'<td data-name="{next(names, "")}"', row.group(0))
+
+    kinds = "many crowded" if len(heads) >= _CROWDED else "many"
+    begin, sign, rest = table.partition("<tbody>")
+    if 'class="' in begin.partition(">")[0]:
+        begin = begin.replace('class="', f'class="{kinds} ', 1)
+    else:
+        begin = begin.replace("<table", f'<table class="{kinds}"', 1)
+    return begin + sign + re.sub(r"<tr.*?</tr>", named, rest, flags=re.DOTALL)
 
 
 def _with_contents(body: str) -> str:
@@ -63,6 +85,11 @@ def figure(svg: str, caption: str = "") -> str:
     """Return a picture with its caption in plain text."""
     caption = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     return f"<figure>{svg}{caption}</figure>"
+
+
+def pair(*pictures: str) -> str:
+    """Return pictures beside each other where there is room, one below the other on a phone."""
+    return f'<div class="pair">{"".join(map(figure, pictures))}</div>'
 
 
 def details(title: str, content: str) -> str:

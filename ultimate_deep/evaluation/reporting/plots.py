@@ -17,10 +17,13 @@ from ultimate_deep.evaluation.measures.metrics import (
 )
 from ultimate_deep.evaluation.reporting import figures as fig
 from ultimate_deep.evaluation.reporting.data import Contender, Predictions, ReportData
+from ultimate_deep.machine.counts import how_many
 from ultimate_deep.market.times import utc_times
 
 _LEAST_TRADES = 20  # fewer trades than this give no win rate worth drawing
 
+# Decisions, their name, colour and line.
+Part = tuple[Predictions, str, str, fig.Line]
 _VALIDATION = "validation_"
 _CURVES = ("loss", "learning_rate")
 
@@ -28,25 +31,35 @@ _CURVES = ("loss", "learning_rate")
 def plot_contenders(contenders: Sequence[Contender], majority: float, *, simulated: bool) -> str:
     """Accuracy with its interval for every contender, against the majority's."""
     shown = [c for c in contenders if np.isfinite(c.metrics.get("accuracy", np.nan))]
-    figure, (axis,) = fig.new_figure(9.2, 1.3 + 0.38 * max(len(shown), 1))
+    figure, (axis,) = fig.new_figure(fig.WIDE, 1.3 + 0.34 * max(len(shown), 1))
     for place, contender in enumerate(reversed(shown)):
         colour = fig.MODEL if contender is contenders[0] else fig.REFERENCE
         accuracy = contender.metrics["accuracy"]
         if contender.accuracy is not None:
             ends = [contender.accuracy.lower, contender.accuracy.upper]
             axis.plot(ends, [place, place], color=colour, linewidth=2.4, solid_capstyle="round")
-        axis.plot([accuracy], [place], "o", color=colour, markersize=7)
+        mark = "o" if contender is contenders[0] else "D"
+        axis.plot([accuracy], [place], mark, color=colour, markersize=7 if mark == "o" else 5)
     axis.set_yticks(range(len(shown)), [c.name for c in reversed(shown)], color=fig.INK)
     axis.set_ylim(-0.7, max(len(shown), 1) - 0.3)
     axis.axvline(majority, color=fig.BAD, linewidth=1.4, linestyle=(0, (4, 3)))
     axis.xaxis.set_major_formatter(PercentFormatter(1.0))
     title = "Accuracy on the test part, dashed: the majority's"
     fig.label_axes(axis, title, "", "", simulated=simulated)
-    return fig.to_svg(figure, "contenders", "Accuracy with interval of model and baselines")
+    said = fig.told(f"{one.name} {_with_ends(one)}" for one in shown)
+    alone = f"Accuracy on the test part; the majority's is {majority:.1%}: {said}"
+    return fig.to_svg(figure, "contenders", alone)
 
 
-def plot_learning_curves(history: pd.DataFrame, *, simulated: bool) -> str:
-    """One panel per measured quantity: training and `validation_` curves of one name together."""
+def _with_ends(contender: Contender) -> str:
+    interval, accuracy = contender.accuracy, f"{contender.metrics['accuracy']:.1%}"
+    if interval is None or not np.isfinite(interval.lower + interval.upper):
+        return accuracy
+    return f"{accuracy} ({interval.lower:.1%} to {interval.upper:.1%})"
+
+
+def plot_learning_curves(history: pd.DataFrame, *, simulated: bool) -> list[str]:
+    """One picture per measured quantity: its training and `validation_` curves together."""
     numeric = history.select_dtypes("number")
     quantities = list(
         dict.fromkeys(
@@ -55,30 +68,40 @@ def plot_learning_curves(history: pd.DataFrame, *, simulated: bool) -> str:
             if str(name) in _CURVES or str(name).startswith(_VALIDATION)
         )
     )[:3]
-    figure, axes = fig.new_figure(9.2, 3.1, columns=max(len(quantities), 1))
+    return [_plot_curves(numeric, one, simulated=simulated) for one in quantities]
+
+
+def _plot_curves(history: pd.DataFrame, quantity: str, *, simulated: bool) -> str:
+    figure, (axis,) = fig.new_figure(fig.NARROW, 3.1)
     epochs = np.arange(1, len(history) + 1)
-    mark = "o" if len(history) < 30 else ""
-    for axis, quantity in zip(axes, quantities, strict=False):
-        for name, colour, label in (
-            (quantity, fig.MODEL, "training"),
-            (_VALIDATION + quantity, fig.VALIDATION, "validation"),
-        ):
-            if name in numeric.columns:
-                axis.plot(epochs, numeric[name], color=colour, marker=mark, ms=4, label=label)
-        if quantity != "learning_rate":
-            fig.add_legend(axis)
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        title = quantity.replace("_", " ")
-        title = "AUC" if title == "auc" else title.capitalize()
-        fig.label_axes(axis, title, "epoch", "", simulated=simulated, size=10.0)
-    return fig.to_svg(figure, "learning", "Learning curves by epoch")
+    said = []
+    for name, colour, mark, line, label in (
+        (quantity, fig.MODEL, "o", "-", "training"),
+        (_VALIDATION + quantity, fig.VALIDATION, "s", fig.DASHED, "validation"),
+    ):
+        if name in history:
+            values = history[name]
+            axis.plot(
+                epochs, values, color=colour, marker=mark if len(history) < 30 else "", ms=4,
+                linestyle=line, label=label,
+            )  # fmt: skip
+            said.append(f"{label} from {values.iloc[0]:.4g} to {values.iloc[-1]:.4g}")
+    if quantity != "learning_rate":
+        fig.add_legend(axis)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    title = quantity.replace("_", " ")
+    title = "AUC" if title == "auc" else title.capitalize()
+    fig.label_axes(axis, title, "epoch", "", simulated=simulated)
+    alone = f"{title} over {how_many(len(history), 'epoch')}: {fig.told(said)}"
+    return fig.to_svg(figure, f"learning-{quantity}", alone)
 
 
 def plot_roc(test: Predictions, validation: Predictions | None, *, simulated: bool) -> str:
     """True against false positives, validation and test."""
     figure, (axis,) = fig.new_figure(4.5, 4.2)
     axis.plot([0, 1], [0, 1], color=fig.MUTED, linewidth=1, linestyle=(0, (4, 3)))
-    for part, name, colour in _parts(test, validation):
+    areas = []
+    for part, name, colour, line in _parts(test, validation):
         rows = part.judged
         area = roc_auc(part.label[rows], part.probability[rows]) if rows.any() else np.nan
         if np.isnan(area):
@@ -87,80 +110,92 @@ def plot_roc(test: Predictions, validation: Predictions | None, *, simulated: bo
         distance = curve.true_positive_rate - curve.false_positive_rate
         kept = fig.thin(distance, 800)
         x, y = curve.false_positive_rate[kept], curve.true_positive_rate[kept]
-        axis.plot(x, y, color=colour, linewidth=1.8, label=f"{name}, AUC {area:.3f}")
+        areas.append(f"{name}, AUC {area:.3f}")
+        axis.plot(x, y, color=colour, linewidth=1.8, linestyle=line, label=areas[-1])
     if len(axis.lines) == 1:
         fig.say(axis, "undefined:\nonly one class of labels")
     axis.set_aspect("equal")
     fig.label_axes(axis, "ROC", "false positive rate", "true positive rate", simulated=simulated)
-    fig.add_legend(axis, "lower right")
-    return fig.to_svg(figure, "roc", "ROC curve")
+    fig.add_legend(axis)
+    return fig.to_svg(figure, "roc", f"ROC curve: {fig.told(areas) or 'undefined'}")
 
 
 def plot_calibration(test: Predictions, *, temperature: float, simulated: bool) -> str:
     """Forecast against frequency on the test part, before and after the temperature."""
     figure, (axis,) = fig.new_figure(4.5, 4.2)
-    rows = test.judged
+    rows, said = test.judged, []
     if not rows.any():
         fig.say(axis, "no judged rows")
     else:
         low, high = 1.0, 0.0
         after = f"after, T = {temperature:.3g}"
-        for values, name, colour, mark in (
-            (test.probability_raw, "before", fig.REFERENCE, "s"),
-            (test.probability, after, fig.MODEL, "o"),
+        for values, name, colour, mark, line in (
+            (test.probability_raw, "before", fig.REFERENCE, "s", fig.DASHED),
+            (test.probability, after, fig.MODEL, "o", "-"),
         ):
             table = reliability(test.label[rows], values[rows], bins=10)
             error = 2.0 * np.sqrt(0.25 / table["rows"])
             axis.errorbar(
                 table["probability"], table["frequency"], error, color=colour, label=name,
-                marker=mark, markersize=5, linewidth=1.5, elinewidth=0.8,
+                marker=mark, markersize=5, linewidth=1.5, elinewidth=0.8, linestyle=line,
             )  # fmt: skip
+            distance = np.abs(table["frequency"] - table["probability"])
+            said.append(
+                f"{name}, off by {np.average(distance, weights=table['rows']):.1%} on average"
+            )
             low = min(low, table["probability"].min(), table["frequency"].min())
             high = max(high, table["probability"].max(), table["frequency"].max())
         axis.plot([low, high], [low, high], color=fig.MUTED, linewidth=1, linestyle=(0, (4, 3)))
-        fig.add_legend(axis, "upper left")
+        fig.add_legend(axis)
     for side in (axis.xaxis, axis.yaxis):
         side.set_major_formatter(PercentFormatter(1.0))
     fig.label_axes(axis, "Calibration", "forecast of up", "share of ups", simulated=simulated)
-    return fig.to_svg(figure, "calibration", "Calibration before and after the temperature")
+    alone = f"Share of ups by forecast: {fig.told(said) or 'no judged rows'}"
+    return fig.to_svg(figure, "calibration", alone)
 
 
-def plot_threshold_sweep(data: ReportData) -> str:
-    """Share of decisions won and mean net return against those kept, validation and test."""
-    figure, axes = fig.new_figure(9.2, 3.5, columns=2)
-    panels = (
-        ("win_rate", "Decisions won after costs"),
-        ("net_return_bps", "Net return of each, bps"),
-    )
-    for part, name, colour in _parts(data.test, data.validation):
-        if not len(part.probability):
-            continue
+def plot_threshold_sweep(data: ReportData) -> list[str]:
+    """Share of decisions won, and mean net return, against those kept, validation and test."""
+    parts = [part for part in _parts(data.test, data.validation) if len(part[0].probability)]
+    return [
+        _plot_kept(data, parts, "win_rate", "Decisions won after costs", "{:.1%}"),
+        _plot_kept(data, parts, "net_return_bps", "Net return of each, bps", "{:+.2f} bps"),
+    ]
+
+
+def _plot_kept(data: ReportData, parts: Sequence[Part], column: str, title: str, form: str) -> str:
+    figure, (axis,) = fig.new_figure(fig.NARROW, 3.4)
+    said = []
+    for part, name, colour, line in parts:
         table = threshold_sweep(part.probability, part.return_log, mode=data.mode, costs=data.costs)
         table = table[table["trades"] >= _LEAST_TRADES]
         chosen = threshold_sweep(
             part.probability, part.return_log, mode=data.mode, costs=data.costs,
             thresholds=[data.threshold],
         )  # fmt: skip
-        for axis, (column, _) in zip(axes, panels, strict=True):
-            axis.plot(table["coverage"], table[column], color=colour, linewidth=1.8, label=name)
-            axis.plot(chosen["coverage"], chosen[column], "o", color=colour, markersize=8)
-    for axis, (column, title) in zip(axes, panels, strict=True):
-        if not any(np.size(line.get_xdata()) > 1 for line in axis.lines):
-            fig.say(axis, f"no threshold keeps {_LEAST_TRADES} trades")
-        axis.axhline(0.5 if column == "win_rate" else 0.0, color=fig.MUTED, linewidth=1)
-        axis.xaxis.set_major_formatter(PercentFormatter(1.0))
-        axis.set_xlim(left=0)
-        fig.label_axes(axis, title, "decisions kept", "", simulated=data.simulated)
-    axes[0].yaxis.set_major_formatter(PercentFormatter(1.0))
-    fig.add_legend(axes[0])
-    return fig.to_svg(
-        figure, "sweep", "Threshold sweep: decisions won and return against those kept"
-    )
+        axis.plot(
+            table["coverage"], table[column], color=colour, lw=1.8, linestyle=line, label=name
+        )
+        axis.plot(chosen["coverage"], chosen[column], "o", color=colour, markersize=8)
+        kept, value = float(chosen["coverage"].iloc[0]), float(chosen[column].iloc[0])
+        number = form.format(value) if np.isfinite(value) else "nothing"
+        said.append(f"{name} {number} with {kept:.1%} kept")
+    if not any(np.size(line.get_xdata()) > 1 for line in axis.lines):
+        fig.say(axis, f"no threshold keeps {_LEAST_TRADES} trades")
+    axis.axhline(0.5 if column == "win_rate" else 0.0, color=fig.MUTED, linewidth=1)
+    axis.xaxis.set_major_formatter(PercentFormatter(1.0))
+    axis.set_xlim(left=0)
+    if column == "win_rate":
+        axis.yaxis.set_major_formatter(PercentFormatter(1.0))
+    fig.label_axes(axis, title, "decisions kept", "", simulated=data.simulated)
+    fig.add_legend(axis)
+    alone = f"{title}, at the threshold in use: {fig.told(said) or 'no decisions'}"
+    return fig.to_svg(figure, f"sweep-{column}", alone)
 
 
 def plot_probabilities(data: ReportData) -> str:
     """How sure the model is: its test probabilities, and from where on it trades."""
-    figure, (axis,) = fig.new_figure(9.2, 2.5)
+    figure, (axis,) = fig.new_figure(fig.WIDE, 2.5)
     values = fig.finite(data.test.probability)
     if len(values):
         axis.hist(values, bins=60, color=fig.MODEL, alpha=0.75)
@@ -172,21 +207,28 @@ def plot_probabilities(data: ReportData) -> str:
         fig.say(axis, "no predictions")
     title = f"Probabilities of up, traded from {data.threshold:.3f}"
     fig.label_axes(axis, title, "", "decisions", simulated=data.simulated)
-    return fig.to_svg(figure, "probabilities", "Histogram of test probabilities")
+    middle = f", half of them below {np.median(values):.1%}" if len(values) else ""
+    return fig.to_svg(
+        figure,
+        "probabilities",
+        f"Histogram of {how_many(len(values), 'decision')}: {title}{middle}",
+    )
 
 
 def plot_equity(
     backtest: BacktestResult, buy_and_hold: BacktestResult | None, *, simulated: bool
 ) -> str:
     """Equity and drawdown after costs, model beside buy and hold."""
-    figure, axes = fig.new_figure(9.2, 5.0, rows=2, height_ratios=[2.4, 1.0])
-    accounts = [(buy_and_hold, "buy and hold", fig.REFERENCE)] if buy_and_hold else []
-    for account, name, colour in [*accounts, (backtest, "model", fig.MODEL)]:
+    figure, axes = fig.new_figure(fig.WIDE, 4.6, rows=2, height_ratios=[2.4, 1.0])
+    accounts = [(buy_and_hold, "buy and hold", fig.REFERENCE, fig.LINES[1])] if buy_and_hold else []
+    said = []
+    for account, name, colour, line in [*accounts, (backtest, "model", fig.MODEL, "-")]:
         stamps, fall = utc_times(account.index), -drawdown(account.equity)
         kept = np.union1d(fig.thin(account.equity), fig.thin(fall))
         label = f"{name}, {account.metrics['total_return']:+.1%}"
-        axes[0].plot(stamps[kept], account.equity[kept], color=colour, linewidth=1.5, label=label)
-        axes[1].plot(stamps[kept], fall[kept], color=colour, linewidth=1.0)
+        said.append(f"{label}, {-fall.min():.1%} below its height at worst")
+        axes[0].plot(stamps[kept], account.equity[kept], color=colour, lw=1.5, ls=line, label=label)
+        axes[1].plot(stamps[kept], fall[kept], color=colour, linewidth=1.0, linestyle=line)
         axes[1].fill_between(stamps[kept], fall[kept], 0, color=colour, alpha=0.15, linewidth=0)
     axes[0].axhline(1.0, color=fig.MUTED, linewidth=1)
     axes[1].yaxis.set_major_formatter(PercentFormatter(1.0))
@@ -197,8 +239,8 @@ def plot_equity(
     fig.date_axis(axes[1])
     axes[0].tick_params(labelbottom=False)
     axes[0].xaxis.get_offset_text().set_visible(False)
-    fig.add_legend(axes[0], "upper left")
-    return fig.to_svg(figure, "equity", "Equity and drawdown of the model and of buy and hold")
+    fig.add_legend(axes[0])
+    return fig.to_svg(figure, "equity", f"{title}: {fig.told(said)}")
 
 
 def plot_attention(
@@ -228,7 +270,11 @@ def plot_attention(
     axis.set_yticks(range(heads), [f"head {head + 1}" for head in range(heads)], color=fig.INK)
     title = "Attention over the units, percent of each head, mean over the test part"
     fig.label_axes(axis, title, "", "", simulated=simulated)
-    return fig.to_svg(figure, "attention", "Attention weights by head and unit")
+    said = fig.told(
+        f"head {head + 1} most on {names[int(row.argmax())]}, {row.max():.0%}"
+        for head, row in enumerate(weights)
+    )
+    return fig.to_svg(figure, "attention", f"Attention by head and unit: {said}")
 
 
 def _cell(column: int, row: int, shade: float) -> Rectangle:
@@ -238,6 +284,8 @@ def _cell(column: int, row: int, shade: float) -> Rectangle:
     )  # fmt: skip
 
 
-def _parts(test: Predictions, validation: Predictions | None) -> list[tuple[Predictions, str, str]]:
-    first = [(validation, "validation", fig.VALIDATION)] if validation is not None else []
-    return [*first, (test, "test", fig.MODEL)]
+def _parts(test: Predictions, validation: Predictions | None) -> list[Part]:
+    first: list[Part] = []
+    if validation is not None:
+        first.append((validation, "validation", fig.VALIDATION, fig.LINES[1]))
+    return [*first, (test, "test", fig.MODEL, fig.LINES[0])]

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from ultimate_deep.evaluation.reporting import figures as fig
+from ultimate_deep.machine.counts import how_many
 
 Shares = npt.NDArray[np.floating]
 
@@ -51,7 +52,12 @@ def plot_attention_maps(maps: Mapping[str, Shares], *, simulated: bool) -> str:
         panels = axes[row * columns : (row + 1) * columns]
         _draw_layer(panels, name, shares)
     fig.title_figure(figure, "Where attention looks: bars ago", simulated=simulated)
-    return fig.to_svg(figure, "attention_maps", "Attention over time of each layer and head")
+    said = fig.told(
+        f"{name}, {how_many(len(shares), 'head')}, most "
+        f"{shares.shape[2] - 1 - int(shares.mean(axis=(0, 1)).argmax())} bars ago"
+        for name, shares in maps.items()
+    )
+    return fig.to_svg(figure, "attention_maps", f"Attention over time by layer: {said}")
 
 
 def _draw_layer(panels: list[Axes], name: str, shares: Shares) -> None:
@@ -75,7 +81,7 @@ def _draw_layer(panels: list[Axes], name: str, shares: Shares) -> None:
         if head or (few and queries == 1):
             axis.set_yticks([])
     left_out = len(shares) - len(panels)
-    more = f", {left_out} more heads not shown" if left_out > 0 else ""
+    more = f", {how_many(left_out, 'more head')} not shown" if left_out > 0 else ""
     panels[0].set_title(
         f"{name}: largest share {most:.0%}{more}", loc="left", color=fig.INK, fontsize=10.0
     )

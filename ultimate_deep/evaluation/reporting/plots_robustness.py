@@ -10,8 +10,8 @@ from ultimate_deep.evaluation.robustness.costs import CostSweep
 from ultimate_deep.evaluation.robustness.random_entry import RandomEntry
 from ultimate_deep.evaluation.robustness.sensitivity import DelaySensitivity, ThresholdSensitivity
 
-_WIDTH = 4.5
-_DASHED = (0, (4, 3))
+_WIDTH = fig.NARROW
+_DASHED, _DOTTED = fig.DASHED, (0, (1.5, 2))
 
 
 def plot_costs(sweep: CostSweep, *, simulated: bool) -> str:
@@ -20,7 +20,7 @@ def plot_costs(sweep: CostSweep, *, simulated: bool) -> str:
     table = sweep.table
     axis.plot(table["cost_bps"], table["net_return_bps"], "o-", color=fig.MODEL, ms=5, lw=1.8)
     axis.axhline(0.0, color=fig.MUTED, linewidth=1)
-    axis.axvline(sweep.cost_bps, color=fig.MUTED, linewidth=1.2, linestyle=_DASHED, label="in use")
+    axis.axvline(sweep.cost_bps, color=fig.MUTED, linewidth=1.8, linestyle=_DOTTED, label="in use")
     if 0.0 < sweep.break_even_bps <= 3.0 * float(table["cost_bps"].max()):
         axis.axvline(
             sweep.break_even_bps, color=fig.BAD, linewidth=1.4, linestyle=_DASHED,
@@ -30,7 +30,7 @@ def plot_costs(sweep: CostSweep, *, simulated: bool) -> str:
     title = "Net return by cost"
     fig.title_figure(figure, title, simulated=simulated)
     fig.label_sides(axis, "cost per side, bps", "bps per bar")
-    return fig.to_svg(figure, "costs", "Net return per bar by cost per side")
+    return fig.to_svg(figure, "costs", f"{title}. {sweep.sentence}")
 
 
 def plot_capacity(found: Capacity, *, simulated: bool) -> str:
@@ -43,12 +43,12 @@ def plot_capacity(found: Capacity, *, simulated: bool) -> str:
         top = float(gain.max())
         kept = gain >= (-top if top > 0.0 else 4.0 * top)  # a ruined account would hide the rest
         axis.semilogx(found.table["capital"][kept], gain[kept], "o-", color=fig.MODEL, ms=5, lw=1.8)
-        for capital, name, colour in (
-            (found.capital_half, "half is gone", fig.VALIDATION),
-            (found.capital_gone, "all is gone", fig.BAD),
+        for capital, name, colour, line in (
+            (found.capital_half, "half is gone", fig.VALIDATION, _DOTTED),
+            (found.capital_gone, "all is gone", fig.BAD, _DASHED),
         ):
             if np.isfinite(capital):
-                axis.axvline(capital, color=colour, linewidth=1.4, linestyle=_DASHED, label=name)
+                axis.axvline(capital, color=colour, linewidth=1.8, linestyle=line, label=name)
         axis.xaxis.set_major_formatter(FuncFormatter(_capital))
         axis.xaxis.set_minor_locator(NullLocator())
         axis.axhline(0.0, color=fig.MUTED, linewidth=1)
@@ -56,7 +56,7 @@ def plot_capacity(found: Capacity, *, simulated: bool) -> str:
     title = "Net return by capital"
     fig.title_figure(figure, title, simulated=simulated)
     fig.label_sides(axis, "capital, units of the price", "bps per bar")
-    return fig.to_svg(figure, "capacity", "Net return per bar by capital")
+    return fig.to_svg(figure, "capacity", f"{title}. {found.sentence}")
 
 
 def _capital(value: float, _: float | None = None) -> str:
@@ -78,12 +78,17 @@ def plot_regimes(table: pd.DataFrame, name: str, title: str, *, simulated: bool)
     for place, (low, middle, high), real in zip(-gaps, figures, survives, strict=True):
         colour = (fig.GOOD if middle > 0 else fig.BAD) if real else fig.REFERENCE
         axis.plot([low, high], [place, place], color=colour, lw=2.2, solid_capstyle="round")
-        axis.plot([middle], [place], "o", color=colour, markersize=5)
+        fill = colour if real else fig.PANEL  # hollow where chance explains it
+        axis.plot([middle], [place], "o", color=colour, markerfacecolor=fill, markersize=5)
     axis.set_yticks(-gaps, table["regime"].tolist(), color=fig.INK)
     axis.set_ylim(-float(gaps[-1]) - 0.8, 0.8)
     fig.title_figure(figure, title, simulated=simulated)
     fig.label_sides(axis, "net bps per bar", "")
-    return fig.to_svg(figure, name, f"Net return per bar by regime: {title}")
+    said = fig.told(
+        f"{regime} {middle:+.2f}" + (" (not by chance)" if real else "")
+        for regime, (_, middle, _), real in zip(table["regime"], figures, survives, strict=True)
+    )
+    return fig.to_svg(figure, name, f"Net bps per bar by regime, {title}: {said}")
 
 
 def plot_thresholds(found: ThresholdSensitivity, *, simulated: bool) -> str:
@@ -101,7 +106,7 @@ def plot_thresholds(found: ThresholdSensitivity, *, simulated: bool) -> str:
     title = "Neighbouring thresholds"
     fig.title_figure(figure, title, simulated=simulated)
     fig.label_sides(axis, "bars with a signal", "net bps per bar")
-    return fig.to_svg(figure, "thresholds", "Net return per bar by share of decisions kept")
+    return fig.to_svg(figure, "thresholds", f"{title}. {found.sentence}")
 
 
 def plot_delay(found: DelaySensitivity, *, simulated: bool) -> str:
@@ -119,7 +124,11 @@ def plot_delay(found: DelaySensitivity, *, simulated: bool) -> str:
     title = "Fills some bars later"
     fig.title_figure(figure, title, simulated=simulated)
     fig.label_sides(axis, "bars of delay", "net bps per bar")
-    return fig.to_svg(figure, "delay", "Net return per bar by delay of the fills")
+    said = fig.told(
+        f"{place:.0f} later {middle:+.3f} ({low:+.3f} to {high:+.3f})"
+        for place, low, middle, high in table[columns].to_numpy(np.float64)
+    )
+    return fig.to_svg(figure, "delay", f"{title}, net bps per bar by bars of delay: {said}")
 
 
 def plot_random_entry(found: RandomEntry, *, simulated: bool) -> str:
@@ -133,7 +142,7 @@ def plot_random_entry(found: RandomEntry, *, simulated: bool) -> str:
     title = "The same trades at random times"
     fig.title_figure(figure, title, simulated=simulated)
     fig.label_sides(axis, "net bps per bar", "draws")
-    return fig.to_svg(figure, "random", "Net return of random entries, and the model's")
+    return fig.to_svg(figure, "random", f"{title}. {found.sentence}")
 
 
 def plot_win_rates(table: pd.DataFrame, *, simulated: bool) -> str:
@@ -155,9 +164,11 @@ def plot_win_rates(table: pd.DataFrame, *, simulated: bool) -> str:
     for side in (axis.xaxis, axis.yaxis):
         side.set_major_formatter(PercentFormatter(1.0))
     fig.add_legend(axis)
-    title = "Decisions won against decisions kept"
+    title = "Decisions won by share kept"
     fig.title_figure(figure, title, simulated=simulated)
     fig.label_sides(axis, "decisions kept", "won after costs")
-    return fig.to_svg(
-        figure, "winrates", "Decisions won with their interval by share of decisions kept"
+    said = fig.told(
+        f"{won:.1%} of those kept at {kept:.1%}"
+        for won, kept in known[["win_rate", "coverage"]].to_numpy(np.float64)
     )
+    return fig.to_svg(figure, "winrates", f"Decisions won after costs: {said or 'none is traded'}")

@@ -11,9 +11,11 @@ from ultimate_deep.evaluation.reporting import figures as fig
 from ultimate_deep.evaluation.schemes.combinatorial import CombinatorialPurged
 from ultimate_deep.evaluation.schemes.purging import Fold, Spans
 from ultimate_deep.evaluation.schemes.scheme import Scheme
+from ultimate_deep.machine.counts import how_many
 
 _PARTS = ("not used", "training", "embargoed", "purged", "test")
 _COLOURS = (fig.GRID, fig.MODEL, fig.VALIDATION, fig.BAD, fig.GOOD)
+_HATCHES = ("", "", "....", "xxxx", "////")
 _ORDER = (0, 1, 4, 2, 3)  # the narrow ones last, so that they lie on top
 _MOST_SPLITS = 30
 # Purged stretches are a few bars long: drawn at least this wide, as a share of the picture.
@@ -34,7 +36,7 @@ def plot_scheme(scheme: Scheme, title: str, *, simulated: bool, name: str = "sch
     """
     folds = list(scheme.folds())
     chosen = np.unique(np.linspace(0, len(folds) - 1, min(len(folds), _MOST_SPLITS)).astype(int))
-    figure, (axis,) = fig.new_figure(9.2, 1.5 + 0.26 * len(chosen))
+    figure, (axis,) = fig.new_figure(fig.WIDE, 1.5 + 0.26 * len(chosen))
     used: set[int] = set()
     for place, number in enumerate(chosen):
         part = _parts_over_time(scheme.spans, folds[number])
@@ -47,10 +49,17 @@ def plot_scheme(scheme: Scheme, title: str, *, simulated: bool, name: str = "sch
     fig.date_axis(axis)
     shown = f" ({len(chosen)} of {len(folds)} folds)" if len(chosen) < len(folds) else ""
     fig.label_axes(axis, title + shown, "", "fold", simulated=simulated)
-    handles = [Patch(color=_COLOURS[code], label=_PARTS[code]) for code in _ORDER if code in used]
+    handles = [
+        Patch(
+            facecolor=_COLOURS[code], edgecolor=fig.PANEL, hatch=_HATCHES[code], linewidth=0,
+            label=_PARTS[code],
+        )
+        for code in _ORDER
+        if code in used
+    ]  # fmt: skip
     figure.legend(
         handles=handles, loc="outside lower center", frameon=False, labelcolor=fig.INK,
-        ncols=len(handles), fontsize=10.5,
+        ncols=3 if len(handles) > 4 else len(handles), fontsize=10.5,
     )  # fmt: skip
     return fig.to_svg(figure, name, _description(scheme, folds))
 
@@ -59,7 +68,7 @@ def plot_paths(scheme: CombinatorialPurged, *, simulated: bool, name: str = "pat
     """Draw which fold's model predicts each group on each path; SVG."""
     paths = scheme.paths()
     shown = paths[:_MOST_SPLITS]
-    figure, (axis,) = fig.new_figure(9.2, 1.4 + 0.3 * len(shown))
+    figure, (axis,) = fig.new_figure(fig.WIDE, 1.4 + 0.3 * len(shown))
     axis.grid(False)
     for path, splits in enumerate(shown):
         for group, split in enumerate(splits):
@@ -76,7 +85,11 @@ def plot_paths(scheme: CombinatorialPurged, *, simulated: bool, name: str = "pat
     some = f" ({len(shown)} of {len(paths)} paths)" if len(shown) < len(paths) else ""
     title = "The fold whose model predicts each group on each path" + some
     fig.label_axes(axis, title, "group of time", "path", simulated=simulated)
-    return fig.to_svg(figure, name, "Which fold predicts each group on each path")
+    said = fig.told(
+        f"path {path + 1} by folds {', '.join(str(split + 1) for split in splits)}"
+        for path, splits in enumerate(shown)
+    )
+    return fig.to_svg(figure, name, f"Which fold predicts each group of time: {said}")
 
 
 def _parts_over_time(spans: Spans, fold: Fold) -> np.ndarray:
@@ -95,8 +108,9 @@ def _draw_split(axis: Axes, spans: Spans, part: np.ndarray, place: int) -> None:
             for left, right in _stretches(spans, part == code)
         ]
         axis.broken_barh(
-            stretches, (place - 0.4, 0.8), color=_COLOURS[code], linewidth=0, zorder=2 + layer
-        )
+            stretches, (place - 0.4, 0.8), facecolor=_COLOURS[code], edgecolor=fig.PANEL,
+            hatch=_HATCHES[code], linewidth=0, zorder=2 + layer,
+        )  # fmt: skip
 
 
 def _stretches(spans: Spans, inside: np.ndarray) -> Iterator[tuple[float, float]]:
@@ -111,6 +125,6 @@ def _description(scheme: Scheme, folds: Sequence[Fold]) -> str:
     purged = sum(fold.purged.size for fold in folds)
     embargoed = sum(fold.embargoed.size for fold in folds)
     return (
-        f"{len(folds)} folds over time; {purged} rows purged and {embargoed} embargoed in all, "
-        f"of {len(scheme.spans)}"
+        f"{how_many(len(folds), 'fold')} over time; {how_many(purged, 'row')} purged and "
+        f"{embargoed} embargoed in all, of {len(scheme.spans)}"
     )

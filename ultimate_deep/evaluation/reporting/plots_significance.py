@@ -17,7 +17,7 @@ def plot_forest(intervals: Mapping[str, Interval], *, simulated: bool) -> str:
         for name, interval in intervals.items()
         if (ends := _from_no_skill(name, interval)) is not None
     ]
-    figure, (axis,) = fig.new_figure(4.5, 1.25 + 0.3 * max(len(lines), 1))
+    figure, (axis,) = fig.new_figure(fig.NARROW, 1.25 + 0.3 * max(len(lines), 1))
     axis.axvline(0.0, color=fig.BAD, linewidth=1.4, linestyle=(0, (4, 3)))
     for place, (_, lower, middle, upper) in enumerate(reversed(lines)):
         colour = fig.GOOD if lower > 0 else fig.BAD if upper < 0 else fig.REFERENCE
@@ -28,7 +28,9 @@ def plot_forest(intervals: Mapping[str, Interval], *, simulated: bool) -> str:
         fig.say(axis, "no interval to draw")
     fig.title_figure(figure, "Distance from no skill", simulated=simulated)
     fig.label_sides(axis, "standard errors", "")
-    return fig.to_svg(figure, "forest", "Intervals of every metric against no skill")
+    said = fig.told(f"{name} {low:+.1f} to {high:+.1f}" for name, low, _, high in lines)
+    alone = f"Standard errors from no skill: {said or 'no interval to draw'}"
+    return fig.to_svg(figure, "forest", alone)
 
 
 def _from_no_skill(name: str, interval: Interval) -> tuple[float, float, float] | None:
@@ -58,22 +60,26 @@ def plot_intervals(
     simulated: bool,
 ) -> str:
     """One metric's interval for each model, zero dashed."""
-    figure, (axis,) = fig.new_figure(4.5, 1.25 + 0.32 * max(len(names), 1))
+    figure, (axis,) = fig.new_figure(fig.NARROW, 1.25 + 0.32 * max(len(names), 1))
     axis.axvline(0.0, color=fig.BAD, linewidth=1.4, linestyle=(0, (4, 3)))
-    for place, interval in enumerate(reversed(intervals)):
+    said = []
+    for place, interval in reversed(list(enumerate(reversed(intervals)))):
         if interval is None or not math.isfinite(interval.lower + interval.upper):
             continue
         ends = (scale * interval.lower, scale * interval.estimate, scale * interval.upper)
         colour = fig.GOOD if ends[0] > 0 else fig.BAD if ends[2] < 0 else fig.REFERENCE
         _interval(axis, place, ends, colour)
+        model = names[len(names) - 1 - place]
+        said.append(f"{model} {ends[1]:+.3g} ({ends[0]:+.3g} to {ends[2]:+.3g})")
     axis.set_yticks(range(len(names)), list(reversed(names)), color=fig.INK)
     axis.set_ylim(-0.7, max(len(names), 1) - 0.3)
     fig.title_figure(figure, title, simulated=simulated)
     fig.label_sides(axis, unit, "")
-    return fig.to_svg(figure, name, title)
+    return fig.to_svg(figure, name, f"{title}, {unit}: {fig.told(said)}")
 
 
 def _interval(axis: Axes, place: float, ends: tuple[float, float, float], colour: str) -> None:
     lower, middle, upper = ends
     axis.plot([lower, upper], [place, place], color=colour, linewidth=2.4, solid_capstyle="round")
-    axis.plot([middle], [place], "o", color=colour, markersize=6)
+    fill = fig.PANEL if lower <= 0.0 <= upper else colour  # hollow where it reaches over zero
+    axis.plot([middle], [place], "o", color=colour, markerfacecolor=fill, markersize=6)

@@ -15,6 +15,7 @@ from ultimate_deep.evaluation.reporting.page import (
     details,
     figure,
     page_header,
+    pair,
     render_page,
     section,
     write_page,
@@ -22,6 +23,7 @@ from ultimate_deep.evaluation.reporting.page import (
 from ultimate_deep.evaluation.reporting.plots_attention import plot_attention_maps
 from ultimate_deep.evaluation.reporting.sections_hopes import hopes_section
 from ultimate_deep.evaluation.reporting.sections_horizons import horizons_section
+from ultimate_deep.evaluation.reporting.sections_origin import reproduce_section, steps_section
 from ultimate_deep.evaluation.reporting.sections_robustness import (
     costs_section,
     delay_check,
@@ -132,7 +134,7 @@ def _learning(data: ReportData) -> str:
         return section("Learning curves", "<p>No epochs were recorded.</p>")
     return section(
         "Learning curves",
-        figure(plots.plot_learning_curves(data.history, simulated=data.simulated)),
+        pair(*plots.plot_learning_curves(data.history, simulated=data.simulated)),
         hint="A coin has a loss of 0.6931 per label. A validation loss "
         "above the training loss is memory, not skill.",
     )
@@ -145,7 +147,7 @@ def _forecasts(data: ReportData) -> str:
     )
     return section(
         "Forecasts",
-        f'<div class="pair">{figure(roc)}{figure(calibration)}</div>',
+        pair(roc, calibration),
         figure(plots.plot_probabilities(data)),
         confusion_table(data),
         hint="Calibration bars span two standard errors; on the dashed diagonal a forecast "
@@ -156,7 +158,7 @@ def _forecasts(data: ReportData) -> str:
 def _sweep(data: ReportData) -> str:
     return section(
         "Fewer trades, more wins?",
-        figure(plots.plot_threshold_sweep(data)),
+        pair(*plots.plot_threshold_sweep(data)),
         hint=f"Each decision as a trade of its own, round trip {data.costs.round_trip_bps:g} bps. "
         f"Dots mark the threshold in use, {data.threshold:.3f}, chosen on validation. Where the "
         "two curves part, the threshold's promise did not hold.",
@@ -233,5 +235,7 @@ _SECTIONS: tuple[Callable[[ReportData], str], ...] = (
     hopes_section,
     _notes,
     _setup,
+    lambda data: steps_section(data.origin),
+    lambda data: reproduce_section(data.origin),
     _no_promise,
 )

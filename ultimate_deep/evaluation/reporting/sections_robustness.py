@@ -8,7 +8,7 @@ import pandas as pd
 from ultimate_deep.evaluation.reporting import plots_robustness as plots
 from ultimate_deep.evaluation.reporting.data import ReportData
 from ultimate_deep.evaluation.reporting.grid import Check, Column, grid
-from ultimate_deep.evaluation.reporting.page import details, figure, section
+from ultimate_deep.evaluation.reporting.page import details, pair, section
 from ultimate_deep.evaluation.robustness.assessment import Robustness
 
 _ACCOUNT = (
@@ -68,14 +68,14 @@ def costs_section(data: ReportData) -> str:
     )
     capital = grid(
         "assessment/robustness/capacity/table",
-        (Column("capital", "capital", "{:,.0f}"), *_ACCOUNT),
+        (Column("capital", "capital", "{:,.12g}"), *_ACCOUNT),
         found.capacity.table.to_dict(orient="records"),
         caption=f"By capital, impact coefficient {found.capacity.impact_coefficient:g}{note}",
     )
     return section(
         "Costs and capacity",
         f"<p>{found.costs.sentence}</p><p>{found.capacity.sentence}</p>",
-        _pair(
+        pair(
             plots.plot_costs(found.costs, simulated=simulated),
             plots.plot_capacity(found.capacity, simulated=simulated),
         ),
@@ -133,10 +133,10 @@ def regimes_section(data: ReportData) -> str:
     return section(
         "When does it work?",
         f"<p>{found.sentence}</p>",
-        _pair(*pictures) if pictures else "",
+        pair(*pictures) if pictures else "",
         details("By regime", shown),
-        hint="Grey: explained by chance once all regimes are counted (Holm). A good hour picked "
-        f"from this picture is no finding. {edges}",
+        hint="Grey and hollow: explained by chance once all regimes are counted (Holm). A good "
+        f"hour picked from this picture is no finding. {edges}",
     )
 
 
@@ -175,7 +175,7 @@ def sensitivity_section(data: ReportData) -> str:
     return section(
         "Does it hang on one number?",
         f"<p>{found.delay.sentence}</p><p>{found.thresholds.sentence}</p>",
-        _pair(
+        pair(
             plots.plot_delay(found.delay, simulated=simulated),
             plots.plot_thresholds(found.thresholds, simulated=simulated),
         ),
@@ -207,7 +207,7 @@ def timing_section(data: ReportData) -> str:
     return section(
         "Luck of timing, and decisions won",
         f"<p>{found.random_entry.sentence}</p>",
-        _pair(
+        pair(
             plots.plot_random_entry(found.random_entry, simulated=data.simulated),
             plots.plot_win_rates(found.win_rates, simulated=data.simulated),
         ),
@@ -215,10 +215,6 @@ def timing_section(data: ReportData) -> str:
         hint="Random entries keep exposure, sides and holding times and move them round in time. "
         "The band is Wilson's interval.",
     )
-
-
-def _pair(*pictures: str) -> str:
-    return f'<div class="pair">{"".join(figure(picture) for picture in pictures)}</div>'
 
 
 def _note(data: ReportData) -> str:

@@ -12,6 +12,7 @@ from ultimate_deep.evaluation.reporting.headlines import headline
 from ultimate_deep.evaluation.reporting.page import figure, section
 from ultimate_deep.evaluation.reporting.plots_significance import plot_forest
 from ultimate_deep.evaluation.significance.summary import SharpeSignificance
+from ultimate_deep.machine.counts import how_many, noun_for
 
 _SURE = 0.95
 _PERMUTED = {"accuracy": "accuracy", "information_coefficient": "information coefficient"}
@@ -78,7 +79,7 @@ def _tests(found: Assessment, note: str) -> str:
         rows.append(("a baseline forecasts better (SPA)", number))
     if (chosen := found.overfitting) is not None:
         path = "assessment/overfitting/probability"
-        title = f"chance that the best of {chosen.trials} thresholds is overfitted"
+        title = f"chance that the best of {how_many(chosen.trials, 'threshold')} is overfitted"
         rows.append((title, figure_of(path, chosen.probability, "{:.0%}")))
     return _table(f"Tests{note}", rows)
 
@@ -120,12 +121,13 @@ def trials_section(found: TrialCount, path: str = "assessment/trials") -> str:
     number = figure_of(at(path, "effective_trials"), found.effective_trials, "{:,.1f}")
     readings = figure_of(at(path, "test_readings"), found.test_readings, "{:,.0f}")
     distinct = figure_of(at(path, "distinct"), found.distinct, "{:,.0f}")
-    noun = "trial" if found.distinct == 1 else "trials"
+    noun = noun_for(found.distinct, "trial")
+    judged = noun_for(found.test_readings, "model has", "models have")
     return section(
         "Trials counted",
-        f"<p>{readings} models have been judged on a test part of these bars, the number that the "
-        f"deflated Sharpe ratio takes; what was tried before amounts to {number} independent "
-        "trials.</p>",
+        f"<p>{readings} {judged} been judged on a test part of these bars, the number that the "
+        f"deflated Sharpe ratio takes; what was tried before amounts to {number} "
+        f"independent {noun_for(round(found.effective_trials, 1), 'trial')}.</p>",
         _table("On these bars, this one included", rows, ("", "trials", "independent")),
         f"<p>{escape(found.where)}, {distinct} {noun} on these bars.</p>",
         hint="Every training, tuning, threshold and reading of the test part leaves a line in the "

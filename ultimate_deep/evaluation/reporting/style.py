@@ -1,19 +1,36 @@
 """The report's style sheet: one file, no network, light and dark."""
 
-CSS = """
-:root { color-scheme: light dark;
-  --page: #f5f6f8; --panel: #ffffff; --ink: #16202c; --muted: #5d6b7a; --grid: #dfe4ea;
-  --model: #1f66d1; --reference: #98a2ae; --validation: #d9822b; --good: #157f4f; --bad: #c2372e;
-  --warn: #a86400; --tint: #eef4fd; --font: system-ui, "Segoe UI", Roboto, "Helvetica Neue",
-  "DejaVu Sans", Arial, sans-serif;
-  --series-0: #1f66d1; --series-1: #d9822b; --series-2: #157f4f; --series-3: #9a4fc4;
-  --series-4: #c2372e; --series-5: #0f8b9d; }
-@media (prefers-color-scheme: dark) { :root {
-  --page: #0f141a; --panel: #171e27; --ink: #e7ecf2; --muted: #9aa7b5; --grid: #2b3541;
-  --model: #6aa5ff; --reference: #7d8896; --validation: #f0a556; --good: #4cc38a; --bad: #ff7b72;
-  --warn: #f2b84b; --tint: #1c2938;
-  --series-0: #6aa5ff; --series-1: #f0a556; --series-2: #4cc38a; --series-3: #c792ea;
-  --series-4: #ff7b72; --series-5: #56c7d9; } }
+_FONT = 'system-ui, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", Arial, sans-serif'
+# Colours that the colour-blind tell apart: of the series, and of the parts of one picture.
+LIGHT = {
+    "--page": "#f5f6f8", "--panel": "#ffffff", "--ink": "#16202c", "--muted": "#5d6b7a",
+    "--grid": "#dfe4ea", "--model": "#1f66d1", "--reference": "#8f9aa8",
+    "--validation": "#d9822b", "--good": "#04654f", "--bad": "#d23a31", "--warn": "#a86400",
+    "--tint": "#eef4fd", "--series-0": "#1f66d1", "--series-1": "#d5781e",
+    "--series-2": "#21aa94", "--series-3": "#ec2160", "--series-4": "#712e1d",
+    "--series-5": "#073f5b",
+}  # fmt: skip
+DARK = {
+    "--page": "#0f141a", "--panel": "#171e27", "--ink": "#e7ecf2", "--muted": "#9aa7b5",
+    "--grid": "#2b3541", "--model": "#6aa5ff", "--reference": "#7d8896",
+    "--validation": "#f0b060", "--good": "#45c795", "--bad": "#ff6f66", "--warn": "#f2b84b",
+    "--tint": "#1c2938", "--series-0": "#6aa5ff", "--series-1": "#e7ce44",
+    "--series-2": "#009020", "--series-3": "#8a7ba2", "--series-4": "#f39b81",
+    "--series-5": "#56f4ee",
+}  # fmt: skip
+
+
+def _declared(colours: dict[str, str]) -> str:
+    return " ".join(f"{name}: {value};" for name, value in colours.items())
+
+
+CSS = (
+    f"""
+:root {{ color-scheme: light dark; --font: {_FONT};
+  {_declared(LIGHT)} }}
+@media (prefers-color-scheme: dark) {{ :root {{ {_declared(DARK)} }} }}
+"""
+    + """
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.55 var(--font); }
 main { max-width: 980px; margin: 0 auto; padding: 32px 20px 64px; }
@@ -52,16 +69,19 @@ tbody tr:last-child td { border-bottom: 0; }
 tr.model td { background: var(--tint); font-weight: 600; }
 td small { display: block; color: var(--muted); font-size: 12px; font-weight: 400; }
 caption { text-align: left; color: var(--muted); font-size: 14px; padding-bottom: 4px; }
-.pair { display: grid; grid-template-columns: 1fr 1fr; gap: 16px; }
-.pair { align-items: start; } .pair > * { min-width: 0; }
-figure { margin: 12px 0 0; } svg { width: 100%; height: auto; display: block; }
-@media (max-width: 720px) { .pair { grid-template-columns: 1fr; } section { padding: 16px; }
-  main { padding: 20px 10px 48px; } figure { overflow-x: auto; }
-  section > figure > svg { min-width: 560px; }
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr));
+  gap: 16px; align-items: start; } .pair > * { min-width: 0; }
+figure { margin: 12px 0 0; }
+svg { width: 100%; height: auto; display: block; max-width: 720px; margin: 0 auto; }
+svg.wide { max-width: none; } .pair svg { max-width: 480px; }
+@media (max-width: 720px) { section { padding: 16px; }
+  main { padding: 20px 10px 48px; } figure { overflow-x: auto; } svg.wide { min-width: 560px; }
   table.grid, .pair table.grid { font-size: 13px; }
-  table.grid td, table.grid th { padding: 5px 4px; }
-  table.grid td:first-child { white-space: normal; } .kind { font-size: 28px; } }
-.confusion { max-width: 520px; } .confusion td, .confusion th { text-align: center; }
+  table.grid td, table.grid th { padding: 5px 4px; } th, td { white-space: normal; }
+  .verdict .kind { font-size: 28px; } }
+td:first-child { white-space: normal; }
+.confusion { max-width: 520px; } .confusion th, .confusion td { white-space: normal; }
+.confusion .confusion td, .confusion th { text-align: center; }
 .confusion td.cell { background: color-mix(in srgb, var(--tone) var(--share), transparent);
   font-size: 19px; font-weight: 600; padding: 14px; border: 3px solid var(--panel);
   border-radius: 10px; }
@@ -82,14 +102,35 @@ summary { cursor: pointer; font-weight: 600; }
 .names td { text-align: left; white-space: normal; vertical-align: top; }
 .names td:first-child { color: var(--muted); width: 34%; overflow-wrap: anywhere; }
 .names td:last-child { overflow-wrap: anywhere; }
+pre { margin: 8px 0; padding: 12px 14px; background: var(--page); border-radius: 10px;
+  white-space: pre-wrap; overflow-wrap: anywhere; font-size: 13.5px; }
+.steps { width: auto; min-width: 50%; }
 ul { margin: 8px 0 0; padding-left: 22px; } li { margin: 4px 0; }
 footer { color: var(--muted); font-size: 13px; margin-top: 24px; }
 nav { display: flex; flex-wrap: wrap; gap: 4px 16px; margin: 16px 4px; font-size: 14px; }
 a { color: var(--model); }
+/* Tables with many columns: each row a block of names and values, where the screen is narrow. */
+@media (max-width: 600px) { .many thead { display: none; }
+  .many tr { display: grid; grid-template-columns: repeat(auto-fill, minmax(92px, 1fr));
+    border-bottom: 1px solid var(--grid); padding: 6px 0; }
+  .many td { display: block; border: 0; text-align: left; padding: 3px 4px; white-space: normal; }
+  .many td:first-child { grid-column: 1 / -1; font-weight: 600; }
+  .many td::before { content: attr(data-name); display: block; color: var(--muted);
+    font-size: 12px; font-weight: 400; } }
+@media (min-width: 601px) and (max-width: 900px) { .crowded { font-size: 13px; }
+  .crowded td, .crowded th { padding: 6px 3px; }
+  .crowded td small, .crowded .kinds { white-space: normal; } }
 @page { margin: 14mm; }
 @media print { body { background: none; font-size: 12px; } main { max-width: none; padding: 0; }
   nav { display: none; } section { border: 0; padding: 6px 0; margin: 8px 0; }
   .verdict { border-left: 8px solid var(--tone); padding-left: 16px; }
   h2, h3, caption { break-after: avoid; } figure, tr, .card, .checks li { break-inside: avoid; }
-  .scroll, figure { overflow: visible; } table { font-size: 11px; } td small { font-size: 10px; } }
+  .scroll, figure { overflow: visible; } .pair { display: block; } svg { max-width: 150mm; }
+  .pair svg { max-width: 100mm; }
+  .cards { display: block; } .card { display: inline-block; width: 31%; margin: 0 1% 8px 0;
+    vertical-align: top; }
+  .pair > figure { display: inline-block; width: 48%; margin-right: 1%; vertical-align: top; }
+  .hint, p { break-after: avoid; } table, table.grid, .pair table.grid { font-size: 11px; }
+  td small { font-size: 10px; } }
 """
+)

@@ -16,6 +16,7 @@ from ultimate_deep.evaluation.significance.bootstrap import Interval
 from ultimate_deep.evaluation.verdicts.phrases import filled_at
 from ultimate_deep.evaluation.verdicts.rule import Word
 from ultimate_deep.evaluation.verdicts.verdict import Verdict
+from ultimate_deep.machine.counts import how_many, noun_for
 from ultimate_deep.portfolio.breakers import BreakerSpec
 from ultimate_deep.portfolio.sizing_spec import SizingSpec
 from ultimate_deep.portfolio.stops import StopSpec
@@ -92,8 +93,9 @@ def verdict_cards(data: ReportData) -> str:
         ),
         figure_card(
             figure_of("verdict/evidence/decisions", verdict.decisions, "{:,}"),
-            "decision times judged",
-            f"{figure_of('verdict/evidence/bars', verdict.bars, '{:,}')} bars of net returns",
+            f"{noun_for(verdict.decisions, 'decision time')} judged",
+            f"{figure_of('verdict/evidence/bars', verdict.bars, '{:,}')} "
+            f"{noun_for(verdict.bars, 'bar')} of net returns",
         ),
     ]
     if verdict.bars_needed is not None:
@@ -176,9 +178,8 @@ def rule_sentence(data: ReportData) -> str:
     """How decisions became trades and what those paid: every option that is in use."""
     costs, rule = data.costs, data.config.get("backtest") or {}
     late = rule.get("latency_bars", 0)
-    fill = filled_at(data.verdict.evidence) + (
-        f" and {late} bar{'s' * (late > 1)} more" if late else ""
-    )
+    fill = filled_at(data.verdict.evidence)
+    fill += f" and {how_many(late, 'bar')} more" if late else ""
     paid = [f"{costs.fee_bps:g} bps fee", f"{costs.slippage_bps:g} bps slippage"]
     paid += [f"half of {costs.spread_bps:g} bps spread"] if costs.spread_bps else []
     further: dict[str, Any] = {

@@ -15,6 +15,7 @@ from ultimate_deep.evaluation.measures.metrics import predicted_up
 from ultimate_deep.evaluation.robustness.trade import Decisions
 from ultimate_deep.evaluation.verdicts.accuracy import accuracy_interval
 from ultimate_deep.evaluation.verdicts.bounds import ALONE, Bounds
+from ultimate_deep.machine.counts import how_many, noun_for
 from ultimate_deep.market.times import utc_times
 
 Mask = npt.NDArray[np.bool_]
@@ -252,7 +253,8 @@ def _sentence(table: pd.DataFrame) -> str:
     cells = table[table["survives"]]
     if cells.empty:
         return (
-            f"None of {tested} regimes has a net return that differs from zero once the number of "
+            f"None of {how_many(tested, 'regime')} has a net return that differs from zero once "
+            "the number of "
             "looks is counted."
         )
     best = cells.reindex(cells["p_value"].sort_values(kind="stable").index)[:_MOST_NAMED]
@@ -264,6 +266,7 @@ def _sentence(table: pd.DataFrame) -> str:
     ]
     more = f" and {len(cells) - len(best)} more" if len(cells) > len(best) else ""
     return (
-        f"{len(cells)} of {tested} regimes have a net return that differs from zero after "
+        f"{len(cells)} of {how_many(tested, 'regime')} {noun_for(len(cells), 'has', 'have')} a "
+        "net return that differs from zero after "
         f"correction: {', '.join(named)}{more}."
     )

@@ -28,6 +28,7 @@ from ultimate_deep.experiments.runs import (
     tidy,
 )
 from ultimate_deep.experiments.trials import TrialBook, check_ledgers
+from ultimate_deep.machine.counts import how_many
 from ultimate_deep.machine.duration import duration_sentence
 from ultimate_deep.machine.files import finish_folder, read_json, remove_drafts, write_json
 from ultimate_deep.machine.places import check_places
@@ -197,5 +198,5 @@ def _result_sentence(result: Mapping[str, Any]) -> str:
     said = f"{quality}, {result['verdict']}"
     if result.get("epochs"):
         cut = ", cut by the budget" if result["budget_cut"] else ""
-        said += f", {result['epochs']} epochs in {result['train_seconds']:.0f} s{cut}"
+        said += f", {how_many(result['epochs'], 'epoch')} in {result['train_seconds']:.0f} s{cut}"
     return said

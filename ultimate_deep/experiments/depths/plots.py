@@ -10,13 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter, StrMethodFormatter
 
 COLOURS = {
-    "sequential": "#d9822b",
+    "sequential": "#d5781e",
     "residual": "#1f66d1",
-    "dense": "#157f4f",
-    "attention": "#8a4fbf",
-    "ultimate": "#c2372e",
+    "dense": "#21aa94",
+    "attention": "#712e1d",
+    "ultimate": "#ec2160",
     "shallow": "#16202c",
 }
+MARKS = dict(zip(COLOURS, "os^Dv*", strict=True))
 DASHES = {
     "majority": "-",
     "always long": (0, (1, 3)),
@@ -51,7 +52,7 @@ def _plot_found(axis: Axes, lines: pd.DataFrame, name: str, *, simulated: bool) 
     for family, nets in _nets(lines):
         spread = nets[f"{figure}_spread"].fillna(0.0)
         axis.errorbar(
-            nets["layers"], nets[figure], yerr=spread, color=COLOURS[family], marker="o",
+            nets["layers"], nets[figure], yerr=spread, color=COLOURS[family], marker=MARKS[family],
             capsize=3, label=family,
         )  # fmt: skip
     others = lines[lines["layers"].isna()]
@@ -66,7 +67,9 @@ def _plot_found(axis: Axes, lines: pd.DataFrame, name: str, *, simulated: bool) 
 def _plot_cost(axis: Axes, lines: pd.DataFrame, name: str) -> None:
     for family, nets in _nets(lines):
         colour = COLOURS[family]
-        axis.plot(nets["layers"], nets["train_seconds"], color=colour, marker="o", label=family)
+        axis.plot(
+            nets["layers"], nets["train_seconds"], color=colour, marker=MARKS[family], label=family
+        )
         axis.plot(nets["layers"], nets["first_step_seconds"], color=colour, marker="x", ls=":")
     trees = lines[(lines["family"] == "baseline") & lines["train_seconds"].notna()]
     _levels(axis, trees, "train_seconds")

@@ -19,6 +19,7 @@ from ultimate_deep.evaluation.ledger.place import ledger_path
 from ultimate_deep.experiments.depths.comparison import Compared
 from ultimate_deep.experiments.depths.config import HOPED
 from ultimate_deep.experiments.depths.plots import plot_comparison
+from ultimate_deep.machine.counts import how_many
 from ultimate_deep.machine.files import unfinished_folder, write_json
 from ultimate_deep.machine.home import shown_path
 
@@ -251,7 +252,7 @@ def _claims(group: pd.DataFrame) -> str:
     claiming = judged[judged["verdict"] == "edge"]
     counts = claiming["model"].value_counts(sort=False)
     named = ", ".join(f"{model} ({number})" for model, number in counts.items())
-    said = f"{len(claiming)} of {len(judged)} runs may claim an edge"
+    said = f"{len(claiming)} of {how_many(len(judged), 'run')} may claim an edge"
     return f"{said}: {named}" if named else said
 
 

@@ -27,6 +27,7 @@ class EnsembleConfig:
         stopping_share: The newest share of a fold's training rows, by which its training stops.
         snapshots: Cycles of the learning rate that each net to be trained goes through, every
             one's end a member; 0 trains each once. Not for methods that train on folds.
+        report: `pdf` writes the report as PDF too, beside the page.
 
     Raises:
         ValueError: A value out of range.
@@ -40,6 +41,7 @@ class EnsembleConfig:
     fold_kind: Literal["walk_forward", "purged_k_fold"] = "walk_forward"
     stopping_share: float = 0.15
     snapshots: int = 0
+    report: Literal["html", "pdf"] = "html"
 
     def __post_init__(self) -> None:
         check_fields(self, "ensemble")

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +21,12 @@ from ultimate_deep.bundles.ensembles.predictor import (
     EnsemblePredictor,
 )
 from ultimate_deep.bundles.manifest import write_manifest
+from ultimate_deep.bundles.predicting import bundle_config
 from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.evaluation.reporting.data import ReportData
 from ultimate_deep.evaluation.reporting.json_report import write_json_report
+from ultimate_deep.evaluation.reporting.origin import Origin
+from ultimate_deep.evaluation.reporting.pdf import check_form, pdf_beside
 from ultimate_deep.evaluation.reporting.report import write_report
 from ultimate_deep.experiments.ensembles.config import EnsembleConfig
 from ultimate_deep.experiments.ensembles.diversity import member_table
@@ -41,15 +43,25 @@ from ultimate_deep.experiments.experiment import Outcome, evaluate
 from ultimate_deep.experiments.finished import named_rows
 from ultimate_deep.experiments.judging.assessing import assess_outcome
 from ultimate_deep.experiments.reporting import report_data
+from ultimate_deep.experiments.reproducing import (
+    counted,
+    form_options,
+    list_option,
+    options_of,
+    origin_of,
+    plugin_options,
+)
 from ultimate_deep.experiments.run import Run
 from ultimate_deep.experiments.runs import RESULT, Workplace, result_place, tidy
 from ultimate_deep.experiments.trials import TrialBook, check_ledgers
 from ultimate_deep.experiments.writing import run_metrics
+from ultimate_deep.machine.duration import Stopwatch
 from ultimate_deep.machine.files import write_json
 from ultimate_deep.machine.places import check_places
 from ultimate_deep.machine.screen import Fitting
+from ultimate_deep.market.config import DataConfig
 from ultimate_deep.pipeline.calibration import log_loss_of_logits
-from ultimate_deep.pipeline.config import ModelConfig
+from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig
 from ultimate_deep.pipeline.forecasts import judged_heads
 from ultimate_deep.pipeline.inputs.tables import InputTable, InputTables, RowInputs
 from ultimate_deep.pipeline.prepared import Prepared
@@ -109,18 +121,22 @@ def run_ensemble(
         BundleError: A folder is no sound bundle.
         EnsembleError: Members that do not fit each other.
     """
+    check_form(config.report)
     check_places(artifacts=config.artifacts)
     check_ledgers(config.artifacts)  # before the members are loaded
     tidy(Path(config.artifacts), progress.message)
-    started = time.monotonic()
+    watch = Stopwatch()
     bundles = _load_each_once(folders)
+    watch.passed("loading members")
     members = open_members(bundles, progress, fewest=config.fewest, fills=fills)
+    watch.passed("bars, features and members' predictions")
     combiner = fit_combiner(members, config, progress)
     prepared = combined_rows(members, combiner, config)
+    watch.passed("combining")
     predictor = EnsemblePredictor(combiner, bundles)
     with result_place(prepared.config) as place:
         named(place.folder)
-        return _judge_and_write(place, members, prepared, predictor, progress, started, tables)
+        return _judge_and_write(place, members, prepared, predictor, progress, watch, tables)
 
 
 def _judge_and_write(
@@ -129,7 +145,7 @@ def _judge_and_write(
     prepared: Prepared,
     predictor: EnsemblePredictor,
     progress: Progress,
-    started: float,
+    watch: Stopwatch,
     tables: Callable[[Outcome], Mapping[str, pd.DataFrame]],
 ) -> Run:
     """Calibrate, judge and report the ensemble, and make its folder appear."""
@@ -138,16 +154,18 @@ def _judge_and_write(
         folder, members.market, prepared.config,
         others=[bundle.folder for bundle in members.bundles.values()],
     )  # fmt: skip
-    fitted = combining(members, combiner, time.monotonic() - started)
+    fitted = combining(members, combiner, sum(watch.seconds.values()))
     outcome = evaluate(prepared, predictor, fitted, progress, book=book)
+    watch.passed("predicting and baselines")
     with progress.busy("assessing: chance, trials, costs, delay, regimes, random entry"):
         assessment = assess_outcome(prepared, outcome)
+    watch.passed("assessing")
     parts = {name: len(prepared.part(name)) for name in ("train", "validation", "test")}
     method = str(config.model.options["method"])
     plan = EnsemblePlan(model=config.name, members=members.names, method=method, rows=parts)
     run = Run(folder, prepared, outcome, assessment, plan)
     with progress.busy("writing members, combiner, report and manifest"):
-        witness = {"ledger": dataclasses.asdict(book.head())}
+        witness = {"ledger": dataclasses.asdict(book.head()), "seconds": watch.seconds}
         _write(place, run, members, predictor, witness, tables(outcome))
     place.finish(place.path / RESULT, latest=True)
     return run
@@ -206,8 +224,9 @@ def combined_rows(
     """Return the rows with all that the combiner reads as the model's inputs."""
     rows = members.rows
     options: dict[str, Any] = {"members": list(members.names), **dataclasses.asdict(config)}
+    report = options.pop("report")
     own = dataclasses.replace(
-        members.config, name=config.name, artifacts=config.artifacts,
+        members.config, name=config.name, artifacts=config.artifacts, report=report,
         model=ModelConfig(name=EnsemblePredictor.kind, options=options),
     )  # fmt: skip
     scaler = steps.scale(rows.values, stacking_rows(members))
@@ -253,7 +272,9 @@ def _write(
     table = member_table(combiner, members.logits[:, part], members.labels[part], features)
     metrics = run_metrics(prepared, outcome, run.plan)
     metrics |= witness | {"members": json_safe(table.to_dict(orient="records"))}
-    report = _report(run, predictor, table)
+    report = dataclasses.replace(
+        _report(run, predictor, table), origin=_origin(run, members, witness["seconds"])
+    )
     draft = place.path / RESULT
     draft.mkdir()
     predictor.save(draft)
@@ -262,7 +283,9 @@ def _write(
         one.to_csv(draft / name, index=False)
     write_json(draft / files.CONFIG_FILE, json_safe(prepared.config.to_dict()))
     write_json(draft / files.METRICS_FILE, json_safe(metrics))
-    write_report(draft / "report.html", report)
+    page = write_report(draft / "report.html", report)
+    if prepared.config.report == "pdf":
+        pdf_beside(page)
     write_json_report(draft / "report.json", report)
     write_manifest(
         draft,
@@ -270,6 +293,33 @@ def _write(
         horizons=predictor.horizons,
         data_fingerprint=members.market.fingerprint(),
         kind=predictor.kind,
+    )
+
+
+def _origin(run: Run, members: Members, seconds: Mapping[str, float]) -> Origin:
+    config, options = run.prepared.config, dict(run.prepared.config.model.options)
+    options.pop("members")
+    asked = EnsembleConfig(**options)
+    # Snapshots are of members that were to be trained; by now they are bundles.
+    plain = EnsembleConfig(artifacts=asked.artifacts, snapshots=asked.snapshots)
+    folders = [bundle.folder for bundle in members.bundles.values()]
+    words = ["ensemble", *plugin_options(config), *list_option("--bundles", folders)]
+    words += options_of(asked, "ensemble.", default=plain)
+    if asked.artifacts != ExperimentConfig().artifacts:
+        words += ["--artifacts", asked.artifacts]
+    # Those of the first member are found again by its bundle.
+    own = bundle_config(next(iter(members.bundles.values()))).data.fills
+    if config.data.fills and config.data.fills != own:
+        words += options_of(DataConfig(fills=config.data.fills), "data.")
+    words += form_options(config.report)
+    return origin_of(
+        words,
+        members.market,
+        seconds=seconds,
+        needs=[
+            "The members' own reports say how they come about.",
+            counted(run.outcome.trials.test_readings),
+        ],
     )
 
 

@@ -46,7 +46,7 @@ def plot_against_chance(explored: Exploration) -> str:
             if chosen.any():
                 axis.plot(ranks[chosen], sizes[chosen], "o", ms=4, color=colour, label=name)
         axis.set_ylim(bottom=0)
-        fig.add_legend(axis, "upper right")
+        fig.add_legend(axis)
     simulated = explored.market.simulated
     title = "Size of t, features from the largest to the smallest"
     fig.label_axes(axis, title, "rank of the feature", "|t|", simulated=simulated)

@@ -34,6 +34,7 @@ from ultimate_deep.experiments.exploring.tables import (
     outlier_table,
 )
 from ultimate_deep.features.judging.stability import BINS, SHIFT, STRONG_SHIFT
+from ultimate_deep.machine.counts import how_many
 
 _SHOWN = 24  # features in each picture
 _FILES = {
@@ -55,7 +56,7 @@ def render_exploration(explored: Exploration) -> str:
     symbols = ", ".join(explored.market.bars)
     subtitle = (
         f"{symbols}: training part {first:%Y-%m-%d} to {last:%Y-%m-%d}, "
-        f"{explored.train_rows:,} rows; the test part was not looked at"
+        f"{how_many(explored.train_rows, 'row')}; the test part was not looked at"
     )
     if explored.importances is not None and explored.importances.part == "test":
         subtitle = subtitle.removesuffix("; the test part was not looked at")
@@ -109,11 +110,12 @@ def _coefficients(explored: Exploration) -> str:
         figure(plots.plot_against_chance(explored)),
         figure(
             plots.plot_ic_by_period(explored, top),
-            f"The {len(top)} features with the largest |t|: blue where high values went with high "
+            f"The {how_many(len(top), 'feature')} with the largest |t|: blue where high values "
+            "went with high "
             "returns, orange where with low ones. A real relation keeps its colour.",
         ),
         feature_table_html(table.head(_SHOWN)),
-        details(f"All {len(table)} features", feature_table_html(table)),
+        details(f"All {how_many(len(table), 'feature')}", feature_table_html(table)),
         hint=f"The {kind} of a feature with the return from the next bar's open on. Standard "
         "errors allow for overlapping returns. IC a bar later: with the return of who acts one "
         "bar late; what is gone by then is often a bounce between bid and ask. q: share of false "
@@ -142,7 +144,11 @@ def _correlation(explored: Exploration) -> str:
     return section(
         "Constant, duplicate and collinear features",
         figure(picture, "Blue: they rise together; orange: one falls where the other rises."),
-        details(f"The {len(selection.dropped)} features that are dropped, and why", table),
+        details(
+            f"The {how_many(len(selection.dropped), 'feature that is', 'features that are')} "
+            "dropped, and why",
+            table,
+        ),
         hint=f"Constant: one value in {limits.constant_share:.1%} of the rows. Duplicate: "
         f"|correlation| above {limits.duplicate_correlation:g}; collinear: above "
         f"{limits.collinear_correlation:g}. Of each group the feature with the largest |IC| on "
@@ -157,7 +163,8 @@ def _stability(explored: Exploration) -> str:
         "Stability",
         figure(
             plots.plot_stability(explored, order.tolist()),
-            f"The {len(order)} features that shift most. Calendar features do so by nature, slow "
+            f"The {how_many(len(order), 'feature that shifts', 'features that shift')} most. "
+            "Calendar features do so by nature, slow "
             "ones always somewhat, and chance alone gives about "
             f"{_chance_shift(explored):.3f} where rows are independent.",
         ),
@@ -189,8 +196,8 @@ def _warmup(explored: Exploration) -> str:
         "Families and warm-up",
         figure(plots.plot_warmup(explored)),
         family_table(explored),
-        hint=f"A row is used from the first bar on at which every feature has a value: "
-        f"{int(explored.warmup_bars.max())} bars.",
+        hint="A row is used from the first bar on at which every feature has a value: "
+        f"{how_many(int(explored.warmup_bars.max()), 'bar')}.",
     )
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from ultimate_deep.experiments.exploring.exploration import Exploration
 from ultimate_deep.experiments.exploring.importance import Importances
 from ultimate_deep.features.judging.stability import STRONG_SHIFT
+from ultimate_deep.machine.counts import how_many
 
 
 def sorted_features(explored: Exploration) -> pd.DataFrame:
@@ -58,7 +59,7 @@ def sentence(explored: Exploration) -> str:
         f"Without the correction {scores.uncorrected} would pass at {level}, where chance alone "
         f"gives about {chance_count(scores.expected_by_chance)}"
     )
-    where = f"on {explored.train_rows:,} training rows{on_simulated(explored)}"
+    where = f"on {how_many(explored.train_rows, 'training row')}{on_simulated(explored)}"
     if not explored.claimed:
         return (
             f"None of {scores.tested} information coefficients with the return over {over} {where} "
@@ -103,7 +104,7 @@ def notes(explored: Exploration) -> list[str]:
     )
     gone = int(explored.missing.sum())
     lines.append(
-        f"{gone:,} values are missing after the features' warm-up."
+        f"{how_many(gone, 'value is', 'values are')} missing after the features' warm-up."
         if gone
         else "No value is missing after the features' warm-up."
     )
@@ -111,7 +112,8 @@ def notes(explored: Exploration) -> list[str]:
     for name, reason in explored.left_out.items():
         by_reason.setdefault(reason, []).append(name)
     lines += [
-        f"{len(names)} features were left out: {reason} ({', '.join(names)})."
+        f"{how_many(len(names), 'feature was', 'features were')} left out: {reason} "
+        f"({', '.join(names)})."
         for reason, names in by_reason.items()
     ]
     return lines

@@ -10,6 +10,7 @@ from ultimate_deep.evaluation.reporting.tables import show
 from ultimate_deep.evaluation.significance.bootstrap import Interval
 from ultimate_deep.experiments.exploring.exploration import Exploration
 from ultimate_deep.experiments.exploring.importance import Importances
+from ultimate_deep.machine.counts import how_many
 
 _MOST_OUTLIERS = 12
 
@@ -85,7 +86,10 @@ def outlier_table(explored: Exploration) -> str:
         return "<p>No training value lies beyond its limits.</p>"
     count = int((explored.clipped_share > 0.0).sum())
     table = _table(("feature", "clipped", "median", "lower limit", "upper limit"), rows)
-    return f"<p>{count} features have values beyond their limits; the most clipped:</p>{table}"
+    return (
+        f"<p>{how_many(count, 'feature has', 'features have')} values beyond the limits; the "
+        f"most clipped:</p>{table}"
+    )
 
 
 def importance_table(found: Importances) -> str:

@@ -10,7 +10,12 @@ import numpy as np
 import pandas as pd
 
 from ultimate_deep.bundles.judged_bars import fills_note, judged_market
-from ultimate_deep.bundles.predicting import AnyBundle, bundle_config, row_probability
+from ultimate_deep.bundles.predicting import (
+    AnyBundle,
+    bundle_config,
+    bundle_data,
+    row_probability,
+)
 from ultimate_deep.evaluation.assessment import Assessment
 from ultimate_deep.evaluation.contest import contest
 from ultimate_deep.evaluation.measures.classes import f1_of, precision_of, recall_of
@@ -18,11 +23,20 @@ from ultimate_deep.evaluation.measures.metrics import confusion, predicted_up
 from ultimate_deep.evaluation.reporting.comparison import write_comparison_report
 from ultimate_deep.evaluation.reporting.comparison_data import ComparedModel, ComparisonData
 from ultimate_deep.evaluation.reporting.json_report import write_json_report
+from ultimate_deep.evaluation.reporting.pdf import ReportForm, check_form, pdf_beside
 from ultimate_deep.experiments.judging.assessing import assess_judged
 from ultimate_deep.experiments.judging.comparable import check_different
 from ultimate_deep.experiments.reporting import bar_facts
+from ultimate_deep.experiments.reproducing import (
+    counted,
+    data_options,
+    form_options,
+    list_option,
+    origin_of,
+)
 from ultimate_deep.experiments.runs import new_run_folder
 from ultimate_deep.experiments.trials import TrialBook, record_reading
+from ultimate_deep.machine.duration import Stopwatch
 from ultimate_deep.machine.files import whole_folder
 from ultimate_deep.market.config import DataConfig
 from ultimate_deep.market.market import Market
@@ -73,7 +87,11 @@ class ComparedBundles:
 
 
 def compare_bundles(
-    bundles: Sequence[AnyBundle], data: DataConfig, progress: Progress
+    bundles: Sequence[AnyBundle],
+    data: DataConfig,
+    progress: Progress,
+    *,
+    report: ReportForm = "html",
 ) -> ComparedBundles:
     """Judge models on the decisions that all of them can make and none was trained on.
 
@@ -84,11 +102,16 @@ def compare_bundles(
         ValueError: Fewer than two models, one twice, models that predict different labels, or no
             bar that is new to all.
     """
+    check_form(report)
     configs = [bundle_config(bundle) for bundle in bundles]
     _check(bundles, configs)
-    with progress.busy("reading bars" if data.paths or configs[0].data.paths else "simulating"):
+    watch = Stopwatch()
+    named = bundle_data(bundles[0], data)
+    with progress.busy(reading := "reading bars" if named.paths else "simulating bars"):
         market = judged_market(bundles[0], data)
+    watch.passed(reading)
     entrants = _entrants(bundles, configs, market, progress)
+    watch.passed("features, predictions and backtests")
     first, *others = (bundle.folder for bundle in bundles)
     book = TrialBook.opened(first, market, configs[0], others=others)
     for entrant, config in zip(entrants, configs, strict=True):
@@ -97,14 +120,33 @@ def compare_bundles(
     for entrant, config in zip(entrants, configs, strict=True):
         with progress.busy(f"assessing {entrant.name}"):
             assessed.append(_assess(entrant, book, config.seed))
+    watch.passed("assessing")
     with progress.busy("comparing"):
         shown = _comparison(entrants, assessed, configs, book)
-    named = dataclasses.replace(
+    watch.passed("comparing")
+    origin = origin_of(
+        [*_words(bundles, data, configs), *form_options(report)],
+        market,
+        seconds=watch.seconds,
+        needs=[counted(book.count().test_readings)],
+    )
+    shown = dataclasses.replace(shown, origin=origin)
+    config = dataclasses.replace(
         configs[0], name="comparison", artifacts=str(bundles[0].folder.parent)
     )
-    folder = new_run_folder(named)
-    _write(folder, shown, entrants)
+    folder = new_run_folder(config)
+    _write(folder, shown, entrants, report)
     return ComparedBundles(folder, shown)
+
+
+def _words(
+    bundles: Sequence[AnyBundle], data: DataConfig, configs: Sequence[ExperimentConfig]
+) -> list[str]:
+    """Return the words of the command that makes the same report."""
+    plugins = dict.fromkeys(name for config in configs for name in config.plugins)
+    loaded = [word for name in plugins for word in ("--plugin", name)]
+    named = list_option("--bundles", [bundle.folder for bundle in bundles])
+    return ["compare", *loaded, *named, *data_options(data)]
 
 
 def _check(bundles: Sequence[AnyBundle], configs: Sequence[ExperimentConfig]) -> None:
@@ -256,9 +298,13 @@ def _notes(
     return notes
 
 
-def _write(folder: Path, shown: ComparisonData, entrants: Sequence[Entrant]) -> None:
+def _write(
+    folder: Path, shown: ComparisonData, entrants: Sequence[Entrant], form: ReportForm
+) -> None:
     with whole_folder(folder) as draft:
-        write_comparison_report(draft / "report.html", shown)
+        page = write_comparison_report(draft / "report.html", shown)
+        if form == "pdf":
+            pdf_beside(page)
         write_json_report(draft / "report.json", shown)
         table = [
             {"model": one.name, "verdict": one.verdict.kind, **one.metrics, **_hits(entrant)}

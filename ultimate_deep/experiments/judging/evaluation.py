@@ -11,13 +11,25 @@ from ultimate_deep.bundles.predicting import AnyBundle
 from ultimate_deep.evaluation.assessment import Assessment
 from ultimate_deep.evaluation.reporting.data import Contender, Predictions, ReportData
 from ultimate_deep.evaluation.reporting.json_report import write_json_report
+from ultimate_deep.evaluation.reporting.origin import Origin
+from ultimate_deep.evaluation.reporting.pdf import ReportForm, check_form, pdf_beside
 from ultimate_deep.evaluation.reporting.report import write_report
 from ultimate_deep.experiments.judging.assessing import assess_judged
 from ultimate_deep.experiments.judging.rejudged import Period, Rejudged, backtest_bundle
 from ultimate_deep.experiments.reporting import bar_facts
+from ultimate_deep.experiments.reproducing import (
+    counted,
+    data_options,
+    form_options,
+    named_path,
+    origin_of,
+    plugin_options,
+)
 from ultimate_deep.experiments.runs import new_run_folder
+from ultimate_deep.machine.duration import Stopwatch
 from ultimate_deep.machine.files import whole_folder
 from ultimate_deep.market.config import DataConfig
+from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.judge import Judgement
 from ultimate_deep.training.progress import Progress
 
@@ -44,20 +56,34 @@ class Evaluated:
 
 
 def evaluate_bundle(
-    bundle: AnyBundle, data: DataConfig, period: Period, progress: Progress
+    bundle: AnyBundle,
+    data: DataConfig,
+    period: Period,
+    progress: Progress,
+    *,
+    report: ReportForm = "html",
 ) -> Evaluated:
     """Judge a bundle on bars and write the report into a new folder beside it.
 
     The reading is counted in the user's ledger.
 
+    Args:
+        bundle: What is judged.
+        data: The bars; options that are not given are the run's.
+        period: Which of them are judged.
+        progress: Told what happens.
+        report: Whether the report is written as PDF too.
+
     Raises:
-        ValueError: No bar lies in the period, or bad bars.
+        ValueError: No bar lies in the period, or bad bars, or nothing is there that writes PDFs.
     """
+    check_form(report)
     with progress.busy("features, predictions and backtest"):
         rejudged = backtest_bundle(bundle, data, period)
     for note in rejudged.notes:
         progress.message(note)
     judge, config = rejudged.judge, rejudged.config
+    watch = Stopwatch()
     with progress.busy("assessing: chance, trials, costs, delay, regimes, random entry"):
         verdict = judge.verdict(rejudged.judgement, trials=rejudged.trials, seed=config.seed)
         decided = judge.rows.decision_time
@@ -70,16 +96,32 @@ def evaluate_bundle(
             before=np.flatnonzero(decided < decided[judge.part].min()),
             seed=config.seed,
         )
+    watch.passed("assessing")
+    origin = origin_of(
+        [*_words(bundle, data, period, config), *form_options(report)],
+        judge.market,
+        seconds={**rejudged.seconds, **watch.seconds},
+        needs=[counted(rejudged.trials.test_readings)],
+    )
     named = dataclasses.replace(
         config, name=f"evaluation-{bundle.folder.name}", artifacts=str(bundle.folder.parent)
     )
     folder = new_run_folder(named)
     with progress.busy("writing the report"):
-        _write(folder, rejudged, _report(rejudged, assessment))
+        _write(folder, rejudged, _report(rejudged, assessment, origin), report)
     return Evaluated(folder, rejudged, assessment)
 
 
-def _report(rejudged: Rejudged, assessment: Assessment) -> ReportData:
+def _words(
+    bundle: AnyBundle, data: DataConfig, period: Period, config: ExperimentConfig
+) -> list[str]:
+    """Return the words of the command that makes the same report."""
+    which = ["--period", period] if period != "test" else []
+    where = ["--bundle", named_path(bundle.folder)]
+    return ["evaluate", *plugin_options(config), *where, *data_options(data), *which]
+
+
+def _report(rejudged: Rejudged, assessment: Assessment, origin: Origin) -> ReportData:
     judge, judged, bundle = rejudged.judge, rejudged.judgement, rejudged.bundle
     probability = judged.probability
     assert probability is not None
@@ -108,6 +150,7 @@ def _report(rejudged: Rejudged, assessment: Assessment) -> ReportData:
         notes=[f"{note}." for note in rejudged.notes],
         files=FILES,
         assessment=assessment,
+        origin=origin,
     )
 
 
@@ -128,8 +171,10 @@ def _contenders(rejudged: Rejudged, assessment: Assessment) -> list[Contender]:
     return found
 
 
-def _write(folder: Path, rejudged: Rejudged, report: ReportData) -> None:
+def _write(folder: Path, rejudged: Rejudged, report: ReportData, form: ReportForm) -> None:
     with whole_folder(folder) as draft:
-        write_report(draft / "report.html", report)
+        page = write_report(draft / "report.html", report)
+        if form == "pdf":
+            pdf_beside(page)
         write_json_report(draft / "report.json", report)
         rejudged.judgement.backtest.trades.to_csv(draft / "trades.csv", index=False)

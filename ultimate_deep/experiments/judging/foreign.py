@@ -17,12 +17,15 @@ from ultimate_deep.evaluation.backtesting.config import BacktestConfig
 from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.evaluation.reporting.data import Contender, Predictions, ReportData
 from ultimate_deep.evaluation.reporting.json_report import write_json_report
-from ultimate_deep.evaluation.reporting.report import write_report
+from ultimate_deep.evaluation.reporting.origin import Origin
+from ultimate_deep.evaluation.reporting.pdf import check_pdf, write_pdf
+from ultimate_deep.evaluation.reporting.report import render_report, write_report
 from ultimate_deep.evaluation.verdicts.verdict import Verdict
 from ultimate_deep.experiments.given import given_count
 from ultimate_deep.experiments.judging.assessing import assess_judged
 from ultimate_deep.experiments.judging.rivals import judge_rivals
 from ultimate_deep.experiments.reporting import bar_facts
+from ultimate_deep.experiments.reproducing import judge_lines, origin_of_judged
 from ultimate_deep.experiments.takeaway import (
     Contenders,
     contenders,
@@ -32,6 +35,8 @@ from ultimate_deep.experiments.takeaway import (
 )
 from ultimate_deep.experiments.trials import TrialBook
 from ultimate_deep.features.compute import FeatureMatrix
+from ultimate_deep.machine.counts import how_many
+from ultimate_deep.machine.duration import Stopwatch
 from ultimate_deep.machine.files import whole_file, whole_folder
 from ultimate_deep.machine.tables import TableFormat
 from ultimate_deep.market.bars import Bars
@@ -57,6 +62,7 @@ class JudgedPredictions:
         rivals: Baselines on the same rows and costs, buy and hold last.
         assessment: The verdict and what it rests on.
         notes: Sentences for people.
+        origin: What was done with what times, and how to do it again.
     """
 
     name: str
@@ -65,6 +71,7 @@ class JudgedPredictions:
     rivals: tuple[Judgement, ...]
     assessment: Assessment
     notes: tuple[str, ...]
+    origin: Origin
 
     @property
     def verdict(self) -> Verdict:
@@ -93,12 +100,18 @@ class JudgedPredictions:
         return figures_html(self.verdict.sentence, self.figures)
 
     def report(self, path: str | Path) -> Path:
-        """Write the report as one HTML page.
+        """Write the report as one HTML page, or as a PDF.
 
         Args:
-            path: File to write or to replace.
+            path: File to write or to replace; a PDF where its name ends in `.pdf`.
+
+        Raises:
+            NoPdfError: A PDF is asked for, and what writes it is not there.
         """
         path = Path(path)
+        if path.suffix.lower() == ".pdf":
+            check_pdf()
+            return write_pdf(path, render_report(self._report()))
         with whole_file(path) as draft:
             write_report(draft, self._report())
         return path
@@ -160,6 +173,7 @@ class JudgedPredictions:
             notes=[f"{note}." for note in self.notes],
             files={},
             assessment=self.assessment,
+            origin=self.origin,
         )
 
 
@@ -185,7 +199,7 @@ def judge_predictions(
     given_count("tried", tried)
     market = filled_from(as_market(bars, session=session), fills)  # type: ignore[arg-type]
     market.check_common_times()
-    given = _by_symbol(probabilities, market)
+    given, watch = _by_symbol(probabilities, market), Stopwatch()
     end = _utc(trained_until)
     run = re.sub(r"[^\w-]+", "-", name).strip("-") or "predictions"
     experiment = ExperimentConfig(
@@ -206,11 +220,13 @@ def judge_predictions(
         majority_up=majority_up(rows.labels[before]),
     )
     judged = judge.judge(name, probability[part], threshold)
+    watch.passed("labels and backtest")
     rivals: tuple[Judgement, ...] = ()
     notes: list[str] = []
     if baselines:
         with progress.busy("fitting the baselines on the bars before"):
             rivals, notes = judge_rivals(judge, before, label, features=features, seed=seed)
+        watch.passed("features and baselines")
     sharpe = judged.metrics["sharpe"] / np.sqrt(judged.backtest.bars_per_year)
     notes += book.check()
     digest = _digest(judge, probability[part], threshold)
@@ -220,10 +236,22 @@ def judge_predictions(
     with progress.busy("assessing: chance, trials, costs, delay, regimes, random entry"):
         verdict = judge.verdict(judged, trials=trials, simpler=rivals, seed=seed)
         assessment = assess_judged(judge, judged, verdict, rivals, trials, before=before, seed=seed)
+    watch.passed("assessing")
     held = (*rivals, judge.judge_buy_and_hold())
     if market.simulated:
         notes.append("these bars are simulated")
-    return JudgedPredictions(name, judge, judged, held, assessment, tuple(notes))
+    asked = {"trained_until": str(trained_until), "threshold": threshold, "session": session}
+    filled = bool(market.fills)
+    asked |= {"name": name, "baselines": baselines, "features": features, "artifacts": artifacts}
+    origin = origin_of_judged(
+        judge_lines(asked | {"tried": tried, "seed": seed}, label, backtest, filled=filled),
+        market,
+        seconds=watch.seconds,
+        digest=digest,
+        predictions=len(part),
+        readings=trials.test_readings,
+    )
+    return JudgedPredictions(name, judge, judged, held, assessment, tuple(notes), origin)
 
 
 def _digest(judge: Judge, probability: np.ndarray, threshold: float) -> str:
@@ -347,7 +375,8 @@ def _refuse_seen(
     what = (
         f"{earlier:,} of them for bars up to it"
         if earlier
-        else f"whose bars the labels of training reach, {label.horizon_bars} bars beyond its end"
+        else f"whose bars the labels of training reach, {how_many(label.horizon_bars, 'bar')} "
+        "beyond its end"
     )
     remedy = (
         f"judge those from {first} on: probabilities[probabilities.index >= '{first}']"
@@ -355,7 +384,8 @@ def _refuse_seen(
         else "predict later bars"
     )
     raise ValueError(
-        f"{seen.size:,} predictions are no test of a model that was trained until "
+        f"{how_many(seen.size, 'prediction is', 'predictions are')} no test of a model that was "
+        "trained until "
         f"{pd.Timestamp(end, tz='UTC')}, {what}; {remedy}"
     )
 

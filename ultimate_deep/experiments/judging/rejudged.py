@@ -1,6 +1,7 @@
 """A saved bundle's backtest over again, on its own bars or on others."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,7 @@ from ultimate_deep.bundles.judged_bars import fills_note, judged_market, same_fi
 from ultimate_deep.bundles.predicting import (
     AnyBundle,
     bundle_config,
+    bundle_data,
     length_notes,
     row_probability,
 )
@@ -27,6 +29,8 @@ from ultimate_deep.experiments.takeaway import (
     write_takeaway,
 )
 from ultimate_deep.experiments.trials import TrialBook, record_reading
+from ultimate_deep.machine.counts import how_many, noun_for
+from ultimate_deep.machine.duration import Stopwatch
 from ultimate_deep.machine.files import whole_folder
 from ultimate_deep.machine.tables import TableFormat
 from ultimate_deep.market.config import DataConfig
@@ -57,6 +61,7 @@ class Rejudged:
         differing: Figures that differ from the run's although bars, fills and period are the same.
         notes: Sentences for people.
         trials: What had been tried on these bars by then, this reading included.
+        seconds: What each step took, by name and in order.
     """
 
     bundle: AnyBundle
@@ -72,6 +77,7 @@ class Rejudged:
     differing: tuple[str, ...]
     notes: tuple[str, ...]
     trials: TrialCount
+    seconds: Mapping[str, float]
 
     @property
     def repeats_run(self) -> bool:
@@ -105,7 +111,7 @@ class Rejudged:
     def __repr__(self) -> str:
         figures = self.judgement.metrics
         return (
-            f"<backtest of {self.bundle.folder.name}: {self.rows:,} decisions, accuracy "
+            f"<backtest of {self.bundle.folder.name}: {how_many(self.rows, 'decision')}, accuracy "
             f"{figures['accuracy']:.2%}, net return {figures['total_return']:+.2%}, Sharpe "
             f"{figures['sharpe']:.2f}>"
         )
@@ -163,10 +169,15 @@ def backtest_bundle(
     Raises:
         ValueError: No bar lies in the period.
     """
-    config = bundle_config(bundle)
+    config, watch = bundle_config(bundle), Stopwatch()
+    given = market is not None
     market = judged_market(bundle, data, market)
+    if not given:
+        paths = bundle_data(bundle, data).paths
+        watch.passed("reading bars" if paths else "simulating bars")
     market.check_common_times()
     rows = assemble_rows(market, config.label, bundle.compute_features)
+    watch.passed("features")
     boundary = pd.Timestamp(bundle.metrics["split"]["test_from"])
     unseen = rows.decision_time >= utc_time(boundary)
     # The test part by itself, as the run predicted it: in the same batches, so to the same bit.
@@ -175,6 +186,7 @@ def backtest_bundle(
     if asked.size:
         probability = row_probability(bundle, market, rows, asked)
         chosen = np.flatnonzero(np.isfinite(probability))  # rows that lack an input are not judged
+    watch.passed("predicting")
     if chosen.size == 0:
         raise ValueError(
             f"no bar is decided at or after {boundary}, where this model's test part begins; the "
@@ -193,6 +205,8 @@ def backtest_bundle(
     book = TrialBook.opened(bundle.folder, market, config)
     seen = int((~unseen[chosen]).sum())
     record_reading(book, bundle.predictor, judged, unseen=not seen)
+    rivals = (_persistence(judge), judge.judge_buy_and_hold())
+    watch.passed("backtest and baselines")
     same = market.fingerprint() == bundle.manifest["data_fingerprint"]
     alike, note = same_fills(bundle, market), fills_note(bundle, market)
     return Rejudged(
@@ -201,7 +215,7 @@ def backtest_bundle(
         judge=judge,
         period=period,
         judgement=judged,
-        rivals=(_persistence(judge), judge.judge_buy_and_hold()),
+        rivals=rivals,
         rows=int(chosen.size),
         seen=seen,
         same_bars=same,
@@ -213,6 +227,7 @@ def backtest_bundle(
             *_notes(market, rows, chosen, seen, same),
         ),
         trials=book.count(),
+        seconds=watch.seconds,
     )
 
 
@@ -241,7 +256,8 @@ def _notes(
         notes.append("these bars are simulated")
     if seen:
         notes.append(
-            f"{seen:,} of {chosen.size:,} rows lie before the test part: the model may have been "
+            f"{seen:,} of {how_many(chosen.size, 'row')} {noun_for(seen, 'lies', 'lie')} before "
+            "the test part: the model may have been "
             "trained or its threshold chosen on them, so these figures flatter it"
         )
     if same:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ultimate_deep.experiments.baselines import BASELINES, BaselineInputs, only_side
 from ultimate_deep.features.compute import compute_features
+from ultimate_deep.machine.counts import how_many
 from ultimate_deep.market.config import LabelSpec
 from ultimate_deep.pipeline.judge import Judge, Judgement
 from ultimate_deep.pipeline.rows import Rows, assemble_rows, check_feature_names, own_returns
@@ -60,14 +61,19 @@ def judge_rivals(
         train, tested = before[place[before] >= 0], place[part]
         if (tested < 0).any() or train.size < LEAST_TRAINING_ROWS:
             notes.append(
-                f"baselines that are trained were left out: {train.size:,} rows before the end of "
+                f"baselines that are trained were left out: {how_many(train.size, 'row')} before "
+                "the end of "
                 f"training and {int((tested >= 0).sum()):,} of the {part.size:,} judged have all "
                 "features; give earlier bars too"
             )
         elif side := only_side(rows.labels[train]):
+            labels = (
+                "the only label before the end of training is"
+                if train.size == 1
+                else f"all {train.size:,} labels before the end of training are"
+            )
             notes.append(
-                f"baselines that are trained were left out: all {train.size:,} labels before the "
-                f"end of training are {side}; give earlier bars too"
+                f"baselines that are trained were left out: {labels} {side}; give earlier bars too"
             )
         else:
             scaler = ArrayScaler.from_sklearn(fit_scaler(featured.values, place[train]))

@@ -77,6 +77,7 @@ class Planned:
         fits: What trains: a net that is built, compiled and timed already, or the learner itself.
         tried: How many configurations the model was chosen from before it came here.
         answers: How long the model takes to answer; nothing worth telling unless given.
+        given: Whether the model was trained before it came here.
     """
 
     prepared: Prepared
@@ -84,6 +85,7 @@ class Planned:
     fits: Fits
     tried: int = 1
     answers: AnswerTimes = AnswerTimes()
+    given: bool = False
 
 
 # Baselines that are as simple as any model, and those that are not.

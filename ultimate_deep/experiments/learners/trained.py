@@ -47,7 +47,9 @@ class TrainedNet:
                     f"{ours}; build it for the prepared inputs, with the same heads"
                 )
         plan, answers = TrainedPlan(self.model.name), time_answers(self.predictor, prepared)
-        return Planned(prepared=prepared, plan=plan, fits=self, tried=self.tried, answers=answers)
+        return Planned(
+            prepared=prepared, plan=plan, fits=self, tried=self.tried, answers=answers, given=True
+        )
 
     def fit(
         self,

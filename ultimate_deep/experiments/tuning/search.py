@@ -20,6 +20,7 @@ from ultimate_deep.experiments.tuning.searcher import (
 from ultimate_deep.experiments.tuning.spaces import with_values
 from ultimate_deep.experiments.tuning.trials import Journal, Record, run_trial
 from ultimate_deep.experiments.tuning.tune_config import TuneConfig
+from ultimate_deep.machine.counts import how_many
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.training.backend import many_models
 from ultimate_deep.training.progress import Progress
@@ -78,7 +79,10 @@ def search(
     folder.mkdir(parents=True, exist_ok=True)
     journal = Journal(folder / "trials.jsonl")
     if journal.records:
-        progress.message(f"{len(journal.records)} finished trials are taken from the journal")
+        progress.message(
+            f"{how_many(len(journal.records), 'finished trial is', 'finished trials are')} taken "
+            "from the journal"
+        )
     trials = _Trials(prepared, tune, searcher.plan, folder, journal, progress, book)
     with many_models():
         told = trials.run(searcher)

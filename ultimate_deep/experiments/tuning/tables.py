@@ -8,6 +8,7 @@ from ultimate_deep.experiments.tuning.searcher import OBJECTIVES, Rung
 from ultimate_deep.experiments.tuning.spaces import range_sentence, value_sentence
 from ultimate_deep.experiments.tuning.tune import SearchPlan
 from ultimate_deep.experiments.tuning.tune_config import TuneConfig
+from ultimate_deep.machine.counts import how_many
 from ultimate_deep.machine.duration import Duration
 
 SHOWN_TRIALS = 10
@@ -28,8 +29,8 @@ def render_search_plan(plan: SearchPlan) -> Table:
     table.add_row("rungs", "; ".join(map(_rung_sentence, plan.rungs)) + times)
     table.add_row(
         "trials",
-        f"{plan.trials:,} of {plan.configurations:,} configurations, at most {plan.epochs:,} "
-        "epochs in all",
+        f"{plan.trials:,} of {how_many(plan.configurations, 'configuration')}, at most "
+        f"{how_many(plan.epochs, 'epoch')} in all",
     )
     table.add_row("compared by", plan.tune.objective.replace("_", " "))
     table.add_row(
@@ -54,7 +55,8 @@ def render_trials(found: Found, tune: TuneConfig) -> Table:
     )
     shown = ranked.head(SHOWN_TRIALS)
     table = Table(
-        title=f"{len(shown)} best of {len(ranked)} trials ({found.configurations} configurations)",
+        title=f"{len(shown)} best of {how_many(len(ranked), 'trial')} "
+        f"({how_many(found.configurations, 'configuration')})",
         title_justify="left",
     )
     for heading in ("trial", tune.objective.replace("_", " "), "epochs"):

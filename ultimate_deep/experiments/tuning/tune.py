@@ -14,6 +14,7 @@ import pandas as pd
 from ultimate_deep.experiments.costs import seconds_after
 from ultimate_deep.experiments.experiment import Prepared, prepare
 from ultimate_deep.experiments.learners.registry import LEARNERS, learner_class, learner_of
+from ultimate_deep.experiments.reproducing import config_options
 from ultimate_deep.experiments.run import (
     CHECKPOINTS,
     DeclinedError,
@@ -39,7 +40,7 @@ from ultimate_deep.experiments.trials import TrialBook, check_ledgers
 from ultimate_deep.experiments.tuning.search import Found, search
 from ultimate_deep.experiments.tuning.searcher import Rung, Searcher, build_searcher, search_task
 from ultimate_deep.experiments.tuning.tune_config import TuneConfig, tuned_name
-from ultimate_deep.machine.duration import Duration
+from ultimate_deep.machine.duration import Duration, Stopwatch
 from ultimate_deep.machine.files import UNFINISHED, read_json, unfinished_folder
 from ultimate_deep.machine.places import check_places
 from ultimate_deep.models.search_space import SearchSpace
@@ -51,6 +52,7 @@ from ultimate_deep.training.progress import Progress
 SEARCH_FILE = MARKS["search"]
 SEARCH_FOLDER = "search"
 TRIALS_FILE = "trials.csv"
+ASKED_FILE = "search_settings.json"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -165,8 +167,11 @@ def tune_experiment(
         else:
             marks = {SEARCH_FILE: _started(tune, prepared)}
             place = held.enter_context(start_run(folder, config, marks))
+        watch = Stopwatch()
         found = search(prepared, tune, place.path / SEARCH_FOLDER, progress, book)
-        run = _finish(place, prepared, found, tune, progress)
+        watch.passed("searching")
+        prepared = dataclasses.replace(prepared, seconds={**prepared.seconds, **watch.seconds})
+        run = _finish(place, prepared, found, Searched(config, tune), progress)
     return Tuned(run=run, found=found, tune=tune)
 
 
@@ -260,8 +265,25 @@ def _check_same_bars(unfinished: Path, prepared: Prepared) -> None:
     refuse_other_bars(unfinished, stored[FINGERPRINT], bars, what="search")
 
 
+@dataclass(frozen=True)
+class Searched:
+    """What was asked of a search.
+
+    Args:
+        config: The experiment whose fields were searched.
+        tune: How they were.
+    """
+
+    config: ExperimentConfig
+    tune: TuneConfig
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return both as one file of settings, which the command reads."""
+        return self.config.to_dict() | {"tune": dataclasses.asdict(self.tune)}
+
+
 def _finish(
-    place: Workplace, prepared: Prepared, found: Found, tune: TuneConfig, progress: Progress
+    place: Workplace, prepared: Prepared, found: Found, asked: Searched, progress: Progress
 ) -> Run:
     """Train the winner to the end from where its trial stopped, judge and save it."""
     checkpoints = place.path / CHECKPOINTS
@@ -272,7 +294,10 @@ def _finish(
     keras.utils.clear_session()
     planned = plan_run(dataclasses.replace(prepared, config=found.config), progress)
     extras = Extras(
-        metrics={"tuning": search_metrics(found, tune)}, tables={TRIALS_FILE: found.trials}
+        metrics={"tuning": search_metrics(found, asked.tune)},
+        tables={TRIALS_FILE: found.trials},
+        settings={ASKED_FILE: asked.to_dict()},
+        command=("tune", *config_options(asked.config, place.folder / ASKED_FILE), "--yes"),
     )
     return finish_run(place, planned, progress, resume=True, extras=extras)
 

@@ -15,6 +15,7 @@ from ultimate_deep.experiments.kept import JUDGED, Kept
 from ultimate_deep.experiments.learners.learner import Fits
 from ultimate_deep.experiments.trials import TrialBook, configuration_digest
 from ultimate_deep.experiments.walk_forward.config import WalkForwardConfig
+from ultimate_deep.machine.counts import how_many
 from ultimate_deep.machine.files import whole_file
 from ultimate_deep.market.splits import Split
 from ultimate_deep.training.progress import Progress
@@ -126,7 +127,7 @@ def run_fold(
     """
     fold = with_split(prepared, split)
     if fold.rows.names != prepared.rows.names:  # what was said of the whole does not hold here
-        progress.message(f"this fold reads {len(fold.rows.names)} features")
+        progress.message(f"this fold reads {how_many(len(fold.rows.names), 'feature')}")
         for line in fold.left_out.lines():
             progress.message(line)
     predictor, fitted = fits.fit(

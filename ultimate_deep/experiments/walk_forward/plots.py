@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+from matplotlib.dates import date2num
 from matplotlib.ticker import PercentFormatter
 
 from ultimate_deep.evaluation.backtesting.account import BacktestResult
@@ -25,7 +25,7 @@ def plot_walk_equity(
         borders: Where test parts begin, drawn as thin lines.
         simulated: Whether the bars are simulated.
     """
-    figure, (axis,) = fig.new_figure(9.2, 4.0)
+    figure, (axis,) = fig.new_figure(fig.WIDE, 4.0)
     axis.grid(False, axis="x")
     for border in date2num(list(borders)):
         axis.axvline(float(border), color=fig.GRID, linewidth=1)
@@ -34,23 +34,24 @@ def plot_walk_equity(
         if path is not judged.whole:
             _curve(axis, path.judged.backtest, fig.MODEL, width=1.0, alpha=0.35)
     held = judged.rivals[-1]
-    _curve(axis, held.backtest, fig.REFERENCE, width=1.5, label=_label(held.name, held.backtest))
+    _curve(
+        axis, held.backtest, fig.REFERENCE, width=1.5, label=_label(held.name, held.backtest),
+        line=fig.LINES[1],
+    )  # fmt: skip
     account = judged.whole.judged.backtest
     name = "model" if len(judged.paths) == 1 else f"model, {judged.whole.name}"
     _curve(axis, account, fig.MODEL, width=1.8, label=_label(name, account))
-    locator = AutoDateLocator(minticks=4, maxticks=9)
-    axis.xaxis.set_major_locator(locator)
-    axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    axis.xaxis.get_offset_text().set_color(fig.MUTED)
+    fig.date_axis(axis)
     title = "Equity out of sample, after costs"
     fig.label_axes(axis, title, "", "times the start", simulated=simulated)
     fig.add_legend(axis)
-    return fig.to_svg(figure, "walk-equity", "Equity of the model out of sample and buy and hold")
+    said = fig.told([_label(name, account), _label(held.name, held.backtest)])
+    return fig.to_svg(figure, "walk-equity", f"{title}: {said}")
 
 
 def plot_fold_accuracy(folds: Sequence[JudgedPart], *, simulated: bool) -> str:
     """Accuracy of each fold with its interval, against its majority's; SVG."""
-    figure, (axis,) = fig.new_figure(9.2, 1.4 + 0.34 * len(folds))
+    figure, (axis,) = fig.new_figure(fig.WIDE, 1.4 + 0.34 * len(folds))
     for place, fold in enumerate(folds):
         interval = fold.verdict.accuracy
         ends = [interval.lower, interval.upper]
@@ -60,9 +61,14 @@ def plot_fold_accuracy(folds: Sequence[JudgedPart], *, simulated: bool) -> str:
     axis.set_yticks(range(len(folds)), [fold.name for fold in folds], color=fig.INK)
     axis.set_ylim(len(folds) - 0.4, -0.6)
     axis.xaxis.set_major_formatter(PercentFormatter(1.0))
-    title = "Accuracy by fold with its interval; red: the majority's"
+    title = "Accuracy by fold with its interval; upright: the majority's"
     fig.label_axes(axis, title, "", "", simulated=simulated)
-    return fig.to_svg(figure, "walk-folds", "Accuracy of each fold against its majority")
+    said = fig.told(
+        f"{fold.name} {fold.verdict.accuracy.estimate:.1%} against "
+        f"{fold.verdict.majority_accuracy:.1%}"
+        for fold in folds
+    )
+    return fig.to_svg(figure, "walk-folds", f"Accuracy of each fold, and its majority's: {said}")
 
 
 def _curve(
@@ -73,12 +79,13 @@ def _curve(
     width: float,
     alpha: float = 1.0,
     label: str | None = None,
+    line: fig.Line = "-",
 ) -> None:
     times = utc_times(account.index)
     kept = fig.thin(account.equity)
     axis.plot(
         times[kept], account.equity[kept], color=colour, linewidth=width, alpha=alpha,
-        label=label,
+        label=label, linestyle=line,
     )  # fmt: skip
 
 

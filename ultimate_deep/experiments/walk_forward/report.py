@@ -22,8 +22,10 @@ from ultimate_deep.evaluation.reporting.page import (
     section,
     write_page,
 )
+from ultimate_deep.evaluation.reporting.pdf import pdf_beside
 from ultimate_deep.evaluation.reporting.plots_schemes import plot_paths, plot_scheme
 from ultimate_deep.evaluation.reporting.plots_significance import plot_forest
+from ultimate_deep.evaluation.reporting.sections_origin import reproduce_section, steps_section
 from ultimate_deep.evaluation.reporting.sections_significance import trials_section
 from ultimate_deep.evaluation.reporting.tables import answer_checks, names_table
 from ultimate_deep.evaluation.schemes.combinatorial import CombinatorialPurged
@@ -37,12 +39,14 @@ from ultimate_deep.experiments.walk_forward.plots import plot_fold_accuracy, plo
 from ultimate_deep.experiments.walk_forward.tables import (
     contenders,
     folds_table,
+    origin_of_walk,
     paths_table,
     predictions_table,
     spread_table,
     walk_json,
 )
 from ultimate_deep.experiments.walk_forward.walk_forward import Walked
+from ultimate_deep.machine.counts import how_many, noun_for
 from ultimate_deep.machine.files import write_json
 from ultimate_deep.machine.screen import whole_line
 from ultimate_deep.pipeline.judge import Judgement
@@ -80,7 +84,9 @@ def write_walk(walked: Walked) -> Path:
     folds_table(walked).to_csv(folder / "folds.csv", index=False)
     paths_table(walked).to_csv(folder / "paths.csv", index=False)
     predictions_table(walked).to_parquet(folder / "predictions.parquet", index=False)
-    write_page(folder / "report.html", render_walk(walked))
+    page = write_page(folder / "report.html", render_walk(walked))
+    if walked.prepared.config.report == "pdf":
+        pdf_beside(page)
     return folder
 
 
@@ -91,9 +97,11 @@ def render_walk(walked: Walked) -> str:
     index = walked.judged.whole.judged.backtest.index
     title = f"{TITLES[walked.walk.scheme]}: {symbols}"
     subtitle = (
-        f"{len(walked.results)} folds, each trained anew; tested {index[0]:%Y-%m-%d} to "
+        f"{how_many(len(walked.results), 'fold')}, each trained anew; tested {index[0]:%Y-%m-%d} "
+        "to "
         f"{index[-1]:%Y-%m-%d}"
     )
+    origin = origin_of_walk(walked)
     body = [
         page_header(title, subtitle, simulated=simulated),
         _verdict(walked),
@@ -104,6 +112,8 @@ def render_walk(walked: Walked) -> str:
         _chance(walked),
         trials_section(walked.trials, "trials"),
         _setup(walked),
+        steps_section(origin),
+        reproduce_section(origin),
     ]
     return render_page(title, "\n".join(body), simulated=simulated)
 
@@ -168,7 +178,9 @@ def _verdict(walked: Walked) -> str:
               f"{level} {100 * advantage.lower:+.2f} to {100 * advantage.upper:+.2f}"),
         card(f"{1e4 * gain.estimate:+.3f} bps", "net return per bar",
               f"{level} {1e4 * gain.lower:+.3f} to {1e4 * gain.upper:+.3f}"),
-        card(f"{verdict.decisions:,}", "decision times judged", f"{verdict.bars:,} bars"),
+        card(f"{verdict.decisions:,}",
+             f"{noun_for(verdict.decisions, 'decision time')} judged",
+             how_many(verdict.bars, "bar")),
     ]  # fmt: skip
     found = [*_cautions(walked), *answer_checks(verdict)]
     kind = verdict.kind

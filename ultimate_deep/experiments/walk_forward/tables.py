@@ -8,7 +8,15 @@ import numpy as np
 import pandas as pd
 
 from ultimate_deep.evaluation.json_safe import json_safe
+from ultimate_deep.evaluation.reporting.origin import Origin, origin_json
 from ultimate_deep.evaluation.verdicts.luck import account_sharpe
+from ultimate_deep.experiments.reproducing import (
+    config_options,
+    counted,
+    options_of,
+    origin_of,
+)
+from ultimate_deep.experiments.runs import CONFIG_FILE
 from ultimate_deep.experiments.walk_forward.config import TITLES
 from ultimate_deep.experiments.walk_forward.judging import JudgedPart
 from ultimate_deep.experiments.walk_forward.walk_forward import Walked
@@ -97,7 +105,24 @@ def walk_json(walked: Walked) -> dict[str, Any]:
             "ledger": walked.ledger,
             "bars": prepared.market.fingerprint(),
             "fills": prepared.market.fills_digest or None,
+            "origin": origin_json(origin_of_walk(walked)),
         }
+    )
+
+
+def origin_of_walk(walked: Walked) -> Origin:
+    """Return what was done with what times, and how to do it again."""
+    config = walked.prepared.config
+    return origin_of(
+        [
+            "walk-forward",
+            *config_options(config, walked.folder / CONFIG_FILE),
+            *options_of(walked.walk, "walk."),
+        ],
+        walked.prepared.market,
+        seconds=walked.seconds,
+        needs=[counted(walked.trials.test_readings)],
+        resumed=walked.resumed,
     )
 
 

@@ -11,7 +11,7 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,8 @@ from ultimate_deep.experiments.walk_forward.folds import (
 )
 from ultimate_deep.experiments.walk_forward.judging import JudgedPart, JudgedWalk, judge_walk
 from ultimate_deep.experiments.warm_start import refuse_start
-from ultimate_deep.machine.duration import duration_sentence
+from ultimate_deep.machine.counts import how_many, noun_for
+from ultimate_deep.machine.duration import Stopwatch, duration_sentence
 from ultimate_deep.machine.files import read_json
 from ultimate_deep.machine.places import check_places
 from ultimate_deep.market.splits import Split
@@ -68,6 +69,8 @@ class Walked:
         judged: Accounts of the walk-forward.
         trials: What had been tried on these bars by then, this walk-forward included.
         ledger: Where the user's ledger then stood.
+        seconds: What each step took, by name and in order.
+        resumed: Whether it had been interrupted.
     """
 
     place: Workplace
@@ -78,6 +81,8 @@ class Walked:
     judged: JudgedWalk
     trials: TrialCount
     ledger: LedgerHead
+    seconds: Mapping[str, float]
+    resumed: bool
 
     @property
     def folder(self) -> Path:
@@ -131,10 +136,13 @@ def walk_forward(
             place = held.enter_context(start_run(folder, config, {STARTED_FILE: started}))
         for note in notes:
             progress.message(note)
+        watch = Stopwatch()
         results = _stoppable_folds(prepared, splits, place.path / FOLDS, progress, book)
+        watch.passed("training and judging every fold")
         with progress.busy("judging the account of all test parts"):
             judged = judge_walk(prepared, scheme, results, trials=book.count())
             record_whole(book, judged.whole)
+        watch.passed("judging all test parts in a row")
         held.pop_all()  # `finish` lets go of the folder
     return Walked(
         place=place,
@@ -145,6 +153,8 @@ def walk_forward(
         judged=judged,
         trials=book.count(),
         ledger=book.head(),
+        seconds={**prepared.seconds, **watch.seconds},
+        resumed=resume,
     )
 
 
@@ -158,7 +168,8 @@ def _stoppable_folds(
     except KeyboardInterrupt as stop:
         done = len(list(where.glob("*.npz")))
         raise Interrupted(
-            f"stopped; {done} of {len(splits)} folds are finished and kept in {where}; the same "
+            f"stopped; {done} of {how_many(len(splits), 'fold')} {noun_for(done, 'is', 'are')} "
+            f"finished and kept in {where}; the same "
             "command goes on with the others",
             where,
         ) from stop
@@ -224,7 +235,7 @@ def _run_folds(
     """Run the folds that have no file; the others are read."""
     paths = [where / f"{number}.npz" for number in range(1, len(splits) + 1)]
     left = [path for path in paths if not path.exists()]
-    progress.message(f"{len(left)} of {len(paths)} folds to go")
+    progress.message(f"{len(left)} of {how_many(len(paths), 'fold')} to go")
     learner = learner_of(prepared.config.model.name)
     fits = learner.for_folds(prepared) if left else learner  # nothing is built for no fold
     began = time.monotonic()
@@ -246,7 +257,8 @@ def _parts_sentence(prepared: Prepared, split: Split) -> str:
     times = prepared.rows.decision_time[split.test]
     first, last = (f"{time.astype('datetime64[D]')}" for time in (times.min(), times.max()))
     return (
-        f"training on {len(split.train):,} rows, validation on {len(split.validation):,}, test on "
+        f"training on {how_many(len(split.train), 'row')}, validation on "
+        f"{len(split.validation):,}, test on "
         f"{len(split.test):,} from {first} to {last}"
     )
 
@@ -254,7 +266,7 @@ def _parts_sentence(prepared: Prepared, split: Split) -> str:
 def _result_sentence(result: FoldResult) -> str:
     facts = result.facts
     return (
-        f"{facts['epochs']} epochs in {facts['seconds']:.0f} s, test accuracy "
+        f"{how_many(facts['epochs'], 'epoch')} in {facts['seconds']:.0f} s, test accuracy "
         f"{facts['accuracy']:.2%}, net return {facts['total_return']:+.2%}"
     )
 
