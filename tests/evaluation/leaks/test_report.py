@@ -27,7 +27,7 @@ def test_a_step_that_draws_without_a_seed_is_told_from_a_leak(toy, one_market):
 
 def test_a_check_that_the_pipeline_refuses_is_not_passed(toy, columns_of, one_market):
     def picky(market):
-        if any(bars.frame["volume"].max() > 1e6 for bars in market.values()):
+        if any(bars.frame["volume"].max() > 1e9 for bars in market.values()):
             raise ValueError("volume of a bar is too large")
         return {symbol: columns_of(bars) for symbol, bars in market.items()}
 

@@ -1,6 +1,7 @@
 """One figure has one value wherever a report shows it, and no two sentences contradict."""
 
 import json
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -172,6 +173,13 @@ def _values(report):
             assessed["intervals"]["sharpe"]["estimate"],
         ],
     )
+    for name, figure in report["figures"].items():
+        typed = [figure["value"]]
+        if name in model["metrics"]:
+            typed.append(model["metrics"][name])
+        if figure["interval"] is not None:
+            typed.append(assessed["intervals"][name]["estimate"])
+        yield f"typed {name}", typed
     yield "deflated", [said["deflated"], assessed["sharpe"]["dependent_deflated"]]
     yield "trials", [said["trials"], assessed["sharpe"]["trials"]]
     yield (
@@ -214,6 +222,15 @@ def test_one_report_has_one_level(reports, name):
 
     walk(report)
     assert levels == {round(1.0 - 2.0 * report["verdict"]["evidence"]["error_rate"], 12)}
+
+
+def test_every_figure_has_its_unit_and_its_definition(reports):
+    for report, page in reports.values():
+        for name, figure in report["figures"].items():
+            assert figure["means"].endswith("."), name
+            assert figure["unit"], name
+            assert figure["rows"] > 0 or figure["of"] == "trades", name
+            assert escape(figure["title"]) in page
 
 
 def test_two_values_of_one_figure_would_be_noticed(reports):

@@ -10,6 +10,7 @@ from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.evaluation.measures.metrics import confusion, threshold_sweep
 from ultimate_deep.evaluation.reporting.comparison_data import ComparisonData
 from ultimate_deep.evaluation.reporting.data import Predictions, ReportData
+from ultimate_deep.evaluation.reporting.headlines import figures_of
 from ultimate_deep.evaluation.reporting.origin import origin_json
 from ultimate_deep.machine.files import write_text
 
@@ -43,6 +44,7 @@ def _report(data: ReportData) -> dict[str, Any]:
         "verdict": data.verdict,
         "assessment": data.assessment,
         "contenders": data.contenders,
+        "figures": figures_of(data.contenders[0].metrics, data.assessment),
         "backtest": {
             "model": data.backtest.metrics,
             "buy and hold": held.metrics if held else None,

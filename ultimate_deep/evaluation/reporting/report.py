@@ -40,6 +40,7 @@ from ultimate_deep.evaluation.reporting.tables import (
     answer_checks,
     comparison_table,
     confusion_table,
+    meanings_table,
     names_table,
     rule_sentence,
     trading_table,
@@ -199,6 +200,7 @@ def _setup(data: ReportData) -> str:
     parts = [
         names_table(data.facts),
         f"<h3>Plan</h3>{bullets(data.plan)}" if data.plan else "",
+        details("What the figures mean", meanings_table(data)),
         details("Configuration", names_table(data.config)),
         details("Files beside this report", names_table(data.files)),
     ]

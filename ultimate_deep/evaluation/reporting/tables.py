@@ -1,7 +1,7 @@
 """The report's tables and cards as HTML. NaN, infinities and what is absent show as a dash."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from html import escape
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.evaluation.measures.metrics import confusion
 from ultimate_deep.evaluation.reporting.data import Contender, ReportData
 from ultimate_deep.evaluation.reporting.grid import DASH, Check, at, figure_card, figure_of, show
+from ultimate_deep.evaluation.reporting.headlines import figures_of, headline
 from ultimate_deep.evaluation.significance.bootstrap import Interval
 from ultimate_deep.evaluation.verdicts.phrases import filled_at
 from ultimate_deep.evaluation.verdicts.rule import Word
@@ -27,36 +28,18 @@ _PLAIN = {
     "breakers": asdict(BreakerSpec()),
 }
 _COLUMNS = (
-    ("roc_auc", "AUC", "{:.3f}"),
-    ("log_loss", "log loss", "{:.4f}"),
-    ("total_return", "net return", "{:+.1%}"),
-    ("sharpe", "net Sharpe", "{:.2f}"),
-    ("max_drawdown", "max drawdown", "{:.1%}"),
-    ("trades", "trades", "{:,.0f}"),
-    ("win_rate", "trades won", "{:.1%}"),
-)
+    "roc_auc", "log_loss", "total_return", "sharpe", "max_drawdown", "trades", "win_rate",
+)  # fmt: skip
 _TONES: dict[Word, Literal["right", "unsure", "wrong"]] = {
     "yes": "right",
     "open": "unsure",
     "no": "wrong",
 }
 _TRADING = (
-    ("total_return", "net return", "{:+.2%}"),
-    ("total_return_gross", "before costs", "{:+.2%}"),
-    ("annual_return", "a year", "{:+.1%}"),
-    ("annual_volatility", "volatility a year", "{:.1%}"),
-    ("sharpe", "Sharpe", "{:.2f}"),
-    ("sortino", "Sortino", "{:.2f}"),
-    ("max_drawdown", "max drawdown", "{:.1%}"),
-    ("exposure", "exposure", "{:.0%}"),
-    ("trades", "trades", "{:,.0f}"),
-    ("win_rate", "trades won", "{:.1%}"),
-    ("profit_factor", "profit factor", "{:.2f}"),
-    ("average_trade_bps", "average trade, bps", "{:+.2f}"),
-    ("average_trade_bars", "bars per trade", "{:,.1f}"),
-    ("turnover", "turnover, times equity", "{:,.1f}"),
-    ("cost_paid", "costs, of starting capital", "{:.2%}"),
-)
+    "total_return", "total_return_gross", "annual_return", "annual_volatility", "sharpe", "sortino",
+    "mean_return_net_bps", "max_drawdown", "exposure", "trades", "win_rate", "profit_factor",
+    "average_trade_bps", "average_trade_bars", "turnover", "cost_paid",
+)  # fmt: skip
 
 
 def verdict_cards(data: ReportData) -> str:
@@ -123,8 +106,8 @@ def comparison_table(data: ReportData) -> str:
     """Model and baselines, one row each."""
     columns = list(_COLUMNS)
     if any(math.isfinite(c.metrics.get("share_of_edge", math.nan)) for c in data.contenders):
-        columns.insert(2, ("share_of_edge", "share of edge", "{:.0%}"))
-    head = "".join(f"<th>{escape(title)}</th>" for _, title, _ in columns)
+        columns.insert(2, "share_of_edge")
+    head = "".join(f"<th>{escape(headline(name).title)}</th>" for name in columns)
     rows = "".join(
         _comparison_row(place, contender, columns)
         for place, contender in enumerate(data.contenders)
@@ -137,7 +120,7 @@ def comparison_table(data: ReportData) -> str:
     )
 
 
-def _comparison_row(place: int, contender: Contender, columns: list[tuple[str, str, str]]) -> str:
+def _comparison_row(place: int, contender: Contender, columns: Sequence[str]) -> str:
     here, metrics = at("contenders", place), contender.metrics
     accuracy = figure_of(at(here, "metrics", "accuracy"), metrics.get("accuracy"), "{:.2%}")
     if contender.accuracy is not None:
@@ -147,8 +130,8 @@ def _comparison_row(place: int, contender: Contender, columns: list[tuple[str, s
         )
         accuracy += f"<small>{lower} to {upper}</small>"
     cells = "".join(
-        f"<td>{figure_of(at(here, 'metrics', name), metrics.get(name), form)}</td>"
-        for name, _, form in columns
+        f"<td>{figure_of(at(here, 'metrics', name), metrics.get(name), headline(name).form)}</td>"
+        for name in columns
     )
     mark = ' class="model"' if place == 0 else ""
     return f"<tr{mark}><td>{escape(contender.name)}</td><td>{accuracy}</td>{cells}</tr>"
@@ -161,17 +144,28 @@ def trading_table(data: ReportData) -> str:
         accounts.append(("buy and hold", data.buy_and_hold))
     head = "".join(f"<th>{name}</th>" for name, _ in accounts)
     rows = ""
-    for key, title, form in _TRADING:
+    for key in _TRADING:
+        shown = headline(key)
         cells = "".join(
-            f"<td>{figure_of(at('backtest', name, key), account.metrics.get(key), form)}</td>"
+            f"<td>{figure_of(at('backtest', name, key), account.metrics.get(key), shown.form)}</td>"
             for name, account in accounts
         )
-        rows += f"<tr><td>{title}</td>{cells}</tr>"
+        rows += f"<tr><td>{escape(shown.title)}</td>{cells}</tr>"
     return (
         "<details><summary>All trading figures</summary><table>"
         f"<caption>Test part{_on_simulated(data)}, after costs</caption>"
         f"<thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table></details>"
     )
+
+
+def meanings_table(data: ReportData) -> str:
+    """What each figure of the model means, and what it was computed on."""
+    rows = "".join(
+        f"<tr><td>{escape(one.title)}</td><td>{escape(one.means)}</td>"
+        f"<td>{how_many(one.rows, one.of.removesuffix('s'))}</td></tr>"
+        for one in figures_of(data.contenders[0].metrics, data.assessment).values()
+    )
+    return f'<table class="names"><tbody>{rows}</tbody></table>'
 
 
 def rule_sentence(data: ReportData) -> str:

@@ -13,7 +13,6 @@ from ultimate_deep.bundles.judged_bars import fills_note, judged_market
 from ultimate_deep.bundles.predicting import (
     AnyBundle,
     bundle_config,
-    bundle_data,
     row_probability,
 )
 from ultimate_deep.evaluation.assessment import Assessment
@@ -106,8 +105,8 @@ def compare_bundles(
     configs = [bundle_config(bundle) for bundle in bundles]
     _check(bundles, configs)
     watch = Stopwatch()
-    named = bundle_data(bundles[0], data)
-    with progress.busy(reading := "reading bars" if named.paths else "simulating bars"):
+    named = data.paths or configs[0].data.paths
+    with progress.busy(reading := "reading bars" if named else "simulating bars"):
         market = judged_market(bundles[0], data)
     watch.passed(reading)
     entrants = _entrants(bundles, configs, market, progress)

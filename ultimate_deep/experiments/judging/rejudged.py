@@ -13,7 +13,6 @@ from ultimate_deep.bundles.judged_bars import fills_note, judged_market, same_fi
 from ultimate_deep.bundles.predicting import (
     AnyBundle,
     bundle_config,
-    bundle_data,
     length_notes,
     row_probability,
 )
@@ -173,8 +172,7 @@ def backtest_bundle(
     given = market is not None
     market = judged_market(bundle, data, market)
     if not given:
-        paths = bundle_data(bundle, data).paths
-        watch.passed("reading bars" if paths else "simulating bars")
+        watch.passed("simulating bars" if market.simulated else "reading bars")
     market.check_common_times()
     rows = assemble_rows(market, config.label, bundle.compute_features)
     watch.passed("features")
