@@ -13,7 +13,7 @@ def members_elements(loss: Loss, targets: Tensors, outputs: Tensors) -> Any:
     Each member is held to the label by itself: the mean of losses, not the loss of a mean.
 
     Args:
-        loss: Any loss.
+        loss: Loss of single labels.
         targets: What it compares with, by name, each `(batch, horizons)`.
         outputs: Heads by name, each `(batch * members, ...)`, the members of a row one after
             another; the number of members follows from the shapes.
