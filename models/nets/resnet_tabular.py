@@ -139,9 +139,9 @@ def build_resnet_tabular(
     x = into_stack(stem, config, seed=config.seed)
     for index in range(1, config.blocks + 1):
         x = _block(x, config, f"block_{index:02d}", use_bias=carried_bias)
-    x = _to_heads(x, config, "head")
-    early = _to_heads(stem, config, "exit") if config.members > 1 else None
-    outputs = heads_behind_members(heads, x, early, config, seed=config.seed, l2=config.l2)
+    x = plain_norm(config.normalization, dtype=policy, name="head_norm")(x)
+    x = keras.layers.Activation(config.activation, dtype=policy, name="head_activation")(x)
+    outputs = heads_behind_members(heads, x, stem, config, seed=config.seed, l2=config.l2)
     return keras.Model(structure, outputs, name="resnet_tabular")
 
 
@@ -158,12 +158,6 @@ def _stem(x: Any, config: ResnetTabularConfig) -> Any:
         seed=config.seed,
         dtype=dtype_policy(config.precision),
     )
-
-
-def _to_heads(x: Any, config: ResnetTabularConfig, name: str) -> Any:
-    policy = dtype_policy(config.precision)
-    x = plain_norm(config.normalization, dtype=policy, name=f"{name}_norm")(x)
-    return keras.layers.Activation(config.activation, dtype=policy, name=f"{name}_activation")(x)
 
 
 def _block(x: Any, config: ResnetTabularConfig, name: str, *, use_bias: bool) -> Any:

@@ -85,7 +85,7 @@ class SequentialDeepConfig(NetOptions, MemberOptions):
         if self.members == 1:
             return OUTSIDE_LAYERS
         own_heads = self.members_in_stack == "mean"
-        return OUTSIDE_LAYERS + len(self.member_widths) + own_heads + self.has_exit_norm
+        return OUTSIDE_LAYERS + len(self.member_widths) + own_heads
 
     @property
     def blocks(self) -> int:
@@ -173,8 +173,7 @@ def build_sequential_deep(
     if config.layers_left % 2:
         x = _dense(config, "last_dense")(x)
         x = keras.layers.Activation(config.activation, dtype=policy, name="last_activation")(x)
-    early = plain_norm(norm, dtype=policy, name="exit_norm")(stem) if config.members > 1 else None
-    outputs = heads_behind_members(heads, x, early, config, seed=config.seed, l2=config.l2)
+    outputs = heads_behind_members(heads, x, stem, config, seed=config.seed, l2=config.l2)
     return keras.Model(structure, outputs, name="sequential_deep")
 
 

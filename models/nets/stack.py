@@ -252,12 +252,9 @@ def build_stack(
     # A batch norm here would leave the last biases before it without effect.
     norm = "rms" if config.normalization == "rms" else "layer"
     x = plain_norm(norm, dtype=policy, name="head_norm")(x)
-    early = None
-    if config.members > 1:
-        if config.kind == "attention":
-            stem = _mean_token(stem, config, "stem")
-        early = plain_norm(norm, dtype=policy, name="exit_norm")(stem)
-    logits = heads_behind_members(heads, x, early, config, seed=config.seed, l2=config.l2)
+    if config.members > 1 and config.kind == "attention":
+        stem = _mean_token(stem, config)
+    logits = heads_behind_members(heads, x, stem, config, seed=config.seed, l2=config.l2)
     return keras.Model(structure, logits, name="stack")
 
 
@@ -282,10 +279,10 @@ def _stem(x: Any, config: StackConfig, policy: keras.DTypePolicy) -> Any:
     )(x)
 
 
-def _mean_token(x: Any, config: StackConfig, name: str) -> Any:
+def _mean_token(stem: Any, config: StackConfig) -> Any:
     shape = (config.tokens, config.width)
-    tokens = keras.layers.Reshape(shape, dtype="float32", name=f"{name}_tokens")(x)
-    return keras.layers.GlobalAveragePooling1D(dtype="float32", name=f"{name}_body")(tokens)
+    tokens = keras.layers.Reshape(shape, dtype="float32", name="stem_tokens")(stem)
+    return keras.layers.GlobalAveragePooling1D(dtype="float32", name="stem_body")(tokens)
 
 
 def _sequential(x: Any, config: StackConfig, policy: keras.DTypePolicy) -> Any:

@@ -15,6 +15,8 @@ from ultimate_deep.models.presets import Preset
 from ultimate_deep.models.search_space import Choice, FloatRange, SearchSpace
 from ultimate_deep.models.seeds import derive_seed
 
+# Shares of the oracle's edge with `tiny`, 20,000 bars, edge 0.2: linear 0.97, interaction 0.98,
+# long memory 0.99, cross-timeframe 0.83.
 READS: Reads = "features"
 SEES: tuple[str, ...] = ("linear", "interaction", "long_memory", "cross_timeframe")
 
@@ -62,9 +64,14 @@ class TabmConfig(NetOptions):
         check_range("l2", self.l2, 0.0)
 
 
+# Where features are few, half of them rarely hold what must be seen together: of 26, dropping a
+# tenth found 0.98 of the edge of `interaction` where dropping half found 0.90.
 PRESETS = MappingProxyType(
     {
-        "tiny": Preset(config=TabmConfig(members=8, hidden_widths=(32, 16)), learning_rate=8e-3),
+        "tiny": Preset(
+            config=TabmConfig(members=8, hidden_widths=(32, 16), feature_dropout=0.1),
+            learning_rate=8e-3,
+        ),
         "default": Preset(config=TabmConfig(), learning_rate=8e-3),
     }
 )

@@ -235,10 +235,8 @@ def build_ultimate(
         dtype=policy,
         name="multi_scale_attention",
     )(_units(x, config, policy))
-    norm = token_normalization(config)
-    x = plain_norm(norm, dtype=policy, name="head_norm")(x)
-    early = plain_norm(norm, dtype=policy, name="exit_norm")(stem) if config.members > 1 else None
-    logits = heads_behind_members(heads, x, early, config, seed=config.seed, l2=config.l2)
+    x = plain_norm(token_normalization(config), dtype=policy, name="head_norm")(x)
+    logits = heads_behind_members(heads, x, stem, config, seed=config.seed, l2=config.l2)
     model = keras.Model(structure, logits, name="ultimate")
     return model if config.implementation == "stacked" else unrolled(model)
 

@@ -34,11 +34,6 @@ class MemberOptions:
     member_widths: tuple[int, ...] = (64,)
     feature_dropout: float = 0.5
 
-    @property
-    def has_exit_norm(self) -> bool:
-        """Whether a norm stands between the stem of members and the heads."""
-        return self.members > 1 and (self.exit_weight > 0 or self.members_in_stack == "mean")
-
     def check_members(self) -> None:
         """Check these options.
 

@@ -62,8 +62,8 @@ def heads_behind_members(
     Args:
         heads: What to predict.
         body: What the heads read behind the stack, `(rows or rows * members, width)`.
-        stem: What they read of the stem, all members, `(rows * members, width)`, behind a norm of
-            its own; not looked at without members.
+        stem: What they read of the stem, all members, `(rows * members, width)`; not looked at
+            without members.
         options: The members' options.
         seed: Seed of the kernels.
         l2: Penalty on the kernels.
