@@ -169,6 +169,45 @@ def test_every_weight_is_trained(name, variant):
         assert np.any(np.asarray(gradient) != 0) or zero_scales, variable.path
 
 
+@pytest.mark.parametrize(("name", "variant"), CASES)
+def test_a_row_is_answered_by_itself_and_a_copy_answers_alike(name, variant):
+    model, x = built(name, members_in_stack=variant), data()[0]
+    beside = x.copy()
+    beside[8:] = 100.0
+    np.testing.assert_allclose(model(beside)[:8], model(x)[:8], rtol=1e-4, atol=1e-5)
+    copy = keras.Model.from_config(model.get_config())
+    copy.set_weights(model.get_weights())
+    np.testing.assert_array_equal(copy(x), model(x))
+    same, other = (built(name, members_in_stack=variant, seed=seed) for seed in (0, 1))
+    for path, one, again, new in zip(
+        [weight.path for weight in model.weights],
+        *(net.get_weights() for net in (model, same, other)),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(again, one)
+        assert not path.endswith(("kernel", "input_scale")) or not np.array_equal(new, one)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_loop_of_keras_trains_every_weight_and_repeats(variant):
+    x, y = data()
+    losses = []
+    for _ in range(2):
+        model = built("resnet_tabular", members_in_stack=variant)
+        optimizer = keras.optimizers.SGD(0.05, momentum=0.9)
+        loss = keras.losses.BinaryCrossentropy(from_logits=True)
+        model.compile(optimizer=optimizer, loss=loss, run_eagerly=True)
+        before = model.get_weights()
+        losses.append([model.train_on_batch(x, y) for _ in range(3)])
+    still = [
+        weight.path
+        for weight, value in zip(model.weights, before, strict=True)
+        if np.array_equal(weight, value)
+    ]
+    assert not still
+    assert losses[0] == losses[1]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_stack_has_members(kind):
     model = models.build_model("stack", INPUTS, config=stack_kind(kind))
