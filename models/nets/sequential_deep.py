@@ -50,7 +50,7 @@ class SequentialDeepConfig(NetOptions, MemberOptions):
         members: Members of the stem, small nets that share their kernels; 1 is one dense layer.
         members_in_stack: What of them goes through the layers: `drawn`, one member of each row in
             training and all in inference, or `mean`, whose answer is added to each member's.
-        exit_weight: Weight of the stem's own answer in the training loss, the last's being 1.
+        exit_weight: Weight of the stem's own answer in the training loss, the last layer's being 1.
         member_widths: Widths of the members' dense layers before the last, of width `width`.
         feature_dropout: Share of the features that a member does not see of a row in training.
         input_clip: Features beyond it are cut.
