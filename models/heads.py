@@ -84,18 +84,48 @@ def prediction_heads(heads: Heads, x: Any, *, seed: int, l2: float = 0.0) -> Any
     Raises:
         ValueError: Another number of horizons in `x`.
     """
+    (outputs,) = heads_of_each(heads, [x], seed=seed, l2=l2)
+    return outputs
+
+
+def heads_of_each(
+    heads: Heads, xs: list[Any], *, seed: int, l2: float = 0.0, prefix: str = ""
+) -> list[Any]:
+    """What the same heads say of each of several tensors: one set of weights reads them all.
+
+    Args:
+        heads: What to predict.
+        xs: Tensors as `prediction_heads` takes them, all of one shape but for their rows.
+        seed: Seed of the kernels.
+        l2: Penalty on the kernels.
+        prefix: Beginning of the layers' names, where a model has several sets of heads.
+
+    Returns:
+        Outputs of each tensor, as those of `prediction_heads`.
+
+    Raises:
+        ValueError: Another number of horizons in a tensor.
+    """
+    options: dict[str, Any] = {"seed": seed, "l2": l2}
     if heads.plain:
-        return _scores(heads, x, 1, "logits", seed=seed, l2=l2)
-    outputs: dict[str, Any] = {}
+        return _scores(heads, xs, 1, f"{prefix}logits", **options)
+    outputs: list[dict[str, Any]] = [{} for _ in xs]
+
+    def add(head: str, found: list[Any]) -> None:
+        for one, value in zip(outputs, found, strict=True):
+            one[head] = value
+
     if heads.classes == 2:
-        outputs["direction"] = _scores(heads, x, 1, "logits", seed=seed, l2=l2)
+        add("direction", _scores(heads, xs, 1, f"{prefix}logits", **options))
     elif heads.classes == 3:
-        outputs["direction"] = _scores(heads, x, 3, "class_logits", seed=seed, l2=l2)
+        add("direction", _scores(heads, xs, 3, f"{prefix}class_logits", **options))
     if heads.quantiles:
-        scores = _scores(heads, x, len(heads.quantiles), "quantile_scores", seed=seed, l2=l2)
-        outputs["quantiles"] = OrderedQuantiles(dtype="float32", name="quantiles")(scores)
+        levels = len(heads.quantiles)
+        scores = _scores(heads, xs, levels, f"{prefix}quantile_scores", **options)
+        ordered = OrderedQuantiles(dtype="float32", name=f"{prefix}quantiles")
+        add("quantiles", [ordered(one) for one in scores])
     if heads.variance:
-        outputs["log_variance"] = _scores(heads, x, 1, "log_variance", seed=seed, l2=l2)
+        add("log_variance", _scores(heads, xs, 1, f"{prefix}log_variance", **options))
     return outputs
 
 
@@ -130,25 +160,32 @@ def horizons_of(model: keras.Model) -> int:
     return int(model.outputs[0].shape[1])
 
 
-def _scores(heads: Heads, x: Any, each: int, name: str, *, seed: int, l2: float) -> Any:
+def _scores(
+    heads: Heads, xs: list[Any], each: int, name: str, *, seed: int, l2: float
+) -> list[Any]:
     """`(batch, horizons)`, or `(batch, horizons, each)` for more than one score each."""
-    if len(x.shape) == 3:
-        return _own_scores(heads, x, each, name, seed=seed, l2=l2)
-    scores = _dense(heads.horizons * each, name, seed=seed, l2=l2)(x)
+    if len(xs[0].shape) == 3:
+        return _own_scores(heads, xs, each, name, seed=seed, l2=l2)
+    dense = _dense(heads.horizons * each, name, seed=seed, l2=l2)
+    scores = [dense(x) for x in xs]
     if each == 1:
         return scores
     shape = (heads.horizons, each)
-    return keras.layers.Reshape(shape, dtype="float32", name=f"{name}_by_horizon")(scores)
+    by_horizon = keras.layers.Reshape(shape, dtype="float32", name=f"{name}_by_horizon")
+    return [by_horizon(one) for one in scores]
 
 
-def _own_scores(heads: Heads, x: Any, each: int, name: str, *, seed: int, l2: float) -> Any:
-    if x.shape[1] != heads.horizons:
-        raise ValueError(
-            f"features of {x.shape[1]} horizons meet heads of {heads.horizons}: give "
-            "(batch, horizons, width), or (batch, width) for all horizons together"
-        )
-    limit = math.sqrt(6.0 / (x.shape[-1] + each))
-    scores = keras.layers.EinsumDense(
+def _own_scores(
+    heads: Heads, xs: list[Any], each: int, name: str, *, seed: int, l2: float
+) -> list[Any]:
+    for x in xs:
+        if x.shape[1] != heads.horizons:
+            raise ValueError(
+                f"features of {x.shape[1]} horizons meet heads of {heads.horizons}: give "
+                "(batch, horizons, width), or (batch, width) for all horizons together"
+            )
+    limit = math.sqrt(6.0 / (xs[0].shape[-1] + each))
+    dense = keras.layers.EinsumDense(
         "bhw,hwk->bhk",
         output_shape=(heads.horizons, each),
         bias_axes="hk",
@@ -158,10 +195,12 @@ def _own_scores(heads: Heads, x: Any, each: int, name: str, *, seed: int, l2: fl
         kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
         dtype="float32",
         name=name,
-    )(x)
+    )
+    scores = [dense(x) for x in xs]
     if each > 1:
         return scores
-    return keras.layers.Reshape((heads.horizons,), dtype="float32", name=f"{name}_flat")(scores)
+    flat = keras.layers.Reshape((heads.horizons,), dtype="float32", name=f"{name}_flat")
+    return [flat(one) for one in scores]
 
 
 def _dense(units: int, name: str, *, seed: int, l2: float) -> keras.layers.Layer:

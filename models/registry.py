@@ -40,6 +40,7 @@ BUILDERS: dict[str, str] = {
     "sequential_deep": "ultimate_deep.models.nets.sequential_deep:build_sequential_deep",
     "stack": "ultimate_deep.models.nets.stack:build_stack",
     "stacked_lstm": "ultimate_deep.models.nets.stacked_lstm:build_stacked_lstm",
+    "tabm": "ultimate_deep.models.nets.tabm:build_tabm",
     "tcn": "ultimate_deep.models.nets.tcn:build_tcn",
     "transformer": "ultimate_deep.models.nets.transformer:build_transformer",
     "ultimate": "ultimate_deep.models.nets.ultimate:build_ultimate",

@@ -13,6 +13,9 @@ from ultimate_deep.models.layers.experts import ExpertsFeedForward
 from ultimate_deep.models.layers.gaf_images import GafImages
 from ultimate_deep.models.layers.head_layers import OrderedQuantiles
 from ultimate_deep.models.layers.knot_interpolation import KnotInterpolation
+from ultimate_deep.models.layers.members.draw_member import DrawMember, MeanOfMembers
+from ultimate_deep.models.layers.members.member_answers import AddToMembers, MemberAnswers
+from ultimate_deep.models.layers.members.member_stem import MemberStem
 from ultimate_deep.models.layers.memory_cell import MemoryCell
 from ultimate_deep.models.layers.patches import JoinChannels, Patches
 from ultimate_deep.models.layers.stacks.attention_stack import AttentionStack
@@ -26,9 +29,11 @@ from ultimate_deep.models.layers.weight_norm_conv import WeightNormConv
 
 __all__ = [
     "AddPositions",
+    "AddToMembers",
     "AttentionStack",
     "ClipInputs",
     "DenseStack",
+    "DrawMember",
     "EpisodicIndex",
     "EveryNth",
     "ExpertsFeedForward",
@@ -37,6 +42,9 @@ __all__ = [
     "JoinChannels",
     "KnotInterpolation",
     "LaggedAttention",
+    "MeanOfMembers",
+    "MemberAnswers",
+    "MemberStem",
     "MemoryCell",
     "MultiScaleAttention",
     "Offset",

@@ -1,5 +1,6 @@
 """A residual net for tables: blocks of two dense layers around a skip, norm first."""
 
+import math
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -15,13 +16,16 @@ from ultimate_deep.models.checks import (
     check_range,
     dtype_policy,
 )
-from ultimate_deep.models.heads import Heads, prediction_heads
+from ultimate_deep.models.heads import Heads
 from ultimate_deep.models.inputs import Inputs, Reads, flat_features, make_inputs
 from ultimate_deep.models.layers.stacks.normalization import plain_norm
+from ultimate_deep.models.parts.member_options import MemberOptions
+from ultimate_deep.models.parts.member_parts import heads_behind_members, into_stack, member_stem
 from ultimate_deep.models.presets import Preset
 from ultimate_deep.models.search_space import Choice, FloatRange, IntRange, SearchSpace
 from ultimate_deep.models.seeds import derive_seed
 
+RESIDUAL_SCALINGS = ("none", "1/sqrt(depth)")
 READS: Reads = "features"
 # Shares of the oracle's edge with `tiny`, 20,000 bars, edge 0.2: linear 0.96, long memory 0.97,
 # cross-timeframe 0.82, interaction 0.74.
@@ -29,7 +33,7 @@ SEES: tuple[str, ...] = ("linear", "long_memory", "cross_timeframe")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResnetTabularConfig:
+class ResnetTabularConfig(MemberOptions):
     """What `build_resnet_tabular` builds.
 
     Args:
@@ -40,7 +44,14 @@ class ResnetTabularConfig:
         normalization: `batch` as in the source, `layer` or `rms`.
         hidden_dropout_rate: Share of a block's hidden values that are dropped.
         residual_dropout_rate: Share of a block's results that are dropped.
+        residual_scaling: What a block's results are multiplied by: `none`, or `1/sqrt(depth)`.
         l2: Penalty on the sum of squares of all kernels.
+        members: Members of the stem, small nets that share their kernels; 1 is one dense layer.
+        members_in_stack: What of them goes through the blocks: `drawn`, one member of each row in
+            training and all in inference, or `mean`, whose answer is added to each member's.
+        exit_weight: Weight of the stem's own answer in the training loss, the blocks' being 1.
+        member_widths: Widths of the members' dense layers before the last, of width `width`.
+        feature_dropout: Share of the features that a member does not see of a row in training.
         input_clip: Features beyond it are cut.
         precision: `float32` or `mixed_bfloat16`.
         seed: Seed of the initial weights and of the masks.
@@ -56,6 +67,7 @@ class ResnetTabularConfig:
     normalization: str = "batch"
     hidden_dropout_rate: float = 0.2
     residual_dropout_rate: float = 0.0
+    residual_scaling: str = "none"
     l2: float = 0.0
     input_clip: float = 8.0
     precision: str = "float32"
@@ -72,6 +84,8 @@ class ResnetTabularConfig:
             check_range(name, getattr(self, name), 0.0, 1.0)
         check_range("l2", self.l2, 0.0)
         check_positive("input_clip", self.input_clip)
+        check_choice("residual_scaling", self.residual_scaling, RESIDUAL_SCALINGS)
+        self.check_members()
 
     @property
     def hidden_width(self) -> int:
@@ -121,13 +135,29 @@ def build_resnet_tabular(
     structure, tensors = make_inputs(inputs)
     x = flat_features(inputs, tensors, input_clip=config.input_clip, dtype=policy)
     carried_bias = config.normalization != "batch"
-    x = _dense(config, config.width, "stem", use_bias=carried_bias, gain="lecun")(x)
+    stem = _stem(x, config)
+    x = into_stack(stem, config, seed=config.seed)
     for index in range(1, config.blocks + 1):
         x = _block(x, config, f"block_{index:02d}", use_bias=carried_bias)
     x = plain_norm(config.normalization, dtype=policy, name="head_norm")(x)
     x = keras.layers.Activation(config.activation, dtype=policy, name="head_activation")(x)
-    outputs = prediction_heads(heads, x, seed=config.seed, l2=config.l2)
+    outputs = heads_behind_members(heads, x, stem, config, seed=config.seed, l2=config.l2)
     return keras.Model(structure, outputs, name="resnet_tabular")
+
+
+def _stem(x: Any, config: ResnetTabularConfig) -> Any:
+    if config.members == 1:
+        use_bias = config.normalization != "batch"
+        return _dense(config, config.width, "stem", use_bias=use_bias, gain="lecun")(x)
+    return member_stem(
+        x,
+        config,
+        config.width,
+        activation=config.activation,
+        l2=config.l2,
+        seed=config.seed,
+        dtype=dtype_policy(config.precision),
+    )
 
 
 def _block(x: Any, config: ResnetTabularConfig, name: str, *, use_bias: bool) -> Any:
@@ -138,6 +168,9 @@ def _block(x: Any, config: ResnetTabularConfig, name: str, *, use_bias: bool) ->
     y = _dropout(config, config.hidden_dropout_rate, f"{name}_hidden_dropout")(y)
     y = _dense(config, config.width, f"{name}_dense_2", use_bias=use_bias, gain="lecun")(y)
     y = _dropout(config, config.residual_dropout_rate, f"{name}_residual_dropout")(y)
+    if config.residual_scaling != "none":
+        scale = 1 / math.sqrt(config.blocks)
+        y = keras.layers.Rescaling(scale, dtype=policy, name=f"{name}_rescaling")(y)
     return keras.layers.Add(dtype=policy, name=f"{name}_carry")([x, y])
 
 

@@ -13,10 +13,12 @@ from ultimate_deep.models.checks import (
     check_range,
     dtype_policy,
 )
-from ultimate_deep.models.heads import Heads, prediction_heads
+from ultimate_deep.models.heads import Heads
 from ultimate_deep.models.inputs import Inputs, Reads, flat_features, make_inputs
 from ultimate_deep.models.layers.stacks.normalization import plain_norm
 from ultimate_deep.models.layers.stacks.residual_stack import ResidualStack
+from ultimate_deep.models.parts.member_options import MemberOptions
+from ultimate_deep.models.parts.member_parts import heads_behind_members, into_stack, member_stem
 from ultimate_deep.models.parts.net_options import NetOptions
 from ultimate_deep.models.presets import Preset
 from ultimate_deep.models.search_space import Choice, FloatRange, SearchSpace
@@ -33,7 +35,7 @@ BLOCK_LAYERS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class SequentialDeepConfig(NetOptions):
+class SequentialDeepConfig(NetOptions, MemberOptions):
     """What `build_sequential_deep` builds.
 
     Args:
@@ -45,6 +47,12 @@ class SequentialDeepConfig(NetOptions):
         l2: Penalty on the sum of squares of all kernels.
         memory: `store`, or `checkpoint` to keep the square root of the depth and compute the
             rest again; never changes the function.
+        members: Members of the stem, small nets that share their kernels; 1 is one dense layer.
+        members_in_stack: What of them goes through the layers: `drawn`, one member of each row in
+            training and all in inference, or `mean`, whose answer is added to each member's.
+        exit_weight: Weight of the stem's own answer in the training loss, the last layer's being 1.
+        member_widths: Widths of the members' dense layers before the last, of width `width`.
+        feature_dropout: Share of the features that a member does not see of a row in training.
         input_clip: Features beyond it are cut.
         precision: `float32` or `mixed_bfloat16`.
         seed: Seed of the initial weights and of the masks.
@@ -63,7 +71,8 @@ class SequentialDeepConfig(NetOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_range("layers", self.layers, OUTSIDE_LAYERS + BLOCK_LAYERS)
+        self.check_members()
+        check_range("layers", self.layers, self.outside_layers + BLOCK_LAYERS)
         check_range("width", self.width, 1)
         check_choice("normalization", self.normalization, NORMALIZATIONS)
         check_choice("activation", self.activation, ACTIVATIONS)
@@ -71,9 +80,17 @@ class SequentialDeepConfig(NetOptions):
         check_choice("memory", self.memory, MEMORIES)
 
     @property
+    def outside_layers(self) -> int:
+        """Weighted layers that are in no block; what a stem of members has more is among them."""
+        if self.members == 1:
+            return OUTSIDE_LAYERS
+        own_heads = self.members_in_stack == "mean"
+        return OUTSIDE_LAYERS + len(self.member_widths) + own_heads
+
+    @property
     def blocks(self) -> int:
         """Blocks of norm, activation, dense, norm, activation, dropout, dense."""
-        return (self.layers - OUTSIDE_LAYERS) // BLOCK_LAYERS
+        return (self.layers - self.outside_layers) // BLOCK_LAYERS
 
     @property
     def layers_left(self) -> int:
@@ -81,7 +98,7 @@ class SequentialDeepConfig(NetOptions):
 
         One is a dense layer before the logits, two are half a block after the stem.
         """
-        return (self.layers - OUTSIDE_LAYERS) % BLOCK_LAYERS
+        return (self.layers - self.outside_layers) % BLOCK_LAYERS
 
 
 PRESETS = MappingProxyType(
@@ -143,7 +160,8 @@ def build_sequential_deep(
     policy = dtype_policy(config.precision)
     structure, tensors = make_inputs(inputs)
     x = flat_features(inputs, tensors, input_clip=config.input_clip, dtype=policy)
-    x = _dense(config, "stem")(x)
+    stem = _stem(x, config)
+    x = into_stack(stem, config, seed=config.seed)
     if config.layers_left >= 2:
         x = plain_norm(config.normalization, dtype=policy, name="first_norm")(x)
         x = keras.layers.Activation(config.activation, dtype=policy, name="first_activation")(x)
@@ -155,8 +173,22 @@ def build_sequential_deep(
     if config.layers_left % 2:
         x = _dense(config, "last_dense")(x)
         x = keras.layers.Activation(config.activation, dtype=policy, name="last_activation")(x)
-    outputs = prediction_heads(heads, x, seed=config.seed, l2=config.l2)
+    outputs = heads_behind_members(heads, x, stem, config, seed=config.seed, l2=config.l2)
     return keras.Model(structure, outputs, name="sequential_deep")
+
+
+def _stem(x: Any, config: SequentialDeepConfig) -> Any:
+    if config.members == 1:
+        return _dense(config, "stem")(x)
+    return member_stem(
+        x,
+        config,
+        config.width,
+        activation=config.activation,
+        l2=config.l2,
+        seed=config.seed,
+        dtype=dtype_policy(config.precision),
+    )
 
 
 def _stack(config: SequentialDeepConfig) -> ResidualStack:

@@ -22,7 +22,7 @@ from ultimate_deep.models.checks import (
     check_range,
     dtype_policy,
 )
-from ultimate_deep.models.heads import Heads, prediction_heads
+from ultimate_deep.models.heads import Heads
 from ultimate_deep.models.inputs import Inputs, flat_features, make_inputs
 from ultimate_deep.models.layers.stacks.attention_stack import ATTENTION_NORMS, AttentionStack
 from ultimate_deep.models.layers.stacks.block import RESIDUAL_SCALINGS
@@ -30,6 +30,8 @@ from ultimate_deep.models.layers.stacks.coupled_stack import MEMORIES, check_cou
 from ultimate_deep.models.layers.stacks.dense_stack import DenseStack
 from ultimate_deep.models.layers.stacks.normalization import STACK_NORMALIZATIONS, plain_norm
 from ultimate_deep.models.layers.stacks.residual_stack import ResidualStack
+from ultimate_deep.models.parts.member_options import MemberOptions
+from ultimate_deep.models.parts.member_parts import heads_behind_members, into_stack, member_stem
 from ultimate_deep.models.presets import Preset
 from ultimate_deep.models.search_space import Choice, FloatRange, SearchSpace
 from ultimate_deep.models.seeds import derive_seed
@@ -55,7 +57,7 @@ READ_BY = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class StackConfig:
+class StackConfig(MemberOptions):
     """What `build_stack` builds.
 
     Args:
@@ -77,6 +79,13 @@ class StackConfig:
         stochastic_depth: Share of the rows that the last block leaves out.
         l2: Penalty on the sum of squares of all kernels.
         memory: What is kept for the backward pass; never changes the function.
+        members: Members of the stem, small nets that share their kernels; 1 is one dense layer.
+        members_in_stack: What of them goes through the blocks: `drawn`, one member of each row in
+            training and all in inference, or `mean`, whose answer is added to each member's.
+        exit_weight: Weight of the stem's own answer in the training loss, the blocks' being 1.
+        member_widths: Widths of the members' dense layers before the last, which is as wide as
+            what the blocks read.
+        feature_dropout: Share of the features that a member does not see of a row in training.
         precision: `float32` or `mixed_bfloat16`.
         input_clip: Features beyond it are cut.
         seed: Seed of the initial weights and of the masks.
@@ -121,6 +130,7 @@ class StackConfig:
             check_range(name, getattr(self, name), 0.0, 1.0)
         check_range("l2", self.l2, 0.0)
         check_positive("input_clip", self.input_clip)
+        self.check_members()
         self._check_unread()
         if self.kind == "attention":
             check_choice("normalization", self.normalization, ATTENTION_NORMS)
@@ -237,20 +247,42 @@ def build_stack(
     policy = dtype_policy(config.precision)
     structure, tensors = make_inputs(inputs)
     x = flat_features(inputs, tensors, input_clip=config.input_clip, dtype=policy)
-    tokens = config.tokens if config.kind == "attention" else 1
-    x = keras.layers.Dense(
-        tokens * config.width,
+    stem = _stem(x, config, policy)
+    x = _BODIES[config.kind](into_stack(stem, config, seed=config.seed), config, policy)
+    # A batch norm here would leave the last biases before it without effect.
+    norm = "rms" if config.normalization == "rms" else "layer"
+    x = plain_norm(norm, dtype=policy, name="head_norm")(x)
+    if config.members > 1 and config.kind == "attention":
+        stem = _mean_token(stem, config)
+    logits = heads_behind_members(heads, x, stem, config, seed=config.seed, l2=config.l2)
+    return keras.Model(structure, logits, name="stack")
+
+
+def _stem(x: Any, config: StackConfig, policy: keras.DTypePolicy) -> Any:
+    width = config.width * (config.tokens if config.kind == "attention" else 1)
+    if config.members > 1:
+        return member_stem(
+            x,
+            config,
+            width,
+            activation=config.activation,
+            l2=config.l2,
+            seed=config.seed,
+            dtype=policy,
+        )
+    return keras.layers.Dense(
+        width,
         kernel_initializer=keras.initializers.LecunNormal(seed=derive_seed(config.seed, "stem")),
         kernel_regularizer=keras.regularizers.L2(config.l2) if config.l2 else None,
         dtype=policy,
         name="stem",
     )(x)
-    x = _BODIES[config.kind](x, config, policy)
-    # A batch norm here would leave the last biases before it without effect.
-    norm = "rms" if config.normalization == "rms" else "layer"
-    x = plain_norm(norm, dtype=policy, name="head_norm")(x)
-    logits = prediction_heads(heads, x, seed=config.seed, l2=config.l2)
-    return keras.Model(structure, logits, name="stack")
+
+
+def _mean_token(stem: Any, config: StackConfig) -> Any:
+    shape = (config.tokens, config.width)
+    tokens = keras.layers.Reshape(shape, dtype="float32", name="stem_tokens")(stem)
+    return keras.layers.GlobalAveragePooling1D(dtype="float32", name="stem_body")(tokens)
 
 
 def _sequential(x: Any, config: StackConfig, policy: keras.DTypePolicy) -> Any:

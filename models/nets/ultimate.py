@@ -1,6 +1,6 @@
 """The ultimate net: hundreds of residual blocks, dense blocks, attention over all of them.
 
-    features -> clip -> dense, the stem
+    features -> clip -> dense, the stem (or many members' dense layers, see `MemberOptions`)
       -> units of residual blocks, one layer with stacked weights  -> one output per unit
       -> units of dense blocks with transitions                    -> one output per unit
     all unit outputs -> multi-scale attention -> norm -> logits
@@ -23,7 +23,7 @@ from ultimate_deep.models.checks import (
     check_range,
     dtype_policy,
 )
-from ultimate_deep.models.heads import Heads, prediction_heads
+from ultimate_deep.models.heads import Heads
 from ultimate_deep.models.inputs import Inputs, flat_features, make_inputs
 from ultimate_deep.models.layers.attention.multi_scale_attention import MultiScaleAttention
 from ultimate_deep.models.layers.stacks.block import RESIDUAL_SCALINGS
@@ -31,6 +31,8 @@ from ultimate_deep.models.layers.stacks.coupled_stack import MEMORIES, check_cou
 from ultimate_deep.models.layers.stacks.dense_stack import DenseStack
 from ultimate_deep.models.layers.stacks.normalization import STACK_NORMALIZATIONS, plain_norm
 from ultimate_deep.models.layers.stacks.residual_stack import ResidualStack
+from ultimate_deep.models.parts.member_options import MemberOptions
+from ultimate_deep.models.parts.member_parts import heads_behind_members, into_stack, member_stem
 from ultimate_deep.models.presets import Preset
 from ultimate_deep.models.search_space import Choice, FloatRange, SearchSpace
 from ultimate_deep.models.seeds import derive_seed
@@ -40,7 +42,7 @@ IMPLEMENTATIONS = ("stacked", "unrolled")
 
 
 @dataclass(frozen=True, kw_only=True)
-class UltimateConfig:
+class UltimateConfig(MemberOptions):
     """What `build_ultimate` builds.
 
     `coupling`, `residual_scaling`, `exact` and `memory` are those of `ResidualStack`;
@@ -69,6 +71,12 @@ class UltimateConfig:
         exact: Whether what the blocks add is rounded to a grid, so that it can be undone exactly.
         memory: What is kept for the backward pass: `store`, `checkpoint` or `reversible`.
         implementation: `stacked` weights in loops, or `unrolled` into plain Keras layers.
+        members: Members of the stem, small nets that share their kernels; 1 is one dense layer.
+        members_in_stack: What of them goes through the blocks: `drawn`, one member of each row in
+            training and all in inference, or `mean`, whose answer is added to each member's.
+        exit_weight: Weight of the stem's own answer in the training loss, the blocks' being 1.
+        member_widths: Widths of the members' dense layers before the last, of width `width`.
+        feature_dropout: Share of the features that a member does not see of a row in training.
         precision: `float32` or `mixed_bfloat16`.
         input_clip: Bound of the inputs, plus and minus.
         seed: Seed of all weights and masks.
@@ -124,6 +132,7 @@ class UltimateConfig:
         check_coupling(self.coupling, self.residual_scaling, self.memory, exact=self.exact)
         check_choice("implementation", self.implementation, IMPLEMENTATIONS)
         check_choice("precision", self.precision, PRECISIONS)
+        self.check_members()
 
 
 # `seed` holds the specification's own values. Kernels of the residual part alone:
@@ -215,13 +224,8 @@ def build_ultimate(
     policy = dtype_policy(config.precision)
     structure, tensors = make_inputs(inputs)
     x = flat_features(inputs, tensors, input_clip=config.input_clip, dtype=policy)
-    x = keras.layers.Dense(
-        config.width,
-        kernel_initializer=keras.initializers.LecunNormal(seed=derive_seed(config.seed, "stem")),
-        kernel_regularizer=keras.regularizers.L2(config.l2) if config.l2 else None,
-        dtype=policy,
-        name="stem",
-    )(x)
+    stem = _stem(x, config, policy)
+    x = into_stack(stem, config, seed=config.seed)
     x = MultiScaleAttention(
         config.attention_heads,
         config.width,
@@ -232,9 +236,29 @@ def build_ultimate(
         name="multi_scale_attention",
     )(_units(x, config, policy))
     x = plain_norm(token_normalization(config), dtype=policy, name="head_norm")(x)
-    logits = prediction_heads(heads, x, seed=config.seed, l2=config.l2)
+    logits = heads_behind_members(heads, x, stem, config, seed=config.seed, l2=config.l2)
     model = keras.Model(structure, logits, name="ultimate")
     return model if config.implementation == "stacked" else unrolled(model)
+
+
+def _stem(x: Any, config: UltimateConfig, policy: keras.DTypePolicy) -> Any:
+    if config.members > 1:
+        return member_stem(
+            x,
+            config,
+            config.width,
+            activation=config.activation,
+            l2=config.l2,
+            seed=config.seed,
+            dtype=policy,
+        )
+    return keras.layers.Dense(
+        config.width,
+        kernel_initializer=keras.initializers.LecunNormal(seed=derive_seed(config.seed, "stem")),
+        kernel_regularizer=keras.regularizers.L2(config.l2) if config.l2 else None,
+        dtype=policy,
+        name="stem",
+    )(x)
 
 
 def token_normalization(config: UltimateConfig) -> str:

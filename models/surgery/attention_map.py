@@ -12,6 +12,8 @@ from ultimate_deep.models.surgery.unit_labels import unit_labels
 def attention_weights(model: keras.Model, x: Any, *, batch_size: int = 1024) -> np.ndarray:
     """The weights with which each unit's value enters the attention's output.
 
+    Of a net with members, the mean over those that go through the stack.
+
     Args:
         model: A functional model with one `MultiScaleAttention`, such as `build_ultimate` makes.
         x: What `model` is fed: an array `(rows, features)`, or a dict of arrays.
@@ -32,7 +34,9 @@ def attention_weights(model: keras.Model, x: Any, *, batch_size: int = 1024) -> 
     for start in range(0, len(arrays[0]), batch_size):
         rows = [np.asarray(array[start : start + batch_size], np.float32) for array in arrays]
         outputs = weights(rows, training=False)
-        parts.append(keras.ops.convert_to_numpy(layer.attention_weights(outputs)))
+        found = keras.ops.convert_to_numpy(layer.attention_weights(outputs))
+        # Behind a stem of members, those of a row come one after another.
+        parts.append(found.reshape(len(rows[0]), -1, *found.shape[1:]).mean(axis=1))
     return np.concatenate(parts)
 
 

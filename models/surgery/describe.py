@@ -10,6 +10,7 @@ import keras
 import pandas as pd
 
 from ultimate_deep.models.layers.attention.multi_scale_attention import MultiScaleAttention
+from ultimate_deep.models.layers.members.member_stem import MemberStem
 from ultimate_deep.models.layers.stacks.dense_stack import DenseStack
 from ultimate_deep.models.surgery.unit_labels import (
     block_labels,
@@ -75,8 +76,9 @@ def describe_architecture(model: keras.Model) -> pd.DataFrame:
 def count_layers(model: keras.Model) -> LayerCounts:
     """Count the layers of `describe_architecture`.
 
-    Learnt residual scales, and the offsets that stand in for norms under
-    `normalization="none"`, are not layers.
+    Learnt residual scales, the scales of members' inputs, and the offsets that stand in for norms
+    under `normalization="none"` are not layers; a dense layer of members is one, however many they
+    are.
 
     Raises:
         ValueError: The model has not been built yet.
@@ -157,6 +159,8 @@ def _parts(model: keras.Model) -> Iterator[_Rows | _EqualBlocks]:
             yield _EqualBlocks(_block_rows(layer), unit_labels(layer), tuple(layer.blocks_per_unit))
         elif isinstance(layer, MultiScaleAttention):
             yield _Rows(list(_attention_rows(layer)))
+        elif isinstance(layer, MemberStem):
+            yield _Rows(list(_member_rows(layer)))
         elif isinstance(layer, keras.Model):
             yield from _parts(layer)
         elif layer.weights:
@@ -266,3 +270,14 @@ def _attention_rows(layer: MultiScaleAttention) -> Iterator[Row]:
     for part in ("query", "key", "value", "output"):
         parameters = token * token + (token if part == "output" else 0)
         yield Row(label, 0, f"{label}_{part}", "dense", (token, token), parameters)
+
+
+def _member_rows(layer: MemberStem) -> Iterator[Row]:
+    """The scales of the inputs, and each dense layer once, with what every member has of it."""
+    label, fan = layer.name, layer.features
+    shape = (layer.members, fan)
+    yield Row(label, 0, f"{label}_input", "scale", shape, math.prod(shape))
+    for number, width in enumerate(layer.widths, start=1):
+        parameters = (fan + 2 * layer.members) * width
+        yield Row(label, 0, f"{label}_dense_{number}", "dense", (fan, width), parameters)
+        fan = width

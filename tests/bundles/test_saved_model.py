@@ -31,6 +31,7 @@ FEATURES = 11
 OPTIONS = {
     "linear": {},
     "mlp": {"hidden_widths": (16,), "normalization": "batch", "precision": "mixed_bfloat16"},
+    "stack": {"blocks": 2, "width": 8, "members": 3, "member_widths": (6,)},
     "ultimate": {
         "width": 8,
         "res_blocks_per_unit": (3, 3),

@@ -54,7 +54,7 @@ class FitConfig:
             `loss.name: smoothed_cross_entropy` with that `loss.smoothing`.
         seed: Seed of the data order.
         jit_compile: XLA for the training step and validation; `auto` uses it for models with
-            stacks of blocks, where it pays.
+            stacks of blocks or members, where it pays.
         precision: What the model is to be built with; `fit` refuses a model built otherwise,
             unless it is `auto`.
         evaluation_batch_size: Rows of one validation batch.

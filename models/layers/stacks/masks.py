@@ -64,15 +64,37 @@ def mask_source(
         )
     if rates.ndim and np.all(rates == rates[0]):
         rates = rates[0]
-    key = ops.cast(ops.mod(ops.convert_to_tensor(seed), 2**31 - 1), "uint32")
-    if salt:
-        key = _hash(key + _word(salt * GOLDEN))
-    places = ops.reshape(ops.arange(_size(shape), dtype="int32"), shape)
-    words = _hash(_hash(ops.cast(places, "uint32") + key[0]) + _hash(key[1]))
+    key = _key(seed, salt)
+    words = _words(shape, key)
     numbers = ops.convert_to_tensor(np.arange(blocks, dtype="uint32"))
     seeds = _hash(_hash(numbers + key[1]) + _hash(key[0] + _word(GOLDEN)))
     thresholds = np.minimum(np.round(rates * 2**32), 2**32 - 1).astype("uint32")
     return MaskSource(words, seeds, thresholds, (1 / (1 - rates)).astype("float32"))
+
+
+def random_choices(shape: Any, choices: int, seed: Any, *, salt: int = 0) -> Any:
+    """Draw whole numbers from 0 up to `choices`, int32 of `shape`, all equally likely.
+
+    Args:
+        shape: Shape of the result; entries may be tensors.
+        choices: How many numbers there are, at most 2**16; their chances differ by 2**-16 at most.
+        seed: Int `(2,)`, new at every step.
+        salt: Draws of two salts are independent of each other.
+    """
+    highest = ops.right_shift(_words(shape, _key(seed, salt)), _word(16))
+    return ops.cast(ops.right_shift(highest * _word(choices), _word(16)), "int32")
+
+
+def _key(seed: Any, salt: int) -> Any:
+    """The two words that a step's draws of one salt follow from."""
+    key = ops.cast(ops.mod(ops.convert_to_tensor(seed), 2**31 - 1), "uint32")
+    return _hash(key + _word(salt * GOLDEN)) if salt else key
+
+
+def _words(shape: Any, key: Any) -> Any:
+    """One mixed word for each place."""
+    places = ops.reshape(ops.arange(_size(shape), dtype="int32"), shape)
+    return _hash(_hash(ops.cast(places, "uint32") + key[0]) + _hash(key[1]))
 
 
 def _size(shape: Any) -> Any:

@@ -77,3 +77,19 @@ def test_early_stopping_makes_the_time_a_range():
     plan = make_plan(model, train, train, config, compiled=compiled)
     assert plan.seconds.least == plan.seconds.most == 9 * plan.epoch_seconds
     assert "early stopping" not in plan.lines()["time"]
+
+
+def test_members_have_a_line_of_their_own():
+    train = arrays(100, 1)
+    config = FitConfig(epochs=2, batch_size=50, jit_compile=False)
+    options = config_class("tabm")(members=4, hidden_widths=(6, 3))
+    model = build_model("tabm", {"features": (FEATURES,)}, config=options)
+    plan = make_plan(model, train, train, config, compiled=time_fit(model, train, train, config))
+    assert plan.members == 4
+    assert plan.member_seconds == plan.step_seconds / 4
+    # Scaled features, and before and after each activation; weights, gradients and moments.
+    values, own = FEATURES + 2 * (6 + 3), FEATURES + 2 * (6 + 3)
+    assert plan.member_bytes == 4 * (50 * values + 4 * own)
+    assert plan.lines()["members"].startswith("4: a step takes ")
+    wider = dataclasses.replace(plan, members=1)
+    assert "members" not in wider.lines()

@@ -10,14 +10,17 @@ from rich.table import Table
 
 from ultimate_deep.machine.duration import Duration
 from ultimate_deep.machine.memory import peak_resident_bytes
+from ultimate_deep.models.layers import MemberStem
 from ultimate_deep.models.surgery.describe import count_layers
+from ultimate_deep.models.surgery.readings import members_of
 from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.loop.compiled import CompiledFit
 from ultimate_deep.training.loop.fingerprint import compute_dtypes
 from ultimate_deep.training.precision import hardware_sentence
 
-GIB = 2**30
+MIB, GIB = 2**20, 2**30
+FLOAT32_BYTES = 4
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -45,6 +48,9 @@ class Plan:
         least_epochs: Epochs of a training that stops as early as it may.
         memory_bytes: Estimated peak of the process's resident memory.
         device_memory_bytes: Peak of the GPU's memory so far; None without one.
+        members: Members of the net's stem; 1 of a net without any.
+        member_bytes: Memory of one member in a step: what the stem keeps of it for the backward
+            pass, and its own weights with their gradients and moments; computed, not measured.
         estimated_by: How time and memory were estimated.
     """
 
@@ -68,6 +74,8 @@ class Plan:
     least_epochs: int
     memory_bytes: int
     device_memory_bytes: int | None
+    members: int = 1
+    member_bytes: int = 0
     estimated_by: str
 
     def __repr__(self) -> str:
@@ -78,6 +86,11 @@ class Plan:
     def epoch_seconds(self) -> float:
         """Estimate for one epoch with its validation."""
         return self.steps_per_epoch * self.step_seconds + self.validation_seconds
+
+    @property
+    def member_seconds(self) -> float:
+        """A training step divided by the members; the part that they share is in it."""
+        return self.step_seconds / self.members
 
     @property
     def seconds(self) -> Duration:
@@ -96,6 +109,7 @@ class Plan:
             "layers": f"{self.weighted_layers:,} weighted, "
             f"{self.matrix_products:,} matrix products",
             "parameters": f"{self.parameters:,}",
+            **self._of_members(),
             "precision": f"{self.precision} ({self.precision_reason})",
             "compiled": f"{'with' if self.xla else 'without'} XLA, in "
             f"{self.first_step_seconds:.1f} s",
@@ -106,6 +120,15 @@ class Plan:
             "time": f"{self.seconds} of training{self._stopping()}",
             "peak memory": f"about {memory}",
             "estimated by": self.estimated_by,
+        }
+
+    def _of_members(self) -> dict[str, str]:
+        if self.members == 1:
+            return {}
+        seconds, mebibytes = self.member_seconds, self.member_bytes / MIB
+        return {
+            "members": f"{self.members:,}: a step takes {seconds * 1e3:.1f} ms for each, with what "
+            f"they share, and keeps {mebibytes:.1f} MiB of each (computed)"
         }
 
     def _stopping(self) -> str:
@@ -138,6 +161,7 @@ def make_plan(
     steps = train.rows // batch_size
     batches = -(-validation.rows // config.evaluation_batch_size)
     validation_seconds = batches * compiled.forward_seconds
+    stems = members_of(model)
     return Plan(
         model=model.name,
         train_rows=train.rows,
@@ -159,6 +183,8 @@ def make_plan(
         least_epochs=least_epochs(config),
         memory_bytes=_peak_memory_bytes(model),
         device_memory_bytes=_device_memory_bytes(),
+        members=max((stem.members for stem in stems), default=1),
+        member_bytes=sum(_member_bytes(stem, batch_size) for stem in stems),
         estimated_by=(
             f"time: {compiled.trial_steps} steps and one validation batch of this very model; "
             "memory: the process's peak in those steps plus two copies of the weights (the best "
@@ -210,6 +236,13 @@ def numbers_per_row(arrays: Arrays) -> int:
 def _peak_memory_bytes(model: keras.Model) -> int:
     weights = sum(math.prod(v.shape) * tf.as_dtype(v.dtype).size for v in model.weights)
     return peak_resident_bytes() + 2 * weights
+
+
+def _member_bytes(stem: MemberStem, rows: int) -> int:
+    """Return the bytes of one member in a step: values kept of each row, and its own weights."""
+    own = sum(math.prod(w.shape[1:]) for w in stem.weights if not w.name.endswith("kernel"))
+    # Weights, their gradients, and the optimizer's two moments.
+    return FLOAT32_BYTES * (rows * stem.values_per_member + 4 * own)
 
 
 def _device_memory_bytes() -> int | None:

@@ -1,0 +1,60 @@
+"""Options of the nets that may begin with a stem of members; importable without Keras."""
+
+from dataclasses import dataclass, fields
+
+from ultimate_deep.models.checks import check_choice, check_range
+
+MEMBERS_IN_STACK = ("drawn", "mean")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberOptions:
+    """What a configuration inherits whose net can have members; it calls `check_members`.
+
+    Args:
+        members: Members of the stem, small nets that share their kernels and are trained and asked
+            together; 1 is a plain stem without any of it, and the other options here are then
+            not read.
+        members_in_stack: What goes through the stack: `drawn`, one member of each row in training,
+            drawn at random, and all of them in inference; `mean`, the mean of all members,
+            whose answer is added to each member's own.
+        exit_weight: Weight, in the training loss, of what the heads say of the stem alone, before
+            the stack; the stack's own is 1. 0 leaves the early exit out.
+        member_widths: Widths of the stem's dense layers before the last, which is as wide as what
+            the stack reads.
+        feature_dropout: Share of the features that a member does not see of a row in training.
+
+    Raises:
+        ValueError: A value out of range, or one that is not read.
+    """
+
+    members: int = 1
+    members_in_stack: str = "drawn"
+    exit_weight: float = 10.0
+    member_widths: tuple[int, ...] = (64,)
+    feature_dropout: float = 0.5
+
+    def check_members(self) -> None:
+        """Check these options.
+
+        Raises:
+            ValueError: A value out of range, or one that is not read.
+        """
+        check_range("members", self.members, 1)
+        check_choice("members_in_stack", self.members_in_stack, MEMBERS_IN_STACK)
+        check_range("exit_weight", self.exit_weight, 0.0)
+        if any(width < 1 for width in self.member_widths):
+            raise ValueError(
+                f"member_widths must be widths of 1 or more, got {self.member_widths}; use () for "
+                "a stem of one dense layer"
+            )
+        check_range("feature_dropout", self.feature_dropout, 0.0, 1.0)
+        if self.members > 1:
+            return
+        for field in fields(MemberOptions):
+            value = getattr(self, field.name)
+            if field.name != "members" and value != field.default:
+                raise ValueError(
+                    f"{field.name}={value!r} is for a stem of members, and members=1 has none: set "
+                    f"members to 2 or more, or leave {field.name} out"
+                )
