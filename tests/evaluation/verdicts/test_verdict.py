@@ -319,5 +319,17 @@ def test_what_would_settle_it_is_said_in_months_too(bars_per_year, long):
     assert any(long in one.sentence for one in open_)
 
 
+@pytest.mark.parametrize(
+    ("deflated", "said"),
+    [(0.9799, "is 0.97, not the 0.98"), (0.5, "is 0.50, not"), (0.0001, "is less than 0.01, not")],
+)
+def test_a_probability_is_never_rounded_up_to_what_is_asked_for(deflated, said):
+    assert said in judge_model(predictions(8, 2000, 0.1, deflated=deflated), QUICK).sentence
+
+
+def test_one_decision_is_not_several():
+    assert "of 1 decision time, " in judge_model(predictions(8, 1, 0.1), QUICK).sentence
+
+
 def test_every_word_has_a_tone():
     assert set(TONES) == set(KINDS)

@@ -11,6 +11,7 @@ from ultimate_deep.evaluation.verdicts.phrases import (
     bps,
     confidence,
     gain,
+    probably,
     right,
     trials,
 )
@@ -130,7 +131,7 @@ def _luck(evidence: Evidence, config: VerdictConfig) -> str:
     if evidence.trials > 1.0:
         chance = f"the best of {trials(evidence)} without skill"
     return (
-        f"The Sharpe ratio is above {chance} with a probability of {evidence.deflated:.2f} "
+        f"The Sharpe ratio is above {chance} with a probability of {probably(evidence.deflated)} "
         f"({config.deflated:.2f} is asked for)."
     )
 

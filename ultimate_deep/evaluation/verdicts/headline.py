@@ -12,10 +12,12 @@ from ultimate_deep.evaluation.verdicts.phrases import (
     confidence,
     gain,
     listed,
+    probably,
     right,
     trials,
 )
 from ultimate_deep.evaluation.verdicts.rule import Ruling, too_large, uncalibrated
+from ultimate_deep.machine.counts import how_many
 
 MONTHS_PER_YEAR = 12.0
 _MOSTLY = 0.5  # mean position from which on an account is said to be mostly on one side
@@ -108,7 +110,7 @@ def _more_bars(evidence: Evidence, ruling: Ruling) -> str:
     if ruling.bars_needed is None:
         return "more bars of test data"
     years = ruling.bars_needed / evidence.bars_per_year
-    bars = f"about {ruling.bars_needed:,} {'bar' if ruling.bars_needed == 1 else 'bars'}"
+    bars = f"about {how_many(ruling.bars_needed, 'bar')}"
     if math.isnan(years):
         return f"{bars} of test data"
     months = MONTHS_PER_YEAR * years
@@ -158,8 +160,8 @@ def _lucky(evidence: Evidence, config: VerdictConfig) -> str:
     if math.isnan(evidence.deflated):
         return "its Sharpe ratio is undefined"
     return (
-        f"its deflated Sharpe ratio is {evidence.deflated:.2f}, not the {config.deflated:.2f} that "
-        f"is asked for ({trials(evidence)} judged on these bars)"
+        f"its deflated Sharpe ratio is {probably(evidence.deflated)}, not the "
+        f"{config.deflated:.2f} that is asked for ({trials(evidence)} judged on these bars)"
     )
 
 

@@ -4,6 +4,7 @@ import math
 
 from ultimate_deep.evaluation.significance.bootstrap import Interval
 from ultimate_deep.evaluation.verdicts.evidence import Evidence
+from ultimate_deep.machine.counts import how_many
 
 HOLDING = "buy and hold"
 
@@ -11,10 +12,11 @@ HOLDING = "buy and hold"
 def right(evidence: Evidence) -> str:
     """Return how often it is right, beside the majority."""
     if evidence.hits is None:
-        return f"{evidence.decisions:,} decision times"
+        return how_many(evidence.decisions, "decision time")
     found = evidence.hits
+    decided = how_many(evidence.decisions, "decision time")
     return (
-        f"right on {found.accuracy.estimate:.2%} of {evidence.decisions:,} decision times, "
+        f"right on {found.accuracy.estimate:.2%} of {decided}, "
         f"{100 * found.advantage.estimate:+.2f} points against the majority's {found.majority:.2%}"
     )
 
@@ -51,8 +53,18 @@ def confidence(evidence: Evidence) -> str:
 
 def trials(evidence: Evidence) -> str:
     """Return how many models were judged."""
-    tried = f"{evidence.trials:,.0f}"
-    return f"{tried} {'model' if tried == '1' else 'models'}"
+    return how_many(round(evidence.trials), "model")
+
+
+def probably(probability: float) -> str:
+    """Return a probability in two digits, never rounded up and never said to be certain."""
+    if probability > 0.99:
+        return "more than 0.99"
+    return (
+        "less than 0.01"
+        if probability < 0.01
+        else f"{math.floor(100.0 * probability + 1e-9) / 100.0:.2f}"
+    )
 
 
 def best(evidence: Evidence) -> tuple[str, Interval]:
