@@ -115,7 +115,8 @@ def taken(arguments: Iterable[str], option: str) -> tuple[str, list[str]]:
             rest.append(argument)
             continue
         if not value or value.startswith("--"):
-            raise ValueError(f"{option} needs a value, such as {option} mlp")
+            example = f", such as {option} mlp" if option == "--model" else ""
+            raise ValueError(f"{option} needs a value, and none was given{example}")
     return value, rest
 
 

@@ -1,4 +1,6 @@
-"""Numbers of things, in singular and plural."""
+"""Numbers in words for people: of things in singular and plural, of amounts, of confidence."""
+
+import math
 
 
 def noun_for(count: float, noun: str, plural: str = "") -> str:
@@ -9,3 +11,19 @@ def noun_for(count: float, noun: str, plural: str = "") -> str:
 def how_many(count: float, noun: str, plural: str = "") -> str:
     """Return a whole number with its noun, such as `1 bar` and `1,200 bars`."""
     return f"{count:,.0f} {noun_for(count, noun, plural)}"
+
+
+def sure_of(confidence: float) -> str:
+    """Return a confidence below one in percent, in as many digits as tell it from certainty."""
+    left = 100.0 * (1.0 - confidence)
+    digits = 0 if left <= 0.0 else max(0, -math.floor(math.log10(left) + 1e-9))
+    return f"{100.0 * confidence:.{digits}f}%"
+
+
+def amount(value: float) -> str:
+    """Return an amount above zero in three digits, written out."""
+    if not 0.0 < value < math.inf:
+        return f"{value:,.0f}"
+    digits = max(2 - math.floor(math.log10(value)), 0) if value < 100.0 else 0
+    text = f"{float(f'{value:.3g}'):,.{digits}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

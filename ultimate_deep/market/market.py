@@ -227,7 +227,11 @@ def filled_from(market: Market, fills: GivenFills, data: DataConfig = DataConfig
         return market
     if isinstance(fills, tuple):
         return read_fills(market, replace(data, fills=fills))
-    return with_fills(market, as_market(fills))
+    try:
+        finer = as_market(fills)
+    except BarsError as error:
+        raise BarsError(f"fills: {error}") from error
+    return with_fills(market, finer)
 
 
 def with_fills(market: Market, finer: Market) -> Market:
@@ -264,7 +268,13 @@ def read_fills(market: Market, data: DataConfig) -> Market:
             f"simulated bars have no finer ones, got data.fills {data.fills!r}; leave it out, or "
             "name the bars that they are finer bars of: data.path"
         )
-    return with_fills(market, Market(_read(data.fills, data, interval=None)))
+    try:
+        finer = Market(_read(data.fills, data, interval=None))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"data.fills: {error}; name files that are there") from error
+    except BarsError as error:
+        raise BarsError(f"data.fills: {error}") from error
+    return with_fills(market, finer)
 
 
 def load_market(data: DataConfig, label: LabelSpec) -> Market:

@@ -107,6 +107,7 @@ class AssetSpec:
 
 # A power of two times a thousand: ratios of volumes keep the bits that they had with a thousand.
 VOLUME_PER_BAR = 1_000.0 * 2**14
+MOST_VOLUME_PER_BAR = 1e15
 # Of markets whose stored description has no volume yet.
 EARLIER_VOLUME_PER_BAR = 1_000.0
 
@@ -143,10 +144,10 @@ class SimulationSpec:
         check_fields(self, "simulation")
         if self.signal not in SIGNALS:
             raise ValueError(f"signal must be one of {SIGNALS}, got {self.signal!r}")
-        if not 0.0 < self.volume_per_bar < math.inf:
+        if not 0.0 < self.volume_per_bar <= MOST_VOLUME_PER_BAR:
             raise ValueError(
-                f"volume_per_bar must be above 0, got {self.volume_per_bar}; leave it out for a "
-                "liquid market"
+                f"volume_per_bar must be above 0 and at most {MOST_VOLUME_PER_BAR:g}, got "
+                f"{self.volume_per_bar}; leave it out for a liquid market"
             )
 
     @property

@@ -275,6 +275,11 @@ class Judge:
     def _classification(self, probability: np.ndarray) -> dict[str, float]:
         labels = self.labels()
         known = np.isfinite(labels)
+        if not known.any():
+            raise ValueError(
+                f"none of the {len(labels):,} decisions has a label: the price does not move, or "
+                "the bars end before the labels do; give bars that move, and later ones"
+            )
         metrics = classification_metrics(labels[known], probability[known])
         if self.rows.probability_up is None:
             return metrics

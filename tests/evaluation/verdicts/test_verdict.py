@@ -331,5 +331,65 @@ def test_one_decision_is_not_several():
     assert "of 1 decision time, " in judge_model(predictions(8, 1, 0.1), QUICK).sentence
 
 
+def test_an_account_that_only_holds_is_no_edge_of_the_model():
+    inputs = predictions(7, 2000, 0.1, position=np.ones(2000))
+    held = replace(inputs, rival_return_net={"buy and hold": np.asarray(inputs.return_net)})
+    verdict = judge_model(held, QUICK)
+    assert verdict.kind == "earns, but others earn more simply"
+    assert "holding the market earned the same, bar by bar" in verdict.sentence
+    assert verdict.answers[4].sentence == "The account of buy and hold is the same, bar by bar."
+
+
+def test_the_market_is_said_to_have_risen_where_it_has():
+    inputs = predictions(7, 2000, 0.0, position=np.ones(2000))
+    gains = np.abs(np.asarray(inputs.return_net))
+    rose = replace(inputs, return_net=gains, rival_return_net={"buy and hold": gains - 1e-5})
+    fell = replace(rose, rival_return_net={"buy and hold": -gains})
+    assert (
+        "long 100% of the time on average, and the market rose" in judge_model(rose, QUICK).sentence
+    )
+    assert "the market rose" not in judge_model(fell, QUICK).sentence
+
+
+def test_the_rival_that_is_shown_better_is_the_one_that_is_named():
+    inputs = predictions(7, 2000, 0.1)
+    own, draw = np.asarray(inputs.return_net), np.random.default_rng(1)
+    noise = draw.normal(size=2000)
+    wild = own + 2e-3 + 0.3 * (noise - noise.mean())
+    both = replace(inputs, rival_return_net={"wild": wild, "steady": own + 1e-4})
+    verdict = judge_model(both, QUICK)
+    rivals = verdict.evidence.rivals
+    assert rivals["wild"].estimate > rivals["steady"].estimate
+    assert rivals["wild"].lower < 0.0
+    assert "steady earned 1.000 bps per bar more" in verdict.sentence
+    assert "The best simpler one, steady," in verdict.answers[4].sentence
+
+
+def test_many_models_leave_no_certainty():
+    verdict = judge_model(predictions(8, 4000, 0.2, readings=1000), QUICK)
+    assert "99.998% confidence" in verdict.answers[1].sentence
+    assert "100%" not in verdict.sentence
+
+
+def test_decisions_of_several_symbols_are_not_called_times():
+    inputs = predictions(8, 2000, 0.1)
+    time = np.repeat(np.arange(500), 4)
+    verdict = judge_model(replace(inputs, decision_time=time), QUICK)
+    assert "of 2,000 decisions at 500 times, " in verdict.sentence
+
+
+def test_a_log_loss_that_is_shown_better_is_knowledge_however_small_the_rank():
+    """One foreseen crash in a hundred bars moves few pairs and many nats."""
+    draw = np.random.default_rng(3)
+    falls = draw.random(20_000) < 0.01
+    told = np.where(falls, draw.random(20_000) < 0.5, False)
+    label = np.where(falls, 0.0, (draw.random(20_000) < 0.5).astype(float))
+    inputs = predictions(3, 20_000, 0.0)
+    foreseen = replace(inputs, label=label, probability=np.where(told, 0.02, 0.5))
+    verdict = judge_model(foreseen, VerdictConfig(resamples=1000, smallest_rank=0.02))
+    assert verdict.evidence.knows.rank.upper < 0.02
+    assert verdict.answers[0].word == "yes"
+
+
 def test_every_word_has_a_tone():
     assert set(TONES) == set(KINDS)

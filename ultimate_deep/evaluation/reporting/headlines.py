@@ -97,8 +97,9 @@ HEADLINES: dict[str, Headline] = {
         "oracle's accuracy", "{:.2%}", "The same of whoever knows the simulator's probabilities.",
     ),
     "share_of_edge": _decided(
-        "share of this market's edge", "{:.0%}",
-        "Expected accuracy above one half, as a share of the oracle's.", no_skill=0.0,
+        "share of edge", "{:.0%}",
+        "Expected accuracy above one half, as a share of the oracle's in this market.",
+        no_skill=0.0,
     ),
     "threshold": _decided(
         "threshold", "{:.3f}", "Least probability of the side taken.",

@@ -87,6 +87,7 @@ def plot_regimes(table: pd.DataFrame, name: str, title: str, *, simulated: bool)
     said = fig.told(
         f"{regime} {middle:+.2f}" + (" (not by chance)" if real else "")
         for regime, (_, middle, _), real in zip(table["regime"], figures, survives, strict=True)
+        if np.isfinite(middle)
     )
     return fig.to_svg(figure, name, f"Net bps per bar by regime, {title}: {said}")
 

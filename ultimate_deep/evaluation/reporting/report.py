@@ -157,11 +157,12 @@ def _forecasts(data: ReportData) -> str:
 
 
 def _sweep(data: ReportData) -> str:
+    chosen = ", chosen on validation" if data.validation is not None else ""
     return section(
         "Fewer trades, more wins?",
         pair(*plots.plot_threshold_sweep(data)),
         hint=f"Each decision as a trade of its own, round trip {data.costs.round_trip_bps:g} bps. "
-        f"Dots mark the threshold in use, {data.threshold:.3f}, chosen on validation. Where the "
+        f"Dots mark the threshold in use, {data.threshold:.3f}{chosen}. Where the "
         "two curves part, the threshold's promise did not hold.",
     )
 

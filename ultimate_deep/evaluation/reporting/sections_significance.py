@@ -122,11 +122,15 @@ def trials_section(found: TrialCount, path: str = "assessment/trials") -> str:
     readings = figure_of(at(path, "test_readings"), found.test_readings, "{:,.0f}")
     distinct = figure_of(at(path, "distinct"), found.distinct, "{:,.0f}")
     noun = noun_for(found.distinct, "trial")
-    judged = noun_for(found.test_readings, "model has", "models have")
+    judged = noun_for(found.test_readings, "model counts", "models count")
+    read = found.by_kind.get("test_reading", found.test_readings)
+    others = ""
+    if read < found.test_readings:
+        others = f" ({how_many(read, 'was', 'were')} judged here, chosen from the others)"
     return section(
         "Trials counted",
-        f"<p>{readings} {judged} been judged on a test part of these bars, the number that the "
-        f"deflated Sharpe ratio takes; what was tried before amounts to {number} "
+        f"<p>{readings} {judged} as judged on a test part of these bars{others}, the number that "
+        f"the deflated Sharpe ratio takes; what was tried before amounts to {number} "
         f"independent {noun_for(round(found.effective_trials, 1), 'trial')}.</p>",
         _table("On these bars, this one included", rows, ("", "trials", "independent")),
         f"<p>{escape(found.where)}, {distinct} {noun} on these bars.</p>",

@@ -131,6 +131,7 @@ a { color: var(--model); }
     vertical-align: top; }
   .pair > figure { display: inline-block; width: 48%; margin-right: 1%; vertical-align: top; }
   .hint, p { break-after: avoid; } table, table.grid, .pair table.grid { font-size: 11px; }
-  td small { font-size: 10px; } }
+  table.comparison { font-size: 9.5px; } table.comparison td, table.comparison th { padding: 3px; }
+  td small { font-size: 9px; } }
 """
 )

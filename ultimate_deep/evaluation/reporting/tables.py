@@ -17,7 +17,7 @@ from ultimate_deep.evaluation.significance.bootstrap import Interval
 from ultimate_deep.evaluation.verdicts.phrases import filled_at
 from ultimate_deep.evaluation.verdicts.rule import Word
 from ultimate_deep.evaluation.verdicts.verdict import Verdict
-from ultimate_deep.machine.counts import how_many, noun_for
+from ultimate_deep.machine.counts import how_many, noun_for, sure_of
 from ultimate_deep.portfolio.breakers import BreakerSpec
 from ultimate_deep.portfolio.sizing_spec import SizingSpec
 from ultimate_deep.portfolio.stops import StopSpec
@@ -99,7 +99,7 @@ def answer_checks(verdict: Verdict) -> list[Check]:
 def _bounds(path: str, interval: Interval, form: str, *, scale: float = 1.0) -> str:
     lower = figure_of(at(path, "lower"), interval.lower, form, scale=scale)
     upper = figure_of(at(path, "upper"), interval.upper, form, scale=scale)
-    return f"{100 * interval.level:.3g}%: {lower} to {upper}"
+    return f"{sure_of(interval.level)}: {lower} to {upper}"
 
 
 def comparison_table(data: ReportData) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 from ultimate_deep.evaluation.arrays import Array1D
 from ultimate_deep.evaluation.backtesting.vectorised import BacktestConfig, NoVolumeError
 from ultimate_deep.evaluation.robustness.trade import Trade, account_figures
+from ultimate_deep.machine.counts import amount
 
 IMPACT_COEFFICIENT = 1.0
 _DECADES = (0.0, 15.0)  # capitals searched, powers of ten
@@ -148,14 +149,8 @@ def _sentence(best: float, half: float, gone: float, capital: float) -> str:
         return "There is no net return even without impact, so there is nothing to scale."
     if math.isinf(half):
         return "Impact does not halve the net return at any capital up to 1e15."
-    end = f"all of it at {_amount(gone)}" if math.isfinite(gone) else "never all of it"
+    end = f"all of it at {amount(gone)}" if math.isfinite(gone) else "never all of it"
     return (
-        f"Impact eats half of the net return at a capital of {_amount(half)} and {end}, in units "
-        f"of the price; the account starts with {_amount(capital)}."
+        f"Impact eats half of the net return at a capital of {amount(half)} and {end}, in units "
+        f"of the price; the account starts with {amount(capital)}."
     )
-
-
-def _amount(capital: float) -> str:
-    """Three digits, written out."""
-    digits = max(2 - math.floor(math.log10(capital)), 0) if capital < 100.0 else 0
-    return f"{float(f'{capital:.3g}'):,.{digits}f}"

@@ -9,6 +9,7 @@ import pandas as pd
 from ultimate_deep.evaluation.arrays import Array1D
 from ultimate_deep.evaluation.backtesting.config import BacktestConfig
 from ultimate_deep.evaluation.robustness.trade import Trade, account_figures, at_cost
+from ultimate_deep.machine.counts import amount
 
 MULTIPLES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0)
 _LARGEST_BPS = 4_999.0  # of `CostSpec`
@@ -107,7 +108,10 @@ def _sentence(used: float, even: float) -> str:
         return "Nothing is gained even without a cost per side, so none is low enough."
     if math.isinf(even):
         return f"There is a gain per bar at any cost up to {_LARGEST_BPS:,.0f} bps per side."
-    room = f"The mean net return per bar is zero at {even:.3g} bps per side; {used:g} are charged"
+    room = (
+        f"The mean net return per bar is zero at {amount(even)} bps per side; {amount(used)} are "
+        "charged"
+    )
     if even <= used:
         return f"{room}, which is more than it can bear."
     if used == 0.0:

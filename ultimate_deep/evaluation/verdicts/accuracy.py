@@ -24,11 +24,13 @@ class Hits:
         accuracy: Share of the model's decisions that are right.
         majority: The same share of always saying the majority's class.
         advantage: The model's less the majority's, paired on the same resamples.
+        rows: How many decisions; more than their times where symbols decide together.
     """
 
     accuracy: Interval
     majority: float
     advantage: Interval
+    rows: int
 
 
 def hits(
@@ -69,6 +71,7 @@ def hits(
         accuracy=bounds.interval(float(right / count), sums[:, 0] / sums[:, 2], block_bars),
         majority=float(majority / count),
         advantage=bounds.interval(float((right - majority) / count), ahead, block_bars),
+        rows=int(count),
     )
 
 

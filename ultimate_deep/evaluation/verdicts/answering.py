@@ -20,9 +20,11 @@ from ultimate_deep.evaluation.verdicts.rule import (
     Question,
     Ruling,
     Word,
+    is_same,
     most_repeated,
     too_large,
 )
+from ultimate_deep.machine.counts import amount, how_many
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,15 +87,19 @@ def _own_impact(evidence: Evidence, config: VerdictConfig) -> str:
         return " What its own orders move the price by is not known: the bars have no volume."
     share = f"a full position is {_share(evidence.volume_share)} what is traded in a usual bar"
     if too_large(evidence, config):
-        return f" With a capital of {evidence.capital:,.0f} {share}: too much to know its impact."
+        return (
+            f" With a capital of {amount(evidence.capital)} {share}: too much to know its impact."
+        )
     return (
-        f" With the impact of its own orders at a capital of {evidence.capital:,.0f} it is "
+        f" With the impact of its own orders at a capital of {amount(evidence.capital)} it is "
         f"{bps(evidence.impact)}, at least {1e4 * evidence.impact.lower:+.3f} bps ({share})."
     )
 
 
 def _share(share: float) -> str:
-    return f"{share:,.3g} times" if share > 1.0 else f"{100.0 * share:.2g}% of"
+    if share > 1.0:
+        return f"{amount(share)} times"
+    return "less than 0.001% of" if share < 1e-5 else f"{100.0 * share:.2g}% of"
 
 
 def _cheap(evidence: Evidence) -> str:
@@ -147,9 +153,18 @@ def _simplest(evidence: Evidence, ruling: Ruling) -> str:
 def _than_simpler(evidence: Evidence, ruling: Ruling) -> str:
     if not evidence.rivals:
         return "No simpler model was judged beside it."
-    name, ahead = best(evidence)
+    name, ahead = best(evidence, ruling.better)
     beside = (
         f"The best simpler one, {name}, earns {ahead_by(ahead)} (the difference is at "
         f"least {1e4 * ahead.lower:+.3f} bps, paired bar by bar)."
     )
-    return beside if ruling.better else f"No simpler one is shown to earn more. {beside}"
+    if is_same(ahead):
+        beside = f"The account of {name} is the same, bar by bar."
+    if ruling.better:
+        return beside
+    names = sorted(evidence.rivals)
+    judged = how_many(len(names), "that was", "that were")
+    return (
+        f"No simpler one is shown to earn more (of {judged} judged beside it: {', '.join(names)}). "
+        f"{beside}"
+    )

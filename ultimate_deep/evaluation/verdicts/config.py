@@ -17,7 +17,7 @@ class VerdictConfig:
             edge; in (0, 0.5).
         power: Probability with which the bars of a "cannot tell yet" would settle it, in (0.5, 1).
         smallest_rank: Advantage of the rank (see `Knowledge`) below which a forecast is of no
-            interest, in [0, 0.5).
+            interest unless its log loss is shown to be better, in [0, 0.5).
         minimum_decisions: Distinct decision times below which nothing is claimed.
         minimum_active_bars: Bars with a position's return below which nothing is claimed.
         repeated_opens: Share of opens that repeat the close before, from which on they are no

@@ -16,8 +16,8 @@ from ultimate_deep.evaluation.verdicts.phrases import (
     right,
     trials,
 )
-from ultimate_deep.evaluation.verdicts.rule import Ruling, too_large, uncalibrated
-from ultimate_deep.machine.counts import how_many
+from ultimate_deep.evaluation.verdicts.rule import Ruling, is_same, too_large, uncalibrated
+from ultimate_deep.machine.counts import amount, how_many
 
 MONTHS_PER_YEAR = 12.0
 _MOSTLY = 0.5  # mean position from which on an account is said to be mostly on one side
@@ -28,7 +28,10 @@ def headline(evidence: Evidence, ruling: Ruling, config: VerdictConfig) -> str:
     heading = ruling.kind.capitalize() + (" (simulated bars)" if evidence.simulated else "")
     looks = ""
     if evidence.readings > 1:
-        looks = f" Counted: {evidence.readings} models judged on these bars."
+        looks = (
+            f" Counted: {evidence.readings:,} models judged on these bars, or tried for one of "
+            "those."
+        )
     return f"{heading}: {_reason(evidence, ruling, config)}{_simpler(evidence, ruling)}{looks}"
 
 
@@ -79,11 +82,13 @@ def _open(evidence: Evidence, ruling: Ruling, config: VerdictConfig) -> str:
         wanted.append(_prints(evidence))
     if ruling.bars_needed is not None or not wanted:
         wanted.append(_more_bars(evidence, ruling))
-    return f"{listed(unsure)}: {listed(wanted)} would settle it"
+    return f"{listed(unsure)}: {', together with '.join(wanted)} would settle it"
 
 
 def _unfilled(evidence: Evidence) -> str:
     """Why its fills were perhaps not to be had."""
+    if math.isnan(evidence.repeated_opens):
+        return "whether its opens are prints of their own is not known"
     share, later = f"{evidence.repeated_opens:.0%}", ""
     if evidence.later is not None:
         later = f" (one bar later it earns {bps(evidence.later)})"
@@ -101,7 +106,7 @@ def _unfilled(evidence: Evidence) -> str:
 def _prints(evidence: Evidence) -> str:
     """What would tell of its fills."""
     if not math.isnan(evidence.from_finer_bars):
-        return "finer bars of all of them, with their volume, or quotes,"
+        return "finer bars of all of them, with their volume, or quotes"
     return "finer bars of the same market (--data.fills 1m.csv) or quotes"
 
 
@@ -134,14 +139,16 @@ def _unknown(evidence: Evidence) -> str:
 def _unsure(evidence: Evidence, config: VerdictConfig) -> str:
     """Why it is not shown to pay."""
     if evidence.net.lower > 0.0 and too_large(evidence, config):
+        capital, times = amount(evidence.capital), amount(evidence.volume_share)
         return (
-            f"a full position of {evidence.capital:,.0f} is {evidence.volume_share:,.3g} times "
-            "what is traded in a usual bar, too much to know its impact"
+            f"a full position of {capital} is {times} times what is traded in a usual bar, too "
+            "much to know its impact"
         )
     tight = evidence.net
     among = ""
     if evidence.impact is not None and evidence.net.lower > 0.0:
-        tight, among = evidence.impact, f" with the impact of a capital of {evidence.capital:,.0f}"
+        tight = evidence.impact
+        among = f" with the impact of a capital of {amount(evidence.capital)}"
     lower = f"{1e4 * tight.lower:+.3f} bps"
     return f"the {confidence(evidence)} lower bound of what it earns{among} is {lower}"
 
@@ -152,7 +159,7 @@ def _unpaid(evidence: Evidence) -> str:
         return f"{gain(evidence)}: nothing is earned by it"
     return (
         f"of {gain(evidence)} the impact of its own orders leaves {bps(evidence.impact)} at a "
-        f"capital of {evidence.capital:,.0f}: nothing is earned at that size"
+        f"capital of {amount(evidence.capital)}: nothing is earned at that size"
     )
 
 
@@ -161,7 +168,7 @@ def _lucky(evidence: Evidence, config: VerdictConfig) -> str:
         return "its Sharpe ratio is undefined"
     return (
         f"its deflated Sharpe ratio is {probably(evidence.deflated)}, not the "
-        f"{config.deflated:.2f} that is asked for ({trials(evidence)} judged on these bars)"
+        f"{config.deflated:.2f} that is asked for ({trials(evidence)} counted)"
     )
 
 
@@ -176,18 +183,23 @@ def _simpler(evidence: Evidence, ruling: Ruling) -> str:
 
 
 def _better(evidence: Evidence, ruling: Ruling) -> str:
-    name, ahead = best(evidence)
+    name, ahead = best(evidence, ruling.better)
+    who = "holding the market" if name == HOLDING else name
+    if is_same(ahead):
+        return f"{who} earned the same, bar by bar"
     lower = f"{1e4 * ahead.lower:+.3f}"
-    if name == HOLDING:
-        return f"holding the market earned {ahead_by(ahead)} (at least {lower})"
-    return f"{name} earned {ahead_by(ahead)} (at least {lower}), more simply"
+    simply = "" if name == HOLDING else ", more simply"
+    return f"{who} earned {ahead_by(ahead)} (at least {lower}){simply}"
 
 
 def _source(evidence: Evidence) -> str:
     """Where the earnings come from, if not from forecasts."""
-    if evidence.exposure > _MOSTLY:
+    held = evidence.net.estimate
+    if HOLDING in evidence.rivals:
+        held += evidence.rivals[HOLDING].estimate
+    if evidence.exposure > _MOSTLY and held > 0.0:
         return f"it is long {evidence.exposure:.0%} of the time on average, and the market rose"
-    if evidence.exposure < -_MOSTLY:
+    if evidence.exposure < -_MOSTLY and held < 0.0:
         return f"it is short {-evidence.exposure:.0%} of the time on average, and the market fell"
     return "the sizes of a few moves made it"
 

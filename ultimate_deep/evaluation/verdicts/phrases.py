@@ -1,10 +1,11 @@
 """What the sentences of a verdict have in common."""
 
 import math
+from collections.abc import Collection
 
 from ultimate_deep.evaluation.significance.bootstrap import Interval
 from ultimate_deep.evaluation.verdicts.evidence import Evidence
-from ultimate_deep.machine.counts import how_many
+from ultimate_deep.machine.counts import how_many, sure_of
 
 HOLDING = "buy and hold"
 
@@ -15,6 +16,9 @@ def right(evidence: Evidence) -> str:
         return how_many(evidence.decisions, "decision time")
     found = evidence.hits
     decided = how_many(evidence.decisions, "decision time")
+    if found.rows != evidence.decisions:
+        times = how_many(evidence.decisions, "time")
+        decided = f"{how_many(found.rows, 'decision')} at {times}"
     return (
         f"right on {found.accuracy.estimate:.2%} of {decided}, "
         f"{100 * found.advantage.estimate:+.2f} points against the majority's {found.majority:.2%}"
@@ -48,7 +52,7 @@ def filled_at(evidence: Evidence) -> str:
 
 def confidence(evidence: Evidence) -> str:
     """Return the confidence of a bound."""
-    return f"{100.0 * (1.0 - evidence.error_rate):.3g}%"
+    return sure_of(1.0 - evidence.error_rate)
 
 
 def trials(evidence: Evidence) -> str:
@@ -67,9 +71,15 @@ def probably(probability: float) -> str:
     )
 
 
-def best(evidence: Evidence) -> tuple[str, Interval]:
-    """Return the simpler model that earns most, and how much more."""
-    return max(evidence.rivals.items(), key=lambda each: each[1].estimate)
+def best(evidence: Evidence, among: Collection[str] = ()) -> tuple[str, Interval]:
+    """Return the simpler model that earns most, and how much more.
+
+    Args:
+        evidence: Figures of all simpler models.
+        among: Names of those that are looked at; all unless given.
+    """
+    rivals = {name: one for name, one in evidence.rivals.items() if not among or name in among}
+    return max(rivals.items(), key=lambda each: each[1].estimate)
 
 
 def listed(parts: list[str]) -> str:

@@ -5,7 +5,7 @@
 3. Could you have had it? Opens are prints of their own, or finer bars fill the orders, or the
    account gains one bar later too.
 4. Is it more than luck? The Sharpe ratio is more than so many trials would show by chance.
-5. Is it this model? No simpler one is shown to earn more.
+5. Is it this model? No simpler one is shown to earn more, or earns the same in every bar.
 
 Each bound is one-sided at `error_rate`, divided by the number of models judged on the same bars,
 and nothing else is corrected: all must hold together, so that a claim is wrong at most that often
@@ -60,7 +60,7 @@ class Ruling:
     Args:
         kind: What may be claimed.
         answers: Each question's answer.
-        better: Simpler models that are shown to earn more.
+        better: Simpler models that are shown to earn more, or whose account is the same.
         enough: Whether there are as many decisions and positions as anything needs.
         bars_needed: Bars that would settle what is open, were the estimates true; None where
             nothing is, or more bars would not help.
@@ -75,7 +75,7 @@ class Ruling:
 
 def rule(evidence: Evidence, config: VerdictConfig = VerdictConfig()) -> Ruling:
     """Answer the five questions and choose the word."""
-    better = tuple(name for name, one in evidence.rivals.items() if one.lower > 0.0)
+    better = tuple(name for name, one in evidence.rivals.items() if one.lower > 0.0 or is_same(one))
     answers: dict[Question, Word] = {
         "knows": _knows(evidence, config),
         "pays": _pays(evidence, config),
@@ -95,11 +95,16 @@ def rule(evidence: Evidence, config: VerdictConfig = VerdictConfig()) -> Ruling:
 
 def _knows(evidence: Evidence, config: VerdictConfig) -> Word:
     gain, rank = evidence.knows.gain, evidence.knows.rank
-    if rank.upper < config.smallest_rank:
+    if rank.upper < config.smallest_rank and gain.lower <= 0.0:
         return "no"
     if uncalibrated(evidence):
         return "open"
     return _both(_above(gain), _above(rank))
+
+
+def is_same(ahead: Interval) -> bool:
+    """Return whether two accounts earn the same in every bar."""
+    return ahead.lower == ahead.estimate == ahead.upper == 0.0
 
 
 def uncalibrated(evidence: Evidence) -> bool:
@@ -134,7 +139,7 @@ def _both(one: Word, other: Word) -> Word:
 
 
 def _fills(evidence: Evidence, config: VerdictConfig) -> Word:
-    if not evidence.repeated_opens >= most_repeated(evidence, config):
+    if evidence.repeated_opens < most_repeated(evidence, config):
         return "yes"
     # That a fill at a stale open is not to be had is not known either: quotes would tell.
     later = evidence.later

@@ -85,7 +85,9 @@ def evaluate_bundle(
     judge, config = rejudged.judge, rejudged.config
     watch = Stopwatch()
     with progress.busy("assessing: chance, trials, costs, delay, regimes, random entry"):
-        verdict = judge.verdict(rejudged.judgement, trials=rejudged.trials, seed=config.seed)
+        verdict = judge.verdict(
+            rejudged.judgement, trials=rejudged.trials, simpler=rejudged.rivals, seed=config.seed
+        )
         decided = judge.rows.decision_time
         assessment = assess_judged(
             judge,
