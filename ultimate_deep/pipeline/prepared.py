@@ -286,8 +286,13 @@ def horizons_bars(config: ExperimentConfig, market: Market) -> tuple[int, ...]:
 
 
 def learns_returns(config: ExperimentConfig) -> bool:
-    """Whether returns are learnt beside directions."""
-    return bool(config.heads.quantiles) or not RETURN_LOSSES.isdisjoint(config.fit.loss.names)
+    """Whether training reads returns: it learns them, or weighs by them."""
+    weighs = config.fit.return_weights > 0.0
+    return (
+        bool(config.heads.quantiles)
+        or weighs
+        or not RETURN_LOSSES.isdisjoint(config.fit.loss.names)
+    )
 
 
 def learnt_labels(rows: Rows, config: ExperimentConfig) -> np.ndarray:

@@ -48,6 +48,10 @@ class FitConfig:
         loss: What training minimises, and what is measured on validation to stop by.
         class_weights: Whether all classes of a horizon weigh the same in the training loss.
             Validation is never reweighted.
+        return_weights: How many usual sizes of a return a training label may weigh at most: it
+            weighs as much as its return has usual sizes; 0 weighs all alike. It learns the side of
+            the mean return in place of the more frequent side: the same where shocks are symmetric.
+            Validation is never reweighted.
         patience_epochs: Epochs without a better validation loss before the run ends; 0 never.
         min_delta: Smallest fall of the validation loss that counts as better.
         label_smoothing: Share of a training label that goes to all classes alike; short for
@@ -76,6 +80,7 @@ class FitConfig:
     schedule: ScheduleConfig = ScheduleConfig()
     loss: LossConfig = LossConfig()
     class_weights: bool = False
+    return_weights: float = 0.0
     patience_epochs: int = 5
     min_delta: float = 0.0
     label_smoothing: float = 0.0
@@ -97,6 +102,8 @@ class FitConfig:
         _require(self.peak_rate > 0, "learning_rate", self.peak_rate, "above 0")
         _require(self.optimizer in OPTIMIZERS, "optimizer", self.optimizer, f"one of {OPTIMIZERS}")
         self._check_clipping()
+        largest = self.return_weights
+        _require(0 <= largest < math.inf, "return_weights", largest, "at least 0 and finite")
         for name in (
             "weight_decay",
             "patience_epochs",
