@@ -37,9 +37,9 @@ from ultimate_deep.pipeline.rows import (
 from ultimate_deep.pipeline.scaling import ArrayScaler
 from ultimate_deep.pipeline.steps import Steps
 from ultimate_deep.training.arrays import Arrays
+from ultimate_deep.training.config import RETURN_LOSSES
 from ultimate_deep.training.progress import Progress
 
-RETURN_LOSSES = frozenset({"trading", "quantile"})
 PARTS = ("train", "validation", "test")
 
 
@@ -286,13 +286,10 @@ def horizons_bars(config: ExperimentConfig, market: Market) -> tuple[int, ...]:
 
 
 def learns_returns(config: ExperimentConfig) -> bool:
-    """Whether training reads returns: it learns them, or weighs by them."""
-    weighs = config.fit.return_weights > 0.0
-    return (
-        bool(config.heads.quantiles)
-        or weighs
-        or not RETURN_LOSSES.isdisjoint(config.fit.loss.names)
-    )
+    """Whether training reads returns: it learns them, or labels weigh by them."""
+    fit, quantiles = config.fit, config.heads.quantiles
+    learns = quantiles or not RETURN_LOSSES.isdisjoint(fit.loss.names)
+    return bool(learns or fit.return_weights)
 
 
 def learnt_labels(rows: Rows, config: ExperimentConfig) -> np.ndarray:

@@ -154,6 +154,11 @@ def training_weight(
     weight = np.repeat(rows[:, None], train.horizons, axis=1)
     if return_weights:
         weight *= _sizes(train, return_weights)
+        if empty := np.flatnonzero(weight.sum(axis=0) == 0.0).tolist():
+            raise ValueError(
+                f"weights by returns need a return that is not zero in horizon {empty[0]}, got "
+                "zeros in all rows that weigh anything; leave fit.return_weights out"
+            )
     if class_weights:
         for horizon in range(train.horizons):
             for chosen in _classes_of(train.y[:, horizon], classes):
@@ -175,11 +180,6 @@ def _sizes(train: Arrays, largest: float) -> np.ndarray:
             "give returns and return_scale, or leave fit.return_weights out"
         )
     sizes = np.abs(train.returns.astype(np.float64)) / train.return_scale
-    if not sizes.any(axis=0).all():
-        raise ValueError(
-            "weights by returns need a return that is not zero in each horizon, got zeros only; "
-            "leave fit.return_weights out"
-        )
     return np.minimum(sizes, largest)
 
 

@@ -63,6 +63,13 @@ class TreesLearner(Learner):
                 f"fit.loss.name={config.fit.loss.name!r}; leave fit.loss out, or choose a net"
             )
 
+        if config.fit.rate_factors:
+            raise ValueError(
+                f"trees have no parts with rates of their own, got {self.name!r} with "
+                f"fit.rate_factors={config.fit.rate_factors!r}; leave fit.rate_factors out, or "
+                "choose a net"
+            )
+
     def plan(self, prepared: Prepared, progress: Progress) -> Planned:
         """Return the size of the growth and its time, from growing a few trees."""
         parts = (prepared.arrays("train"), prepared.arrays("validation"))
