@@ -13,8 +13,9 @@ def factors_of(paths: Sequence[str], factors: Mapping[str, float]) -> tuple[floa
 
     Args:
         paths: Paths of the weights, such as `residual_stack/dense_1_kernel`.
-        factors: Factors by a name that stands in a path, of a layer or of the weight itself; `*`
-            stands for anything. A weight that several of them name takes their product.
+        factors: Factors by a name that stands in a path, of a layer or of the weight itself, or
+            by a path; `*` stands for anything. A weight that several of them name takes their
+            product.
 
     Raises:
         ValueError: A name that stands in no path.
@@ -22,7 +23,10 @@ def factors_of(paths: Sequence[str], factors: Mapping[str, float]) -> tuple[floa
     parts = [path.split("/") for path in paths]
     found = [1.0] * len(paths)
     for name, factor in factors.items():
-        named = [any(fnmatchcase(part, name) for part in one) for one in parts]
+        named = [
+            any(fnmatchcase(part, name) for part in (path, *one))
+            for path, one in zip(paths, parts, strict=True)
+        ]
         if not any(named):
             layers = dict.fromkeys(part for one in parts for part in one[:-1])
             weights = dict.fromkeys(one[-1] for one in parts)
