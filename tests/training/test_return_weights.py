@@ -122,7 +122,11 @@ def test_heads_of_quantiles_refuse_it_and_other_heads_take_it():
     fit = FitConfig(return_weights=3.0)
     with pytest.raises(ValueError, match=r"leave fit\.return_weights out, or .* heads\.quantiles"):
         ExperimentConfig(heads=HeadConfig(quantiles=(0.1, 0.5, 0.9)), fit=fit)
-    for heads in (HeadConfig(variance=True), HeadConfig(classes=3), HeadConfig((4,))):
+    for heads in (
+        HeadConfig(variance=True),
+        HeadConfig(classes=3),
+        HeadConfig(further_horizons=(4,)),
+    ):
         assert ExperimentConfig(heads=heads, fit=fit).fit.return_weights == 3.0
     assert FitConfig(return_weights=2.0, loss=LossConfig(name="focal")).return_weights == 2.0
 

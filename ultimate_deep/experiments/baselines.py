@@ -26,7 +26,7 @@ CLIP = 8.0
 FOREST_ROWS, FOREST_TREES = 20_000, 100
 # Boosting grows at most so many trees, and stops after as many without a better log loss. Where
 # there is nothing to stop by, a usual number.
-BOOSTED_TREES, BOOSTING_PATIENCE, UNSTOPPED_TREES = 2_000, 100, 200
+BOOSTED_TREES, BOOSTING_PATIENCE, UNSTOPPED_TREES = 1_000, 100, 200
 STOPPING_SHARE = 1 / 6
 
 
@@ -57,7 +57,7 @@ class BaselineInputs:
         seed: Seed of the random forest and of boosting.
         weight: Weight of each training label, `(rows,)`, as the model's training has it; None
             weighs all alike.
-        stopping: By what boosting stops; None has nothing to stop by.
+        stopping: Rows by which boosting stops; None where there are none.
     """
 
     x_train: np.ndarray
