@@ -37,7 +37,6 @@ from ultimate_deep.pipeline.rows import (
 from ultimate_deep.pipeline.scaling import ArrayScaler
 from ultimate_deep.pipeline.steps import Steps
 from ultimate_deep.training.arrays import Arrays
-from ultimate_deep.training.config import RETURN_LOSSES
 from ultimate_deep.training.progress import Progress
 
 PARTS = ("train", "validation", "test")
@@ -287,9 +286,7 @@ def horizons_bars(config: ExperimentConfig, market: Market) -> tuple[int, ...]:
 
 def learns_returns(config: ExperimentConfig) -> bool:
     """Whether training reads returns: it learns them, or labels weigh by them."""
-    fit, quantiles = config.fit, config.heads.quantiles
-    learns = quantiles or not RETURN_LOSSES.isdisjoint(fit.loss.names)
-    return bool(learns or fit.return_weights)
+    return bool(config.heads.quantiles) or config.fit.reads_returns
 
 
 def learnt_labels(rows: Rows, config: ExperimentConfig) -> np.ndarray:

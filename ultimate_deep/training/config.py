@@ -145,6 +145,11 @@ class FitConfig:
         """The rows of one step that training uses."""
         return BATCH_SIZE if self.batch_size is None else self.batch_size
 
+    @property
+    def reads_returns(self) -> bool:
+        """Whether training reads returns: its loss does, or labels weigh by them."""
+        return bool(self.return_weights) or not RETURN_LOSSES.isdisjoint(self.loss.names)
+
     def filled(self, *, learning_rate: float, batch_size: int) -> "FitConfig":
         """Return the same fit with these where nothing else was asked for."""
         return dataclasses.replace(
