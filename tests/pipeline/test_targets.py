@@ -8,7 +8,13 @@ import pandas as pd
 import pytest
 
 from ultimate_deep.commands.settings import experiment_from
-from ultimate_deep.experiments.experiment import baseline_inputs, build, directed, prepare
+from ultimate_deep.experiments.experiment import (
+    baseline_inputs,
+    build,
+    directed,
+    prepare,
+    with_split,
+)
 from ultimate_deep.experiments.learners.registry import learner_of
 from ultimate_deep.market.config import DataConfig, LabelSpec
 from ultimate_deep.market.labels import horizon_bars_of, make_labels
@@ -199,6 +205,10 @@ def test_weights_by_returns_bring_returns_and_leave_out_rows_of_unknown_size():
     )
     left = dataclasses.replace(whole, rows=rows).labelled("train")
     np.testing.assert_array_equal(left, np.delete(chosen, 7))
+    # A fold, of a walk or of what stacks members, has the returns of its own rows.
+    half = dataclasses.replace(whole.split, train=chosen[: len(chosen) // 2])
+    fold = with_split(whole, half).arrays("train")
+    np.testing.assert_array_equal(fold.returns, arrays.returns[: len(chosen) // 2])
 
 
 def test_trees_grow_by_the_weights_and_baselines_are_fitted_with_them():
