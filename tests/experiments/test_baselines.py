@@ -14,13 +14,15 @@ from ultimate_deep.experiments.baselines import (
     BaselineInputs,
     Stopping,
     boosted,
+    boosting_config,
+    boosting_samples,
     forest_model,
     gradient_boosting,
     newest_to_stop_by,
     random_forest,
 )
 from ultimate_deep.machine.threads import openmp_threads
-from ultimate_deep.models.trees.hist_gradient_boosting import HistGradientBoosting
+from ultimate_deep.models.trees.hist_gradient_boosting import HistGradientBoosting, fit_in_bins
 
 TRAINED = ("logistic regression", "gradient boosting", "random forest")
 
@@ -64,7 +66,8 @@ def test_boosting_keeps_the_trees_up_to_the_least_loss_of_what_it_stops_by(brisk
     grown = boosted(inputs)
     trees = len(grown.first_node) - 1
     assert 1 < trees < 300 - 20
-    every = boosted(inputs, trees + 20)
+    more = dataclasses.replace(boosting_config(inputs), trees=trees + 20, patience=0)
+    every = HistGradientBoosting.from_sklearn(fit_in_bins(*boosting_samples(inputs), more)[0])
     stopping = inputs.stopping
 
     def loss_of(count):

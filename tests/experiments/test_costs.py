@@ -104,17 +104,21 @@ def test_baselines_are_tried_on_a_few_trees_and_rows(monkeypatch):
         monkeypatch.setattr(kind, "fit", watched)
     monkeypatch.setattr(costs, "usable_cores", lambda: 3)
     assert baseline_seconds(inputs_of(400)).least > 0
-    assert grown == [3, 9, *costs.TRIAL_TREES]
+    assert grown == [3, 9, costs.TRIAL_TREES]
 
 
 def test_boosting_is_planned_from_where_it_may_stop_to_its_last_tree(monkeypatch):
     """By a clock that goes on by a second for each tree, and by five before the first."""
     now = [0.0]
 
-    def grow(inputs, trees):
-        now[0] += 5.0 + trees
+    def grow(train, watched, config, *, scoring):
+        now[0] += 5.0
+        scoring(None, train.x, train.y)
+        for _ in range(config.trees):
+            now[0] += 1.0
+            scoring(None, train.x, train.y, sample_weight=train.weight)
 
-    monkeypatch.setattr(costs, "boosted", grow)
+    monkeypatch.setattr(costs, "fit_in_bins", grow)
     monkeypatch.setattr(costs.time, "perf_counter", lambda: now[0])
     inputs = inputs_of(400)
     planned = costs._boosting_seconds(stopped(inputs))

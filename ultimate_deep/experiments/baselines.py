@@ -153,33 +153,35 @@ def logistic_model() -> LogisticRegression:
     return LogisticRegression(C=0.01, max_iter=500)
 
 
-def boosted(inputs: BaselineInputs, trees: int | None = None) -> HistGradientBoosting:
-    """Grow the gradient boosting.
+def boosted(inputs: BaselineInputs) -> HistGradientBoosting:
+    """Grow the gradient boosting."""
+    train, watched = boosting_samples(inputs)
+    return HistGradientBoosting.grow(train, watched, boosting_config(inputs))[0]
 
-    Args:
-        inputs: What it grows on and stops by.
-        trees: So many in a trial, without stopping.
-    """
-    stopping = inputs.stopping
-    most = BOOSTED_TREES if stopping is not None else UNSTOPPED_TREES
-    config = HistGradientBoostingConfig(
+
+def boosting_config(inputs: BaselineInputs) -> HistGradientBoostingConfig:
+    """Return how the gradient boosting is grown."""
+    return HistGradientBoostingConfig(
         learning_rate=0.01,
         leaves=15,
         feature_share=0.3,
-        trees=trees or most,
-        patience=0 if trees else BOOSTING_PATIENCE,
+        trees=UNSTOPPED_TREES if inputs.stopping is None else BOOSTED_TREES,
+        patience=BOOSTING_PATIENCE,
         # One thread of OpenMP is as fast as two here, and the same bits: they wait for each other.
         threads=1,
         seed=inputs.seed,
     )
+
+
+def boosting_samples(inputs: BaselineInputs) -> tuple[Sample, Sample | None]:
+    """Return the rows that boosting grows on, and those that it stops by, where there are any."""
     weight = np.ones(len(inputs.y_train)) if inputs.weight is None else inputs.weight
+    stopping = inputs.stopping
     if stopping is None:
-        on, watched = np.arange(len(weight)), None
-    else:
-        on = stopping.grown_on
-        watched = _sample(stopping.x, stopping.y, np.ones(len(stopping.y)))
+        return _sample(inputs.x_train, inputs.y_train, weight), None
+    on = stopping.grown_on
     train = _sample(inputs.x_train[on], inputs.y_train[on], weight[on])
-    return HistGradientBoosting.grow(train, watched, config)[0]
+    return train, _sample(stopping.x, stopping.y, np.ones(len(stopping.y)))
 
 
 def _sample(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> Sample:
