@@ -8,7 +8,7 @@
 Simulated: four kinds of signal at two edges, 20,000 bars, and for each seed other bars and other
 draws of the model. Trees and `mlp` are the best of a small grid, declared below, by the validation
 log loss; `tabm` and `ultimate` are trained with the settings of `--model NAME`. The test part of
-every fit is read once, and chosen by never.
+every fit is read once, and nothing is chosen by it.
 A minute of one core for the trees of a market and seed, up to ten minutes for the default net: a
 day for all. One line for each fit in `flagship_<machine>.jsonl` in `--folder`; a run that was
 interrupted goes on. Writes `benchmarks/results/flagship_summary_<machine>.csv`.
