@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 from scipy.special import expit, logit
+from sklearn.ensemble import HistGradientBoostingClassifier
 
 from benchmarks.verdicts.hard_markets import FOOLING, TRADABLE, Make
 from benchmarks.verdicts.markets import JUMPS, WAVES
 from ultimate_deep.evaluation.significance.bootstrap import Interval
-from ultimate_deep.experiments.baselines import BaselineInputs, boosting_model, logistic_model
+from ultimate_deep.experiments.baselines import BaselineInputs, logistic_model
 from ultimate_deep.experiments.experiment import baseline_inputs, prepare
 from ultimate_deep.market.config import LabelSpec
 from ultimate_deep.market.market import Market
@@ -30,7 +31,10 @@ CONFIGURATIONS = 100
 SIMPLER: dict[str, tuple[str, ...]] = {
     "logistic": (), "best of many": (), "trees": ("logistic",),
 }  # fmt: skip
-TREES = {"max_iter": 60, "max_features": 0.2}
+TREES = {
+    "max_iter": 60, "max_features": 0.2, "learning_rate": 0.05, "max_leaf_nodes": 15,
+    "l2_regularization": 1.0, "early_stopping": False,
+}  # fmt: skip
 ByPart = dict[str, np.ndarray]
 
 
@@ -112,7 +116,7 @@ def _predictors(prepared: Prepared, cell: Cell, seed: int) -> Iterator[tuple[str
         return
     models: dict[str, Callable[[], Any]] = {
         "logistic": logistic_model,
-        "trees": lambda: boosting_model(seed, **TREES),
+        "trees": lambda: HistGradientBoostingClassifier(random_state=seed, **TREES),
     }
     for name, model in models.items():
         yield name, _calibrated(prepared, _answers(model(), inputs))

@@ -3,7 +3,7 @@
 Source: Ke et al. (2017), LightGBM, NeurIPS 30, whose histogram algorithm scikit-learn follows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -28,6 +28,7 @@ from ultimate_deep.models.trees.booster import (
 )
 from ultimate_deep.models.trees.config import TreeConfig
 
+Scoring = str | Callable[..., float]
 _INTEGERS = ("feature", "left", "right", "depth", "first_node")
 _FLOATS = ("threshold", "value", "baseline")
 _ROWS_AT_ONCE = 1024
@@ -93,12 +94,7 @@ class HistGradientBoosting(Booster):
     @classmethod
     def grow(cls, train: Sample, validation: Sample | None, config: Any) -> tuple[Self, Growth]:
         """Grow trees with scikit-learn, then copy them into arrays."""
-        edges = None
-        if _differ(train.weight):
-            edges = bin_edges(train.x, config.bins)
-            train = _in_bins(train, edges)
-            validation = None if validation is None else _in_bins(validation, edges)
-        fitted = fit_classifier(train, validation, config)
+        fitted, edges = fit_in_bins(train, validation, config)
         grown = fitted.n_iter_
         loss = np.full(grown, np.nan)
         watched = loss.copy()
@@ -218,10 +214,40 @@ class HistGradientBoosting(Booster):
         return ""
 
 
+def fit_in_bins(
+    train: Sample,
+    validation: Sample | None,
+    config: HistGradientBoostingConfig,
+    *,
+    scoring: Scoring = "loss",
+) -> tuple[HistGradientBoostingClassifier, list[np.ndarray] | None]:
+    """Fit scikit-learn's own classifier, on numbers of bins where rows have weights.
+
+    Args:
+        train: Rows to grow on.
+        validation: Rows to stop by; None grows all trees.
+        config: How they are grown.
+        scoring: What stops them, asked before the first tree and after each.
+
+    Returns:
+        The classifier, and what `bin_edges` gave where it was fitted on numbers of bins.
+    """
+    if not _differ(train.weight):
+        return fit_classifier(train, validation, config, scoring=scoring), None
+    edges = bin_edges(train.x, config.bins)
+    train = _in_bins(train, edges)
+    validation = None if validation is None else _in_bins(validation, edges)
+    return fit_classifier(train, validation, config, scoring=scoring), edges
+
+
 def fit_classifier(
-    train: Sample, validation: Sample | None, config: HistGradientBoostingConfig
+    train: Sample,
+    validation: Sample | None,
+    config: HistGradientBoostingConfig,
+    *,
+    scoring: Scoring = "loss",
 ) -> HistGradientBoostingClassifier:
-    """Fit scikit-learn's own classifier with these options."""
+    """Fit scikit-learn's own classifier with these options; see `fit_in_bins`."""
     model = HistGradientBoostingClassifier(
         learning_rate=config.learning_rate,
         max_iter=config.trees,
@@ -233,6 +259,7 @@ def fit_classifier(
         max_bins=config.bins,
         categorical_features=None,
         early_stopping=validation is not None,
+        scoring=scoring,
         n_iter_no_change=config.patience or config.trees + 1,
         tol=0.0,
         random_state=config.seed,

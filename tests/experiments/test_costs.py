@@ -8,11 +8,16 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
 from ultimate_deep.experiments import costs
-from ultimate_deep.experiments.baselines import BaselineInputs
+from ultimate_deep.experiments.baselines import (
+    BOOSTED_TREES,
+    BOOSTING_PATIENCE,
+    BaselineInputs,
+    Stopping,
+)
 from ultimate_deep.experiments.costs import RunPlan, baseline_seconds
 from ultimate_deep.experiments.learners.learner import AnswerTimes
 from ultimate_deep.experiments.run import run_experiment
-from ultimate_deep.machine.duration import Duration
+from ultimate_deep.machine.duration import Duration, sum_of
 from ultimate_deep.market.config import DataConfig
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
 from ultimate_deep.training.config import FitConfig
@@ -28,6 +33,11 @@ def inputs_of(rows, first=None):
     if first is not None:
         y[: rows // 2] = first
     return BaselineInputs(x, y, {"test": x[:100]}, {"test": x[:100, 0]}, seed=0)
+
+
+def stopped(inputs):
+    every = np.arange(len(inputs.y_train))
+    return dataclasses.replace(inputs, stopping=Stopping(inputs.x_train, inputs.y_train, every))
 
 
 def config_of(tmp_path, model, **changes):
@@ -58,10 +68,10 @@ def test_a_run_is_planned_to_its_end_and_says_what_came(tmp_path, monkeypatch):
     plan = asked.plan
     assert room == [(tmp_path, 3 * 4 * plan.training.parameters)]
     assert list(plan.after) == ["predicting", "baselines", "assessing", "writing"]
-    assert all(seconds > 0 for seconds in plan.after.values())
-    rest = sum(plan.after.values())
-    assert plan.seconds.least == pytest.approx(2 * plan.training.epoch_seconds + rest)
-    assert plan.seconds.most == pytest.approx(4 * plan.training.epoch_seconds + rest)
+    assert all(took.least > 0 for took in plan.after.values())
+    rest = sum_of(plan.after.values())
+    assert plan.seconds.least == pytest.approx(2 * plan.training.epoch_seconds + rest.least)
+    assert plan.seconds.most == pytest.approx(4 * plan.training.epoch_seconds + rest.most)
     assert "early stopping ends it after 2 to 4 epochs" in plan.lines()["time"]
     came = json.loads((run.folder / "metrics.json").read_text())["seconds"]
     assert list(came) == [
@@ -96,15 +106,41 @@ def test_baselines_are_tried_on_a_few_trees_and_rows(monkeypatch):
 
         monkeypatch.setattr(kind, "fit", watched)
     monkeypatch.setattr(costs, "usable_cores", lambda: 3)
-    assert baseline_seconds(inputs_of(400)) > 0
-    assert grown == [costs.TRIAL_TREES, 3, 9]
+    assert baseline_seconds(inputs_of(400)).least > 0
+    assert grown == [3, 9, costs.TRIAL_TREES]
+
+
+def test_boosting_is_planned_from_where_it_may_stop_to_its_last_tree(monkeypatch):
+    """By a clock that goes on by a second for each tree, and by five before the first."""
+    now = [0.0]
+
+    def grow(train, watched, config, *, scoring):
+        now[0] += 5.0
+        scoring(None, train.x, train.y)
+        for _ in range(config.trees):
+            now[0] += 1.0
+            scoring(None, train.x, train.y, sample_weight=train.weight)
+
+    monkeypatch.setattr(costs, "fit_in_bins", grow)
+    monkeypatch.setattr(costs.time, "perf_counter", lambda: now[0])
+    inputs = inputs_of(400)
+    planned = costs._boosting_seconds(stopped(inputs))
+    assert (planned.least, planned.most) == (5.0 + BOOSTING_PATIENCE + 1, 5.0 + BOOSTED_TREES)
+    planned = costs._boosting_seconds(inputs)
+    assert planned.least == planned.most == 5.0 + costs.UNSTOPPED_TREES
+    monkeypatch.setattr(costs, "BOOSTING_ROWS", 100)
+    assert costs._boosting_seconds(inputs).most == 4 * (5.0 + costs.UNSTOPPED_TREES)
 
 
 @pytest.mark.parametrize("first", [0.0, 1.0])
 def test_a_trial_has_rows_of_both_classes(monkeypatch, first):
     monkeypatch.setattr(costs, "LOGISTIC_ROWS", 20)
     monkeypatch.setattr(costs, "BOOSTING_ROWS", 20)
-    assert baseline_seconds(inputs_of(400, first=first)) > 0
+    inputs = inputs_of(400, first=first)
+    weighted = dataclasses.replace(stopped(inputs), weight=np.linspace(0.5, 1.5, 400))
+    planned = [baseline_seconds(one) for one in (inputs, weighted)]
+    assert planned[0].least == planned[0].most > 0
+    assert 0 < planned[1].least <= planned[1].most
 
 
 def test_answers_are_counted_in_batches():
@@ -121,11 +157,17 @@ def test_the_whole_is_the_sum_of_its_parts():
         def lines(self):
             return {"rows": "100"}
 
-    plan = RunPlan(training=Training(), after={"predicting": 5.0, "writing": 15.0})
+    after = {"predicting": Duration.of(5.0), "writing": Duration.of(15.0)}
+    plan = RunPlan(training=Training(), after=after)
     assert plan.lines() == {
         "rows": "100",
         "afterwards": "about 20 s (predicting 5 s, writing 15 s)",
         "in all": "30 to 80 s",
     }
+    ranging = dataclasses.replace(plan, after=after | {"baselines": Duration(10.0, 40.0)}).lines()
+    assert ranging["afterwards"] == (
+        "30 to 60 s (predicting 5 s, writing 15 s, baselines 10 to 40 s)"
+    )
+    assert ranging["in all"] == "40 s to 2.0 min"
     resumed = dataclasses.replace(plan, resumed=True).lines()
     assert resumed["in all"].startswith("at most 80 s, less what is kept from before")

@@ -7,13 +7,29 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ultimate_deep.experiments.experiment import build, directed, prepare
+from ultimate_deep.commands.settings import experiment_from
+from ultimate_deep.experiments.experiment import (
+    baseline_inputs,
+    build,
+    directed,
+    prepare,
+    with_split,
+)
+from ultimate_deep.experiments.learners.registry import learner_of
 from ultimate_deep.market.config import DataConfig, LabelSpec
 from ultimate_deep.market.labels import horizon_bars_of, make_labels
 from ultimate_deep.models.heads import Heads
-from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, HeadConfig, ModelConfig
+from ultimate_deep.models.trees.registry import preset_config
+from ultimate_deep.pipeline.config import (
+    ExperimentConfig,
+    FeatureConfig,
+    HeadConfig,
+    ModelConfig,
+    config_from_dict,
+)
 from ultimate_deep.pipeline.forecasts import horizon_labels, horizons_summary, judged_heads
 from ultimate_deep.training.config import FitConfig
+from ultimate_deep.training.growing.grow import fit_trees
 from ultimate_deep.training.losses.loss_config import LossConfig
 from ultimate_deep.training.progress import Progress
 
@@ -171,3 +187,72 @@ def test_trees_refuse_what_they_cannot_predict():
     ):
         with pytest.raises(ValueError, match=rule):
             prepare(ExperimentConfig(model=trees, **fields), Progress())
+
+
+WEIGHING = FitConfig(epochs=1, return_weights=3.0)
+
+
+def test_weights_by_returns_bring_returns_and_leave_out_rows_of_unknown_size():
+    whole = prepared(HeadConfig(), fit=WEIGHING)
+    arrays = whole.arrays("train")
+    assert arrays.returns.shape == arrays.return_scale.shape == arrays.y.shape == (arrays.rows, 1)
+    chosen, targets = whole.labelled("train"), whole.rows.targets
+    np.testing.assert_array_equal(arrays.returns, targets.return_log[chosen].astype(np.float32))
+    unknown = targets.return_scale.copy()
+    unknown[chosen[7]] = np.nan
+    rows = dataclasses.replace(
+        whole.rows, targets=dataclasses.replace(targets, return_scale=unknown)
+    )
+    left = dataclasses.replace(whole, rows=rows).labelled("train")
+    np.testing.assert_array_equal(left, np.delete(chosen, 7))
+    # A fold, of a walk or of what stacks members, has the returns of its own rows.
+    half = dataclasses.replace(whole.split, train=chosen[: len(chosen) // 2])
+    fold = with_split(whole, half).arrays("train")
+    np.testing.assert_array_equal(fold.returns, arrays.returns[: len(chosen) // 2])
+
+
+def test_trees_grow_by_the_weights_and_baselines_are_fitted_with_them():
+    model = ModelConfig(name="hist_gradient_boosting", preset="tiny")
+    config = dataclasses.replace(prepared(HeadConfig(), fit=WEIGHING).config, model=model)
+    whole = prepare(config, Progress())
+    trees, _ = learner_of("hist_gradient_boosting").fit(whole, Progress())
+    train = whole.arrays("train")
+    sizes = np.minimum(np.abs(train.returns / train.return_scale), 3.0)
+    expected, _ = fit_trees(
+        "hist_gradient_boosting",
+        train,
+        whole.arrays("validation"),
+        dataclasses.replace(preset_config("hist_gradient_boosting", "tiny"), seed=config.seed),
+        weight=sizes / sizes.mean(axis=0),
+    )
+    tested = whole.inputs.take(whole.part("test"))
+    found = trees.outputs(tested)["logits"]
+    np.testing.assert_allclose(found, expected.logits(tested), atol=1e-4)
+    inputs = baseline_inputs(whole)
+    np.testing.assert_allclose(inputs.weight, (sizes / sizes.mean())[:, 0], rtol=1e-5)
+    watched = directed(whole, "validation")
+    np.testing.assert_array_equal(inputs.stopping.x, whole.scaled[watched])
+    np.testing.assert_array_equal(inputs.stopping.y, whole.rows.labels[watched])
+    plain = dataclasses.replace(config, fit=FitConfig(epochs=1))
+    other = prepare(plain, Progress())
+    assert baseline_inputs(other).weight is None
+    alike, _ = learner_of("hist_gradient_boosting").fit(other, Progress())
+    assert np.abs(alike.outputs(tested)["logits"] - found).max() > 1e-3
+    with pytest.raises(ValueError, match=r"leave fit\.rate_factors out, or choose a net"):
+        prepare(dataclasses.replace(config, fit=FitConfig(rate_factors={"stem": 0.5})), Progress())
+
+
+def test_both_are_settings_of_every_experiment_and_survive_json():
+    options = ["--fit.return_weights", "3", "--fit.rate_factors", '{"stem": 0.5}']
+    for name in ("mlp", "gaf_cnn"):
+        config = experiment_from([*options, "--model", name])
+        assert isinstance(config, ExperimentConfig)
+        assert (config.fit.return_weights, config.fit.rate_factors) == (3.0, {"stem": 0.5})
+        assert config_from_dict(config.to_dict()).fit == config.fit
+    with pytest.raises(
+        ValueError, match=r"rate_factors\['stem'\] must be above 0 and finite, got 0"
+    ):
+        FitConfig(rate_factors={"stem": 0.0})
+    with pytest.raises(TypeError, match=r"fit\.rate_factors"):
+        FitConfig(rate_factors=[0.5])
+    assert hash(FitConfig(rate_factors={"stem": 0.5})) == hash(FitConfig())

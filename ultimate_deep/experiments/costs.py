@@ -8,30 +8,35 @@ import time
 import warnings
 from dataclasses import dataclass
 
+import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ultimate_deep.experiments.baselines import (
     BOOSTED_TREES,
+    BOOSTING_PATIENCE,
     FOREST_TREES,
+    UNSTOPPED_TREES,
     BaselineInputs,
     answers,
-    boosting_model,
+    boosting_config,
+    boosting_samples,
     fitted,
     forest_model,
     logistic_model,
 )
 from ultimate_deep.experiments.experiment import baseline_inputs
 from ultimate_deep.experiments.learners.learner import AnswerTimes, Planned
-from ultimate_deep.machine.duration import Duration, duration_sentence
+from ultimate_deep.machine.duration import Duration, duration_sentence, sum_of
 from ultimate_deep.machine.speed import slowness
 from ultimate_deep.machine.threads import usable_cores
+from ultimate_deep.models.trees.hist_gradient_boosting import fit_in_bins
 from ultimate_deep.pipeline.prepared import Prepared
 from ultimate_deep.training.loop.plan import Timed
 
 LOGISTIC_ROWS, BOOSTING_ROWS, FOREST_ROWS = 20_000, 20_000, 2_000
 # Of the logistic regression; more rows take more time, not more of them.
 TRIAL_ITERATIONS, USUAL_ITERATIONS = 8, 80
-TRIAL_TREES = 8
+TRIAL_TREES = 12
 # Seconds on the machine that `machine.speed` compares with: for any run, for each test row.
 ASSESSING = 0.9, 1.3e-4
 WRITING = 3.2, 8e-5
@@ -46,12 +51,12 @@ class RunPlan:
 
     Args:
         training: Plan of the training.
-        after: Estimated seconds of everything after it, by what is done.
+        after: Estimates for everything after it, by what is done.
         resumed: Whether the run goes on, so that what it has kept is not done again.
     """
 
     training: Timed
-    after: dict[str, float]
+    after: dict[str, Duration]
     resumed: bool = False
 
     @property
@@ -62,12 +67,12 @@ class RunPlan:
     @property
     def seconds(self) -> Duration:
         """Estimate for all of it."""
-        return self.training.seconds + Duration.of(sum(self.after.values()))
+        return self.training.seconds + sum_of(self.after.values())
 
     def lines(self) -> dict[str, str]:
         """Return the plan as plain text by heading."""
-        parts = ", ".join(f"{name} {duration_sentence(one)}" for name, one in self.after.items())
-        rest = f"about {duration_sentence(sum(self.after.values()))} ({parts})"
+        parts = ", ".join(f"{name} {one}" for name, one in self.after.items())
+        rest = f"{sum_of(self.after.values())} ({parts.replace('about ', '')})"
         whole = str(self.seconds)
         if self.resumed:
             most = duration_sentence(self.seconds.most)
@@ -94,8 +99,8 @@ def bytes_needed(plan: RunPlan) -> int:
     return _COPIES * _FLOAT_BYTES * int(getattr(plan.training, "parameters", 0))
 
 
-def seconds_after(prepared: Prepared, answers: AnswerTimes) -> dict[str, float]:
-    """Return the estimated seconds of what a run does after its training, by what it is.
+def seconds_after(prepared: Prepared, answers: AnswerTimes) -> dict[str, Duration]:
+    """Return the estimates for what a run does after its training, by what it is.
 
     Args:
         prepared: Data and split.
@@ -104,18 +109,22 @@ def seconds_after(prepared: Prepared, answers: AnswerTimes) -> dict[str, float]:
     tested = len(prepared.part("test"))
     read = tested + len(prepared.part("validation"))
     slow = slowness()
-    found = {"predicting": answers.seconds(read)}
+    found = {"predicting": Duration.of(answers.seconds(read))}
     if prepared.config.baselines:
         found["baselines"] = baseline_seconds(baseline_inputs(prepared))
-    found["assessing"] = slow * (ASSESSING[0] + ASSESSING[1] * tested)
-    found["writing"] = slow * (WRITING[0] + WRITING[1] * tested)
-    found["writing"] += TRACINGS_WRITING * answers.tracing
+    found["assessing"] = Duration.of(slow * (ASSESSING[0] + ASSESSING[1] * tested))
+    writing = slow * (WRITING[0] + WRITING[1] * tested)
+    found["writing"] = Duration.of(writing + TRACINGS_WRITING * answers.tracing)
     return found
 
 
-def baseline_seconds(inputs: BaselineInputs) -> float:
-    """Return the estimated seconds of all baselines, from a few trees and rows of each."""
-    return _logistic_seconds(inputs) + _boosting_seconds(inputs) + _forest_seconds(inputs)
+def baseline_seconds(inputs: BaselineInputs) -> Duration:
+    """Return the estimate for all baselines, from a few trees and rows of each.
+
+    It is a range where boosting stops early.
+    """
+    others = _logistic_seconds(inputs) + _forest_seconds(inputs)
+    return Duration.of(others) + _boosting_seconds(inputs)
 
 
 def _logistic_seconds(inputs: BaselineInputs) -> float:
@@ -129,22 +138,25 @@ def _logistic_seconds(inputs: BaselineInputs) -> float:
     return (time.perf_counter() - began) / TRIAL_ITERATIONS * USUAL_ITERATIONS * share
 
 
-def _boosting_seconds(inputs: BaselineInputs) -> float:
+def _boosting_seconds(inputs: BaselineInputs) -> Duration:
     few = _first(inputs, BOOSTING_ROWS)
     ended: list[float] = []
 
-    def mark(*asked: object) -> float:
+    def mark(*asked: object, **given: object) -> float:
         ended.append(time.perf_counter())
         return 0.0
 
-    # Its own scores are asked for after each tree, which tells trees from what comes before them.
-    trial = {"early_stopping": True, "validation_fraction": None, "n_iter_no_change": 1_000}
-    model = boosting_model(few.seed, max_iter=TRIAL_TREES, scoring=mark, **trial)
+    # Scores are asked for after each tree, which tells trees from what comes before them.
+    trial = dataclasses.replace(boosting_config(few), trees=TRIAL_TREES, patience=0)
     began = time.perf_counter()
-    fitted(model, few)
-    tree = (ended[-1] - ended[0]) / TRIAL_TREES
-    seconds = ended[0] - began + BOOSTED_TREES * tree
-    return seconds * len(inputs.y_train) / len(few.y_train)
+    train, watched = boosting_samples(few)
+    fit_in_bins(train, watched or train, trial, scoring=mark)
+    share = len(inputs.y_train) / len(few.y_train)
+    first = Duration.of((ended[0] - began) * share)
+    tree = (ended[-1] - ended[0]) / TRIAL_TREES * share
+    if inputs.stopping is None:
+        return first + Duration.of(UNSTOPPED_TREES * tree)
+    return first + Duration((BOOSTING_PATIENCE + 1) * tree, BOOSTED_TREES * tree)
 
 
 def _forest_seconds(inputs: BaselineInputs) -> float:
@@ -164,8 +176,17 @@ def _forest_seconds(inputs: BaselineInputs) -> float:
 
 
 def _first(inputs: BaselineInputs, rows: int) -> BaselineInputs:
-    """Return the same with the first training rows of both classes."""
+    """Return the same with the first training rows of both classes, boosting on all of them."""
     y = inputs.y_train
     least = max(int((y == side).argmax()) + 1 for side in (0.0, 1.0))
     rows = max(rows, least)
-    return dataclasses.replace(inputs, x_train=inputs.x_train[:rows], y_train=y[:rows])
+    few = dataclasses.replace(
+        inputs,
+        x_train=inputs.x_train[:rows],
+        y_train=y[:rows],
+        weight=None if inputs.weight is None else inputs.weight[:rows],
+    )
+    if inputs.stopping is None:
+        return few
+    every = np.arange(len(few.y_train))
+    return dataclasses.replace(few, stopping=dataclasses.replace(inputs.stopping, grown_on=every))

@@ -15,7 +15,13 @@ from ultimate_deep.bundles.kinds import as_predictor
 from ultimate_deep.evaluation.ledger.trial import TrialCount
 from ultimate_deep.evaluation.reporting.pdf import check_form
 from ultimate_deep.evaluation.verdicts.verdict import Verdict
-from ultimate_deep.experiments.baselines import BASELINES, BaselineInputs, only_side
+from ultimate_deep.experiments.baselines import (
+    BASELINES,
+    BaselineInputs,
+    Stopping,
+    newest_to_stop_by,
+    only_side,
+)
 from ultimate_deep.experiments.kept import Kept, versions_of
 from ultimate_deep.experiments.learners.net import build, fill_memory, train
 from ultimate_deep.experiments.learners.registry import learner_of, resolved, simpler_than
@@ -30,6 +36,7 @@ from ultimate_deep.pipeline.judge import Judgement
 from ultimate_deep.pipeline.prepared import PARTS, Prepared, assemble, with_split
 from ultimate_deep.pipeline.rows import Rows, own_returns
 from ultimate_deep.pipeline.steps import ByPart, Steps, steps_in_use
+from ultimate_deep.training.arrays import Arrays, training_weight
 from ultimate_deep.training.progress import Progress
 from ultimate_deep.training.result import FitResult
 
@@ -236,9 +243,9 @@ def verdict_of(
     )
 
 
-def directed(prepared: Prepared) -> np.ndarray:
-    """Return the training row numbers whose label has a side, which baselines are fitted on."""
-    chosen = prepared.labelled("train")
+def directed(prepared: Prepared, part: str = "train") -> np.ndarray:
+    """Return a part's row numbers whose label has a side, which baselines are fitted on."""
+    chosen = prepared.labelled(part)
     return chosen[np.isfinite(prepared.rows.labels[chosen])]
 
 
@@ -264,4 +271,31 @@ def baseline_inputs(prepared: Prepared) -> BaselineInputs:
         parts={name: prepared.scaled[prepared.part(name)] for name in parts},
         last_return={name: last[prepared.part(name)] for name in parts},
         seed=prepared.config.seed,
+        weight=_baseline_weight(prepared, fitted_on),
+        stopping=_stopping(prepared, fitted_on),
     )
+
+
+def _baseline_weight(prepared: Prepared, fitted_on: np.ndarray) -> np.ndarray | None:
+    """Return the run's own weights by returns of the traded horizon; None where there are none."""
+    largest, targets = prepared.config.fit.return_weights, prepared.rows.targets
+    if not largest or targets is None:
+        return None
+    rows = Arrays(
+        x=prepared.scaled[fitted_on],
+        y=prepared.rows.labels[fitted_on, None].astype(np.float32),
+        returns=targets.return_log[fitted_on, :1].astype(np.float32),
+        return_scale=targets.return_scale[fitted_on, :1].astype(np.float32),
+    )
+    return training_weight(rows, class_weights=False, return_weights=largest)[:, 0]
+
+
+def _stopping(prepared: Prepared, fitted_on: np.ndarray) -> Stopping | None:
+    """Return the validation rows, or the newest of the training rows where it has no label."""
+    rows, watched = prepared.rows, directed(prepared, "validation")
+    if not len(watched):
+        decided, ended = rows.decision_time[fitted_on], rows.label_end_time[fitted_on]
+        x, y = prepared.scaled[fitted_on], rows.labels[fitted_on]
+        return newest_to_stop_by(x, y, decided, ended)
+    every = np.arange(len(fitted_on))
+    return Stopping(x=prepared.scaled[watched], y=rows.labels[watched], grown_on=every)

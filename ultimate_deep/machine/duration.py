@@ -1,6 +1,7 @@
 """How long something takes, for people."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
@@ -35,6 +36,11 @@ class Duration:
         if least.split()[-1] == most.split()[-1]:
             least = least.split()[0]
         return f"{least} to {most}"
+
+
+def sum_of(durations: Iterable[Duration]) -> Duration:
+    """Return what several things take one after another; nothing where there are none."""
+    return sum(durations, start=Duration.of(0.0))
 
 
 def duration_sentence(seconds: float) -> str:

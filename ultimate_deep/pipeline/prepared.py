@@ -40,7 +40,6 @@ from ultimate_deep.pipeline.steps import Steps
 from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.progress import Progress
 
-RETURN_LOSSES = frozenset({"trading", "quantile"})
 PARTS = ("train", "validation", "test")
 
 
@@ -299,8 +298,8 @@ def horizons_bars(config: ExperimentConfig, market: Market) -> tuple[int, ...]:
 
 
 def learns_returns(config: ExperimentConfig) -> bool:
-    """Whether returns are learnt beside directions."""
-    return bool(config.heads.quantiles) or not RETURN_LOSSES.isdisjoint(config.fit.loss.names)
+    """Whether training reads returns: it learns them, or labels weigh by them."""
+    return bool(config.heads.quantiles) or config.fit.reads_returns
 
 
 def learnt_labels(rows: Rows, config: ExperimentConfig) -> np.ndarray:

@@ -134,19 +134,31 @@ class Arrays:
             raise ValueError("weight must have one positive entry, got zeros only")
 
 
-def training_weight(train: Arrays, *, class_weights: bool, classes: int = 2) -> np.ndarray:
+def training_weight(
+    train: Arrays, *, class_weights: bool, classes: int = 2, return_weights: float = 0.0
+) -> np.ndarray:
     """Return the weight of each label, float32 `(rows, horizons)`, mean 1 in every horizon.
 
     Args:
         train: Training rows; labels above one half are the up class.
         class_weights: Whether all classes of a horizon get the same share of its weight.
         classes: 2 for up and not up, 3 for down, flat and up.
+        return_weights: Above 0, a label weighs as many usual sizes as its return has, and at most
+            so many.
 
     Raises:
-        ValueError: Class weights are asked for and a horizon lacks a class.
+        ValueError: Class weights are asked for and a horizon lacks a class, or weights by returns
+            and there are none, or all are zero.
     """
     rows = np.ones(train.rows) if train.weight is None else train.weight.astype(np.float64)
     weight = np.repeat(rows[:, None], train.horizons, axis=1)
+    if return_weights:
+        weight *= _sizes(train, return_weights)
+        if empty := np.flatnonzero(weight.sum(axis=0) == 0.0).tolist():
+            raise ValueError(
+                f"weights by returns need a return that is not zero in horizon {empty[0]}, got "
+                "zeros in all rows that weigh anything; leave fit.return_weights out"
+            )
     if class_weights:
         for horizon in range(train.horizons):
             for chosen in _classes_of(train.y[:, horizon], classes):
@@ -158,6 +170,17 @@ def training_weight(train: Arrays, *, class_weights: bool, classes: int = 2) -> 
                     )
                 weight[chosen, horizon] /= total
     return (weight / weight.mean(axis=0)).astype(np.float32)
+
+
+def _sizes(train: Arrays, largest: float) -> np.ndarray:
+    """Return how many usual sizes each return has, at most `largest`, `(rows, horizons)`."""
+    if train.returns is None or train.return_scale is None:
+        raise ValueError(
+            "weights by returns need the returns of the labels and their usual sizes, got none; "
+            "give returns and return_scale, or leave fit.return_weights out"
+        )
+    sizes = np.abs(train.returns.astype(np.float64)) / train.return_scale
+    return np.minimum(sizes, largest)
 
 
 def _classes_of(y: np.ndarray, classes: int) -> tuple[np.ndarray, ...]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ultimate_deep.machine.fields import check_fields, check_seed
@@ -18,6 +18,8 @@ CLIPPING_NORMS = {
     "per_layer": ("layer_clipnorm", 1.0),
     "adaptive": ("adaptive_clip", 0.01),
 }
+# Losses that read returns themselves, for which a label does not weigh by the size of its return.
+RETURN_LOSSES = frozenset({"trading", "quantile"})
 # Of a model whose preset says nothing else.
 LEARNING_RATE, BATCH_SIZE = 1e-3, 256
 NOT_IN_FINGERPRINT = ("checkpoint_every_epochs", "checkpoint_every_seconds")
@@ -36,6 +38,10 @@ class FitConfig:
             of every layer by that share of its norm, however deep the net.
         learning_rate: Peak learning rate, after warm-up; None takes what the model's preset says,
             1e-3 where there is none.
+        rate_factors: What the learning rate of a net's parts is multiplied by, by the name of a
+            layer, of a weight or of both (`stem/bias`), in which `*` stands for anything:
+            `{"residual_stack": 0.25}`. A weight that several of them name takes their product;
+            decay is by the same rate.
         weight_decay: Decoupled decay of kernels per unit of learning rate; never on norms and
             biases.
         clipping: `global` clips all gradients together; `per_layer` each layer's slice of each
@@ -48,6 +54,11 @@ class FitConfig:
         loss: What training minimises, and what is measured on validation to stop by.
         class_weights: Whether all classes of a horizon weigh the same in the training loss.
             Validation is never reweighted.
+        return_weights: How many usual sizes of a return a training label may weigh at most: it
+            weighs as much as its return has usual sizes; 0 weighs all alike. It learns the side of
+            the mean return in place of the more frequent side: the same where shocks are symmetric.
+            Validation is never reweighted, rows whose usual size is unknown are left out, and
+            losses that read returns themselves (`trading`, `quantile`) refuse it.
         patience_epochs: Epochs without a better validation loss before the run ends; 0 never.
         min_delta: Smallest fall of the validation loss that counts as better.
         label_smoothing: Share of a training label that goes to all classes alike; short for
@@ -68,6 +79,7 @@ class FitConfig:
     batch_size: int | None = None
     optimizer: Literal["adamw", "lamb"] = "adamw"
     learning_rate: float | None = None
+    rate_factors: dict[str, float] = field(default_factory=dict, hash=False)
     weight_decay: float = 1e-2
     clipping: Literal["global", "per_layer", "adaptive", "none"] = "global"
     global_clipnorm: float | None = 1.0
@@ -76,6 +88,7 @@ class FitConfig:
     schedule: ScheduleConfig = ScheduleConfig()
     loss: LossConfig = LossConfig()
     class_weights: bool = False
+    return_weights: float = 0.0
     patience_epochs: int = 5
     min_delta: float = 0.0
     label_smoothing: float = 0.0
@@ -97,6 +110,10 @@ class FitConfig:
         _require(self.peak_rate > 0, "learning_rate", self.peak_rate, "above 0")
         _require(self.optimizer in OPTIMIZERS, "optimizer", self.optimizer, f"one of {OPTIMIZERS}")
         self._check_clipping()
+        self._check_return_weights()
+        for name, factor in self.rate_factors.items():
+            rule = f"rate_factors[{name!r}]"
+            _require(0 < factor < math.inf, rule, factor, "above 0 and finite")
         for name in (
             "weight_decay",
             "patience_epochs",
@@ -128,6 +145,11 @@ class FitConfig:
         """The rows of one step that training uses."""
         return BATCH_SIZE if self.batch_size is None else self.batch_size
 
+    @property
+    def reads_returns(self) -> bool:
+        """Whether training reads returns: its loss does, or labels weigh by them."""
+        return bool(self.return_weights) or not RETURN_LOSSES.isdisjoint(self.loss.names)
+
     def filled(self, *, learning_rate: float, batch_size: int) -> "FitConfig":
         """Return the same fit with these where nothing else was asked for."""
         return dataclasses.replace(
@@ -141,6 +163,17 @@ class FitConfig:
         if not self.label_smoothing:
             return self.loss
         return LossConfig(name="smoothed_cross_entropy", smoothing=self.label_smoothing)
+
+    def _check_return_weights(self) -> None:
+        largest, losses = self.return_weights, self.loss.names
+        _require(0 <= largest < math.inf, "return_weights", largest, "at least 0 and finite")
+        if largest and not RETURN_LOSSES.isdisjoint(losses):
+            reading = sorted(RETURN_LOSSES.intersection(losses))
+            raise ValueError(
+                f"fit.return_weights weighs losses of directions, got {largest} with "
+                f"{' and '.join(reading)}, which reads returns itself; leave fit.return_weights "
+                "out, or choose a loss of directions without heads.quantiles"
+            )
 
     def _check_clipping(self) -> None:
         """Check all norms, and that none is set which the chosen way of clipping ignores."""

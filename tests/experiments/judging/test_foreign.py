@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import ultimate_deep as ud
+from ultimate_deep.experiments.baselines import majority, persistence
 
 pytestmark = pytest.mark.usefixtures("plain_figures")
 
@@ -108,6 +109,26 @@ def test_baselines_know_the_bars_before_and_no_others(bars, index, truth, tmp_pa
     np.testing.assert_array_equal(
         majority.probability, next(o for o in again.rivals if o.name == "majority").probability
     )
+
+
+def test_boosting_stops_by_the_newest_of_the_bars_before(bars, index, truth, tmp_path, monkeypatch):
+    seen = []
+
+    def watched(inputs):
+        seen.append(inputs)
+        return majority(inputs)
+
+    named = {"majority": majority, "persistence": persistence, "gradient boosting": watched}
+    monkeypatch.setattr("ultimate_deep.experiments.judging.rivals.BASELINES", named)
+    judged(truth, bars, index, tmp_path, baselines=True, features=["return_log_1"])
+    (inputs,) = seen
+    grown, newest = len(inputs.stopping.grown_on), len(inputs.stopping.y)
+    assert inputs.weight is None
+    assert newest / len(inputs.y_train) == pytest.approx(1 / 6, abs=0.01)
+    np.testing.assert_array_equal(inputs.stopping.y, inputs.y_train[-newest:])
+    np.testing.assert_array_equal(inputs.stopping.grown_on, np.arange(grown))
+    # A label ends an entry and a bar later, so that the last before reach into the newest.
+    assert 0 < len(inputs.y_train) - newest - grown <= 2
 
 
 @pytest.mark.parametrize("horizon", [1, 5])

@@ -103,12 +103,12 @@ def test_tables_show_plan_and_trials(tuned, tmp_path):
     assert 0 < plan.searching.least == plan.searching.most < 600  # no patience ends two epochs
     assert plan.finishing.least > 0
     assert list(plan.after) == ["predicting", "assessing", "writing"]
-    rest = plan.finishing.most + sum(plan.after.values())
+    rest = plan.finishing.most + sum(one.most for one in plan.after.values())
     assert plan.seconds.most == pytest.approx(plan.searching.most + rest)
     console = Console(file=StringIO(), width=160)
     console.print(render_search_plan(plans[0]), render_trials(tuned.found, tuned.tune))
     text = console.file.getvalue()
-    told = f"predicting {duration_sentence(plan.after['predicting'])}, assessing"
+    told = f"predicting {duration_sentence(plan.after['predicting'].most)}, assessing"
     for part in ("2 x epoch 1; 1 x epoch 2; 2 x epochs 1 to 2", "0.0001 to 0.01, log", told,
                  str(plan.seconds)):  # fmt: skip
         assert part in text

@@ -13,13 +13,13 @@ from ultimate_deep.bundles.executors.net import KerasPredictor
 from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.evaluation.measures.metrics import threshold_sweep
 from ultimate_deep.evaluation.verdicts.verdict import Verdict
-from ultimate_deep.experiments.baselines import BASELINES, BaselineInputs
+from ultimate_deep.experiments.baselines import BASELINES
 from ultimate_deep.experiments.depths.budget import fit_within
 from ultimate_deep.experiments.depths.config import HOPED, ComparisonConfig, DataSet, Kind
 from ultimate_deep.experiments.experiment import (
     Prepared,
+    baseline_inputs,
     build,
-    directed,
     evaluate,
     judge_trained,
     verdict_of,
@@ -165,18 +165,7 @@ def _baseline_figures(prepared: Prepared, name: str) -> dict[str, Any]:
     if name == ALWAYS_LONG:
         judged = judge.judge(name, np.ones(len(prepared.split.test)), 0.5)
     else:
-        fitted_on = directed(prepared)
-        probability = BASELINES[name](
-            BaselineInputs(
-                x_train=prepared.scaled[fitted_on],
-                y_train=prepared.rows.labels[fitted_on],
-                parts={
-                    part: prepared.scaled[prepared.part(part)] for part in ("validation", "test")
-                },
-                last_return={},
-                seed=prepared.config.seed,
-            )
-        )
+        probability = BASELINES[name](baseline_inputs(prepared))
         cost = {"train_seconds": time.monotonic() - began}
         if name == MAJORITY:
             judged = judge.judge(name, probability["test"], 0.5)

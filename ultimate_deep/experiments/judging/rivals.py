@@ -7,7 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ultimate_deep.experiments.baselines import BASELINES, BaselineInputs, only_side
+from ultimate_deep.experiments.baselines import (
+    BASELINES,
+    BaselineInputs,
+    Stopping,
+    newest_to_stop_by,
+    only_side,
+)
 from ultimate_deep.features.compute import compute_features
 from ultimate_deep.machine.counts import how_many
 from ultimate_deep.market.config import LabelSpec
@@ -49,6 +55,7 @@ def judge_rivals(
     last = own_returns(market, rows)[part]
     notes: list[str] = []
     names = ["majority", "persistence"]
+    stopping: Stopping | None = None
     x_train, x_part = np.zeros((before.size, 1), np.float32), np.zeros((part.size, 1), np.float32)
     try:
         featured = assemble_rows(market, label, lambda frame: compute_features(frame, features))
@@ -80,12 +87,15 @@ def judge_rivals(
             scaled = scaler.transform(featured.values)
             before, x_train, x_part = train, scaled[place[train]], scaled[tested]
             names = list(BASELINES)
+            times = rows.decision_time[before], rows.label_end_time[before]
+            stopping = newest_to_stop_by(x_train, rows.labels[before], *times)
     inputs = BaselineInputs(
         x_train=x_train,
         y_train=rows.labels[before],
         parts={"test": x_part},
         last_return={"test": last},
         seed=seed,
+        stopping=stopping,
     )
     judged = [judge.judge(name, BASELINES[name](inputs)["test"], 0.5) for name in names]
     return tuple(judged), notes

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
+
 from ultimate_deep.bundles.executors.trees import TreesPredictor
 from ultimate_deep.bundles.predictor import Predictor
 from ultimate_deep.experiments.learners.learner import Learner, Planned
@@ -10,7 +12,7 @@ from ultimate_deep.models.trees import registry as trees
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.inputs.config import Kind
 from ultimate_deep.pipeline.prepared import Prepared
-from ultimate_deep.training.arrays import training_weight
+from ultimate_deep.training.arrays import Arrays, training_weight
 from ultimate_deep.training.growing.grow import fit_trees
 from ultimate_deep.training.growing.plan import make_growth_plan
 from ultimate_deep.training.losses.loss_config import LossConfig
@@ -61,6 +63,13 @@ class TreesLearner(Learner):
                 f"fit.loss.name={config.fit.loss.name!r}; leave fit.loss out, or choose a net"
             )
 
+        if config.fit.rate_factors:
+            raise ValueError(
+                f"trees have no parts with rates of their own, got {self.name!r} with "
+                f"fit.rate_factors={config.fit.rate_factors!r}; leave fit.rate_factors out, or "
+                "choose a net"
+            )
+
     def plan(self, prepared: Prepared, progress: Progress) -> Planned:
         """Return the size of the growth and its time, from growing a few trees."""
         parts = (prepared.arrays("train"), prepared.arrays("validation"))
@@ -69,7 +78,7 @@ class TreesLearner(Learner):
             self.settings(prepared.config),
             *parts,
             test_rows=len(prepared.split.test),
-            weight=training_weight(parts[0], class_weights=prepared.config.fit.class_weights),
+            weight=_weight(prepared, parts[0]),
         )
         return Planned(prepared=prepared, plan=plan, fits=self)
 
@@ -83,13 +92,20 @@ class TreesLearner(Learner):
     ) -> tuple[Predictor, FitResult]:
         """Grow the trees; a resumed run grows them anew."""
         config, arrays = prepared.config, prepared.arrays("train")
-        weight = training_weight(arrays, class_weights=config.fit.class_weights)
         model, fitted = fit_trees(
             self.name,
             arrays,
             prepared.steps.stopping(prepared),
             self.settings(config),
-            weight=weight,
+            weight=_weight(prepared, arrays),
             progress=progress,
         )
         return TreesPredictor(model), fitted
+
+
+def _weight(prepared: Prepared, train: Arrays) -> np.ndarray:
+    """Return the weight of each training label, `(rows, horizons)`."""
+    fit = prepared.config.fit
+    return training_weight(
+        train, class_weights=fit.class_weights, return_weights=fit.return_weights
+    )

@@ -9,7 +9,6 @@ from ultimate_deep.experiments.tuning.spaces import range_sentence, value_senten
 from ultimate_deep.experiments.tuning.tune import SearchPlan
 from ultimate_deep.experiments.tuning.tune_config import TuneConfig
 from ultimate_deep.machine.counts import how_many
-from ultimate_deep.machine.duration import Duration
 
 SHOWN_TRIALS = 10
 
@@ -38,8 +37,7 @@ def render_search_plan(plan: SearchPlan) -> Table:
         f"{plan.searching} of trials, were all configurations as fast as the one given; where it "
         "is a range, early stopping decides",
     )
-    parts = {"the winner's training": plan.finishing}
-    parts |= {name: Duration.of(seconds) for name, seconds in plan.after.items()}
+    parts = {"the winner's training": plan.finishing} | plan.after
     rest = ", ".join(f"{name} {seconds}" for name, seconds in parts.items())
     table.add_row("afterwards", rest.replace("about ", ""))
     table.add_row("in all", str(plan.seconds))

@@ -40,7 +40,7 @@ from ultimate_deep.experiments.trials import TrialBook, check_ledgers
 from ultimate_deep.experiments.tuning.search import Found, search
 from ultimate_deep.experiments.tuning.searcher import Rung, Searcher, build_searcher, search_task
 from ultimate_deep.experiments.tuning.tune_config import TuneConfig, tuned_name
-from ultimate_deep.machine.duration import Duration, Stopwatch
+from ultimate_deep.machine.duration import Duration, Stopwatch, sum_of
 from ultimate_deep.machine.files import UNFINISHED, read_json, unfinished_folder
 from ultimate_deep.machine.places import check_places
 from ultimate_deep.models.search_space import SearchSpace
@@ -70,7 +70,7 @@ class SearchPlan:
         searching: Estimate for all trials, from the configuration that is not searched over; where
             it ends between the two, early stopping decides.
         finishing: Estimate for what is left of the winner's training.
-        after: Estimated seconds of everything after that, by what is done.
+        after: Estimates for everything after that, by what is done.
     """
 
     model: str
@@ -82,12 +82,12 @@ class SearchPlan:
     epochs: int
     searching: Duration
     finishing: Duration
-    after: dict[str, float]
+    after: dict[str, Duration]
 
     @property
     def seconds(self) -> Duration:
         """Estimate for all of it."""
-        return self.searching + self.finishing + Duration.of(sum(self.after.values()))
+        return self.searching + self.finishing + sum_of(self.after.values())
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -34,6 +34,7 @@ class Batches:
         seed: Seed of the order.
         class_weights: Whether all classes of a horizon weigh the same.
         classes: Classes of the direction head, for the class weights.
+        return_weights: How many usual sizes of its return a label weighs at most; 0 weighs alike.
 
     Raises:
         ValueError: A batch size below 1, or class weights where a class is absent.
@@ -44,6 +45,7 @@ class Batches:
     seed: int = 0
     class_weights: bool = False
     classes: int = 2
+    return_weights: float = 0.0
     weight: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
@@ -51,7 +53,10 @@ class Batches:
             raise ValueError(f"batch_size must be at least 1, got {self.batch_size}; use e.g. 256")
         object.__setattr__(self, "batch_size", min(self.batch_size, self.arrays.rows))
         weight = training_weight(
-            self.arrays, class_weights=self.class_weights, classes=self.classes
+            self.arrays,
+            class_weights=self.class_weights,
+            classes=self.classes,
+            return_weights=self.return_weights,
         )
         object.__setattr__(self, "weight", weight)
 

@@ -24,17 +24,18 @@ class WindowDataset(keras.utils.PyDataset):
     for.
 
     Args:
-        batches: The rows and their order. Class weights need a single horizon, since Keras
-            weighs rows and not labels.
+        batches: The rows and their order. Weights of classes and of returns need a single horizon,
+            since Keras weighs rows and not labels.
 
     Raises:
-        ValueError: Class weights of several horizons.
+        ValueError: Weights of classes or returns of several horizons.
     """
 
     def __init__(self, batches: Batches) -> None:
-        if batches.class_weights and batches.arrays.horizons > 1:
+        weighs = batches.class_weights or batches.return_weights
+        if weighs and batches.arrays.horizons > 1:
             raise ValueError(
-                "Keras takes one weight for each row, but class weights of "
+                "Keras takes one weight for each row, but weights of "
                 f"{batches.arrays.horizons} horizons differ by label; use "
                 "ultimate_deep.training.loop.fit, or one horizon"
             )

@@ -4,19 +4,37 @@ Keras computes the bias correction anew for each variable, and TensorFlow then r
 finds twice. Writing it once spares a net much of its time before the first step.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from ultimate_deep.training.optimizers.part_rates import PartRates
+
 
 @keras.saving.register_keras_serializable(package="ultimate_deep")
-class AdamW(keras.optimizers.AdamW):
+class AdamW(PartRates, keras.optimizers.AdamW):
     """`keras.optimizers.AdamW` on TensorFlow, with the same results in fewer operations.
+
+    Args:
+        learning_rate: Learning rate, or a schedule.
+        rate_factors: Factors of it, by the name of a layer or weight; see `factors_of`.
+        optimizer_options: What `keras.optimizers.AdamW` takes besides.
 
     Source: Loshchilov & Hutter (2019), arXiv:1711.05101, alg. 2. Deviation: decay is multiplied
     by the current learning rate, as Keras does.
     """
+
+    def __init__(
+        self,
+        learning_rate: Any = 1e-3,
+        *,
+        rate_factors: Mapping[str, float] | None = None,
+        **optimizer_options: Any,
+    ) -> None:
+        super().__init__(learning_rate, **optimizer_options)
+        self._set_rate_factors(rate_factors)
 
     def _backend_update_step(
         self, grads: Any, trainable_variables: Any, learning_rate: Any
@@ -30,14 +48,16 @@ class AdamW(keras.optimizers.AdamW):
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Update one variable and its moments."""
         if not isinstance(learning_rate, dict):
-            super().update_step(gradient, variable, learning_rate)
+            super().update_step(gradient, variable, self.rate_of(variable, learning_rate))
             return
         # The gradient of an embedding is a list of rows.
         if isinstance(gradient, tf.IndexedSlices) or self.amsgrad:
-            super().update_step(gradient, variable, learning_rate["learning_rate"])
+            rate = self.rate_of(variable, learning_rate["learning_rate"])
+            super().update_step(gradient, variable, rate)
             return
         dtype = tf.as_dtype(variable.dtype)
         rate, new_mean, new_square, epsilon = learning_rate[dtype.name]
+        rate = self.rate_of(variable, rate)
         index = self._get_variable_index(variable)
         mean, square = self._momentums[index].value, self._velocities[index].value
         raw, gradient = tf.raw_ops, tf.cast(gradient, dtype)

@@ -16,6 +16,9 @@ def build_optimizer(model: keras.Model, config: FitConfig) -> keras.optimizers.O
 
     Source: Loshchilov & Hutter (2019), arXiv:1711.05101, alg. 2. Deviation: decay is multiplied
     by the current learning rate, as Keras does. LAMB: see `LayerwiseLamb`.
+
+    Raises:
+        ValueError: A factor of a part that the model does not have.
     """
     variables = model.trainable_variables
     optimizer = _optimizer(variables, config)
@@ -28,6 +31,7 @@ def build_optimizer(model: keras.Model, config: FitConfig) -> keras.optimizers.O
 def _optimizer(variables: list[keras.Variable], config: FitConfig) -> keras.optimizers.Optimizer:
     """Return the configured optimizer, not yet built."""
     clipping, rate, decay = config.clipping, config.peak_rate, config.weight_decay
+    factors = config.rate_factors
     global_clipnorm = config.global_clipnorm if clipping == "global" else None
     layer_clipnorm = config.layer_clipnorm if clipping == "per_layer" else None
     adaptive_clip = config.adaptive_clip if clipping == "adaptive" else None
@@ -38,12 +42,19 @@ def _optimizer(variables: list[keras.Variable], config: FitConfig) -> keras.opti
             layer_clipnorm=layer_clipnorm,
             adaptive_clip=adaptive_clip,
             global_clipnorm=global_clipnorm,
+            rate_factors=factors,
         )
     if layer_clipnorm or adaptive_clip:
         return LayerwiseAdamW(
-            rate, weight_decay=decay, layer_clipnorm=layer_clipnorm, adaptive_clip=adaptive_clip
+            rate,
+            weight_decay=decay,
+            layer_clipnorm=layer_clipnorm,
+            adaptive_clip=adaptive_clip,
+            rate_factors=factors,
         )
-    optimizer = AdamW(rate, weight_decay=decay, global_clipnorm=global_clipnorm)
+    optimizer = AdamW(
+        rate, weight_decay=decay, global_clipnorm=global_clipnorm, rate_factors=factors
+    )
     spared = [v for v in variables if not (decay and is_decayed(v.path))]
     optimizer.exclude_from_weight_decay(var_list=spared)
     return optimizer

@@ -9,6 +9,7 @@ runs over the layers.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from keras import ops
 
 from ultimate_deep.models.layers.stacks.layer_slices import layer_of_row
 from ultimate_deep.training.optimizers.decay import is_decayed
+from ultimate_deep.training.optimizers.part_rates import PartRates
 
 SMALLEST_WEIGHT_NORM = 1e-3
 
@@ -100,7 +102,7 @@ def _scaled(gradient: Any, slices: LayerSlices, factor: Any, norms: Any) -> Any:
     return gradient * ops.cast(slices.spread(factor), gradient.dtype)
 
 
-class _Layerwise(keras.optimizers.Optimizer):
+class _Layerwise(PartRates):
     """What the optimizers below share: slices, clipping, and what decay spares."""
 
     layer_clipnorm: float | None
@@ -169,6 +171,7 @@ class LayerwiseAdamW(_Layerwise, keras.optimizers.AdamW):
             variables of a plain net; None does not clip.
         adaptive_clip: Largest norm of it as a share of the norm of the slice of the weight; see
             `clip_adaptively`. None does not clip.
+        rate_factors: Factors of the rate, by the name of a layer or weight; see `factors_of`.
         optimizer_options: What `keras.optimizers.AdamW` takes besides.
 
     Raises:
@@ -185,14 +188,17 @@ class LayerwiseAdamW(_Layerwise, keras.optimizers.AdamW):
         weight_decay: float = 4e-3,
         layer_clipnorm: float | None = None,
         adaptive_clip: float | None = None,
+        rate_factors: Mapping[str, float] | None = None,
         **optimizer_options: Any,
     ) -> None:
         super().__init__(learning_rate, weight_decay=weight_decay, **optimizer_options)
         self._set_clipping(layer_clipnorm, adaptive_clip)
+        self._set_rate_factors(rate_factors)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Update one variable and its moments."""
-        super().update_step(self._clipped(gradient, variable), variable, learning_rate)
+        rate = self.rate_of(variable, learning_rate)
+        super().update_step(self._clipped(gradient, variable), variable, rate)
 
 
 @keras.saving.register_keras_serializable(package="ultimate_deep")
@@ -209,6 +215,7 @@ class LayerwiseLamb(_Layerwise, keras.optimizers.Lamb):
         weight_decay: Decoupled decay per unit of learning rate; None or 0 does not decay.
         layer_clipnorm: The setting of `LayerwiseAdamW`.
         adaptive_clip: The setting of `LayerwiseAdamW`.
+        rate_factors: The setting of `LayerwiseAdamW`.
         optimizer_options: What `keras.optimizers.Lamb` takes besides.
 
     Raises:
@@ -226,10 +233,12 @@ class LayerwiseLamb(_Layerwise, keras.optimizers.Lamb):
         weight_decay: float | None = None,
         layer_clipnorm: float | None = None,
         adaptive_clip: float | None = None,
+        rate_factors: Mapping[str, float] | None = None,
         **optimizer_options: Any,
     ) -> None:
         super().__init__(learning_rate, weight_decay=weight_decay, **optimizer_options)
         self._set_clipping(layer_clipnorm, adaptive_clip)
+        self._set_rate_factors(rate_factors)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Update one variable and its moments."""
@@ -242,7 +251,7 @@ class LayerwiseLamb(_Layerwise, keras.optimizers.Lamb):
         mean_share = ops.cast(1 - ops.power(self.beta_1, steps), dtype)
         square_share = ops.cast(1 - ops.power(self.beta_2, steps), dtype)
         step = (mean / mean_share) / (ops.sqrt(square / square_share) + self.epsilon)
-        rate = ops.cast(learning_rate, dtype)
+        rate = ops.cast(self.rate_of(variable, learning_rate), dtype)
         if self._adapted[index]:
             slices = self._slices[index]
             ratio = _trust_ratio(slices.norms(variable), slices.norms(step))

@@ -1,0 +1,305 @@
+"""The default net beside a small net, members and honest trees: who finds more of a known edge.
+
+    python benchmarks/bench_flagship.py                                  # simulated markets
+    python benchmarks/bench_flagship.py --bars BARS                      # three files of BARS too
+    python benchmarks/bench_flagship.py --markets '[linear_0.1]' --models '[trees, mlp]' --seeds 1
+    python benchmarks/bench_flagship.py --redraw                         # sums up what is there
+
+Simulated: four kinds of signal at two edges, 20,000 bars, and for each seed other bars and other
+draws of the model. Trees and `mlp` are the best of a small grid, declared below, by the validation
+log loss; `tabm` and `ultimate` are trained with the settings of `--model NAME`. The test part of
+every fit is read once, and nothing is chosen by it.
+A minute of one core for the trees of a market and seed, up to ten minutes for the default net: a
+day for all. One line for each fit in `flagship_<machine>.jsonl` in `--folder`; a run that was
+interrupted goes on. Writes `benchmarks/results/flagship_summary_<machine>.csv`.
+
+Expected: the default net finds at least what the better of both kinds of trees finds on each of
+the four signals, and two points more over all.
+"""
+
+import dataclasses
+import itertools
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from jsonargparse import ArgumentParser
+
+ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:
+    # Run as a script, Python looks in this file's folder, not in the project's.
+    sys.path.insert(0, str(ROOT))
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from benchmarks.tables import RESULTS, machine_name, write_table  # noqa: E402
+
+if TYPE_CHECKING:
+    from ultimate_deep.pipeline.config import ExperimentConfig
+
+ROWS, SEEDS, FIRST_SEED = 20_000, 2, 500
+SIGNALS = ("interaction", "linear", "long_memory", "cross_timeframe")
+EDGES = (0.1, 0.2)
+FILES = ("btcusd_1h", "spy_1h", "gbpusd_1h")
+TREES = "hist_gradient_boosting"
+BEST_TREES = "the better trees"
+KEYS = ("market", "seed", "model", "variant")
+Options = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What stands in the table under one name.
+
+    Args:
+        model: Name of the model.
+        options: Values of its own options, of which every combination is tried.
+        return_weights: `fit.return_weights` that are tried; empty takes the model's own.
+        fit: Other settings of its training.
+    """
+
+    model: str
+    options: Mapping[str, Sequence[Any]] = dataclasses.field(default_factory=dict)
+    return_weights: tuple[float, ...] = ()
+    fit: Options = dataclasses.field(default_factory=dict)
+
+    def variants(self) -> Iterator[tuple[Options, Options]]:
+        """Yield options and settings of the training, of every combination."""
+        for values in itertools.product(*self.options.values()):
+            for weights in self.return_weights or (None,):
+                own = {} if weights is None else {"return_weights": weights}
+                yield dict(zip(self.options, values, strict=True)), dict(self.fit) | own
+
+
+SLOW = {
+    "learning_rate": (0.01,),
+    "trees": (2_000,),
+    "patience": (100,),
+    "leaves": (7, 15),
+    "feature_share": (0.1, 0.3),
+}
+ENTRIES = {
+    "trees": Entry(model=TREES, options=SLOW, return_weights=(0.0,)),
+    "weighted trees": Entry(model=TREES, options=SLOW, return_weights=(3.0,)),
+    "mlp": Entry(
+        model="mlp",
+        options={"hidden_widths": ((64,), (64, 32)), "dropout_rate": (0.3, 0.5)},
+        return_weights=(0.0, 3.0),
+        fit={"patience_epochs": 3},
+    ),
+    "tabm": Entry(model="tabm"),
+    "ultimate": Entry(model="ultimate"),
+}
+TREE_ENTRIES = ("trees", "weighted trees")
+
+
+def market_names(bars: Path | None = None) -> list[str]:
+    """Return the names of all markets; files of real bars only where their folder is known."""
+    simulated = [f"{signal}_{edge:g}" for edge in EDGES for signal in SIGNALS]
+    return simulated + (list(FILES) if bars is not None else [])
+
+
+def experiment_of(
+    market: str, seed: int, entry: Entry, variant: tuple[Options, Options], bars: Path | None
+) -> "ExperimentConfig":
+    """Return the experiment of one fit; a model or a setting that there is not is refused."""
+    from ultimate_deep.commands.settings import experiment_from
+    from ultimate_deep.experiments.experiment import builder_config
+    from ultimate_deep.market.config import DataConfig
+    from ultimate_deep.market.simulation_spec import SimulationSpec
+    from ultimate_deep.pipeline.config import HeadConfig
+
+    options, fit = variant
+    config = experiment_from(["--model", entry.model, "--seed", str(FIRST_SEED + seed)])
+    signal, _, edge = market.rpartition("_")
+    if signal in SIGNALS:
+        data = DataConfig(
+            simulated_rows=ROWS,
+            simulated_edge=float(edge),
+            simulated_seed=FIRST_SEED + seed,
+            simulation=SimulationSpec(signal=signal),  # type: ignore[arg-type]
+        )
+    else:
+        assert bars is not None
+        data = DataConfig(path=str(bars / f"{market}.parquet"))
+    model = dataclasses.replace(config.model, options={**config.model.options, **options})
+    config = dataclasses.replace(
+        config,
+        data=data,
+        model=model,
+        fit=dataclasses.replace(config.fit, **fit),
+        heads=HeadConfig(),
+        baselines=False,
+    )
+    builder_config(config)
+    return config
+
+
+def run_fit(config: "ExperimentConfig") -> dict[str, Any]:
+    """Train one model and read the test part once.
+
+    Returns:
+        JSON-able figures; None where one is undefined, as the share of an edge on real bars.
+    """
+    import keras
+
+    from ultimate_deep.experiments.experiment import evaluate, prepare
+    from ultimate_deep.experiments.learners.registry import learner_of
+    from ultimate_deep.training.progress import Progress
+
+    keras.utils.clear_session()
+    prepared = prepare(config, Progress())
+    began, spent = time.monotonic(), time.process_time()
+    predictor, fitted = learner_of(config.model.name).fit(prepared, Progress())
+    took = {"seconds": time.monotonic() - began, "cpu_seconds": time.process_time() - spent}
+    outcome = evaluate(prepared, predictor, fitted, Progress())
+    metrics = outcome.model.metrics
+    figures = {
+        "validation_log_loss": outcome.temperature.log_loss_after,
+        "log_loss": metrics["log_loss"],
+        "share_of_edge": metrics.get("share_of_edge", math.nan),
+        "accuracy": metrics["accuracy"],
+        "oracle_accuracy": metrics.get("oracle_accuracy", math.nan),
+        "temperature": outcome.temperature.temperature,
+        "epochs": fitted.epochs_run,
+        "best_epoch": fitted.best_epoch,
+        "train_rows": len(prepared.labelled("train")),
+        "verdict": outcome.verdict.kind,
+    } | took
+    return {
+        name: None if isinstance(value, float) and math.isnan(value) else value
+        for name, value in figures.items()
+    }
+
+
+def bench(
+    markets: Sequence[str],
+    models: Sequence[str],
+    seeds: int,
+    bars: Path | None,
+    redraw: bool,
+    folder: Path,
+    results: Path = RESULTS,
+) -> pd.DataFrame:
+    """Train what is not in the file yet, then sum up.
+
+    Args:
+        markets: Names of markets; empty for all.
+        models: Names in the table; empty for all.
+        seeds: How many bars and draws of each market.
+        bars: Folder of real bars; None leaves them out.
+        redraw: Train nothing; sum up what is there.
+        folder: Where the figures of every fit are kept.
+        results: Where the summary is written.
+
+    Raises:
+        ValueError: A market or a model that there is not.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"flagship_{machine_name()}.jsonl"
+    if not redraw:
+        fit_missing(path, markets, models, seeds, bars)
+    table = summarise(stored(path))
+    write_table(table, results / f"flagship_summary_{machine_name()}.csv", digits=5)
+    return table
+
+
+def fit_missing(
+    path: Path, markets: Sequence[str], models: Sequence[str], seeds: int, bars: Path | None
+) -> None:
+    """Fit after fit, every market in turn, and append its row at once."""
+    for kind, asked, known in (
+        ("market", markets, market_names(bars)), ("model", models, list(ENTRIES)),
+    ):  # fmt: skip
+        if unknown := sorted(set(asked) - set(known)):
+            raise ValueError(f"no {kind} is called {unknown[0]!r}; there are {', '.join(known)}")
+    fits = [
+        (keys, experiment_of(market, seed, ENTRIES[name], variant, bars))
+        for seed in range(seeds)
+        for market in markets or market_names(bars)
+        for name in models or ENTRIES
+        for variant in ENTRIES[name].variants()
+        for keys in [(market, seed, name, json.dumps(variant))]
+    ]  # a model that there is not is refused before the first fit
+    done = {tuple(row[key] for key in KEYS) for row in stored(path)}
+    for keys, config in fits:
+        if keys in done:
+            continue
+        row = dict(zip(KEYS, keys, strict=True)) | run_fit(config)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        print(json.dumps(row), flush=True)
+
+
+def stored(path: Path) -> list[dict[str, Any]]:
+    """Return the figures that are there; a line that was cut off by a kill is left out."""
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("}\n")]
+
+
+def chosen(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return one row for each market, seed and model: the variant of least validation log loss.
+
+    `grid_seconds` is what all variants took. The better of both kinds of trees, chosen in the same
+    way, stands as a model of its own.
+    """
+    table = pd.DataFrame(rows)
+    both = table[table["model"].isin(TREE_ENTRIES)].assign(model=BEST_TREES)
+    table = pd.concat([table, both], ignore_index=True)
+    groups = table.groupby(["market", "seed", "model"], sort=False)
+    table["grid_seconds"] = groups["seconds"].transform("sum")
+    best = table.loc[groups["validation_log_loss"].idxmin()]
+    return best.reset_index(drop=True)
+
+
+def summarise(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return the mean of every model on each kind of market, and over all simulated ones.
+
+    Args:
+        rows: Figures of all fits.
+    """
+    if not rows:
+        raise ValueError("there are no figures to sum up; run without --redraw first")
+    best = chosen(rows)
+    signal = best["market"].str.rpartition("_")[0]
+    simulated = signal.isin(SIGNALS)
+    kinds = best.assign(kind=signal.where(simulated, best["market"]))
+    whole = best[simulated].assign(kind="all simulated")
+    groups = pd.concat([kinds, whole], ignore_index=True).groupby(["kind", "model"], sort=False)
+    figures = groups.agg(
+        fits=("seed", "size"),
+        share_of_edge=("share_of_edge", "mean"),
+        share_sd=("share_of_edge", "std"),
+        log_loss=("log_loss", "mean"),
+        validation_log_loss=("validation_log_loss", "mean"),
+        accuracy=("accuracy", "mean"),
+        seconds=("seconds", "mean"),
+        grid_seconds=("grid_seconds", "mean"),
+    )
+    return figures.reset_index()
+
+
+def main() -> None:
+    """Read the command line and run."""
+    parser = ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--markets", type=list[str], default=[], help="names; all unless given")
+    parser.add_argument("--models", type=list[str], default=[], help="names; all unless given")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="of each market")
+    parser.add_argument("--bars", type=Path, default=None, help="folder of real bars")
+    parser.add_argument("--redraw", action="store_true", help="from what is there")
+    parser.add_argument("--folder", type=Path, default=RESULTS, help="of every fit's figures")
+    summary = bench(**parser.parse_args().as_dict())
+    print(summary.round(4).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()
