@@ -155,6 +155,7 @@ def _figures(prepared: Prepared, judged: Judgement, simpler: list[Judgement]) ->
     found = verdict.evidence
     assert found.later is not None
     assert found.impact is not None
+    assert found.patient is not None
     assert found.hits is not None
     row: dict[str, Any] = {
         "predictor": judged.name,
@@ -174,6 +175,7 @@ def _figures(prepared: Prepared, judged: Judgement, simpler: list[Judgement]) ->
     row |= {"volume_share": found.volume_share}
     row |= _bounds("net", found.net, scale=1e4) | _bounds("later", found.later, scale=1e4)
     row |= _bounds("impact", found.impact, scale=1e4)
+    row |= _bounds("patient", found.patient, scale=1e4)
     for name, ahead in found.rivals.items():
         row |= _bounds(f"ahead_{name}", ahead, scale=1e4)
     return row

@@ -19,7 +19,7 @@ from ultimate_deep.evaluation.measures.oracle import (
     oracle_accuracy,
     share_of_edge,
 )
-from ultimate_deep.evaluation.measures.spread import half_spread, repeated_opens
+from ultimate_deep.evaluation.measures.spread import half_spread, repeats
 from ultimate_deep.evaluation.robustness.capacity import IMPACT_COEFFICIENT
 from ultimate_deep.evaluation.signals import signal_from_probability
 from ultimate_deep.evaluation.verdicts.evidence import EvidenceInputs
@@ -28,6 +28,7 @@ from ultimate_deep.evaluation.verdicts.phrases import HOLDING
 from ultimate_deep.evaluation.verdicts.verdict import Verdict, judge_model
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.calibration import ThresholdChoice, choose_threshold
+from ultimate_deep.pipeline.filling import stale_orders, waiting
 from ultimate_deep.pipeline.rows import Rows
 from ultimate_deep.portfolio.breakers import BreakerSpec
 from ultimate_deep.portfolio.sizing_spec import SizingSpec
@@ -150,6 +151,7 @@ class Judge:
         trials: TrialCount | None = None,
         simpler: Sequence[Judgement] = (),
         others: Sequence[Judgement] = (),
+        seen: int = 0,
         seed: int = 0,
     ) -> Verdict:
         """Return what may be claimed of a predictor on this part.
@@ -159,6 +161,7 @@ class Judge:
             trials: What had been tried on these bars, this model included; None counts it alone.
             simpler: Simpler predictors on the same part; buying and holding is one always.
             others: Predictors on the same part that are no simpler.
+            seen: Rows of the part that the predictor was trained or chosen on.
             seed: Seed of the bootstrap.
         """
         assert judged.probability is not None
@@ -172,7 +175,8 @@ class Judge:
         held = {one.name: one.backtest.return_net for one in simpler}
         if HOLDING not in held:
             held[HOLDING] = self.judge_buy_and_hold().backtest.return_net
-        repeated, from_finer_bars, half_spreads, shares = zip(*self._of_bars(), strict=True)
+        from_finer_bars, half_spreads, shares = zip(*self._of_bars(), strict=True)
+        stale, patient = self._patient(judged)
         return judge_model(
             EvidenceInputs(
                 label=labels[known],
@@ -183,13 +187,14 @@ class Judge:
                 capital=self.config.capital,
                 volume_share=_mean(shares),
                 later_return_net=self.trade(judged.signal, judged.probability, delayed).return_net,
+                patient_return_net=patient,
                 rival_return_net=held,
                 other_return_net={one.name: one.backtest.return_net for one in others},
                 decision_time=self.rows.decision_time[rows],
                 group=self.rows.symbol_code[rows],
                 majority_up=self.majority_up,
                 position=account.position,
-                repeated_opens=_mean(repeated),
+                repeated_opens=stale,
                 from_finer_bars=_mean(from_finer_bars),
                 half_spread_bps=1e4 * _mean(half_spreads),
                 cost_bps=self.config.costs.per_side_bps,
@@ -199,6 +204,7 @@ class Judge:
                 bars_per_year=account.bars_per_year,
                 readings=max(count.test_readings, 1),
                 simulated=self.market.simulated,
+                seen=seen,
                 seed=seed,
             )
         )
@@ -223,11 +229,31 @@ class Judge:
         part = self.config.capital / len(self.market.bars)
         return part / float(np.median(traded)) if len(traded) else math.nan
 
-    def _of_bars(self) -> Iterator[tuple[float, float, float, float]]:
+    def _patient(self, judged: Judgement) -> tuple[float, np.ndarray]:
+        """Return the share of what is traded at prices that repeat the last close, and the
+        account's net returns where those orders come one bar later.
+        """
+        rules, shares, moved = self.config, [], []
+        traded = self._by_symbol(judged.signal, judged.probability, rules)
+        for one in traded:
+            stale = repeats(one.frame, one.certain)
+            shares.append(
+                stale_orders(
+                    one.wanted,
+                    stale,
+                    delay_bars=rules.delay_bars,
+                    horizon_bars=rules.horizon_bars,
+                )
+            )
+            patient = waiting(one.wanted, stale, delay_bars=rules.delay_bars)
+            moved.append(dataclasses.replace(one, wanted=patient))
+        return _mean(shares), _run(moved, rules).return_net
+
+    def _of_bars(self) -> Iterator[tuple[float, float, float]]:
         """Yield what each symbol's bars say of its fills and their size.
 
-        From the first decision of the part to the last: the share of prices that repeat the last
-        close, and of those of finer bars (NaN without any). From the first bar of all: half of the
+        From the first decision of the part to the last: the share of prices that are of finer bars
+        (NaN without any). From the first bar of all: half of the
         spread. From the first decision: a full position as a share of a usual bar's volume.
         """
         codes = self.rows.symbol_code[self.part]
@@ -237,9 +263,7 @@ class Judge:
             rows = self.rows.bar_row[self.part[codes == code]]
             judged = slice(int(rows.min()), int(rows.max()) + 1)
             fills = self.market.fills.get(symbol)
-            traded = None if fills is None else fills.traded[judged]
             yield (
-                repeated_opens(self.market.traded_frame(symbol).iloc[judged], traded),
                 math.nan if fills is None else float(fills.filled[judged].mean()),
                 half_spread(bars.frame.iloc[: judged.stop]),
                 self._volume_share(bars.frame.iloc[judged]),
@@ -259,18 +283,18 @@ class Judge:
             config: Other rules or costs than the judge's own.
         """
         rules = config or self.config
+        return _run(self._by_symbol(signal, probability, rules), rules)
+
+    def _by_symbol(
+        self, signal: np.ndarray, probability: np.ndarray | None, rules: BacktestConfig
+    ) -> list["_Traded"]:
+        """Return what the engines need of each symbol that is decided on."""
         codes = self.rows.symbol_code[self.part]
-        traded = [
+        return [
             self._traded(symbol, codes == code, signal, probability, rules)
             for code, symbol in enumerate(self.market.bars)
             if (codes == code).any()
         ]
-        return run_any_backtest(
-            {one.symbol: one.frame for one in traded},
-            {one.symbol: one.wanted for one in traded},
-            dataclasses.replace(rules, sizing=SizingSpec()),
-            bars_per_year={one.symbol: one.bars_per_year for one in traded},
-        )
 
     def _classification(self, probability: np.ndarray) -> dict[str, float]:
         labels = self.labels()
@@ -322,7 +346,9 @@ class Judge:
             )
             wanted = sized[first : last + 1]
         frame = self.market.traded_frame(symbol).iloc[first : last + 1]
-        return _Traded(symbol, frame, wanted, bars.bars_per_year)
+        fills = self.market.fills.get(symbol)
+        certain = None if fills is None else fills.traded[first : last + 1]
+        return _Traded(symbol, frame, wanted, bars.bars_per_year, certain)
 
 
 @dataclass(frozen=True, eq=False)
@@ -333,6 +359,17 @@ class _Traded:
     frame: pd.DataFrame
     wanted: np.ndarray
     bars_per_year: float
+    certain: np.ndarray | None = None  # prices that were traded for sure
+
+
+def _run(traded: Sequence[_Traded], rules: BacktestConfig) -> BacktestResult:
+    """Return the portfolio of symbols whose positions are sized already."""
+    return run_any_backtest(
+        {one.symbol: one.frame for one in traded},
+        {one.symbol: one.wanted for one in traded},
+        dataclasses.replace(rules, sizing=SizingSpec()),
+        bars_per_year={one.symbol: one.bars_per_year for one in traded},
+    )
 
 
 def majority_up(labels: np.ndarray) -> bool | None:

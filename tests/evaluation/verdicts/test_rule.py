@@ -11,8 +11,8 @@ from ultimate_deep.evaluation.verdicts.rule import QUESTIONS, rule
 
 
 def interval(word, size=1.0):
-    estimate = {"yes": size, "open": 0.5 * size, "no": -size}[word]
-    error = 0.3 * size
+    estimate = {"yes": size, "open": 0.5 * size, "no": -size, "same": 0.0}[word]
+    error = 0.0 if word == "same" else 0.3 * size
     return Interval(
         estimate=estimate, lower=estimate - 2.0 * error, upper=estimate + 2.0 * error,
         level=0.96, standard_error=error, block_bars=1.0, resamples=4_000,
@@ -68,9 +68,12 @@ def test_an_edge_needs_all_five():
         ({"deflated": math.nan}, "cannot tell yet"),
         ({"repeated_opens": 0.94, "later": "no"}, "cannot tell yet"),
         ({"repeated_opens": 0.94, "later": "yes"}, "edge"),
-        ({"repeated_opens": 0.4, "later": "no"}, "edge"),
-        ({"repeated_opens": 0.4, "from_finer_bars": 0.6, "later": "no"}, "cannot tell yet"),
-        ({"repeated_opens": 0.4, "from_finer_bars": 0.6, "later": "yes"}, "edge"),
+        ({"repeated_opens": 0.4, "later": "no"}, "cannot tell yet"),
+        ({"repeated_opens": 0.4, "later": "no", "patient": interval("yes", 1e-4)}, "edge"),
+        ({"repeated_opens": 0.4, "patient": interval("open", 1e-4)}, "cannot tell yet"),
+        ({"repeated_opens": 0.09, "later": "no"}, "edge"),
+        ({"seen": 1}, "cannot tell yet"),
+        ({"rivals": {"buy and hold": interval("same")}}, "earns, but others earn more simply"),
         ({"repeated_opens": 0.09, "from_finer_bars": 0.91, "later": "no"}, "edge"),
         ({"decisions": 50}, "cannot tell yet"),
         ({"impact": interval("yes", 1e-4)}, "edge"),

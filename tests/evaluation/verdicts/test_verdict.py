@@ -252,7 +252,7 @@ def test_opens_that_repeat_the_close_ask_for_a_later_fill():
     gone = replace(inputs, later_return_net=-np.abs(inputs.return_net) / 10)
     verdict = judge_model(gone, QUICK)
     assert verdict.kind == "cannot tell yet"
-    assert "94% of these opens repeat the last close" in verdict.sentence
+    assert "94% of what it trades meets one that repeats the last close" in verdict.sentence
     assert verdict.bars_needed is None
     stays = replace(inputs, later_return_net=inputs.return_net * 0.6)
     assert judge_model(stays, QUICK).kind == "edge"

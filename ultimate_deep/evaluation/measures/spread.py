@@ -83,8 +83,14 @@ def repeated_opens(frame: pd.DataFrame, traded: npt.NDArray[np.bool_] | None = N
         frame: Bars of one symbol, with a fill's price as `open` where that is another.
         traded: Opens that are certain to be trades of their own, which never count, `(rows,)`.
     """
-    opened, closed = frame["open"].to_numpy()[1:], frame["close"].to_numpy()[:-1]
-    if not len(opened):
-        return math.nan
-    repeats = np.isclose(opened, closed, rtol=1e-9, atol=0.0)
-    return float((repeats if traded is None else repeats & ~traded[1:]).mean())
+    return float(repeats(frame, traded)[1:].mean()) if len(frame) > 1 else math.nan
+
+
+def repeats(
+    frame: pd.DataFrame, traded: npt.NDArray[np.bool_] | None = None
+) -> npt.NDArray[np.bool_]:
+    """Return whether each bar's open repeats the close before, `(rows,)`; see `repeated_opens`."""
+    opened, closed = frame["open"].to_numpy(), frame["close"].to_numpy()
+    found = np.zeros(len(frame), dtype=np.bool_)
+    found[1:] = np.isclose(opened[1:], closed[:-1], rtol=1e-9, atol=0.0)
+    return found if traded is None else found & ~traded

@@ -21,7 +21,6 @@ from ultimate_deep.evaluation.verdicts.rule import (
     Ruling,
     Word,
     is_same,
-    most_repeated,
     too_large,
 )
 from ultimate_deep.machine.counts import amount, how_many
@@ -103,7 +102,7 @@ def _share(share: float) -> str:
 
 
 def _cheap(evidence: Evidence) -> str:
-    if not evidence.half_spread_bps > evidence.cost_bps:
+    if not round(evidence.half_spread_bps, 2) > round(evidence.cost_bps, 2):
         return ""
     return (
         f" The bars bounce as with half a spread of {evidence.half_spread_bps:.2f} bps, more than "
@@ -117,17 +116,20 @@ def _fills(evidence: Evidence, config: VerdictConfig) -> str:
         lower = f"{1e4 * evidence.later.lower:+.3f}"
         later = f" One bar later the account earns {bps(evidence.later)} (at least {lower})."
     share = evidence.repeated_opens
-    if not math.isnan(evidence.from_finer_bars):
-        stale = "" if share < most_repeated(evidence, config) else ", so that they may be no trades"
-        return (
-            f"Orders are filled from finer bars ({evidence.from_finer_bars:.0%} of bars), and "
-            f"{share:.0%} of the prices repeat the last close{stale}.{later}"
-        )
     if math.isnan(share):
-        return f"A single bar does not tell whether opens are prints of their own.{later}"
+        return f"Whether opens are prints of their own is not known.{later}"
+    stale = f"{share:.1%} of what is traded meets a price that repeats the last close"
+    opening = "Opens are prints of their own"
+    if not math.isnan(evidence.from_finer_bars):
+        opening = f"Orders are filled from finer bars ({evidence.from_finer_bars:.1%} of bars)"
     if share < config.repeated_opens:
-        return f"Opens are prints of their own ({share:.0%} repeat the last close).{later}"
-    return f"{share:.0%} of the opens repeat the last close, so that they may be no trades.{later}"
+        return f"{opening} ({stale}).{later}"
+    if evidence.patient is not None and evidence.active:
+        stale += (
+            f", which may be no trade; with those orders one bar later the account earns "
+            f"{bps(evidence.patient)} (at least {1e4 * evidence.patient.lower:+.3f})"
+        )
+    return f"{stale[0].upper()}{stale[1:]}.{later}"
 
 
 def _luck(evidence: Evidence, config: VerdictConfig) -> str:

@@ -20,11 +20,10 @@ class VerdictConfig:
             interest unless its log loss is shown to be better, in [0, 0.5).
         minimum_decisions: Distinct decision times below which nothing is claimed.
         minimum_active_bars: Bars with a position's return below which nothing is claimed.
-        repeated_opens: Share of opens that repeat the close before, from which on they are no
-            prints that anybody could be filled at, in (0, 1].
+        repeated_opens: Share of what is traded at prices that repeat the close before, from which
+            on the account must gain with those orders one bar later, in (0, 1].
         largest_share: Share of a usual bar's volume beyond which a full position is too large for
             the law of impact to say what it pays, above 0.
-        repeated_fills: The same where orders are filled from finer bars, which leave out some.
         deflated: Least deflated Sharpe ratio, a probability in (0.5, 1).
         resamples: Number of bootstrap histories.
 
@@ -37,9 +36,8 @@ class VerdictConfig:
     smallest_rank: float = 0.005
     minimum_decisions: int = 100
     minimum_active_bars: int = 30
-    repeated_opens: float = 0.5
+    repeated_opens: float = 0.1
     largest_share: float = 1.0
-    repeated_fills: float = 0.1
     deflated: float = 0.98
     resamples: int = 4000
 
@@ -55,11 +53,11 @@ class VerdictConfig:
                 f"smallest_rank must lie in [0, 0.5), got {self.smallest_rank}; "
                 "0.005 is half a percentage point of pairs put in the right order"
             )
-        for name in ("repeated_opens", "repeated_fills"):
-            if not 0.0 < getattr(self, name) <= 1.0:
-                raise ValueError(
-                    f"{name} must lie in (0, 1], got {getattr(self, name)}; 0.5 is half of the bars"
-                )
+        if not 0.0 < self.repeated_opens <= 1.0:
+            raise ValueError(
+                f"repeated_opens must lie in (0, 1], got {self.repeated_opens}; 0.1 is a tenth of "
+                "what is traded"
+            )
         if not 0.0 < self.largest_share < math.inf:
             raise ValueError(
                 f"largest_share must be above 0, got {self.largest_share}; 1.0 is all that is "

@@ -32,8 +32,9 @@ class Evidence:
         volume_share: A full position as a share of what is traded in a usual bar; NaN where volume
             is not known.
         later: The same where every fill comes one bar later; None where that was not asked.
-        repeated_opens: Share of bars at whose open orders are filled and whose open repeats the
-            close before; NaN of a single bar.
+        patient: The same where orders that meet a price which repeats the close before come one bar
+            later; None where that was not asked.
+        repeated_opens: Share of what is traded that meets such a price.
         from_finer_bars: Share of bars at which orders are filled from finer ones; NaN where none
             were given.
         half_spread_bps: Half of the spread that the bars show; NaN where they show none.
@@ -50,6 +51,7 @@ class Evidence:
         bars_per_year: Bars in a year; NaN where that is not known.
         error_rate: Chance of each bound to be wrong, already divided by the readings.
         readings: Different models judged on these bars so far, this one included.
+        seen: Decisions that the model was trained or chosen on.
         simulated: Whether the bars were simulated.
     """
 
@@ -61,6 +63,7 @@ class Evidence:
     capital: float = math.nan
     volume_share: float = math.nan
     later: Interval | None = None
+    patient: Interval | None = None
     repeated_opens: float = math.nan
     from_finer_bars: float = math.nan
     half_spread_bps: float = math.nan
@@ -76,6 +79,7 @@ class Evidence:
     bars_per_year: float = math.nan
     error_rate: float
     readings: int = 1
+    seen: int = 0
     simulated: bool = False
 
 
@@ -102,7 +106,9 @@ class EvidenceInputs:
         group: Whole number of each row's symbol, shape `(rows,)`.
         majority_up: Class of the majority of the training part; None takes that of these rows.
         position: Position over each bar, shape `(bars,)`; None where it is not known.
-        repeated_opens: Share of bars whose price of a fill repeats the close before.
+        patient_return_net: The account where orders that meet a price which repeats the close
+            before come one bar later, shape `(bars,)`; None where that was not asked.
+        repeated_opens: Share of what is traded that meets such a price.
         from_finer_bars: Share of bars at which orders are filled from finer ones.
         half_spread_bps: Half of the spread that the bars show.
         cost_bps: What the account pays per side, without impact.
@@ -111,6 +117,7 @@ class EvidenceInputs:
         horizon_bars: Number of bars over which the labels reach.
         bars_per_year: Bars in a year; NaN where that is not known.
         readings: Different models judged on these bars so far, this one included; at least 1.
+        seen: Decisions that the model was trained or chosen on.
         simulated: Whether the bars were simulated.
         seed: Seed of every bootstrap.
     """
@@ -123,6 +130,7 @@ class EvidenceInputs:
     capital: float = math.nan
     volume_share: float = math.nan
     later_return_net: npt.ArrayLike | None = None
+    patient_return_net: npt.ArrayLike | None = None
     rival_return_net: Mapping[str, npt.ArrayLike] = field(default_factory=dict)
     other_return_net: Mapping[str, npt.ArrayLike] = field(default_factory=dict)
     decision_time: npt.ArrayLike | None = None
@@ -138,6 +146,7 @@ class EvidenceInputs:
     horizon_bars: int = 1
     bars_per_year: float = math.nan
     readings: int = 1
+    seen: int = 0
     simulated: bool = False
     seed: int = 0
 
@@ -191,6 +200,7 @@ def gather(inputs: EvidenceInputs, config: VerdictConfig = VerdictConfig()) -> E
         capital=inputs.capital,
         volume_share=inputs.volume_share,
         later=account("later_return_net", inputs.later_return_net),
+        patient=account("patient_return_net", inputs.patient_return_net),
         repeated_opens=inputs.repeated_opens,
         from_finer_bars=inputs.from_finer_bars,
         half_spread_bps=inputs.half_spread_bps,
@@ -206,6 +216,7 @@ def gather(inputs: EvidenceInputs, config: VerdictConfig = VerdictConfig()) -> E
         bars_per_year=inputs.bars_per_year,
         error_rate=bounds.error_rate,
         readings=inputs.readings,
+        seen=inputs.seen,
         simulated=inputs.simulated,
     )
 

@@ -17,9 +17,11 @@ from ultimate_deep.evaluation.verdicts.phrases import (
     trials,
 )
 from ultimate_deep.evaluation.verdicts.rule import Ruling, is_same, too_large, uncalibrated
-from ultimate_deep.machine.counts import amount, how_many
+from ultimate_deep.machine.counts import amount, how_many, noun_for
 
 MONTHS_PER_YEAR = 12.0
+# Rivals that need no training.
+UNTRAINED = {HOLDING, "persistence", "majority"}
 _MOSTLY = 0.5  # mean position from which on an account is said to be mostly on one side
 
 
@@ -57,6 +59,13 @@ def _reason(evidence: Evidence, ruling: Ruling, config: VerdictConfig) -> str:
 
 def _open(evidence: Evidence, ruling: Ruling, config: VerdictConfig) -> str:
     """What is not shown, and what would settle it."""
+    if evidence.seen:
+        of_these = f"{how_many(evidence.seen, 'decision')} of these"
+        return (
+            f"{of_these} {noun_for(evidence.seen, 'lies', 'lie')} before its test part, where it "
+            "was trained and chosen, and say nothing: its test part alone, or later bars, would "
+            "settle it"
+        )
     if not ruling.enough:
         few = f"fewer than {config.minimum_decisions} decision times say nothing"
         if evidence.decisions >= config.minimum_decisions:
@@ -90,15 +99,14 @@ def _unfilled(evidence: Evidence) -> str:
     if math.isnan(evidence.repeated_opens):
         return "whether its opens are prints of their own is not known"
     share, later = f"{evidence.repeated_opens:.0%}", ""
-    if evidence.later is not None:
-        later = f" (one bar later it earns {bps(evidence.later)})"
+    waited = evidence.later if evidence.patient is None else evidence.patient
+    if waited is not None:
+        later = f" (with those one bar later it earns {bps(waited)})"
+    at = "the opening print"
     if not math.isnan(evidence.from_finer_bars):
-        return (
-            f"finer bars fill its orders in {evidence.from_finer_bars:.0%} of the bars while in "
-            f"{share} the price still repeats the last close{later}"
-        )
+        at = f"prices that finer bars tell for {evidence.from_finer_bars:.0%} of the bars alone"
     return (
-        f"it needs a fill at the opening print while {share} of these opens repeat the last "
+        f"it needs a fill at {at} while {share} of what it trades meets one that repeats the last "
         f"close{later}"
     )
 
@@ -173,9 +181,11 @@ def _lucky(evidence: Evidence, config: VerdictConfig) -> str:
 
 
 def _simpler(evidence: Evidence, ruling: Ruling) -> str:
-    """Return what the headline says of simpler models that did as well."""
-    if ruling.kind != "edge" or not evidence.rivals:
+    """Return what the headline says of simpler models that did as well, or were not there."""
+    if ruling.kind != "edge":
         return ""
+    if not set(evidence.rivals) - UNTRAINED:
+        return " No simpler model that is trained was judged beside it."
     name, ahead = best(evidence)
     if ahead.estimate < 0.0:
         return ""

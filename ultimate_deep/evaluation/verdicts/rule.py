@@ -2,8 +2,8 @@
 
 1. Does it know something? Log loss and rank are both better than the best constants'.
 2. Does it pay? The mean net return per bar is above zero, with the impact of its own orders too.
-3. Could you have had it? Opens are prints of their own, or finer bars fill the orders, or the
-   account gains one bar later too.
+3. Could you have had it? Few orders meet a price that repeats the last close, or the account gains
+   where those that do come one bar later.
 4. Is it more than luck? The Sharpe ratio is more than so many trials would show by chance.
 5. Is it this model? No simpler one is shown to earn more, or earns the same in every bar.
 
@@ -88,7 +88,7 @@ def rule(evidence: Evidence, config: VerdictConfig = VerdictConfig()) -> Ruling:
         and evidence.active >= config.minimum_active_bars
     )
     # Who never trades has no edge, however few decisions there were.
-    kind = _kind(answers, enough=enough) if evidence.active else "no edge"
+    kind = _kind(answers, enough=enough and not evidence.seen) if evidence.active else "no edge"
     needed = _bars_needed(evidence, config) if kind == "cannot tell yet" else None
     return Ruling(kind=kind, answers=answers, better=better, enough=enough, bars_needed=needed)
 
@@ -139,21 +139,11 @@ def _both(one: Word, other: Word) -> Word:
 
 
 def _fills(evidence: Evidence, config: VerdictConfig) -> Word:
-    if evidence.repeated_opens < most_repeated(evidence, config):
+    if evidence.repeated_opens < config.repeated_opens:
         return "yes"
-    # That a fill at a stale open is not to be had is not known either: quotes would tell.
-    later = evidence.later
-    return "yes" if later is not None and later.lower > 0.0 else "open"
-
-
-def most_repeated(evidence: Evidence, config: VerdictConfig) -> float:
-    """Return the share of stale fills from which on they are no prints of their own.
-
-    A model may learn which bars the finer ones leave out, so that fewer of them do harm.
-    """
-    if math.isnan(evidence.from_finer_bars):
-        return config.repeated_opens
-    return config.repeated_fills
+    # That a fill at a stale price is not to be had is not known either: quotes would tell.
+    patient = evidence.later if evidence.patient is None else evidence.patient
+    return "yes" if patient is not None and patient.lower > 0.0 else "open"
 
 
 def _luck(evidence: Evidence, config: VerdictConfig) -> Word:
@@ -192,6 +182,6 @@ def _bars_needed(evidence: Evidence, config: VerdictConfig) -> int | None:
         has = float(norm.ppf(max(evidence.deflated, 1e-9)))
         if has > 0.0:
             shares.append((wanted / has) ** 2)
-    if max(shares) <= 1.0:
+    if max(shares) <= 1.0 or evidence.seen:
         return None  # only what more bars of the kind would not settle is open
     return math.ceil(min(evidence.bars * max(shares), _MOST_BARS))

@@ -45,6 +45,7 @@ from ultimate_deep.pipeline.judge import Judge, Judgement
 from ultimate_deep.pipeline.rows import Rows, assemble_rows
 from ultimate_deep.training.progress import Progress
 
+TREES = "trees"
 FILES = {
     "report.html": "this page",
     "report.json": "the same figures",
@@ -70,6 +71,11 @@ class Entrant:
     def name(self) -> str:
         """The bundle's folder."""
         return self.bundle.folder.name
+
+    @property
+    def is_trees(self) -> bool:
+        """Whether the model is boosted trees."""
+        return self.bundle.predictor.kind == TREES
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +124,7 @@ def compare_bundles(
     assessed = []
     for entrant, config in zip(entrants, configs, strict=True):
         with progress.busy(f"assessing {entrant.name}"):
-            assessed.append(_assess(entrant, book, config.seed))
+            assessed.append(_assess(entrant, entrants, book, config.seed))
     watch.passed("assessing")
     with progress.busy("comparing"):
         shown = _comparison(entrants, assessed, configs, book)
@@ -210,10 +216,21 @@ def _common_rows(
     return [key.get_indexer(common) for key in keys]
 
 
-def _assess(entrant: Entrant, book: TrialBook, seed: int) -> Assessment:
+def _assess(
+    entrant: Entrant, entrants: Sequence[Entrant], book: TrialBook, seed: int
+) -> Assessment:
+    """Assess a model beside the others; trees are simpler than what is none."""
     trials = book.count()
     judge, judged = entrant.judge, entrant.judged
-    verdict = judge.verdict(judged, trials=trials, seed=seed)
+    rivals = [one for one in entrants if one is not entrant]
+    simpler = [one for one in rivals if one.is_trees and not entrant.is_trees]
+    verdict = judge.verdict(
+        judged,
+        trials=trials,
+        simpler=[one.judged for one in simpler],
+        others=[one.judged for one in rivals if one not in simpler],
+        seed=seed,
+    )
     return assess_judged(judge, judged, verdict, (), trials, seed=seed)
 
 

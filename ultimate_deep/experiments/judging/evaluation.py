@@ -16,6 +16,8 @@ from ultimate_deep.evaluation.reporting.pdf import ReportForm, check_form, pdf_b
 from ultimate_deep.evaluation.reporting.report import write_report
 from ultimate_deep.experiments.judging.assessing import assess_judged
 from ultimate_deep.experiments.judging.rejudged import Period, Rejudged, backtest_bundle
+from ultimate_deep.experiments.judging.rivals import judge_rivals
+from ultimate_deep.experiments.learners.registry import simpler_than
 from ultimate_deep.experiments.reporting import bar_facts
 from ultimate_deep.experiments.reproducing import (
     counted,
@@ -84,16 +86,25 @@ def evaluate_bundle(
         progress.message(note)
     judge, config = rejudged.judge, rejudged.config
     watch = Stopwatch()
+    with progress.busy("baselines, fitted on the bars before"):
+        rejudged = _with_baselines(rejudged)
+    watch.passed("baselines")
     with progress.busy("assessing: chance, trials, costs, delay, regimes, random entry"):
+        known = simpler_than(config.model.name)
         verdict = judge.verdict(
-            rejudged.judgement, trials=rejudged.trials, simpler=rejudged.rivals, seed=config.seed
+            rejudged.judgement,
+            trials=rejudged.trials,
+            simpler=[one for one in rejudged.rivals if one.name in known],
+            others=[one for one in rejudged.rivals if one.name not in known],
+            seen=rejudged.seen,
+            seed=config.seed,
         )
         decided = judge.rows.decision_time
         assessment = assess_judged(
             judge,
             rejudged.judgement,
             verdict,
-            (),
+            rejudged.rivals,
             rejudged.trials,
             before=np.flatnonzero(decided < decided[judge.part].min()),
             seed=config.seed,
@@ -112,6 +123,24 @@ def evaluate_bundle(
     with progress.busy("writing the report"):
         _write(folder, rejudged, _report(rejudged, assessment, origin), report)
     return Evaluated(folder, rejudged, assessment)
+
+
+def _with_baselines(rejudged: Rejudged) -> Rejudged:
+    """Return the same beside baselines fitted on the bars before, where there are some.
+
+    Nothing is fitted for a run that had none, or where bars of its training are judged too.
+    """
+    judge, config = rejudged.judge, rejudged.config
+    decided = judge.rows.decision_time
+    known = np.flatnonzero(np.isfinite(judge.rows.labels) & (decided < decided[judge.part].min()))
+    times = np.unique(decided[known])
+    reach = config.label.horizon_bars + 1  # labels of the last rows reach into the part
+    if not config.baselines or rejudged.seen or len(times) <= reach:
+        return rejudged
+    before = known[decided[known] < times[-reach]]
+    trained, told = judge_rivals(judge, before, config.label, features=None, seed=config.seed)
+    own = [one for one in rejudged.rivals if one.name not in {each.name for each in trained}]
+    return dataclasses.replace(rejudged, rivals=(*trained, *own), notes=(*rejudged.notes, *told))
 
 
 def _words(
@@ -149,7 +178,7 @@ def _report(rejudged: Rejudged, assessment: Assessment, origin: Origin) -> Repor
         costs=judge.config.costs,
         facts={"decisions": f"{rejudged.rows:,}"} | bar_facts(judge.market),
         config=rejudged.config.to_dict(),
-        notes=[f"{note}." for note in rejudged.notes],
+        notes=[f"{note.removesuffix('.')}." for note in rejudged.notes],
         files=FILES,
         assessment=assessment,
         origin=origin,
@@ -157,7 +186,7 @@ def _report(rejudged: Rejudged, assessment: Assessment, origin: Origin) -> Repor
 
 
 def _contenders(rejudged: Rejudged, assessment: Assessment) -> list[Contender]:
-    """The model, persistence, buy and hold, and on the run's own bars the run's baselines."""
+    """The model, its rivals here, and on the run's own bars the run's baselines of other names."""
     model: Judgement = rejudged.judgement
     found = [
         Contender(name="model", metrics=model.metrics, accuracy=assessment.verdict.accuracy),

@@ -1,0 +1,54 @@
+"""Orders that meet a stale price: how much they are of what is traded, and what waiting does."""
+
+import numpy as np
+
+import ultimate_deep as ud
+from ultimate_deep.pipeline.filling import stale_orders, waiting
+
+
+def test_the_share_is_of_what_is_traded():
+    wanted = np.array([np.nan, 1.0, 1.0, 0.0, -1.0, np.nan])
+    # Trades 1 at bar 2, 1 at bar 4, 1 at bar 5 and 1 (to flat) after the last.
+    stale = np.array([True, True, True, True, False, False])
+    assert stale_orders(wanted, stale, delay_bars=1, horizon_bars=1) == 0.25
+    assert stale_orders(wanted, stale, delay_bars=2, horizon_bars=1) == 0.25
+    idle = np.zeros(6)
+    assert stale_orders(idle, stale, delay_bars=1, horizon_bars=1) == 0.5
+
+
+def test_orders_at_stale_prices_wait_one_bar():
+    wanted = np.array([1.0, -1.0, 0.5, np.nan, 1.0])
+    stale = np.array([False, True, False, False, True])
+    found = waiting(wanted, stale, delay_bars=1)
+    np.testing.assert_array_equal(found, [np.nan, -1.0, 0.5, 0.5, 1.0])
+    np.testing.assert_array_equal(waiting(wanted, ~stale & False, delay_bars=1), wanted)
+
+
+def test_bounce_in_the_quiet_hours_alone_is_no_edge(tmp_path):
+    """44% of all opens repeat the close, and the account trades at no others."""
+    import pandas as pd
+
+    rows, end = 3_000, 1_000
+    draw = np.random.default_rng(5)
+    index = pd.date_range("2020-01-01", periods=rows, freq="h", tz="UTC", name="timestamp")
+    quiet = index.hour < 11
+    side = np.where(quiet, draw.choice([-1.0, 1.0], rows), 0.0)
+    mid = np.cumsum(5e-4 * draw.normal(size=rows))
+    close = 100.0 * np.exp(mid + 1e-3 * side)
+    last = np.r_[100.0, close[:-1]]
+    fresh = 100.0 * np.exp(np.r_[0.0, mid[:-1]] + 1e-4 * draw.normal(size=rows))
+    opened = np.where(np.r_[False, quiet[:-1]], last, fresh)
+    high, low = np.maximum(opened, close) * 1.0002, np.minimum(opened, close) * 0.9998
+    frame = pd.DataFrame(
+        {"open": opened, "high": high, "low": low, "close": close, "volume": 1e8}, index=index
+    )
+    guess = pd.Series(0.5 - 0.2 * side, index)[end + 2 : -2]
+    found = ud.judge(
+        guess, frame, trained_until=index[end], baselines=False, artifacts=tmp_path,
+        mode="long_short", threshold=0.6, costs={"fee_bps": 0.5, "slippage_bps": 0.5},
+    )  # fmt: skip
+    evidence = found.verdict.evidence
+    assert evidence.net.lower > 0.0
+    assert evidence.repeated_opens > 0.8
+    assert found.verdict.kind != "edge"
+    assert found.verdict.answers[2].word == "open"

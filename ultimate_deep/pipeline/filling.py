@@ -1,0 +1,42 @@
+"""Which orders meet a price that repeats the last one, and what waiting there would do."""
+
+import numpy as np
+import numpy.typing as npt
+
+from ultimate_deep.evaluation.backtesting.wanted import wanted_positions
+
+Array1D = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+
+def stale_orders(wanted: Array1D, stale: Flags, *, delay_bars: int, horizon_bars: int) -> float:
+    """Return the share of what is traded that meets a stale price; of all bars without a trade.
+
+    Args:
+        wanted: Position wanted after each bar's close, `(bars,)`; NaN is none.
+        stale: Whether the price of a fill at the bar repeats the close before, `(bars,)`.
+        delay_bars: Bars from a decision's bar to the one that it is filled at.
+        horizon_bars: Bars for which each decision is held.
+    """
+    position = np.nan_to_num(wanted_positions(wanted, horizon_bars))
+    traded = np.abs(np.diff(position, prepend=0.0))
+    met = _met(stale, delay_bars)
+    return float(np.average(met, weights=traded if traded.any() else None))
+
+
+def waiting(wanted: Array1D, stale: Flags, *, delay_bars: int) -> Array1D:
+    """Return what is wanted where every order that meets a stale price comes one bar later.
+
+    Args:
+        wanted: Position wanted after each bar's close, `(bars,)`; NaN is none.
+        stale: Whether the price of a fill at the bar repeats the close before, `(bars,)`.
+        delay_bars: Bars from a decision's bar to the one that it is filled at.
+    """
+    return np.where(_met(stale, delay_bars), np.r_[np.nan, wanted[:-1]], wanted)
+
+
+def _met(stale: Flags, delay_bars: int) -> Flags:
+    """Whether each bar's decision is filled at a stale price."""
+    met = np.zeros(len(stale), dtype=np.bool_)
+    met[: len(stale) - delay_bars] = stale[delay_bars:]
+    return met
