@@ -62,7 +62,11 @@ def _inputs(rows: int, *, edge: float, threshold: float = 0.5, seed: int = 0) ->
     return AssessmentInputs(
         verdict=judge_model(
             EvidenceInputs(
-                label=label, probability=probability, return_net=account.return_net, deflated=1.0
+                label=label,
+                probability=probability,
+                return_net=account.return_net,
+                repeated_opens=0.0,
+                deflated=1.0,
             )
         ),
         decisions=Decisions(

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ultimate_deep.evaluation.backtesting.account import BacktestResult
 from ultimate_deep.evaluation.backtesting.config import BacktestConfig
-from ultimate_deep.evaluation.backtesting.engines import run_any_backtest, sized_signal
+from ultimate_deep.evaluation.backtesting.engines import sized_signal
 from ultimate_deep.evaluation.backtesting.vectorised import NoVolumeError
 from ultimate_deep.evaluation.ledger.trial import TrialCount, count_trials
 from ultimate_deep.evaluation.measures.metrics import classification_metrics, predicted_up
@@ -27,6 +27,7 @@ from ultimate_deep.evaluation.verdicts.luck import account_sharpe
 from ultimate_deep.evaluation.verdicts.phrases import HOLDING
 from ultimate_deep.evaluation.verdicts.verdict import Verdict, judge_model
 from ultimate_deep.market.market import Market
+from ultimate_deep.pipeline.accounts import Traded, traded_account
 from ultimate_deep.pipeline.calibration import ThresholdChoice, choose_threshold
 from ultimate_deep.pipeline.filling import stale_orders, waiting
 from ultimate_deep.pipeline.rows import Rows
@@ -182,7 +183,7 @@ class Judge:
                 label=labels[known],
                 probability=judged.probability[known],
                 return_net=account.return_net,
-                impact_return_net=self._with_impact(judged),
+                impact_return_net=self._with_impact(judged, sum(shares)),
                 coefficient=math.nan if own is None else own,
                 capital=self.config.capital,
                 volume_share=_mean(shares),
@@ -209,11 +210,11 @@ class Judge:
             )
         )
 
-    def _with_impact(self, judged: Judgement) -> np.ndarray | None:
+    def _with_impact(self, judged: Judgement, share: float) -> np.ndarray | None:
         """Return the account's net returns with the impact of its own orders; None where the user
         has said what it pays, or nothing is known of it.
         """
-        if self.config.costs.impact_coefficient is not None:
+        if self.config.costs.impact_coefficient is not None or math.isnan(share):
             return None
         costs = dataclasses.replace(self.config.costs, impact_coefficient=IMPACT_COEFFICIENT)
         rules = dataclasses.replace(self.config, costs=costs)
@@ -223,11 +224,12 @@ class Judge:
             return None
 
     def _volume_share(self, frame: pd.DataFrame) -> float:
-        """Return a symbol's part of the capital over the notional of its usual bar."""
+        """Return a symbol's part of the capital over the notional of its usual bar; NaN where most
+        bars have no volume.
+        """
         traded = (frame["close"] * frame["volume"]).to_numpy(dtype=np.float64)
-        traded = traded[traded > 0.0]
-        part = self.config.capital / len(self.market.bars)
-        return part / float(np.median(traded)) if len(traded) else math.nan
+        usual = float(np.median(np.nan_to_num(traded)))
+        return self.config.capital / len(self.market.bars) / usual if usual > 0.0 else math.nan
 
     def _patient(self, judged: Judgement) -> tuple[float, np.ndarray]:
         """Return the share of what is traded at prices that repeat the last close, and the
@@ -247,7 +249,7 @@ class Judge:
             )
             patient = waiting(one.wanted, stale, delay_bars=rules.delay_bars)
             moved.append(dataclasses.replace(one, wanted=patient))
-        return _mean(shares), _run(moved, rules).return_net
+        return _mean(shares), traded_account(moved, rules).return_net
 
     def _of_bars(self) -> Iterator[tuple[float, float, float]]:
         """Yield what each symbol's bars say of its fills and their size.
@@ -283,11 +285,11 @@ class Judge:
             config: Other rules or costs than the judge's own.
         """
         rules = config or self.config
-        return _run(self._by_symbol(signal, probability, rules), rules)
+        return traded_account(self._by_symbol(signal, probability, rules), rules)
 
     def _by_symbol(
         self, signal: np.ndarray, probability: np.ndarray | None, rules: BacktestConfig
-    ) -> list["_Traded"]:
+    ) -> list[Traded]:
         """Return what the engines need of each symbol that is decided on."""
         codes = self.rows.symbol_code[self.part]
         return [
@@ -323,7 +325,7 @@ class Judge:
         signal: np.ndarray,
         probability: np.ndarray | None,
         rules: BacktestConfig,
-    ) -> "_Traded":
+    ) -> Traded:
         """One symbol from its first decision until its last one has been held to its horizon.
 
         With latency too the account ends there: the bars after it belong to the next part. Sizes
@@ -348,28 +350,7 @@ class Judge:
         frame = self.market.traded_frame(symbol).iloc[first : last + 1]
         fills = self.market.fills.get(symbol)
         certain = None if fills is None else fills.traded[first : last + 1]
-        return _Traded(symbol, frame, wanted, bars.bars_per_year, certain)
-
-
-@dataclass(frozen=True, eq=False)
-class _Traded:
-    """What the engines need of one symbol."""
-
-    symbol: str
-    frame: pd.DataFrame
-    wanted: np.ndarray
-    bars_per_year: float
-    certain: np.ndarray | None = None  # prices that were traded for sure
-
-
-def _run(traded: Sequence[_Traded], rules: BacktestConfig) -> BacktestResult:
-    """Return the portfolio of symbols whose positions are sized already."""
-    return run_any_backtest(
-        {one.symbol: one.frame for one in traded},
-        {one.symbol: one.wanted for one in traded},
-        dataclasses.replace(rules, sizing=SizingSpec()),
-        bars_per_year={one.symbol: one.bars_per_year for one in traded},
-    )
+        return Traded(symbol, frame, wanted, bars.bars_per_year, certain)
 
 
 def majority_up(labels: np.ndarray) -> bool | None:

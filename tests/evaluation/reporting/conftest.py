@@ -70,6 +70,7 @@ class Run:
                 probability=probability,
                 return_net=account.return_net,
                 deflated=1.0,
+                repeated_opens=0.0,
                 **options,
             )
         )

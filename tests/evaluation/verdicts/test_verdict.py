@@ -391,5 +391,27 @@ def test_a_log_loss_that_is_shown_better_is_knowledge_however_small_the_rank():
     assert verdict.answers[0].word == "yes"
 
 
+def test_an_account_that_shrinks_does_not_pay_whatever_its_average_bar():
+    inputs = predictions(8, 2000, 0.1)
+    wild = np.where(np.arange(2000) % 2, 0.95, -0.9)  # +2.5% on average, and ruin
+    verdict = judge_model(replace(inputs, return_net=wild), QUICK)
+    assert verdict.answers[1].word == "no"
+    assert verdict.kind == "forecasts, but not at a price you get"
+    assert "gains and losses of this size made -100% of it" in verdict.sentence
+
+
+def test_what_is_too_good_is_called_a_leak():
+    inputs = predictions(8, 2000, 0.5)
+    assert "So much is a leak until shown otherwise" in judge_model(inputs, QUICK).sentence
+    assert "leak" not in judge_model(predictions(8, 2000, 0.1), QUICK).sentence
+
+
+def test_bars_of_training_are_no_test():
+    verdict = judge_model(predictions(8, 2000, 0.2, seen=1_500), QUICK)
+    assert verdict.kind == "cannot tell yet"
+    assert "1,500 decisions of these lie before its test part" in verdict.sentence
+    assert verdict.bars_needed is None
+
+
 def test_every_word_has_a_tone():
     assert set(TONES) == set(KINDS)

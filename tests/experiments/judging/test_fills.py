@@ -104,7 +104,7 @@ def test_a_bounce_that_opens_let_pass_is_no_gain_when_filled(bounce, tmp_path):
     assert found.verdict.evidence.repeated_opens < 0.005
     said = found.verdict.answers[2]
     assert said.word == "yes"
-    assert said.sentence.startswith("Orders are filled from finer bars (100% of bars)")
+    assert said.sentence.startswith("Orders are filled from finer bars (")
     # What is predicted is the same; another price of the fills is another look, as costs are.
     assert found.verdict.accuracy.estimate == open_fills.verdict.accuracy.estimate
     assert (open_fills.verdict.readings, found.verdict.readings) == (1, 2)
@@ -123,14 +123,18 @@ def test_an_edge_of_one_bar_that_opens_hide_is_found_when_filled(foreseen, tmp_p
     assert found.judge.market.fills["bars"].digest[:12] in page
 
 
-def test_finer_bars_of_some_hours_settle_nothing(foreseen, tmp_path):
-    """Who knows which bars they leave out could live on those."""
+def test_orders_in_hours_without_finer_bars_wait(foreseen, tmp_path):
+    """Who knows which bars they leave out could live on those: their orders must wait."""
     bars, finer, guess = foreseen
     found = judged(bars, guess, finer[finer.index.hour < 18], tmp_path)
     assert found.verdict.evidence.from_finer_bars == pytest.approx(0.75, abs=0.01)
     assert found.verdict.evidence.repeated_opens == pytest.approx(0.25, abs=0.01)
-    assert found.verdict.kind == "cannot tell yet"
-    assert "fill its orders in 75% of the bars while in 25% the price" in found.verdict.sentence
+    assert found.verdict.kind == "edge"
+    waited = found.verdict.evidence.patient
+    assert 0.0 < waited.lower < found.verdict.net_return.lower
+    assert "which may be no trade; with those orders one bar later" in (
+        found.verdict.answers[2].sentence
+    )
     page = found.report(tmp_path / "r.html").read_text()
     assert f"after the next open ({found.verdict.evidence.from_finer_bars:.1%} of bars; the" in page
 

@@ -121,6 +121,7 @@ a { color: var(--model); }
   .crowded td, .crowded th { padding: 6px 3px; }
   .crowded td small, .crowded .kinds { white-space: normal; } }
 @page { margin: 14mm; }
+li, td, p, code, pre { overflow-wrap: anywhere; }
 @media print { body { background: none; font-size: 12px; } main { max-width: none; padding: 0; }
   nav { display: none; } section { border: 0; padding: 6px 0; margin: 8px 0; }
   .verdict { border-left: 8px solid var(--tone); padding-left: 16px; }

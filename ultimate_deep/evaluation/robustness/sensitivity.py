@@ -16,6 +16,7 @@ from ultimate_deep.evaluation.signals import signal_from_probability
 from ultimate_deep.evaluation.significance.bootstrap import Interval
 from ultimate_deep.evaluation.verdicts.accuracy import accuracy_interval
 from ultimate_deep.evaluation.verdicts.bounds import ALONE, Bounds
+from ultimate_deep.machine.counts import how_many
 
 FACTORS = (0.5, 0.7, 0.85, 0.95, 1.0, 1.05, 1.15, 1.4, 2.0)
 _NEAR = 0.2  # neighbours keep up to a fifth more or fewer decisions
@@ -93,10 +94,8 @@ def _judge_peak(table: pd.DataFrame) -> ThresholdSensitivity:
         sentence = "The threshold in use trades nothing."
     elif own <= 0.0:
         better = int((gains[~chosen] > 0.0).sum())
-        sentence = (
-            f"The threshold in use does not gain; of {int((~chosen).sum())} other thresholds "
-            f"{better} do."
-        )
+        others = how_many(int((~chosen).sum()), "other threshold")
+        sentence = f"The threshold in use does not gain; of {others}, {better:,} do."
     elif math.isnan(share):
         sentence = "No other threshold keeps about as many decisions."
     elif lonely:
@@ -218,8 +217,8 @@ def _judge_delay(table: pd.DataFrame) -> DelaySensitivity:
         bars = int(table["delay_bars"].iloc[1])
         after = f"after a delay of {bars} bar{'s' if bars > 1 else ''}"
         sentence = (
-            f"The net return is gone {after} ({now:+.3f} to {first:+.3f} bps per bar): it hangs on "
-            "fills right at the next open. Look for stale prices and early stamps first."
+            f"The net return is gone {after} ({now:+.3f} to {first:+.3f} bps per bar): it lives "
+            "for one bar, and hangs on fills right after the decision."
             if gone
             else _what_is_left(share, after, f"{now:+.3f} to {first:+.3f} bps per bar")
         )

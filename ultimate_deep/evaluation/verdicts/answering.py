@@ -21,6 +21,7 @@ from ultimate_deep.evaluation.verdicts.rule import (
     Ruling,
     Word,
     is_same,
+    shrinks,
     too_large,
 )
 from ultimate_deep.machine.counts import amount, how_many
@@ -70,9 +71,15 @@ def _pays(evidence: Evidence, config: VerdictConfig) -> str:
     if not evidence.active:
         return "It never traded."
     lower = f"{1e4 * evidence.net.lower:+.3f} bps"
+    lost = ""
+    if shrinks(evidence):
+        lost = (
+            f" The account made {100.0 * evidence.total:+.3g}% all the same: gains and losses of "
+            "this size cost more growth than the average bar brings."
+        )
     return (
         f"{gain(evidence)[0].upper()}{gain(evidence)[1:]}, at least {lower} with "
-        f"{confidence(evidence)} confidence.{_own_impact(evidence, config)}{_cheap(evidence)}"
+        f"{confidence(evidence)} confidence.{lost}{_own_impact(evidence, config)}{_cheap(evidence)}"
     )
 
 
@@ -83,7 +90,7 @@ def _own_impact(evidence: Evidence, config: VerdictConfig) -> str:
     if evidence.coefficient == 0.0:
         return " The impact of its own orders is left out, as was asked."
     if evidence.impact is None:
-        return " What its own orders move the price by is not known: the bars have no volume."
+        return " What its own orders move the price by is not known: most bars have no volume."
     share = f"a full position is {_share(evidence.volume_share)} what is traded in a usual bar"
     if too_large(evidence, config):
         return (

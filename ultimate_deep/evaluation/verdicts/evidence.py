@@ -24,6 +24,7 @@ class Evidence:
         hits: How often it is right; None where nothing but the account is judged.
         knows: What its forecasts know beyond the best constants.
         net: Mean net return per bar (fraction) of the account.
+        total: Its final equity over the first, less one; NaN where not known.
         impact: The same where it pays the impact of its own orders; None where that was not asked,
             or no volume is known.
         coefficient: Coefficient of the impact that the account pays anyway, NaN where the user left
@@ -58,6 +59,7 @@ class Evidence:
     hits: Hits | None = None
     knows: Knowledge
     net: Interval
+    total: float = math.nan
     impact: Interval | None = None
     coefficient: float = math.nan
     capital: float = math.nan
@@ -195,6 +197,7 @@ def gather(inputs: EvidenceInputs, config: VerdictConfig = VerdictConfig()) -> E
         ),
         knows=known,
         net=bounds.of_mean(returns, horizon_bars=horizon, seed=seed + 1),
+        total=float(np.prod(1.0 + returns)) - 1.0,
         impact=account("impact_return_net", inputs.impact_return_net),
         coefficient=inputs.coefficient,
         capital=inputs.capital,

@@ -16,12 +16,13 @@ from ultimate_deep.evaluation.verdicts.phrases import (
     right,
     trials,
 )
-from ultimate_deep.evaluation.verdicts.rule import Ruling, is_same, too_large, uncalibrated
+from ultimate_deep.evaluation.verdicts.rule import Ruling, is_same, shrinks, too_large, uncalibrated
 from ultimate_deep.machine.counts import amount, how_many, noun_for
 
 MONTHS_PER_YEAR = 12.0
 # Rivals that need no training.
 UNTRAINED = {HOLDING, "persistence", "majority"}
+_TOO_GOOD = 0.4  # advantage of the rank that no market has
 _MOSTLY = 0.5  # mean position from which on an account is said to be mostly on one side
 
 
@@ -163,6 +164,11 @@ def _unsure(evidence: Evidence, config: VerdictConfig) -> str:
 
 def _unpaid(evidence: Evidence) -> str:
     """Why nothing is earned by it."""
+    if shrinks(evidence):
+        return (
+            f"of {gain(evidence)} on average nothing is left: gains and losses of this size made "
+            f"{100.0 * evidence.total:+.3g}% of it, and nothing is earned by it"
+        )
     if evidence.impact is None or evidence.net.estimate <= 0.0:
         return f"{gain(evidence)}: nothing is earned by it"
     return (
@@ -184,6 +190,8 @@ def _simpler(evidence: Evidence, ruling: Ruling) -> str:
     """Return what the headline says of simpler models that did as well, or were not there."""
     if ruling.kind != "edge":
         return ""
+    if evidence.knows.rank.estimate > _TOO_GOOD:
+        return " So much is a leak until shown otherwise: look for one (detect-leaks)."
     if not set(evidence.rivals) - UNTRAINED:
         return " No simpler model that is trained was judged beside it."
     name, ahead = best(evidence)

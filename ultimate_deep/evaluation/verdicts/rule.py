@@ -114,11 +114,18 @@ def uncalibrated(evidence: Evidence) -> bool:
 
 def _pays(evidence: Evidence, config: VerdictConfig) -> Word:
     without = _above(evidence.net)
+    if shrinks(evidence):
+        return "no"
     if evidence.impact is None or without == "no":
         return without
     if too_large(evidence, config):
         return "open"
     return _both(without, _above(evidence.impact))
+
+
+def shrinks(evidence: Evidence) -> bool:
+    """Return whether the account lost although its bars gain on average (their sizes cost it)."""
+    return evidence.total <= 0.0 < evidence.net.estimate
 
 
 def too_large(evidence: Evidence, config: VerdictConfig) -> bool:

@@ -259,7 +259,13 @@ def _digest(judge: Judge, probability: np.ndarray, threshold: float) -> str:
     digest = hashlib.sha256(probability.tobytes())
     digest.update(judge.rows.decision_time[judge.part].astype("datetime64[ns]").tobytes())
     digest.update(judge.rows.label_end_time[judge.part].astype("datetime64[ns]").tobytes())
-    digest.update(f"{threshold!r} {judge.config!r}{judge.market.fills_digest}".encode())
+    # What an account's size does to its price is no other look at the market.
+    plain = BacktestConfig()
+    costs = dataclasses.replace(
+        judge.config.costs, impact_coefficient=plain.costs.impact_coefficient
+    )
+    rules = dataclasses.replace(judge.config, costs=costs, capital=plain.capital)
+    digest.update(f"{threshold!r} {rules!r}{judge.market.fills_digest}".encode())
     return digest.hexdigest()
 
 
