@@ -20,10 +20,10 @@ class Traded:
     """One symbol that is traded.
 
     Args:
-        symbol: Its name.
+        symbol: Name of the symbol.
         frame: Its bars, as orders meet them.
         wanted: Position wanted after each bar's close, sized, `(bars,)`.
-        bars_per_year: Bars in a year.
+        bars_per_year: Number of bars in a year.
         certain: Prices of fills that were traded for sure, `(bars,)`; None where that is not known.
     """
 
@@ -38,8 +38,8 @@ def traded_account(traded: Sequence[Traded], rules: BacktestConfig) -> BacktestR
     """Return the portfolio of symbols whose positions are sized already.
 
     Args:
-        traded: The symbols.
-        rules: How they are traded.
+        traded: Symbols with what is wanted of each.
+        rules: Costs and rules of trading.
     """
     return run_any_backtest(
         {one.symbol: one.frame for one in traded},

@@ -260,11 +260,8 @@ def _digest(judge: Judge, probability: np.ndarray, threshold: float) -> str:
     digest.update(judge.rows.decision_time[judge.part].astype("datetime64[ns]").tobytes())
     digest.update(judge.rows.label_end_time[judge.part].astype("datetime64[ns]").tobytes())
     # What an account's size does to its price is no other look at the market.
-    plain = BacktestConfig()
-    costs = dataclasses.replace(
-        judge.config.costs, impact_coefficient=plain.costs.impact_coefficient
-    )
-    rules = dataclasses.replace(judge.config, costs=costs, capital=plain.capital)
+    costs = dataclasses.replace(judge.config.costs, impact_coefficient=None)
+    rules = dataclasses.replace(judge.config, costs=costs, capital=1.0)
     digest.update(f"{threshold!r} {rules!r}{judge.market.fills_digest}".encode())
     return digest.hexdigest()
 
