@@ -54,7 +54,7 @@ COARSE_FAMILY = "timeframes"
 FACTORS = (4, 5, 15, 16, 60)
 
 # Features of coarser bars that are default ones, by fine bars per coarse bar. They read closes
-# alone, so that a first coarse bar of which the bars hold only the end falsifies none of them.
+# alone: a first coarse bar of which only the end is there falsifies none of them.
 DEFAULT_COARSE = {
     16: (
         "return_log_3",

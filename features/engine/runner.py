@@ -331,4 +331,7 @@ def compile_engine(*, stream: bool = True) -> float:
     runner.advance(bars[:, :2], np.empty((2, 1), dtype=np.float32))
     if stream:
         runner.advance_one(bars[:, 2].copy(), np.empty(1, dtype=np.float32))
+    from ultimate_deep.features.engine.timeframes import Timeframe  # which is made of runners
+
+    Timeframe(2, 1, (column("close"),), np.inf).advance(bars, np.arange(3))
     return perf_counter() - started

@@ -32,7 +32,10 @@ from ultimate_deep.pipeline.steps import Steps
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.progress import LineProgress, Progress
 
-NAMES = ("return_log_1", "hour_sin", "close_to_sma_10", "close_to_sma_20", "range_log")
+NAMES = (
+    *("return_log_1", "hour_sin", "close_to_sma_10", "close_to_sma_20", "range_log"),
+    "return_log_3_16x",
+)
 QUIET = Progress()
 
 
@@ -202,12 +205,13 @@ def test_a_bundle_predicts_with_the_runs_own_features_and_limits(run):
 
 def test_a_stream_feeds_the_features_that_were_kept(run):
     bundle = load_bundle(run.folder)
+    assert "return_log_3_16x" in bundle.feature_names
     market = load_market(run.prepared.config.data, run.prepared.config.label)
     bars = market[market.only()]
-    stream = features.FeatureStream(bundle.feature_names)
-    stream.extend(bars.frame.iloc[:59])
-    live = stream.push(bars.frame.index[59], *bars.frame.iloc[59])
-    batch = bundle.compute_features(bars.frame.iloc[:60]).values[-1]
+    stream = features.FeatureStream(bundle.feature_names, interval=bars.interval)
+    stream.extend(bars.frame.iloc[:199])
+    live = stream.push(bars.frame.index[199], *bars.frame.iloc[199])
+    batch = bundle.compute_features(bars.frame.iloc[:200]).values[-1]
     np.testing.assert_array_equal(live, batch)
     assert np.isfinite(bundle.scaler.transform(live[None])).all()
     assert len(predict_bars(bundle, market))
@@ -259,7 +263,7 @@ def test_a_fold_with_other_features_has_a_net_of_its_own():
         last = predictor.outputs(fold.scaled[:200])["logits"]
         if fold is early and len(widths) == 1:
             first = last
-    assert widths == [4, 5, 4]
+    assert widths == [5, 6, 5]
     np.testing.assert_array_equal(first, last)
 
 
@@ -280,7 +284,7 @@ def test_training_goes_on_from_weights_of_the_same_features_alone(run):
     )
     read = len(run.prepared.rows.names)
     with pytest.raises(
-        ValueError, match=rf"reads {read} features and this run 4, .* not read; nam"
+        ValueError, match=rf"reads {read} features and this run 5, .* not read; nam"
     ):
         build(prepare(config, QUIET))
     named = FeatureConfig(
