@@ -13,7 +13,7 @@ from ultimate_deep.bundles import files
 from ultimate_deep.bundles.bundle import load_bundle
 from ultimate_deep.bundles.files import PREPROCESSING_FILE, SCALER_FILE, file_in
 from ultimate_deep.bundles.manifest import BundleError
-from ultimate_deep.bundles.predicting import predict_bars, row_probability
+from ultimate_deep.bundles.predicting import features_of, predict_bars, row_probability
 from ultimate_deep.evaluation.leaks.config import LeakConfig
 from ultimate_deep.evaluation.leaks.detect import DATA_CHECKS
 from ultimate_deep.experiments.experiment import build, prepare, with_split
@@ -23,7 +23,7 @@ from ultimate_deep.experiments.run import run_experiment
 from ultimate_deep.features.judging.config import SelectionConfig
 from ultimate_deep.features.judging.outliers import RobustLimits
 from ultimate_deep.market.config import DataConfig
-from ultimate_deep.market.market import load_market
+from ultimate_deep.market.market import Market, load_market
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
 from ultimate_deep.pipeline.inputs.config import InputConfig
 from ultimate_deep.pipeline.rows import assemble_rows
@@ -215,6 +215,18 @@ def test_a_stream_feeds_the_features_that_were_kept(run):
     np.testing.assert_array_equal(live, batch)
     assert np.isfinite(bundle.scaler.transform(live[None])).all()
     assert len(predict_bars(bundle, market))
+
+
+def test_a_bundle_reads_coarser_bars_of_the_length_that_the_market_states(run):
+    """Sparse bars look longer than they are: what the market says holds."""
+    bundle = load_bundle(run.folder)
+    market = load_market(run.prepared.config.data, run.prepared.config.label)
+    bars = market[market.only()].keep(slice(None, None, 2))
+    found = features_of(bundle, Market({bars.symbol: bars}))(bars.frame)
+    stated = features.compute_features(bars.frame, bundle.feature_names, interval="1h")
+    np.testing.assert_array_equal(found.values, stated.values)
+    alone = bundle.compute_features(bars.frame)
+    assert not np.array_equal(alone.values, stated.values, equal_nan=True)
 
 
 def test_limits_of_a_bundle_are_whole_and_ordered(run, tmp_path):

@@ -29,7 +29,7 @@ def features_of_bars(
     """Compute what the saved model in `folder` reads, from canonical bars of one symbol.
 
     Args:
-        frame: The bars.
+        frame: Canonical bars of one symbol.
         names: Features in the model's order.
         folder: Where it was loaded from.
         interval: How long a bar is; None finds it, as `compute_features` does.

@@ -83,7 +83,7 @@ class EnsembleBundle(AnswersBars):
         """Compute every feature that a member reads, from bars of one symbol.
 
         Args:
-            frame: Canonical bars.
+            frame: Canonical bars of one symbol.
             interval: How long a bar is; None finds it, as `compute_features` does.
 
         Raises:
