@@ -15,7 +15,7 @@ from ultimate_deep.machine.lazy import lazy_names
 if TYPE_CHECKING:
     from ultimate_deep.features.catalogue import compute_indicators, standard_indicators
     from ultimate_deep.features.compute import FeatureMatrix, compute_features, iter_features
-    from ultimate_deep.features.engine.runner import compile_engine
+    from ultimate_deep.features.engine.timeframes import compile_engine
     from ultimate_deep.features.gaf import gaf_images, gaf_numbers
     from ultimate_deep.features.judging.config import ScoringConfig, SelectionConfig
     from ultimate_deep.features.judging.outliers import RobustLimits
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "catalogue": ("compute_indicators", "standard_indicators"),
     "compute": ("FeatureMatrix", "compute_features", "iter_features"),
-    "engine.runner": ("compile_engine",),
+    "engine.timeframes": ("compile_engine",),
     "gaf": ("gaf_images", "gaf_numbers"),
     "judging.config": ("ScoringConfig", "SelectionConfig"),
     "judging.outliers": ("RobustLimits",),

@@ -19,6 +19,10 @@ from ultimate_deep.market.market import Market
 from ultimate_deep.market.times import interval_nanoseconds, seconds_of
 
 NO_VOLUME = "needs volume, and the bars have none (all zero)"
+NO_LENGTH = "needs bars of one length, and these have none"
+
+# Stated in place of an interval.
+IRREGULAR = "irregular"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -125,24 +129,58 @@ def bar_arrays(
 
 
 def _usable(
-    frame: pd.DataFrame, names: Sequence[str] | None
+    frame: pd.DataFrame, names: Sequence[str] | None, interval: int | None
 ) -> tuple[list[Feature], dict[str, str]]:
     """Split features into those that the bars allow and those that they do not.
 
     What is no frame of bars is left to `bar_columns` to refuse.
     """
     chosen = registry().choose(names)
+    dropped: dict[str, str] = {}
     known = isinstance(frame, pd.DataFrame) and "volume" in frame.columns
-    if not known or bool(frame["volume"].to_numpy().any()):
-        return list(chosen), {}
-    kept = [feature for feature in chosen if not feature.needs_volume]
-    dropped = {feature.name: NO_VOLUME for feature in chosen if feature.needs_volume}
+    if known and not bool(frame["volume"].to_numpy().any()):
+        dropped = {feature.name: NO_VOLUME for feature in chosen if feature.needs_volume}
     if dropped and names is not None:
         raise ValueError(
             f"these features need volume, and the bars have none (all zero): {sorted(dropped)}; "
             "leave them out or ask for names=None, which drops them"
         )
-    return kept, dropped
+    coarse = [feature.name for feature in chosen if feature.factor > 1]
+    if coarse and names is not None and interval is None:
+        raise ValueError(
+            "features of coarser bars need bars of one length, and these are irregular; leave "
+            f"out {coarse[:5]}, or state interval='1min' where that is a bar's length"
+        )
+    if coarse and names is None and not _has_length(frame, interval):
+        dropped |= dict.fromkeys(coarse, NO_LENGTH)
+    return [feature for feature in chosen if feature.name not in dropped], dropped
+
+
+def _has_length(frame: pd.DataFrame, interval: int | None) -> bool:
+    """Whether bars follow each other by this many nanoseconds at least."""
+    if interval is None:
+        return False
+    return len(frame) < 2 or int(np.diff(bar_times(frame.index)).min()) >= interval
+
+
+def _interval_of(
+    bars: pd.DataFrame | Bars | Market, frame: pd.DataFrame, interval: str | pd.Timedelta | None
+) -> int | None:
+    """Return a bar's nanoseconds: what bars say, is stated or times show; None of irregular ones.
+
+    The times of bars of one length show it: of all steps from one to the next, the shortest is
+    the most common.
+    """
+    if isinstance(bars, (Bars, Market)):
+        interval = IRREGULAR if bars.irregular else interval or bars.interval
+    if isinstance(interval, str) and interval == IRREGULAR:
+        return None
+    if interval is not None:
+        return interval_nanoseconds(interval)
+    if not isinstance(frame, pd.DataFrame) or len(frame) < 2:
+        return None
+    steps, counts = np.unique(np.diff(bar_times(frame.index)), return_counts=True)
+    return int(steps[0]) if counts[0] == counts.max() else None
 
 
 @lru_cache(maxsize=16)
@@ -198,9 +236,12 @@ def compute_features(
             volume`, index of tz-aware open times, strictly increasing, and the further columns
             that features ask for. They are not changed.
         names: Features in the wanted order; None for all default ones. Without volume (all
-            zero) those of them that need it are left out and listed in `dropped`. A name with
-            `_5x`, `_15x` or `_60x` at its end is the feature on coarser bars.
-        interval: Interval of the bars; needed for features of coarser bars only.
+            zero) those of them that need it are left out and listed in `dropped`, as are those of
+            coarser bars where bars are irregular. A name with `_4x`, `_5x`, `_15x`, `_16x` or
+            `_60x` at its end is the feature on coarser bars.
+        interval: Interval of the bars, for features of coarser bars; `"irregular"` where they have
+            none. Of a DataFrame it is found where it is not stated: the shortest step from one bar
+            to the next, if that is the most common one.
 
     Returns:
         A `FeatureMatrix` with a row for each bar.
@@ -220,12 +261,9 @@ def compute_features(
         ['return_log_1', 'return_log_5']
     """
     frame = frame_of(bars)
-    features, dropped = _usable(frame, names)
-    if isinstance(bars, (Bars, Market)):
-        if bars.irregular:
-            _refuse_coarser(features)
-        interval = bars.interval if interval is None else interval
-    engine = Engine(features, interval_nanoseconds(interval))
+    length = _interval_of(bars, frame, interval)
+    features, dropped = _usable(frame, names, length)
+    engine = Engine(features, length)
     columns, times = bar_arrays(frame, engine.columns)
     needed = max(feature.warmup_bars for feature in features) + 1
     if columns.shape[1] < needed:
@@ -239,19 +277,6 @@ def compute_features(
     if warmup >= len(values):
         raise _too_few(warmup + 1, len(values))
     return matrix_of(features, values, frame, warmup, dropped)
-
-
-def _refuse_coarser(features: Sequence[Feature]) -> None:
-    """Refuse features of bars several times as long as bars that have no length.
-
-    Raises:
-        ValueError: Naming those features.
-    """
-    if coarse := [feature.name for feature in features if feature.factor > 1]:
-        raise ValueError(
-            f"features of coarser bars need bars of one length, and these are irregular; leave "
-            f"out {coarse[:5]}"
-        )
 
 
 def frame_of(bars: pd.DataFrame | Bars | Market) -> pd.DataFrame:
@@ -291,7 +316,7 @@ def iter_features(
     Args:
         frame: Canonical bars, as for `compute_features`.
         names: Features in the wanted order; None for all default ones.
-        interval: Interval of the bars; needed for features of coarser bars only.
+        interval: Interval of the bars, as for `compute_features`.
         block_rows: Rows of each block, the last one's apart; at least 1.
 
     Yields:
@@ -305,9 +330,10 @@ def iter_features(
     if block_rows < 1:
         raise ValueError(f"a block must have at least 1 row; got {block_rows}")
     frame = frame_of(frame)
-    features, dropped = _usable(frame, names)
+    length = _interval_of(frame, frame, interval)
+    features, dropped = _usable(frame, names, length)
     refuse_functions(features, "cannot be computed in blocks")
-    engine = Engine(features, interval_nanoseconds(interval))
+    engine = Engine(features, length)
     warmup = max(feature.warmup_bars for feature in features)
     for start in range(0, len(frame), block_rows):
         part = frame.iloc[start : start + block_rows]

@@ -103,8 +103,8 @@ def own_feature(
     """
     if not name.isidentifier():
         raise ValueError(f"a feature's name is a word such as gap_20, got {name!r}")
-    if name in registry().features:
-        family = registry().families[name]
+    if registry().find(name) is not None:
+        family = registry().family_of(name)
         raise ValueError(
             f"feature {name!r} exists already in family {family!r}; choose another name"
         )

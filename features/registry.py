@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import importlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -47,8 +47,23 @@ OPTIONAL_FAMILIES = {
 # Those of a user's own, which a plugin has registered.
 OWN_FAMILY = "own"
 
+# Those of bars several times as long.
+COARSE_FAMILY = "timeframes"
+
 # Fine bars per coarse bar: any feature may be asked for on coarser bars as `name_15x`.
-FACTORS = (5, 15, 60)
+FACTORS = (4, 5, 15, 16, 60)
+
+# Features of coarser bars that are default ones, by fine bars per coarse bar. They read closes
+# alone: a first coarse bar of which only the end is there falsifies none of them.
+DEFAULT_COARSE = {
+    16: (
+        "return_log_3",
+        "return_log_lag_3",
+        "close_to_sma_10",
+        "regression_residual_z_20",
+        "bollinger_position_20",
+    ),
+}
 
 # Warm-up that no default feature may exceed, in bars.
 MOST_WARMUP_BARS = 500
@@ -121,33 +136,43 @@ class CoarseFeature(Feature):
 
 @dataclass(frozen=True, kw_only=True)
 class Registry:
-    """Every feature by name, in order, and the family of each."""
+    """Every feature by name, in order, and the family of each.
+
+    Attributes:
+        features: Those of the bars as they are, by name.
+        families: The family of each of them.
+        coarse: Default ones of coarser bars, by name.
+    """
 
     features: dict[str, Feature]
     families: dict[str, str]
+    coarse: dict[str, Feature] = field(default_factory=dict)
 
     @property
     def default(self) -> tuple[str, ...]:
         """Names of the features that plain bars allow."""
-        default = {*FAMILIES, OWN_FAMILY}
-        return tuple(name for name in self.features if self.families[name] in default)
+        plain = tuple(name for name in self.features if self.families[name] in FAMILIES)
+        own = tuple(name for name in self.features if self.families[name] == OWN_FAMILY)
+        return (*plain, *self.coarse, *own)
 
     def family_of(self, name: str) -> str:
         """The family of a feature, `timeframes` for one on coarser bars."""
-        return self.families.get(name, "timeframes")
+        return self.families.get(name, COARSE_FAMILY)
 
     def choose(self, names: Sequence[str] | None) -> tuple[Feature, ...]:
         """The features of these names in this order; the default ones when `names` is None.
 
-        A name may end in `_5x`, `_15x` or `_60x`: the feature before it, on coarser bars.
+        A name may end in `_4x`, `_5x`, `_15x`, `_16x` or `_60x`: the feature before it, on coarser
+        bars.
 
         Raises:
             ValueError: A name is unknown (the message lists the nearest ones) or given twice.
         """
         if names is None:
-            return tuple(self.features[name] for name in self.default)
+            known = self.features | self.coarse
+            return tuple(known[name] for name in self.default)
         wanted = (names,) if isinstance(names, str) else tuple(names)
-        found = {name: self._find(name) for name in wanted}
+        found = {name: self.find(name) for name in wanted}
         unknown = [name for name, feature in found.items() if feature is None]
         if unknown:
             raise ValueError(self._unknown(unknown))
@@ -158,9 +183,10 @@ class Registry:
             raise ValueError("no feature names given; pass None for all features")
         return tuple(feature for feature in found.values() if feature is not None)
 
-    def _find(self, name: str) -> Feature | None:
-        if name in self.features:
-            return self.features[name]
+    def find(self, name: str) -> Feature | None:
+        """The feature of this name, which may be one on coarser bars; None where there is none."""
+        if found := self.features.get(name) or self.coarse.get(name):
+            return found
         for factor in FACTORS:
             base = self.features.get(name.removesuffix(f"_{factor}x"))
             # A user's function is no graph that could read coarser bars.
@@ -178,7 +204,7 @@ class Registry:
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         return (
             f"unknown features: {'; '.join(parts)}{more}. "
-            f"ultimate_deep.features.feature_names() lists all {len(self.features)}"
+            f"ultimate_deep.features.feature_names() lists all {len(self.default)} default ones"
         )
 
 
@@ -202,11 +228,7 @@ def check_features(entries: Iterable[tuple[str, Feature]]) -> Registry:
                 f"feature {feature.name!r} sums from the first bar on and never forgets it; "
                 "use a windowed sum"
             )
-        if feature.warmup_bars > MOST_WARMUP_BARS:
-            raise ValueError(
-                f"feature {feature.name!r} needs {feature.warmup_bars} bars of warm-up; "
-                f"at most {MOST_WARMUP_BARS} are allowed: shorten its windows"
-            )
+        _check_warmup(feature, family)
         features[feature.name] = feature
         families[feature.name] = family
     return Registry(features=features, families=families)
@@ -215,19 +237,37 @@ def check_features(entries: Iterable[tuple[str, Feature]]) -> Registry:
 @lru_cache(maxsize=1)
 def registry() -> Registry:
     """All features of all families; built on the first call."""
-    return check_features(
+    known = check_features(
         (family, feature)
         for family, module in (FAMILIES | OPTIONAL_FAMILIES).items()
         for feature in importlib.import_module(module).entries()
     )
+    names = [name for factor, bases in DEFAULT_COARSE.items() for name in _coarse(bases, factor)]
+    for feature in known.choose(names):
+        _check_warmup(feature, COARSE_FAMILY)
+        known.coarse[feature.name] = feature
+    return known
+
+
+def _coarse(names: Iterable[str], factor: int) -> tuple[str, ...]:
+    return tuple(f"{name}_{factor}x" for name in names)
+
+
+def _check_warmup(feature: Feature, family: str) -> None:
+    """Refuse a default feature that lacks its value for too long."""
+    if feature.warmup_bars > MOST_WARMUP_BARS:
+        raise ValueError(
+            f"feature {feature.name!r} of family {family!r} needs {feature.warmup_bars} bars of "
+            f"warm-up; at most {MOST_WARMUP_BARS} are allowed: shorten its windows"
+        )
 
 
 def feature_names(family: str | None = None) -> tuple[str, ...]:
     """Names of the default features in the order of `compute_features`' columns.
 
     Args:
-        family: Only those of this family, which may be one that needs further columns
-            (`order_book`, `cross_asset`).
+        family: Only those of this family, which may be `timeframes`, the default features of
+            coarser bars, or one that needs further columns (`order_book`, `cross_asset`).
 
     Raises:
         ValueError: There is no such family.
@@ -235,23 +275,25 @@ def feature_names(family: str | None = None) -> tuple[str, ...]:
     known = registry()
     if family is None:
         return known.default
-    families = [*FAMILIES, *OPTIONAL_FAMILIES, OWN_FAMILY]
+    families = [*FAMILIES, COARSE_FAMILY, *OPTIONAL_FAMILIES, OWN_FAMILY]
     if family not in families:
         raise ValueError(f"unknown family {family!r}; there are {families}")
+    if family == COARSE_FAMILY:
+        return tuple(known.coarse)
     return tuple(name for name, own in known.families.items() if own == family)
 
 
 def timeframe_names(names: Sequence[str], factors: Sequence[int] = FACTORS) -> tuple[str, ...]:
-    """Names of features on coarser bars: `("rsi_14",)` gives `rsi_14_5x`, `rsi_14_15x`, ...
+    """Names of features on coarser bars: `("rsi_14",)` gives `rsi_14_4x`, `rsi_14_5x`, ...
 
     Raises:
-        ValueError: A factor is not one of 5, 15 and 60, or a name is unknown.
+        ValueError: A factor is not one of 4, 5, 15, 16 and 60, or a name is unknown.
     """
     wrong = [factor for factor in factors if factor not in FACTORS]
     if wrong:
         raise ValueError(f"coarser bars are {FACTORS} times as long; got {wrong}")
     registry().choose(names)
-    return tuple(f"{name}_{factor}x" for factor in factors for name in names)
+    return tuple(name for factor in factors for name in _coarse(names, factor))
 
 
 def feature_table(*, optional: bool = False) -> pd.DataFrame:
@@ -264,12 +306,15 @@ def feature_table(*, optional: bool = False) -> pd.DataFrame:
     import pandas as pd
 
     known = registry()
-    chosen = set(known.default)
+    chosen = known.choose(None)
+    if optional:
+        default = set(known.default)
+        chosen += tuple(one for name, one in known.features.items() if name not in default)
     return pd.DataFrame(
         [
             {
                 "name": feature.name,
-                "family": known.families[feature.name],
+                "family": known.family_of(feature.name),
                 "inputs": ",".join(feature.inputs),
                 "warmup_bars": feature.warmup_bars,
                 "source": feature.source,
@@ -278,7 +323,6 @@ def feature_table(*, optional: bool = False) -> pd.DataFrame:
                 "low": feature.low,
                 "high": feature.high,
             }
-            for feature in known.features.values()
-            if optional or feature.name in chosen
+            for feature in chosen
         ]
     )

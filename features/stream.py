@@ -61,8 +61,8 @@ class FeatureStream:
     """Features bar by bar.
 
     Args:
-        names: Features in the wanted order; None for all default ones. Volume features are
-            neutral on bars without volume.
+        names: Features in the wanted order; None for all default ones, without an interval those
+            of the bars as they are. Volume features are neutral on bars without volume.
         interval: Interval of the bars; needed for features of coarser bars (`rsi_14_15x`) only.
 
     Raises:
@@ -83,7 +83,11 @@ class FeatureStream:
         *,
         interval: str | pd.Timedelta | None = None,
     ) -> None:
-        self._features = registry().choose(names)
+        chosen = registry().choose(names)
+        if names is None and interval is None:
+            # How long bars are cannot be known before they come; of irregular ones, never.
+            chosen = tuple(feature for feature in chosen if feature.factor == 1)
+        self._features = chosen
         refuse_functions(self._features, "has no stream")
         self._interval = interval_nanoseconds(interval)
         self._engine = Engine(self._features, self._interval)

@@ -394,7 +394,7 @@ def test_the_guide_counts_the_presets_as_they_are(preset):
     from ultimate_deep.models.registry import build_model, preset_config
     from ultimate_deep.models.surgery.describe import count_layers
 
-    inputs = {"features": (266,)}
+    inputs = {"features": (271,)}
     found = count_layers(build_model("ultimate", inputs, config=preset_config("ultimate", preset)))
     row = f"| `{preset}` | {found.weighted:,} | {found.parameters:,} |"
     assert row in (PAGE.parent / "guide.md").read_text()

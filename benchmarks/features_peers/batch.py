@@ -13,9 +13,11 @@ from ultimate_deep.features import compile_engine, compute_features, feature_nam
 from ultimate_deep.features.compute import bar_arrays, bar_columns
 from ultimate_deep.features.feature_engine import Engine
 from ultimate_deep.features.registry import registry
+from ultimate_deep.market.times import NANOSECONDS
 
 SMALL_ROWS = 2000
 KIB_PER_GIB = 2**20
+MINUTE = 60 * NANOSECONDS
 
 
 def batch(bars: int) -> Rows:
@@ -32,7 +34,7 @@ def batch(bars: int) -> Rows:
     chosen = registry().choose(None)
 
     def engine_alone() -> None:
-        Engine(chosen).advance(columns, times, values)
+        Engine(chosen, MINUTE).advance(columns, times, values)
 
     parts: dict[str, Any] = {
         "first call on so many bars": first,
@@ -97,7 +99,7 @@ def bound(bars: int) -> Rows:
         measure(
             "engine alone, array used before",
             "ours",
-            lambda: Engine(chosen).advance(columns, times, values),
+            lambda: Engine(chosen, MINUTE).advance(columns, times, values),
             both,
         ),
         measure("compute_features", "ours", lambda: compute_features(frame), both),

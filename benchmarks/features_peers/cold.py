@@ -79,7 +79,7 @@ def _child(bars: int) -> dict[str, Any]:
     matrix = compute_features(frame)
     computed = mark()
     last = frame.iloc[-1]
-    stream = FeatureStream()
+    stream = FeatureStream(interval="1min")
     stream.push(frame.index[-1].timestamp(), *(float(x) for x in last))
     pushed = mark()
     return {

@@ -15,7 +15,7 @@ from benchmarks.features_peers.bars import make_bars
 from benchmarks.features_peers.comparison import TOLERANCE, nodes_of
 from benchmarks.features_peers.shared import SHARED
 from benchmarks.features_peers.timing import Row, Rows, peer, say, spread
-from ultimate_deep.features import FeatureStream, feature_names
+from ultimate_deep.features import FeatureStream
 from ultimate_deep.features.compute import bar_columns
 from ultimate_deep.features.engine.runner import Runner, evaluate, program_of
 
@@ -52,7 +52,7 @@ class Feed:
 def live(bars: int, history: int = HISTORY) -> Rows:
     """`bars` single bars after a history, the clock read around each of them."""
     feed = feed_of(make_bars(history + bars), history)
-    stream = FeatureStream()
+    stream = FeatureStream(interval="1min")
     stream.extend(feed.frame.head(history - 1))
 
     def push(o: float, h: float, low: float, c: float, v: float, seconds: float) -> Any:
@@ -60,7 +60,7 @@ def live(bars: int, history: int = HISTORY) -> Rows:
 
     push(*feed.columns[:, history - 1].tolist())
     say("all features")
-    row = {"what": "all features", "who": "ours", "features": len(feature_names())}
+    row = {"what": "all features", "who": "ours", "features": len(stream.names)}
     rows: Rows = [{**row, **spread(timed(push, feed.columns[:, history:]))}]
     say("ours")
     ours = _ours(feed)

@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ import numpy.typing as npt
 from ultimate_deep.features.engine import block_executor
 from ultimate_deep.features.engine import block_kernels as be
 from ultimate_deep.features.engine.bar_executor import BY_SECONDS
-from ultimate_deep.features.engine.graph import COLUMNS, Node, column, lag
+from ultimate_deep.features.engine.graph import Node
 from ultimate_deep.features.engine.live_program import (
     CLOCK_CHECKED,
     CLOCK_LIMIT,
@@ -312,23 +311,3 @@ def evaluate(
         else:
             runner.advance(columns[:, start:stop], out[start:stop], limit)
     return out
-
-
-def compile_engine(*, stream: bool = True) -> float:
-    """Compile the kernels, or load them from numba's cache, before they are needed.
-
-    The first call on a machine takes about half a minute; a script can say so.
-
-    Args:
-        stream: Also those that take one bar at a time, half of that time.
-
-    Returns:
-        Seconds it took.
-    """
-    started = perf_counter()
-    bars = np.ones((len(COLUMNS), 3))
-    runner = Runner(program_of((lag(column("close"), 1),)), block_rows=2)
-    runner.advance(bars[:, :2], np.empty((2, 1), dtype=np.float32))
-    if stream:
-        runner.advance_one(bars[:, 2].copy(), np.empty(1, dtype=np.float32))
-    return perf_counter() - started

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ultimate_deep.features import iter_features, timeframe_names
-from ultimate_deep.features.registry import registry
+from ultimate_deep.features.registry import FACTORS, registry
 
 COARSE = (
     *("return_log_3", "rsi_7", "volume_surprise_z_20", "elapsed_log_20", "day_sin", "hour_cos"),
@@ -35,8 +35,10 @@ DIGESTS = {
     "volatility": "47719e67332ad6aa",
     "volume": "e0b50bacd92edb2d",
     "wavelets": "fe9a6e5e6b9528e1",
+    "4x": "3f8971faecf408de",
     "5x": "83534222c41eab01",
     "15x": "83c64620ed6f35e0",
+    "16x": "35cf23057705a302",
     "60x": "6a9f639ba1106baf",
 }
 
@@ -58,7 +60,7 @@ def test_every_feature_has_the_bits_of_before(make_exact_bars):
     values = values_of(make_exact_bars(1500, "1h"), names)
     found = {str(one): digest_of(values[:, families == one]) for one in np.unique(families)}
     minutes = make_exact_bars(3000, "1min")
-    for factor in (5, 15, 60):
+    for factor in FACTORS:
         coarse = values_of(minutes, timeframe_names(COARSE, (factor,)), "1min")
         found[f"{factor}x"] = digest_of(coarse)
     assert found == DIGESTS

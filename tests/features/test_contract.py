@@ -15,7 +15,13 @@ from ultimate_deep.features.compute import bar_columns
 from ultimate_deep.features.engine.graph import COLUMNS, Node
 from ultimate_deep.features.engine.runner import evaluate, program_of
 from ultimate_deep.features.feature_engine import LIMIT
-from ultimate_deep.features.registry import FAMILIES, MOST_WARMUP_BARS, OPTIONAL_FAMILIES, registry
+from ultimate_deep.features.registry import (
+    COARSE_FAMILY,
+    FAMILIES,
+    MOST_WARMUP_BARS,
+    OPTIONAL_FAMILIES,
+    registry,
+)
 
 CUTS = (437, 700, 1023, 1311)
 
@@ -149,7 +155,8 @@ def test_any_scale_of_real_prices_changes_only_rounding(real_bars_folder, name):
     """Real prices move in ticks, tie often and carry rounding of their own."""
     frame = pd.read_parquet(real_bars_folder / f"{name}.parquet").set_index("timestamp")
     columns = bar_columns(frame.iloc[-6000:])
-    nodes = [registry().features[name].node for name in feature_names()]
+    known = registry().features
+    nodes = [known[name].node for name in feature_names() if name in known]
     before = shown(columns, nodes)
     after = shown(scaled(columns, 1.7), nodes)
     close = np.isclose(before, after, rtol=2e-6, atol=2e-6, equal_nan=True).all(axis=0)
@@ -290,9 +297,11 @@ def test_stream_equals_batch_on_real_bars(real_bars_folder, name):
     """Bit for bit from the same start; from the warm-up on within 1e-9 wherever it starts."""
     frame = pd.read_parquet(real_bars_folder / f"{name}.parquet").set_index("timestamp")
     frame = frame.iloc[-5000:]
+    interval = pd.Timedelta(name.rpartition("_")[2].replace("m", "min"))
     names = compute_features(frame.iloc[-1000:]).names
+    assert set(feature_names("timeframes")) <= set(names)
     batch = compute_features(frame, names).values
-    stream, late = FeatureStream(names), FeatureStream(names)
+    stream, late = (FeatureStream(names, interval=interval) for _ in range(2))
     seconds = (frame.index.as_unit("us").asi8 / 1e6).tolist()
     rows = frame[["open", "high", "low", "close", "volume"]].to_numpy().tolist()
     start = 3000
@@ -316,9 +325,10 @@ def test_registry_is_large_unique_and_documented():
     assert table["source"].str.len().min() > 5
     assert table["unit"].str.len().min() > 2
     assert table["inputs"].str.len().min() >= 3
-    assert list(dict.fromkeys(table["family"])) == list(FAMILIES)
+    assert list(dict.fromkeys(table["family"])) == [*FAMILIES, COARSE_FAMILY]
     whole_table = feature_table(optional=True)
-    assert list(dict.fromkeys(whole_table["family"])) == [*FAMILIES, *OPTIONAL_FAMILIES]
+    families = [*FAMILIES, COARSE_FAMILY, *OPTIONAL_FAMILIES]
+    assert list(dict.fromkeys(whole_table["family"])) == families
     assert len(whole_table) > len(table)
 
 

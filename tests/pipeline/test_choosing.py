@@ -13,7 +13,7 @@ from ultimate_deep.bundles import files
 from ultimate_deep.bundles.bundle import load_bundle
 from ultimate_deep.bundles.files import PREPROCESSING_FILE, SCALER_FILE, file_in
 from ultimate_deep.bundles.manifest import BundleError
-from ultimate_deep.bundles.predicting import predict_bars, row_probability
+from ultimate_deep.bundles.predicting import features_of, predict_bars, row_probability
 from ultimate_deep.evaluation.leaks.config import LeakConfig
 from ultimate_deep.evaluation.leaks.detect import DATA_CHECKS
 from ultimate_deep.experiments.experiment import build, prepare, with_split
@@ -23,7 +23,7 @@ from ultimate_deep.experiments.run import run_experiment
 from ultimate_deep.features.judging.config import SelectionConfig
 from ultimate_deep.features.judging.outliers import RobustLimits
 from ultimate_deep.market.config import DataConfig
-from ultimate_deep.market.market import load_market
+from ultimate_deep.market.market import Market, load_market
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
 from ultimate_deep.pipeline.inputs.config import InputConfig
 from ultimate_deep.pipeline.rows import assemble_rows
@@ -32,7 +32,10 @@ from ultimate_deep.pipeline.steps import Steps
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.progress import LineProgress, Progress
 
-NAMES = ("return_log_1", "hour_sin", "close_to_sma_10", "close_to_sma_20", "range_log")
+NAMES = (
+    *("return_log_1", "hour_sin", "close_to_sma_10", "close_to_sma_20", "range_log"),
+    "return_log_3_16x",
+)
 QUIET = Progress()
 
 
@@ -202,15 +205,28 @@ def test_a_bundle_predicts_with_the_runs_own_features_and_limits(run):
 
 def test_a_stream_feeds_the_features_that_were_kept(run):
     bundle = load_bundle(run.folder)
+    assert "return_log_3_16x" in bundle.feature_names
     market = load_market(run.prepared.config.data, run.prepared.config.label)
     bars = market[market.only()]
-    stream = features.FeatureStream(bundle.feature_names)
-    stream.extend(bars.frame.iloc[:59])
-    live = stream.push(bars.frame.index[59], *bars.frame.iloc[59])
-    batch = bundle.compute_features(bars.frame.iloc[:60]).values[-1]
+    stream = features.FeatureStream(bundle.feature_names, interval=bars.interval)
+    stream.extend(bars.frame.iloc[:199])
+    live = stream.push(bars.frame.index[199], *bars.frame.iloc[199])
+    batch = bundle.compute_features(bars.frame.iloc[:200]).values[-1]
     np.testing.assert_array_equal(live, batch)
     assert np.isfinite(bundle.scaler.transform(live[None])).all()
     assert len(predict_bars(bundle, market))
+
+
+def test_a_bundle_reads_coarser_bars_of_the_length_that_the_market_states(run):
+    """Sparse bars look longer than they are: what the market says holds."""
+    bundle = load_bundle(run.folder)
+    market = load_market(run.prepared.config.data, run.prepared.config.label)
+    bars = market[market.only()].keep(slice(None, None, 2))
+    found = features_of(bundle, Market({bars.symbol: bars}))(bars.frame)
+    stated = features.compute_features(bars.frame, bundle.feature_names, interval="1h")
+    np.testing.assert_array_equal(found.values, stated.values)
+    alone = bundle.compute_features(bars.frame)
+    assert not np.array_equal(alone.values, stated.values, equal_nan=True)
 
 
 def test_limits_of_a_bundle_are_whole_and_ordered(run, tmp_path):
@@ -259,7 +275,7 @@ def test_a_fold_with_other_features_has_a_net_of_its_own():
         last = predictor.outputs(fold.scaled[:200])["logits"]
         if fold is early and len(widths) == 1:
             first = last
-    assert widths == [4, 5, 4]
+    assert widths == [5, 6, 5]
     np.testing.assert_array_equal(first, last)
 
 
@@ -280,7 +296,7 @@ def test_training_goes_on_from_weights_of_the_same_features_alone(run):
     )
     read = len(run.prepared.rows.names)
     with pytest.raises(
-        ValueError, match=rf"reads {read} features and this run 4, .* not read; nam"
+        ValueError, match=rf"reads {read} features and this run 5, .* not read; nam"
     ):
         build(prepare(config, QUIET))
     named = FeatureConfig(

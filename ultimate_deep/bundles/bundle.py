@@ -36,6 +36,7 @@ from ultimate_deep.bundles.row_inputs import (
     readings,
     spread,
 )
+from ultimate_deep.features.registry import registry
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.inputs.model_inputs import ModelInputs
 from ultimate_deep.pipeline.inputs.tables import RowInputs
@@ -113,11 +114,14 @@ class Bundle(AnswersBars):
         """
         return readings(self.config, self.scaler, self.scalers, market, rows)
 
-    def compute_features(self, frame: pd.DataFrame) -> features.FeatureMatrix:
+    def compute_features(
+        self, frame: pd.DataFrame, *, interval: str | pd.Timedelta | None = None
+    ) -> features.FeatureMatrix:
         """Compute this model's features, in its order, from bars.
 
         Args:
             frame: Canonical bars of one symbol.
+            interval: How long a bar is; None finds it, as `compute_features` does.
 
         Raises:
             BundleError: The installed `features` does not know a feature, or it cannot be
@@ -126,7 +130,7 @@ class Bundle(AnswersBars):
         if "features" in self.metrics.get("own_steps", ()):
             return own_features(frame, self.feature_names, self.folder)
         self.check_features()
-        return features_of_bars(frame, self.feature_names, self.folder)
+        return features_of_bars(frame, self.feature_names, self.folder, interval)
 
     def check_features(self) -> None:
         """Refuse a model with a feature that is not installed.
@@ -134,7 +138,7 @@ class Bundle(AnswersBars):
         Raises:
             BundleError: Naming the features, and the version that knew them.
         """
-        unknown = sorted(set(self.feature_names) - set(features.feature_names()))
+        unknown = sorted(name for name in self.feature_names if registry().find(name) is None)
         if unknown:
             raise BundleError(
                 f"{self.folder} needs features that the installed version does not know: "

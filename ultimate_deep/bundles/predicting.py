@@ -21,7 +21,13 @@ from ultimate_deep.market.market import Market, as_market
 from ultimate_deep.market.times import utc_index, utc_times
 from ultimate_deep.pipeline.config import ExperimentConfig, config_from_dict
 from ultimate_deep.pipeline.inputs.tables import RowInputs
-from ultimate_deep.pipeline.rows import Rows, assemble_rows, decision_columns
+from ultimate_deep.pipeline.rows import (
+    FeatureFunction,
+    Rows,
+    assemble_rows,
+    decision_columns,
+    stated_interval,
+)
 
 if TYPE_CHECKING:  # predicting needs none of it
     from ultimate_deep.bundles.uncertainty import Uncertainty
@@ -97,7 +103,9 @@ class AnyBundle(Protocol):
             features: Those of `combined_features`, not scaled, `(rows, features)`.
         """
 
-    def compute_features(self, frame: pd.DataFrame) -> FeatureMatrix:
+    def compute_features(
+        self, frame: pd.DataFrame, *, interval: str | pd.Timedelta | None = None
+    ) -> FeatureMatrix:
         """Compute the features that it reads from bars of one symbol."""
 
     def predict_proba(self, bars: pd.DataFrame | Bars | Market) -> pd.DataFrame:
@@ -143,7 +151,7 @@ class AnswersBars:
         """
         market = market_of(self, bars)
         symbol = market.only()
-        rows = assemble_rows(market, bundle_config(self).label, self.compute_features)
+        rows = assemble_rows(market, bundle_config(self).label, features_of(self, market))
         up = np.full(len(market[symbol]), np.nan)
         up[rows.bar_row] = row_probability(self, market, rows)
         own = market[symbol]
@@ -317,6 +325,12 @@ def closed_bars(market: Market, now: pd.Timestamp | None = None) -> tuple[Market
     return Market(kept, truth, further), tuple(notes)
 
 
+def features_of(bundle: AnyBundle, market: Market) -> FeatureFunction:
+    """Return how the features that a model reads are computed of a market's bars."""
+    interval = stated_interval(market)
+    return lambda frame: bundle.compute_features(frame, interval=interval)
+
+
 def predict_bars(bundle: AnyBundle, market: Market) -> pd.DataFrame:
     """Return one row for each bar that has all inputs, by symbol and time.
 
@@ -330,7 +344,7 @@ def predict_bars(bundle: AnyBundle, market: Market) -> pd.DataFrame:
         BundleError: These bars do not allow a feature that the model needs.
     """
     config = bundle_config(bundle)
-    rows = assemble_rows(market, config.label, bundle.compute_features)
+    rows = assemble_rows(market, config.label, features_of(bundle, market))
     outputs = bundle.row_outputs(market, rows)
     probability = outputs["probability"][:, 0]
     table = pd.DataFrame(

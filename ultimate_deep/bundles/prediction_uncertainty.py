@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from ultimate_deep.bundles.predicting import AnyBundle, bundle_config
+from ultimate_deep.bundles.predicting import AnyBundle, bundle_config, features_of
 from ultimate_deep.bundles.row_inputs import spread
 from ultimate_deep.bundles.uncertainty import Uncertainty
 from ultimate_deep.market.market import Market
@@ -26,7 +26,7 @@ def uncertainty_columns(bundle: AnyBundle, market: Market, *, passes: int) -> pd
     Raises:
         ValueError: Trees, which answer once, or a net without dropout.
     """
-    rows = assemble_rows(market, bundle_config(bundle).label, bundle.compute_features)
+    rows = assemble_rows(market, bundle_config(bundle).label, features_of(bundle, market))
     found, known = bundle.row_uncertainty(market, rows, passes=passes)
     opens = utc_index(row_opens(market, rows))
     table = pd.DataFrame(

@@ -21,15 +21,24 @@ from ultimate_deep.pipeline.scaling import ArrayScaler
 
 
 def features_of_bars(
-    frame: pd.DataFrame, names: Sequence[str], folder: Path
+    frame: pd.DataFrame,
+    names: Sequence[str],
+    folder: Path,
+    interval: str | pd.Timedelta | None = None,
 ) -> features.FeatureMatrix:
     """Compute what the saved model in `folder` reads, from canonical bars of one symbol.
+
+    Args:
+        frame: Canonical bars of one symbol.
+        names: Features in the model's order.
+        folder: Where it was loaded from.
+        interval: How long a bar is; None finds it, as `compute_features` does.
 
     Raises:
         BundleError: A feature cannot be computed from these bars.
     """
     try:
-        return features.compute_features(frame, names)
+        return features.compute_features(frame, names, interval=interval)
     except ValueError as error:
         raise BundleError(
             f"the features of {folder} cannot be computed from these bars: {error}; "

@@ -11,7 +11,6 @@ from functools import cached_property
 import numpy as np
 from sklearn.preprocessing import RobustScaler
 
-from ultimate_deep.features import compute_features
 from ultimate_deep.features.judging.outliers import RobustLimits
 from ultimate_deep.machine.duration import Stopwatch
 from ultimate_deep.market.labels import horizon_bars_of
@@ -33,6 +32,7 @@ from ultimate_deep.pipeline.rows import (
     Rows,
     assemble_rows,
     check_feature_names,
+    feature_function,
     keep_features,
 )
 from ultimate_deep.pipeline.scaling import ArrayScaler
@@ -158,7 +158,8 @@ def prepare(
     if steps.features is None:
         check_feature_names(config.features.names, "features.names")
     if config.inputs.kind == "timeframes":
-        check_feature_names(config.inputs.coarse_features, "inputs.coarse_features")
+        names = config.inputs.coarse_features
+        check_feature_names(names, "inputs.coarse_features", of_coarse=True)
     watch = Stopwatch()
     if market is None:
         market = _load(config, progress)
@@ -190,7 +191,7 @@ def assemble(config: ExperimentConfig, market: Market, steps: Steps) -> tuple[Ma
     market.check_common_times()
     check_timeframes(market, config.inputs.kind, config.inputs)
     names = config.features.names or None
-    compute = steps.features or (lambda frame: compute_features(frame, names))
+    compute = steps.features or feature_function(market, names)
     horizons = horizons_bars(config, market)
     return market, assemble_rows(market, config.label, compute, steps.labels, horizons)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ultimate_deep.features import FeatureMatrix, compute_features
+from ultimate_deep.features.compute import IRREGULAR
 from ultimate_deep.features.registry import registry
 from ultimate_deep.market.config import LabelSpec, SplitSpec
 from ultimate_deep.market.labels import Labels, label_end_times, make_labels
@@ -108,23 +109,40 @@ def assemble_rows(
     )
 
 
-def check_feature_names(names: Sequence[str], setting: str) -> None:
-    """Refuse names that no run computes: unknown ones, and those of coarser bars.
+def feature_function(market: Market, names: Sequence[str] | None = None) -> FeatureFunction:
+    """Return how features of a market's bars are computed, of all of its bars or of some.
+
+    Args:
+        market: Says how long its bars are, which features of coarser bars depend on.
+        names: Features in the wanted order; None for every one that the bars allow.
+    """
+    interval = stated_interval(market)
+    return lambda frame: compute_features(frame, names, interval=interval)
+
+
+def stated_interval(market: Market) -> str | pd.Timedelta:
+    """Return how long a market's bars are, as `compute_features` takes it."""
+    return IRREGULAR if market.irregular else market.interval
+
+
+def check_feature_names(names: Sequence[str], setting: str, *, of_coarse: bool = False) -> None:
+    """Refuse names that no run computes: unknown ones, and those of coarser bars than coarse ones.
 
     Args:
         names: Features; none of them is every one that the bars allow.
         setting: Where they were given.
+        of_coarse: Whether they are computed of bars that are coarse already.
 
     Raises:
-        ValueError: Naming them, and what reads coarser bars.
+        ValueError: Naming them, and what gives features of coarser bars.
     """
     chosen = registry().choose(names) if names else ()
-    if coarse := [feature.name for feature in chosen if feature.factor > 1]:
+    coarse = [feature.name for feature in chosen if feature.factor > 1]
+    if coarse and of_coarse:
         raise ValueError(
-            f"{setting} are computed of the bars as they are, got {', '.join(coarse[:5])} of bars "
-            f"several times as long; leave {'it' if len(coarse) == 1 else 'them'} out: models "
-            "such as multi_scale_hybrid read such bars, by inputs.timeframes and "
-            "inputs.coarse_features"
+            f"{setting} are computed of the bars of inputs.timeframes as they are, got "
+            f"{', '.join(coarse[:5])} of bars several times as long; leave "
+            f"{'it' if len(coarse) == 1 else 'them'} out, and give inputs.timeframes another length"
         )
 
 

@@ -86,13 +86,16 @@ def test_coarse_and_fine_stand_side_by_side(frame):
     matrix = compute_features(frame, names, interval="1min")
     fine = compute_features(frame, ["rsi_14", "return_log_1"])
     np.testing.assert_array_equal(matrix.values[:, [0, 2]], fine.values)
-    assert not any(name.endswith(("_5x", "_15x", "_60x")) for name in feature_names())
+    found = compute_features(frame, names)  # their interval shows in their times
+    np.testing.assert_array_equal(found.values, matrix.values)
+    coarse = {name for name in feature_names() if name.rpartition("_")[2] in ("4x", "16x")}
+    assert coarse == set(feature_names("timeframes"))
 
 
 @pytest.mark.parametrize(
     ("names", "options", "message"),
     [
-        (["rsi_14_5x"], {}, r"need the bars' interval.*rsi_14_5x"),
+        (["rsi_14_5x"], {"interval": "irregular"}, r"bars of one length.*rsi_14_5x"),
         (["rsi_14_7x"], {"interval": "1min"}, "unknown features.*rsi_14_7x"),
         (["rsi_14_5x"], {"interval": "soon"}, "length of time such as '1min'; got 'soon'"),
         (["rsi_14_5x"], {"interval": "0min"}, "above zero"),

@@ -77,8 +77,14 @@ class EnsembleBundle(AnswersBars):
         """Return what the combiner makes of the members' logits, float32 `(rows, horizons)`."""
         return self.combiner.combine(logits, features)
 
-    def compute_features(self, frame: pd.DataFrame) -> features.FeatureMatrix:
+    def compute_features(
+        self, frame: pd.DataFrame, *, interval: str | pd.Timedelta | None = None
+    ) -> features.FeatureMatrix:
         """Compute every feature that a member reads, from bars of one symbol.
+
+        Args:
+            frame: Canonical bars of one symbol.
+            interval: How long a bar is; None finds it, as `compute_features` does.
 
         Raises:
             BundleError: The installed `features` does not know a feature, or it cannot be
@@ -86,7 +92,7 @@ class EnsembleBundle(AnswersBars):
         """
         for bundle in self.members.values():
             bundle.check_features()
-        return features_of_bars(frame, self.feature_names, self.folder)
+        return features_of_bars(frame, self.feature_names, self.folder, interval)
 
     def row_outputs(
         self, market: Market, rows: Rows, among: np.ndarray | None = None

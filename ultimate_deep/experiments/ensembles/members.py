@@ -25,7 +25,6 @@ from ultimate_deep.experiments.ensembles.out_of_fold import (
 from ultimate_deep.experiments.experiment import prepare_rows
 from ultimate_deep.experiments.learners.registry import learner_of
 from ultimate_deep.experiments.warm_start import refuse_start
-from ultimate_deep.features import compute_features
 from ultimate_deep.market.config import DataConfig
 from ultimate_deep.market.market import Market
 from ultimate_deep.market.splits import Split, embargo_limit
@@ -37,7 +36,7 @@ from ultimate_deep.pipeline.prepared import (
     learnt_labels,
     with_split,
 )
-from ultimate_deep.pipeline.rows import Rows, assemble_rows, keep_features
+from ultimate_deep.pipeline.rows import Rows, assemble_rows, feature_function, keep_features
 from ultimate_deep.training.progress import Progress
 
 
@@ -121,7 +120,7 @@ def open_members(
     names = feature_union(list(bundles.values()))
     with progress.busy(f"computing {len(names)} features of {len(bundles)} members"):
         rows = assemble_rows(
-            market, config.label, lambda frame: compute_features(frame, names),
+            market, config.label, feature_function(market, names),
             horizons_bars=max((horizons_bars(one, market) for one in configs), key=len),
         )  # fmt: skip
     with progress.busy("every member predicts all rows"):

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from ultimate_deep.bundles.predicting import AnyBundle, bundle_config, bundle_data
+from ultimate_deep.bundles.predicting import AnyBundle, bundle_config, bundle_data, features_of
 from ultimate_deep.experiments.exploring.config import ExplorationConfig, ImportanceConfig
 from ultimate_deep.experiments.exploring.exploration import Exploration, explore
 from ultimate_deep.experiments.exploring.importance import (
@@ -61,7 +61,7 @@ def bundle_importance(
         ValueError: Too few rows of these bars lie between the boundaries.
     """
     label = bundle_config(bundle).label
-    rows = assemble_rows(market, label, bundle.compute_features)
+    rows = assemble_rows(market, label, features_of(bundle, market))
     readings = Readings(bundle, market, rows)
     chosen = _between(rows, bundle, part, readings.complete)
     judged = JudgedRows(

@@ -10,14 +10,20 @@ from scipy.stats import norm
 
 from ultimate_deep.experiments.exploring.config import ExplorationConfig
 from ultimate_deep.experiments.exploring.importance import Importances
-from ultimate_deep.features import FeatureMatrix, compute_features, feature_table
+from ultimate_deep.features import FeatureMatrix, feature_table
 from ultimate_deep.features.judging.outliers import RobustLimits
 from ultimate_deep.features.judging.scoring import Outcomes, Scores, information_coefficients
 from ultimate_deep.features.judging.selection import Selection, correlation_matrix, select_features
 from ultimate_deep.features.judging.stability import Stability, population_stability
 from ultimate_deep.market.market import Market, load_market
 from ultimate_deep.market.splits import Split
-from ultimate_deep.pipeline.rows import Rows, assemble_rows, check_feature_names, split_rows
+from ultimate_deep.pipeline.rows import (
+    Rows,
+    assemble_rows,
+    check_feature_names,
+    feature_function,
+    split_rows,
+)
 from ultimate_deep.training.progress import Heartbeat, Progress
 
 
@@ -150,10 +156,10 @@ def _assemble(
     observed: _Observed,
     progress: Progress,
 ) -> tuple[Rows, Split]:
-    names = config.features.names or None
+    of_market = feature_function(market, config.features.names or None)
 
     def compute(frame: pd.DataFrame) -> FeatureMatrix:
-        matrix = compute_features(frame, names)
+        matrix = of_market(frame)
         observed.note(matrix, warmups)
         return matrix
 

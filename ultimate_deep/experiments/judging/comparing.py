@@ -13,6 +13,7 @@ from ultimate_deep.bundles.judged_bars import fills_note, judged_market
 from ultimate_deep.bundles.predicting import (
     AnyBundle,
     bundle_config,
+    features_of,
     row_probability,
 )
 from ultimate_deep.evaluation.assessment import Assessment
@@ -174,7 +175,7 @@ def _entrants(
     rows, probabilities = [], []
     for bundle in bundles:
         with progress.busy(f"predictions of {bundle.folder.name}"):
-            rows.append(assemble_rows(market, configs[0].label, bundle.compute_features))
+            rows.append(assemble_rows(market, configs[0].label, features_of(bundle, market)))
             probabilities.append(row_probability(bundle, market, rows[-1]))
     parts = _common_rows(rows, probabilities, _boundary(bundles))
     found = []

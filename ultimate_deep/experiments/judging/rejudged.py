@@ -13,6 +13,7 @@ from ultimate_deep.bundles.judged_bars import fills_note, judged_market, same_fi
 from ultimate_deep.bundles.predicting import (
     AnyBundle,
     bundle_config,
+    features_of,
     length_notes,
     row_probability,
 )
@@ -174,7 +175,7 @@ def backtest_bundle(
     if not given:
         watch.passed("simulating bars" if market.simulated else "reading bars")
     market.check_common_times()
-    rows = assemble_rows(market, config.label, bundle.compute_features)
+    rows = assemble_rows(market, config.label, features_of(bundle, market))
     watch.passed("features")
     boundary = pd.Timestamp(bundle.metrics["split"]["test_from"])
     unseen = rows.decision_time >= utc_time(boundary)

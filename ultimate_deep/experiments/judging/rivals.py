@@ -14,11 +14,16 @@ from ultimate_deep.experiments.baselines import (
     newest_to_stop_by,
     only_side,
 )
-from ultimate_deep.features.compute import compute_features
 from ultimate_deep.machine.counts import how_many
 from ultimate_deep.market.config import LabelSpec
 from ultimate_deep.pipeline.judge import Judge, Judgement
-from ultimate_deep.pipeline.rows import Rows, assemble_rows, check_feature_names, own_returns
+from ultimate_deep.pipeline.rows import (
+    Rows,
+    assemble_rows,
+    check_feature_names,
+    feature_function,
+    own_returns,
+)
 from ultimate_deep.pipeline.scaling import ArrayScaler, fit_scaler
 
 LEAST_TRAINING_ROWS = 200
@@ -58,7 +63,7 @@ def judge_rivals(
     stopping: Stopping | None = None
     x_train, x_part = np.zeros((before.size, 1), np.float32), np.zeros((part.size, 1), np.float32)
     try:
-        featured = assemble_rows(market, label, lambda frame: compute_features(frame, features))
+        featured = assemble_rows(market, label, feature_function(market, features))
     except ValueError as error:
         if features is not None:
             raise
