@@ -36,6 +36,7 @@ SECTIONS = (
     models.hard_markets,
     models.headlines,
     models.known_answer,
+    models.depths,
     models.planted_signals,
     models.cost_of_models,
     speed.cost_of_features,

@@ -145,6 +145,34 @@ def headlines() -> str:
     return section("The headlines of twenty markets", "bench_evidence.py", text, *parts)
 
 
+def depths() -> str:
+    """No model, trees and nets of 75 to 2,000 layers, beside what the specification hoped for."""
+    rows = [
+        [
+            one.model,
+            "" if pd.isna(one.layers) else f"{one.layers:,.0f}",
+            "" if pd.isna(one.train_seconds) else f"{one.train_seconds:,.0f}",
+            f"{100 * one.share_of_edge:.0f}%",
+            f"{100 * one.accuracy:.1f}%",
+            "" if pd.isna(one.win_rate_kept) else f"{100 * one.win_rate_kept:.1f}%",
+            "" if pd.isna(one.hoped_win_rate) else f"{100 * one.hoped_win_rate:.0f}%",
+            one.verdict,
+        ]
+        for one in rows_of(read("depth_comparison"))
+    ]
+    text = (
+        "20,000 simulated bars, edge 0.20, one seed, four epochs for every net (one for the "
+        "deepest net of attention), on a busy machine, so that seconds are for comparison alone; "
+        "the decisions that are traded, and the least win rate that the specification hoped for. "
+        "Residual nets find more the deeper they are and no more than trees; without skips, or "
+        "densely connected, hundreds of layers learn nothing in four epochs."
+    )
+    columns = ["model", "layers", "s", "share of the oracle's edge", "accuracy", "trades won"]
+    columns += ["hoped for", "verdict"]
+    script = "../train_scripts/compare_architectures.py"
+    return section("Is depth worth it?", script, text, table(columns, rows))
+
+
 def known_answer() -> str:
     """The default net and the baselines where the oracle is known."""
     found = read("known_answer")

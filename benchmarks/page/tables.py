@@ -19,7 +19,8 @@ def read(name: str) -> pd.DataFrame:
 
 def section(title: str, script: str, text: str, *tables: str) -> str:
     """Return a section with the script that measured it."""
-    measured = f"Measured by `benchmarks/{script}`."
+    place = script.removeprefix("../") if script.startswith("../") else f"benchmarks/{script}"
+    measured = f"Measured by `{place}`."
     told = textwrap.fill(f"{text.strip()} {measured}", 100, break_on_hyphens=False)
     return "\n\n".join([f"## {title}", told, *tables])
 

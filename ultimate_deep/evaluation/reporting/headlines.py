@@ -121,14 +121,14 @@ HEADLINES: dict[str, Headline] = {
         unit="bps", no_skill=0.0,
     ),
     "total_return": _of_account(
-        "net return", "{:+.1%}", "Final equity over the first, less one, after costs.",
+        "net return", "{:+,.1%}", "Final equity over the first, less one, after costs.",
         no_skill=0.0,
     ),
     "total_return_gross": _of_account(
-        "return before costs", "{:+.1%}", "The same without costs.", no_skill=0.0,
+        "return before costs", "{:+,.1%}", "The same without costs.", no_skill=0.0,
     ),
     "annual_return": _of_account(
-        "net return a year", "{:+.1%}", "The net return compounded to a year.", no_skill=0.0,
+        "net return a year", "{:+,.1%}", "The net return compounded to a year.", no_skill=0.0,
     ),
     "annual_volatility": _of_account(
         "volatility a year", "{:.1%}",

@@ -9,6 +9,8 @@ from ultimate_deep.evaluation.reporting import figures as fig
 from ultimate_deep.evaluation.reporting.headlines import headline
 from ultimate_deep.evaluation.significance.bootstrap import Interval
 
+_FURTHEST = 1_000.0  # standard errors from no skill
+
 
 def plot_forest(intervals: Mapping[str, Interval], *, simulated: bool) -> str:
     """Each metric's interval in standard errors from what no skill would show."""
@@ -43,7 +45,8 @@ def _from_no_skill(name: str, interval: Interval) -> tuple[float, float, float] 
         (value - shown.no_skill) / error
         for value in (interval.lower, interval.estimate, interval.upper)
     ]
-    if not all(math.isfinite(end) for end in ends):
+    # An error that is next to nothing, as of a single trade, is no measure of distance.
+    if not all(abs(end) < _FURTHEST for end in ends):
         return None
     lower, middle, upper = (-end for end in reversed(ends)) if shown.least_is_best else ends
     return lower, middle, upper
