@@ -64,8 +64,8 @@ def _open(evidence: Evidence, ruling: Ruling, config: VerdictConfig) -> str:
         of_these = f"{how_many(evidence.seen, 'decision')} of these"
         return (
             f"{of_these} {noun_for(evidence.seen, 'lies', 'lie')} before its test part, where it "
-            "was trained and chosen, and say nothing: its test part alone, or later bars, would "
-            "settle it"
+            "was trained and chosen, which tells nothing: its test part alone, or later bars, "
+            "would settle it"
         )
     if not ruling.enough:
         few = f"fewer than {config.minimum_decisions} decision times say nothing"
