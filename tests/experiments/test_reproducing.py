@@ -180,8 +180,14 @@ def test_defaults_of_judge_are_those_of_the_face():
         {"trained_until": "2024-01-01", "threshold": 0.5, "tried": 1, "seed": 0},
         LabelSpec(),
         BacktestConfig(costs=CostSpec()),
+        filled=False,
     )
     assert lines[-1] == "ud.judge(probabilities, bars, trained_until='2024-01-01')"
+    filled = judge_lines(
+        {"trained_until": "2024-01-01"}, LabelSpec(), BacktestConfig(capital=5e3), filled=True
+    )
+    assert filled[-1].endswith("trained_until='2024-01-01', fills=fills)")
+    assert "capital=5000.0" in filled[-1]
 
 
 def test_one_model_is_one_model():

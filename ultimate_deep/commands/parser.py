@@ -115,8 +115,8 @@ def taken(arguments: Iterable[str], option: str) -> tuple[str, list[str]]:
             rest.append(argument)
             continue
         if not value or value.startswith("--"):
-            example = f", such as {option} mlp" if option == "--model" else ""
-            raise ValueError(f"{option} needs a value, and none was given{example}")
+            example = f"such as {option} mlp" if option == "--model" else "and none was given"
+            raise ValueError(f"{option} needs a value, {example}")
     return value, rest
 
 
