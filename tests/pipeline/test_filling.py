@@ -3,17 +3,21 @@
 import numpy as np
 
 import ultimate_deep as ud
-from ultimate_deep.pipeline.filling import stale_orders, waiting
+from ultimate_deep.pipeline.filling import stale_orders, stale_share, waiting
 
 
 def test_the_share_is_of_what_is_traded():
     wanted = np.array([np.nan, 1.0, 1.0, 0.0, -1.0, np.nan])
     # Trades 1 at bar 2, 1 at bar 4, 1 at bar 5 and 1 (to flat) after the last.
     stale = np.array([True, True, True, True, False, False])
-    assert stale_orders(wanted, stale, delay_bars=1, horizon_bars=1) == 0.25
-    assert stale_orders(wanted, stale, delay_bars=2, horizon_bars=1) == 0.25
-    idle = np.zeros(6)
-    assert stale_orders(idle, stale, delay_bars=1, horizon_bars=1) == 0.5
+    orders = stale_orders(wanted, stale, delay_bars=1, horizon_bars=1)
+    assert stale_share([orders]) == 0.25
+    assert stale_share([stale_orders(wanted, stale, delay_bars=2, horizon_bars=1)]) == 0.25
+    idle = stale_orders(np.zeros(6), stale, delay_bars=1, horizon_bars=1)
+    assert stale_share([idle]) == 0.5
+    # Symbols that are not traded do not hide the one that is.
+    fresh = stale_orders(np.zeros(6), stale & False, delay_bars=1, horizon_bars=1)
+    assert stale_share([orders, *[fresh] * 19]) == 0.25
 
 
 def test_orders_at_stale_prices_wait_one_bar():

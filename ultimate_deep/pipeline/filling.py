@@ -1,5 +1,7 @@
 """Which orders meet a price that repeats the last one, and what waiting there would do."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,8 +11,10 @@ Array1D = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 
-def stale_orders(wanted: Array1D, stale: Flags, *, delay_bars: int, horizon_bars: int) -> float:
-    """Return the share of what is traded that meets a stale price; of all bars without a trade.
+def stale_orders(
+    wanted: Array1D, stale: Flags, *, delay_bars: int, horizon_bars: int
+) -> tuple[Array1D, Flags]:
+    """Return what is traded after each bar's decision and whether it meets a stale price.
 
     Args:
         wanted: Position wanted after each bar's close, `(bars,)`; NaN is none.
@@ -19,8 +23,16 @@ def stale_orders(wanted: Array1D, stale: Flags, *, delay_bars: int, horizon_bars
         horizon_bars: Bars for which each decision is held.
     """
     position = np.nan_to_num(wanted_positions(wanted, horizon_bars))
-    traded = np.abs(np.diff(position, prepend=0.0))
-    met = _met(stale, delay_bars)
+    return np.abs(np.diff(position, prepend=0.0)), _met(stale, delay_bars)
+
+
+def stale_share(orders: Sequence[tuple[Array1D, Flags]]) -> float:
+    """Return the share of all that is traded at stale prices; of all bars without a trade.
+
+    Args:
+        orders: What `stale_orders` returns of each symbol.
+    """
+    traded, met = (np.concatenate(parts) for parts in zip(*orders, strict=True))
     return float(np.average(met, weights=traded if traded.any() else None))
 
 

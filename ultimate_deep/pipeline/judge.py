@@ -29,7 +29,7 @@ from ultimate_deep.evaluation.verdicts.verdict import Verdict, judge_model
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.accounts import Traded, traded_account
 from ultimate_deep.pipeline.calibration import ThresholdChoice, choose_threshold
-from ultimate_deep.pipeline.filling import stale_orders, waiting
+from ultimate_deep.pipeline.filling import stale_orders, stale_share, waiting
 from ultimate_deep.pipeline.rows import Rows
 from ultimate_deep.portfolio.breakers import BreakerSpec
 from ultimate_deep.portfolio.sizing_spec import SizingSpec
@@ -235,11 +235,11 @@ class Judge:
         """Return the share of what is traded at prices that repeat the last close, and the
         account's net returns where those orders come one bar later.
         """
-        rules, shares, moved = self.config, [], []
+        rules, orders, moved = self.config, [], []
         traded = self._by_symbol(judged.signal, judged.probability, rules)
         for one in traded:
             stale = repeats(one.frame, one.certain)
-            shares.append(
+            orders.append(
                 stale_orders(
                     one.wanted,
                     stale,
@@ -249,14 +249,14 @@ class Judge:
             )
             patient = waiting(one.wanted, stale, delay_bars=rules.delay_bars)
             moved.append(dataclasses.replace(one, wanted=patient))
-        return _mean(shares), traded_account(moved, rules).return_net
+        return stale_share(orders), traded_account(moved, rules).return_net
 
     def _of_bars(self) -> Iterator[tuple[float, float, float]]:
         """Yield what each symbol's bars say of its fills and their size.
 
         From the first decision of the part to the last: the share of prices that are of finer bars
-        (NaN without any). From the first bar of all: half of the
-        spread. From the first decision: a full position as a share of a usual bar's volume.
+        (NaN without any). From the first bar of all: half of the spread. From
+        the first decision: a full position as a share of a usual bar's volume.
         """
         codes = self.rows.symbol_code[self.part]
         for code, (symbol, bars) in enumerate(self.market.bars.items()):
