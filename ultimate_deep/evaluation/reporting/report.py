@@ -82,7 +82,8 @@ def render_report(data: ReportData) -> str:
 
 def _header(data: ReportData) -> str:
     index = data.backtest.index
-    span = f"test part {index[0]:%Y-%m-%d} to {index[-1]:%Y-%m-%d}"
+    part = "no test: bars of training are among" if data.verdict.evidence.seen else "test part"
+    span = f"{part} {index[0]:%Y-%m-%d} to {index[-1]:%Y-%m-%d}"
     return page_header(data.title, span, simulated=data.simulated)
 
 

@@ -51,7 +51,9 @@ def verdict_cards(data: ReportData) -> str:
             figure_of(
                 "verdict/evidence/hits/accuracy/estimate", verdict.accuracy.estimate, "{:.2%}"
             ),
-            "accuracy on the test part",
+            "accuracy, bars of training among them"
+            if verdict.evidence.seen
+            else "accuracy on the test part",
             _bounds("verdict/evidence/hits/accuracy", verdict.accuracy, "{:.2%}"),
         ),
         figure_card(
