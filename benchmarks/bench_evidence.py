@@ -8,13 +8,14 @@
 
 Each market is 10,000 hourly bars unless more are asked for: features, split, scaling, temperature,
 threshold and costs are those of every experiment, the predictors are a logistic regression and a
-few trees, each judged by itself (the best of 100 logistic regressions in one kind). The figures are
+few trees, each judged by itself (the best of 100 logistic regressions in one kind). Those of one
+market are no independent tries, so that each has its own row in the summary. The figures are
 stored, not the verdicts, so that another rule is tried on all markets in a second.
 About 2 seconds of one core for each market: 3 hours for all. A run that was interrupted goes on.
 
 Expected: of the markets in which nothing can be earned at most 2% are called an edge. The stored
-summary says how many of each kind it is of, and beside that how many claims the verdict made that
-held accuracy against the majority and net return above zero alone, until November 2026
+summary says how many markets each row is of, and beside that how many claims of a kind the verdict
+made that held accuracy against the majority and net return above zero alone, until November 2026
 (`results/evidence_before.csv`). Writes `evidence_<machine>.jsonl` into `--folder` and
 `benchmarks/results/evidence_summary_<machine>.csv`.
 """
@@ -65,7 +66,7 @@ def bench(
         results: Where the summary is written.
 
     Returns:
-        The summary, one row for each kind and number of bars.
+        The summary, one row for each kind, number of bars and predictor.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"evidence_{machine_name()}.jsonl"
@@ -100,21 +101,23 @@ def stored(path: Path) -> list[dict[str, Any]]:
 
 
 def summarise(judged_rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """Return for each kind how often an edge is claimed, with exact bounds, and what was answered.
+    """Return how often an edge is claimed, with exact bounds, and what was answered.
 
     Args:
         judged_rows: Figures of all markets, one row for each predictor.
+
+    Returns:
+        One row for each kind, number of bars and predictor.
     """
     told = pd.DataFrame([_told(row) for row in judged_rows])
     rows = []
-    for (kind, bars), group in told.groupby(["kind", "rows"], sort=False):
-        judged, claims = len(group), int(group["claimed"].sum())
-        lower, upper = clopper_pearson(claims, judged)
+    for (kind, bars, predictor), group in told.groupby(["kind", "rows", "predictor"], sort=False):
+        markets, claims = len(group), int(group["claimed"].sum())
+        lower, upper = clopper_pearson(claims, markets)
         rows.append(
             {"kind": kind, "bars": bars, "tradable": bool(group["tradable"].iloc[0])}
-            | {"judged": judged}
-            | {"claims": claims}
-            | {"rate": claims / judged, "lower": lower, "upper": upper}
+            | {"predictor": predictor, "markets": markets, "claims": claims}
+            | {"rate": claims / markets, "lower": lower, "upper": upper}
             | {str(name): float(group[name].mean()) for name in QUESTIONS}
             | {"usual_word": group["word"].mode().iloc[0]}
         )
@@ -122,7 +125,7 @@ def summarise(judged_rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     return (
         pd.DataFrame(rows)
         .merge(before, how="left", on="kind")
-        .sort_values(["tradable", "kind", "bars"], ignore_index=True)
+        .sort_values(["tradable", "kind", "bars", "predictor"], ignore_index=True)
     )
 
 
@@ -130,7 +133,7 @@ def _told(row: dict[str, Any]) -> dict[str, Any]:
     """Return what is claimed of one predictor on one market."""
     ruling = rule(evidence_of(row))
     said: dict[str, Any] = {"kind": row["kind"], "tradable": row["tradable"], "word": ruling.kind}
-    said |= {"rows": row["rows"]}
+    said |= {name: row[name] for name in ("rows", "predictor")}
     said |= {"claimed": ruling.kind == "edge"}
     return said | {name: word == "yes" for name, word in ruling.answers.items()}
 

@@ -9,7 +9,7 @@ import pytest
 from ultimate_deep.market.bars import Bars, BarsError
 from ultimate_deep.market.config import DataConfig, LabelSpec
 from ultimate_deep.market.fills import find_fills
-from ultimate_deep.market.market import Market, as_market, load_market, with_fills
+from ultimate_deep.market.market import Market, as_market, filled_from, load_market, with_fills
 from ultimate_deep.market.readers import bars_of_frame
 from ultimate_deep.market.simulator import simulate_bars
 
@@ -205,3 +205,9 @@ def test_simulated_bars_have_no_finer_ones(fine):
     assert isinstance(simulated, Bars)
     with pytest.raises(ValueError, match=r"no bar of data.fills lies inside"):
         find_fills(simulated, bars_of(fine))
+
+
+def test_no_file_of_finer_bars_leaves_the_opens(hourly):
+    market = Market({"A": bars_of(hourly)})
+    assert filled_from(market, ()) is market
+    assert filled_from(market, None) is market

@@ -27,3 +27,11 @@ def amount(value: float) -> str:
     digits = max(2 - math.floor(math.log10(value)), 0) if value < 100.0 else 0
     text = f"{float(f'{value:.3g}'):,.{digits}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """Return a number with its sign, in more digits where these would not tell it from zero."""
+    text = f"{value:+.{digits}f}"
+    if float(text) != 0.0 or not value or not math.isfinite(value):
+        return text
+    return f"{value:+.{-math.floor(math.log10(abs(value)))}f}"

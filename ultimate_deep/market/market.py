@@ -218,7 +218,7 @@ def given_market(
 
 
 def filled_from(market: Market, fills: GivenFills, data: DataConfig = DataConfig()) -> Market:
-    """Return bars whose orders are filled from finer bars, or as they are for None.
+    """Return bars whose orders are filled from finer bars, or as they are for None and no file.
 
     Raises:
         TypeError, ValueError: What `as_market`, `read_fills` and `with_fills` raise.
@@ -226,6 +226,8 @@ def filled_from(market: Market, fills: GivenFills, data: DataConfig = DataConfig
     if fills is None:
         return market
     if isinstance(fills, tuple):
+        if not fills:
+            return market
         return read_fills(market, replace(data, fills=fills))
     try:
         finer = as_market(fills)

@@ -249,7 +249,9 @@ class Judge:
             )
             patient = waiting(one.wanted, stale, delay_bars=rules.delay_bars)
             moved.append(dataclasses.replace(one, wanted=patient))
-        return stale_share(orders), traded_account(moved, rules).return_net
+        share = stale_share(orders)
+        account = traded_account(moved, rules) if share > 0.0 else judged.backtest
+        return share, account.return_net
 
     def _of_bars(self) -> Iterator[tuple[float, float, float]]:
         """Yield what each symbol's bars say of its fills and their size.

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ultimate_deep.evaluation.measures.spread import effective_spread, half_spread, repeated_opens
+from ultimate_deep.evaluation.measures.spread import effective_spread, half_spread, repeats
 
 
 def bars(spread, trades=50, rows=4_000, seed=1):
@@ -41,7 +41,9 @@ def test_bars_that_do_not_move_have_no_spread_to_find():
     assert math.isnan(effective_spread(still.iloc[:2]))
 
 
-def test_opens_that_repeat_the_last_close_are_counted():
+def test_opens_that_repeat_the_last_close_are_told():
     frame = pd.DataFrame({"open": [1.0, 2.0, 9.0, 4.0, 5.0], "close": [2.0, 3.0, 4.0, 5.0, 6.0]})
-    assert repeated_opens(frame) == 0.75
-    assert math.isnan(repeated_opens(frame.iloc[:1]))
+    assert repeats(frame).tolist() == [False, True, False, True, True]
+    certain = np.array([False, True, False, False, False])
+    assert repeats(frame, certain).tolist() == [False, False, False, True, True]
+    assert not repeats(frame.iloc[:1]).any()

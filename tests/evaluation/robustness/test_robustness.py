@@ -215,6 +215,22 @@ def test_one_weekday_at_one_hour_makes_no_regimes(coin):
     assert "Too few bars" in found.sentence
 
 
+def test_one_regime_is_told_in_the_singular(coin):
+    mondays = coin.decisions.decision_time[4] + np.arange(40) * np.timedelta64(7, "D")
+    times = np.sort(np.concatenate([mondays, mondays[:9] + np.timedelta64(1, "h")]))
+    two_hours = Decisions(
+        probability=np.full(49, 0.6),
+        label=np.ones(49),
+        return_log=np.zeros(49),
+        decision_time=times,
+    )
+    found = regimes(coin.trade(coin.signal(), RULE), two_hours)
+    assert found.table["p_value"].notna().sum() == 1
+    assert found.sentence == (
+        "The one regime with enough bars has no net return that differs from zero."
+    )
+
+
 def test_chance_alone_survives_no_correction(coin):
     found = regimes(
         coin.trade(coin.signal(), replace(RULE, costs=CostSpec(fee_bps=0.0, slippage_bps=0.0))),
@@ -222,7 +238,7 @@ def test_chance_alone_survives_no_correction(coin):
     )
     assert not found.table["survives"].any()
     assert (found.table["p_value"] < 0.2).any()
-    assert found.sentence.startswith("None of")
+    assert found.sentence.startswith(f"None of {len(found.table)} regimes has a net return")
 
 
 def test_holm_agrees_with_statsmodels():

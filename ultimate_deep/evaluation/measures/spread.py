@@ -76,20 +76,15 @@ def half_spread(frame: pd.DataFrame) -> float:
     return math.nan if any(map(math.isnan, found)) else min(found) / 2.0
 
 
-def repeated_opens(frame: pd.DataFrame, traded: npt.NDArray[np.bool_] | None = None) -> float:
-    """Return the share of bars whose open repeats the close before; NaN of a single bar.
+def repeats(
+    frame: pd.DataFrame, traded: npt.NDArray[np.bool_] | None = None
+) -> npt.NDArray[np.bool_]:
+    """Return whether each bar's open repeats the close before, `(rows,)`.
 
     Args:
         frame: Bars of one symbol, with a fill's price as `open` where that is another.
         traded: Opens that are certain to be trades of their own, which never count, `(rows,)`.
     """
-    return float(repeats(frame, traded)[1:].mean()) if len(frame) > 1 else math.nan
-
-
-def repeats(
-    frame: pd.DataFrame, traded: npt.NDArray[np.bool_] | None = None
-) -> npt.NDArray[np.bool_]:
-    """Return whether each bar's open repeats the close before, `(rows,)`; see `repeated_opens`."""
     opened, closed = frame["open"].to_numpy(), frame["close"].to_numpy()
     found = np.zeros(len(frame), dtype=np.bool_)
     found[1:] = np.isclose(opened[1:], closed[:-1], rtol=1e-9, atol=0.0)

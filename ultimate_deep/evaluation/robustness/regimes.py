@@ -252,10 +252,11 @@ def _sentence(table: pd.DataFrame) -> str:
         return "Too few bars to tell regimes apart."
     cells = table[table["survives"]]
     if cells.empty:
+        if tested == 1:
+            return "The one regime with enough bars has no net return that differs from zero."
         return (
-            f"None of {how_many(tested, 'regime')} has a net return that differs from zero once "
-            "the number of "
-            "looks is counted."
+            f"None of {tested:,} regimes has a net return that differs from zero once the number "
+            "of looks is counted."
         )
     best = cells.reindex(cells["p_value"].sort_values(kind="stable").index)[:_MOST_NAMED]
     named = [

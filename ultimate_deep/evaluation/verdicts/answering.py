@@ -24,7 +24,7 @@ from ultimate_deep.evaluation.verdicts.rule import (
     shrinks,
     too_large,
 )
-from ultimate_deep.machine.counts import amount, how_many
+from ultimate_deep.machine.counts import amount, how_many, signed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ def _knows(evidence: Evidence) -> str:
 def _pays(evidence: Evidence, config: VerdictConfig) -> str:
     if not evidence.active:
         return "It never traded."
-    lower = f"{1e4 * evidence.net.lower:+.3f} bps"
+    lower = f"{signed(1e4 * evidence.net.lower)} bps"
     lost = ""
     if shrinks(evidence):
         lost = (
@@ -98,7 +98,7 @@ def _own_impact(evidence: Evidence, config: VerdictConfig) -> str:
         )
     return (
         f" With the impact of its own orders at a capital of {amount(evidence.capital)} it is "
-        f"{bps(evidence.impact)}, at least {1e4 * evidence.impact.lower:+.3f} bps ({share})."
+        f"{bps(evidence.impact)}, at least {signed(1e4 * evidence.impact.lower)} bps ({share})."
     )
 
 
@@ -120,7 +120,7 @@ def _cheap(evidence: Evidence) -> str:
 def _fills(evidence: Evidence, config: VerdictConfig) -> str:
     later = ""
     if evidence.later is not None and evidence.active:
-        lower = f"{1e4 * evidence.later.lower:+.3f}"
+        lower = f"{signed(1e4 * evidence.later.lower)}"
         later = f" One bar later the account earns {bps(evidence.later)} (at least {lower})."
     share = evidence.repeated_opens
     if math.isnan(share):
@@ -134,7 +134,7 @@ def _fills(evidence: Evidence, config: VerdictConfig) -> str:
     if evidence.patient is not None and evidence.active:
         stale += (
             f", which may be no trade; with those orders one bar later the account earns "
-            f"{bps(evidence.patient)} (at least {1e4 * evidence.patient.lower:+.3f})"
+            f"{bps(evidence.patient)} (at least {signed(1e4 * evidence.patient.lower)})"
         )
     return f"{stale[0].upper()}{stale[1:]}.{later}"
 
@@ -165,7 +165,7 @@ def _than_simpler(evidence: Evidence, ruling: Ruling) -> str:
     name, ahead = best(evidence, ruling.better)
     beside = (
         f"The best simpler one, {name}, earns {ahead_by(ahead)} (the difference is at "
-        f"least {1e4 * ahead.lower:+.3f} bps, paired bar by bar)."
+        f"least {signed(1e4 * ahead.lower)} bps, paired bar by bar)."
     )
     if is_same(ahead):
         beside = f"The account of {name} is the same, bar by bar."

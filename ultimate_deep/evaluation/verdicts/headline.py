@@ -17,7 +17,7 @@ from ultimate_deep.evaluation.verdicts.phrases import (
     trials,
 )
 from ultimate_deep.evaluation.verdicts.rule import Ruling, is_same, shrinks, too_large, uncalibrated
-from ultimate_deep.machine.counts import amount, how_many, noun_for
+from ultimate_deep.machine.counts import amount, how_many, noun_for, signed
 
 MONTHS_PER_YEAR = 12.0
 # Rivals that need no training.
@@ -43,7 +43,7 @@ def _reason(evidence: Evidence, ruling: Ruling, config: VerdictConfig) -> str:
     if not evidence.active:
         return f"the model never traded ({hits})."
     if ruling.kind == "edge":
-        lower = f"{1e4 * evidence.net.lower:+.3f} bps"
+        lower = f"{signed(1e4 * evidence.net.lower)} bps"
         return f"{hits}; {earned}, at least {lower} with {confidence(evidence)} confidence."
     if ruling.kind == "forecasts, but not at a price you get":
         return f"{hits}, more than chance, but {_unpaid(evidence)}."
@@ -158,7 +158,7 @@ def _unsure(evidence: Evidence, config: VerdictConfig) -> str:
     if evidence.impact is not None and evidence.net.lower > 0.0:
         tight = evidence.impact
         among = f" with the impact of a capital of {amount(evidence.capital)}"
-    lower = f"{1e4 * tight.lower:+.3f} bps"
+    lower = f"{signed(1e4 * tight.lower)} bps"
     return f"the {confidence(evidence)} lower bound of what it earns{among} is {lower}"
 
 
@@ -205,7 +205,7 @@ def _better(evidence: Evidence, ruling: Ruling) -> str:
     who = "holding the market" if name == HOLDING else name
     if is_same(ahead):
         return f"{who} earned the same, bar by bar"
-    lower = f"{1e4 * ahead.lower:+.3f}"
+    lower = f"{signed(1e4 * ahead.lower)}"
     simply = "" if name == HOLDING else ", more simply"
     return f"{who} earned {ahead_by(ahead)} (at least {lower}){simply}"
 

@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 from ultimate_deep.evaluation.significance.bootstrap import Interval
 from ultimate_deep.evaluation.verdicts.evidence import Evidence
-from ultimate_deep.machine.counts import how_many, sure_of
+from ultimate_deep.machine.counts import how_many, signed, sure_of
 
 HOLDING = "buy and hold"
 
@@ -32,7 +32,7 @@ def gain(evidence: Evidence) -> str:
 
 def bps(interval: Interval) -> str:
     """Return an estimate in basis points."""
-    return f"{1e4 * interval.estimate:+.3f} bps"
+    return f"{signed(1e4 * interval.estimate)} bps"
 
 
 def ahead_by(interval: Interval) -> str:
