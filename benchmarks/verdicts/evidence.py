@@ -176,6 +176,8 @@ def _figures(prepared: Prepared, judged: Judgement, simpler: list[Judgement]) ->
     row |= _bounds("net", found.net, scale=1e4) | _bounds("later", found.later, scale=1e4)
     row |= _bounds("impact", found.impact, scale=1e4)
     row |= _bounds("patient", found.patient, scale=1e4)
+    if found.spread is not None:
+        row |= _bounds("spread", found.spread, scale=1e4)
     for name, ahead in found.rivals.items():
         row |= _bounds(f"ahead_{name}", ahead, scale=1e4)
     return row

@@ -214,7 +214,7 @@ def _stale_frame(draw: Draw, quarters: np.ndarray, half: float) -> pd.DataFrame:
 def _plain(draw: Draw, steps: np.ndarray) -> pd.DataFrame:
     """Bars whose open is a fresh print, a tenth of a bar from the last close."""
     close = np.cumsum(steps)
-    away = 0.1 * BAR * draw.normal(size=len(steps))
+    away = 0.1 * steps.std() * draw.normal(size=len(steps))
     return _frame(draw, _before(close) + away, close)
 
 

@@ -29,8 +29,8 @@ def evidence_of(row: Mapping[str, Any]) -> Evidence:
         impact=_interval(row, "impact"),
         volume_share=_number(row["volume_share"]),
         later=_interval(row, "later"),
-        # Rows of before December 2026 have none; all or none of their opens are repeats.
-        patient=_interval(row, "patient") if "patient" in row else None,
+        spread=_interval(row, "spread") if "spread" in row else None,
+        patient=_interval(row, "patient"),
         repeated_opens=_number(row["repeated_opens"]),
         deflated=_number(row["deflated"]),
         trials=_number(row["trials"]),

@@ -78,7 +78,8 @@ def test_hard_markets_are_as_they_are_said_to_be(part):
         for bars in markets.values():
             repeated = repeats(bars.frame).mean()
             stale = name in ("bounce", "stale opens", "bounce and stale", "session gaps")
-            assert (repeated > 0.8) if stale else (repeated < 0.01), name
+            # A fresh print is a tenth of a bar away, seldom as near as none.
+            assert (repeated > 0.8) if stale else (0.05 < repeated < 0.25), name
             assert bars.simulated
     falls = np.log(hard.crashes(20_000, 3)["HARD"].frame["close"]).diff() < -0.006
     assert falls.mean() == pytest.approx(0.15, abs=0.01)

@@ -1,8 +1,9 @@
-"""What the engines need of the symbols that are traded."""
+"""What the engines need of the symbols that are traded, and accounts that ask more of them."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,12 @@ import pandas as pd
 from ultimate_deep.evaluation.backtesting.account import BacktestResult
 from ultimate_deep.evaluation.backtesting.config import BacktestConfig
 from ultimate_deep.evaluation.backtesting.engines import run_any_backtest
+from ultimate_deep.evaluation.measures.spread import nearest_told, repeats
+from ultimate_deep.evaluation.robustness.capacity import IMPACT_COEFFICIENT
+from ultimate_deep.pipeline.filling import stale_orders, stale_share, waiting
+from ultimate_deep.portfolio.breakers import BreakerSpec
 from ultimate_deep.portfolio.sizing_spec import SizingSpec
+from ultimate_deep.portfolio.stops import StopSpec
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,3 +53,121 @@ def traded_account(traded: Sequence[Traded], rules: BacktestConfig) -> BacktestR
         dataclasses.replace(rules, sizing=SizingSpec()),
         bars_per_year={one.symbol: one.bars_per_year for one in traded},
     )
+
+
+def plain_rules(rules: BacktestConfig) -> BacktestConfig:
+    """Return the rules without sizes, stops, breakers and limits of volume.
+
+    Args:
+        rules: Costs and rules of trading.
+    """
+    return dataclasses.replace(
+        rules,
+        sizing=SizingSpec(),
+        stops=StopSpec(),
+        breakers=BreakerSpec(),
+        max_volume_share=None,
+    )
+
+
+def impact_account(traded: Sequence[Traded], rules: BacktestConfig) -> BacktestResult:
+    """Return the account that pays the impact of its own orders.
+
+    Bars before the first volume count as usual ones.
+
+    Args:
+        traded: Symbols whose bars all have some volume.
+        rules: Costs and rules of trading, with the capital.
+    """
+    costs = dataclasses.replace(rules.costs, impact_coefficient=IMPACT_COEFFICIENT)
+    known = [dataclasses.replace(one, frame=_with_first_volume(one.frame)) for one in traded]
+    return traded_account(known, dataclasses.replace(rules, costs=costs))
+
+
+def spread_account(
+    traded: Sequence[Traded], rules: BacktestConfig, half_spread_bps: float
+) -> BacktestResult | None:
+    """Return the account that pays half of the spread which the bars show; None where it does, or
+    the spread is said.
+
+    Args:
+        traded: Symbols with what is wanted of each.
+        rules: Costs and rules of trading.
+        half_spread_bps: Half of the spread that the bars show; NaN where they show none.
+    """
+    more = half_spread_bps - rules.costs.per_side_bps
+    if rules.costs.spread_bps > 0.0 or not more > 0.0:
+        return None
+    costs = dataclasses.replace(rules.costs, spread_bps=2.0 * more)
+    return traded_account(traded, dataclasses.replace(rules, costs=costs))
+
+
+def steady_account(traded: Sequence[Traded], rules: BacktestConfig) -> BacktestResult:
+    """Return the account that holds each symbol's mean position wherever there is a decision.
+
+    Args:
+        traded: Symbols with what is wanted of each.
+        rules: Costs and rules of trading; sizes, stops and breakers are left out.
+    """
+    steady = []
+    for one in traded:
+        decided = np.isfinite(one.wanted)
+        mean = float(one.wanted[decided].mean()) if decided.any() else 0.0
+        steady.append(dataclasses.replace(one, wanted=np.where(decided, mean, np.nan)))
+    return traded_account(steady, plain_rules(rules))
+
+
+def patient_account(
+    traded: Sequence[Traded], rules: BacktestConfig
+) -> tuple[float, BacktestResult | None]:
+    """Return the share of what is traded at prices that repeat the last close, and the account in
+    which those orders wait for another price; None where there are none.
+
+    Args:
+        traded: Symbols with what is wanted of each.
+        rules: Costs and rules of trading.
+    """
+    orders, moved = [], []
+    for one in traded:
+        stale = repeats(one.frame, one.certain)
+        orders.append(
+            stale_orders(
+                one.wanted,
+                stale,
+                delay_bars=rules.delay_bars,
+                horizon_bars=rules.horizon_bars,
+            )
+        )
+        patient = waiting(
+            one.wanted,
+            stale,
+            one.frame["open"].to_numpy(),
+            near=nearest_told(one.frame),
+            delay_bars=rules.delay_bars,
+        )
+        moved.append(dataclasses.replace(one, wanted=patient))
+    share = stale_share(orders)
+    return share, traded_account(moved, rules) if share > 0.0 else None
+
+
+def usual_share(frame: pd.DataFrame, capital: float) -> float:
+    """Return a capital as a share of what a usual bar that trades does; NaN where none does.
+
+    Args:
+        frame: Bars of one symbol.
+        capital: What a full position of the symbol is worth, in the price's currency.
+    """
+    notional = (frame["close"] * frame["volume"]).to_numpy(dtype=np.float64)
+    notional = notional[notional > 0.0]
+    return capital / float(np.median(notional)) if len(notional) else math.nan
+
+
+def _with_first_volume(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return bars of which those before the first volume have the usual one."""
+    volume = frame["volume"].to_numpy(dtype=np.float64)
+    known = volume > 0.0
+    if known[0] or not known.any():
+        return frame
+    first = int(known.argmax())
+    usual = float(np.median(volume[known]))
+    return frame.assign(volume=np.where(np.arange(len(volume)) < first, usual, volume))

@@ -36,15 +36,40 @@ def stale_share(orders: Sequence[tuple[Array1D, Flags]]) -> float:
     return float(np.average(met, weights=traded if traded.any() else None))
 
 
-def waiting(wanted: Array1D, stale: Flags, *, delay_bars: int) -> Array1D:
-    """Return what is wanted where every order that meets a stale price comes one bar later.
+def waiting(
+    wanted: Array1D, stale: Flags, price: Array1D, *, near: float, delay_bars: int
+) -> Array1D:
+    """Return what is wanted where every order that meets a stale price waits for another one.
+
+    It comes one bar later at the earliest, and where the price has not moved by then, with the
+    first bar whose price is another: until then nobody has traded. The last decision whose order
+    has come is the one that is held.
 
     Args:
         wanted: Position wanted after each bar's close, `(bars,)`; NaN is none.
         stale: Whether the price of a fill at the bar repeats the close before, `(bars,)`.
+        price: Price of a fill at the bar, `(bars,)`.
+        near: Distance up to which two prices are the same.
         delay_bars: Bars from a decision's bar to the one that it is filled at.
     """
-    return np.where(_met(stale, delay_bars), np.r_[np.nan, wanted[:-1]], wanted)
+    rows = len(wanted)
+    filled = np.minimum(np.arange(rows) + delay_bars, rows)
+    comes = np.r_[_next_move(price, near), rows]
+    released = np.where(_met(stale, delay_bars), comes[filled] - delay_bars, np.arange(rows))
+    # The last decision that has come by each bar; none before the first.
+    last = np.full(rows, -1)
+    here = released < rows
+    np.maximum.at(last, released[here], np.flatnonzero(here))
+    last = np.maximum.accumulate(last)
+    return np.where(last >= 0, wanted[last], np.nan)
+
+
+def _next_move(price: Array1D, near: float) -> npt.NDArray[np.int64]:
+    """Row of the first later price that is another one, `(bars,)`; the number of bars if none."""
+    rows = len(price)
+    moved = np.flatnonzero(np.abs(np.diff(price)) > near) + 1
+    found = np.searchsorted(moved, np.arange(rows), side="right")
+    return np.r_[moved, rows][found]
 
 
 def _met(stale: Flags, delay_bars: int) -> Flags:

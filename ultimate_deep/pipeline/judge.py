@@ -6,12 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from ultimate_deep.evaluation.backtesting.account import BacktestResult
 from ultimate_deep.evaluation.backtesting.config import BacktestConfig
 from ultimate_deep.evaluation.backtesting.engines import sized_signal
-from ultimate_deep.evaluation.backtesting.vectorised import NoVolumeError
 from ultimate_deep.evaluation.ledger.trial import TrialCount, count_trials
 from ultimate_deep.evaluation.measures.metrics import classification_metrics, predicted_up
 from ultimate_deep.evaluation.measures.oracle import (
@@ -19,21 +17,26 @@ from ultimate_deep.evaluation.measures.oracle import (
     oracle_accuracy,
     share_of_edge,
 )
-from ultimate_deep.evaluation.measures.spread import half_spread, repeats
-from ultimate_deep.evaluation.robustness.capacity import IMPACT_COEFFICIENT
+from ultimate_deep.evaluation.measures.spread import half_spread
 from ultimate_deep.evaluation.signals import signal_from_probability
 from ultimate_deep.evaluation.verdicts.evidence import EvidenceInputs
 from ultimate_deep.evaluation.verdicts.luck import account_sharpe
 from ultimate_deep.evaluation.verdicts.phrases import HOLDING
+from ultimate_deep.evaluation.verdicts.rule import STEADY
 from ultimate_deep.evaluation.verdicts.verdict import Verdict, judge_model
 from ultimate_deep.market.market import Market
-from ultimate_deep.pipeline.accounts import Traded, traded_account
+from ultimate_deep.pipeline.accounts import (
+    Traded,
+    impact_account,
+    patient_account,
+    plain_rules,
+    spread_account,
+    steady_account,
+    traded_account,
+    usual_share,
+)
 from ultimate_deep.pipeline.calibration import ThresholdChoice, choose_threshold
-from ultimate_deep.pipeline.filling import stale_orders, stale_share, waiting
 from ultimate_deep.pipeline.rows import Rows
-from ultimate_deep.portfolio.breakers import BreakerSpec
-from ultimate_deep.portfolio.sizing_spec import SizingSpec
-from ultimate_deep.portfolio.stops import StopSpec
 
 MOST_PERIODS = 20_000  # of the accounts kept for every threshold
 
@@ -130,15 +133,8 @@ class Judge:
 
     def judge_buy_and_hold(self) -> Judgement:
         """Judge being long all the time, at the same costs, without sizes, stops or breakers."""
-        plain = dataclasses.replace(
-            self.config,
-            sizing=SizingSpec(),
-            stops=StopSpec(),
-            breakers=BreakerSpec(),
-            max_volume_share=None,
-        )
         signal = np.ones(len(self.part))
-        result = self.trade(signal, config=plain)
+        result = self.trade(signal, config=plain_rules(self.config))
         return Judgement(HOLDING, None, 0.5, None, result, dict(result.metrics), signal)
 
     def labels(self) -> np.ndarray:
@@ -173,31 +169,39 @@ class Judge:
         account, own = judged.backtest, self.config.costs.impact_coefficient
         delayed = dataclasses.replace(self.config, latency_bars=self.config.latency_bars + 1)
         sharpe = account_sharpe(account, count, horizon_bars=horizon)
+        traded = self._by_symbol(judged.signal, judged.probability, self.config)
         held = {one.name: one.backtest.return_net for one in simpler}
         if HOLDING not in held:
             held[HOLDING] = self.judge_buy_and_hold().backtest.return_net
+        held[STEADY] = steady_account(traded, self.config).return_net
         from_finer_bars, half_spreads, shares = zip(*self._of_bars(), strict=True)
-        stale, patient = self._patient(judged)
+        silent = sum(math.isnan(one) for one in shares)
+        half_spread_bps = 1e4 * _mean(half_spreads)
+        asked = own is None and not silent
+        spread = spread_account(traded, self.config, half_spread_bps)
+        share, patient = patient_account(traded, self.config)
         return judge_model(
             EvidenceInputs(
                 label=labels[known],
                 probability=judged.probability[known],
                 return_net=account.return_net,
-                impact_return_net=self._with_impact(judged, sum(shares)),
+                impact_return_net=impact_account(traded, self.config).return_net if asked else None,
+                spread_return_net=None if spread is None else spread.return_net,
                 coefficient=math.nan if own is None else own,
                 capital=self.config.capital,
-                volume_share=_mean(shares),
-                later_return_net=self.trade(judged.signal, judged.probability, delayed).return_net,
-                patient_return_net=patient,
+                volume_share=max((one for one in shares if one == one), default=math.nan),
+                silent=silent,
+                later_return_net=traded_account(traded, delayed).return_net,
+                patient_return_net=(patient or account).return_net,
                 rival_return_net=held,
                 other_return_net={one.name: one.backtest.return_net for one in others},
                 decision_time=self.rows.decision_time[rows],
                 group=self.rows.symbol_code[rows],
                 majority_up=self.majority_up,
                 position=account.position,
-                repeated_opens=stale,
+                repeated_opens=share,
                 from_finer_bars=_mean(from_finer_bars),
-                half_spread_bps=1e4 * _mean(half_spreads),
+                half_spread_bps=half_spread_bps,
                 cost_bps=self.config.costs.per_side_bps,
                 deflated=sharpe.dependent_deflated,
                 trials=sharpe.trials,
@@ -209,49 +213,6 @@ class Judge:
                 seed=seed,
             )
         )
-
-    def _with_impact(self, judged: Judgement, share: float) -> np.ndarray | None:
-        """Return the account's net returns with the impact of its own orders; None where the user
-        has said what it pays, or nothing is known of it.
-        """
-        if self.config.costs.impact_coefficient is not None or math.isnan(share):
-            return None
-        costs = dataclasses.replace(self.config.costs, impact_coefficient=IMPACT_COEFFICIENT)
-        rules = dataclasses.replace(self.config, costs=costs)
-        try:
-            return self.trade(judged.signal, judged.probability, rules).return_net
-        except NoVolumeError:
-            return None
-
-    def _volume_share(self, frame: pd.DataFrame) -> float:
-        """Return a symbol's part of the capital over the notional of its usual bar; NaN where most
-        bars have no volume.
-        """
-        traded = (frame["close"] * frame["volume"]).to_numpy(dtype=np.float64)
-        usual = float(np.median(np.nan_to_num(traded)))
-        return self.config.capital / len(self.market.bars) / usual if usual > 0.0 else math.nan
-
-    def _patient(self, judged: Judgement) -> tuple[float, np.ndarray]:
-        """Return the share of what is traded at prices that repeat the last close, and the
-        account's net returns where those orders come one bar later.
-        """
-        rules, orders, moved = self.config, [], []
-        traded = self._by_symbol(judged.signal, judged.probability, rules)
-        for one in traded:
-            stale = repeats(one.frame, one.certain)
-            orders.append(
-                stale_orders(
-                    one.wanted,
-                    stale,
-                    delay_bars=rules.delay_bars,
-                    horizon_bars=rules.horizon_bars,
-                )
-            )
-            patient = waiting(one.wanted, stale, delay_bars=rules.delay_bars)
-            moved.append(dataclasses.replace(one, wanted=patient))
-        share = stale_share(orders)
-        account = traded_account(moved, rules) if share > 0.0 else judged.backtest
-        return share, account.return_net
 
     def _of_bars(self) -> Iterator[tuple[float, float, float]]:
         """Yield what each symbol's bars say of its fills and their size.
@@ -270,7 +231,7 @@ class Judge:
             yield (
                 math.nan if fills is None else float(fills.filled[judged].mean()),
                 half_spread(bars.frame.iloc[: judged.stop]),
-                self._volume_share(bars.frame.iloc[judged]),
+                usual_share(bars.frame.iloc[judged], self.config.capital / len(self.market.bars)),
             )
 
     def trade(

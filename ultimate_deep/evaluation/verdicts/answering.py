@@ -13,15 +13,18 @@ from ultimate_deep.evaluation.verdicts.phrases import (
     gain,
     probably,
     right,
+    silent,
     trials,
 )
 from ultimate_deep.evaluation.verdicts.rule import (
     QUESTIONS,
+    STEADY,
     Question,
     Ruling,
     Word,
     is_same,
     shrinks,
+    shrinks_at_size,
     too_large,
 )
 from ultimate_deep.machine.counts import amount, how_many, signed
@@ -47,7 +50,7 @@ def answers(evidence: Evidence, ruling: Ruling, config: VerdictConfig) -> tuple[
     said: dict[Question, str] = {
         "knows": _knows(evidence),
         "pays": _pays(evidence, config),
-        "fills": _fills(evidence, config),
+        "fills": _fills(evidence),
         "luck": _luck(evidence, config),
         "simplest": _simplest(evidence, ruling),
     }
@@ -73,8 +76,11 @@ def _pays(evidence: Evidence, config: VerdictConfig) -> str:
     lower = f"{signed(1e4 * evidence.net.lower)} bps"
     lost = ""
     if shrinks(evidence):
+        total, among = evidence.total, "all the same"
+        if shrinks_at_size(evidence):
+            total, among = evidence.impact_total, "with the impact of its own orders"
         lost = (
-            f" The account made {100.0 * evidence.total:+.3g}% all the same: gains and losses of "
+            f" The account made {100.0 * total:+.3g}% {among}: gains and losses of "
             "this size cost more growth than the average bar brings."
         )
     return (
@@ -89,8 +95,10 @@ def _own_impact(evidence: Evidence, config: VerdictConfig) -> str:
         return f" The impact of its own orders is paid (coefficient {evidence.coefficient:g})."
     if evidence.coefficient == 0.0:
         return " The impact of its own orders is left out, as was asked."
+    if evidence.impact is None and not evidence.silent:
+        return " What its own orders move the price by was not asked."
     if evidence.impact is None:
-        return " What its own orders move the price by is not known: most bars have no volume."
+        return f" What its own orders move the price by is not known: {silent(evidence)}."
     share = f"a full position is {_share(evidence.volume_share)} what is traded in a usual bar"
     if too_large(evidence, config):
         return (
@@ -113,11 +121,20 @@ def _cheap(evidence: Evidence) -> str:
         return ""
     return (
         f" The bars bounce as with half a spread of {evidence.half_spread_bps:.2f} bps, more than "
-        f"the {evidence.cost_bps:.2f} bps per side that were paid."
+        f"the {evidence.cost_bps:.2f} bps per side that were paid{_at_spread(evidence)}."
     )
 
 
-def _fills(evidence: Evidence, config: VerdictConfig) -> str:
+def _at_spread(evidence: Evidence) -> str:
+    if evidence.spread is None:
+        return ""
+    return (
+        f"; with those it earns {bps(evidence.spread)}, at least "
+        f"{signed(1e4 * evidence.spread.lower)} bps"
+    )
+
+
+def _fills(evidence: Evidence) -> str:
     later = ""
     if evidence.later is not None and evidence.active:
         lower = f"{signed(1e4 * evidence.later.lower)}"
@@ -125,18 +142,18 @@ def _fills(evidence: Evidence, config: VerdictConfig) -> str:
     share = evidence.repeated_opens
     if math.isnan(share):
         return f"Whether opens are prints of their own is not known.{later}"
-    stale = f"{share:.1%} of what is traded meets a price that repeats the last close"
-    opening = "Opens are prints of their own"
+    filled, opening = "", "Opens are prints of their own"
     if not math.isnan(evidence.from_finer_bars):
-        opening = f"Orders are filled from finer bars ({evidence.from_finer_bars:.1%} of bars)"
-    if share < config.repeated_opens:
-        return f"{opening} ({stale}).{later}"
+        filled = f"Orders are filled from finer bars ({evidence.from_finer_bars:.1%} of bars)"
+    stale = f"{share:.1%} of what is traded meets a price that repeats the last close"
+    if share == 0.0:
+        return f"{filled or opening} ({stale}).{later}"
     if evidence.patient is not None and evidence.active:
         stale += (
-            f", which may be no trade; with those orders one bar later the account earns "
+            ", which may be no trade; where those orders wait for another one the account earns "
             f"{bps(evidence.patient)} (at least {signed(1e4 * evidence.patient.lower)})"
         )
-    return f"{stale[0].upper()}{stale[1:]}.{later}"
+    return f"{filled}{'. ' if filled else ''}{stale}.{later}"
 
 
 def _luck(evidence: Evidence, config: VerdictConfig) -> str:
@@ -171,6 +188,13 @@ def _than_simpler(evidence: Evidence, ruling: Ruling) -> str:
         beside = f"The account of {name} is the same, bar by bar."
     if ruling.better:
         return beside
+    if ruling.answers["simplest"] == "open":
+        beside += (
+            " That it earns more than holding its mean position "
+            f"({evidence.exposure:+.2f}) all the time is not shown "
+            f"({ahead_by(evidence.rivals[STEADY])}, at most "
+            f"{signed(1e4 * evidence.rivals[STEADY].upper)} bps)."
+        )
     names = sorted(evidence.rivals)
     judged = how_many(len(names), "that was", "that were")
     return (

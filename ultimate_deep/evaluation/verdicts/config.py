@@ -20,8 +20,8 @@ class VerdictConfig:
             interest unless its log loss is shown to be better, in [0, 0.5).
         minimum_decisions: Distinct decision times below which nothing is claimed.
         minimum_active_bars: Bars with a position's return below which nothing is claimed.
-        repeated_opens: Share of what is traded at prices that repeat the close before, from which
-            on the account must gain with those orders one bar later, in (0, 1].
+        repeated_opens: Share of what is traded at prices that repeat the close before, below which
+            an account that is not shown to gain does not fail for them, in (0, 1].
         largest_share: Share of a usual bar's volume beyond which a full position is too large for
             the law of impact to say what it pays, above 0.
         deflated: Least deflated Sharpe ratio, a probability in (0.5, 1).

@@ -25,16 +25,21 @@ class Evidence:
         knows: What its forecasts know beyond the best constants.
         net: Mean net return per bar (fraction) of the account.
         total: Its final equity over the first, less one; NaN where not known.
-        impact: The same where it pays the impact of its own orders; None where that was not asked,
-            or no volume is known.
+        impact_total: The same of the account that pays the impact of its own orders.
+        patient_total: The same of the account whose orders wait for another price.
+        impact: The same as `net` where it pays the impact of its own orders; None where that was
+            not asked, or no volume is known.
         coefficient: Coefficient of the impact that the account pays anyway, NaN where the user left
             it open.
         capital: What the account starts with, in the price's currency.
-        volume_share: A full position as a share of what is traded in a usual bar; NaN where volume
-            is not known.
+        spread: The same where it pays half of the spread that the bars show; None where it does
+            anyway, or the user has said what the spread is.
+        volume_share: A full position as a share of what a usual bar that trades does, of the symbol
+            where that is most; NaN where volume is not known.
+        silent: Symbols whose bars have no volume.
         later: The same where every fill comes one bar later; None where that was not asked.
-        patient: The same where orders that meet a price which repeats the close before come one bar
-            later; None where that was not asked.
+        patient: The same where orders that meet a price which repeats the close before wait for
+            another price, one bar at least; None where that was not asked.
         repeated_opens: Share of what is traded that meets such a price.
         from_finer_bars: Share of bars at which orders are filled from finer ones; NaN where none
             were given.
@@ -60,10 +65,14 @@ class Evidence:
     knows: Knowledge
     net: Interval
     total: float = math.nan
+    impact_total: float = math.nan
+    patient_total: float = math.nan
     impact: Interval | None = None
+    spread: Interval | None = None
     coefficient: float = math.nan
     capital: float = math.nan
     volume_share: float = math.nan
+    silent: int = 0
     later: Interval | None = None
     patient: Interval | None = None
     repeated_opens: float = math.nan
@@ -98,7 +107,10 @@ class EvidenceInputs:
             `(bars,)`; None where that is not known or not asked.
         coefficient: Coefficient of the impact that the account pays anyway, NaN where left open.
         capital: What the account starts with, in the price's currency.
+        spread_return_net: The same where the account pays half of the spread that the bars show;
+            None where it does anyway, or that was not asked.
         volume_share: A full position as a share of what is traded in a usual bar.
+        silent: Symbols whose bars have no volume.
         later_return_net: The same where every fill comes one bar later, shape `(bars,)`; None
             where that was not asked.
         rival_return_net: Name of a simpler model to its account, shape `(bars,)`.
@@ -109,7 +121,7 @@ class EvidenceInputs:
         majority_up: Class of the majority of the training part; None takes that of these rows.
         position: Position over each bar, shape `(bars,)`; None where it is not known.
         patient_return_net: The account where orders that meet a price which repeats the close
-            before come one bar later, shape `(bars,)`; None where that was not asked.
+            before wait for another price, shape `(bars,)`; None where that was not asked.
         repeated_opens: Share of what is traded that meets such a price.
         from_finer_bars: Share of bars at which orders are filled from finer ones.
         half_spread_bps: Half of the spread that the bars show.
@@ -128,9 +140,11 @@ class EvidenceInputs:
     probability: npt.ArrayLike
     return_net: npt.ArrayLike
     impact_return_net: npt.ArrayLike | None = None
+    spread_return_net: npt.ArrayLike | None = None
     coefficient: float = math.nan
     capital: float = math.nan
     volume_share: float = math.nan
+    silent: int = 0
     later_return_net: npt.ArrayLike | None = None
     patient_return_net: npt.ArrayLike | None = None
     rival_return_net: Mapping[str, npt.ArrayLike] = field(default_factory=dict)
@@ -197,11 +211,15 @@ def gather(inputs: EvidenceInputs, config: VerdictConfig = VerdictConfig()) -> E
         ),
         knows=known,
         net=bounds.of_mean(returns, horizon_bars=horizon, seed=seed + 1),
-        total=float(np.prod(1.0 + returns)) - 1.0,
+        total=_total(returns),
+        impact_total=_total(inputs.impact_return_net),
+        patient_total=_total(inputs.patient_return_net),
         impact=account("impact_return_net", inputs.impact_return_net),
+        spread=account("spread_return_net", inputs.spread_return_net),
         coefficient=inputs.coefficient,
         capital=inputs.capital,
         volume_share=inputs.volume_share,
+        silent=inputs.silent,
         later=account("later_return_net", inputs.later_return_net),
         patient=account("patient_return_net", inputs.patient_return_net),
         repeated_opens=inputs.repeated_opens,
@@ -222,6 +240,11 @@ def gather(inputs: EvidenceInputs, config: VerdictConfig = VerdictConfig()) -> E
         seen=inputs.seen,
         simulated=inputs.simulated,
     )
+
+
+def _total(returns: npt.ArrayLike | None) -> float:
+    """Final equity over the first, less one."""
+    return math.nan if returns is None else float(np.prod(1.0 + np.asarray(returns))) - 1.0
 
 
 def _ahead(

@@ -14,14 +14,25 @@ from ultimate_deep.evaluation.verdicts.phrases import (
     listed,
     probably,
     right,
+    silent,
     trials,
 )
-from ultimate_deep.evaluation.verdicts.rule import Ruling, is_same, shrinks, too_large, uncalibrated
+from ultimate_deep.evaluation.verdicts.rule import (
+    STEADY,
+    Ruling,
+    is_same,
+    shrinks,
+    shrinks_at_size,
+    too_large,
+    too_narrow,
+    uncalibrated,
+    unheard,
+)
 from ultimate_deep.machine.counts import amount, how_many, noun_for, signed
 
 MONTHS_PER_YEAR = 12.0
 # Rivals that need no training.
-UNTRAINED = {HOLDING, "persistence", "majority"}
+UNTRAINED = {HOLDING, STEADY, "persistence", "majority"}
 _TOO_GOOD = 0.4  # advantage of the rank that no market has
 _MOSTLY = 0.5  # mean position from which on an account is said to be mostly on one side
 
@@ -79,20 +90,38 @@ def _open(evidence: Evidence, ruling: Ruling, config: VerdictConfig) -> str:
             wanted.append("probabilities that are calibrated on earlier bars")
     if said["pays"] == "open":
         unsure.append(_unsure(evidence, config))
-        if evidence.net.lower > 0.0 and too_large(evidence, config):
-            wanted.append(
-                "the capital that is really traded (--backtest.capital, in Python capital=; "
-                "where volume does not count units of the price, impact_coefficient 0 of the "
-                "costs leaves impact out)"
-            )
+        wanted += _paying(evidence, config)
     if said["luck"] == "open":
         unsure.append(_lucky(evidence, config))
     if said["fills"] == "open":
         unsure.append(_unfilled(evidence))
         wanted.append(_prints(evidence))
+    if said["simplest"] == "open":
+        ahead = evidence.rivals[STEADY]
+        unsure.append(
+            f"holding its mean position ({evidence.exposure:+.2f}) all the time earned "
+            f"{ahead_by(ahead)}, which is not shown to be less"
+        )
     if ruling.bars_needed is not None or not wanted:
         wanted.append(_more_bars(evidence, ruling))
     return f"{listed(unsure)}: {', together with '.join(wanted)} would settle it"
+
+
+def _paying(evidence: Evidence, config: VerdictConfig) -> list[str]:
+    """What would tell what it pays, besides more bars."""
+    if not evidence.net.lower > 0.0:
+        return []
+    leaves = "--backtest.costs.impact_coefficient 0, in Python costs=, leaves impact out"
+    if unheard(evidence):
+        return [f"bars with volume ({leaves})"]
+    if too_large(evidence, config):
+        return [
+            "the capital that is really traded (--backtest.capital, in Python capital=; where "
+            f"volume does not count units of the price, {leaves})"
+        ]
+    if too_narrow(evidence):
+        return ["the spread that is really paid (--backtest.costs.spread_bps, in Python costs=)"]
+    return []
 
 
 def _unfilled(evidence: Evidence) -> str:
@@ -102,7 +131,7 @@ def _unfilled(evidence: Evidence) -> str:
     share, later = f"{evidence.repeated_opens:.0%}", ""
     waited = evidence.later if evidence.patient is None else evidence.patient
     if waited is not None:
-        later = f" (with those one bar later it earns {bps(waited)})"
+        later = f" (where those wait for another price it earns {bps(waited)})"
     at = "the opening print"
     if not math.isnan(evidence.from_finer_bars):
         at = f"prices that finer bars tell for {evidence.from_finer_bars:.0%} of the bars alone"
@@ -147,6 +176,8 @@ def _unknown(evidence: Evidence) -> str:
 
 def _unsure(evidence: Evidence, config: VerdictConfig) -> str:
     """Why it is not shown to pay."""
+    if evidence.net.lower > 0.0 and unheard(evidence):
+        return f"what its own orders move the price by is not known: {silent(evidence)}"
     if evidence.net.lower > 0.0 and too_large(evidence, config):
         capital, times = amount(evidence.capital), amount(evidence.volume_share)
         return (
@@ -158,6 +189,10 @@ def _unsure(evidence: Evidence, config: VerdictConfig) -> str:
     if evidence.impact is not None and evidence.net.lower > 0.0:
         tight = evidence.impact
         among = f" with the impact of a capital of {amount(evidence.capital)}"
+    if too_narrow(evidence) and tight.lower > 0.0:
+        assert evidence.spread is not None
+        tight = evidence.spread
+        among = f" at the half spread of {evidence.half_spread_bps:.2f} bps that the bars show"
     lower = f"{signed(1e4 * tight.lower)} bps"
     return f"the {confidence(evidence)} lower bound of what it earns{among} is {lower}"
 
@@ -165,9 +200,12 @@ def _unsure(evidence: Evidence, config: VerdictConfig) -> str:
 def _unpaid(evidence: Evidence) -> str:
     """Why nothing is earned by it."""
     if shrinks(evidence):
+        total, among = evidence.total, ""
+        if shrinks_at_size(evidence):
+            total, among = evidence.impact_total, f" with the impact of {amount(evidence.capital)}"
         return (
-            f"of {gain(evidence)} on average nothing is left: gains and losses of this size made "
-            f"{100.0 * evidence.total:+.3g}% of it, and nothing is earned by it"
+            f"of {gain(evidence)} on average nothing is left{among}: gains and losses of this size "
+            f"made {100.0 * total:+.3g}% of it, and nothing is earned by it"
         )
     if evidence.impact is None or evidence.net.estimate <= 0.0:
         return f"{gain(evidence)}: nothing is earned by it"
@@ -192,12 +230,15 @@ def _simpler(evidence: Evidence, ruling: Ruling) -> str:
         return ""
     if evidence.knows.rank.estimate > _TOO_GOOD:
         return " So much is a leak until shown otherwise: look for one (detect-leaks)."
+    alone = ""
     if not set(evidence.rivals) - UNTRAINED:
-        return " No simpler model that is trained was judged beside it."
+        alone = " No simpler model that is trained was judged beside it."
+    if not evidence.rivals:
+        return alone
     name, ahead = best(evidence)
     if ahead.estimate < 0.0:
-        return ""
-    return f" {name.capitalize()} did as well or better here ({ahead_by(ahead)})."
+        return alone
+    return f" {name.capitalize()} did as well or better here ({ahead_by(ahead)}).{alone}"
 
 
 def _better(evidence: Evidence, ruling: Ruling) -> str:
@@ -206,7 +247,9 @@ def _better(evidence: Evidence, ruling: Ruling) -> str:
     if is_same(ahead):
         return f"{who} earned the same, bar by bar"
     lower = f"{signed(1e4 * ahead.lower)}"
-    simply = "" if name == HOLDING else ", more simply"
+    if name == STEADY:
+        who = f"holding its mean position ({evidence.exposure:+.2f}) all the time"
+    simply = "" if name in (HOLDING, STEADY) else ", more simply"
     return f"{who} earned {ahead_by(ahead)} (at least {lower}){simply}"
 
 

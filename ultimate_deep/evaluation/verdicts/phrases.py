@@ -35,6 +35,11 @@ def bps(interval: Interval) -> str:
     return f"{signed(1e4 * interval.estimate)} bps"
 
 
+def silent(evidence: Evidence) -> str:
+    """Return whose bars have no volume, in words."""
+    return f"the bars of {how_many(evidence.silent, 'symbol')} have no volume"
+
+
 def ahead_by(interval: Interval) -> str:
     """Return how much more or less another account earns."""
     more = "more" if interval.estimate >= 0.0 else "less"

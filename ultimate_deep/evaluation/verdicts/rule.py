@@ -1,11 +1,13 @@
 """The rule: an edge is claimed where five questions are answered with yes.
 
 1. Does it know something? Log loss and rank are both better than the best constants'.
-2. Does it pay? The mean net return per bar is above zero, with the impact of its own orders too.
-3. Could you have had it? Few orders meet a price that repeats the last close, or the account gains
-   where those that do come one bar later.
+2. Does it pay? The mean net return per bar is above zero, with the impact of its own orders and at
+   the spread that the bars show too.
+3. Could you have had it? The account gains where orders that meet a price which repeats the last
+   close wait for another one.
 4. Is it more than luck? The Sharpe ratio is more than so many trials would show by chance.
-5. Is it this model? No simpler one is shown to earn more, or earns the same in every bar.
+5. Is it this model? No simpler one is shown to earn more, or earns the same in every bar, and it is
+   shown to earn more than holding its mean position all the time.
 
 Each bound is one-sided at `error_rate`, divided by the number of models judged on the same bars,
 and nothing else is corrected: all must hold together, so that a claim is wrong at most that often
@@ -13,7 +15,7 @@ whichever of them fails (an intersection-union test: Berger 1982, Technometrics 
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from scipy.stats import norm
@@ -50,6 +52,7 @@ QUESTIONS: dict[Question, str] = {
     "luck": "Is it more than luck?",
     "simplest": "Is it this model?",
 }
+STEADY = "holding its mean position"
 _MOST_BARS = 10**12
 
 
@@ -75,13 +78,13 @@ class Ruling:
 
 def rule(evidence: Evidence, config: VerdictConfig = VerdictConfig()) -> Ruling:
     """Answer the five questions and choose the word."""
-    better = tuple(name for name, one in evidence.rivals.items() if one.lower > 0.0 or is_same(one))
+    better = tuple(name for name in evidence.rivals if _is_better(evidence, name))
     answers: dict[Question, Word] = {
         "knows": _knows(evidence, config),
         "pays": _pays(evidence, config),
         "fills": _fills(evidence, config),
         "luck": _luck(evidence, config),
-        "simplest": "no" if better else "yes",
+        "simplest": "no" if better else "open" if unsteady(evidence) else "yes",
     }
     enough = (
         evidence.decisions >= config.minimum_decisions
@@ -107,6 +110,21 @@ def is_same(ahead: Interval) -> bool:
     return ahead.lower == ahead.estimate == ahead.upper == 0.0
 
 
+def _is_better(evidence: Evidence, name: str) -> bool:
+    """Return whether a simpler model is shown to earn more, or earns the same; of holding the mean
+    position it is enough that it does not earn less.
+    """
+    ahead = evidence.rivals[name]
+    if name == STEADY and evidence.net.lower > 0.0 and ahead.estimate >= 0.0:
+        return True
+    return ahead.lower > 0.0 or is_same(ahead)
+
+
+def unsteady(evidence: Evidence) -> bool:
+    """Return whether it is open that its changes of position earn anything."""
+    return STEADY in evidence.rivals and evidence.rivals[STEADY].upper >= 0.0
+
+
 def uncalibrated(evidence: Evidence) -> bool:
     """Return whether forecasts rank well, as is shown, while their probabilities say nothing."""
     return evidence.knows.rank.lower > 0.0 >= evidence.knows.gain.estimate
@@ -116,21 +134,44 @@ def _pays(evidence: Evidence, config: VerdictConfig) -> Word:
     without = _above(evidence.net)
     if shrinks(evidence):
         return "no"
-    if evidence.impact is None or without == "no":
+    if without == "no":
         return without
-    if too_large(evidence, config):
+    if unheard(evidence) or too_large(evidence, config):
         return "open"
-    return _both(without, _above(evidence.impact))
+    if evidence.impact is not None:
+        without = _both(without, _above(evidence.impact))
+    # The spread that bars show is an estimate, which alone denies nothing.
+    return "open" if without == "yes" and too_narrow(evidence) else without
+
+
+def unheard(evidence: Evidence) -> bool:
+    """Return whether bars without volume leave open what its own orders move the price by."""
+    return evidence.silent > 0 and math.isnan(evidence.coefficient)
+
+
+def too_narrow(evidence: Evidence) -> bool:
+    """Return whether nothing is shown to be earned at the spread that the bars show."""
+    return evidence.spread is not None and evidence.spread.lower <= 0.0
 
 
 def shrinks(evidence: Evidence) -> bool:
     """Return whether the account lost although its bars gain on average (their sizes cost it)."""
-    return evidence.total <= 0.0 < evidence.net.estimate
+    return evidence.total <= 0.0 < evidence.net.estimate or shrinks_at_size(evidence)
+
+
+def shrinks_at_size(evidence: Evidence) -> bool:
+    """Return whether it does so with the impact of its own orders alone."""
+    impact = evidence.impact
+    return impact is not None and evidence.impact_total <= 0.0 < min(
+        impact.estimate, evidence.total
+    )
 
 
 def too_large(evidence: Evidence, config: VerdictConfig) -> bool:
-    """Return whether a full position is more than the law of impact is known to hold for."""
-    return evidence.volume_share > config.largest_share
+    """Return whether a full position is more than the law of impact is known to hold for, which
+    does not matter to whoever has said what it pays.
+    """
+    return math.isnan(evidence.coefficient) and evidence.volume_share > config.largest_share
 
 
 def _above(interval: Interval) -> Word:
@@ -146,11 +187,17 @@ def _both(one: Word, other: Word) -> Word:
 
 
 def _fills(evidence: Evidence, config: VerdictConfig) -> Word:
-    if evidence.repeated_opens < config.repeated_opens:
+    if evidence.repeated_opens == 0.0:
+        return "yes"
+    patient = evidence.later if evidence.patient is None else evidence.patient
+    # NaN where none was asked.
+    if patient is not None and patient.lower > 0.0 and not evidence.patient_total <= 0.0:
+        return "yes"
+    # Where nothing is shown to be earned anyway, a few stale prices are not what it fails for.
+    if evidence.net.lower <= 0.0 and evidence.repeated_opens < config.repeated_opens:
         return "yes"
     # That a fill at a stale price is not to be had is not known either: quotes would tell.
-    patient = evidence.later if evidence.patient is None else evidence.patient
-    return "yes" if patient is not None and patient.lower > 0.0 else "open"
+    return "open"
 
 
 def _luck(evidence: Evidence, config: VerdictConfig) -> Word:
@@ -181,7 +228,9 @@ def _bars_needed(evidence: Evidence, config: VerdictConfig) -> int | None:
         config.minimum_decisions / max(evidence.decisions, 1),
         config.minimum_active_bars / max(evidence.active, 1),
     ]
-    for one in (evidence.knows.gain, evidence.knows.rank, evidence.net, evidence.impact):
+    steady = _reversed(evidence.rivals.get(STEADY))
+    accounts = (evidence.net, evidence.impact, evidence.spread, steady)
+    for one in (evidence.knows.gain, evidence.knows.rank, *accounts):
         if one is not None and one.lower <= 0.0 < one.estimate:
             shares.append((reach * one.standard_error / one.estimate) ** 2)
     if evidence.deflated < config.deflated and evidence.net.standard_error > 0.0:
@@ -192,3 +241,10 @@ def _bars_needed(evidence: Evidence, config: VerdictConfig) -> int | None:
     if max(shares) <= 1.0 or evidence.seen:
         return None  # only what more bars of the kind would not settle is open
     return math.ceil(min(evidence.bars * max(shares), _MOST_BARS))
+
+
+def _reversed(ahead: Interval | None) -> Interval | None:
+    """How much more than a rival the model earns."""
+    if ahead is None:
+        return None
+    return replace(ahead, estimate=-ahead.estimate, lower=-ahead.upper, upper=-ahead.lower)
