@@ -168,6 +168,10 @@ def _figures(prepared: Prepared, judged: Judgement, simpler: list[Judgement]) ->
         "repeated_opens": found.repeated_opens,
         "half_spread_bps": found.half_spread_bps,
         "exposure": found.exposure,
+        "moved": found.moved,
+        "total": found.total,
+        "impact_total": found.impact_total,
+        "patient_total": found.patient_total,
         "deflated": found.deflated,
         "trials": found.trials,
     }

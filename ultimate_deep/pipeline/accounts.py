@@ -73,14 +73,16 @@ def plain_rules(rules: BacktestConfig) -> BacktestConfig:
 def impact_account(traded: Sequence[Traded], rules: BacktestConfig) -> BacktestResult:
     """Return the account that pays the impact of its own orders.
 
-    Bars before the first volume count as usual ones.
+    These are parts of the starting capital throughout, however much it has become. Bars before the first volume count as usual ones.
 
     Args:
         traded: Symbols whose bars all have some volume.
         rules: Costs and rules of trading, with the capital.
     """
-    costs = dataclasses.replace(rules.costs, impact_coefficient=IMPACT_COEFFICIENT)
-    known = [dataclasses.replace(one, frame=_with_first_volume(one.frame)) for one in traded]
+    costs = dataclasses.replace(
+        rules.costs, impact_coefficient=IMPACT_COEFFICIENT, impact_grows=False
+    )
+    known = [dataclasses.replace(one, frame=with_first_volume(one.frame)) for one in traded]
     return traded_account(known, dataclasses.replace(rules, costs=costs))
 
 
@@ -162,8 +164,13 @@ def usual_share(frame: pd.DataFrame, capital: float) -> float:
     return capital / float(np.median(notional)) if len(notional) else math.nan
 
 
-def _with_first_volume(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return bars of which those before the first volume have the usual one."""
+def with_first_volume(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return bars of which those before the first volume have the usual one, for the impact of
+    fills there.
+
+    Args:
+        frame: Bars of one symbol.
+    """
     volume = frame["volume"].to_numpy(dtype=np.float64)
     known = volume > 0.0
     if known[0] or not known.any():

@@ -34,6 +34,7 @@ from ultimate_deep.pipeline.accounts import (
     steady_account,
     traded_account,
     usual_share,
+    with_first_volume,
 )
 from ultimate_deep.pipeline.calibration import ThresholdChoice, choose_threshold
 from ultimate_deep.pipeline.rows import Rows
@@ -311,6 +312,8 @@ class Judge:
             )
             wanted = sized[first : last + 1]
         frame = self.market.traded_frame(symbol).iloc[first : last + 1]
+        if rules.costs.impact > 0.0 and rules.max_volume_share is None:
+            frame = with_first_volume(frame)  # a part may begin in a silent night
         fills = self.market.fills.get(symbol)
         certain = None if fills is None else fills.traded[first : last + 1]
         return Traded(symbol, frame, wanted, bars.bars_per_year, certain)

@@ -33,6 +33,8 @@ class CostSpec:
         spread_bps: Quoted spread, ask less bid; half of it is paid per side.
         impact_coefficient: Coefficient of the square-root law, about 1 in the sources. None: the
             account pays none, and the verdict asks what is left with 1; 0: neither does.
+        impact_grows: Whether what is traded grows with the account. Without, it is that of the
+            starting capital to the end, as if all gains were taken out at once.
         impact_span_bars: Span of the weighted means (weight `2 / (span + 1)` on the last bar).
         borrow_bps_per_year: Rate paid on the notional of short positions.
         funding_bps_per_year: Rate paid by long positions and received by short ones, as perpetual
@@ -51,6 +53,7 @@ class CostSpec:
     slippage_bps: float = 1.0
     spread_bps: float = 0.0
     impact_coefficient: float | None = None
+    impact_grows: bool = True
     impact_span_bars: int = 20
     borrow_bps_per_year: float = 0.0
     funding_bps_per_year: float = 0.0

@@ -94,6 +94,7 @@ costs_of_all_kinds = st.builds(
     spread_bps=st.sampled_from([0.0, 3.0]),
     impact_coefficient=st.sampled_from([0.0, 0.7]),
     impact_span_bars=st.integers(1, 30),
+    impact_grows=st.booleans(),
     borrow_bps_per_year=st.sampled_from([0.0, 5000.0]),
     funding_bps_per_year=st.sampled_from([0.0, 9000.0, -9000.0]),
 )

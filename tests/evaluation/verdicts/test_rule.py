@@ -91,6 +91,8 @@ def test_an_edge_needs_all_five():
         ({"rivals": {STEADY: interval("no")}}, "edge"),
         ({"rivals": {STEADY: opposite(interval("open"))}}, "cannot tell yet"),
         ({"rivals": {STEADY: interval("open")}}, "earns, but others earn more simply"),
+        ({"rivals": {STEADY: interval("no")}, "moved": 29}, "cannot tell yet"),
+        ({"rivals": {STEADY: interval("no")}, "moved": 30}, "edge"),
         ({"rivals": {STEADY: interval("same")}}, "earns, but others earn more simply"),
         ({"spread": interval("yes", 1e-4)}, "edge"),
         ({"spread": interval("open", 1e-4)}, "cannot tell yet"),

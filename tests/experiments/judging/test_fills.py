@@ -132,7 +132,7 @@ def test_orders_in_hours_without_finer_bars_wait(foreseen, tmp_path):
     assert found.verdict.kind == "edge"
     waited = found.verdict.evidence.patient
     assert 0.0 < waited.lower < found.verdict.net_return.lower
-    assert "which may be no trade; with those orders one bar later" in (
+    assert "which may be no trade; where those orders wait for another one" in (
         found.verdict.answers[2].sentence
     )
     page = found.report(tmp_path / "r.html").read_text()

@@ -36,12 +36,14 @@ class Charges(NamedTuple):
     """What trading and holding costs, as fractions of the notional.
 
     `impact` (rows,) times the root of what is traded in units of the starting capital is the
-    fraction paid for impact. `years` (rows,) is the time from each open to the next. Empty arrays
+    fraction paid for impact; what is traded is of the equity where it `grows`, else of the starting
+    capital. `years` (rows,) is the time from each open to the next. Empty arrays
     stand for no impact and no holding costs.
     """
 
     per_side: float
     impact: np.ndarray
+    grows: bool
     borrow_per_year: float
     funding_per_year: float
     years: np.ndarray
@@ -86,7 +88,8 @@ def settle(
     last position has become by this open (`drifted`), a row's step is
 
         T = |p - d|                                                  `turnover`
-        k = 1 - (per_side + impact sqrt(T E)) T                      `kept`
+        k = 1 - (per_side + impact sqrt(T E)) T                      `kept`; without E unless
+                                                                     `grows`
         m = P' / P - 1                                               `move`
         g = 1 + p m                                                  `gross`
         c = (funding_per_year p + borrow_per_year max(-p, 0)) years  `charge`
@@ -115,7 +118,8 @@ def settle(
             if with_impact:
                 if not charges.impact[row] < np.inf:
                     return count, row
-                fraction += charges.impact[row] * np.sqrt(turnover * equity)
+                size = turnover * equity if charges.grows else turnover
+                fraction += charges.impact[row] * np.sqrt(size)
             kept = 1.0 - fraction * turnover
         elif turnover != turnover:
             kept = 0.0  # a gain beyond the range of floats

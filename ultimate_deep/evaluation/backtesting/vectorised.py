@@ -152,6 +152,7 @@ def _charges(frame: pd.DataFrame, index: pd.DatetimeIndex, config: BacktestConfi
     return Charges(
         per_side=costs.per_side_fraction,
         impact=_impact(frame, config) if costs.impact > 0.0 else _NONE,
+        grows=costs.impact_grows,
         borrow_per_year=costs.borrow_per_year,
         funding_per_year=costs.funding_per_year,
         years=years_to_next(index) if held else _NONE,

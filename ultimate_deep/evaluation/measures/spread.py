@@ -108,6 +108,7 @@ def nearest_told(frame: pd.DataFrame) -> float:
     """
     prices = np.unique(frame[["open", "close"]].to_numpy())
     steps = np.diff(prices)
+    steps = steps[steps > SAME * prices[1:]]  # less is no tick, but rounding
     moves = np.abs(np.diff(frame["close"].to_numpy()))
     moves = moves[moves > 0.0]
     tick = float(steps.min()) if len(steps) else 0.0

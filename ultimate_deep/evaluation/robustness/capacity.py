@@ -52,9 +52,9 @@ def capacity(
 ) -> Capacity:
     """Trade the same signals with more and more capital.
 
-    Each fill pays `coefficient * volatility * sqrt(traded / volume)` on top of the other costs.
-    Where the rule itself has no impact, the coefficient is 1, the order of magnitude that the
-    source finds for large orders.
+    Each fill pays `coefficient * volatility * sqrt(traded / volume)` on top of the other costs;
+    what is traded is a part of the starting capital throughout. Where the rule itself has no
+    impact, the coefficient is 1, the order of magnitude that the source finds for large orders.
 
     Args:
         trade: The way from signals to the account, a `Trade`.
@@ -84,7 +84,7 @@ def _known(
     coefficient: float,
     capitals: Sequence[float] | None,
 ) -> Capacity:
-    costs = replace(config.costs, impact_coefficient=coefficient)
+    costs = replace(config.costs, impact_coefficient=coefficient, impact_grows=False)
 
     def account(capital: float) -> dict[str, float]:
         return account_figures(trade(signal, replace(config, costs=costs, capital=capital)))

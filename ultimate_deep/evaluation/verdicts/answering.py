@@ -193,7 +193,8 @@ def _than_simpler(evidence: Evidence, ruling: Ruling) -> str:
             " That it earns more than holding its mean position "
             f"({evidence.exposure:+.2f}) all the time is not shown "
             f"({ahead_by(evidence.rivals[STEADY])}, at most "
-            f"{signed(1e4 * evidence.rivals[STEADY].upper)} bps)."
+            f"{signed(1e4 * evidence.rivals[STEADY].upper)} bps; its position is another than the "
+            f"usual one in {how_many(evidence.moved, 'bar')})."
         )
     names = sorted(evidence.rivals)
     judged = how_many(len(names), "that was", "that were")

@@ -15,6 +15,8 @@ from ultimate_deep.evaluation.verdicts.bounds import Bounds
 from ultimate_deep.evaluation.verdicts.config import VerdictConfig
 from ultimate_deep.evaluation.verdicts.knowledge import Knowledge, knowledge
 
+OTHER = 0.05  # of the capital, by which a position differs from the usual one
+
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
@@ -51,6 +53,7 @@ class Evidence:
         rivals: Name of a simpler model to its net return per bar less the model's, paired.
         others: The same of models that are no simpler.
         exposure: Mean position over the bars, 1 is always long.
+        moved: Bars whose position is another than the usual one; NaN where not known.
         decisions: Distinct decision times judged.
         bars: Bars of net returns judged.
         active: Bars with a position's return.
@@ -84,6 +87,7 @@ class Evidence:
     rivals: dict[str, Interval] = field(default_factory=dict)
     others: dict[str, Interval] = field(default_factory=dict)
     exposure: float = math.nan
+    moved: float = math.nan
     decisions: int
     bars: int
     active: int
@@ -231,6 +235,7 @@ def gather(inputs: EvidenceInputs, config: VerdictConfig = VerdictConfig()) -> E
         rivals=_ahead(inputs.rival_return_net, returns, bounds, inputs),
         others=_ahead(inputs.other_return_net, returns, bounds, inputs),
         exposure=math.nan if inputs.position is None else float(np.mean(inputs.position)),
+        moved=_moved(inputs.position),
         decisions=known.decisions,
         bars=len(returns),
         active=int(np.count_nonzero(returns)),
@@ -240,6 +245,13 @@ def gather(inputs: EvidenceInputs, config: VerdictConfig = VerdictConfig()) -> E
         seen=inputs.seen,
         simulated=inputs.simulated,
     )
+
+
+def _moved(position: Array1D | None) -> float:
+    """Bars whose position is another than the median one."""
+    if position is None:
+        return math.nan
+    return float(np.count_nonzero(np.abs(position - np.median(position)) > OTHER))
 
 
 def _total(returns: npt.ArrayLike | None) -> float:

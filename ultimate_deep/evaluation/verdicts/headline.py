@@ -27,6 +27,7 @@ from ultimate_deep.evaluation.verdicts.rule import (
     too_narrow,
     uncalibrated,
     unheard,
+    unmoved,
 )
 from ultimate_deep.machine.counts import amount, how_many, noun_for, signed
 
@@ -97,14 +98,23 @@ def _open(evidence: Evidence, ruling: Ruling, config: VerdictConfig) -> str:
         unsure.append(_unfilled(evidence))
         wanted.append(_prints(evidence))
     if said["simplest"] == "open":
-        ahead = evidence.rivals[STEADY]
-        unsure.append(
-            f"holding its mean position ({evidence.exposure:+.2f}) all the time earned "
-            f"{ahead_by(ahead)}, which is not shown to be less"
-        )
+        unsure.append(_held(evidence, config))
     if ruling.bars_needed is not None or not wanted:
         wanted.append(_more_bars(evidence, ruling))
     return f"{listed(unsure)}: {', together with '.join(wanted)} would settle it"
+
+
+def _held(evidence: Evidence, config: VerdictConfig) -> str:
+    """Why it is not told from holding a position."""
+    if unmoved(evidence, config):
+        return (
+            f"its position is another than the usual one in {how_many(evidence.moved, 'bar')}, too "
+            "few to tell it from holding"
+        )
+    return (
+        f"holding its mean position ({evidence.exposure:+.2f}) all the time earned "
+        f"{ahead_by(evidence.rivals[STEADY])}, which is not shown to be less"
+    )
 
 
 def _paying(evidence: Evidence, config: VerdictConfig) -> list[str]:

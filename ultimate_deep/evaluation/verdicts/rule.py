@@ -84,7 +84,7 @@ def rule(evidence: Evidence, config: VerdictConfig = VerdictConfig()) -> Ruling:
         "pays": _pays(evidence, config),
         "fills": _fills(evidence, config),
         "luck": _luck(evidence, config),
-        "simplest": "no" if better else "open" if unsteady(evidence) else "yes",
+        "simplest": "no" if better else "open" if unsteady(evidence, config) else "yes",
     }
     enough = (
         evidence.decisions >= config.minimum_decisions
@@ -120,9 +120,16 @@ def _is_better(evidence: Evidence, name: str) -> bool:
     return ahead.lower > 0.0 or is_same(ahead)
 
 
-def unsteady(evidence: Evidence) -> bool:
+def unsteady(evidence: Evidence, config: VerdictConfig) -> bool:
     """Return whether it is open that its changes of position earn anything."""
-    return STEADY in evidence.rivals and evidence.rivals[STEADY].upper >= 0.0
+    if STEADY not in evidence.rivals:
+        return False
+    return evidence.rivals[STEADY].upper >= 0.0 or unmoved(evidence, config)
+
+
+def unmoved(evidence: Evidence, config: VerdictConfig) -> bool:
+    """Return whether positions differ from the usual one too seldom to tell it from holding."""
+    return evidence.moved < config.minimum_active_bars
 
 
 def uncalibrated(evidence: Evidence) -> bool:
@@ -227,9 +234,11 @@ def _bars_needed(evidence: Evidence, config: VerdictConfig) -> int | None:
     shares = [
         config.minimum_decisions / max(evidence.decisions, 1),
         config.minimum_active_bars / max(evidence.active, 1),
+        0.0 if math.isnan(evidence.moved) else config.minimum_active_bars / max(evidence.moved, 1),
     ]
     steady = _reversed(evidence.rivals.get(STEADY))
-    accounts = (evidence.net, evidence.impact, evidence.spread, steady)
+    impact = None if too_large(evidence, config) else evidence.impact
+    accounts = (evidence.net, impact, evidence.spread, steady)
     for one in (evidence.knows.gain, evidence.knows.rank, *accounts):
         if one is not None and one.lower <= 0.0 < one.estimate:
             shares.append((reach * one.standard_error / one.estimate) ** 2)

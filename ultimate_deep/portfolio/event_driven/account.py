@@ -66,6 +66,7 @@ class AccountRules:
         return Rules(
             per_side=costs.per_side_fraction,
             impact=float(costs.impact),
+            grows=costs.impact_grows,
             borrow=costs.borrow_per_year,
             funding=costs.funding_per_year,
             capital=float(self.capital),

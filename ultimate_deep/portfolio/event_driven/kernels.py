@@ -22,7 +22,7 @@ from ultimate_deep.portfolio.event_driven.types import (
     A, BarTables, Books, Orders, R, Rules, S, T, V,
 )  # fmt: skip
 
-TYPES_DIGEST = "4072cf4bef4af3e8"  # of the source of `types.py`, whose constants are compiled in
+TYPES_DIGEST = "6914c9a6e04afcee"  # of the source of `types.py`, whose constants are compiled in
 
 # Without reference counts (nothing here allocates) a bar costs a fifth of the time.
 _kernel = njit(cache=True, error_model="numpy", _nrt=False)
@@ -50,7 +50,7 @@ def fill_cost(value: float, state: np.ndarray, rules: Rules, account: np.ndarray
         if not volume > 0.0:
             return np.inf
         unit = rules.impact * volatility(state, V.impact) * np.sqrt(rules.capital / volume)
-        fraction += unit * np.sqrt(value * account[A.equity])
+        fraction += unit * np.sqrt(value * account[A.equity] if rules.grows else value)
     return value * fraction
 
 

@@ -106,6 +106,7 @@ class Rules(NamedTuple):
 
     per_side: float
     impact: float
+    grows: bool
     borrow: float
     funding: float
     capital: float
