@@ -1,4 +1,4 @@
-"""What a verdict claims of 26 kinds of markets, most of them made to fool it.
+"""What a verdict claims of 29 kinds of markets, most of them made to fool it.
 
     python benchmarks/bench_evidence.py                          # 200 markets of each kind
     python benchmarks/bench_evidence.py --markets 20             # the first 20 of each

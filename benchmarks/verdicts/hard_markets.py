@@ -13,6 +13,7 @@ from ultimate_deep.market.bars import Bars, Session
 
 START = "2015-01-05"
 BAR = 8e-4  # standard deviation of an hour's log return
+FRESH = 0.75  # deviations of a bar by which an open differs where prices go back
 
 Draw = np.random.Generator
 Symbols = dict[str, Bars]
@@ -29,6 +30,32 @@ def bounce(rows: int, seed: int) -> Symbols:
     high = np.maximum(mid, _before(mid)) + reach[0]
     low = np.minimum(mid, _before(mid)) - reach[1]
     return _one(_frame(draw, _repeated(draw, close, fresh), close, low=low, high=high))
+
+
+def bounce_nearby(rows: int, seed: int) -> Symbols:
+    """The same, and each open is the last close moved by up to a fifth of half the spread."""
+    draw = np.random.default_rng(seed)
+    mid = _walk(draw, rows)
+    half = draw.uniform(6e-4, 10e-4)
+    close = mid + half * draw.choice([-1.0, 1.0], rows)
+    near = _before(close) + draw.uniform(0.0, 0.2) * half * draw.normal(size=rows)
+    reach = 0.5 * BAR * np.abs(draw.normal(size=(2, rows))) + half
+    high = np.maximum(mid, _before(mid)) + reach[0]
+    low = np.minimum(mid, _before(mid)) - reach[1]
+    return _one(_frame(draw, near, close, low=low, high=high))
+
+
+def silent_bars(rows: int, seed: int) -> Symbols:
+    """A random walk that trades in 50 to 85% of its bars; the others are drawn between those."""
+    draw = np.random.default_rng(seed)
+    traded = draw.random(rows) < draw.uniform(0.5, 0.85)
+    traded[[0, -1]] = True
+    rows_of = np.arange(rows)
+    close = np.interp(rows_of, rows_of[traded], _walk(draw, rows)[traded])
+    opened = _before(close) + 0.1 * BAR * draw.normal(size=rows) * traded
+    frame = _frame(draw, opened, close)
+    frame["volume"] *= traded
+    return _one(frame)
 
 
 def stale(rows: int, seed: int) -> Symbols:
@@ -128,12 +155,15 @@ def moving_together(rows: int, seed: int) -> Symbols:
 
 
 def one_of_five(rows: int, seed: int) -> Symbols:
-    """Five walks of a common factor, one of which reverts by a third of its last bar."""
+    """Five walks of a common factor, one of which reverts by a third of its last bar.
+
+    Opens are three quarters of a bar from the last close, as in `reversion`.
+    """
     draw = np.random.default_rng(seed)
     common = draw.normal(size=rows)
     steps = [np.sqrt(0.3) * common + np.sqrt(0.7) * draw.normal(size=rows) for _ in range(5)]
     steps[2] = _dependent(steps[2], -0.34)
-    return _many([_plain(draw, BAR * 4.0 * step) for step in steps])
+    return _many([_plain(draw, BAR * 4.0 * step, away=FRESH) for step in steps])
 
 
 def momentum(rows: int, seed: int) -> Symbols:
@@ -143,7 +173,21 @@ def momentum(rows: int, seed: int) -> Symbols:
 
 
 def reversion(rows: int, seed: int) -> Symbols:
-    """A bar gives back a third of the last one; the oracle is right on 61%."""
+    """A bar gives back a third of the last one; the oracle is right on 61%.
+
+    Opens are three quarters of a bar from the last close: nearer ones could be on the same side of
+    a spread, and what closes give back could be a bounce.
+    """
+    draw = np.random.default_rng(seed)
+    steps = 4.0 * BAR * _dependent(draw.normal(size=rows), -0.34)
+    return _one(_plain(draw, steps, away=FRESH))
+
+
+def reversion_nearby(rows: int, seed: int) -> Symbols:
+    """The same with opens a tenth of a bar from the last close, which bars cannot tell from bounce.
+
+    It can be earned, and no rule that refuses `bounce_nearby` finds it without finer bars.
+    """
     draw = np.random.default_rng(seed)
     return _one(_plain(draw, 4.0 * BAR * _dependent(draw.normal(size=rows), -0.34)))
 
@@ -151,6 +195,8 @@ def reversion(rows: int, seed: int) -> Symbols:
 Make = Callable[[int, int], Symbols]
 FOOLING: dict[str, Make] = {
     "bounce": bounce,
+    "bounce, opens nearby": bounce_nearby,
+    "silent bars": silent_bars,
     "stale opens": stale,
     "bounce and stale": bounce_and_stale,
     "fat tails": fat_tails,
@@ -166,6 +212,7 @@ FOOLING: dict[str, Make] = {
 TRADABLE: dict[str, Make] = {
     "momentum": momentum,
     "reversion": reversion,
+    "reversion, opens nearby": reversion_nearby,
     "foreseen crashes": foreseen_crashes,
     "one of five": one_of_five,
 }
@@ -211,11 +258,11 @@ def _stale_frame(draw: Draw, quarters: np.ndarray, half: float) -> pd.DataFrame:
     return _frame(draw, _before(printed), printed, low=low, high=high)
 
 
-def _plain(draw: Draw, steps: np.ndarray) -> pd.DataFrame:
-    """Bars whose open is a fresh print, a tenth of a bar from the last close."""
+def _plain(draw: Draw, steps: np.ndarray, away: float = 0.1) -> pd.DataFrame:
+    """Bars whose open is a fresh print, so many bars' deviations from the last close."""
     close = np.cumsum(steps)
-    away = 0.1 * steps.std() * draw.normal(size=len(steps))
-    return _frame(draw, _before(close) + away, close)
+    opened = _before(close) + away * steps.std() * draw.normal(size=len(steps))
+    return _frame(draw, opened, close)
 
 
 def _frame(

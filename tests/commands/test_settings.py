@@ -261,7 +261,8 @@ def test_the_list_has_every_model_with_what_it_reads():
 # Each with what is said of it; {} is a folder with two bundles, a and b.
 REFUSED = {
     "run --fit.epoch 3": "no option is called --fit.epoch",
-    "run --data.path absent.csv": "no file or folder at absent.csv",
+    "run --data.path absent.csv": "--data.path: no file or folder at absent.csv; name one that is",
+    "run --data.fills absent.csv": "--data.fills: no file or folder at absent.csv",
     "run --features.names [rsi14]": "unknown features: 'rsi14'",
     "run --model lstm --model.options.width -3": "width must be at least 1",
     "run --model mlp --model.start_from absent": "absent is not a folder",

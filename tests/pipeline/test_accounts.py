@@ -122,3 +122,13 @@ def test_an_order_waits_for_another_price_however_near_the_stale_one_is(one):
         late = traded_account([stale], replace(RULES, latency_bars=1))
         same = np.isclose(account.position, late.position, atol=1e-3)
         assert same[:-2].mean() > 0.95
+
+
+def test_no_order_is_filled_where_nobody_trades(one):
+    volume = np.where(np.arange(BARS) % 4 == 1, 0.0, 1e4)
+    share, account = patient_account([replace(one, frame=one.frame.assign(volume=volume))], RULES)
+    # Positions change every fourth bar, which is the first of trade after a silent one.
+    assert share > 0.5
+    assert not account.turnover[1::4][:-1].max() > 0.01
+    # Of a symbol without any volume nothing is known.
+    assert patient_account([without_volume(one, BARS)], RULES) == (0.0, None)

@@ -23,12 +23,12 @@ def test_the_share_is_of_what_is_traded():
 def test_orders_at_stale_prices_wait_one_bar():
     wanted = np.array([1.0, -1.0, 0.5, np.nan, 1.0])
     stale = np.array([False, True, False, False, True])
-    price = np.arange(5.0)
-    found = waiting(wanted, stale, price, near=0.1, delay_bars=1)
+    price, loud = np.arange(5.0), np.zeros(5, bool)
+    found = waiting(wanted, stale, price, loud, near=0.1, delay_bars=1)
     # The first order meets a stale price and comes with the second, which is fresh and newer; so
     # does the fourth, which is none.
     np.testing.assert_array_equal(found, [np.nan, -1.0, 0.5, 0.5, 1.0])
-    fresh = waiting(wanted, ~stale & False, price, near=0.1, delay_bars=1)
+    fresh = waiting(wanted, ~stale & False, price, loud, near=0.1, delay_bars=1)
     np.testing.assert_array_equal(fresh, wanted)
 
 
@@ -37,14 +37,19 @@ def test_they_wait_until_there_is_another_price():
     wanted = np.array([1.0, 0.2, 0.3, 0.4, -1.0, -1.0])
     price = np.array([9.0, 10.0, 10.0, 10.05, 10.0, 11.0])
     stale = np.array([False, True, True, True, True, False])
-    found = waiting(wanted, stale, price, near=0.1, delay_bars=1)
+    loud = np.zeros(6, bool)
+    found = waiting(wanted, stale, price, loud, near=0.1, delay_bars=1)
     np.testing.assert_array_equal(found, [np.nan] * 4 + [-1.0, -1.0])
     # Each order at a price that moves comes one bar later.
-    moving = waiting(wanted, stale, np.arange(6.0), near=0.1, delay_bars=1)
+    moving = waiting(wanted, stale, np.arange(6.0), loud, near=0.1, delay_bars=1)
     np.testing.assert_array_equal(moving, [np.nan, 1.0, 0.2, 0.3, -1.0, -1.0])
     # With two bars from decision to fill the first fill is the third bar's.
-    late = waiting(wanted, stale, price, near=0.1, delay_bars=2)
+    late = waiting(wanted, stale, price, loud, near=0.1, delay_bars=2)
     np.testing.assert_array_equal(late, [np.nan] * 3 + [0.4, -1.0, -1.0])
+    # Nobody trades in the third and fourth bar, whatever price somebody has drawn there.
+    silent = np.array([False, False, True, True, False, False])
+    drawn = waiting(wanted, silent, np.arange(6.0), silent, near=0.1, delay_bars=1)
+    np.testing.assert_array_equal(drawn, [1.0, 1.0, 1.0, 0.4, -1.0, -1.0])
 
 
 def test_bounce_in_the_quiet_hours_alone_is_no_edge(tmp_path):

@@ -211,7 +211,7 @@ def _check_raw(arguments: Sequence[str], model: str) -> None:
     for name in _BARS:
         path = value_of(arguments, f"--{name}")
         if path and not path.startswith("["):
-            find_files(path)
+            _find(name, path)
     prefix = "--model.options."
     names = [one.partition("=")[0] for one in arguments if one.startswith(prefix)]
     if model and names:
@@ -243,7 +243,15 @@ def _check_paths(parsed: Namespace) -> None:
     for name in _BARS:
         path = parsed.get(name)
         if path:
-            find_files(path if isinstance(path, str) else list(path))
+            _find(name, path if isinstance(path, str) else list(path))
+
+
+def _find(name: str, path: str | list[str]) -> None:
+    """Refuse files that are not there, by the name of their option."""
+    try:
+        find_files(path)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"--{name}: {error}") from error
 
 
 def _named(parser: CommandParser, arguments: Sequence[str]) -> list[str]:

@@ -13,7 +13,7 @@ from ultimate_deep.market.times import close_times, open_times
 
 TOLERANCE = 1e-4  # of a price, by which rounding may take finer bars out of a bar's range
 MOST_APART = 0.01  # share of bars that may hold finer ones out of their range
-MOST_REPEATED = 0.5  # share of fills at the last close, from which on none is certain to be later
+MOST_REPEATED = 0.5  # share of fills at the last close, from which on people should know
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -24,7 +24,6 @@ class Fills:
         frame: Bars as orders meet them: `open` is the price of a fill at the bar, `high` and `low`
             reach from there to the next fill; `close` and `volume` are the bars' own.
         filled: Whether the price is that of a finer bar, else it is the bar's own open, `(bars,)`.
-        traded: Whether it is certain that the price was traded after the bar had opened, `(bars,)`.
         interval: Length of the finer bars.
         length_in_words: The same for people.
         has_volume: Whether the finer bars say when there was trade.
@@ -33,7 +32,6 @@ class Fills:
 
     frame: pd.DataFrame
     filled: np.ndarray
-    traded: np.ndarray
     interval: pd.Timedelta
     length_in_words: str
     has_volume: bool
@@ -49,7 +47,7 @@ class Fills:
         """SHA-256 of the prices: files that fill orders alike have the same."""
         values = np.ascontiguousarray(self.frame[["open", "high", "low"]].to_numpy(np.float64))
         digest = hashlib.sha256(values.tobytes())
-        digest.update(self.filled.tobytes() + self.traded.tobytes())
+        digest.update(self.filled.tobytes())
         return digest.hexdigest()
 
     @property
@@ -64,7 +62,7 @@ class Fills:
         elif self.repeated >= MOST_REPEATED:
             unsure = (
                 f" {self.repeated:.0%} of these prices repeat the last close, as they would if the "
-                "finer bars were stamped at their end: none is taken to be later."
+                "finer bars were stamped at their end."
             )
         return (
             f"Orders are filled at the close of the first bar of {self.length_in_words} {which}"
@@ -122,7 +120,6 @@ def find_fills(bars: Bars, finer: Bars) -> Fills:
     return Fills(
         frame=met,
         filled=filled,
-        traded=filled & (finer.has_volume and repeated < MOST_REPEATED),
         repeated=repeated,
         interval=finer.interval,
         length_in_words=finer.length_in_words,

@@ -30,14 +30,12 @@ class Traded:
         frame: Its bars, as orders meet them.
         wanted: Position wanted after each bar's close, sized, `(bars,)`.
         bars_per_year: Number of bars in a year.
-        certain: Prices of fills that were traded for sure, `(bars,)`; None where that is not known.
     """
 
     symbol: str
     frame: pd.DataFrame
     wanted: np.ndarray
     bars_per_year: float
-    certain: np.ndarray | None = None
 
 
 def traded_account(traded: Sequence[Traded], rules: BacktestConfig) -> BacktestResult:
@@ -73,7 +71,8 @@ def plain_rules(rules: BacktestConfig) -> BacktestConfig:
 def impact_account(traded: Sequence[Traded], rules: BacktestConfig) -> BacktestResult:
     """Return the account that pays the impact of its own orders.
 
-    These are parts of the starting capital throughout, however much it has become. Bars before the first volume count as usual ones.
+    These are parts of the starting capital throughout, however much it has become. Bars before the
+    first volume count as usual ones.
 
     Args:
         traded: Symbols whose bars all have some volume.
@@ -122,8 +121,8 @@ def steady_account(traded: Sequence[Traded], rules: BacktestConfig) -> BacktestR
 def patient_account(
     traded: Sequence[Traded], rules: BacktestConfig
 ) -> tuple[float, BacktestResult | None]:
-    """Return the share of what is traded at prices that repeat the last close, and the account in
-    which those orders wait for another price; None where there are none.
+    """Return the share of what is traded at prices that repeat the last close, or in bars without
+    trade, and the account in which those orders wait for another price; None where there are none.
 
     Args:
         traded: Symbols with what is wanted of each.
@@ -131,7 +130,8 @@ def patient_account(
     """
     orders, moved = [], []
     for one in traded:
-        stale = repeats(one.frame, one.certain)
+        silent = _silent(one.frame)
+        stale = repeats(one.frame) | silent
         orders.append(
             stale_orders(
                 one.wanted,
@@ -144,6 +144,7 @@ def patient_account(
             one.wanted,
             stale,
             one.frame["open"].to_numpy(),
+            silent,
             near=nearest_told(one.frame),
             delay_bars=rules.delay_bars,
         )
@@ -162,6 +163,14 @@ def usual_share(frame: pd.DataFrame, capital: float) -> float:
     notional = (frame["close"] * frame["volume"]).to_numpy(dtype=np.float64)
     notional = notional[notional > 0.0]
     return capital / float(np.median(notional)) if len(notional) else math.nan
+
+
+def _silent(frame: pd.DataFrame) -> np.ndarray:
+    """Return the bars in which nobody trades, and the first of trade after those, whose open may be
+    made up, of a symbol whose volume is known, `(bars,)`.
+    """
+    silent = ~(frame["volume"].to_numpy(dtype=np.float64) > 0.0)
+    return (silent | np.r_[False, silent[:-1]]) & (not silent.all())
 
 
 def with_first_volume(frame: pd.DataFrame) -> pd.DataFrame:

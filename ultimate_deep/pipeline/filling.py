@@ -37,24 +37,31 @@ def stale_share(orders: Sequence[tuple[Array1D, Flags]]) -> float:
 
 
 def waiting(
-    wanted: Array1D, stale: Flags, price: Array1D, *, near: float, delay_bars: int
+    wanted: Array1D,
+    stale: Flags,
+    price: Array1D,
+    silent: Flags,
+    *,
+    near: float,
+    delay_bars: int,
 ) -> Array1D:
     """Return what is wanted where every order that meets a stale price waits for another one.
 
-    It comes one bar later at the earliest, and where the price has not moved by then, with the
-    first bar whose price is another: until then nobody has traded. The last decision whose order
-    has come is the one that is held.
+    It comes one bar later at the earliest, and where the price has not moved by then, or nobody
+    trades in the bar, with the first bar whose price is another and that trades. The last decision
+    whose order has come is the one that is held.
 
     Args:
         wanted: Position wanted after each bar's close, `(bars,)`; NaN is none.
         stale: Whether the price of a fill at the bar repeats the close before, `(bars,)`.
         price: Price of a fill at the bar, `(bars,)`.
+        silent: Whether nobody trades in the bar, `(bars,)`.
         near: Distance up to which two prices are the same.
         delay_bars: Bars from a decision's bar to the one that it is filled at.
     """
     rows = len(wanted)
     filled = np.minimum(np.arange(rows) + delay_bars, rows)
-    comes = np.r_[_next_move(price, near), rows]
+    comes = _next_trade(silent)[np.r_[_next_move(price, near), rows]]
     released = np.where(_met(stale, delay_bars), comes[filled] - delay_bars, np.arange(rows))
     # The last decision that has come by each bar; none before the first.
     last = np.full(rows, -1)
@@ -77,3 +84,10 @@ def _met(stale: Flags, delay_bars: int) -> Flags:
     met = np.zeros(len(stale), dtype=np.bool_)
     met[: len(stale) - delay_bars] = stale[delay_bars:]
     return met
+
+
+def _next_trade(silent: Flags) -> npt.NDArray[np.int64]:
+    """Row of the first bar from each on that trades, `(bars + 1,)`; the number of bars if none."""
+    rows = len(silent)
+    own = np.where(np.r_[silent, False], rows, np.arange(rows + 1))
+    return np.minimum.accumulate(own[::-1])[::-1]

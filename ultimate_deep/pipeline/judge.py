@@ -231,7 +231,7 @@ class Judge:
             fills = self.market.fills.get(symbol)
             yield (
                 math.nan if fills is None else float(fills.filled[judged].mean()),
-                half_spread(bars.frame.iloc[: judged.stop]),
+                half_spread(bars.frame.iloc[judged]),
                 usual_share(bars.frame.iloc[judged], self.config.capital / len(self.market.bars)),
             )
 
@@ -314,9 +314,7 @@ class Judge:
         frame = self.market.traded_frame(symbol).iloc[first : last + 1]
         if rules.costs.impact > 0.0 and rules.max_volume_share is None:
             frame = with_first_volume(frame)  # a part may begin in a silent night
-        fills = self.market.fills.get(symbol)
-        certain = None if fills is None else fills.traded[first : last + 1]
-        return Traded(symbol, frame, wanted, bars.bars_per_year, certain)
+        return Traded(symbol, frame, wanted, bars.bars_per_year)
 
 
 def majority_up(labels: np.ndarray) -> bool | None:

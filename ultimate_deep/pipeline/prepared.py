@@ -229,6 +229,11 @@ def _scaled(
     learnt = learnt_labels(rows, config)
     train = split.train[np.isfinite(learnt[split.train]).all(axis=1)]
     if train.size == 0:
+        if not any((bars.frame["close"].diff()[1:] != 0.0).any() for bars in market.bars.values()):
+            raise ValueError(
+                f"no price moves in the bars of {', '.join(market.bars)}, so that nothing has a "
+                "label; give bars whose close moves"
+            )
         raise ValueError(
             f"no training row has all inputs and a label under {config.label}; narrow the cost "
             "band, change the rule for ties, or shorten the windows"

@@ -10,6 +10,10 @@ import pandas as pd
 QUARTERS = 4
 NEAR = 0.03  # of a usual bar's move
 SAME = 1e-6  # of the price: single precision, and eight digits
+FEW = 0.05  # share of the steps between prices that may be smaller than a tick
+NEAR_OF_BOUNCE = 1.0 / 3.0
+LARGE = 5.0  # usual moves
+SURE = 3.0  # standard errors
 Array1D = npt.NDArray[np.float64]
 
 
@@ -78,40 +82,58 @@ def half_spread(frame: pd.DataFrame) -> float:
     return math.nan if any(map(math.isnan, found)) else min(found) / 2.0
 
 
-def repeats(
-    frame: pd.DataFrame, traded: npt.NDArray[np.bool_] | None = None
-) -> npt.NDArray[np.bool_]:
+def repeats(frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """Return whether each bar's open repeats the close before, `(rows,)`.
-
-    Prices that are a tick or `NEAR` of a usual move from each other are told apart by no bar: one
-    column may be rounded, or moved by noise.
 
     Args:
         frame: Bars of one symbol, with a fill's price as `open` where that is another.
-        traded: Opens that are certain to be trades of their own, `(rows,)`. They repeat a price
-            only where it is the same, since a second trade at it is on the same side of the spread.
     """
     opened, closed = frame["open"].to_numpy(), frame["close"].to_numpy()
     found = np.zeros(len(frame), dtype=np.bool_)
-    near = np.full(len(frame), nearest_told(frame))
-    if traded is not None:
-        near[traded] = 0.0
-    found[1:] = np.abs(opened[1:] - closed[:-1]) <= np.maximum(near[1:], SAME * closed[:-1])
+    near = np.maximum(nearest_told(frame), SAME * closed[:-1])
+    found[1:] = np.abs(opened[1:] - closed[:-1]) <= near
     return found
 
 
 def nearest_told(frame: pd.DataFrame) -> float:
     """Return the distance of prices from which on bars tell them apart, in the price's units.
 
+    That is a tick, `NEAR` of a usual bar's move, since a column may be rounded or moved by noise,
+    and `NEAR_OF_BOUNCE` of the bounce that closes show: a price that is nearer is on the same side
+    of the spread.
+
     Args:
         frame: Bars of one symbol.
     """
+    close = frame["close"].to_numpy()
     prices = np.unique(frame[["open", "close"]].to_numpy())
     steps = np.diff(prices)
     steps = steps[steps > SAME * prices[1:]]  # less is no tick, but rounding
-    moves = np.abs(np.diff(frame["close"].to_numpy()))
+    # A few prices may have more digits, and a tick is a whole number of units only on paper.
+    tick = (1.0 + 1e-3) * float(np.quantile(steps, FEW)) if len(steps) else 0.0
+    moves = np.abs(np.diff(close))
     moves = moves[moves > 0.0]
-    tick = float(steps.min()) if len(steps) else 0.0
-    usual = float(np.median(moves)) if len(moves) else 0.0
-    # A tick is a whole number of units only on paper.
-    return max((1.0 + 1e-3) * tick, NEAR * usual)
+    if not len(moves):
+        return tick
+    near = NEAR * float(np.median(moves))
+    return max(tick, near, NEAR_OF_BOUNCE * bounce(frame) * float(np.median(close)))
+
+
+def bounce(frame: pd.DataFrame) -> float:
+    """Return half of the spread that would make closes go back as they do, as a fraction of the
+    price; 0 where they do so by chance.
+
+    Args:
+        frame: Bars of one symbol.
+
+    Source: Roll (1984), J. Finance 39(4), eq. 2, on returns that are cut at `LARGE` usual ones.
+    """
+    moves = np.diff(np.log(frame["close"].to_numpy()))
+    if len(moves) < 3 or not moves.any():
+        return 0.0
+    most = LARGE * float(np.median(np.abs(moves[moves != 0.0])))
+    cut = np.clip(moves, -most, most)
+    cut -= cut.mean()
+    products = cut[1:] * cut[:-1]
+    back, error = -float(products.mean()), float(products.std()) / math.sqrt(len(products))
+    return math.sqrt(back) if back > SURE * error and back > 0.0 else 0.0

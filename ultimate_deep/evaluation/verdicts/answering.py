@@ -145,12 +145,12 @@ def _fills(evidence: Evidence) -> str:
     filled, opening = "", "Opens are prints of their own"
     if not math.isnan(evidence.from_finer_bars):
         filled = f"Orders are filled from finer bars ({evidence.from_finer_bars:.1%} of bars)"
-    stale = f"{share:.1%} of what is traded meets a price that repeats the last close"
+    stale = f"{share:.1%} of what is traded meets a price that repeats the last close, or nearly"
     if share == 0.0:
         return f"{filled or opening} ({stale}).{later}"
     if evidence.patient is not None and evidence.active:
         stale += (
-            ", which may be no trade; where those orders wait for another one the account earns "
+            ", which may be no trade to be had; where those orders wait for another one it earns "
             f"{bps(evidence.patient)} (at least {signed(1e4 * evidence.patient.lower)})"
         )
     return f"{filled}{'. ' if filled else ''}{stale}.{later}"

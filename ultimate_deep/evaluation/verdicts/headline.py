@@ -24,7 +24,6 @@ from ultimate_deep.evaluation.verdicts.rule import (
     shrinks,
     shrinks_at_size,
     too_large,
-    too_narrow,
     uncalibrated,
     unheard,
     unmoved,
@@ -47,7 +46,8 @@ def headline(evidence: Evidence, ruling: Ruling, config: VerdictConfig) -> str:
             f" Counted: {evidence.readings:,} models judged on these bars, or tried for one of "
             "those."
         )
-    return f"{heading}: {_reason(evidence, ruling, config)}{_simpler(evidence, ruling)}{looks}"
+    beside = _wider(evidence, ruling) + _simpler(evidence, ruling)
+    return f"{heading}: {_reason(evidence, ruling, config)}{beside}{looks}"
 
 
 def _reason(evidence: Evidence, ruling: Ruling, config: VerdictConfig) -> str:
@@ -129,8 +129,6 @@ def _paying(evidence: Evidence, config: VerdictConfig) -> list[str]:
             "the capital that is really traded (--backtest.capital, in Python capital=; where "
             f"volume does not count units of the price, {leaves})"
         ]
-    if too_narrow(evidence):
-        return ["the spread that is really paid (--backtest.costs.spread_bps, in Python costs=)"]
     return []
 
 
@@ -147,7 +145,7 @@ def _unfilled(evidence: Evidence) -> str:
         at = f"prices that finer bars tell for {evidence.from_finer_bars:.0%} of the bars alone"
     return (
         f"it needs a fill at {at} while {share} of what it trades meets one that repeats the last "
-        f"close{later}"
+        f"close, or nearly{later}"
     )
 
 
@@ -199,10 +197,6 @@ def _unsure(evidence: Evidence, config: VerdictConfig) -> str:
     if evidence.impact is not None and evidence.net.lower > 0.0:
         tight = evidence.impact
         among = f" with the impact of a capital of {amount(evidence.capital)}"
-    if too_narrow(evidence) and tight.lower > 0.0:
-        assert evidence.spread is not None
-        tight = evidence.spread
-        among = f" at the half spread of {evidence.half_spread_bps:.2f} bps that the bars show"
     lower = f"{signed(1e4 * tight.lower)} bps"
     return f"the {confidence(evidence)} lower bound of what it earns{among} is {lower}"
 
@@ -249,6 +243,17 @@ def _simpler(evidence: Evidence, ruling: Ruling) -> str:
     if ahead.estimate < 0.0:
         return alone
     return f" {name.capitalize()} did as well or better here ({ahead_by(ahead)}).{alone}"
+
+
+def _wider(evidence: Evidence, ruling: Ruling) -> str:
+    """Return what the headline says of a spread that is wider than what was paid."""
+    if ruling.kind != "edge" or evidence.spread is None or evidence.spread.lower > 0.0:
+        return ""
+    return (
+        f" The bars bounce as with half a spread of {evidence.half_spread_bps:.2f} bps, more than "
+        f"the {evidence.cost_bps:.2f} bps per side that were paid; with that it earns "
+        f"{bps(evidence.spread)} per bar."
+    )
 
 
 def _better(evidence: Evidence, ruling: Ruling) -> str:

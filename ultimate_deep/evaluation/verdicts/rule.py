@@ -1,8 +1,7 @@
 """The rule: an edge is claimed where five questions are answered with yes.
 
 1. Does it know something? Log loss and rank are both better than the best constants'.
-2. Does it pay? The mean net return per bar is above zero, with the impact of its own orders and at
-   the spread that the bars show too.
+2. Does it pay? The mean net return per bar is above zero, with the impact of its own orders too.
 3. Could you have had it? The account gains where orders that meet a price which repeats the last
    close wait for another one.
 4. Is it more than luck? The Sharpe ratio is more than so many trials would show by chance.
@@ -145,20 +144,12 @@ def _pays(evidence: Evidence, config: VerdictConfig) -> Word:
         return without
     if unheard(evidence) or too_large(evidence, config):
         return "open"
-    if evidence.impact is not None:
-        without = _both(without, _above(evidence.impact))
-    # The spread that bars show is an estimate, which alone denies nothing.
-    return "open" if without == "yes" and too_narrow(evidence) else without
+    return without if evidence.impact is None else _both(without, _above(evidence.impact))
 
 
 def unheard(evidence: Evidence) -> bool:
     """Return whether bars without volume leave open what its own orders move the price by."""
     return evidence.silent > 0 and math.isnan(evidence.coefficient)
-
-
-def too_narrow(evidence: Evidence) -> bool:
-    """Return whether nothing is shown to be earned at the spread that the bars show."""
-    return evidence.spread is not None and evidence.spread.lower <= 0.0
 
 
 def shrinks(evidence: Evidence) -> bool:
@@ -238,7 +229,7 @@ def _bars_needed(evidence: Evidence, config: VerdictConfig) -> int | None:
     ]
     steady = _reversed(evidence.rivals.get(STEADY))
     impact = None if too_large(evidence, config) else evidence.impact
-    accounts = (evidence.net, impact, evidence.spread, steady)
+    accounts = (evidence.net, impact, steady)
     for one in (evidence.knows.gain, evidence.knows.rank, *accounts):
         if one is not None and one.lower <= 0.0 < one.estimate:
             shares.append((reach * one.standard_error / one.estimate) ** 2)

@@ -26,7 +26,9 @@ def find_files(source: str | Path | list[str | Path]) -> list[Path]:
     if path.exists() and not path.is_dir():
         raise FileNotFoundError(f"{path} is no regular file and no folder; name a file of bars")
     if not path.is_dir():
-        raise FileNotFoundError(f"no file or folder at {path}")
+        raise FileNotFoundError(
+            f"no file or folder at {path}; name one that is there, as seen from {Path.cwd()}"
+        )
     files = sorted(_tables(path))
     if not files:
         folders = any(entry.is_dir() for entry in path.iterdir())
