@@ -246,7 +246,7 @@ def _check_paths(parsed: Namespace) -> None:
             _find(name, path if isinstance(path, str) else list(path))
 
 
-def _find(name: str, path: str | list[str]) -> None:
+def _find(name: str, path: str | list[str | Path]) -> None:
     """Refuse files that are not there, by the name of their option."""
     try:
         find_files(path)
