@@ -10,6 +10,7 @@ import pytest
 from ultimate_deep.evaluation.backtesting.config import BacktestConfig
 from ultimate_deep.pipeline.accounts import (
     Traded,
+    held_throughout,
     impact_account,
     patient_account,
     spread_account,
@@ -100,6 +101,17 @@ def test_holding_the_mean_position_is_what_a_constant_account_does(one):
     found = steady_account([gaps], RULES)
     assert not found.position[:101].any()
     assert found.position[150] == pytest.approx(one.wanted[100:].mean())
+
+
+def test_what_is_held_throughout_is_held_between_decisions_too(one):
+    wanted = np.full(BARS, np.nan)
+    wanted[10:300:4] = 1.0
+    found = traded_account([held_throughout(replace(one, wanted=wanted))], RULES)
+    assert found.metrics["trades"] == 1
+    assert found.position[11:298].min() == 1.0
+    assert not found.position[:11].any()
+    nothing = replace(one, wanted=np.full(BARS, np.nan))
+    assert np.isnan(held_throughout(nothing).wanted).all()
 
 
 def test_fresh_prices_need_no_patience(one):

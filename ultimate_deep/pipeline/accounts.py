@@ -118,6 +118,20 @@ def steady_account(traded: Sequence[Traded], rules: BacktestConfig) -> BacktestR
     return traded_account(steady, plain_rules(rules))
 
 
+def held_throughout(one: Traded) -> Traded:
+    """Return a symbol that is wanted at every bar from its first decision to its last as it is
+    wanted at the first.
+
+    Args:
+        one: Symbol with what is wanted of it, NaN where nothing is decided.
+    """
+    decided = np.flatnonzero(np.isfinite(one.wanted))
+    wanted = np.full(len(one.wanted), np.nan)
+    if len(decided):
+        wanted[decided[0] : decided[-1] + 1] = one.wanted[decided[0]]
+    return dataclasses.replace(one, wanted=wanted)
+
+
 def patient_account(
     traded: Sequence[Traded], rules: BacktestConfig
 ) -> tuple[float, BacktestResult | None]:

@@ -27,6 +27,7 @@ from ultimate_deep.evaluation.verdicts.verdict import Verdict, judge_model
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.accounts import (
     Traded,
+    held_throughout,
     impact_account,
     patient_account,
     plain_rules,
@@ -73,7 +74,8 @@ class Judge:
         rows: The pooled rows.
         part: Row numbers that are judged.
         backtest: Trading rule and costs.
-        majority_up: Class of the majority of the labels known before; None takes that of the part.
+        majority_up: Class of the majority of the labels known before, or of each of the part's
+            rows, `(rows,)`; None takes that of the part.
     """
 
     def __init__(
@@ -83,7 +85,7 @@ class Judge:
         *,
         part: np.ndarray,
         backtest: BacktestConfig,
-        majority_up: bool | None = None,
+        majority_up: bool | np.ndarray | None = None,
     ) -> None:
         self.market = market
         self.rows = rows
@@ -133,9 +135,13 @@ class Judge:
         return Judgement(name, probability, threshold, choice, result, metrics, signal)
 
     def judge_buy_and_hold(self) -> Judgement:
-        """Judge being long all the time, at the same costs, without sizes, stops or breakers."""
-        signal = np.ones(len(self.part))
-        result = self.trade(signal, config=plain_rules(self.config))
+        """Judge being long all the time, at the same costs, without sizes, stops or breakers.
+
+        From each symbol's first decision to its last one, bars without one among them.
+        """
+        signal, rules = np.ones(len(self.part)), plain_rules(self.config)
+        traded = self._by_symbol(signal, None, rules)
+        result = traded_account([held_throughout(one) for one in traded], rules)
         return Judgement(HOLDING, None, 0.5, None, result, dict(result.metrics), signal)
 
     def labels(self) -> np.ndarray:
@@ -168,6 +174,7 @@ class Judge:
         rows = self.part[known]
         count = trials or count_trials(())
         account, own = judged.backtest, self.config.costs.impact_coefficient
+        majority = self.majority_up
         delayed = dataclasses.replace(self.config, latency_bars=self.config.latency_bars + 1)
         sharpe = account_sharpe(account, count, horizon_bars=horizon)
         traded = self._by_symbol(judged.signal, judged.probability, self.config)
@@ -198,7 +205,7 @@ class Judge:
                 other_return_net={one.name: one.backtest.return_net for one in others},
                 decision_time=self.rows.decision_time[rows],
                 group=self.rows.symbol_code[rows],
-                majority_up=self.majority_up,
+                majority_up=majority[known] if isinstance(majority, np.ndarray) else majority,
                 position=account.position,
                 repeated_opens=share,
                 from_finer_bars=_mean(from_finer_bars),

@@ -128,6 +128,7 @@ def test_test_parts_make_one_account_up_to_the_newest_row(walked):
     grown = np.prod([part.judged.backtest.equity[-1] for part in walked.judged.folds])
     assert whole.judged.backtest.equity[-1] == pytest.approx(grown, rel=0.03)
     assert walked.judged.rivals[-1].name == "buy and hold"
+    assert [result.facts["majority_up"] in (True, False) for result in results] == [True, True]
 
 
 def test_the_folder_is_whole(walked):
@@ -298,6 +299,24 @@ def test_combinations_give_a_spread_of_paths(prepared, walked):
     assert "this compares models" in page
     assert "in the middle of 3 by Sharpe ratio: an edge on 3 of them, a loss on 0" in page
     assert page.count("<svg") == 5
+
+
+def test_the_majority_is_that_of_each_fold_and_one_everywhere(prepared):
+    """Each fold has the class of its own training part, as its baseline has."""
+    walk = WalkForwardConfig(scheme="purged_k_fold", folds=4)
+    scheme, results = invented(prepared, walk, skill=0.7)
+    for number, result in enumerate(results):
+        result.facts["majority_up"] = number % 2 == 0
+        result.probability[1] = 0.55 if number % 2 == 0 else 0.45
+    judged = judge_walk(prepared, scheme, results, trials=count_trials(()))
+    baseline = judged.rivals[0]
+    assert baseline.name == "majority"
+    assert judged.whole.verdict.majority_accuracy == pytest.approx(baseline.metrics["accuracy"])
+    labels = prepared.rows.labels
+    for number, (part, result) in enumerate(zip(judged.folds, results, strict=True)):
+        own = labels[result.rows]
+        right = own[np.isfinite(own)] == float(number % 2 == 0)
+        assert part.verdict.majority_accuracy == pytest.approx(right.mean())
 
 
 def test_a_predictor_without_skill_is_no_edge(prepared):

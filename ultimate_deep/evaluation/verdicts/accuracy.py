@@ -38,7 +38,7 @@ def hits(
     predicted_up: npt.ArrayLike,
     *,
     bounds: Bounds,
-    majority_up: bool | None = None,
+    majority_up: bool | npt.NDArray[np.bool_] | None = None,
     decision_time: npt.ArrayLike | None = None,
     horizon_bars: int = 1,
     seed: int = 0,
@@ -49,7 +49,8 @@ def hits(
         label: 0 or 1 per decision, shape `(rows,)`, in order of time.
         predicted_up: 0 or 1 per decision, shape `(rows,)`.
         bounds: How intervals are made.
-        majority_up: The majority's class, known before; None takes that of these rows.
+        majority_up: The majority's class, known before; of each decision, `(rows,)`, where it was
+            another at another time; None takes that of these rows.
         decision_time: Time of each decision, shape `(rows,)`; decisions of one time are drawn
             together, since symbols move together.
         horizon_bars: Number of bars over which the labels reach.
@@ -96,8 +97,11 @@ def accuracy_interval(
     return found.accuracy
 
 
-def _rows(truth: Array1D, guess: Array1D, majority_up: bool | None) -> npt.NDArray[np.float64]:
+def _rows(
+    truth: Array1D, guess: Array1D, majority_up: bool | npt.NDArray[np.bool_] | None
+) -> npt.NDArray[np.float64]:
     """Per decision: right, the majority right, one."""
     up = truth.mean() >= 0.5 if majority_up is None else majority_up
-    columns = [truth == guess, truth == float(up), np.ones(len(truth), dtype=bool)]
+    majority = np.broadcast_to(np.asarray(up, dtype=np.float64), truth.shape)
+    columns = [truth == guess, truth == majority, np.ones(len(truth), dtype=bool)]
     return np.column_stack(columns).astype(np.float64)

@@ -140,6 +140,8 @@ def _fills(evidence: Evidence) -> str:
         lower = f"{signed(1e4 * evidence.later.lower)}"
         later = f" One bar later the account earns {bps(evidence.later)} (at least {lower})."
     share = evidence.repeated_opens
+    if not evidence.active:
+        return "It never traded."
     if math.isnan(share):
         return f"Whether opens are prints of their own is not known.{later}"
     filled, opening = "", "Opens are prints of their own"
@@ -179,26 +181,40 @@ def _simplest(evidence: Evidence, ruling: Ruling) -> str:
 def _than_simpler(evidence: Evidence, ruling: Ruling) -> str:
     if not evidence.rivals:
         return "No simpler model was judged beside it."
-    name, ahead = best(evidence, ruling.better)
+    held = _than_held(evidence, ruling)
+    names = sorted(name for name in evidence.rivals if name != STEADY)
+    if not names:
+        return f"No simpler model was judged beside it.{held}"
+    better = [name for name in ruling.better if name != STEADY]
+    name, ahead = best(evidence, better or names)
     beside = (
         f"The best simpler one, {name}, earns {ahead_by(ahead)} (the difference is at "
         f"least {signed(1e4 * ahead.lower)} bps, paired bar by bar)."
     )
     if is_same(ahead):
         beside = f"The account of {name} is the same, bar by bar."
+    if better:
+        return f"{beside}{held}"
     if ruling.better:
-        return beside
-    if ruling.answers["simplest"] == "open":
-        beside += (
-            " That it earns more than holding its mean position "
-            f"({evidence.exposure:+.2f}) all the time is not shown "
-            f"({ahead_by(evidence.rivals[STEADY])}, at most "
-            f"{signed(1e4 * evidence.rivals[STEADY].upper)} bps; its position is another than the "
-            f"usual one in {how_many(evidence.moved, 'bar')})."
-        )
-    names = sorted(evidence.rivals)
+        return f"{held.strip()} {beside}"
     judged = how_many(len(names), "that was", "that were")
     return (
         f"No simpler one is shown to earn more (of {judged} judged beside it: {', '.join(names)}). "
-        f"{beside}"
+        f"{beside}{held}"
+    )
+
+
+def _than_held(evidence: Evidence, ruling: Ruling) -> str:
+    """Whether its changes of position earn more than holding the mean one."""
+    ahead = evidence.rivals.get(STEADY)
+    if ahead is None or not evidence.active:
+        return ""
+    if is_same(ahead):
+        return " Holding its mean position all the time is the same, bar by bar."
+    moved = ""
+    if ruling.answers["simplest"] != "yes" and STEADY not in ruling.better:
+        moved = f"; its position is another than the usual one in {how_many(evidence.moved, 'bar')}"
+    return (
+        f" Holding its mean position ({evidence.exposure:+.2f}) all the time earns "
+        f"{ahead_by(ahead)} (at most {signed(1e4 * ahead.upper)} bps more{moved})."
     )

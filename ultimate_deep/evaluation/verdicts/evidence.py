@@ -122,7 +122,8 @@ class EvidenceInputs:
         decision_time: Time of each decision, shape `(rows,)`; decisions of one time are drawn
             together, since symbols move together.
         group: Whole number of each row's symbol, shape `(rows,)`.
-        majority_up: Class of the majority of the training part; None takes that of these rows.
+        majority_up: Class of the majority of the training part, or of each row's, `(rows,)`; None
+            takes that of these rows.
         position: Position over each bar, shape `(bars,)`; None where it is not known.
         patient_return_net: The account where orders that meet a price which repeats the close
             before wait for another price, shape `(bars,)`; None where that was not asked.
@@ -155,7 +156,7 @@ class EvidenceInputs:
     other_return_net: Mapping[str, npt.ArrayLike] = field(default_factory=dict)
     decision_time: npt.ArrayLike | None = None
     group: npt.ArrayLike | None = None
-    majority_up: bool | None = None
+    majority_up: bool | npt.NDArray[np.bool_] | None = None
     position: Array1D | None = None
     repeated_opens: float = math.nan
     from_finer_bars: float = math.nan

@@ -121,13 +121,13 @@ def _paying(evidence: Evidence, config: VerdictConfig) -> list[str]:
     """What would tell what it pays, besides more bars."""
     if not evidence.net.lower > 0.0:
         return []
-    leaves = "--backtest.costs.impact_coefficient 0, in Python costs=, leaves impact out"
+    leaves = "a run with --backtest.costs.impact_coefficient 0, in Python costs=, leaves impact out"
     if unheard(evidence):
         return [f"bars with volume ({leaves})"]
     if too_large(evidence, config):
         return [
-            "the capital that is really traded (--backtest.capital, in Python capital=; where "
-            f"volume does not count units of the price, {leaves})"
+            "the capital that is really traded (a run with --backtest.capital, in Python capital=; "
+            f"where volume does not count units of the price, {leaves})"
         ]
     return []
 
@@ -151,6 +151,8 @@ def _unfilled(evidence: Evidence) -> str:
 
 def _prints(evidence: Evidence) -> str:
     """What would tell of its fills."""
+    if evidence.from_finer_bars == 1.0:
+        return "still finer bars, with their volume, or quotes"
     if not math.isnan(evidence.from_finer_bars):
         return "finer bars of all of them, with their volume, or quotes"
     return "finer bars of the same market (--data.fills 1m.csv) or quotes"
@@ -237,9 +239,10 @@ def _simpler(evidence: Evidence, ruling: Ruling) -> str:
     alone = ""
     if not set(evidence.rivals) - UNTRAINED:
         alone = " No simpler model that is trained was judged beside it."
-    if not evidence.rivals:
+    others = [name for name in evidence.rivals if name != STEADY]
+    if not others:
         return alone
-    name, ahead = best(evidence)
+    name, ahead = best(evidence, others)
     if ahead.estimate < 0.0:
         return alone
     return f" {name.capitalize()} did as well or better here ({ahead_by(ahead)}).{alone}"

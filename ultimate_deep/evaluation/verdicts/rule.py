@@ -114,6 +114,8 @@ def _is_better(evidence: Evidence, name: str) -> bool:
     position it is enough that it does not earn less.
     """
     ahead = evidence.rivals[name]
+    if name == STEADY and not evidence.active:
+        return False  # both do nothing
     if name == STEADY and evidence.net.lower > 0.0 and ahead.estimate >= 0.0:
         return True
     return ahead.lower > 0.0 or is_same(ahead)
@@ -121,7 +123,7 @@ def _is_better(evidence: Evidence, name: str) -> bool:
 
 def unsteady(evidence: Evidence, config: VerdictConfig) -> bool:
     """Return whether it is open that its changes of position earn anything."""
-    if STEADY not in evidence.rivals:
+    if STEADY not in evidence.rivals or not evidence.active:
         return False
     return evidence.rivals[STEADY].upper >= 0.0 or unmoved(evidence, config)
 

@@ -154,6 +154,7 @@ def run_fold(
                 "seconds": fitted.seconds,
                 "validation_loss": float(fitted.history["validation_loss"].min()),
                 "temperature": outcome.temperature.temperature,
+                "majority_up": fold.majority_up,
                 "accuracy": outcome.model.metrics["accuracy"],
                 "total_return": outcome.model.metrics["total_return"],
             }

@@ -74,7 +74,7 @@ def judge_walk(
     folds = tuple(
         _judge_part(
             prepared, f"fold {number}", result.rows, result.probability[0],
-            _signals(prepared, result, 0), trials,
+            _signals(prepared, result, 0), _majority_up(prepared, result), trials,
         )
         for number, result in enumerate(results, start=1)
     )  # fmt: skip
@@ -98,10 +98,10 @@ def _rivals(
     joined = [_join(prepared, scheme, results, name) for name in names]
     own = _join(prepared, scheme, results, MODEL)
     found = []
-    for number, (rows, *_) in enumerate(own):
-        judge = _judge_of(prepared, rows)
+    for number, (rows, *_, majority_up) in enumerate(own):
+        judge = _judge_of(prepared, rows, majority_up)
         others = [
-            _judgement(judge, name, *paths[number][1:])
+            _judgement(judge, name, *paths[number][1:3])
             for name, paths in zip(names, joined, strict=True)
         ]
         found.append((*others, judge.judge_buy_and_hold()))
@@ -137,20 +137,29 @@ def _intervals(prepared: Prepared, part: JudgedPart) -> dict[str, Interval]:
 
 def _join(
     prepared: Prepared, scheme: Scheme, results: Sequence[FoldResult], name: str
-) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Return rows, probability and signal of each path of one predictor."""
-    places = [result.names.index(name) for result in results]
-    probability = [result.probability[place] for result, place in zip(results, places, strict=True)]
-    signal = [
-        _signals(prepared, result, place) for result, place in zip(results, places, strict=True)
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+    """Return rows, probability, signal and class of the majority of each path of one predictor."""
+    columns = [
+        [result.probability[result.names.index(name)] for result in results],
+        [_signals(prepared, result, result.names.index(name)) for result in results],
+        [_majority_up(prepared, result) for result in results],
     ]
     if isinstance(scheme, CombinatorialPurged):
         rows = prepared.complete
-        pairs = zip(scheme.join(probability), scheme.join(signal), strict=True)
-        return [(rows, *pair) for pair in pairs]
+        first, second, third = (scheme.join(column) for column in columns)
+        return [(rows, *each) for each in zip(first, second, third, strict=True)]
     rows = np.concatenate([result.rows for result in results])
     order = np.argsort(rows)
-    return [(rows[order], np.concatenate(probability)[order], np.concatenate(signal)[order])]
+    first, second, third = (np.concatenate(column)[order] for column in columns)
+    return [(rows[order], first, second, third)]
+
+
+def _majority_up(prepared: Prepared, result: FoldResult) -> np.ndarray:
+    """Class that most labels of the fold's own training part had, for each of its rows; that of the
+    rows before them all where an older fold does not say.
+    """
+    up = result.facts.get("majority_up", prepared.majority_up)
+    return np.full(len(result.rows), bool(up))
 
 
 def _signals(prepared: Prepared, result: FoldResult, place: int) -> np.ndarray:
@@ -167,10 +176,11 @@ def _judge_part(
     rows: np.ndarray,
     probability: np.ndarray,
     signal: np.ndarray,
+    majority_up: np.ndarray,
     trials: TrialCount,
     rivals: Sequence[Judgement] = (),
 ) -> JudgedPart:
-    judge = _judge_of(prepared, rows)
+    judge = _judge_of(prepared, rows, majority_up)
     judged = _judgement(judge, MODEL, probability, signal)
     known = simpler_than(prepared.config.model.name)
     verdict = judge.verdict(
@@ -183,8 +193,14 @@ def _judge_part(
     return JudgedPart(name, rows, signal, judged, verdict)
 
 
-def _judge_of(prepared: Prepared, rows: np.ndarray) -> Judge:
-    return Judge(prepared.market, prepared.rows, part=rows, backtest=prepared.config.backtest)
+def _judge_of(prepared: Prepared, rows: np.ndarray, majority_up: np.ndarray) -> Judge:
+    return Judge(
+        prepared.market,
+        prepared.rows,
+        part=rows,
+        backtest=prepared.config.backtest,
+        majority_up=majority_up,
+    )
 
 
 def _judgement(judge: Judge, name: str, probability: np.ndarray, signal: np.ndarray) -> Judgement:
