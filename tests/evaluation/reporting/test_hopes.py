@@ -31,7 +31,7 @@ def test_every_hope_stands_beside_what_was_measured(assessed):
     assert 'data-figure="origin/seconds/training" data-scale="0.0166667">1.0<' in part
 
 
-def test_hours_of_training_are_not_two_of_them(assessed):
+def test_training_of_two_hours_is_not_less(assessed):
     slow = dataclasses.replace(assessed.origin, seconds={"training": 7_200.0})
     part = hopes_section(dataclasses.replace(assessed, origin=slow))
     assert re.search(r"minutes of training.*>120\.0</span></td><td>not reached</td>", part)
