@@ -211,10 +211,12 @@ def _than_held(evidence: Evidence, ruling: Ruling) -> str:
         return ""
     if is_same(ahead):
         return " Holding its mean position all the time is the same, bar by bar."
-    moved = ""
-    if ruling.answers["simplest"] != "yes" and STEADY not in ruling.better:
-        moved = f"; its position is another than the usual one in {how_many(evidence.moved, 'bar')}"
+    said = "which is not shown to be less"
+    if ahead.upper < 0.0:
+        said = f"at least {-1e4 * ahead.upper:.3f} bps less"
+        if ruling.answers["simplest"] == "open":
+            said += f", but in {how_many(evidence.moved, 'bar')} of another position alone"
     return (
         f" Holding its mean position ({evidence.exposure:+.2f}) all the time earns "
-        f"{ahead_by(ahead)} (at most {signed(1e4 * ahead.upper)} bps more{moved})."
+        f"{ahead_by(ahead)} ({said})."
     )
