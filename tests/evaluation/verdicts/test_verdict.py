@@ -11,7 +11,7 @@ from scipy import stats
 from ultimate_deep.evaluation.json_safe import json_safe
 from ultimate_deep.evaluation.verdicts.config import VerdictConfig
 from ultimate_deep.evaluation.verdicts.evidence import EvidenceInputs
-from ultimate_deep.evaluation.verdicts.rule import KINDS, QUESTIONS, TONES
+from ultimate_deep.evaluation.verdicts.rule import KINDS, QUESTIONS, STEADY, TONES
 from ultimate_deep.evaluation.verdicts.verdict import judge_model
 
 QUICK = VerdictConfig(resamples=1000)
@@ -263,6 +263,61 @@ def test_costs_below_the_spread_that_the_bars_show_are_named():
     assert "half a spread of 6.00 bps" in judge_model(inputs, QUICK).answers[1].sentence
     dear = replace(inputs, cost_bps=7.0)
     assert "half a spread" not in judge_model(dear, QUICK).answers[1].sentence
+
+
+def test_a_spread_that_takes_it_all_is_in_the_headline_of_an_edge():
+    inputs = predictions(8, 2000, 0.1, half_spread_bps=6.0, cost_bps=2.0)
+    dear = replace(inputs, spread_return_net=inputs.return_net - 2.0 * inputs.return_net.mean())
+    verdict = judge_model(dear, QUICK)
+    assert verdict.kind == "edge"
+    assert "half a spread of 6.00 bps, more than the 2.00 bps per side" in verdict.sentence
+    assert "with that it earns -" in verdict.sentence
+    cheap = replace(inputs, spread_return_net=0.9 * inputs.return_net)
+    assert "half a spread" not in judge_model(cheap, QUICK).sentence
+
+
+def test_an_account_that_holds_is_told_from_one_that_forecasts():
+    inputs = predictions(8, 2000, 0.1)
+    position = np.where(np.arange(2000) < 1999, 1.0, 0.0)
+    gains, noise = inputs.return_net, 1e-3 * np.random.default_rng(1).normal(size=2000)
+
+    def verdict(held, moves=position):
+        rivals = {STEADY: held, "a logistic regression": np.zeros(2000)}
+        return judge_model(replace(inputs, rival_return_net=rivals, position=moves), QUICK)
+
+    seldom = verdict(0.2 * gains)
+    assert seldom.kind == "cannot tell yet"
+    assert "another than the usual one in 1 bar, too few to tell it from holding" in seldom.sentence
+    moving = np.where(np.arange(2000) % 3 == 0, 0.0, 1.0)
+    assert verdict(0.2 * gains, moving).kind == "edge"
+    most = verdict(0.8 * gains, moving)
+    assert "Of that, holding its mean position all the time earned" in most.sentence
+    as_much = verdict(gains + noise - noise.mean() + 1e-6, moving)
+    assert as_much.kind == "earns, but others earn more simply"
+    assert "holding its mean position (+0.67) all the time earned" in as_much.sentence
+    unsure = verdict(gains + noise - noise.mean() - 1e-6, moving)
+    assert unsure.kind == "cannot tell yet"
+    assert "which is not shown to be less" in unsure.sentence
+    same = verdict(gains, moving)
+    assert "holding its mean position earned the same, bar by bar" in same.sentence
+
+
+def test_bars_without_volume_leave_the_impact_open():
+    inputs = predictions(8, 2000, 0.1, silent=1)
+    verdict = judge_model(inputs, QUICK)
+    assert verdict.kind == "cannot tell yet"
+    assert "the bars of 1 symbol have no volume" in verdict.sentence
+    assert "--backtest.costs.impact_coefficient 0" in verdict.sentence
+    assert judge_model(replace(inputs, coefficient=0.0), QUICK).kind == "edge"
+
+
+def test_an_account_that_shrinks_with_its_impact_does_not_pay():
+    inputs = predictions(8, 2000, 0.1, capital=100_000.0, volume_share=0.02)
+    wild = np.where(np.arange(2000) % 2 == 0, 0.9, -0.8)
+    verdict = judge_model(replace(inputs, impact_return_net=wild), QUICK)
+    assert verdict.answers[1].word == "no"
+    assert "nothing is left with the impact of 100,000" in verdict.sentence
+    assert "with the impact of its own orders: gains and losses" in verdict.answers[1].sentence
 
 
 def test_the_impact_of_its_own_orders_can_take_it_all():

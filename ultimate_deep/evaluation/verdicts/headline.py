@@ -34,7 +34,7 @@ MONTHS_PER_YEAR = 12.0
 # Rivals that need no training.
 UNTRAINED = {HOLDING, STEADY, "persistence", "majority"}
 _TOO_GOOD = 0.4  # advantage of the rank that no market has
-_MOSTLY = 0.5  # mean position from which on an account is said to be mostly on one side
+_MOSTLY = 0.5  # of a position, or of what is earned
 
 
 def headline(evidence: Evidence, ruling: Ruling, config: VerdictConfig) -> str:
@@ -46,7 +46,7 @@ def headline(evidence: Evidence, ruling: Ruling, config: VerdictConfig) -> str:
             f" Counted: {evidence.readings:,} models judged on these bars, or tried for one of "
             "those."
         )
-    beside = _wider(evidence, ruling) + _simpler(evidence, ruling)
+    beside = _wider(evidence, ruling) + _held_part(evidence, ruling) + _simpler(evidence, ruling)
     return f"{heading}: {_reason(evidence, ruling, config)}{beside}{looks}"
 
 
@@ -246,6 +246,17 @@ def _simpler(evidence: Evidence, ruling: Ruling) -> str:
     if ahead.estimate < 0.0:
         return alone
     return f" {name.capitalize()} did as well or better here ({ahead_by(ahead)}).{alone}"
+
+
+def _held_part(evidence: Evidence, ruling: Ruling) -> str:
+    """Return what the headline says where most of what is earned is that of held positions."""
+    ahead = evidence.rivals.get(STEADY)
+    if ruling.kind != "edge" or ahead is None:
+        return ""
+    held = evidence.net.estimate + ahead.estimate
+    if held < _MOSTLY * evidence.net.estimate:
+        return ""
+    return f" Of that, holding its mean position all the time earned {1e4 * held:.3f} bps."
 
 
 def _wider(evidence: Evidence, ruling: Ruling) -> str:
