@@ -278,7 +278,7 @@ def baseline_inputs(prepared: Prepared) -> BaselineInputs:
 
 def _baseline_weight(prepared: Prepared, fitted_on: np.ndarray) -> np.ndarray | None:
     """Return the run's own weights by returns of the traded horizon; None where there are none."""
-    largest, targets = prepared.config.fit.return_weights, prepared.rows.targets
+    largest, targets = prepared.config.fit.largest_weight, prepared.rows.targets
     if not largest or targets is None:
         return None
     rows = Arrays(

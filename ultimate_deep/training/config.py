@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from ultimate_deep.machine.fields import check_fields, check_seed
 from ultimate_deep.training.losses.loss_config import LossConfig
@@ -21,7 +21,7 @@ CLIPPING_NORMS = {
 # Losses that read returns themselves, for which a label does not weigh by the size of its return.
 RETURN_LOSSES = frozenset({"trading", "quantile"})
 # Of a model whose preset says nothing else.
-LEARNING_RATE, BATCH_SIZE = 1e-3, 256
+LEARNING_RATE, BATCH_SIZE, EPOCHS = 1e-3, 256, 12
 NOT_IN_FINGERPRINT = ("checkpoint_every_epochs", "checkpoint_every_seconds")
 
 
@@ -30,7 +30,8 @@ class FitConfig:
     """How a model is trained.
 
     Args:
-        epochs: Most passes over the training part.
+        epochs: Most passes over the training part; None takes what the model's preset says, 12
+            where there is none.
         batch_size: Rows of one step; None takes what the model's preset says, 256 where there is
             none. The rows of an epoch that fill no batch are left out of it (each epoch is
             shuffled anew, so they differ).
@@ -41,7 +42,7 @@ class FitConfig:
         rate_factors: What the learning rate of a net's parts is multiplied by, by the name of a
             layer, of a weight or of both (`stem/bias`), in which `*` stands for anything:
             `{"residual_stack": 0.25}`. A weight that several of them name takes their product;
-            decay is by the same rate.
+            decay is by the same rate. None takes what the model's preset says.
         weight_decay: Decoupled decay of kernels per unit of learning rate; never on norms and
             biases.
         clipping: `global` clips all gradients together; `per_layer` each layer's slice of each
@@ -58,7 +59,8 @@ class FitConfig:
             weighs as much as its return has usual sizes; 0 weighs all alike. It learns the side of
             the mean return in place of the more frequent side: the same where shocks are symmetric.
             Validation is never reweighted, rows whose usual size is unknown are left out, and
-            losses that read returns themselves (`trading`, `quantile`) refuse it.
+            losses that read returns themselves (`trading`, `quantile`) refuse it. None takes what
+            the model's preset says, where the losses do not.
         patience_epochs: Epochs without a better validation loss before the run ends; 0 never.
         min_delta: Smallest fall of the validation loss that counts as better.
         label_smoothing: Share of a training label that goes to all classes alike; short for
@@ -75,11 +77,11 @@ class FitConfig:
             that writing stays under 5% of the time; 0 writes after every step.
     """
 
-    epochs: int = 12
+    epochs: int | None = None
     batch_size: int | None = None
     optimizer: Literal["adamw", "lamb"] = "adamw"
     learning_rate: float | None = None
-    rate_factors: dict[str, float] = field(default_factory=dict, hash=False)
+    rate_factors: dict[str, float] | None = field(default=None, hash=False)
     weight_decay: float = 1e-2
     clipping: Literal["global", "per_layer", "adaptive", "none"] = "global"
     global_clipnorm: float | None = 1.0
@@ -88,7 +90,7 @@ class FitConfig:
     schedule: ScheduleConfig = ScheduleConfig()
     loss: LossConfig = LossConfig()
     class_weights: bool = False
-    return_weights: float = 0.0
+    return_weights: float | None = None
     patience_epochs: int = 5
     min_delta: float = 0.0
     label_smoothing: float = 0.0
@@ -102,7 +104,7 @@ class FitConfig:
     def __post_init__(self) -> None:
         check_fields(self, "fit")
         for name, value in (
-            ("epochs", self.epochs),
+            ("epochs", self.most_epochs),
             ("batch_size", self.rows_of_step),
             ("evaluation_batch_size", self.evaluation_batch_size),
         ):
@@ -111,7 +113,7 @@ class FitConfig:
         _require(self.optimizer in OPTIMIZERS, "optimizer", self.optimizer, f"one of {OPTIMIZERS}")
         self._check_clipping()
         self._check_return_weights()
-        for name, factor in self.rate_factors.items():
+        for name, factor in self.factors_of_parts.items():
             rule = f"rate_factors[{name!r}]"
             _require(0 < factor < math.inf, rule, factor, "above 0 and finite")
         for name in (
@@ -146,17 +148,38 @@ class FitConfig:
         return BATCH_SIZE if self.batch_size is None else self.batch_size
 
     @property
+    def most_epochs(self) -> int:
+        """The most passes that training makes."""
+        return EPOCHS if self.epochs is None else self.epochs
+
+    @property
+    def largest_weight(self) -> float:
+        """The usual sizes of a return that a label weighs at most; 0 weighs all alike."""
+        return self.return_weights or 0.0
+
+    @property
+    def factors_of_parts(self) -> dict[str, float]:
+        """The factors of the learning rate that training uses, by name."""
+        return self.rate_factors or {}
+
+    @property
+    def loss_reads_returns(self) -> bool:
+        """Whether the loss reads returns itself."""
+        return not RETURN_LOSSES.isdisjoint(self.loss.names)
+
+    @property
     def reads_returns(self) -> bool:
         """Whether training reads returns: its loss does, or labels weigh by them."""
-        return bool(self.return_weights) or not RETURN_LOSSES.isdisjoint(self.loss.names)
+        return bool(self.return_weights) or self.loss_reads_returns
 
-    def filled(self, *, learning_rate: float, batch_size: int) -> "FitConfig":
-        """Return the same fit with these where nothing else was asked for."""
-        return dataclasses.replace(
-            self,
-            learning_rate=learning_rate if self.learning_rate is None else self.learning_rate,
-            batch_size=batch_size if self.batch_size is None else self.batch_size,
-        )
+    def filled(self, **recipe: Any) -> "FitConfig":
+        """Return the same fit with these values where nothing else was asked for.
+
+        Args:
+            recipe: Values of fields that may be None.
+        """
+        unset = {name: value for name, value in recipe.items() if getattr(self, name) is None}
+        return dataclasses.replace(self, **unset)
 
     def training_loss(self) -> LossConfig:
         """Return the loss, with `label_smoothing` written out."""
@@ -165,7 +188,7 @@ class FitConfig:
         return LossConfig(name="smoothed_cross_entropy", smoothing=self.label_smoothing)
 
     def _check_return_weights(self) -> None:
-        largest, losses = self.return_weights, self.loss.names
+        largest, losses = self.largest_weight, self.loss.names
         _require(0 <= largest < math.inf, "return_weights", largest, "at least 0 and finite")
         if largest and not RETURN_LOSSES.isdisjoint(losses):
             reading = sorted(RETURN_LOSSES.intersection(losses))

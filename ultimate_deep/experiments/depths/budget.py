@@ -45,7 +45,7 @@ def fit_within(
     steps = parts[0].rows // min(config.rows_of_step, parts[0].rows)
     batches = -(-parts[1].rows // config.evaluation_batch_size)
     epoch_seconds = steps * compiled.step_seconds + batches * compiled.forward_seconds
-    epochs = max(1, min(config.epochs, int(left / epoch_seconds)))
+    epochs = max(1, min(config.most_epochs, int(left / epoch_seconds)))
     watch = _Deadline(progress, model, time.monotonic() + left)
     try:
         planned = dataclasses.replace(config, epochs=epochs)
@@ -54,7 +54,7 @@ def fit_within(
         )
     except _BudgetSpentError:
         return watch.result(compiled), True
-    return fitted, epochs < config.epochs and fitted.stopped_reason == "finished"
+    return fitted, epochs < config.most_epochs and fitted.stopped_reason == "finished"
 
 
 class _BudgetSpentError(Exception):

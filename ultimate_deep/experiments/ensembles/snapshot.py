@@ -52,13 +52,13 @@ def snapshot_configs(config: ExperimentConfig, cycles: int) -> tuple[ExperimentC
     Source: Huang, Li, Pleiss, Liu, Hopcroft & Weinberger (2017), arXiv:1704.00109, eq. 2.
     """
     fit = config.fit
-    if cycles < 2 or fit.epochs < cycles:
+    if cycles < 2 or fit.most_epochs < cycles:
         raise EnsembleError(
             f"snapshots need at least 2 cycles and one epoch each, got {cycles} cycles and "
-            f"{fit.epochs} epochs; ask for fewer cycles or more epochs"
+            f"{fit.most_epochs} epochs; ask for fewer cycles or more epochs"
         )
     schedule = ScheduleConfig(kind="cosine", warmup_share=0.0, floor_share=0.0)
-    shared, more = divmod(fit.epochs, cycles)
+    shared, more = divmod(fit.most_epochs, cycles)
     return tuple(
         dataclasses.replace(
             config,

@@ -15,10 +15,11 @@ from typing import Any, ClassVar, Protocol
 from ultimate_deep.bundles.kinds import PREDICTORS, kind_remedy
 from ultimate_deep.bundles.predictor import Predictor
 from ultimate_deep.machine.fields import fitted_fields, meant
+from ultimate_deep.models.presets import Recipe
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.inputs.config import Kind
 from ultimate_deep.pipeline.prepared import Prepared
-from ultimate_deep.training.config import BATCH_SIZE, LEARNING_RATE
+from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.loop.plan import Timed
 from ultimate_deep.training.progress import Progress
 from ultimate_deep.training.result import FitResult
@@ -145,13 +146,31 @@ class Learner(ABC):
             ValueError: No such preset.
         """
 
-    def training(self, preset: str) -> tuple[float, int]:
-        """Return the learning rate and the rows of a step that suit a preset.
+    def recipe(self, preset: str) -> Recipe:
+        """Return the training that suits a preset.
 
         Args:
             preset: Name of a preset of the model.
         """
-        return LEARNING_RATE, BATCH_SIZE
+        return Recipe()
+
+    def fit_of(self, config: ExperimentConfig) -> FitConfig:
+        """Return the experiment's fit with the preset's recipe where nothing else is asked for.
+
+        Losses that read returns themselves take no weights by them.
+
+        Args:
+            config: The experiment.
+        """
+        recipe = self.recipe(config.model.preset)
+        by_size = not config.fit.loss_reads_returns and not config.heads.quantiles
+        return config.fit.filled(
+            learning_rate=recipe.learning_rate,
+            batch_size=recipe.batch_size,
+            epochs=recipe.epochs,
+            return_weights=recipe.return_weights if by_size else 0.0,
+            rate_factors=dict(recipe.rate_factors),
+        )
 
     @abstractmethod
     def check(self, config: ExperimentConfig) -> None:
@@ -226,9 +245,8 @@ class Learner(ABC):
                 f"model {self.name!r} reads {own}, got inputs.kind={kind!r}; leave inputs.kind at "
                 "auto"
             )
-        rate, rows = self.training(config.model.preset)
         return dataclasses.replace(
             config,
             inputs=dataclasses.replace(config.inputs, kind=kind),
-            fit=config.fit.filled(learning_rate=rate, batch_size=rows),
+            fit=self.fit_of(config),
         )

@@ -21,6 +21,7 @@ from ultimate_deep.experiments.warm_start import start_from
 from ultimate_deep.market.times import clock_of
 from ultimate_deep.models import registry as nets
 from ultimate_deep.models.heads import Heads
+from ultimate_deep.models.presets import Recipe
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.inputs.config import Kind
 from ultimate_deep.pipeline.prepared import Prepared
@@ -72,10 +73,9 @@ class NetLearner(Learner):
         """Return the configuration called `preset`."""
         return nets.preset_config(self.name, preset)
 
-    def training(self, preset: str) -> tuple[float, int]:
+    def recipe(self, preset: str) -> Recipe:
         """Return what the preset says, which suits its size."""
-        chosen = nets.preset_of(self.name, preset)
-        return chosen.learning_rate, chosen.batch_size
+        return nets.preset_of(self.name, preset)
 
     def check(self, config: ExperimentConfig) -> None:
         """Refuse nothing: nets have every head and loss."""

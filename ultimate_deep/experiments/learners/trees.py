@@ -107,5 +107,5 @@ def _weight(prepared: Prepared, train: Arrays) -> np.ndarray:
     """Return the weight of each training label, `(rows, horizons)`."""
     fit = prepared.config.fit
     return training_weight(
-        train, class_weights=fit.class_weights, return_weights=fit.return_weights
+        train, class_weights=fit.class_weights, return_weights=fit.largest_weight
     )

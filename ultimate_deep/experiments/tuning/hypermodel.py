@@ -92,10 +92,8 @@ class NetHyperModel(keras_tuner.HyperModel):
         config = self.experiment(hp)
         learner = learner_of(self.name)
         model = build_model(self.name, self.inputs, self.heads, learner.settings(config))
-        rate, rows = learner.training(config.model.preset)
-        fit = config.fit.filled(learning_rate=rate, batch_size=rows)
         model.compile(
-            optimizer=build_optimizer(model, fit),
+            optimizer=build_optimizer(model, learner.fit_of(config)),
             loss=keras.losses.BinaryCrossentropy(from_logits=True),
             metrics=[keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)],
         )

@@ -196,7 +196,7 @@ def search_task(
     return SearchTask(
         tune=tune,
         space=tuned_space(config, tune.fields),
-        epochs=config.fit.epochs,
+        epochs=config.fit.most_epochs,
         seed=config.seed,
         folder=folder,
     )

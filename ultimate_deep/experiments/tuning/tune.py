@@ -199,7 +199,7 @@ def plan_search(prepared: Prepared, tune: TuneConfig, progress: Progress) -> Sea
         trials=trials.trials,
         epochs=trials.epochs,
         searching=compiling * trials.trials + epochs * one.epoch_seconds,
-        finishing=compiling + Duration(0.0, config.fit.epochs - first) * one.epoch_seconds,
+        finishing=compiling + Duration(0.0, config.fit.most_epochs - first) * one.epoch_seconds,
         after=seconds_after(prepared, planned.answers),
     )
 

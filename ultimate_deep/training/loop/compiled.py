@@ -111,7 +111,7 @@ def training_batches(model: keras.Model, train: Arrays, config: FitConfig) -> Ba
         seed=config.seed,
         class_weights=config.class_weights,
         classes=head_shapes(model.output).classes,
-        return_weights=config.return_weights,
+        return_weights=config.largest_weight,
     )
 
 

@@ -150,7 +150,7 @@ class _Loop:
             config=config.schedule,
             peak=config.peak_rate,
             steps_per_epoch=self.steps_per_epoch,
-            epochs=config.epochs,
+            epochs=config.most_epochs,
         )
         self.on_epoch: Callable[[int, keras.Model], None] | None = None
         self.fingerprint: dict[str, object] = {}
@@ -192,7 +192,7 @@ class _Loop:
         if not state.stopped_reason:
             self._first_message()
             self.progress.start(
-                epochs=self.config.epochs,
+                epochs=self.config.most_epochs,
                 steps_per_epoch=self.steps_per_epoch,
                 epoch=state.epoch,
                 step=state.step,
@@ -315,7 +315,7 @@ class _Loop:
         state.seconds += row["seconds"]
         state.step, state.loss_sum, state.penalty_sum, state.epoch_seconds = 0, 0.0, 0.0, 0.0
         self.participant.after_epoch(state.epoch, row)
-        last = "finished" if state.epoch == self.config.epochs else ""
+        last = "finished" if state.epoch == self.config.most_epochs else ""
         state.stopped_reason = self.participant.wants_to_stop() or last
         self.progress.epoch(row)
         if self.on_epoch is not None:
@@ -329,7 +329,7 @@ class _Loop:
             rows=self.train.rows,
             batch_size=self.batch_size,
             steps_per_epoch=self.steps_per_epoch,
-            epochs=self.config.epochs,
+            epochs=self.config.most_epochs,
         )
 
     def _schedule_steps(self, step: int) -> int:

@@ -176,7 +176,7 @@ def make_plan(
         xla=compiled.step.jit_compile,
         batch_size=batch_size,
         steps_per_epoch=steps,
-        epochs=config.epochs,
+        epochs=config.most_epochs,
         first_step_seconds=compiled.first_step_seconds,
         step_seconds=compiled.step_seconds,
         validation_seconds=validation_seconds,
@@ -196,7 +196,7 @@ def make_plan(
 def least_epochs(config: FitConfig) -> int:
     """Return the epochs after which early stopping may end a fit first; all without it."""
     patience = config.patience_epochs
-    return min(config.epochs, patience + 1) if patience else config.epochs
+    return min(config.most_epochs, patience + 1) if patience else config.most_epochs
 
 
 class Planlike(Protocol):

@@ -31,7 +31,7 @@ def build_optimizer(model: keras.Model, config: FitConfig) -> keras.optimizers.O
 def _optimizer(variables: list[keras.Variable], config: FitConfig) -> keras.optimizers.Optimizer:
     """Return the configured optimizer, not yet built."""
     clipping, rate, decay = config.clipping, config.peak_rate, config.weight_decay
-    factors = config.rate_factors
+    factors = config.factors_of_parts
     global_clipnorm = config.global_clipnorm if clipping == "global" else None
     layer_clipnorm = config.layer_clipnorm if clipping == "per_layer" else None
     adaptive_clip = config.adaptive_clip if clipping == "adaptive" else None
