@@ -4,7 +4,7 @@ import json
 import math
 import re
 from dataclasses import replace
-from html import unescape
+from html import escape, unescape
 
 import numpy as np
 import pytest
@@ -236,3 +236,17 @@ def test_an_account_that_loses_at_every_capital_is_drawn_too(assessed):
     assert drawn.count("<use") > nothing.count("<use")
     assert gaining.count("<use") > nothing.count("<use")
     assert "capacity unknown" in nothing
+
+
+def test_bars_of_training_are_nowhere_called_a_test_part(run, assessed):
+    """Where bars of training are among those judged, only what is missing is named so."""
+    seen = run.verdict(run.probability, run.account, simulated=True, readings=2, seen=100)
+    page = render_report(replace(assessed, verdict=seen))
+    assert seen.sentence.count("test part") == 2
+    rest = page.replace(escape(seen.sentence), "")
+    assert "test part" not in rest.lower()
+    assert "test, AUC" not in rest
+    assert rest.lower().count("judged bars") > 10
+    hopes = rest[rest.index('<section id="what-the-specification-hoped-for"') :]
+    assert hopes.count("<td>no test</td>") == 4
+    assert "test part" in render_report(assessed)

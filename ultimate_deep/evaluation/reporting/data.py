@@ -141,6 +141,11 @@ class ReportData:
     schemes: Mapping[str, str] = field(default_factory=dict)
     origin: Origin | None = None
 
+    @property
+    def part(self) -> str:
+        """What people read for the bars that are judged: a test part holds none of training."""
+        return "judged bars" if self.verdict.evidence.seen else "test part"
+
     def __post_init__(self) -> None:
         check_mode(self.mode)
         check_threshold(self.threshold)

@@ -126,9 +126,9 @@ def regimes_section(data: ReportData) -> str:
         marked=_rows_where(table["survives"]),
     )
     edges = (
-        "Volatility is parted at terciles of the test part itself, which nobody knew beforehand."
+        "Volatility is parted at terciles of these same bars, which nobody knew beforehand."
         if found.edges_in_sample
-        else "Volatility is parted at bounds known before the test part."
+        else f"Volatility is parted at bounds known before the {data.part}."
     )
     return section(
         "When does it work?",
@@ -181,7 +181,7 @@ def sensitivity_section(data: ReportData) -> str:
         ),
         delays,
         details("By threshold", thresholds),
-        hint="A threshold picked from this table would be one picked on the test part.",
+        hint=f"A threshold picked from this table would be one picked on the {data.part}.",
     )
 
 

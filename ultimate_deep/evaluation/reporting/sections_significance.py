@@ -27,7 +27,7 @@ def significance_section(data: ReportData) -> str:
     picture = figure(plot_forest(found.intervals, simulated=data.simulated))
     return section(
         "Is it more than chance?",
-        f'<div class="pair">{picture}{_intervals(found, note)}</div>',
+        f'<div class="pair">{picture}{_intervals(found, data.part, note)}</div>',
         f'<div class="pair">{_sharpe(found.sharpe, note)}{_tests(found, note)}</div>',
         _versus(found, note),
         hint="Block-bootstrap intervals keep the dependence of neighbouring bars. In the picture "
@@ -35,7 +35,7 @@ def significance_section(data: ReportData) -> str:
     )
 
 
-def _intervals(found: Assessment, note: str) -> str:
+def _intervals(found: Assessment, part: str, note: str) -> str:
     rows = []
     for name, interval in found.intervals.items():
         form, here = headline(name).form, at("assessment/intervals", name)
@@ -46,7 +46,7 @@ def _intervals(found: Assessment, note: str) -> str:
         rows.append((escape(headline(name).title), estimate, f"{lower} to {upper}"))
     levels = {interval.level for interval in found.intervals.values()}
     level = f"{max(levels):.0%} interval" if len(levels) == 1 else "interval"
-    return _table(f"Test part{note}", rows, ("", "estimate", level))
+    return _table(f"{part.capitalize()}{note}", rows, ("", "estimate", level))
 
 
 def _sharpe(found: SharpeSignificance, note: str) -> str:
@@ -129,12 +129,12 @@ def trials_section(found: TrialCount, path: str = "assessment/trials") -> str:
         others = f" ({how_many(read, 'was', 'were')} judged here, chosen from the others)"
     return section(
         "Trials counted",
-        f"<p>{readings} {judged} as judged on a test part of these bars{others}, the number that "
+        f"<p>{readings} {judged} as judged on these bars{others}, the number that "
         f"the deflated Sharpe ratio takes; what was tried before amounts to {number} "
         f"independent {noun_for(round(found.effective_trials, 1), 'trial')}.</p>",
         _table("On these bars, this one included", rows, ("", "trials", "independent")),
         f"<p>{escape(found.where)}, {distinct} {noun} on these bars.</p>",
-        hint="Every training, tuning, threshold and reading of the test part leaves a line in the "
+        hint="Every training, tuning, threshold and judged model leaves a line in the "
         "ledger. The more there are, the better the best of them looks by chance.",
     )
 
