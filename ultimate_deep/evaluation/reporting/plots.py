@@ -16,7 +16,7 @@ from ultimate_deep.evaluation.measures.metrics import (
 )
 from ultimate_deep.evaluation.reporting import figures as fig
 from ultimate_deep.evaluation.reporting.data import Contender, Predictions, ReportData
-from ultimate_deep.machine.counts import how_many
+from ultimate_deep.machine.counts import how_many, written
 from ultimate_deep.market.times import utc_times
 
 _LEAST_TRADES = 20  # fewer trades than this give no win rate worth drawing
@@ -228,7 +228,7 @@ def plot_equity(data: ReportData) -> str:
     for account, name, colour, line in accounts:
         stamps, fall = utc_times(account.index), -drawdown(account.equity)
         kept = np.union1d(fig.thin(account.equity), fig.thin(fall))
-        label = f"{name}, {account.metrics['total_return']:+.1%}"
+        label = f"{name}, {written(account.metrics['total_return'], '{:+.1%}')}"
         said.append(f"{label}, {-fall.min():.1%} below its height at worst")
         axes[0].plot(stamps[kept], account.equity[kept], color=colour, lw=1.5, ls=line, label=label)
         axes[1].plot(stamps[kept], fall[kept], color=colour, linewidth=1.0, linestyle=line)

@@ -10,6 +10,7 @@ from ultimate_deep.evaluation.reporting.data import ReportData
 from ultimate_deep.evaluation.reporting.grid import Check, Column, grid
 from ultimate_deep.evaluation.reporting.page import details, pair, section
 from ultimate_deep.evaluation.robustness.assessment import Robustness
+from ultimate_deep.machine.counts import amount
 
 _ACCOUNT = (
     Column("net_return", "net return", "{:+.2%}"),
@@ -68,7 +69,7 @@ def costs_section(data: ReportData) -> str:
     )
     capital = grid(
         "assessment/robustness/capacity/table",
-        (Column("capital", "capital", "{:,.12g}"), *_ACCOUNT),
+        (Column("capital", "capital", amount), *_ACCOUNT),
         found.capacity.table.to_dict(orient="records"),
         caption=f"By capital, impact coefficient {found.capacity.impact_coefficient:g}{note}",
     )

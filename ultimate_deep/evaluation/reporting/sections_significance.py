@@ -2,17 +2,18 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from html import escape
 
 from ultimate_deep.evaluation.assessment import Assessment
 from ultimate_deep.evaluation.ledger.trial import TrialCount
 from ultimate_deep.evaluation.reporting.data import ReportData
-from ultimate_deep.evaluation.reporting.grid import at, figure_of
+from ultimate_deep.evaluation.reporting.grid import Form, at, figure_of
 from ultimate_deep.evaluation.reporting.headlines import headline
 from ultimate_deep.evaluation.reporting.page import figure, section
 from ultimate_deep.evaluation.reporting.plots_significance import plot_forest
 from ultimate_deep.evaluation.significance.summary import SharpeSignificance
-from ultimate_deep.machine.counts import how_many, noun_for
+from ultimate_deep.machine.counts import chance, how_many, noun_for
 
 _SURE = 0.95
 _PERMUTED = {"accuracy": "accuracy", "information_coefficient": "information coefficient"}
@@ -50,12 +51,12 @@ def _intervals(found: Assessment, part: str, note: str) -> str:
 
 
 def _sharpe(found: SharpeSignificance, note: str) -> str:
-    lines = (
+    lines: tuple[tuple[str, str, Form], ...] = (
         ("per_year", "net Sharpe ratio a year", "{:.2f}"),
-        ("probabilistic", "confidence that the true one is above zero", "{:.1%}"),
+        ("probabilistic", "confidence that the true one is above zero", chance),
         ("trials", "models judged on these bars", "{:,.0f}"),
         ("expected_maximum_per_year", "best of as many without skill", "{:.2f}"),
-        ("dependent_deflated", "confidence to be above that: deflated Sharpe", "{:.1%}"),
+        ("dependent_deflated", "confidence to be above that: deflated Sharpe", chance),
         ("bars", "bars of returns", "{:,.0f}"),
         ("minimum_track_record_bars", f"bars that {found.confidence:.0%} need", "{:,.0f}"),
         ("deflated_track_record_bars", "bars that it takes after the trials", "{:,.0f}"),
@@ -80,7 +81,7 @@ def _tests(found: Assessment, note: str) -> str:
     if (chosen := found.overfitting) is not None:
         path = "assessment/overfitting/probability"
         title = f"chance that the best of {how_many(chosen.trials, 'threshold')} is overfitted"
-        rows.append((title, figure_of(path, chosen.probability, "{:.0%}")))
+        rows.append((title, figure_of(path, chosen.probability, partial(chance, digits=0))))
     return _table(f"Tests{note}", rows)
 
 

@@ -36,6 +36,7 @@ from ultimate_deep.experiments.reproducing import (
 )
 from ultimate_deep.experiments.runs import new_run_folder
 from ultimate_deep.experiments.trials import TrialBook, record_reading
+from ultimate_deep.machine.counts import written
 from ultimate_deep.machine.duration import Stopwatch
 from ultimate_deep.machine.files import whole_folder
 from ultimate_deep.market.config import DataConfig
@@ -291,7 +292,8 @@ def _model(entrant: Entrant, assessment: Assessment) -> ComparedModel:
 def _facts(judge: Judge) -> dict[str, str]:
     facts = {"decisions in common": f"{len(judge.part):,}"} | bar_facts(judge.market)
     held = judge.judge_buy_and_hold().metrics
-    facts["buy and hold"] = f"net return {held['total_return']:+.1%}, Sharpe {held['sharpe']:.2f}"
+    gained = written(held["total_return"], "{:+.1%}")
+    facts["buy and hold"] = f"net return {gained}, Sharpe {held['sharpe']:.2f}"
     return facts
 
 
