@@ -194,6 +194,21 @@ def test_what_cannot_be_compared_is_named(runs, config, tmp_path):
         evaluate_bundle(_later(bundle), DataConfig(), "test", QUIET)
 
 
+def test_one_model_twice_by_another_rule_counts_once_and_says_whose_rule_held(runs, tmp_path):
+    bundle = load_bundle(runs[0].folder)
+    backtest = bundle.config["backtest"] | {"capital": 1_000.0}
+    folder = tmp_path / "poor"
+    folder.mkdir()
+    poor = dataclasses.replace(bundle, folder=folder, config=bundle.config | {"backtest": backtest})
+    data = compare_bundles([bundle, poor], DataConfig(), QUIET).data
+    assert data.rules == (
+        f"Every model is judged by the rule of {bundle.folder.name}: poor with backtest.capital "
+        "100,000 instead of 1,000."
+    )
+    assert data.distinct == 1
+    assert data.models[0].metrics["total_return"] == data.models[1].metrics["total_return"]
+
+
 def _later(bundle):
     split = bundle.metrics["split"] | {"test_from": "2100-01-01T00:00:00+00:00"}
     return dataclasses.replace(bundle, metrics=bundle.metrics | {"split": split})

@@ -74,6 +74,7 @@ def _verdict(data: ComparisonData) -> str:
         figure_card(
             figure_of("looks", data.looks, "{:,}"),
             f"{noun_for(data.looks, 'model')} that each bound is corrected for",
+            escape(data.counted_once),
         ),
         *(
             figure_card(figure_of(at("superior", name), value, "p = {:.4f}"), escape(name))
@@ -110,6 +111,7 @@ def _table(data: ComparisonData) -> str:
     sentences = bullets(f"{model.name}: {model.verdict.sentence}" for model in data.models)
     return section(
         "Model by model",
+        f"<p>{escape(data.rules)}</p>" if data.rules else "",
         table,
         details("Every verdict in full", sentences),
         hint="Same rows, bars and costs for all. The deflated Sharpe ratio is the chance that the "
