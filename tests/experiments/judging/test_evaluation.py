@@ -20,8 +20,10 @@ from ultimate_deep.bundles.bundle import load_bundle
 from ultimate_deep.evaluation.ledger.ledger import LedgerError, TrialLedger
 from ultimate_deep.evaluation.ledger.place import LEDGER_FILE, ledger_path
 from ultimate_deep.evaluation.ledger.union import LedgerUnion
+from ultimate_deep.evaluation.reporting.report import render_report
 from ultimate_deep.experiments.judging.comparing import compare_bundles
 from ultimate_deep.experiments.judging.evaluation import evaluate_bundle
+from ultimate_deep.experiments.reproducing import origin_of
 from ultimate_deep.experiments.run import Run, run_experiment
 from ultimate_deep.experiments.summary import render_comparison, render_summary
 from ultimate_deep.experiments.trials import TrialBook
@@ -117,6 +119,15 @@ def test_an_evaluation_gives_the_runs_figures_and_its_reading_is_not_new(runs):
     assert len(trades) == done.rejudged.judgement.metrics["trades"]
     assert {path.name: path.stat().st_mtime_ns for path in runs[0].folder.iterdir()} == before
     assert not list(done.folder.parent.glob("*.unfinished"))
+    # Where baselines are fitted, the page says on what.
+    assert "Baselines are fitted" not in (done.folder / "report.html").read_text()
+    rivals = done.rejudged.rivals
+    fitted = dataclasses.replace(rivals[0], name="random forest")
+    beside = dataclasses.replace(done.rejudged, rivals=(fitted, *rivals))
+    shown = evaluation_module._report(
+        beside, done.assessment, origin_of([], runs[0].prepared.market, seconds={})
+    )
+    assert "Baselines are fitted on all bars before those judged" in render_report(shown)
 
 
 def test_every_symbols_past_is_known_and_rows_of_training_are_named(runs, monkeypatch):

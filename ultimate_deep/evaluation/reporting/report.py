@@ -119,7 +119,7 @@ def _comparison(data: ReportData) -> str:
         comparison_table(data),
         figure(plots.plot_contenders(data)),
         hint=f"Same {data.part}, same costs for all. An account that is always long has "
-        "no forecast to score.",
+        f"no forecast to score. {data.fitted}".rstrip(),
     )
 
 
