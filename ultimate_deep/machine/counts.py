@@ -3,7 +3,7 @@
 import math
 
 _MOST_PERCENT = 100.0  # as a share: from 10,000% on, a multiple is read more easily
-_LARGE = ((1e12, "trillion"), (1e9, "billion"))
+_LARGE = ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"))
 _WITHOUT_NAME = 1e15
 
 
@@ -40,23 +40,28 @@ def written(value: float, form: str) -> str:
     if not (sign and spec.endswith("%")) or not _MOST_PERCENT <= float(f"{size:.6g}") < math.inf:
         return form.format(value)
     mark = "-" if value < 0.0 else "+" if "+" in spec else ""
-    return f"{before}{mark}{amount(size)} times{after}"
+    return f"{before}{mark}{_large(size, 1e6) or amount(size)} times{after}"
 
 
 def amount(value: float) -> str:
     """Return an amount above zero in three digits, the largest in words or as a power."""
     if not 0.0 < value < math.inf:
         return f"{value:,.0f}"
-    rounded = float(f"{value:.3g}")
-    if rounded >= _WITHOUT_NAME:
-        first, power = f"{value:.1e}".split("e")
-        return f"{float(first):g}\u00a0\u00d7\u00a010^{int(power)}"
-    for size, name in _LARGE:
-        if rounded >= size:
-            return f"{rounded / size:g} {name}"
+    if words := _large(value, 1e9):
+        return words
     digits = max(2 - math.floor(math.log10(value)), 0) if value < 100.0 else 0
     text = f"{float(f'{value:.3g}'):,.{digits}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _large(value: float, least: float) -> str:
+    """Return a number from `least` on in words or as a power; an empty string for a smaller one."""
+    rounded = float(f"{value:.3g}")
+    if rounded >= _WITHOUT_NAME:
+        first, power = f"{value:.1e}".split("e")
+        return f"{float(first):g}\u00d710^{int(power)}"
+    named = (f"{rounded / size:g} {name}" for size, name in _LARGE if rounded >= size >= least)
+    return next(named, "")
 
 
 def signed(value: float, digits: int = 3) -> str:

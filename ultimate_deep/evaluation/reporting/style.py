@@ -95,6 +95,8 @@ td:first-child { white-space: normal; }
 table.grid { font-size: 14px; }
 .pair table.grid { font-size: 13px; }
 .pair table.grid td, .pair table.grid th { padding: 5px 4px; white-space: normal; }
+@media (max-width: 480px) { .pair table.grid { font-size: 12px; }
+  .pair table.grid td, .pair table.grid th { padding: 5px 1px; } }
  .matrix td, .matrix th { text-align: center; }
 .matrix td:first-child { text-align: left; }
 .matrix td.cell { background: color-mix(in srgb, var(--tone) var(--share), transparent); }
@@ -114,12 +116,13 @@ a { color: var(--model); }
 @media (max-width: 600px) { .many thead { display: none; }
   .many tr { display: grid; grid-template-columns: repeat(auto-fill, minmax(92px, 1fr));
     border-bottom: 1px solid var(--grid); padding: 6px 0; }
-  .many td { display: block; border: 0; text-align: left; padding: 3px 4px; white-space: normal; }
+  .many td { display: block; border: 0; text-align: left; padding: 3px 2px; white-space: normal; }
   .many td:first-child { grid-column: 1 / -1; font-weight: 600; }
   .many td::before { content: attr(data-name); display: block; color: var(--muted);
     font-size: 12px; font-weight: 400; } }
 @media (min-width: 601px) and (max-width: 900px) { .crowded { font-size: 13px; }
-  .crowded td, .crowded th { padding: 6px 3px; white-space: normal; } }
+  .crowded td, .crowded th { padding: 6px 3px; } .crowded td:first-child { min-width: 84px; } }
+.crowded td, .crowded th { white-space: normal; }
 @page { margin: 14mm; }
 /* No word and no number is broken where the next line has room for it: a cell is as wide. */
 li, td, p { overflow-wrap: break-word; } code, pre { overflow-wrap: anywhere; }
