@@ -14,7 +14,11 @@ from ultimate_deep.evaluation.reporting.headlines import headline
 from ultimate_deep.evaluation.reporting.json_report import report_json, write_json_report
 from ultimate_deep.evaluation.reporting.plots_robustness import plot_capacity
 from ultimate_deep.evaluation.reporting.report import render_report
-from ultimate_deep.evaluation.reporting.sections_robustness import delay_check, robustness_checks
+from ultimate_deep.evaluation.reporting.sections_robustness import (
+    costs_section,
+    delay_check,
+    robustness_checks,
+)
 from ultimate_deep.evaluation.reporting.sections_significance import (
     significance_section,
 )
@@ -253,3 +257,20 @@ def test_bars_of_training_are_nowhere_called_a_test_part(run, assessed):
     hopes = rest[rest.index('<section id="what-the-specification-hoped-for"') :]
     assert hopes.count("<td>no test</td>") == 4
     assert "test part" in render_report(assessed)
+
+
+def test_large_numbers_and_chances_are_written_for_people(assessed):
+    found = assessed.assessment
+    capacity = found.robustness.capacity
+    table = capacity.table.assign(capital=3e12, net_return=5.0e17)
+    assert capacity.known
+    robust = replace(found.robustness, capacity=replace(capacity, table=table))
+    sharpe = replace(found.sharpe, probabilistic=1.0, dependent_deflated=0.9996)
+    shown = replace(assessed, assessment=replace(found, robustness=robust, sharpe=sharpe))
+    capital = costs_section(shown)
+    assert ">3 trillion<" in capital
+    assert ">+5\u00d710^17 times<" in capital
+    assert not re.search(r"\de\+\d", capital)
+    chances = significance_section(shown)
+    assert chances.count(">more than 99.9%<") == 2
+    assert ">100.0%<" not in chances

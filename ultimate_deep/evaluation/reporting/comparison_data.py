@@ -61,9 +61,9 @@ class ComparisonData:
         pairwise: P-values of Diebold-Mariano tests of equal squared error, shape
             `(models, models)`, NaN on the diagonal; None where they were not made.
         trials: What was tried on these bars.
-        rules: By whose trading rule models are judged that have others, and what that replaces;
-            empty where all have one rule.
-        distinct: How many models predict what none before them does; None where all do.
+        rules: Sentence on whose trading rule holds for all, and what it replaces of the others';
+            empty where all have one.
+        distinct: Number of models that predict what none before them does; None where all do.
         facts, config, notes, files, origin: What they are in `ReportData`.
 
     Raises:
