@@ -197,3 +197,8 @@ def test_runs_are_listed_without_what_computes(artifacts):
     assert "lstm-2" in done.stdout
     loaded = set(done.stdout.splitlines()[-1].split())
     assert not loaded & {"tensorflow", "keras", "pandas", "numpy", "numba", "sklearn", "scipy"}
+
+
+def test_a_return_of_many_digits_is_a_multiple_on_screen():
+    shown = [finished.cell({"total_return": one}, "total_return") for one in (1.5, 1.234e8, None)]
+    assert shown == ["+150.0%", "+123 million times", "-"]

@@ -194,3 +194,17 @@ def test_a_digest_knows_weights_and_what_stops():
     ]
     assert len({one.digest() for one in others}) == len(others)
     assert inputs.digest() == inputs_of().digest()
+
+
+@pytest.mark.parametrize("page", ["run", "evaluation", "judgement"])
+def test_a_page_says_what_its_baselines_were_fitted_on(page):
+    said = baselines.fitted_note(("majority", "persistence"), page)
+    assert said.startswith("Baselines are fitted on ")
+    assert said == baselines.fitted_note(["random forest"], page)
+    assert baselines.fitted_note(["persistence", "buy and hold"], page) == ""
+
+
+def test_pages_of_one_bundle_tell_their_baselines_apart():
+    run, evaluation = (baselines.fitted_note(["majority"], page) for page in ("run", "evaluation"))
+    assert "on the training part" in run
+    assert "on all bars before those judged" in evaluation

@@ -5,9 +5,9 @@ training part, with the same weights of its labels as the model; boosting stops 
 None is tuned.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 from scipy.special import expit
@@ -212,6 +212,26 @@ BASELINES: dict[str, Baseline] = {
     "gradient boosting": gradient_boosting,
     "random forest": random_forest,
 }
+
+
+_FITTED_ON = {
+    "run": "Baselines are fitted on the training part; `evaluate` fits its own on all bars before "
+    "those judged.",
+    "evaluation": "Baselines are fitted on all bars before those judged; the run's own were fitted "
+    "on its training part.",
+    "judgement": "Baselines are fitted on the bars up to the end of training.",
+}
+
+
+def fitted_note(names: Iterable[str], page: Literal["run", "evaluation", "judgement"]) -> str:
+    """Return on which bars the baselines of a page are fitted; empty where none of them is.
+
+    Args:
+        names: Names of those that stand on the page.
+        page: What the page shows.
+    """
+    learning = set(BASELINES) - {"persistence"}
+    return _FITTED_ON[page] if learning & set(names) else ""
 
 
 def fitted(model: Model, inputs: BaselineInputs) -> Model:

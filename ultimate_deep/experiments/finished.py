@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ultimate_deep.experiments.runs import flat
-from ultimate_deep.machine.counts import how_many
+from ultimate_deep.machine.counts import how_many, written
 from ultimate_deep.machine.files import read_json
 from ultimate_deep.machine.screen import Fitting, whole_line
 
@@ -263,4 +263,4 @@ def cell(figures: Mapping[str, Any], name: str) -> str:
     """Return a figure as people read it, a dash where it is undefined."""
     value = figures.get(name)
     known = value is not None and math.isfinite(value)
-    return FORMATS[name].format(value) if known else "-"
+    return written(value, FORMATS[name]) if value is not None and known else "-"

@@ -44,7 +44,10 @@ def given_fills(fills: Any) -> Any:
 
     Raises:
         TypeError: A list of something else than names.
+        ValueError: A list of none.
     """
+    if isinstance(fills, list) and not fills:
+        raise ValueError("fills must name a file or more, got []; leave it out for fills at opens")
     if isinstance(fills, (str, Path)):
         return (given_text("fills", fills, example="1m.csv"),)
     return given_names("fills", fills) if isinstance(fills, Sequence) else fills

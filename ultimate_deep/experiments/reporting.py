@@ -17,6 +17,7 @@ from ultimate_deep.evaluation.significance.bootstrap import Interval
 from ultimate_deep.evaluation.verdicts.accuracy import accuracy_interval
 from ultimate_deep.evaluation.verdicts.bounds import Bounds
 from ultimate_deep.evaluation.verdicts.verdict import Verdict
+from ultimate_deep.experiments.baselines import fitted_note
 from ultimate_deep.experiments.takeaway import purposes
 from ultimate_deep.machine.counts import how_many
 from ultimate_deep.market.config import LabelSpec
@@ -84,6 +85,7 @@ def report_data(
         }
         | purposes(config.tables),
         assessment=assessment,
+        fitted=fitted_note((one.name for one in outcome.baselines), "run"),
     )
 
 

@@ -96,6 +96,7 @@ def render_comparison(data: ComparisonData) -> Group:
         title=f"Common test part, {where}",
     )
     lines = [Text(data.finding, style=COLOURS[data.kind])]
+    lines += [Text(f"- {data.rules}")] if data.rules else []
     if data.confidence_set is not None:
         lines.append(Text(f"- Not told from the best: {', '.join(data.confidence_set.included)}."))
     lines += [whole_line(f"- {name}: p = {p:.3f}") for name, p in data.superior.items()]

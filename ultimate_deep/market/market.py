@@ -229,6 +229,11 @@ def filled_from(market: Market, fills: GivenFills, data: DataConfig = DataConfig
         if not fills:
             return market
         return read_fills(market, replace(data, fills=fills))
+    if not isinstance(fills, Market | Bars | pd.DataFrame):
+        raise TypeError(
+            "fills are what read_bars gives, a DataFrame with columns open high low close volume, "
+            f"or the names of files, got {type(fills).__name__}; give for example fills='1m.csv'"
+        )
     try:
         finer = as_market(fills)
     except BarsError as error:

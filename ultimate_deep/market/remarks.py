@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ultimate_deep.machine.counts import written
 from ultimate_deep.market.bars import Bars
 
 STALE_OPEN_SHARE = 0.99
@@ -66,8 +67,8 @@ def _jumps(bars: Bars) -> list[str]:
     several = f" and {len(jumps) - 1:,} more such nights" if len(jumps) > 1 else ""
     return [
         f"{bars.index[first + 1]:%Y-%m-%d %H:%M} opens at {opens[first + 1]:.6g} after a close of "
-        f"{closes[first]:.6g}, {change:+.1%}{like}{several}: if nobody lost or won that, take bars "
-        "that are adjusted for splits."
+        f"{closes[first]:.6g}, {written(change, '{:+.1%}')}{like}{several}: if nobody lost or won "
+        "that, take bars that are adjusted for splits."
     ]
 
 

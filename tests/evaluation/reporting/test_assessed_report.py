@@ -4,7 +4,7 @@ import json
 import math
 import re
 from dataclasses import replace
-from html import unescape
+from html import escape, unescape
 
 import numpy as np
 import pytest
@@ -14,7 +14,11 @@ from ultimate_deep.evaluation.reporting.headlines import headline
 from ultimate_deep.evaluation.reporting.json_report import report_json, write_json_report
 from ultimate_deep.evaluation.reporting.plots_robustness import plot_capacity
 from ultimate_deep.evaluation.reporting.report import render_report
-from ultimate_deep.evaluation.reporting.sections_robustness import delay_check, robustness_checks
+from ultimate_deep.evaluation.reporting.sections_robustness import (
+    costs_section,
+    delay_check,
+    robustness_checks,
+)
 from ultimate_deep.evaluation.reporting.sections_significance import (
     significance_section,
 )
@@ -54,6 +58,9 @@ def check_figures(page, fields):
         found = NUMBER.search(text)
         shown = float(found.group(0).replace(",", ""))
         unit = 0.01 if "%" in text else 1.0
+        if text.startswith(("more than", "less than")):
+            assert (value > unit * shown) == text.startswith("more"), (path, text)
+            continue
         digits = len(found.group(1) or "")
         expected = value * float(scale or 1.0)
         assert abs(shown * unit - expected) <= 0.5001 * unit * 10.0**-digits + 1e-12, (path, text)
@@ -236,3 +243,34 @@ def test_an_account_that_loses_at_every_capital_is_drawn_too(assessed):
     assert drawn.count("<use") > nothing.count("<use")
     assert gaining.count("<use") > nothing.count("<use")
     assert "capacity unknown" in nothing
+
+
+def test_bars_of_training_are_nowhere_called_a_test_part(run, assessed):
+    """Where bars of training are among those judged, only what is missing is named so."""
+    seen = run.verdict(run.probability, run.account, simulated=True, readings=2, seen=100)
+    page = render_report(replace(assessed, verdict=seen))
+    assert seen.sentence.count("test part") == 2
+    rest = page.replace(escape(seen.sentence), "")
+    assert "test part" not in rest.lower()
+    assert "test, AUC" not in rest
+    assert rest.lower().count("judged bars") > 10
+    hopes = rest[rest.index('<section id="what-the-specification-hoped-for"') :]
+    assert hopes.count("<td>no test</td>") == 4
+    assert "test part" in render_report(assessed)
+
+
+def test_large_numbers_and_chances_are_written_for_people(assessed):
+    found = assessed.assessment
+    capacity = found.robustness.capacity
+    table = capacity.table.assign(capital=3e12, net_return=5.0e17)
+    assert capacity.known
+    robust = replace(found.robustness, capacity=replace(capacity, table=table))
+    sharpe = replace(found.sharpe, probabilistic=1.0, dependent_deflated=0.9996)
+    shown = replace(assessed, assessment=replace(found, robustness=robust, sharpe=sharpe))
+    capital = costs_section(shown)
+    assert ">3 trillion<" in capital
+    assert ">+5\u00d710^17 times<" in capital
+    assert not re.search(r"\de\+\d", capital)
+    chances = significance_section(shown)
+    assert chances.count(">more than 99.9%<") == 2
+    assert ">100.0%<" not in chances

@@ -21,6 +21,8 @@ from ultimate_deep.evaluation.significance.intervals import (
 from ultimate_deep.evaluation.significance.multiple_comparison import model_confidence_set
 from ultimate_deep.evaluation.significance.overfitting import backtest_overfitting
 from ultimate_deep.evaluation.significance.summary import sharpe_significance
+from ultimate_deep.experiments.judging.comparable import rules_note
+from ultimate_deep.experiments.summary import render_comparison as render_comparison_on_screen
 
 FIGURE = re.compile(r'data-figure="([^"]+)"(?: data-scale="([^"]+)")?>([^<]*)<')
 QUICK = IntervalConfig(resamples=400)
@@ -97,6 +99,9 @@ def test_page_and_json_have_the_same_figures(data, page):
         digits = len((re.search(r"\.(\d+)", text) or ["", ""])[1])
         unit = 0.01 if "%" in text else 1.0
         shown = float(re.search(r"[-+]?\d[\d,]*\.?\d*", text).group(0).replace(",", ""))
+        if text.startswith(("more than", "less than")):
+            assert (value > shown * unit) == text.startswith("more")
+            continue
         assert abs(shown * unit - value * float(scale or 1)) <= 0.5001 * unit * 10.0**-digits
     assert len(seen) > 40
     assert {
@@ -160,9 +165,49 @@ def test_findings_in_words(run, models):
     both = ComparisonData(title="t", simulated=True, models=[unsure, bad])
     assert both.kind == "cannot tell yet"
     assert both.bars_needed == 12_345
-    assert "None of 2 models claims an edge. For unsure it cannot be told; about 12,345" in (
+    assert "Neither model claims an edge. For unsure it cannot be told; about 12,345" in (
         both.finding
     )
+    three = ComparisonData(title="t", simulated=True, models=[unsure, bad, replace(bad, name="b")])
+    assert three.finding.startswith("None of 3 models claims an edge. For unsure")
+
+
+def test_models_that_predict_the_same_count_as_one(run, models):
+    one = make_model(run, "one", 1.0, readings=1)
+    same = ComparisonData(
+        title="t", simulated=True, models=[one, replace(one, name="two")], distinct=1
+    )
+    said = "Both make the same predictions and count as one model."
+    assert same.finding == f"2 of 2 models claim an edge: one and two. {said}"
+    page = render_comparison(same)
+    assert f"1</span></b><span>model that each bound is corrected for</span><span>{said}" in page
+    unlike = replace(same, distinct=2)
+    assert "not corrected for all 2 models" in unlike.finding
+    three = replace(
+        same,
+        models=[replace(models["good"], name=name) for name in "abcd"],
+        distinct=3,
+    )
+    assert three.finding.endswith(
+        "for 3 models judged on these bars. Those that make the same predictions count as one "
+        "model."
+    )
+    assert replace(three, distinct=4).finding.endswith("looks better than it is.")
+
+
+def test_settings_that_another_rule_replaces_are_named(models):
+    own = {"backtest.capital": 1_000.0, "backtest.mode": "long_flat", "backtest.limit": None}
+    used = own | {"backtest.capital": 100_000.0, "backtest.limit": 0.5}
+    assert rules_note([("a", used), ("b", used)]) == ""
+    said = rules_note([("a", used), ("b", own), ("c", used)])
+    assert said == (
+        "Every model is judged by the rule of a: b with backtest.capital 100,000 instead of "
+        "1,000, backtest.limit 0.5 instead of none."
+    )
+    data = ComparisonData(title="t", simulated=True, models=[models["good"]], rules=said)
+    assert f"<p>{said}</p>" in render_comparison(data)
+    assert report_json(data)["rules"] == said
+    assert said in str(render_comparison_on_screen(data).renderables[1])
 
 
 def test_a_baseline_claims_nothing(models):

@@ -20,8 +20,10 @@ from ultimate_deep.bundles.bundle import load_bundle
 from ultimate_deep.evaluation.ledger.ledger import LedgerError, TrialLedger
 from ultimate_deep.evaluation.ledger.place import LEDGER_FILE, ledger_path
 from ultimate_deep.evaluation.ledger.union import LedgerUnion
+from ultimate_deep.evaluation.reporting.report import render_report
 from ultimate_deep.experiments.judging.comparing import compare_bundles
 from ultimate_deep.experiments.judging.evaluation import evaluate_bundle
+from ultimate_deep.experiments.reproducing import origin_of
 from ultimate_deep.experiments.run import Run, run_experiment
 from ultimate_deep.experiments.summary import render_comparison, render_summary
 from ultimate_deep.experiments.trials import TrialBook
@@ -117,6 +119,15 @@ def test_an_evaluation_gives_the_runs_figures_and_its_reading_is_not_new(runs):
     assert len(trades) == done.rejudged.judgement.metrics["trades"]
     assert {path.name: path.stat().st_mtime_ns for path in runs[0].folder.iterdir()} == before
     assert not list(done.folder.parent.glob("*.unfinished"))
+    # Where baselines are fitted, the page says on what.
+    assert "Baselines are fitted" not in (done.folder / "report.html").read_text()
+    rivals = done.rejudged.rivals
+    fitted = dataclasses.replace(rivals[0], name="random forest")
+    beside = dataclasses.replace(done.rejudged, rivals=(fitted, *rivals))
+    shown = evaluation_module._report(
+        beside, done.assessment, origin_of([], runs[0].prepared.market, seconds={})
+    )
+    assert "Baselines are fitted on all bars before those judged" in render_report(shown)
 
 
 def test_every_symbols_past_is_known_and_rows_of_training_are_named(runs, monkeypatch):
@@ -192,6 +203,21 @@ def test_what_cannot_be_compared_is_named(runs, config, tmp_path):
         compare_bundles([bundle, other], DataConfig(), QUIET)
     with pytest.raises(ValueError, match="no bar is decided"):
         evaluate_bundle(_later(bundle), DataConfig(), "test", QUIET)
+
+
+def test_one_model_twice_by_another_rule_counts_once_and_says_whose_rule_held(runs, tmp_path):
+    bundle = load_bundle(runs[0].folder)
+    backtest = bundle.config["backtest"] | {"capital": 1_000.0}
+    folder = tmp_path / "poor"
+    folder.mkdir()
+    poor = dataclasses.replace(bundle, folder=folder, config=bundle.config | {"backtest": backtest})
+    data = compare_bundles([bundle, poor], DataConfig(), QUIET).data
+    assert data.rules == (
+        f"Every model is judged by the rule of {bundle.folder.name}: poor with backtest.capital "
+        "100,000 instead of 1,000."
+    )
+    assert data.distinct == 1
+    assert data.models[0].metrics["total_return"] == data.models[1].metrics["total_return"]
 
 
 def _later(bundle):

@@ -250,12 +250,15 @@ def test_a_run_does_not_go_on_with_other_fills(ran, files, tmp_path, monkeypatch
     assert done.outcome.model.metrics == ran.outcome.model.metrics
 
 
-def test_fills_that_cannot_be_kept_or_are_none_are_refused(ran, files):
+def test_fills_that_cannot_be_kept_or_are_none_are_refused(ran, files, bounce, tmp_path):
     finer = pd.read_csv(files / "ten.csv", index_col=0, parse_dates=True)
     with pytest.raises(ValueError, match="fills that are no file go with bars that are none"):
         ud.run(ran.prepared.config, fills=finer, progress=False)
-    with pytest.raises(TypeError, match="bars are what read_bars gives"):
+    with pytest.raises(TypeError, match="fills are what read_bars gives, a DataFrame"):
         ud.run(ran.prepared.config, bars=finer, fills=3, progress=False)
+    for wrong, error, said in ((5, TypeError, "fills are"), ([], ValueError, "fills must name a")):
+        with pytest.raises(error, match=said):
+            judged(bounce[0], bounce[2], wrong, tmp_path)
     with pytest.raises(ValueError, match="the step `bars` has left out what orders are filled at"):
         ud.prepare(ran.prepared.config, steps=Steps(bars=lambda market: Market(dict(market.bars))))
 

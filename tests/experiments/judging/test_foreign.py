@@ -101,6 +101,8 @@ def test_baselines_know_the_bars_before_and_no_others(bars, index, truth, tmp_pa
 
     warm = compute_features(bars).warmup_bars
     known = labels[warm:][np.isfinite(labels[warm:])]
+    said = "Baselines are fitted on the bars up to the end of training."
+    assert said in found.report(tmp_path / "report.html").read_text()
     np.testing.assert_allclose(majority.probability, known.mean())
     # With other bars after the end of training they are the same.
     other = bars.frame().copy()

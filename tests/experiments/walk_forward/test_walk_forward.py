@@ -104,6 +104,40 @@ def test_training_validation_and_test_share_no_label(scheme, length, embargo):
         assert split.purged + split.embargoed == (counted + len(fold.purged) + len(fold.embargoed))
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"scheme": "purged_k_fold", "folds": 1}, r"walk\.folds must be at least 2, got 1; 5 are"),
+        ({"scheme": "combinatorial", "groups": 1}, r"walk\.groups must be at least 2, got 1; 6"),
+        (
+            {"scheme": "combinatorial", "groups": 2, "test_groups": 2},
+            r"walk\.test_groups must be between 1 and 1, .*, got 2; test 1 of 2, or .* 3 or more",
+        ),
+        (
+            {"scheme": "purged_k_fold", "folds": 101},
+            r"walk\.folds must be at most 100, .* got 101;",
+        ),
+        ({"scheme": "combinatorial", "groups": 101}, r"walk\.groups must be at most 100, .*101;"),
+    ],
+)
+def test_numbers_of_folds_that_cannot_be_name_their_option(options, said):
+    with pytest.raises(ValueError, match=said):
+        make_scheme(WalkForwardConfig(**options), spans(100, 1), 0)
+    # What is not used is not asked about.
+    made = make_scheme(WalkForwardConfig(**options | {"scheme": "rolling"}), spans(100, 1), 0)
+    assert made.get_n_splits() > 1
+
+
+def test_one_page_says_the_same_days(walked):
+    """The last bar's own day, in the head and in the last fold alike."""
+    page = render_walk(walked)
+    (first, last) = re.search(r"tested ([\d-]+) to ([\d-]+)", page).groups()
+    folds = re.findall(r"<td[^>]*>([\d]{4}-[\d-]+)</td><td[^>]*>([\d]{4}-[\d-]+)</td>", page)
+    assert len(folds) == 2
+    assert (folds[0][0], folds[-1][1]) == (first, last)
+    assert folds[0][1] <= folds[1][0]
+
+
 def test_folds_that_leave_nothing_to_train_on_are_refused():
     fold = next(make_scheme(WalkForwardConfig(train=0.1), spans(100, 1), 0).folds())
     with pytest.raises(ValueError, match=r"validation share of 0\.9"):

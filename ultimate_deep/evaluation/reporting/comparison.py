@@ -1,6 +1,7 @@
 """One self-contained HTML page about many models: what is claimed first, then what it rests on."""
 
 import math
+from functools import partial
 from html import escape
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from ultimate_deep.evaluation.reporting.sections_origin import reproduce_section
 from ultimate_deep.evaluation.reporting.sections_significance import trials_section
 from ultimate_deep.evaluation.reporting.tables import names_table
 from ultimate_deep.evaluation.verdicts.rule import TONES
-from ultimate_deep.machine.counts import how_many, noun_for
+from ultimate_deep.machine.counts import chance, how_many, noun_for
 
 _METRICS = (
     ("accuracy", "accuracy", "{:.1%}"),
@@ -73,6 +74,7 @@ def _verdict(data: ComparisonData) -> str:
         figure_card(
             figure_of("looks", data.looks, "{:,}"),
             f"{noun_for(data.looks, 'model')} that each bound is corrected for",
+            escape(data.counted_once),
         ),
         *(
             figure_card(figure_of(at("superior", name), value, "p = {:.4f}"), escape(name))
@@ -80,8 +82,9 @@ def _verdict(data: ComparisonData) -> str:
         ),
     ]
     if data.overfitting is not None:
-        chance, name = data.overfitting.probability, "chance that the best of them is overfitted"
-        cards.append(figure_card(figure_of("overfitting/probability", chance, "{:.0%}"), name))
+        form = partial(chance, digits=0)
+        number = figure_of("overfitting/probability", data.overfitting.probability, form)
+        cards.append(figure_card(number, "chance that the best of them is overfitted"))
     if data.confidence_set is not None:
         members = data.confidence_set.included
         count = f"{len(members)} of {len(data.models)}"
@@ -108,6 +111,7 @@ def _table(data: ComparisonData) -> str:
     sentences = bullets(f"{model.name}: {model.verdict.sentence}" for model in data.models)
     return section(
         "Model by model",
+        f"<p>{escape(data.rules)}</p>" if data.rules else "",
         table,
         details("Every verdict in full", sentences),
         hint="Same rows, bars and costs for all. The deflated Sharpe ratio is the chance that the "
@@ -134,7 +138,7 @@ def _row(data: ComparisonData, place: int, model: ComparedModel) -> str:
     deflated = DASH
     if model.sharpe is not None:
         deflated = figure_of(
-            at(here, "sharpe", "dependent_deflated"), model.sharpe.dependent_deflated, "{:.1%}"
+            at(here, "sharpe", "dependent_deflated"), model.sharpe.dependent_deflated, chance
         )
     left = figure_of(at(here, "share_left_after_delay"), model.share_left_after_delay, "{:.0%}")
     member = _member(data, model.name)

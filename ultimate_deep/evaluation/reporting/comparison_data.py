@@ -61,6 +61,9 @@ class ComparisonData:
         pairwise: P-values of Diebold-Mariano tests of equal squared error, shape
             `(models, models)`, NaN on the diagonal; None where they were not made.
         trials: What was tried on these bars.
+        rules: Sentence on whose trading rule holds for all, and what it replaces of the others';
+            empty where all have one.
+        distinct: Number of models that predict what none before them does; None where all do.
         facts, config, notes, files, origin: What they are in `ReportData`.
 
     Raises:
@@ -75,6 +78,8 @@ class ComparisonData:
     overfitting: BacktestOverfitting | None = None
     pairwise: npt.NDArray[np.float64] | None = None
     trials: TrialCount | None = None
+    rules: str = ""
+    distinct: int | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[str] = ()
@@ -142,7 +147,9 @@ class ComparisonData:
         open_ = [model.name for model in self.judged if model.verdict.kind == "cannot tell yet"]
         if not open_:
             return "No model has an edge." if count > 1 else "The model has no edge."
-        claim = f"None of {count} models claims an edge." if count > 1 else "No edge is claimed."
+        claim = f"None of {count} models claims an edge."
+        if count < 3:
+            claim = "Neither model claims an edge." if count == 2 else "No edge is claimed."
         claim += f" For {_names(open_)} it cannot be told"
         if self.bars_needed is None:
             return f"{claim}."
@@ -151,9 +158,23 @@ class ComparisonData:
             "the nearest."
         )
 
+    @property
+    def counted_once(self) -> str:
+        """Why fewer models are counted than are shown; empty where that is not so."""
+        count = len(self.judged)
+        if self.distinct is None or self.looks >= count or self.looks < self.distinct:
+            return ""
+        if self.distinct == 1:
+            who = "Both" if count == 2 else f"All {count}"
+            return f"{who} make the same predictions and count as one model."
+        return "Those that make the same predictions count as one model."
+
     def _correction(self) -> str:
+        several = f"Each bound is corrected for {self.looks} models judged on these bars."
+        if self.counted_once:
+            return f"{several} {self.counted_once}" if self.looks > 1 else self.counted_once
         if self.looks >= max(len(self.judged), 2):
-            return f"Each bound is corrected for {self.looks} models judged on these bars."
+            return several
         if len(self.judged) > 1:
             return (
                 f"The bounds are not corrected for all {len(self.judged)} models: the best of them "

@@ -110,6 +110,7 @@ class ReportData:
             Its delay test and deflated Sharpe ratio stand beside the verdict.
         schemes: Title to `<svg>` of each validation scheme's splits.
         origin: What was done with what times, and how to do it again.
+        fitted: Sentence on the bars that baselines are fitted on; empty where none is fitted.
 
     Raises:
         ValueError: No contenders, a threshold outside [0.5, 1], attention of another shape.
@@ -140,6 +141,12 @@ class ReportData:
     assessment: Assessment | None = None
     schemes: Mapping[str, str] = field(default_factory=dict)
     origin: Origin | None = None
+    fitted: str = ""
+
+    @property
+    def part(self) -> str:
+        """What people read for the bars that are judged: a test part holds none of training."""
+        return "judged bars" if self.verdict.evidence.seen else "test part"
 
     def __post_init__(self) -> None:
         check_mode(self.mode)

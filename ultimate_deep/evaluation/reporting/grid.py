@@ -6,14 +6,17 @@ cannot drift apart unseen.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import numpy as np
 
+from ultimate_deep.machine.counts import written
+
 DASH = "\u2013"
+Form = str | Callable[[float], str]  # a format such as `{:.2%}`, or what writes the number
 
 
 @dataclass(frozen=True)
@@ -23,13 +26,13 @@ class Column:
     Args:
         key: Key of its value in each row.
         title: Heading of the column.
-        form: Format of a number, such as `{:.2%}`.
+        form: Format of a number, such as `{:.2%}`, or what writes it.
         lower, upper: Keys of bounds, written small under the number.
     """
 
     key: str
     title: str
-    form: str = "{}"
+    form: Form = "{}"
     lower: str = ""
     upper: str = ""
 
@@ -40,22 +43,22 @@ def at(path: str, *keys: str | int) -> str:
     return "/".join([path, *steps] if path else steps)
 
 
-def show(value: float | None, form: str) -> str:
+def show(value: float | None, form: Form) -> str:
     """Return the formatted number; a dash for None and NaN, the sign for infinities."""
     if value is None or math.isnan(value):
         return DASH
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
-    return form.format(value)
+    return written(value, form) if isinstance(form, str) else form(value)
 
 
-def figure_of(path: str, value: float | None, form: str, *, scale: float = 1.0) -> str:
+def figure_of(path: str, value: float | None, form: Form, *, scale: float = 1.0) -> str:
     """Return one number of the page with its place in the JSON.
 
     Args:
         path: Where the number stands in the JSON.
         value: The number that stands there; None is shown as a dash.
-        form: Format of the number, such as `{:.2%}`.
+        form: Format of the number, such as `{:.2%}`, or what writes it.
         scale: The page shows `scale` times what the JSON holds (100 for points, 1e4 for bps).
     """
     scaled = f' data-scale="{scale:g}"' if scale != 1.0 else ""

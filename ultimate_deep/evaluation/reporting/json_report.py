@@ -110,6 +110,7 @@ def _comparison(data: ComparisonData) -> dict[str, Any]:
         "pairwise": {"names": [model.name for model in data.models], "p_values": data.pairwise},
         "trials": data.trials,
         "looks": data.looks,
+        "rules": data.rules,
         "facts": data.facts,
         "config": data.config,
         "notes": data.notes,

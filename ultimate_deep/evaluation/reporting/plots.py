@@ -7,7 +7,6 @@ import pandas as pd
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from ultimate_deep.evaluation.backtesting.account import BacktestResult
 from ultimate_deep.evaluation.measures.metrics import (
     drawdown,
     reliability,
@@ -17,7 +16,7 @@ from ultimate_deep.evaluation.measures.metrics import (
 )
 from ultimate_deep.evaluation.reporting import figures as fig
 from ultimate_deep.evaluation.reporting.data import Contender, Predictions, ReportData
-from ultimate_deep.machine.counts import how_many
+from ultimate_deep.machine.counts import how_many, written
 from ultimate_deep.market.times import utc_times
 
 _LEAST_TRADES = 20  # fewer trades than this give no win rate worth drawing
@@ -28,8 +27,9 @@ _VALIDATION = "validation_"
 _CURVES = ("loss", "learning_rate")
 
 
-def plot_contenders(contenders: Sequence[Contender], majority: float, *, simulated: bool) -> str:
+def plot_contenders(data: ReportData) -> str:
     """Accuracy with its interval for every contender, against the majority's."""
+    contenders, majority = data.contenders, data.verdict.majority_accuracy
     shown = [c for c in contenders if np.isfinite(c.metrics.get("accuracy", np.nan))]
     figure, (axis,) = fig.new_figure(fig.WIDE, 1.3 + 0.34 * max(len(shown), 1))
     for place, contender in enumerate(reversed(shown)):
@@ -44,10 +44,10 @@ def plot_contenders(contenders: Sequence[Contender], majority: float, *, simulat
     axis.set_ylim(-0.7, max(len(shown), 1) - 0.3)
     axis.axvline(majority, color=fig.BAD, linewidth=1.4, linestyle=(0, (4, 3)))
     axis.xaxis.set_major_formatter(PercentFormatter(1.0))
-    title = "Accuracy on the test part, dashed: the majority's"
-    fig.label_axes(axis, title, "", "", simulated=simulated)
+    title = f"Accuracy on the {data.part}, dashed: the majority's"
+    fig.label_axes(axis, title, "", "", simulated=data.simulated)
     said = fig.told(f"{one.name} {_with_ends(one)}" for one in shown)
-    alone = f"Accuracy on the test part; the majority's is {majority:.1%}: {said}"
+    alone = f"Accuracy on the {data.part}; the majority's is {majority:.1%}: {said}"
     return fig.to_svg(figure, "contenders", alone)
 
 
@@ -96,12 +96,12 @@ def _plot_curves(history: pd.DataFrame, quantity: str, *, simulated: bool) -> st
     return fig.to_svg(figure, f"learning-{quantity}", alone)
 
 
-def plot_roc(test: Predictions, validation: Predictions | None, *, simulated: bool) -> str:
-    """True against false positives, validation and test."""
+def plot_roc(data: ReportData) -> str:
+    """True against false positives, validation and what is judged."""
     figure, (axis,) = fig.new_figure(4.5, 4.2)
     axis.plot([0, 1], [0, 1], color=fig.MUTED, linewidth=1, linestyle=(0, (4, 3)))
     areas = []
-    for part, name, colour, line in _parts(test, validation):
+    for part, name, colour, line in _parts(data):
         rows = part.judged
         area = roc_auc(part.label[rows], part.probability[rows]) if rows.any() else np.nan
         if np.isnan(area):
@@ -115,13 +115,15 @@ def plot_roc(test: Predictions, validation: Predictions | None, *, simulated: bo
     if len(axis.lines) == 1:
         fig.say(axis, "undefined:\nonly one class of labels")
     axis.set_aspect("equal")
-    fig.label_axes(axis, "ROC", "false positive rate", "true positive rate", simulated=simulated)
+    fig.label_axes(
+        axis, "ROC", "false positive rate", "true positive rate", simulated=data.simulated
+    )
     fig.add_legend(axis)
     return fig.to_svg(figure, "roc", f"ROC curve: {fig.told(areas) or 'undefined'}")
 
 
 def plot_calibration(test: Predictions, *, temperature: float, simulated: bool) -> str:
-    """Forecast against frequency on the test part, before and after the temperature."""
+    """Forecast against frequency of what is judged, before and after the temperature."""
     figure, (axis,) = fig.new_figure(4.5, 4.2)
     rows, said = test.judged, []
     if not rows.any():
@@ -156,7 +158,7 @@ def plot_calibration(test: Predictions, *, temperature: float, simulated: bool) 
 
 def plot_threshold_sweep(data: ReportData) -> list[str]:
     """Share of decisions won, and mean net return, against those kept, validation and test."""
-    parts = [part for part in _parts(data.test, data.validation) if len(part[0].probability)]
+    parts = [part for part in _parts(data) if len(part[0].probability)]
     return [
         _plot_kept(data, parts, "win_rate", "Decisions won after costs", "{:.1%}"),
         _plot_kept(data, parts, "net_return_bps", "Net return of each, bps", "{:+.2f} bps"),
@@ -215,26 +217,27 @@ def plot_probabilities(data: ReportData) -> str:
     )
 
 
-def plot_equity(
-    backtest: BacktestResult, buy_and_hold: BacktestResult | None, *, simulated: bool
-) -> str:
+def plot_equity(data: ReportData) -> str:
     """Equity and drawdown after costs, model beside buy and hold."""
     figure, axes = fig.new_figure(fig.WIDE, 4.6, rows=2, height_ratios=[2.4, 1.0])
-    accounts = [(buy_and_hold, "buy and hold", fig.REFERENCE, fig.LINES[1])] if buy_and_hold else []
+    held, accounts = data.buy_and_hold, []
+    if held is not None:
+        accounts.append((held, "buy and hold", fig.REFERENCE, fig.LINES[1]))
+    accounts.append((data.backtest, "model", fig.MODEL, fig.LINES[0]))
     said = []
-    for account, name, colour, line in [*accounts, (backtest, "model", fig.MODEL, "-")]:
+    for account, name, colour, line in accounts:
         stamps, fall = utc_times(account.index), -drawdown(account.equity)
         kept = np.union1d(fig.thin(account.equity), fig.thin(fall))
-        label = f"{name}, {account.metrics['total_return']:+.1%}"
+        label = f"{name}, {written(account.metrics['total_return'], '{:+.1%}')}"
         said.append(f"{label}, {-fall.min():.1%} below its height at worst")
         axes[0].plot(stamps[kept], account.equity[kept], color=colour, lw=1.5, ls=line, label=label)
         axes[1].plot(stamps[kept], fall[kept], color=colour, linewidth=1.0, linestyle=line)
         axes[1].fill_between(stamps[kept], fall[kept], 0, color=colour, alpha=0.15, linewidth=0)
     axes[0].axhline(1.0, color=fig.MUTED, linewidth=1)
     axes[1].yaxis.set_major_formatter(PercentFormatter(1.0))
-    title = "Equity on the test part after costs"
-    fig.label_axes(axes[0], title, "", "times the start", simulated=simulated)
-    fig.label_axes(axes[1], "Drawdown", "", "", simulated=simulated)
+    title = f"Equity on the {data.part} after costs"
+    fig.label_axes(axes[0], title, "", "times the start", simulated=data.simulated)
+    fig.label_axes(axes[1], "Drawdown", "", "", simulated=data.simulated)
     axes[0].sharex(axes[1])
     fig.date_axis(axes[1])
     axes[0].tick_params(labelbottom=False)
@@ -243,9 +246,7 @@ def plot_equity(
     return fig.to_svg(figure, "equity", f"{title}: {fig.told(said)}")
 
 
-def plot_attention(
-    weights: np.ndarray, units: Sequence[str], *, simulated: bool
-) -> str:  # (heads, units)
+def plot_attention(data: ReportData, weights: np.ndarray) -> str:  # (heads, units)
     """Heat map of attention weights, heads by units."""
     heads, count = weights.shape
     figure, (axis,) = fig.new_figure(9.2, 1.7 + 0.36 * heads)
@@ -262,14 +263,14 @@ def plot_attention(
                 )  # fmt: skip
     axis.set_xlim(-0.5, count - 0.5)
     axis.set_ylim(heads - 0.5, -0.5)
-    names = list(units) or [str(unit + 1) for unit in range(count)]
+    names = list(data.attention_units) or [str(unit + 1) for unit in range(count)]
     step = max(1, count // 24)
     axis.set_xticks(range(0, count, step), names[::step], color=fig.INK)
     if max(len(name) for name in names) > 6:
         axis.tick_params(axis="x", rotation=35)
     axis.set_yticks(range(heads), [f"head {head + 1}" for head in range(heads)], color=fig.INK)
-    title = "Attention over the units, percent of each head, mean over the test part"
-    fig.label_axes(axis, title, "", "", simulated=simulated)
+    title = f"Attention over the units, percent of each head, mean over the {data.part}"
+    fig.label_axes(axis, title, "", "", simulated=data.simulated)
     said = fig.told(
         f"head {head + 1} most on {names[int(row.argmax())]}, {row.max():.0%}"
         for head, row in enumerate(weights)
@@ -284,8 +285,8 @@ def _cell(column: int, row: int, shade: float) -> Rectangle:
     )  # fmt: skip
 
 
-def _parts(test: Predictions, validation: Predictions | None) -> list[Part]:
+def _parts(data: ReportData) -> list[Part]:
     first: list[Part] = []
-    if validation is not None:
-        first.append((validation, "validation", fig.VALIDATION, fig.LINES[1]))
-    return [*first, (test, "test", fig.MODEL, fig.LINES[0])]
+    if data.validation is not None:
+        first.append((data.validation, "validation", fig.VALIDATION, fig.LINES[1]))
+    return [*first, (data.test, data.part.removesuffix(" part"), fig.MODEL, fig.LINES[0])]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from ultimate_deep.evaluation.reporting import figures as fig
 from ultimate_deep.evaluation.reporting.comparison_data import ComparedModel
+from ultimate_deep.machine.counts import written
 from ultimate_deep.market.times import utc_times
 
 
@@ -21,7 +22,7 @@ def plot_equities(models: Sequence[ComparedModel], *, simulated: bool) -> str:
         equity = model.backtest.equity
         stamps = utc_times(model.backtest.index)
         kept = fig.thin(equity, 1000)
-        name = f"{model.name}, {model.backtest.metrics['total_return']:+.1%}"
+        name = f"{model.name}, {written(model.backtest.metrics['total_return'], '{:+.1%}')}"
         said.append(name)
         axis.plot(stamps[kept], equity[kept], color=colour, lw=1.5, linestyle=style, label=name)
     axis.axhline(1.0, color=fig.MUTED, linewidth=1)

@@ -114,18 +114,17 @@ def _schemes(data: ReportData) -> str:
 
 
 def _comparison(data: ReportData) -> str:
-    majority = data.verdict.majority_accuracy
     return section(
         "Beside the baselines",
         comparison_table(data),
-        figure(plots.plot_contenders(data.contenders, majority, simulated=data.simulated)),
-        hint="Same test part, same bars, same costs for all. An account that is always long has "
-        "no forecast to score.",
+        figure(plots.plot_contenders(data)),
+        hint=f"Same {data.part}, same costs for all. An account that is always long has "
+        f"no forecast to score. {data.fitted}".rstrip(),
     )
 
 
 def _equity(data: ReportData) -> str:
-    picture = plots.plot_equity(data.backtest, data.buy_and_hold, simulated=data.simulated)
+    picture = plots.plot_equity(data)
     return section(
         "Equity and drawdown", figure(picture), trading_table(data), hint=rule_sentence(data)
     )
@@ -143,7 +142,7 @@ def _learning(data: ReportData) -> str:
 
 
 def _forecasts(data: ReportData) -> str:
-    roc = plots.plot_roc(data.test, data.validation, simulated=data.simulated)
+    roc = plots.plot_roc(data)
     calibration = plots.plot_calibration(
         data.test, temperature=data.temperature, simulated=data.simulated
     )
@@ -173,9 +172,7 @@ def _attention(data: ReportData) -> str:
         return ""
     return section(
         "Where the model looks",
-        figure(
-            plots.plot_attention(data.attention, data.attention_units, simulated=data.simulated)
-        ),
+        figure(plots.plot_attention(data, data.attention)),
         hint="How much each attention head draws from the output of each unit of blocks. "
         "It describes the net; it is no proof of importance.",
     )

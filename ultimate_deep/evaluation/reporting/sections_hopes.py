@@ -1,5 +1,6 @@
 """What the specification hoped for, beside what was measured here."""
 
+import math
 from dataclasses import dataclass
 from html import escape
 from typing import Literal
@@ -79,12 +80,11 @@ def hopes_section(data: ReportData) -> str:
             figure_of(at(here, side), getattr(interval, side), hope.form)
             for side in ("estimate", "lower", "upper")
         )
-        known = interval.lower == interval.lower  # NaN is not
         rows += _row(
             hope.title,
             hope.said,
             f"{estimate}<small>{lower} to {upper}</small>",
-            reached(interval, hope.least) if known else DASH,
+            _answer(data, interval, hope.least),
             *((hope.trees_said, _of_trees(data, trees, hope)) if trees is not None else ()),
         )
     rows += _training(data, trees is not None)
@@ -92,12 +92,19 @@ def hopes_section(data: ReportData) -> str:
     beside = "<th>trees, it says</th><th>trees here</th>" if trees is not None else ""
     return section(
         "What the specification hoped for",
-        f'<div class="scroll"><table><caption>Test part{note}</caption><thead><tr><th></th>'
-        f"<th>hoped for</th><th>measured</th><th></th>{beside}</tr></thead><tbody>{rows}</tbody>"
-        "</table></div>",
+        f'<div class="scroll"><table><caption>{data.part.capitalize()}{note}</caption>'
+        f"<thead><tr><th></th><th>hoped for</th><th>measured</th><th></th>{beside}</tr></thead>"
+        f"<tbody>{rows}</tbody></table></div>",
         hint="Reached where the whole interval lies at or above the hope, not reached where all of "
         "it lies below, else open. An edge does not need these figures.",
     )
+
+
+def _answer(data: ReportData, interval: Interval, least: float) -> str:
+    """Return the word for a hope; none where bars of training are among those judged."""
+    if data.verdict.evidence.seen:
+        return "no test"
+    return DASH if math.isnan(interval.lower) else reached(interval, least)
 
 
 def _row(title: str, *cells: str) -> str:

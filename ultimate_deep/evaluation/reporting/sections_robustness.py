@@ -10,6 +10,7 @@ from ultimate_deep.evaluation.reporting.data import ReportData
 from ultimate_deep.evaluation.reporting.grid import Check, Column, grid
 from ultimate_deep.evaluation.reporting.page import details, pair, section
 from ultimate_deep.evaluation.robustness.assessment import Robustness
+from ultimate_deep.machine.counts import amount
 
 _ACCOUNT = (
     Column("net_return", "net return", "{:+.2%}"),
@@ -68,7 +69,7 @@ def costs_section(data: ReportData) -> str:
     )
     capital = grid(
         "assessment/robustness/capacity/table",
-        (Column("capital", "capital", "{:,.12g}"), *_ACCOUNT),
+        (Column("capital", "capital", amount), *_ACCOUNT),
         found.capacity.table.to_dict(orient="records"),
         caption=f"By capital, impact coefficient {found.capacity.impact_coefficient:g}{note}",
     )
@@ -126,9 +127,9 @@ def regimes_section(data: ReportData) -> str:
         marked=_rows_where(table["survives"]),
     )
     edges = (
-        "Volatility is parted at terciles of the test part itself, which nobody knew beforehand."
+        "Volatility is parted at terciles of these same bars, which nobody knew beforehand."
         if found.edges_in_sample
-        else "Volatility is parted at bounds known before the test part."
+        else f"Volatility is parted at bounds known before the {data.part}."
     )
     return section(
         "When does it work?",
@@ -181,7 +182,7 @@ def sensitivity_section(data: ReportData) -> str:
         ),
         delays,
         details("By threshold", thresholds),
-        hint="A threshold picked from this table would be one picked on the test part.",
+        hint=f"A threshold picked from this table would be one picked on the {data.part}.",
     )
 
 

@@ -2,17 +2,18 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from html import escape
 
 from ultimate_deep.evaluation.assessment import Assessment
 from ultimate_deep.evaluation.ledger.trial import TrialCount
 from ultimate_deep.evaluation.reporting.data import ReportData
-from ultimate_deep.evaluation.reporting.grid import at, figure_of
+from ultimate_deep.evaluation.reporting.grid import Form, at, figure_of
 from ultimate_deep.evaluation.reporting.headlines import headline
 from ultimate_deep.evaluation.reporting.page import figure, section
 from ultimate_deep.evaluation.reporting.plots_significance import plot_forest
 from ultimate_deep.evaluation.significance.summary import SharpeSignificance
-from ultimate_deep.machine.counts import how_many, noun_for
+from ultimate_deep.machine.counts import chance, how_many, noun_for
 
 _SURE = 0.95
 _PERMUTED = {"accuracy": "accuracy", "information_coefficient": "information coefficient"}
@@ -27,7 +28,7 @@ def significance_section(data: ReportData) -> str:
     picture = figure(plot_forest(found.intervals, simulated=data.simulated))
     return section(
         "Is it more than chance?",
-        f'<div class="pair">{picture}{_intervals(found, note)}</div>',
+        f'<div class="pair">{picture}{_intervals(found, data.part, note)}</div>',
         f'<div class="pair">{_sharpe(found.sharpe, note)}{_tests(found, note)}</div>',
         _versus(found, note),
         hint="Block-bootstrap intervals keep the dependence of neighbouring bars. In the picture "
@@ -35,7 +36,7 @@ def significance_section(data: ReportData) -> str:
     )
 
 
-def _intervals(found: Assessment, note: str) -> str:
+def _intervals(found: Assessment, part: str, note: str) -> str:
     rows = []
     for name, interval in found.intervals.items():
         form, here = headline(name).form, at("assessment/intervals", name)
@@ -46,16 +47,16 @@ def _intervals(found: Assessment, note: str) -> str:
         rows.append((escape(headline(name).title), estimate, f"{lower} to {upper}"))
     levels = {interval.level for interval in found.intervals.values()}
     level = f"{max(levels):.0%} interval" if len(levels) == 1 else "interval"
-    return _table(f"Test part{note}", rows, ("", "estimate", level))
+    return _table(f"{part.capitalize()}{note}", rows, ("", "estimate", level))
 
 
 def _sharpe(found: SharpeSignificance, note: str) -> str:
-    lines = (
+    lines: tuple[tuple[str, str, Form], ...] = (
         ("per_year", "net Sharpe ratio a year", "{:.2f}"),
-        ("probabilistic", "confidence that the true one is above zero", "{:.1%}"),
+        ("probabilistic", "confidence that the true one is above zero", chance),
         ("trials", "models judged on these bars", "{:,.0f}"),
         ("expected_maximum_per_year", "best of as many without skill", "{:.2f}"),
-        ("dependent_deflated", "confidence to be above that: deflated Sharpe", "{:.1%}"),
+        ("dependent_deflated", "confidence to be above that: deflated Sharpe", chance),
         ("bars", "bars of returns", "{:,.0f}"),
         ("minimum_track_record_bars", f"bars that {found.confidence:.0%} need", "{:,.0f}"),
         ("deflated_track_record_bars", "bars that it takes after the trials", "{:,.0f}"),
@@ -80,7 +81,7 @@ def _tests(found: Assessment, note: str) -> str:
     if (chosen := found.overfitting) is not None:
         path = "assessment/overfitting/probability"
         title = f"chance that the best of {how_many(chosen.trials, 'threshold')} is overfitted"
-        rows.append((title, figure_of(path, chosen.probability, "{:.0%}")))
+        rows.append((title, figure_of(path, chosen.probability, partial(chance, digits=0))))
     return _table(f"Tests{note}", rows)
 
 
@@ -129,12 +130,12 @@ def trials_section(found: TrialCount, path: str = "assessment/trials") -> str:
         others = f" ({how_many(read, 'was', 'were')} judged here, chosen from the others)"
     return section(
         "Trials counted",
-        f"<p>{readings} {judged} as judged on a test part of these bars{others}, the number that "
+        f"<p>{readings} {judged} as judged on these bars{others}, the number that "
         f"the deflated Sharpe ratio takes; what was tried before amounts to {number} "
         f"independent {noun_for(round(found.effective_trials, 1), 'trial')}.</p>",
         _table("On these bars, this one included", rows, ("", "trials", "independent")),
         f"<p>{escape(found.where)}, {distinct} {noun} on these bars.</p>",
-        hint="Every training, tuning, threshold and reading of the test part leaves a line in the "
+        hint="Every training, tuning, threshold and judged model leaves a line in the "
         "ledger. The more there are, the better the best of them looks by chance.",
     )
 

@@ -64,7 +64,7 @@ th, td { padding: 7px 8px; text-align: right; border-bottom: 1px solid var(--gri
 th:first-child, td:first-child { text-align: left; }
 thead th { color: var(--muted); font-weight: 600; font-size: 13px; white-space: normal;
   vertical-align: bottom; line-height: 1.25; }
-.comparison td:first-child { white-space: normal; min-width: 110px; }
+.comparison td:first-child { white-space: normal; min-width: 110px; overflow-wrap: anywhere; }
 tbody tr:last-child td { border-bottom: 0; }
 tr.model td { background: var(--tint); font-weight: 600; }
 td small { display: block; color: var(--muted); font-size: 12px; font-weight: 400; }
@@ -93,7 +93,10 @@ td:first-child { white-space: normal; }
   background: color-mix(in srgb, var(--tone) 16%, transparent); }
 .kinds b { color: var(--tone); }
 table.grid { font-size: 14px; }
-.pair table.grid { font-size: 13px; } .pair table.grid td, .pair table.grid th { padding: 5px 4px; }
+.pair table.grid { font-size: 13px; }
+.pair table.grid td, .pair table.grid th { padding: 5px 4px; white-space: normal; }
+@media (max-width: 480px) { .pair table.grid { font-size: 12px; }
+  .pair table.grid td, .pair table.grid th { padding: 5px 1px; } }
  .matrix td, .matrix th { text-align: center; }
 .matrix td:first-child { text-align: left; }
 .matrix td.cell { background: color-mix(in srgb, var(--tone) var(--share), transparent); }
@@ -113,15 +116,16 @@ a { color: var(--model); }
 @media (max-width: 600px) { .many thead { display: none; }
   .many tr { display: grid; grid-template-columns: repeat(auto-fill, minmax(92px, 1fr));
     border-bottom: 1px solid var(--grid); padding: 6px 0; }
-  .many td { display: block; border: 0; text-align: left; padding: 3px 4px; white-space: normal; }
+  .many td { display: block; border: 0; text-align: left; padding: 3px 2px; white-space: normal; }
   .many td:first-child { grid-column: 1 / -1; font-weight: 600; }
   .many td::before { content: attr(data-name); display: block; color: var(--muted);
     font-size: 12px; font-weight: 400; } }
 @media (min-width: 601px) and (max-width: 900px) { .crowded { font-size: 13px; }
-  .crowded td, .crowded th { padding: 6px 3px; }
-  .crowded td small, .crowded .kinds { white-space: normal; } }
+  .crowded td, .crowded th { padding: 6px 3px; } .crowded td:first-child { min-width: 84px; } }
+.crowded td, .crowded th { white-space: normal; }
 @page { margin: 14mm; }
-li, td, p, code, pre { overflow-wrap: anywhere; }
+/* No word and no number is broken where the next line has room for it: a cell is as wide. */
+li, td, p { overflow-wrap: break-word; } code, pre { overflow-wrap: anywhere; }
 @media print { body { background: none; font-size: 12px; } main { max-width: none; padding: 0; }
   nav { display: none; } section { border: 0; padding: 6px 0; margin: 8px 0; }
   .verdict { border-left: 8px solid var(--tone); padding-left: 16px; }

@@ -51,9 +51,8 @@ def verdict_cards(data: ReportData) -> str:
             figure_of(
                 "verdict/evidence/hits/accuracy/estimate", verdict.accuracy.estimate, "{:.2%}"
             ),
-            "accuracy, bars of training among them"
-            if verdict.evidence.seen
-            else "accuracy on the test part",
+            f"accuracy on the {data.part}"
+            + (", bars of training among them" if verdict.evidence.seen else ""),
             _bounds("verdict/evidence/hits/accuracy", verdict.accuracy, "{:.2%}"),
         ),
         figure_card(
@@ -116,7 +115,7 @@ def comparison_table(data: ReportData) -> str:
     )
     return (
         f'<div class="scroll"><table class="comparison">'
-        f"<caption>Test part{_on_simulated(data)}, net of costs</caption>"
+        f"<caption>{data.part.capitalize()}{_on_simulated(data)}, net of costs</caption>"
         f"<thead><tr><th></th><th>accuracy</th>{head}</tr></thead>"
         f"<tbody>{rows}</tbody></table></div>"
     )
@@ -155,7 +154,7 @@ def trading_table(data: ReportData) -> str:
         rows += f"<tr><td>{escape(shown.title)}</td>{cells}</tr>"
     return (
         "<details><summary>All trading figures</summary><table>"
-        f"<caption>Test part{_on_simulated(data)}, after costs</caption>"
+        f"<caption>{data.part.capitalize()}{_on_simulated(data)}, after costs</caption>"
         f"<thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table></details>"
     )
 
@@ -222,7 +221,7 @@ def confusion_table(data: ReportData) -> str:
         body += f"<tr><th>went {name}</th>{cells}</tr>"
     return (
         '<div class="scroll"><table class="confusion">'
-        "<caption>Confusion matrix at one half, test part"
+        f"<caption>Confusion matrix at one half, {data.part}"
         f"{_on_simulated(data)}</caption><thead><tr><th></th><th>called down</th>"
         f"<th>called up</th></tr></thead><tbody>{body}</tbody></table></div>"
     )

@@ -16,7 +16,7 @@ from ultimate_deep.evaluation.signals import signal_from_probability
 from ultimate_deep.evaluation.significance.bootstrap import Interval
 from ultimate_deep.evaluation.verdicts.accuracy import accuracy_interval
 from ultimate_deep.evaluation.verdicts.bounds import ALONE, Bounds
-from ultimate_deep.machine.counts import how_many
+from ultimate_deep.machine.counts import how_many, written
 
 FACTORS = (0.5, 0.7, 0.85, 0.95, 1.0, 1.05, 1.15, 1.4, 2.0)
 _NEAR = 0.2  # neighbours keep up to a fifth more or fewer decisions
@@ -104,7 +104,8 @@ def _judge_peak(table: pd.DataFrame) -> ThresholdSensitivity:
             "per bar. That points to luck."
         )
     else:
-        sentence = f"Thresholds beside the one in use keep {share:.0%} of its net return per bar."
+        left = written(share, "{:.0%}")
+        sentence = f"Thresholds beside the one in use keep {left} of its net return per bar."
     return ThresholdSensitivity(
         table=table, neighbours_share=share, lonely=lonely, sentence=sentence
     )
@@ -228,4 +229,4 @@ def _judge_delay(table: pd.DataFrame) -> DelaySensitivity:
 def _what_is_left(share: float, after: str, span: str) -> str:
     if share >= 1.0:
         return f"Nothing of the net return is lost {after} ({span})."
-    return f"{share:.0%} of the net return is left {after} ({span})."
+    return f"{written(share, '{:.0%}')} of the net return is left {after} ({span})."

@@ -45,7 +45,7 @@ class CombinatorialPurged(Scheme):
         if not 1 <= n_test_groups < n_groups:
             raise ValueError(
                 f"n_test_groups must be between 1 and n_groups - 1, got {n_test_groups} of "
-                f"{n_groups}"
+                f"{n_groups}; test fewer of them at once, or make more"
             )
         self.groups = equal_groups(spans, n_groups)
         self.tested = tuple(combinations(range(n_groups), n_test_groups))

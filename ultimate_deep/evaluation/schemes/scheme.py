@@ -126,7 +126,7 @@ def equal_groups(spans: Spans, groups: int) -> list[tuple[int, int]]:
     if not 2 <= groups <= count:
         raise ValueError(
             f"the number of groups must be between 2 and the {count} distinct decision times, "
-            f"got {groups}"
+            f"got {groups}; ask for a number between them"
         )
     size, longer = divmod(count, groups)
     stops = np.cumsum([size + (number < longer) for number in range(groups)]).tolist()

@@ -25,7 +25,7 @@ from ultimate_deep.evaluation.reporting.comparison_data import ComparedModel, Co
 from ultimate_deep.evaluation.reporting.json_report import write_json_report
 from ultimate_deep.evaluation.reporting.pdf import ReportForm, check_form, pdf_beside
 from ultimate_deep.experiments.judging.assessing import assess_judged
-from ultimate_deep.experiments.judging.comparable import check_different
+from ultimate_deep.experiments.judging.comparable import check_different, rules_note
 from ultimate_deep.experiments.reporting import bar_facts
 from ultimate_deep.experiments.reproducing import (
     counted,
@@ -34,8 +34,9 @@ from ultimate_deep.experiments.reproducing import (
     list_option,
     origin_of,
 )
-from ultimate_deep.experiments.runs import new_run_folder
+from ultimate_deep.experiments.runs import flat, new_run_folder
 from ultimate_deep.experiments.trials import TrialBook, record_reading
+from ultimate_deep.machine.counts import written
 from ultimate_deep.machine.duration import Stopwatch
 from ultimate_deep.machine.files import whole_folder
 from ultimate_deep.market.config import DataConfig
@@ -261,12 +262,19 @@ def _comparison(
         overfitting=result.overfitting,
         pairwise=result.pairwise,
         trials=book.count(),
+        rules=rules_note(
+            [
+                (entrant.name, flat(config.to_dict()["backtest"], "backtest."))
+                for entrant, config in zip(entrants, configs, strict=True)
+            ]
+        ),
+        distinct=_distinct(entrants),
         facts=_facts(first),
         config={
             "label": configs[0].to_dict()["label"],
             "backtest": configs[0].to_dict()["backtest"],
         },
-        notes=_notes(first, entrants, configs),
+        notes=_notes(first, entrants),
         files=FILES,
     )
 
@@ -291,27 +299,21 @@ def _model(entrant: Entrant, assessment: Assessment) -> ComparedModel:
 def _facts(judge: Judge) -> dict[str, str]:
     facts = {"decisions in common": f"{len(judge.part):,}"} | bar_facts(judge.market)
     held = judge.judge_buy_and_hold().metrics
-    facts["buy and hold"] = f"net return {held['total_return']:+.1%}, Sharpe {held['sharpe']:.2f}"
+    gained = written(held["total_return"], "{:+.1%}")
+    facts["buy and hold"] = f"net return {gained}, Sharpe {held['sharpe']:.2f}"
     return facts
 
 
-def _notes(
-    judge: Judge, entrants: Sequence[Entrant], configs: Sequence[ExperimentConfig]
-) -> list[str]:
+def _distinct(entrants: Sequence[Entrant]) -> int:
+    """How many of them predict, on the common decisions, what none before them does."""
+    return len({_probability(entrant).tobytes() for entrant in entrants})
+
+
+def _notes(judge: Judge, entrants: Sequence[Entrant]) -> list[str]:
     notes = list(judge.market.told)
-    others = [
-        entrant.name
-        for entrant, config in zip(entrants, configs, strict=True)
-        if config.backtest != configs[0].backtest
-    ]
     for bundle in (entrant.bundle for entrant in entrants):
         if note := fills_note(bundle, judge.market):
             notes.append(f"{bundle.folder.name}: {note}")
-    if others:
-        notes.append(
-            f"Traded by the rule and costs of {entrants[0].name}; those of {', '.join(others)} "
-            "were others."
-        )
     return notes
 
 

@@ -14,6 +14,7 @@ from ultimate_deep.evaluation.reporting.json_report import write_json_report
 from ultimate_deep.evaluation.reporting.origin import Origin
 from ultimate_deep.evaluation.reporting.pdf import ReportForm, check_form, pdf_beside
 from ultimate_deep.evaluation.reporting.report import write_report
+from ultimate_deep.experiments.baselines import fitted_note
 from ultimate_deep.experiments.judging.assessing import assess_judged
 from ultimate_deep.experiments.judging.rejudged import Period, Rejudged, backtest_bundle
 from ultimate_deep.experiments.judging.rivals import judge_rivals
@@ -182,6 +183,7 @@ def _report(rejudged: Rejudged, assessment: Assessment, origin: Origin) -> Repor
         files=FILES,
         assessment=assessment,
         origin=origin,
+        fitted=fitted_note((one.name for one in rejudged.rivals), "evaluation"),
     )
 
 

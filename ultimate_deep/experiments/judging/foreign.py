@@ -21,6 +21,7 @@ from ultimate_deep.evaluation.reporting.origin import Origin
 from ultimate_deep.evaluation.reporting.pdf import check_pdf, write_pdf
 from ultimate_deep.evaluation.reporting.report import render_report, write_report
 from ultimate_deep.evaluation.verdicts.verdict import Verdict
+from ultimate_deep.experiments.baselines import fitted_note
 from ultimate_deep.experiments.given import given_count
 from ultimate_deep.experiments.judging.assessing import assess_judged
 from ultimate_deep.experiments.judging.rivals import judge_rivals
@@ -159,7 +160,6 @@ class JudgedPredictions:
                 return_log=judge.rows.return_log[judge.part],
             ),
             threshold=judged.threshold,
-            temperature=1.0,
             contenders=[
                 Contender(name=self.name, metrics=judged.metrics, accuracy=self.verdict.accuracy),
                 *(Contender(name=one.name, metrics=one.metrics) for one in self.rivals),
@@ -171,9 +171,9 @@ class JudgedPredictions:
             facts={"decisions": f"{len(judge.part):,}"} | bar_facts(judge.market),
             config={"backtest": dataclasses.asdict(judge.config)},
             notes=[f"{note}." for note in self.notes],
-            files={},
             assessment=self.assessment,
             origin=self.origin,
+            fitted=fitted_note((one.name for one in self.rivals), "judgement"),
         )
 
 

@@ -29,7 +29,7 @@ from ultimate_deep.experiments.takeaway import (
     write_takeaway,
 )
 from ultimate_deep.experiments.trials import TrialBook, record_reading
-from ultimate_deep.machine.counts import how_many, noun_for
+from ultimate_deep.machine.counts import how_many, noun_for, written
 from ultimate_deep.machine.duration import Stopwatch
 from ultimate_deep.machine.files import whole_folder
 from ultimate_deep.machine.tables import TableFormat
@@ -112,8 +112,8 @@ class Rejudged:
         figures = self.judgement.metrics
         return (
             f"<backtest of {self.bundle.folder.name}: {how_many(self.rows, 'decision')}, accuracy "
-            f"{figures['accuracy']:.2%}, net return {figures['total_return']:+.2%}, Sharpe "
-            f"{figures['sharpe']:.2f}>"
+            f"{figures['accuracy']:.2%}, net return {written(figures['total_return'], '{:+.2%}')}, "
+            f"Sharpe {figures['sharpe']:.2f}>"
         )
 
 

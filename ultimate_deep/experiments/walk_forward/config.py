@@ -48,6 +48,21 @@ class WalkForwardConfig:
         check_fields(self, "walk")
         if not 0 < self.validation < 1:
             raise ValueError(f"validation is a share in (0, 1), got {self.validation}; use 0.15")
+        if self.scheme == "purged_k_fold" and self.folds < 2:
+            raise ValueError(f"walk.folds must be at least 2, got {self.folds}; 5 are usual")
+        if self.scheme == "combinatorial":
+            self._check_groups()
+
+    def _check_groups(self) -> None:
+        if self.groups < 2:
+            raise ValueError(f"walk.groups must be at least 2, got {self.groups}; 6 are usual")
+        if not 1 <= self.test_groups < self.groups:
+            most = self.groups - 1
+            raise ValueError(
+                f"walk.test_groups must be between 1 and {most}, one less than walk.groups, got "
+                f"{self.test_groups}; test {min(2, most)} of {self.groups}, or set walk.groups to "
+                f"{max(self.test_groups, 1) + 1} or more"
+            )
 
     @property
     def past_only(self) -> bool:

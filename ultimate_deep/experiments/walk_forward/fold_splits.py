@@ -18,6 +18,13 @@ def make_scheme(walk: WalkForwardConfig, spans: Spans, embargo_bars: int) -> Sch
     Raises:
         ValueError: Sizes that the rows do not allow.
     """
+    count, stretches = len(spans.times), {"purged_k_fold": "folds", "combinatorial": "groups"}
+    name = stretches.get(walk.scheme)
+    if name and (asked := getattr(walk, name)) > count:
+        raise ValueError(
+            f"walk.{name} must be at most {count:,}, the number of distinct decision times, got "
+            f"{asked:,}; ask for fewer or bring more bars"
+        )
     if walk.scheme == "purged_k_fold":
         return PurgedKFold(spans, n_splits=walk.folds, embargo_bars=embargo_bars)
     if walk.scheme == "combinatorial":

@@ -10,6 +10,7 @@ from matplotlib.ticker import PercentFormatter
 from ultimate_deep.evaluation.backtesting.account import BacktestResult
 from ultimate_deep.evaluation.reporting import figures as fig
 from ultimate_deep.experiments.walk_forward.judging import JudgedPart, JudgedWalk
+from ultimate_deep.machine.counts import written
 from ultimate_deep.market.times import utc_times
 
 _MOST_PATHS = 40
@@ -90,4 +91,4 @@ def _curve(
 
 
 def _label(name: str, account: BacktestResult) -> str:
-    return f"{name}, {account.metrics['total_return']:+.1%}"
+    return f"{name}, {written(account.metrics['total_return'], '{:+.1%}')}"

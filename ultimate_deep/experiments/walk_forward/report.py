@@ -242,8 +242,9 @@ def _paths(walked: Walked) -> str:
 def _folds(walked: Walked) -> str:
     simulated = walked.prepared.market.simulated
     table = folds_table(walked)
-    for name in ("test_from", "test_to"):
-        table[name] = table[name].dt.strftime("%Y-%m-%d")
+    tested = [part.judged.backtest.index for part in walked.judged.folds]
+    table["test_from"] = [f"{index[0]:%Y-%m-%d}" for index in tested]
+    table["test_to"] = [f"{index[-1]:%Y-%m-%d}" for index in tested]  # the last bar's own day
     columns = (
         Column("fold", ""),
         Column("test_from", "test from"),

@@ -43,7 +43,7 @@ from ultimate_deep.experiments.walk_forward.folds import (
 )
 from ultimate_deep.experiments.walk_forward.judging import JudgedPart, JudgedWalk, judge_walk
 from ultimate_deep.experiments.warm_start import refuse_start
-from ultimate_deep.machine.counts import how_many, noun_for
+from ultimate_deep.machine.counts import how_many, noun_for, written
 from ultimate_deep.machine.duration import Stopwatch, duration_sentence
 from ultimate_deep.machine.files import read_json
 from ultimate_deep.machine.places import check_places
@@ -267,7 +267,7 @@ def _result_sentence(result: FoldResult) -> str:
     facts = result.facts
     return (
         f"{how_many(facts['epochs'], 'epoch')} in {facts['seconds']:.0f} s, test accuracy "
-        f"{facts['accuracy']:.2%}, net return {facts['total_return']:+.2%}"
+        f"{facts['accuracy']:.2%}, net return {written(facts['total_return'], '{:+.2%}')}"
     )
 
 
