@@ -222,14 +222,19 @@ def test_what_is_empty_or_undefined_still_gives_a_clean_page(changes):
     assert not re.search(r"\bnan\b|\bNaN\b|\bNone\b|\binf\b", shown)
 
 
-def test_a_part_without_any_row_is_said_to_be_empty():
+def test_of_a_part_without_any_row_nothing_is_drawn():
     nothing = np.full(400, np.nan)
     empty = Predictions(
         label=nothing, probability=nothing, probability_raw=nothing, return_log=nothing
     )
-    text = Page(render_report(make_data(test=empty, validation=None))).text
-    for words in ("no judged rows", "only one class", "no predictions", "no threshold keeps"):
-        assert words in text
+    page = render_report(make_data(test=empty, validation=None))
+    usual = render_report(make_data())
+    for name in ("ROC curve", "Share of ups by forecast", "Decisions won after costs, at"):
+        assert name in usual
+        assert name not in page
+    assert "Fewer trades, more wins?" in usual
+    assert "Fewer trades, more wins?" not in page
+    assert "<figure></figure>" not in page
 
 
 def test_a_ruined_account_is_drawn():

@@ -82,14 +82,17 @@ def section(title: str, *parts: str, hint: str = "") -> str:
 
 
 def figure(svg: str, caption: str = "") -> str:
-    """Return a picture with its caption in plain text."""
+    """Return a picture with its caption in plain text; nothing without a picture."""
+    if not svg:
+        return ""
     caption = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     return f"<figure>{svg}{caption}</figure>"
 
 
 def pair(*pictures: str) -> str:
     """Return pictures beside each other where there is room, one below the other on a phone."""
-    return f'<div class="pair">{"".join(map(figure, pictures))}</div>'
+    shown = "".join(map(figure, pictures))
+    return f'<div class="pair">{shown}</div>' if shown else ""
 
 
 def details(title: str, content: str) -> str:

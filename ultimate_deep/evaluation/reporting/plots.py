@@ -112,48 +112,44 @@ def plot_roc(data: ReportData) -> str:
         x, y = curve.false_positive_rate[kept], curve.true_positive_rate[kept]
         areas.append(f"{name}, AUC {area:.3f}")
         axis.plot(x, y, color=colour, linewidth=1.8, linestyle=line, label=areas[-1])
-    if len(axis.lines) == 1:
-        fig.say(axis, "undefined:\nonly one class of labels")
+    if not areas:
+        return ""  # there is one class of labels, or none
     axis.set_aspect("equal")
     fig.label_axes(
         axis, "ROC", "false positive rate", "true positive rate", simulated=data.simulated
     )
     fig.add_legend(axis)
-    return fig.to_svg(figure, "roc", f"ROC curve: {fig.told(areas) or 'undefined'}")
+    return fig.to_svg(figure, "roc", f"ROC curve: {fig.told(areas)}")
 
 
 def plot_calibration(test: Predictions, *, temperature: float, simulated: bool) -> str:
     """Forecast against frequency of what is judged, before and after the temperature."""
-    figure, (axis,) = fig.new_figure(4.5, 4.2)
     rows, said = test.judged, []
     if not rows.any():
-        fig.say(axis, "no judged rows")
-    else:
-        low, high = 1.0, 0.0
-        after = f"after, T = {temperature:.3g}"
-        for values, name, colour, mark, line in (
-            (test.probability_raw, "before", fig.REFERENCE, "s", fig.DASHED),
-            (test.probability, after, fig.MODEL, "o", "-"),
-        ):
-            table = reliability(test.label[rows], values[rows], bins=10)
-            error = 2.0 * np.sqrt(0.25 / table["rows"])
-            axis.errorbar(
-                table["probability"], table["frequency"], error, color=colour, label=name,
-                marker=mark, markersize=5, linewidth=1.5, elinewidth=0.8, linestyle=line,
-            )  # fmt: skip
-            distance = np.abs(table["frequency"] - table["probability"])
-            said.append(
-                f"{name}, off by {np.average(distance, weights=table['rows']):.1%} on average"
-            )
-            low = min(low, table["probability"].min(), table["frequency"].min())
-            high = max(high, table["probability"].max(), table["frequency"].max())
-        axis.plot([low, high], [low, high], color=fig.MUTED, linewidth=1, linestyle=(0, (4, 3)))
-        fig.add_legend(axis)
+        return ""
+    figure, (axis,) = fig.new_figure(4.5, 4.2)
+    low, high = 1.0, 0.0
+    after = f"after, T = {temperature:.3g}"
+    for values, name, colour, mark, line in (
+        (test.probability_raw, "before", fig.REFERENCE, "s", fig.DASHED),
+        (test.probability, after, fig.MODEL, "o", "-"),
+    ):
+        table = reliability(test.label[rows], values[rows], bins=10)
+        error = 2.0 * np.sqrt(0.25 / table["rows"])
+        axis.errorbar(
+            table["probability"], table["frequency"], error, color=colour, label=name,
+            marker=mark, markersize=5, linewidth=1.5, elinewidth=0.8, linestyle=line,
+        )  # fmt: skip
+        distance = np.abs(table["frequency"] - table["probability"])
+        said.append(f"{name}, off by {np.average(distance, weights=table['rows']):.1%} on average")
+        low = min(low, table["probability"].min(), table["frequency"].min())
+        high = max(high, table["probability"].max(), table["frequency"].max())
+    axis.plot([low, high], [low, high], color=fig.MUTED, linewidth=1, linestyle=(0, (4, 3)))
+    fig.add_legend(axis)
     for side in (axis.xaxis, axis.yaxis):
         side.set_major_formatter(PercentFormatter(1.0))
     fig.label_axes(axis, "Calibration", "forecast of up", "share of ups", simulated=simulated)
-    alone = f"Share of ups by forecast: {fig.told(said) or 'no judged rows'}"
-    return fig.to_svg(figure, "calibration", alone)
+    return fig.to_svg(figure, "calibration", f"Share of ups by forecast: {fig.told(said)}")
 
 
 def plot_threshold_sweep(data: ReportData) -> list[str]:
@@ -183,7 +179,7 @@ def _plot_kept(data: ReportData, parts: Sequence[Part], column: str, title: str,
         number = form.format(value) if np.isfinite(value) else "nothing"
         said.append(f"{name} {number} with {kept:.1%} kept")
     if not any(np.size(line.get_xdata()) > 1 for line in axis.lines):
-        fig.say(axis, f"no threshold keeps {_LEAST_TRADES} trades")
+        return ""  # no threshold keeps enough trades
     axis.axhline(0.5 if column == "win_rate" else 0.0, color=fig.MUTED, linewidth=1)
     axis.xaxis.set_major_formatter(PercentFormatter(1.0))
     axis.set_xlim(left=0)
@@ -191,25 +187,24 @@ def _plot_kept(data: ReportData, parts: Sequence[Part], column: str, title: str,
         axis.yaxis.set_major_formatter(PercentFormatter(1.0))
     fig.label_axes(axis, title, "decisions kept", "", simulated=data.simulated)
     fig.add_legend(axis)
-    alone = f"{title}, at the threshold in use: {fig.told(said) or 'no decisions'}"
+    alone = f"{title}, at the threshold in use: {fig.told(said)}"
     return fig.to_svg(figure, f"sweep-{column}", alone)
 
 
 def plot_probabilities(data: ReportData) -> str:
     """How sure the model is: its test probabilities, and from where on it trades."""
-    figure, (axis,) = fig.new_figure(fig.WIDE, 2.5)
     values = fig.finite(data.test.probability)
-    if len(values):
-        axis.hist(values, bins=60, color=fig.MODEL, alpha=0.75)
-        lines = [data.threshold] + ([1 - data.threshold] if data.mode == "long_short" else [])
-        for line in lines:
-            axis.axvline(line, color=fig.BAD, linewidth=1.4, linestyle=(0, (4, 3)))
-        axis.xaxis.set_major_formatter(PercentFormatter(1.0))
-    else:
-        fig.say(axis, "no predictions")
+    if not len(values):
+        return ""
+    figure, (axis,) = fig.new_figure(fig.WIDE, 2.5)
+    axis.hist(values, bins=60, color=fig.MODEL, alpha=0.75)
+    lines = [data.threshold] + ([1 - data.threshold] if data.mode == "long_short" else [])
+    for line in lines:
+        axis.axvline(line, color=fig.BAD, linewidth=1.4, linestyle=(0, (4, 3)))
+    axis.xaxis.set_major_formatter(PercentFormatter(1.0))
     title = f"Probabilities of up, traded from {data.threshold:.3f}"
     fig.label_axes(axis, title, "", "decisions", simulated=data.simulated)
-    middle = f", half of them below {np.median(values):.1%}" if len(values) else ""
+    middle = f", half of them below {np.median(values):.1%}"
     return fig.to_svg(
         figure,
         "probabilities",

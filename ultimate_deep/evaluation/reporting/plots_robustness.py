@@ -34,25 +34,24 @@ def plot_costs(sweep: CostSweep, *, simulated: bool) -> str:
 
 
 def plot_capacity(found: Capacity, *, simulated: bool) -> str:
-    """Mean net return per bar by capital, on a logarithmic axis."""
-    figure, (axis,) = fig.new_figure(_WIDTH, 3.1)
+    """Mean net return per bar by capital, on a logarithmic axis; nothing where none is known."""
     if not found.known or found.table.empty:
-        fig.say(axis, "no volume in these bars:\ncapacity unknown")
-    else:
-        gain = found.table["net_return_bps"].to_numpy()
-        top = float(gain.max())
-        kept = gain >= (-top if top > 0.0 else 4.0 * top)  # a ruined account would hide the rest
-        axis.semilogx(found.table["capital"][kept], gain[kept], "o-", color=fig.MODEL, ms=5, lw=1.8)
-        for capital, name, colour, line in (
-            (found.capital_half, "half is gone", fig.VALIDATION, _DOTTED),
-            (found.capital_gone, "all is gone", fig.BAD, _DASHED),
-        ):
-            if np.isfinite(capital):
-                axis.axvline(capital, color=colour, linewidth=1.8, linestyle=line, label=name)
-        axis.xaxis.set_major_formatter(FuncFormatter(_capital))
-        axis.xaxis.set_minor_locator(NullLocator())
-        axis.axhline(0.0, color=fig.MUTED, linewidth=1)
-        fig.add_legend(axis)
+        return ""
+    figure, (axis,) = fig.new_figure(_WIDTH, 3.1)
+    gain = found.table["net_return_bps"].to_numpy()
+    top = float(gain.max())
+    kept = gain >= (-top if top > 0.0 else 4.0 * top)  # a ruined account would hide the rest
+    axis.semilogx(found.table["capital"][kept], gain[kept], "o-", color=fig.MODEL, ms=5, lw=1.8)
+    for capital, name, colour, line in (
+        (found.capital_half, "half is gone", fig.VALIDATION, _DOTTED),
+        (found.capital_gone, "all is gone", fig.BAD, _DASHED),
+    ):
+        if np.isfinite(capital):
+            axis.axvline(capital, color=colour, linewidth=1.8, linestyle=line, label=name)
+    axis.xaxis.set_major_formatter(FuncFormatter(_capital))
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.axhline(0.0, color=fig.MUTED, linewidth=1)
+    fig.add_legend(axis)
     title = "Net return by capital"
     fig.title_figure(figure, title, simulated=simulated)
     fig.label_sides(axis, "capital, units of the price", "bps per bar")
@@ -147,11 +146,13 @@ def plot_random_entry(found: RandomEntry, *, simulated: bool) -> str:
 
 
 def plot_win_rates(table: pd.DataFrame, *, simulated: bool) -> str:
-    """Share of decisions won after costs with its band by share of decisions kept."""
-    figure, (axis,) = fig.new_figure(_WIDTH, 3.1)
+    """Share of decisions won after costs with its band by share of decisions kept; nothing where
+    no threshold trades.
+    """
     known = table[table["win_rate"].notna()]
     if known.empty:
-        fig.say(axis, "no threshold trades")
+        return ""
+    figure, (axis,) = fig.new_figure(_WIDTH, 3.1)
     axis.fill_between(
         known["coverage"], known["win_rate_lower"], known["win_rate_upper"], color=fig.MODEL,
         alpha=0.18, linewidth=0,
@@ -172,4 +173,4 @@ def plot_win_rates(table: pd.DataFrame, *, simulated: bool) -> str:
         f"{won:.1%} of those kept at {kept:.1%}"
         for won, kept in known[["win_rate", "coverage"]].to_numpy(np.float64)
     )
-    return fig.to_svg(figure, "winrates", f"Decisions won after costs: {said or 'none is traded'}")
+    return fig.to_svg(figure, "winrates", f"Decisions won after costs: {said}")

@@ -13,26 +13,25 @@ _FURTHEST = 1_000.0  # standard errors from no skill
 
 
 def plot_forest(intervals: Mapping[str, Interval], *, simulated: bool) -> str:
-    """Each metric's interval in standard errors from what no skill would show."""
+    """Each metric's interval in standard errors from what no skill would show; nothing without."""
     lines = [
         (headline(name).title, *ends)
         for name, interval in intervals.items()
         if (ends := _from_no_skill(name, interval)) is not None
     ]
-    figure, (axis,) = fig.new_figure(fig.NARROW, 1.25 + 0.3 * max(len(lines), 1))
+    if not lines:
+        return ""
+    figure, (axis,) = fig.new_figure(fig.NARROW, 1.25 + 0.3 * len(lines))
     axis.axvline(0.0, color=fig.BAD, linewidth=1.4, linestyle=(0, (4, 3)))
     for place, (_, lower, middle, upper) in enumerate(reversed(lines)):
         colour = fig.GOOD if lower > 0 else fig.BAD if upper < 0 else fig.REFERENCE
         _interval(axis, place, (lower, middle, upper), colour)
     axis.set_yticks(range(len(lines)), [line[0] for line in reversed(lines)], color=fig.INK)
-    axis.set_ylim(-0.7, max(len(lines), 1) - 0.3)
-    if not lines:
-        fig.say(axis, "no interval to draw")
+    axis.set_ylim(-0.7, len(lines) - 0.3)
     fig.title_figure(figure, "Distance from no skill", simulated=simulated)
     fig.label_sides(axis, "standard errors", "")
     said = fig.told(f"{name} {low:+.1f} to {high:+.1f}" for name, low, _, high in lines)
-    alone = f"Standard errors from no skill: {said or 'no interval to draw'}"
-    return fig.to_svg(figure, "forest", alone)
+    return fig.to_svg(figure, "forest", f"Standard errors from no skill: {said}")
 
 
 def _from_no_skill(name: str, interval: Interval) -> tuple[float, float, float] | None:

@@ -158,9 +158,12 @@ def _forecasts(data: ReportData) -> str:
 
 def _sweep(data: ReportData) -> str:
     chosen = ", chosen on validation" if data.validation is not None else ""
+    pictures = pair(*plots.plot_threshold_sweep(data))
+    if not pictures:
+        return ""
     return section(
         "Fewer trades, more wins?",
-        pair(*plots.plot_threshold_sweep(data)),
+        pictures,
         hint=f"Each decision as a trade of its own, round trip {data.costs.round_trip_bps:g} bps. "
         f"Dots mark the threshold in use, {data.threshold:.3f}{chosen}. Where the "
         "two curves part, the threshold's promise did not hold.",
