@@ -103,8 +103,11 @@ def test_what_has_no_size_is_refused_and_the_remedy_works():
     ("settings", "match"),
     [
         ({"return_weights": -1.0}, "return_weights must be at least 0 and finite, got -1.0"),
-        ({"return_weights": float("inf")}, "return_weights must be a finite number, got inf"),
-        ({"return_weights": "3"}, "return_weights must be a number, got '3'"),
+        (
+            {"return_weights": float("inf")},
+            "return_weights must be a finite number or None, got inf",
+        ),
+        ({"return_weights": "3"}, "return_weights must be a number or None, got '3'"),
         ({"loss": LossConfig(name="trading")}, "with trading, which reads returns itself"),
         ({"loss": LossConfig(name="quantile")}, "with quantile, which reads returns itself"),
         (

@@ -13,6 +13,7 @@ from ultimate_deep.models.nets.sequential_deep import SequentialDeepConfig
 from ultimate_deep.models.nets.stack import KINDS, StackConfig
 from ultimate_deep.models.nets.tabm import TabmConfig
 from ultimate_deep.models.nets.ultimate import UltimateConfig
+from ultimate_deep.models.parts.member_options import MemberOptions
 from ultimate_deep.models.registry import preset_config
 from ultimate_deep.models.surgery.attention_map import attention_weights
 from ultimate_deep.models.surgery.describe import (
@@ -351,7 +352,8 @@ def test_options_that_make_no_sense_are_refused(config, fields, message):
 
 def test_one_member_is_the_plain_net():
     for name in NETS:
-        config = preset_config(name, "tiny")
+        options = {one.name: one.default for one in dataclasses.fields(MemberOptions)}
+        config = dataclasses.replace(preset_config(name, "tiny"), **options)
         assert config.members == 1
         model = models.build_model(name, INPUTS, config=config)
         assert not any(isinstance(layer, MemberStem) for layer in model.layers)

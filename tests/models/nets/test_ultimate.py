@@ -182,7 +182,10 @@ def test_presets_reach_from_a_laptop_to_a_billion_parameters():
     seed = PRESETS["seed"]
     assert (seed.config.normalization, seed.config.dropout_rate) == ("batch", 0.1)
     assert (seed.learning_rate, seed.batch_size) == (1e-5, 8)
-    assert PRESETS["default"].config == UltimateConfig()
+    default = PRESETS["default"]
+    assert (default.config.members, default.config.members_in_stack) == (16, "mean")
+    assert 4 * sum(default.config.res_blocks_per_unit) >= 2_000
+    assert (default.learning_rate, default.epochs, default.return_weights) == (8e-3, 16, 3.0)
     billion = PRESETS["billion"].config
     assert 2 * sum(billion.res_blocks_per_unit) * billion.width**2 > 1e9
     model = build_ultimate(INPUTS, config=PRESETS["small"].config)

@@ -20,7 +20,7 @@ from ultimate_deep.training.progress import Progress
 FEATURES, BATCH, STEPS, EPOCHS = 6, 16, 2, 2
 CASES = {
     "tabm": ("tabm", {"members": 4, "hidden_widths": (8,), "dropout_rate": 0.2}),
-    "drawn": ("ultimate", {"members": 3, "member_widths": ()}),
+    "drawn": ("ultimate", {"members": 3, "member_widths": (), "members_in_stack": "drawn"}),
     "mean": ("ultimate", {"members": 3, "member_widths": (), "members_in_stack": "mean"}),
 }
 

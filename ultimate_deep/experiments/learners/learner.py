@@ -160,7 +160,7 @@ class Learner(ABC):
         Losses that read returns themselves take no weights by them.
 
         Args:
-            config: The experiment.
+            config: Experiment with what the user has set.
         """
         recipe = self.recipe(config.model.preset)
         by_size = not config.fit.loss_reads_returns and not config.heads.quantiles
