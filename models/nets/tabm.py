@@ -72,9 +72,7 @@ PRESETS = MappingProxyType(
             config=TabmConfig(members=8, hidden_widths=(32, 16), feature_dropout=0.1),
             learning_rate=8e-3,
         ),
-        "default": Preset(
-            config=TabmConfig(), learning_rate=8e-3, epochs=16, return_weights=3.0
-        ),
+        "default": Preset(config=TabmConfig(), learning_rate=8e-3, epochs=16, return_weights=3.0),
     }
 )
 

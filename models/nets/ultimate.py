@@ -40,7 +40,7 @@ from ultimate_deep.models.surgery.unrolled import unrolled
 
 IMPLEMENTATIONS = ("stacked", "unrolled")
 # The stem and the heads learn eight times as fast as nets without members do, the stacks twice.
-SLOWER_STACKS = (("*_stack", 0.25),)
+SLOWER_STACKS = (("*_stack|*_unit_*", 0.25),)  # unrolled, stacks are layers of units
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,9 +40,10 @@ class FitConfig:
         learning_rate: Peak learning rate, after warm-up; None takes what the model's preset says,
             1e-3 where there is none.
         rate_factors: What the learning rate of a net's parts is multiplied by, by the name of a
-            layer, of a weight or of both (`stem/bias`), in which `*` stands for anything:
-            `{"residual_stack": 0.25}`. A weight that several of them name takes their product;
-            decay is by the same rate. None takes what the model's preset says.
+            layer, of a weight or of both (`stem/bias`), in which `*` stands for anything and `|`
+            between several: `{"residual_stack|dense_stack": 0.25}`. A weight that several factors
+            name takes their product; decay is by the same rate. None takes what the model's
+            preset says.
         weight_decay: Decoupled decay of kernels per unit of learning rate; never on norms and
             biases.
         clipping: `global` clips all gradients together; `per_layer` each layer's slice of each

@@ -17,6 +17,7 @@ from ultimate_deep.models.surgery.describe import (
 )
 from ultimate_deep.models.surgery.unrolled import unrolled
 from ultimate_deep.training.optimizers.adamw import AdamW
+from ultimate_deep.training.optimizers.part_rates import factors_of
 
 pytestmark = pytest.mark.usefixtures("plain_graphs")
 
@@ -218,3 +219,17 @@ def test_five_hundred_blocks_keep_signal_and_gradient_sane_and_train(residual_sc
     assert np.isfinite(losses).all()
     if scaled:
         assert np.mean(losses[-3:]) < 0.8 * np.mean(losses[:3])
+
+
+@pytest.mark.parametrize("implementation", ["stacked", "unrolled"])
+@pytest.mark.parametrize("dense", [(2, 1), ()])
+def test_the_slower_rate_of_a_preset_is_that_of_all_stacks(implementation, dense):
+    tiny = PRESETS["tiny"]
+    options = {"implementation": implementation, "dense_blocks_per_unit": dense}
+    model = build_ultimate(INPUTS, config=dataclasses.replace(tiny.config, **options))
+    paths = [weight.path for weight in model.trainable_weights]
+    slow = factors_of(paths, dict(tiny.rate_factors))
+    for path, factor in zip(paths, slow, strict=True):
+        in_stack = "_stack/" in path or "unit_0" in path
+        assert factor == (0.25 if in_stack else 1.0), path
+    assert {0.25, 1.0} == set(slow)

@@ -14,8 +14,8 @@ def factors_of(paths: Sequence[str], factors: Mapping[str, float]) -> tuple[floa
     Args:
         paths: Paths of the weights, such as `residual_stack/dense_1_kernel`.
         factors: Factors by a name that stands in a path, of a layer or of the weight itself, or
-            by a path; `*` stands for anything. A weight that several of them name takes their
-            product.
+            by a path; `*` stands for anything, and `|` stands between several. A weight that
+            several factors name takes their product.
 
     Raises:
         ValueError: A name that stands in no path.
@@ -23,8 +23,9 @@ def factors_of(paths: Sequence[str], factors: Mapping[str, float]) -> tuple[floa
     parts = [path.split("/") for path in paths]
     found = [1.0] * len(paths)
     for name, factor in factors.items():
+        meant = name.split("|")
         named = [
-            any(fnmatchcase(part, name) for part in (path, *one))
+            any(fnmatchcase(part, either) for part in (path, *one) for either in meant)
             for path, one in zip(paths, parts, strict=True)
         ]
         if not any(named):
