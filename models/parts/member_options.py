@@ -1,6 +1,6 @@
 """Options of the nets that may begin with a stem of members; importable without Keras."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from ultimate_deep.models.checks import check_choice, check_range
 
@@ -13,8 +13,8 @@ class MemberOptions:
 
     Args:
         members: Members of the stem, small nets that share their kernels and are trained and asked
-            together; 1 is a plain stem without any of it, and the other options here are then
-            not read.
+            together; 1 is a plain stem without any of it, and the other options here, which a
+            preset may have set, are then not read.
         members_in_stack: What goes through the stack: `drawn`, one member of each row in training,
             drawn at random, and all of them in inference; `mean`, the mean of all members,
             whose answer is added to each member's own.
@@ -25,7 +25,7 @@ class MemberOptions:
         feature_dropout: Share of the features that a member does not see of a row in training.
 
     Raises:
-        ValueError: A value out of range, or one that is not read.
+        ValueError: A value out of range.
     """
 
     members: int = 1
@@ -38,7 +38,7 @@ class MemberOptions:
         """Check these options.
 
         Raises:
-            ValueError: A value out of range, or one that is not read.
+            ValueError: A value out of range.
         """
         check_range("members", self.members, 1)
         check_choice("members_in_stack", self.members_in_stack, MEMBERS_IN_STACK)
@@ -49,12 +49,3 @@ class MemberOptions:
                 "a stem of one dense layer"
             )
         check_range("feature_dropout", self.feature_dropout, 0.0, 1.0)
-        if self.members > 1:
-            return
-        for field in fields(MemberOptions):
-            value = getattr(self, field.name)
-            if field.name != "members" and value != field.default:
-                raise ValueError(
-                    f"{field.name}={value!r} is for a stem of members, and members=1 has none: set "
-                    f"members to 2 or more, or leave {field.name} out"
-                )

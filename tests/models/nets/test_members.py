@@ -13,7 +13,6 @@ from ultimate_deep.models.nets.sequential_deep import SequentialDeepConfig
 from ultimate_deep.models.nets.stack import KINDS, StackConfig
 from ultimate_deep.models.nets.tabm import TabmConfig
 from ultimate_deep.models.nets.ultimate import UltimateConfig
-from ultimate_deep.models.parts.member_options import MemberOptions
 from ultimate_deep.models.registry import preset_config
 from ultimate_deep.models.surgery.attention_map import attention_weights
 from ultimate_deep.models.surgery.describe import (
@@ -336,8 +335,11 @@ def test_bfloat16_members_are_near_the_exact_ones():
     ("config", "fields", "message"),
     [
         (UltimateConfig, {"members": 0}, "members must be at least 1"),
-        (StackConfig, {"exit_weight": 3.0}, "exit_weight=3.0 is for a stem of members"),
-        (StackConfig, {"feature_dropout": 0.1}, "set members to 2 or more"),
+        (
+            StackConfig,
+            {"exit_weight": -3.0},
+            "exit_weight must be at least 0 and below inf; got -3.0",
+        ),
         (UltimateConfig, {"members": 2, "members_in_stack": "all"}, "one of drawn, mean"),
         (UltimateConfig, {"members": 2, "member_widths": (0,)}, r"use \(\) for a stem of one"),
         (SequentialDeepConfig, {"members": 2, "layers": 7}, "layers must be at least 8"),
@@ -352,9 +354,8 @@ def test_options_that_make_no_sense_are_refused(config, fields, message):
 
 def test_one_member_is_the_plain_net():
     for name in NETS:
-        options = {one.name: one.default for one in dataclasses.fields(MemberOptions)}
-        config = dataclasses.replace(preset_config(name, "tiny"), **options)
-        assert config.members == 1
+        # Whatever else a preset says of them is not read.
+        config = dataclasses.replace(preset_config(name, "tiny"), members=1)
         model = models.build_model(name, INPUTS, config=config)
         assert not any(isinstance(layer, MemberStem) for layer in model.layers)
         assert isinstance(model.get_layer("stem"), keras.layers.Dense)
