@@ -20,7 +20,6 @@ made that held accuracy against the majority and net return above zero alone, un
 `benchmarks/results/evidence_summary_<machine>.csv`.
 """
 
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -38,7 +37,7 @@ if str(ROOT) not in sys.path:
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from benchmarks.tables import RESULTS, machine_name, write_table  # noqa: E402
+from benchmarks.tables import RESULTS, machine_name, stored, write_table  # noqa: E402
 from benchmarks.verdicts.ruling import evidence_of  # noqa: E402
 from ultimate_deep.evaluation.verdicts.rule import QUESTIONS, rule  # noqa: E402
 
@@ -90,14 +89,6 @@ def judge_missing(path: Path, markets: int, kinds: Sequence[str], rows: int) -> 
             with path.open("a", encoding="utf-8") as file:
                 file.write("".join(pd.Series(row).to_json() + "\n" for row in judged))
             print(f"{kind}, seed {seed}: {judged[0]['word']}", flush=True)
-
-
-def stored(path: Path) -> list[dict[str, Any]]:
-    """Return the figures that are there; a line that was cut off by a kill is left out."""
-    if not path.exists():
-        return []
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("}\n")]
 
 
 def summarise(judged_rows: Sequence[dict[str, Any]]) -> pd.DataFrame:

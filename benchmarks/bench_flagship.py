@@ -39,7 +39,7 @@ if str(ROOT) not in sys.path:
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from benchmarks.tables import RESULTS, machine_name, write_table  # noqa: E402
+from benchmarks.tables import RESULTS, machine_name, stored, write_table  # noqa: E402
 
 if TYPE_CHECKING:
     from ultimate_deep.pipeline.config import ExperimentConfig
@@ -236,14 +236,6 @@ def fit_missing(
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         print(json.dumps(row), flush=True)
-
-
-def stored(path: Path) -> list[dict[str, Any]]:
-    """Return the figures that are there; a line that was cut off by a kill is left out."""
-    if not path.exists():
-        return []
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("}\n")]
 
 
 def chosen(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """Tables of results: where they lie, which machine they are of, and how they are written."""
 
+import json
 import os
 import platform
 from collections.abc import Mapping
@@ -22,6 +23,14 @@ def write_table(table: pd.DataFrame, path: Path, *, digits: int = 6) -> None:
     """Write a table as CSV, whole or not at all, floats with so many significant digits."""
     with whole_file(path) as draft:
         table.to_csv(draft, index=False, float_format=f"%.{digits}g")
+
+
+def stored(path: Path) -> list[dict[str, Any]]:
+    """Return the figures that are there; a line that was cut off by a kill is left out."""
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("}\n")]
 
 
 def store_row(

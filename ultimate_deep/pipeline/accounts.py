@@ -145,7 +145,8 @@ def patient_account(
     orders, moved = [], []
     for one in traded:
         silent = _silent(one.frame)
-        stale = repeats(one.frame) | silent
+        near = nearest_told(one.frame)
+        stale = repeats(one.frame, near=near) | silent
         orders.append(
             stale_orders(
                 one.wanted,
@@ -159,7 +160,7 @@ def patient_account(
             stale,
             one.frame["open"].to_numpy(),
             silent,
-            near=nearest_told(one.frame),
+            near=near,
             delay_bars=rules.delay_bars,
         )
         moved.append(dataclasses.replace(one, wanted=patient))

@@ -202,15 +202,20 @@ def test_every_bar_and_decision_is_in_one_regime_of_each_kind(coin):
     assert hour["net_return_bps"] == pytest.approx(expected.mean(), abs=0.05)
 
 
+def plain_decisions(times):
+    """Decisions that say up and are right, without trend and volatility."""
+    rows = len(times)
+    return Decisions(
+        probability=np.full(rows, 0.6),
+        label=np.ones(rows),
+        return_log=np.zeros(rows),
+        decision_time=times,
+    )
+
+
 def test_one_weekday_at_one_hour_makes_no_regimes(coin):
     weekly = pd.date_range("2024-01-01", periods=40, freq="7D").to_numpy()
-    plain = Decisions(
-        probability=np.full(40, 0.6),
-        label=np.ones(40),
-        return_log=np.zeros(40),
-        decision_time=weekly,
-    )
-    found = regimes(coin.trade(coin.signal(), RULE), plain)
+    found = regimes(coin.trade(coin.signal(), RULE), plain_decisions(weekly))
     assert found.table.empty
     assert "Too few bars" in found.sentence
 
@@ -218,13 +223,7 @@ def test_one_weekday_at_one_hour_makes_no_regimes(coin):
 def test_one_regime_is_told_in_the_singular(coin):
     mondays = coin.decisions.decision_time[4] + np.arange(40) * np.timedelta64(7, "D")
     times = np.sort(np.concatenate([mondays, mondays[:9] + np.timedelta64(1, "h")]))
-    two_hours = Decisions(
-        probability=np.full(49, 0.6),
-        label=np.ones(49),
-        return_log=np.zeros(49),
-        decision_time=times,
-    )
-    found = regimes(coin.trade(coin.signal(), RULE), two_hours)
+    found = regimes(coin.trade(coin.signal(), RULE), plain_decisions(times))
     assert found.table["p_value"].notna().sum() == 1
     assert found.sentence == (
         "The one regime with enough bars has no net return that differs from zero."

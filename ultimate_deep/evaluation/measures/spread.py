@@ -82,16 +82,17 @@ def half_spread(frame: pd.DataFrame) -> float:
     return math.nan if any(map(math.isnan, found)) else min(found) / 2.0
 
 
-def repeats(frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
+def repeats(frame: pd.DataFrame, *, near: float | None = None) -> npt.NDArray[np.bool_]:
     """Return whether each bar's open repeats the close before, `(rows,)`.
 
     Args:
         frame: Bars of one symbol, with a fill's price as `open` where that is another.
+        near: What `nearest_told` returns of them, where that is known already.
     """
     opened, closed = frame["open"].to_numpy(), frame["close"].to_numpy()
     found = np.zeros(len(frame), dtype=np.bool_)
-    near = np.maximum(nearest_told(frame), SAME * closed[:-1])
-    found[1:] = np.abs(opened[1:] - closed[:-1]) <= near
+    told = nearest_told(frame) if near is None else near
+    found[1:] = np.abs(opened[1:] - closed[:-1]) <= np.maximum(told, SAME * closed[:-1])
     return found
 
 
