@@ -39,7 +39,13 @@ if str(ROOT) not in sys.path:
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from benchmarks.tables import RESULTS, machine_name, stored, write_table  # noqa: E402
+from benchmarks.tables import (  # noqa: E402
+    RESULTS,
+    append_lines,
+    machine_name,
+    stored,
+    write_table,
+)
 
 if TYPE_CHECKING:
     from ultimate_deep.pipeline.config import ExperimentConfig
@@ -233,8 +239,7 @@ def fit_missing(
         if keys in done:
             continue
         row = dict(zip(KEYS, keys, strict=True)) | run_fit(config)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        append_lines([row], path)
         print(json.dumps(row), flush=True)
 
 

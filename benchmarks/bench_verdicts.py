@@ -17,10 +17,7 @@ where it ended. Writes `benchmarks/results/verdicts_<machine>.csv`, `verdicts_su
 and the plot beside them.
 """
 
-import os
 import sys
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
 from pathlib import Path
 
 import pandas as pd
@@ -33,12 +30,10 @@ if str(ROOT) not in sys.path:
 
 from benchmarks.tables import RESULTS, machine_name, write_table  # noqa: E402
 from benchmarks.verdicts.markets import KEYS, WITH_EDGE, WITHOUT_EDGE, Case, make_cases  # noqa: E402
+from benchmarks.verdicts.processes import judged  # noqa: E402
 from ultimate_deep.evaluation.verdicts.claims import ClaimRate, claim_rates  # noqa: E402
 
 EDGE, ROWS, MARKETS = 0.14, 10_000, 200
-THREADS = "TF_NUM_INTRAOP_THREADS TF_NUM_INTEROP_THREADS NUMBA_NUM_THREADS OMP_NUM_THREADS"
-ONE_THREAD = dict.fromkeys(THREADS.split(), "1") | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-MARKETS_PER_PROCESS = 40  # compiled steps of earlier markets keep their memory
 
 
 def bench(markets: int, first: int, processes: int, redraw: bool, folder: Path) -> pd.DataFrame:
@@ -72,26 +67,14 @@ def judge_missing(cases: list[Case], path: Path, processes: int) -> None:
     """Judge every case that the table lacks and append its row at once."""
     missing = missing_cases(cases, path)
     print(f"{len(cases) - len(missing)} markets are judged already, {len(missing)} to go")
-    os.environ.update(ONE_THREAD)  # read by the processes when they start
-    done = 0
-    for start in range(0, len(missing), processes * MARKETS_PER_PROCESS):
-        batch = missing[start : start + processes * MARKETS_PER_PROCESS]
-        # New processes for each batch: those that replace worn-out ones in one pool can hang it.
-        with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-            # Imported there, not here: this process needs no Keras.
-            jobs = [pool.submit(run_in_process, case) for case in batch]
-            try:
-                for job in as_completed(jobs):
-                    row, done = job.result(), done + 1
-                    append_row(row, path)
-                    print(
-                        f"{done}/{len(missing)} {row['kind']}, edge {row['edge']:g}, seed "
-                        f"{row['seed']}: {row['verdict']}",
-                        flush=True,
-                    )
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+    rows = judged(run_in_process, missing, processes, each=40)
+    for done, row in enumerate(rows, start=1):
+        append_row(row, path)
+        print(
+            f"{done}/{len(missing)} {row['kind']}, edge {row['edge']:g}, seed "
+            f"{row['seed']}: {row['verdict']}",
+            flush=True,
+        )
 
 
 def run_in_process(case: Case) -> dict[str, object]:

@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,13 @@ def stored(path: Path) -> list[dict[str, Any]]:
         return []
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     return [json.loads(line) for line in lines if line.endswith("}\n")]
+
+
+def append_lines(rows: Iterable[Mapping[str, Any]], path: Path) -> None:
+    """Add rows in one write, a line each; a line that was cut off is ended first."""
+    cut_off = path.exists() and not path.read_bytes().endswith(b"\n") and path.stat().st_size > 0
+    with path.open("a", encoding="utf-8") as file:
+        file.write("\n" * cut_off + "".join(pd.Series(row).to_json() + "\n" for row in rows))
 
 
 def store_row(

@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -54,23 +56,36 @@ def test_what_is_stored_is_not_judged_again(part, tmp_path, monkeypatch):
         return [{"kind": kind, "seed": seed, "rows": rows, "word": "edge"}]
 
     monkeypatch.setattr(evidence, "run_market", run_market)
+    monkeypatch.setattr(bench, "judged", lambda judge, cases, *_, **__: map(judge, cases))
     path = tmp_path / "evidence.jsonl"
-    bench.judge_missing(path, 2, ["plain", "bounce"], 500)
-    bench.judge_missing(path, 3, ["bounce"], 500)
-    bench.judge_missing(path, 1, ["bounce"], 900)
+    bench.judge_missing(path, 2, ["plain", "bounce"], 500, 1)
+    bench.judge_missing(path, 3, ["bounce"], 500, 1)
+    bench.judge_missing(path, 1, ["bounce"], 900, 1)
     first = bench.FIRST_SEED
     assert asked == [
         ("plain", first, 500), ("bounce", first, 500), ("plain", first + 1, 500),
         ("bounce", first + 1, 500), ("bounce", first + 2, 500), ("bounce", first, 900),
     ]  # fmt: skip
     assert [json.loads(line)["seed"] - first for line in path.read_text().splitlines()] == [
-        0,
-        0,
-        1,
-        1,
-        2,
-        0,
-    ]
+        0, 0, 1, 1, 2, 0,
+    ]  # fmt: skip
+
+
+def test_markets_are_judged_in_processes_of_one_thread(part, monkeypatch):
+    processes = part("verdicts.processes")
+    for name in processes.ONE_THREAD:
+        monkeypatch.setenv(name, "2")  # as the package sets them where it is loaded
+    names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"]
+    found = list(processes.judged(os.getenv, names, 2, each=1))
+    assert found == ["1"] * 3
+
+
+def test_a_line_that_was_cut_off_is_ended_before_the_next(part, tmp_path):
+    tables, path = part("tables"), tmp_path / "rows.jsonl"
+    tables.append_lines([{"seed": 1}, {"seed": 2}], path)
+    path.write_bytes(path.read_bytes() + b'{"se')
+    tables.append_lines([{"seed": 3, "share": math.nan}], path)
+    assert tables.stored(path) == [{"seed": 1}, {"seed": 2}, {"seed": 3, "share": None}]
 
 
 def test_hard_markets_are_as_they_are_said_to_be(part):

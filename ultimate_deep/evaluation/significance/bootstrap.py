@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ultimate_deep.evaluation.arrays import Array1D, vector
+from ultimate_deep.evaluation.significance.block_kernels import end_at, sum_blocks
 
 Array2D = npt.NDArray[np.float64]
 Seed = int | np.random.Generator
@@ -119,8 +120,7 @@ def _draw_blocks(
     while int(length.sum(axis=1).min()) < rows:
         more = _geometric(block_bars, (resamples, max(blocks // 4, 1)), generator)
         length = np.concatenate([length, more], axis=1)
-    end = np.minimum(np.cumsum(length, axis=1), rows)
-    length = np.diff(end, axis=1, prepend=0)
+    end_at(length, rows)
     return generator.integers(0, rows, size=length.shape), length
 
 
@@ -201,9 +201,7 @@ def bootstrap_sums(
     sums = np.empty((resamples, table.shape[1]))
     draws = resampled_blocks(rows, block_bars=block_bars, resamples=resamples, seed=seed)
     for part, start, length in draws:
-        end = start + length
-        for column, running in enumerate(total):
-            sums[part, column] = (running[end] - running[start]).sum(axis=1)
+        sum_blocks(total, start, length, sums[part])
     return sums + rows * shift
 
 
