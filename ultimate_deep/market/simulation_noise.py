@@ -13,10 +13,13 @@ from ultimate_deep.market.simulation_spec import JumpSpec, RegimeSpec, Simulatio
 from ultimate_deep.market.simulator_kernels import (
     COARSE_BARS,
     CROSS_TIMEFRAME,
+    DISTANT,
     INTERACTION,
     LINEAR,
     LONG_MEMORY,
+    NESTED,
     OUTSIDE,
+    THRESHOLD,
     Planted,
     Scales,
     simulate_path,
@@ -34,6 +37,9 @@ KINDS = {
     "linear": LINEAR,
     "long_memory": LONG_MEMORY,
     "cross_timeframe": CROSS_TIMEFRAME,
+    "nested": NESTED,
+    "threshold": THRESHOLD,
+    "distant": DISTANT,
     "order_book": OUTSIDE,
     "lead_lag": OUTSIDE,
 }

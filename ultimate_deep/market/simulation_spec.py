@@ -8,7 +8,10 @@ from typing import Literal, get_args
 
 from ultimate_deep.machine.fields import check_fields
 
-SignalKind = Literal["interaction", "linear", "long_memory", "cross_timeframe", "order_book"]
+SignalKind = Literal[
+    "interaction", "linear", "long_memory", "cross_timeframe", "order_book", "nested", "threshold",
+    "distant",
+]  # fmt: skip
 SIGNALS: tuple[SignalKind, ...] = get_args(SignalKind)
 
 
@@ -123,7 +126,9 @@ class SimulationSpec:
             decaying weights of fractional integration of order 0.4, less their mean.
             `cross_timeframe`: the trend of the last four complete 16-bar bars, given back, sooner
             once the last fine bar has turned. `order_book`: the balance of sizes in the book at
-            the close.
+            the close. Three are made by composition: `nested`, an interaction of two interactions;
+            `threshold`, a close far from its last 20 goes on in a calm and back in a turbulent
+            regime; `distant`, moves go on or back by the trend that ended 256 bars ago.
         jumps: Jumps in the price.
         regimes: Slow waves of strength and volatility.
         assets: How many assets, and how they are tied together.

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from ultimate_deep.market.composed_drift import distant_drift, nested_drift, threshold_drift
+
 WINDOW_BARS = 20
 
 FAST_BARS = 4
@@ -17,7 +19,7 @@ COARSE_BARS = 16
 TREND_BLOCKS = 4
 SCALE_BLOCKS = 8
 
-INTERACTION, LINEAR, LONG_MEMORY, CROSS_TIMEFRAME, OUTSIDE = range(5)
+INTERACTION, LINEAR, LONG_MEMORY, CROSS_TIMEFRAME, OUTSIDE, NESTED, THRESHOLD, DISTANT = range(8)
 
 GARCH_ALPHA = 0.08
 GARCH_BETA = 0.90
@@ -133,7 +135,8 @@ class Planted(NamedTuple):
     """What the drift depends on.
 
     Attributes:
-        kind: `INTERACTION`, `LINEAR`, `LONG_MEMORY`, `CROSS_TIMEFRAME` or `OUTSIDE`.
+        kind: `INTERACTION`, `LINEAR`, `LONG_MEMORY`, `CROSS_TIMEFRAME`, `NESTED`, `THRESHOLD`,
+            `DISTANT` or `OUTSIDE`.
         amplitude: Amplitude of the drift, in standard deviations of a bar.
         strength: `(rows,)` multiplies the drift of each bar.
         memory: `(lags,)` weights of the last shocks, newest first.
@@ -199,7 +202,7 @@ def simulate_path(
             )
             slow = REGIME_MEMORY * slow + (1.0 - REGIME_MEMORY) * square
             turbulent = slow > (CALM_BELOW if turbulent else TURBULENT_ABOVE)
-            if planted.kind in (LINEAR, CROSS_TIMEFRAME):
+            if planted.kind in (LINEAR, CROSS_TIMEFRAME, NESTED, THRESHOLD, DISTANT):
                 standardised[known] = standardised_return(closes, known)
             if planted.kind == INTERACTION:
                 g = planted_drift(closes, volumes, known)
@@ -210,6 +213,12 @@ def simulate_path(
             elif planted.kind == CROSS_TIMEFRAME:
                 last = standardised[known]
                 g = cross_timeframe_drift(closes, last, planted.first_block, known)
+            elif planted.kind == NESTED:
+                g = nested_drift(closes, volumes, standardised, known)
+            elif planted.kind == THRESHOLD:
+                g = threshold_drift(closes, standardised, known)
+            elif planted.kind == DISTANT:
+                g = distant_drift(standardised, known)
             else:
                 g = planted.outside[known]
             drift[k] = planted.amplitude * g * planted.strength[k]
