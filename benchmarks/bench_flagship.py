@@ -17,17 +17,11 @@ Expected: the default net finds at least what the better of both kinds of trees 
 the four signals, and two points more over all.
 """
 
-import dataclasses
-import itertools
-import json
-import math
 import os
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 from jsonargparse import ArgumentParser
@@ -39,50 +33,21 @@ if str(ROOT) not in sys.path:
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from benchmarks.tables import (  # noqa: E402
-    RESULTS,
-    append_lines,
-    machine_name,
-    stored,
-    write_table,
+from benchmarks.flagship.fits import (  # noqa: E402
+    FILES,
+    SIGNALS,
+    Entry,
+    Fit,
+    Markets,
+    check_names,
+    fit_missing,
 )
-
-if TYPE_CHECKING:
-    from ultimate_deep.pipeline.config import ExperimentConfig
+from benchmarks.tables import RESULTS, machine_name, stored, write_table  # noqa: E402
 
 ROWS, SEEDS, FIRST_SEED = 20_000, 2, 500
-SIGNALS = ("interaction", "linear", "long_memory", "cross_timeframe")
 EDGES = (0.1, 0.2)
-FILES = ("btcusd_1h", "spy_1h", "gbpusd_1h")
 TREES = "hist_gradient_boosting"
 BEST_TREES = "the better trees"
-KEYS = ("market", "seed", "model", "variant")
-Options = Mapping[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """What stands in the table under one name.
-
-    Args:
-        model: Name of the model.
-        options: Values of its own options, of which every combination is tried.
-        return_weights: `fit.return_weights` that are tried; empty takes the model's own.
-        fit: Other settings of its training.
-    """
-
-    model: str
-    options: Mapping[str, Sequence[Any]] = dataclasses.field(default_factory=dict)
-    return_weights: tuple[float, ...] = ()
-    fit: Options = dataclasses.field(default_factory=dict)
-
-    def variants(self) -> Iterator[tuple[Options, Options]]:
-        """Yield options and settings of the training, of every combination."""
-        for values in itertools.product(*self.options.values()):
-            for weights in self.return_weights or (None,):
-                own = {} if weights is None else {"return_weights": weights}
-                yield dict(zip(self.options, values, strict=True)), dict(self.fit) | own
-
 
 SLOW = {
     "learning_rate": (0.01,),
@@ -92,13 +57,12 @@ SLOW = {
     "feature_share": (0.1, 0.3),
 }
 ENTRIES = {
-    "trees": Entry(model=TREES, options=SLOW, return_weights=(0.0,)),
-    "weighted trees": Entry(model=TREES, options=SLOW, return_weights=(3.0,)),
+    "trees": Entry(model=TREES, options=SLOW, fit={"return_weights": (0.0,)}),
+    "weighted trees": Entry(model=TREES, options=SLOW, fit={"return_weights": (3.0,)}),
     "mlp": Entry(
         model="mlp",
         options={"hidden_widths": ((64,), (64, 32)), "dropout_rate": (0.3, 0.5)},
-        return_weights=(0.0, 3.0),
-        fit={"patience_epochs": 3},
+        fit={"return_weights": (0.0, 3.0), "patience_epochs": (3,)},
     ),
     "tabm": Entry(model="tabm"),
     "ultimate": Entry(model="ultimate"),
@@ -112,83 +76,11 @@ def market_names(bars: Path | None = None) -> list[str]:
     return simulated + (list(FILES) if bars is not None else [])
 
 
-def experiment_of(
-    market: str, seed: int, entry: Entry, variant: tuple[Options, Options], bars: Path | None
-) -> "ExperimentConfig":
-    """Return the experiment of one fit; a model or a setting that there is not is refused."""
-    from ultimate_deep.commands.settings import experiment_from
-    from ultimate_deep.experiments.experiment import builder_config
-    from ultimate_deep.market.config import DataConfig
-    from ultimate_deep.market.simulation_spec import SimulationSpec
-    from ultimate_deep.pipeline.config import HeadConfig
-
-    options, fit = variant
-    config = experiment_from(["--model", entry.model, "--seed", str(FIRST_SEED + seed)])
-    signal, _, edge = market.rpartition("_")
-    if signal in SIGNALS:
-        data = DataConfig(
-            simulated_rows=ROWS,
-            simulated_edge=float(edge),
-            simulated_seed=FIRST_SEED + seed,
-            simulation=SimulationSpec(signal=signal),  # type: ignore[arg-type]
-        )
-    else:
-        assert bars is not None
-        data = DataConfig(path=str(bars / f"{market}.parquet"))
-    model = dataclasses.replace(config.model, options={**config.model.options, **options})
-    config = dataclasses.replace(
-        config,
-        data=data,
-        model=model,
-        fit=dataclasses.replace(config.fit, **fit),
-        heads=HeadConfig(),
-        baselines=False,
-    )
-    builder_config(config)
-    return config
-
-
-def run_fit(config: "ExperimentConfig") -> dict[str, Any]:
-    """Train one model and read the test part once.
-
-    Returns:
-        JSON-able figures; None where one is undefined, as the share of an edge on real bars.
-    """
-    import keras
-
-    from ultimate_deep.experiments.experiment import evaluate, prepare
-    from ultimate_deep.experiments.learners.registry import learner_of
-    from ultimate_deep.training.progress import Progress
-
-    keras.utils.clear_session()
-    prepared = prepare(config, Progress())
-    began, spent = time.monotonic(), time.process_time()
-    predictor, fitted = learner_of(config.model.name).fit(prepared, Progress())
-    took = {"seconds": time.monotonic() - began, "cpu_seconds": time.process_time() - spent}
-    outcome = evaluate(prepared, predictor, fitted, Progress())
-    metrics = outcome.model.metrics
-    figures = {
-        "validation_log_loss": outcome.temperature.log_loss_after,
-        "log_loss": metrics["log_loss"],
-        "share_of_edge": metrics.get("share_of_edge", math.nan),
-        "accuracy": metrics["accuracy"],
-        "oracle_accuracy": metrics.get("oracle_accuracy", math.nan),
-        "temperature": outcome.temperature.temperature,
-        "epochs": fitted.epochs_run,
-        "best_epoch": fitted.best_epoch,
-        "train_rows": len(prepared.labelled("train")),
-        "verdict": outcome.verdict.kind,
-    } | took
-    return {
-        name: None if isinstance(value, float) and math.isnan(value) else value
-        for name, value in figures.items()
-    }
-
-
 def bench(
     markets: Sequence[str],
     models: Sequence[str],
     seeds: int,
+    rows: int,
     bars: Path | None,
     redraw: bool,
     folder: Path,
@@ -211,36 +103,26 @@ def bench(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"flagship_{machine_name()}.jsonl"
     if not redraw:
-        fit_missing(path, markets, models, seeds, bars)
+        fit_missing(path, wanted(markets, models, seeds, rows, bars))
     table = summarise(stored(path))
     write_table(table, results / f"flagship_summary_{machine_name()}.csv", digits=5)
     return table
 
 
-def fit_missing(
-    path: Path, markets: Sequence[str], models: Sequence[str], seeds: int, bars: Path | None
-) -> None:
-    """Fit after fit, every market in turn, and append its row at once."""
-    for kind, asked, known in (
-        ("market", markets, market_names(bars)), ("model", models, list(ENTRIES)),
-    ):  # fmt: skip
-        if unknown := sorted(set(asked) - set(known)):
-            raise ValueError(f"no {kind} is called {unknown[0]!r}; there are {', '.join(known)}")
-    fits = [
-        (keys, experiment_of(market, seed, ENTRIES[name], variant, bars))
+def wanted(
+    markets: Sequence[str], models: Sequence[str], seeds: int, rows: int, bars: Path | None
+) -> list[Fit]:
+    """Return every fit; a market or a model that there is not is refused before the first."""
+    check_names("market", markets, market_names(bars))
+    check_names("model", models, list(ENTRIES))
+    of = Markets(rows=rows, first_seed=FIRST_SEED, bars=bars)
+    return [
+        of.fit(market, seed, name, ENTRIES[name].model, variant)
         for seed in range(seeds)
         for market in markets or market_names(bars)
         for name in models or ENTRIES
         for variant in ENTRIES[name].variants()
-        for keys in [(market, seed, name, json.dumps(variant))]
-    ]  # a model that there is not is refused before the first fit
-    done = {tuple(row[key] for key in KEYS) for row in stored(path)}
-    for keys, config in fits:
-        if keys in done:
-            continue
-        row = dict(zip(KEYS, keys, strict=True)) | run_fit(config)
-        append_lines([row], path)
-        print(json.dumps(row), flush=True)
+    ]
 
 
 def chosen(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -252,7 +134,7 @@ def chosen(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     both = table[table["model"].isin(TREE_ENTRIES)].assign(model=BEST_TREES)
     table = pd.concat([table, both], ignore_index=True)
-    groups = table.groupby(["market", "seed", "model"], sort=False)
+    groups = table.groupby(["market", "rows", "seed", "model"], sort=False)
     table["grid_seconds"] = groups["seconds"].transform("sum")
     best = table.loc[groups["validation_log_loss"].idxmin()]
     return best.reset_index(drop=True)
@@ -271,7 +153,9 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     simulated = signal.isin(SIGNALS)
     kinds = best.assign(kind=signal.where(simulated, best["market"]))
     whole = best[simulated].assign(kind="all simulated")
-    groups = pd.concat([kinds, whole], ignore_index=True).groupby(["kind", "model"], sort=False)
+    groups = pd.concat([kinds, whole], ignore_index=True).groupby(
+        ["kind", "rows", "model"], sort=False
+    )
     figures = groups.agg(
         fits=("seed", "size"),
         share_of_edge=("share_of_edge", "mean"),
@@ -291,6 +175,7 @@ def main() -> None:
     parser.add_argument("--markets", type=list[str], default=[], help="names; all unless given")
     parser.add_argument("--models", type=list[str], default=[], help="names; all unless given")
     parser.add_argument("--seeds", type=int, default=SEEDS, help="of each market")
+    parser.add_argument("--rows", type=int, default=ROWS, help="bars of a simulated market")
     parser.add_argument("--bars", type=Path, default=None, help="folder of real bars")
     parser.add_argument("--redraw", action="store_true", help="from what is there")
     parser.add_argument("--folder", type=Path, default=RESULTS, help="of every fit's figures")

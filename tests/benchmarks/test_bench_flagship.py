@@ -10,15 +10,20 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def bench(monkeypatch):
-    """Import the benchmark, which is run from the project's root."""
+def part(monkeypatch):
+    """Import a part of the benchmarks, which are run from the project's root."""
     monkeypatch.syspath_prepend(str(ROOT))
-    return importlib.import_module("benchmarks.bench_flagship")
+    return lambda name: importlib.import_module(f"benchmarks.{name}")
+
+
+@pytest.fixture
+def bench(part):
+    return part("bench_flagship")
 
 
 def row(market, model, validation, share, *, variant="a", seed=0, seconds=1.0):
     return {
-        "market": market, "seed": seed, "model": model, "variant": variant,
+        "market": market, "rows": 20_000, "seed": seed, "model": model, "variant": variant,
         "validation_log_loss": validation, "log_loss": 0.69, "share_of_edge": share,
         "accuracy": 0.6, "seconds": seconds,
     }  # fmt: skip
@@ -34,7 +39,7 @@ def test_variants_are_chosen_by_validation_and_never_by_the_test_part(bench):
         row("long_memory_0.1", "mlp", 0.640, 0.85),
         row("btcusd_1h", "mlp", 0.692, None),
     ]
-    found = bench.summarise(rows).set_index(["kind", "model"])
+    found = bench.summarise(rows).set_index(["kind", "model"]).drop(columns="rows")
     assert found.loc[("linear", "trees"), "share_of_edge"] == pytest.approx((0.80 + 0.90) / 2)
     assert found.loc[("linear", "trees"), "fits"] == 2
     assert found.loc[("linear", "trees"), "grid_seconds"] == pytest.approx((6.0 + 1.0) / 2)
@@ -47,44 +52,101 @@ def test_variants_are_chosen_by_validation_and_never_by_the_test_part(bench):
 
 
 def test_what_is_stored_is_not_fitted_again_and_what_there_is_not_is_refused(
-    bench, tmp_path, monkeypatch
+    bench, part, tmp_path, monkeypatch
 ):
-    fitted, path = [], tmp_path / "rows.jsonl"
+    fitted, path, fits = [], tmp_path / "rows.jsonl", part("flagship.fits")
 
     def run_fit(config):
         fitted.append((config.data.simulation.signal, config.seed, config.fit.return_weights))
-        return {"validation_log_loss": 0.6}
+        return {"share_of_edge": 0.6, "seconds": 1.0}
 
-    monkeypatch.setattr(bench, "run_fit", run_fit)
-    bench.fit_missing(path, ["linear_0.1"], ["mlp"], 1, None)
+    monkeypatch.setattr(fits, "run_fit", run_fit)
+    wanted = bench.wanted(["linear_0.1"], ["mlp"], 1, 20_000, None)
+    fits.fit_missing(path, wanted)
     assert fitted == [("linear", bench.FIRST_SEED, weights) for weights in (0.0, 3.0)] * 4
     path.write_text(path.read_text() + '{"market": "cut')  # killed while it wrote
     assert len(bench.stored(path)) == 8
     path.write_text("".join(json.dumps(one) + "\n" for one in bench.stored(path)[:-1]))
-    bench.fit_missing(path, ["linear_0.1"], ["mlp"], 1, None)
+    fits.fit_missing(path, wanted)
     assert len(fitted) == 9
+    fits.fit_missing(path, bench.wanted(["linear_0.1"], ["mlp"], 1, 60_000, None))
+    assert len(fitted) == 17
     for markets, models, said in (
         (["spy_1h"], [], "no market is called 'spy_1h'; there are interaction_0.1"),
         ([], ["forest"], "no model is called 'forest'; there are trees, weighted trees, mlp"),
     ):
         with pytest.raises(ValueError, match=said):
-            bench.fit_missing(path, markets, models, 1, None)
+            bench.wanted(markets, models, 1, 20_000, None)
     assert bench.market_names(tmp_path)[-3:] == list(bench.FILES)
 
 
 def test_a_tiny_run_fits_trees_and_a_net_and_writes_its_summary(bench, tmp_path, monkeypatch):
     few = {"learning_rate": (0.1,), "trees": (5,), "leaves": (4,), "feature_share": (0.1,)}
-    trees = bench.Entry(model=bench.TREES, options=few, return_weights=(3.0,))
-    net = bench.Entry(model="mlp", options={"hidden_widths": ((4,),)}, fit={"epochs": 1})
-    monkeypatch.setattr(bench, "ROWS", 1_500)
+    trees = bench.Entry(model=bench.TREES, options=few, fit={"return_weights": (3.0,)})
+    net = bench.Entry(model="mlp", options={"hidden_widths": ((4,),)}, fit={"epochs": (1,)})
     monkeypatch.setattr(bench, "ENTRIES", {"weighted trees": trees, "mlp": net})
-    found = bench.bench(["linear_0.2"], [], 1, None, False, tmp_path, tmp_path)
+    found = bench.bench(["linear_0.2"], [], 1, 1_500, None, False, tmp_path, tmp_path)
     assert set(found["kind"]) == {"linear", "all simulated"}
     assert set(found["model"]) == {"weighted trees", "mlp", "the better trees"}
     assert (found["seconds"] > 0).all()
     assert (found["share_of_edge"] < 1).all()
     (rows,) = (bench.stored(file) for file in tmp_path.glob("flagship_*.jsonl"))
     assert [one["train_rows"] > 500 for one in rows] == [True, True]
+    assert [one["parameters"] > 0 for one in rows] == [False, True]
     assert len(list(tmp_path.glob("flagship_summary_*.csv"))) == 1
-    again = bench.bench([], [], 1, None, True, tmp_path, tmp_path)
+    again = bench.bench([], [], 1, 1_500, None, True, tmp_path, tmp_path)
     assert again.equals(found)
+
+
+def test_each_line_of_the_ablation_is_held_to_its_recipe(part):
+    bench = part("bench_ablation")
+    rows = [
+        row(market, line, 0.67 + loss, share + place)
+        for place, market in enumerate(bench.MARKETS[:2])
+        for line, loss, share in (
+            ("20 blocks", 0.0, 0.9), ("members 1", 0.01, 0.8), ("500 blocks", 0.5, 0.5),
+        )
+    ]  # fmt: skip
+    found = bench.summarise(rows).set_index("line")
+    assert list(found.index) == ["20 blocks", "members 1", "500 blocks"]
+    assert found["share_of_edge_apart"].tolist() == pytest.approx([0.0, -0.1, 0.0])
+    assert found["validation_log_loss_apart"].tolist() == pytest.approx([0.0, 0.01, 0.0])
+    assert found.loc["members 1", "share_linear_0.1"] == pytest.approx(1.8)
+    # A line brings the recipe that it changes, and a change is seen in the experiment.
+    wanted = bench.wanted(["members 1", "constant rate"], 1)
+    assert [fit.name for fit in wanted[:3]] == ["20 blocks", "members 1", "constant rate"]
+    assert len(wanted) == 3 * len(bench.MARKETS)
+    assert wanted[1].config.model.options["members"] == 1
+    assert wanted[2].config.fit.schedule.kind == "constant"
+    with pytest.raises(ValueError, match="no line is called 'member 1'; there are 20 blocks"):
+        bench.wanted(["member 1"], 1)
+
+
+def test_depths_have_equal_parameters_or_equal_seconds(part, tmp_path, monkeypatch):
+    bench, fits, fitted = part("bench_depth_study"), part("flagship.fits"), []
+
+    def run_fit(config):
+        fitted.append((config.model.name, config.model.options, config.fit.epochs))
+        deep = sum(config.model.options.get("res_blocks_per_unit", [])) == 500
+        found = row("", "", 0.67 - len(fitted) / 1_000, 0.5, seconds=10.0 if deep else 4.0)
+        figures = set(found) - set(fits.KEYS)
+        return {name: found[name] for name in figures} | {"parameters": 100, "roc_auc": 0.6}
+
+    monkeypatch.setattr(fits, "run_fit", run_fit)
+    table = bench.bench(["nested_0.14"], [], 1, None, False, tmp_path, tmp_path)
+    # The deepest, three others as wide, then three tries of each that take 12 seconds for its 10.
+    assert len(fitted) == 1 + 3 + 3 * 3
+    found = table.set_index(["comparison", "layers"])
+    assert found["tried"].tolist() == [1, 1, 1, 1, 3, 3, 3, 1]
+    assert found.loc[("equal seconds", 2), "seconds"] == 12.0
+    assert found.loc[("equal parameters", 2_000), "seconds"] == 10.0
+    # The last try of each has the least loss here.
+    assert found.loc[("equal seconds", 2), "validation_log_loss"] == pytest.approx(0.663)
+    assert len(list(tmp_path.glob("depth_study_summary_*.png"))) == 1
+    bench.bench(["nested_0.14"], [], 1, None, False, tmp_path, tmp_path)
+    assert len(fitted) == 13
+    # The real nets are about as large as one another.
+    counted = [bench.WIDE[layers] for layers in bench.DEPTHS]
+    assert [name for name, _ in counted] == ["tabm", *["ultimate"] * 3]
+    with pytest.raises(ValueError, match="no comparison is called 'equal time'"):
+        bench.bench([], ["equal time"], 1, None, False, tmp_path, tmp_path)

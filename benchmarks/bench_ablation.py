@@ -1,0 +1,178 @@
+"""What each part of the flagship's recipe is worth: one change at a time, on four markets.
+
+    python benchmarks/bench_ablation.py                       # every line: an hour or so
+    python benchmarks/bench_ablation.py --lines '[members 1]' # that line, and what it is held to
+    python benchmarks/bench_ablation.py --seeds 2
+    python benchmarks/bench_ablation.py --redraw              # sums up what is there
+
+The recipe is `--model ultimate` with 20 residual and 6 dense blocks in place of 500 and 20, so that
+forty lines take an hour, and once whole. Each line changes one setting of one of them. Markets have
+20,000 simulated bars and an edge of 0.10, one for each kind of signal; their seeds are not those of
+`bench_flagship.py`. One line for each fit in `ablation_<machine>.jsonl` in `--folder`; a run that
+was interrupted goes on. Writes `benchmarks/results/ablation_summary_<machine>.csv`, with each
+line's difference to its recipe: of the validation log loss, by which a recipe is chosen, and of the
+share of the edge on the test part, which nothing is chosen by.
+"""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jsonargparse import ArgumentParser
+
+ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:
+    # Run as a script, Python looks in this file's folder, not in the project's.
+    sys.path.insert(0, str(ROOT))
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from benchmarks.flagship.fits import (  # noqa: E402
+    SIGNALS,
+    Fit,
+    Markets,
+    Options,
+    check_names,
+    fit_missing,
+)
+from benchmarks.tables import RESULTS, machine_name, stored, write_table  # noqa: E402
+
+ROWS, SEEDS, FIRST_SEED, EDGE = 20_000, 1, 700, 0.1
+MARKETS = tuple(f"{signal}_{EDGE:g}" for signal in SIGNALS)
+SMALL, WHOLE = "20 blocks", "500 blocks"
+RECIPES: dict[str, Options] = {
+    SMALL: {
+        "model.options.res_blocks_per_unit": [5, 5, 5, 5],
+        "model.options.dense_blocks_per_unit": [4, 2],
+    },
+    WHOLE: {},
+}
+# What is changed, of which recipe.
+LINES: dict[str, tuple[str, Options]] = {
+    SMALL: (SMALL, {}),
+    "members 1": (SMALL, {"model.options.members": 1}),
+    "members 4": (SMALL, {"model.options.members": 4}),
+    "members 32": (SMALL, {"model.options.members": 32}),
+    "members in stack drawn": (SMALL, {"model.options.members_in_stack": "drawn"}),
+    "exit weight 0": (SMALL, {"model.options.exit_weight": 0.0}),
+    "exit weight 1": (SMALL, {"model.options.exit_weight": 1.0}),
+    "exit weight 30": (SMALL, {"model.options.exit_weight": 30.0}),
+    "member widths 128": (SMALL, {"model.options.member_widths": [128]}),
+    "feature dropout 0": (SMALL, {"model.options.feature_dropout": 0.0}),
+    "feature dropout 0.3": (SMALL, {"model.options.feature_dropout": 0.3}),
+    "feature dropout 0.7": (SMALL, {"model.options.feature_dropout": 0.7}),
+    "return weights 0": (SMALL, {"fit.return_weights": 0.0}),
+    "return weights 2": (SMALL, {"fit.return_weights": 2.0}),
+    "return weights 5": (SMALL, {"fit.return_weights": 5.0}),
+    "rate 1e-3": (SMALL, {"fit.learning_rate": 1e-3}),
+    "rate 4e-3": (SMALL, {"fit.learning_rate": 4e-3}),
+    "rate 1.6e-2": (SMALL, {"fit.learning_rate": 1.6e-2}),
+    "stacks at the full rate": (SMALL, {"fit.rate_factors": {}}),
+    "constant rate": (SMALL, {"fit.schedule.kind": "constant"}),
+    "rate falls on plateaus": (SMALL, {"fit.schedule.kind": "plateau"}),
+    "batch 64": (SMALL, {"fit.batch_size": 64}),
+    "batch 1,024": (SMALL, {"fit.batch_size": 1_024}),
+    "epochs 8": (SMALL, {"fit.epochs": 8}),
+    "epochs 32": (SMALL, {"fit.epochs": 32}),
+    "weight decay 0": (SMALL, {"fit.weight_decay": 0.0}),
+    "weight decay 0.1": (SMALL, {"fit.weight_decay": 0.1}),
+    "dropout 0": (SMALL, {"model.options.dropout_rate": 0.0}),
+    "dropout 0.3": (SMALL, {"model.options.dropout_rate": 0.3}),
+    "stochastic depth 0.5": (SMALL, {"model.options.stochastic_depth": 0.5}),
+    "label smoothing 0.1": (SMALL, {"fit.label_smoothing": 0.1}),
+    "branches rezero": (SMALL, {"model.options.residual_scaling": "rezero"}),
+    "branches not scaled": (SMALL, {"model.options.residual_scaling": "none"}),
+    "batch norm": (SMALL, {"model.options.normalization": "batch"}),
+    "rms norm": (SMALL, {"model.options.normalization": "rms"}),
+    WHOLE: (WHOLE, {}),
+    "500 blocks, members in stack drawn": (WHOLE, {"model.options.members_in_stack": "drawn"}),
+    "500 blocks, stochastic depth 0.5": (WHOLE, {"model.options.stochastic_depth": 0.5}),
+    "500 blocks, branches rezero": (WHOLE, {"model.options.residual_scaling": "rezero"}),
+    "500 blocks, batch norm": (WHOLE, {"model.options.normalization": "batch"}),
+}
+
+
+def bench(
+    lines: Sequence[str], seeds: int, redraw: bool, folder: Path, results: Path = RESULTS
+) -> pd.DataFrame:
+    """Train what is not in the file yet, then sum up.
+
+    Args:
+        lines: Names of lines, to which their recipes are added; empty for all.
+        seeds: How many bars and draws of each market.
+        redraw: Train nothing; sum up what is there.
+        folder: Where the figures of every fit are kept.
+        results: Where the summary is written.
+
+    Raises:
+        ValueError: A line that there is not.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"ablation_{machine_name()}.jsonl"
+    if not redraw:
+        fit_missing(path, wanted(lines, seeds))
+    table = summarise(stored(path))
+    write_table(table, results / f"ablation_summary_{machine_name()}.csv", digits=5)
+    return table
+
+
+def wanted(lines: Sequence[str], seeds: int) -> list[Fit]:
+    """Return every fit, all lines of a market and seed one after the other."""
+    check_names("line", lines, list(LINES))
+    recipes = {LINES[name][0] for name in lines}
+    asked = [name for name in LINES if not lines or name in lines or name in recipes]
+    of = Markets(rows=ROWS, first_seed=FIRST_SEED)
+    return [
+        of.fit(market, seed, name, "ultimate", {**RECIPES[recipe], **change})
+        for seed in range(seeds)
+        for market in MARKETS
+        for name in asked
+        for recipe, change in [LINES[name]]
+    ]
+
+
+def summarise(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return one row for each line: means, and mean differences to its recipe with their errors.
+
+    Args:
+        rows: Figures of all fits.
+    """
+    if not rows:
+        raise ValueError("there are no figures to sum up; run without --redraw first")
+    table = pd.DataFrame(rows).set_index(["model", "market", "seed"])
+    found = []
+    for name, (recipe, _) in LINES.items():
+        if not {name, recipe} <= set(table.index.get_level_values("model")):
+            continue
+        own, base = table.loc[name], table.loc[recipe]
+        means = {
+            figure: own[figure].mean()
+            for figure in ("share_of_edge", "validation_log_loss", "log_loss", "seconds")
+        }
+        row = {"line": name, "recipe": recipe, "fits": len(own)} | means
+        for figure in ("validation_log_loss", "share_of_edge"):
+            apart = (own[figure] - base[figure]).dropna()
+            row[f"{figure}_apart"] = apart.mean()
+            row[f"{figure}_error"] = apart.sem()
+        row |= {f"share_{market}": own["share_of_edge"][market].mean() for market in MARKETS
+                if market in own.index.get_level_values("market")}  # fmt: skip
+        found.append(row)
+    return pd.DataFrame(found)
+
+
+def main() -> None:
+    """Read the command line and run."""
+    parser = ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--lines", type=list[str], default=[], help="names; all unless given")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="of each market")
+    parser.add_argument("--redraw", action="store_true", help="from what is there")
+    parser.add_argument("--folder", type=Path, default=RESULTS, help="of every fit's figures")
+    summary = bench(**parser.parse_args().as_dict())
+    print(summary.round(4).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,179 @@
+"""One fit of one model on one market, for the benchmarks of the flagship."""
+
+import dataclasses
+import itertools
+import json
+import math
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.tables import append_lines, stored
+
+if TYPE_CHECKING:
+    from ultimate_deep.pipeline.config import ExperimentConfig
+
+SIGNALS = ("interaction", "linear", "long_memory", "cross_timeframe")
+COMPOSED = ("nested", "threshold", "distant")
+FILES = ("btcusd_1h", "spy_1h", "gbpusd_1h")
+KEYS = ("market", "rows", "seed", "model", "variant")
+Options = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What stands in the table under one name.
+
+    Args:
+        model: Name of the model.
+        options: Values of its own options, of which every combination is tried.
+        fit: Values of settings of its training, of which every combination is tried.
+    """
+
+    model: str
+    options: Mapping[str, Sequence[Any]] = dataclasses.field(default_factory=dict)
+    fit: Mapping[str, Sequence[Any]] = dataclasses.field(default_factory=dict)
+
+    def variants(self) -> Iterator[Options]:
+        """Yield what is set, by the name of its option on the command line."""
+        grid = {f"model.options.{name}": values for name, values in self.options.items()}
+        grid |= {f"fit.{name}": values for name, values in self.fit.items()}
+        for values in itertools.product(*grid.values()):
+            yield dict(zip(grid, values, strict=True))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """One line of the file of fits.
+
+    Args:
+        market: `SIGNAL_EDGE`, or the name of a file of bars.
+        seed: Number of the seed, from 0.
+        name: What stands in the table.
+        variant: What is set, by the name of its option on the command line.
+        config: The experiment.
+    """
+
+    market: str
+    seed: int
+    name: str
+    variant: Options
+    config: "ExperimentConfig"
+
+    @property
+    def keys(self) -> dict[str, Any]:
+        """What tells the line from others; `rows` are the bars of a simulated market."""
+        rows = self.config.data.simulated_rows
+        found = (self.market, rows, self.seed, self.name, json.dumps(self.variant))
+        return dict(zip(KEYS, found, strict=True))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Markets:
+    """On which bars everything is fitted.
+
+    Args:
+        rows: Bars of a simulated market.
+        first_seed: Seed of the first draw of bars and model.
+        bars: Folder of real bars.
+    """
+
+    rows: int
+    first_seed: int
+    bars: Path | None = None
+
+    def fit(self, market: str, seed: int, name: str, model: str, variant: Options) -> Fit:
+        """Return a fit; a model, an option or a setting that there is not is refused."""
+        from ultimate_deep.commands.settings import experiment_from
+        from ultimate_deep.experiments.experiment import builder_config
+
+        said = [f"--{option}={_text(value)}" for option, value in variant.items()]
+        drawn = self.first_seed + seed
+        config = experiment_from(["--model", model, "--seed", str(drawn), *said])
+        config = dataclasses.replace(config, data=self._data(market, drawn), baselines=False)
+        builder_config(config)
+        return Fit(market=market, seed=seed, name=name, variant=variant, config=config)
+
+    def _data(self, market: str, seed: int) -> Any:
+        from ultimate_deep.market.config import DataConfig
+        from ultimate_deep.market.simulation_spec import SimulationSpec
+
+        signal, _, edge = market.rpartition("_")
+        if signal in SIGNALS + COMPOSED:
+            return DataConfig(
+                simulated_rows=self.rows,
+                simulated_edge=float(edge),
+                simulated_seed=seed,
+                simulation=SimulationSpec(signal=signal),  # type: ignore[arg-type]
+            )
+        assert self.bars is not None
+        return DataConfig(path=str(self.bars / f"{market}.parquet"))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def check_names(kind: str, asked: Iterable[str], known: Sequence[str]) -> None:
+    """Refuse a name that there is not.
+
+    Raises:
+        ValueError: One of them is not known.
+    """
+    if unknown := sorted(set(asked) - set(known)):
+        raise ValueError(f"no {kind} is called {unknown[0]!r}; there are {', '.join(known)}")
+
+
+def run_fit(config: "ExperimentConfig") -> dict[str, Any]:
+    """Train one model and read the test part once.
+
+    Returns:
+        JSON-able figures; None where one is undefined, as the share of an edge on real bars.
+    """
+    import keras
+
+    from ultimate_deep.experiments.experiment import evaluate, prepare
+    from ultimate_deep.experiments.learners.registry import learner_of
+    from ultimate_deep.training.progress import Progress
+
+    keras.utils.clear_session()
+    prepared = prepare(config, Progress())
+    began, spent = time.monotonic(), time.process_time()
+    predictor, fitted = learner_of(config.model.name).fit(prepared, Progress())
+    took = {"seconds": time.monotonic() - began, "cpu_seconds": time.process_time() - spent}
+    outcome = evaluate(prepared, predictor, fitted, Progress())
+    metrics = outcome.model.metrics
+    figures = {
+        "validation_log_loss": outcome.temperature.log_loss_after,
+        "log_loss": metrics["log_loss"],
+        "share_of_edge": metrics.get("share_of_edge", math.nan),
+        "accuracy": metrics["accuracy"],
+        "roc_auc": metrics["roc_auc"],
+        "oracle_accuracy": metrics.get("oracle_accuracy", math.nan),
+        "temperature": outcome.temperature.temperature,
+        "epochs": fitted.epochs_run,
+        "best_epoch": fitted.best_epoch,
+        "train_rows": len(prepared.labelled("train")),
+        "parameters": predictor.model.count_params() if predictor.kind == "keras" else 0,
+        "verdict": outcome.verdict.kind,
+    } | took
+    return {
+        name: None if isinstance(value, float) and math.isnan(value) else value
+        for name, value in figures.items()
+    }
+
+
+def fit_missing(path: Path, fits: Sequence[Fit]) -> None:
+    """Fit what the file does not hold, and append each line at once."""
+    done = {tuple(row[key] for key in KEYS) for row in stored(path)}
+    for number, fit in enumerate(fits, start=1):
+        if tuple(fit.keys.values()) in done:
+            continue
+        row = fit.keys | run_fit(fit.config)
+        append_lines([row], path)
+        share, seconds = row["share_of_edge"], row["seconds"]
+        found = f"log loss {row['log_loss']:.5f}" if share is None else f"share {share:.3f}"
+        said = f"{number}/{len(fits)} {fit.market}, seed {fit.seed}, {fit.name}"
+        print(f"{said} {row['variant']}: {found}, {seconds:.0f} s", flush=True)
