@@ -173,7 +173,7 @@ def compared(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         variants = [json.dumps(options) for _, options in settings]
         own = table[(table["model"] == str(layers)) & table["variant"].isin(variants)]
         for (market, seed), group in own.groupby(["market", "seed"], sort=False):
-            best = group.loc[group["validation_log_loss"].idxmin()].to_dict()
+            best = group.sort_values("validation_log_loss").iloc[0].to_dict()
             chosen = {"comparison": comparison, "market": market, "seed": seed, "layers": layers}
             chosen |= {"tried": len(group), "seconds": group["seconds"].sum()}
             found.append(best | chosen)
