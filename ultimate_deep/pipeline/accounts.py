@@ -142,30 +142,28 @@ def patient_account(
         traded: Symbols with what is wanted of each.
         rules: Costs and rules of trading.
     """
-    orders, moved = [], []
-    for one in traded:
-        silent = _silent(one.frame)
-        near = nearest_told(one.frame)
-        stale = repeats(one.frame, near=near) | silent
-        orders.append(
+    silent = [_silent(one.frame) for one in traded]
+    near = [nearest_told(one.frame) for one in traded]
+    stale = [
+        repeats(one.frame, near=close) | still
+        for one, close, still in zip(traded, near, silent, strict=True)
+    ]
+    share = stale_share(
+        [
             stale_orders(
-                one.wanted,
-                stale,
-                delay_bars=rules.delay_bars,
-                horizon_bars=rules.horizon_bars,
+                one.wanted, bars, delay_bars=rules.delay_bars, horizon_bars=rules.horizon_bars
             )
-        )
-        patient = waiting(
-            one.wanted,
-            stale,
-            one.frame["open"].to_numpy(),
-            silent,
-            near=near,
-            delay_bars=rules.delay_bars,
-        )
+            for one, bars in zip(traded, stale, strict=True)
+        ]
+    )
+    if not share > 0.0:
+        return share, None
+    moved = []
+    for one, bars, still, close in zip(traded, stale, silent, near, strict=True):
+        opens = one.frame["open"].to_numpy()
+        patient = waiting(one.wanted, bars, opens, still, near=close, delay_bars=rules.delay_bars)
         moved.append(dataclasses.replace(one, wanted=patient))
-    share = stale_share(orders)
-    return share, traded_account(moved, rules) if share > 0.0 else None
+    return share, traded_account(moved, rules)
 
 
 def usual_share(frame: pd.DataFrame, capital: float) -> float:
