@@ -150,3 +150,27 @@ def test_depths_have_equal_parameters_or_equal_seconds(part, tmp_path, monkeypat
     assert [name for name, _ in counted] == ["tabm", *["ultimate"] * 3]
     with pytest.raises(ValueError, match="no comparison is called 'equal time'"):
         bench.bench([], ["equal time"], 1, None, False, tmp_path, tmp_path)
+
+
+def test_the_zoo_is_held_to_the_mlp_on_what_each_net_declares(part):
+    bench = part("bench_zoo")
+    wanted = bench.wanted(["nhits", "mlp"], 1)
+    assert {(fit.name, fit.market) for fit in wanted} == {
+        (name, market) for name in ("mlp", "nhits") for market in ("linear_0.1", "long_memory_0.1")
+    }
+    assert [fit.config.fit.return_weights for fit in wanted[:2]] == [0.0, 3.0]
+    rows = [
+        row("linear_0.1", model, loss, share, variant=f'{{"fit.return_weights": {weights}}}')
+        | {"parameters": 10}
+        for model, weights, loss, share in (
+            ("mlp", 0.0, 0.67, 0.90), ("mlp", 3.0, 0.66, 0.93),
+            ("nhits", 0.0, 0.66, 0.90), ("nhits", 3.0, 0.67, 0.99),
+        )
+    ]  # fmt: skip
+    found = bench.summarise(rows).set_index("model")
+    assert found["share_of_edge"].to_dict() == {"mlp": 0.93, "nhits": 0.90}
+    assert found["ahead_of_mlp"].to_dict() == pytest.approx({"mlp": 0.0, "nhits": -0.03})
+    assert found["loses"].to_dict() == {"mlp": False, "nhits": True}
+    assert found["weighted"].to_dict() == {"mlp": 1.0, "nhits": 0.0}
+    with pytest.raises(ValueError, match="no net is called 'forest'"):
+        bench.wanted(["forest"], 1)

@@ -1,0 +1,129 @@
+"""Every net as `--model NAME` trains it, on the signals that it declares, beside `mlp`.
+
+    python benchmarks/bench_zoo.py                            # hours: every net
+    python benchmarks/bench_zoo.py --models '[lstm, tcn]'     # those, and what they are held to
+    python benchmarks/bench_zoo.py --redraw                   # sums up what is there
+
+20,000 simulated bars with an edge of 0.10 of each signal in the net's `SEES`; features, windows,
+fit and temperature of every experiment, preset `default`. Each is trained with labels that weigh
+alike and with labels that weigh by their return (`fit.return_weights 3`), of which the one with
+the least validation log loss stands. `mlp` is trained on the same bars in both ways. One line for
+each fit in `zoo_<machine>.jsonl` in `--folder`; a run that was interrupted goes on. Writes
+`benchmarks/results/zoo_summary_<machine>.csv`.
+
+Expected: no net finds clearly less (two points of the oracle's edge) than `mlp` on a signal that it
+declares.
+"""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jsonargparse import ArgumentParser
+
+ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:
+    # Run as a script, Python looks in this file's folder, not in the project's.
+    sys.path.insert(0, str(ROOT))
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from benchmarks.flagship.fits import Entry, Fit, Markets, check_names, fit_missing  # noqa: E402
+from benchmarks.tables import RESULTS, machine_name, stored, write_table  # noqa: E402
+
+ROWS, SEEDS, FIRST_SEED, EDGE = 20_000, 1, 1_100, 0.1
+HELD_TO = "mlp"
+CLEARLY = 0.02
+WEIGHTS = {"return_weights": (0.0, 3.0)}
+
+
+def bench(
+    models: Sequence[str], seeds: int, redraw: bool, folder: Path, results: Path = RESULTS
+) -> pd.DataFrame:
+    """Train what is not in the file yet, then sum up.
+
+    Args:
+        models: Names of nets; empty for all.
+        seeds: How many bars and draws of each signal.
+        redraw: Train nothing; sum up what is there.
+        folder: Where the figures of every fit are kept.
+        results: Where the summary is written.
+
+    Raises:
+        ValueError: A net that there is not.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"zoo_{machine_name()}.jsonl"
+    if not redraw:
+        fit_missing(path, wanted(models, seeds))
+    table = summarise(stored(path))
+    write_table(table, results / f"zoo_summary_{machine_name()}.csv", digits=5)
+    return table
+
+
+def wanted(models: Sequence[str], seeds: int) -> list[Fit]:
+    """Return every fit: first of what all are held to, on each signal that one of them declares."""
+    from ultimate_deep.models.registry import BUILDERS, sees
+
+    check_names("net", models, list(BUILDERS))
+    asked = {name: sees(name) for name in models or BUILDERS if name != HELD_TO}
+    declared = dict.fromkeys(signal for signals in asked.values() for signal in signals)
+    of = Markets(rows=ROWS, first_seed=FIRST_SEED)
+    return [
+        of.fit(f"{signal}_{EDGE:g}", seed, name, name, variant)
+        for seed in range(seeds)
+        for name, signals in ({HELD_TO: tuple(declared)} | asked).items()
+        for signal in signals
+        for variant in Entry(model=name, fit=WEIGHTS).variants()
+    ]
+
+
+def summarise(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return one row for each net and signal: what it found, and what `mlp` did there.
+
+    Args:
+        rows: Figures of all fits.
+    """
+    if not rows:
+        raise ValueError("there are no figures to sum up; run without --redraw first")
+    table = pd.DataFrame(rows)
+    best = table.loc[table.groupby(["market", "seed", "model"])["validation_log_loss"].idxmin()]
+    held = best[best["model"] == HELD_TO][["market", "seed", "share_of_edge"]]
+    best = best.merge(held, on=["market", "seed"], suffixes=("", "_held"))
+    best = best.assign(
+        signal=best["market"].str.rpartition("_")[0],
+        weighted=best["variant"].str.contains("3.0", regex=False),
+        ahead=best["share_of_edge"] - best["share_of_edge_held"],
+    )
+    found = best.groupby(["model", "signal"]).agg(
+        fits=("seed", "size"),
+        share_of_edge=("share_of_edge", "mean"),
+        ahead_of_mlp=("ahead", "mean"),
+        log_loss=("log_loss", "mean"),
+        weighted=("weighted", "mean"),
+        parameters=("parameters", "first"),
+        seconds=("seconds", "mean"),
+    )
+    alike = table[table["variant"].str.contains("0.0", regex=False)]
+    plain = alike.assign(signal=alike["market"].str.rpartition("_")[0])
+    found["share_alike"] = plain.groupby(["model", "signal"])["share_of_edge"].mean()
+    found["loses"] = found["ahead_of_mlp"] < -CLEARLY
+    return found.reset_index()
+
+
+def main() -> None:
+    """Read the command line and run."""
+    parser = ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--models", type=list[str], default=[], help="names; all unless given")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="of each signal")
+    parser.add_argument("--redraw", action="store_true", help="from what is there")
+    parser.add_argument("--folder", type=Path, default=RESULTS, help="of every fit's figures")
+    summary = bench(**parser.parse_args().as_dict())
+    print(summary.round(4).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()
