@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jsonargparse import ArgumentParser
 
 ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
@@ -32,13 +31,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from benchmarks.flagship.fits import (  # noqa: E402
     SIGNALS,
+    Bench,
     Fit,
     Markets,
     Options,
     check_names,
-    fit_missing,
+    command,
 )
-from benchmarks.tables import RESULTS, machine_name, stored, write_table  # noqa: E402
+from benchmarks.tables import RESULTS  # noqa: E402
 
 ROWS, SEEDS, FIRST_SEED, EDGE = 20_000, 1, 700, 0.1
 MARKETS = tuple(f"{signal}_{EDGE:g}" for signal in SIGNALS)
@@ -110,13 +110,8 @@ def bench(
     Raises:
         ValueError: A line that there is not.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"ablation_{machine_name()}.jsonl"
-    if not redraw:
-        fit_missing(path, wanted(lines, seeds))
-    table = summarise(stored(path))
-    write_table(table, results / f"ablation_summary_{machine_name()}.csv", digits=5)
-    return table
+    fits = [] if redraw else wanted(lines, seeds)
+    return Bench(name="ablation", summarise=summarise).run(fits, folder=folder, results=results)
 
 
 def wanted(lines: Sequence[str], seeds: int) -> list[Fit]:
@@ -140,8 +135,6 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     Args:
         rows: Figures of all fits.
     """
-    if not rows:
-        raise ValueError("there are no figures to sum up; run without --redraw first")
     table = pd.DataFrame(rows).set_index(["model", "market", "seed"])
     found = []
     for name, (recipe, _) in LINES.items():
@@ -163,16 +156,10 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def main() -> None:
-    """Read the command line and run."""
-    parser = ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--lines", type=list[str], default=[], help="names; all unless given")
-    parser.add_argument("--seeds", type=int, default=SEEDS, help="of each market")
-    parser.add_argument("--redraw", action="store_true", help="from what is there")
-    parser.add_argument("--folder", type=Path, default=RESULTS, help="of every fit's figures")
-    summary = bench(**parser.parse_args().as_dict())
-    print(summary.round(4).to_string(index=False))
-
-
 if __name__ == "__main__":
-    main()
+    command(
+        __doc__,
+        bench,
+        lines=(list[str], [], "names; all unless given"),
+        seeds=(int, SEEDS, "of each market"),
+    )

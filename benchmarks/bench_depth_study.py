@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jsonargparse import ArgumentParser
 
 ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
@@ -41,13 +40,14 @@ from benchmarks.flagship.fits import (  # noqa: E402
     COMPOSED,
     FILES,
     SIGNALS,
+    Bench,
     Fit,
     Markets,
     Options,
     check_names,
-    fit_missing,
+    command,
 )
-from benchmarks.tables import RESULTS, machine_name, stored, write_table  # noqa: E402
+from benchmarks.tables import RESULTS, stored  # noqa: E402
 
 ROWS, SEEDS, FIRST_SEED = 20_000, 1, 900
 EQUAL_PARAMETERS, EQUAL_SECONDS = "equal parameters", "equal seconds"
@@ -116,19 +116,18 @@ def bench(
     Raises:
         ValueError: A market or a comparison that there is not.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"depth_study_{machine_name()}.jsonl"
     check_names("market", markets, market_names(bars))
     check_names("comparison", compare, COMPARISONS)
+    own = Bench(name="depth_study", summarise=summarise)
     of = Markets(rows=ROWS, first_seed=FIRST_SEED, bars=bars)
-    for seed in () if redraw else range(seeds):
-        for market in markets or market_names(bars):
-            for wanted in _wanted(of, market, seed, compare or COMPARISONS, path):
-                fit_missing(path, [wanted])
-    table = summarise(stored(path))
-    name = f"depth_study_summary_{machine_name()}"
-    write_table(table, results / f"{name}.csv", digits=5)
-    draw(table, results / f"{name}.png")
+    fits = (
+        fit
+        for seed in range(0 if redraw else seeds)
+        for market in markets or market_names(bars)
+        for fit in _wanted(of, market, seed, compare or COMPARISONS, own.rows(folder))
+    )
+    table = own.run(fits, folder=folder, results=results)
+    draw(table, own.summary(results).with_suffix(".png"))
     return table
 
 
@@ -186,8 +185,6 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     Args:
         rows: Figures of all fits.
     """
-    if not rows:
-        raise ValueError("there are no figures to sum up; run without --redraw first")
     groups = compared(rows).groupby(["comparison", "market", "layers"], sort=False)
     figures = groups.agg(
         fits=("seed", "size"),
@@ -213,18 +210,12 @@ def draw(table: pd.DataFrame, path: Path) -> None:
     draw_depths(table.dropna(subset="share_of_edge"), path)
 
 
-def main() -> None:
-    """Read the command line and run."""
-    parser = ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--markets", type=list[str], default=[], help="names; all unless given")
-    parser.add_argument("--compare", type=list[str], default=[], help="names; both unless given")
-    parser.add_argument("--seeds", type=int, default=SEEDS, help="of each market")
-    parser.add_argument("--bars", type=Path, default=None, help="folder of real bars")
-    parser.add_argument("--redraw", action="store_true", help="from what is there")
-    parser.add_argument("--folder", type=Path, default=RESULTS, help="of every fit's figures")
-    summary = bench(**parser.parse_args().as_dict())
-    print(summary.round(4).to_string(index=False))
-
-
 if __name__ == "__main__":
-    main()
+    command(
+        __doc__,
+        bench,
+        markets=(list[str], [], "names; all unless given"),
+        compare=(list[str], [], "names of comparisons; both unless given"),
+        seeds=(int, SEEDS, "of each market"),
+        bars=(Path, None, "folder of real bars"),
+    )

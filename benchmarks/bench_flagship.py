@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jsonargparse import ArgumentParser
 
 ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
@@ -36,13 +35,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from benchmarks.flagship.fits import (  # noqa: E402
     FILES,
     SIGNALS,
+    Bench,
     Entry,
     Fit,
     Markets,
     check_names,
-    fit_missing,
+    command,
 )
-from benchmarks.tables import RESULTS, machine_name, stored, write_table  # noqa: E402
+from benchmarks.tables import RESULTS  # noqa: E402
 
 ROWS, SEEDS, FIRST_SEED = 20_000, 2, 500
 EDGES = (0.1, 0.2)
@@ -100,13 +100,8 @@ def bench(
     Raises:
         ValueError: A market or a model that there is not.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"flagship_{machine_name()}.jsonl"
-    if not redraw:
-        fit_missing(path, wanted(markets, models, seeds, rows, bars))
-    table = summarise(stored(path))
-    write_table(table, results / f"flagship_summary_{machine_name()}.csv", digits=5)
-    return table
+    fits = [] if redraw else wanted(markets, models, seeds, rows, bars)
+    return Bench(name="flagship", summarise=summarise).run(fits, folder=folder, results=results)
 
 
 def wanted(
@@ -146,8 +141,6 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     Args:
         rows: Figures of all fits.
     """
-    if not rows:
-        raise ValueError("there are no figures to sum up; run without --redraw first")
     best = chosen(rows)
     signal = best["market"].str.rpartition("_")[0]
     simulated = signal.isin(SIGNALS)
@@ -169,19 +162,13 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return figures.reset_index()
 
 
-def main() -> None:
-    """Read the command line and run."""
-    parser = ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--markets", type=list[str], default=[], help="names; all unless given")
-    parser.add_argument("--models", type=list[str], default=[], help="names; all unless given")
-    parser.add_argument("--seeds", type=int, default=SEEDS, help="of each market")
-    parser.add_argument("--rows", type=int, default=ROWS, help="bars of a simulated market")
-    parser.add_argument("--bars", type=Path, default=None, help="folder of real bars")
-    parser.add_argument("--redraw", action="store_true", help="from what is there")
-    parser.add_argument("--folder", type=Path, default=RESULTS, help="of every fit's figures")
-    summary = bench(**parser.parse_args().as_dict())
-    print(summary.round(4).to_string(index=False))
-
-
 if __name__ == "__main__":
-    main()
+    command(
+        __doc__,
+        bench,
+        markets=(list[str], [], "names; all unless given"),
+        models=(list[str], [], "names; all unless given"),
+        seeds=(int, SEEDS, "of each market"),
+        rows=(int, ROWS, "bars of a simulated market"),
+        bars=(Path, None, "folder of real bars"),
+    )

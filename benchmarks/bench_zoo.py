@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jsonargparse import ArgumentParser
 
 ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
@@ -31,8 +30,8 @@ if str(ROOT) not in sys.path:
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from benchmarks.flagship.fits import Entry, Fit, Markets, check_names, fit_missing  # noqa: E402
-from benchmarks.tables import RESULTS, machine_name, stored, write_table  # noqa: E402
+from benchmarks.flagship.fits import Bench, Entry, Fit, Markets, check_names, command  # noqa: E402
+from benchmarks.tables import RESULTS  # noqa: E402
 
 ROWS, SEEDS, FIRST_SEED, EDGE = 20_000, 1, 1_100, 0.1
 HELD_TO = "mlp"
@@ -55,13 +54,8 @@ def bench(
     Raises:
         ValueError: A net that there is not.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"zoo_{machine_name()}.jsonl"
-    if not redraw:
-        fit_missing(path, wanted(models, seeds))
-    table = summarise(stored(path))
-    write_table(table, results / f"zoo_summary_{machine_name()}.csv", digits=5)
-    return table
+    fits = [] if redraw else wanted(models, seeds)
+    return Bench(name="zoo", summarise=summarise).run(fits, folder=folder, results=results)
 
 
 def wanted(models: Sequence[str], seeds: int) -> list[Fit]:
@@ -87,8 +81,6 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     Args:
         rows: Figures of all fits.
     """
-    if not rows:
-        raise ValueError("there are no figures to sum up; run without --redraw first")
     table = pd.DataFrame(rows)
     best = table.loc[table.groupby(["market", "seed", "model"])["validation_log_loss"].idxmin()]
     held = best[best["model"] == HELD_TO][["market", "seed", "share_of_edge"]]
@@ -114,16 +106,10 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return found.reset_index()
 
 
-def main() -> None:
-    """Read the command line and run."""
-    parser = ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--models", type=list[str], default=[], help="names; all unless given")
-    parser.add_argument("--seeds", type=int, default=SEEDS, help="of each signal")
-    parser.add_argument("--redraw", action="store_true", help="from what is there")
-    parser.add_argument("--folder", type=Path, default=RESULTS, help="of every fit's figures")
-    summary = bench(**parser.parse_args().as_dict())
-    print(summary.round(4).to_string(index=False))
-
-
 if __name__ == "__main__":
-    main()
+    command(
+        __doc__,
+        bench,
+        models=(list[str], [], "names; all unless given"),
+        seeds=(int, SEEDS, "of each signal"),
+    )

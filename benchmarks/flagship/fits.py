@@ -5,12 +5,15 @@ import itertools
 import json
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.tables import append_lines, stored
+import pandas as pd
+from jsonargparse import ArgumentParser
+
+from benchmarks.tables import RESULTS, append_lines, machine_name, stored, write_table
 
 if TYPE_CHECKING:
     from ultimate_deep.pipeline.config import ExperimentConfig
@@ -165,7 +168,7 @@ def run_fit(config: "ExperimentConfig") -> dict[str, Any]:
     }
 
 
-def fit_missing(path: Path, fits: Sequence[Fit]) -> None:
+def fit_missing(path: Path, fits: Iterable[Fit]) -> None:
     """Fit what the file does not hold, and append each line at once."""
     done = {tuple(row[key] for key in KEYS) for row in stored(path)}
     for number, fit in enumerate(fits, start=1):
@@ -173,7 +176,66 @@ def fit_missing(path: Path, fits: Sequence[Fit]) -> None:
             continue
         row = fit.keys | run_fit(fit.config)
         append_lines([row], path)
+        done.add(tuple(fit.keys.values()))
         share, seconds = row["share_of_edge"], row["seconds"]
         found = f"log loss {row['log_loss']:.5f}" if share is None else f"share {share:.3f}"
-        said = f"{number}/{len(fits)} {fit.market}, seed {fit.seed}, {fit.name}"
+        said = f"fit {number}: {fit.market}, seed {fit.seed}, {fit.name}"
         print(f"{said} {row['variant']}: {found}, {seconds:.0f} s", flush=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """A benchmark that keeps a line for each fit and writes a summary of all.
+
+    Args:
+        name: What its files begin with.
+        summarise: Makes the summary of the lines.
+    """
+
+    name: str
+    summarise: Callable[[list[dict[str, Any]]], pd.DataFrame]
+
+    def rows(self, folder: Path) -> Path:
+        """Return where the lines are kept."""
+        return folder / f"{self.name}_{machine_name()}.jsonl"
+
+    def summary(self, results: Path) -> Path:
+        """Return where the summary is written."""
+        return results / f"{self.name}_summary_{machine_name()}.csv"
+
+    def run(self, fits: Iterable[Fit], *, folder: Path, results: Path) -> pd.DataFrame:
+        """Fit what is not there yet, then sum up.
+
+        Args:
+            fits: What is wanted; nothing sums up what is there.
+            folder: Where the figures of every fit are kept.
+            results: Where the summary is written.
+
+        Raises:
+            ValueError: There is nothing to sum up.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        path = self.rows(folder)
+        fit_missing(path, fits)
+        rows = stored(path)
+        if not rows:
+            raise ValueError("there are no figures to sum up; run without --redraw first")
+        table = self.summarise(rows)
+        write_table(table, self.summary(results), digits=5)
+        return table
+
+
+def command(documentation: str | None, bench: Callable[..., pd.DataFrame], **options: Any) -> None:
+    """Read the command line, run, and print the summary.
+
+    Args:
+        documentation: Of the script; its first line describes the command.
+        bench: Function of the options, `redraw` and `folder`.
+        options: Type, default and help of every option of its own.
+    """
+    parser = ArgumentParser(description=(documentation or "").splitlines()[0])
+    for name, (kind, default, said) in options.items():
+        parser.add_argument(f"--{name}", type=kind, default=default, help=said)
+    parser.add_argument("--redraw", action="store_true", help="sums up what is there")
+    parser.add_argument("--folder", type=Path, default=RESULTS, help="of every fit's figures")
+    print(bench(**parser.parse_args().as_dict()).round(4).to_string(index=False))

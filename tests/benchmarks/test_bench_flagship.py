@@ -29,7 +29,7 @@ def row(market, model, validation, share, *, variant="a", seed=0, seconds=1.0):
     }  # fmt: skip
 
 
-def test_variants_are_chosen_by_validation_and_never_by_the_test_part(bench):
+def test_variants_are_chosen_by_validation_and_never_by_the_test_part(bench, tmp_path):
     rows = [
         row("linear_0.1", "trees", 0.670, 0.80, seconds=4.0),
         row("linear_0.1", "trees", 0.672, 0.99, variant="b", seconds=2.0),
@@ -48,7 +48,7 @@ def test_variants_are_chosen_by_validation_and_never_by_the_test_part(bench):
     assert found.loc[("all simulated", "mlp"), "share_of_edge"] == pytest.approx(0.80)
     assert found.loc[("btcusd_1h", "mlp"), "fits"] == 1
     with pytest.raises(ValueError, match="no figures to sum up; run without --redraw"):
-        bench.summarise([])
+        bench.bench([], [], 1, 1_500, None, True, tmp_path, tmp_path)
 
 
 def test_what_is_stored_is_not_fitted_again_and_what_there_is_not_is_refused(
@@ -65,8 +65,8 @@ def test_what_is_stored_is_not_fitted_again_and_what_there_is_not_is_refused(
     fits.fit_missing(path, wanted)
     assert fitted == [("linear", bench.FIRST_SEED, weights) for weights in (0.0, 3.0)] * 4
     path.write_text(path.read_text() + '{"market": "cut')  # killed while it wrote
-    assert len(bench.stored(path)) == 8
-    path.write_text("".join(json.dumps(one) + "\n" for one in bench.stored(path)[:-1]))
+    assert len(part("tables").stored(path)) == 8
+    path.write_text("".join(json.dumps(one) + "\n" for one in part("tables").stored(path)[:-1]))
     fits.fit_missing(path, wanted)
     assert len(fitted) == 9
     fits.fit_missing(path, bench.wanted(["linear_0.1"], ["mlp"], 1, 60_000, None))
@@ -80,7 +80,7 @@ def test_what_is_stored_is_not_fitted_again_and_what_there_is_not_is_refused(
     assert bench.market_names(tmp_path)[-3:] == list(bench.FILES)
 
 
-def test_a_tiny_run_fits_trees_and_a_net_and_writes_its_summary(bench, tmp_path, monkeypatch):
+def test_a_tiny_run_fits_trees_and_a_net_and_writes_its_summary(bench, part, tmp_path, monkeypatch):
     few = {"learning_rate": (0.1,), "trees": (5,), "leaves": (4,), "feature_share": (0.1,)}
     trees = bench.Entry(model=bench.TREES, options=few, fit={"return_weights": (3.0,)})
     net = bench.Entry(model="mlp", options={"hidden_widths": ((4,),)}, fit={"epochs": (1,)})
@@ -90,7 +90,7 @@ def test_a_tiny_run_fits_trees_and_a_net_and_writes_its_summary(bench, tmp_path,
     assert set(found["model"]) == {"weighted trees", "mlp", "the better trees"}
     assert (found["seconds"] > 0).all()
     assert (found["share_of_edge"] < 1).all()
-    (rows,) = (bench.stored(file) for file in tmp_path.glob("flagship_*.jsonl"))
+    (rows,) = (part("tables").stored(file) for file in tmp_path.glob("flagship_*.jsonl"))
     assert [one["train_rows"] > 500 for one in rows] == [True, True]
     assert [one["parameters"] > 0 for one in rows] == [False, True]
     assert len(list(tmp_path.glob("flagship_summary_*.csv"))) == 1
