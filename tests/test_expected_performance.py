@@ -67,6 +67,20 @@ def test_the_ultimate_nets_cost_and_its_known_answer():
     assert f"Gradient boosting found {float(trees['share_of_edge']):.1%} of it" in TOLD
 
 
+def test_the_depths_compared():
+    won = {row["model"]: row["win_rate_kept"] for row in _table("depth_comparison")}
+    told = {model: f"{float(rate):.1%}" if rate else "no trade" for model, rate in won.items()}
+    assert f"| always long: {told['always long']} |" in PAGE
+    assert f"| {told['random forest']} on the test part |" in PAGE
+    for layers in (75, 800, 1_000, 2_000):
+        kinds = {"plain": "sequential"} | {
+            kind: kind for kind in ("residual", "dense", "attention")
+        }
+        said = ", ".join(f"{word} {told[f'{kind}-{layers}']}" for word, kind in kinds.items())
+        assert f"| {said}" in PAGE
+    assert f", the ultimate net {told['ultimate']} |" in PAGE
+
+
 @pytest.mark.parametrize(
     "model", ["lstm", "transformer", "hybrid_lstm_transformer", "memory_augmented"]
 )
