@@ -131,10 +131,10 @@ def summarise(judged_rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
             | {str(name): float(group[name].mean()) for name in QUESTIONS}
             | {"usual_word": group["word"].mode().iloc[0]}
         )
-    before = pd.read_csv(BEFORE)
+    before = pd.read_csv(BEFORE).assign(bars=ROWS)
     return (
         pd.DataFrame(rows)
-        .merge(before, how="left", on="kind")
+        .merge(before, how="left", on=["kind", "bars"])
         .sort_values(["tradable", "kind", "bars", "predictor"], ignore_index=True)
     )
 

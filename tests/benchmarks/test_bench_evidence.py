@@ -23,7 +23,7 @@ def part(monkeypatch):
     return lambda name: importlib.import_module(f"benchmarks.{name}")
 
 
-def test_bounce_with_stale_opens_is_not_claimed(part, tmp_path):
+def test_bounce_with_stale_opens_is_not_claimed(part, tmp_path, monkeypatch):
     path = tmp_path / "evidence.jsonl"
     evidence, bench = part("verdicts.evidence"), part("bench_evidence")
     evidence_of = part("verdicts.ruling").evidence_of
@@ -31,6 +31,9 @@ def test_bounce_with_stale_opens_is_not_claimed(part, tmp_path):
         "foreseen crashes", 4_000, 7
     )
     path.write_text("".join(pd.Series(row).to_json() + "\n" for row in rows) + '{"kind": "cut')
+    # What was claimed before was claimed of as many bars as every market has.
+    assert bench.summarise(bench.stored(path))["before_judged"].isna().all()
+    monkeypatch.setattr(bench, "ROWS", 4_000)
     found = bench.summarise(bench.stored(path))
     # Predictors of one market are no independent tries.
     assert found["predictor"].tolist() == ["logistic", "trees"] * 2
