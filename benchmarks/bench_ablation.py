@@ -96,13 +96,19 @@ LINES: dict[str, tuple[str, Options]] = {
 
 
 def bench(
-    lines: Sequence[str], seeds: int, redraw: bool, folder: Path, results: Path = RESULTS
+    lines: Sequence[str],
+    seeds: int,
+    processes: int,
+    redraw: bool,
+    folder: Path,
+    results: Path = RESULTS,
 ) -> pd.DataFrame:
     """Train what is not in the file yet, then sum up.
 
     Args:
         lines: Names of lines, to which their recipes are added; empty for all.
         seeds: How many bars and draws of each market.
+        processes: Fits side by side, each on one thread.
         redraw: Train nothing; sum up what is there.
         folder: Where the figures of every fit are kept.
         results: Where the summary is written.
@@ -111,7 +117,9 @@ def bench(
         ValueError: A line that there is not.
     """
     fits = [] if redraw else wanted(lines, seeds)
-    return Bench(name="ablation", summarise=summarise).run(fits, folder=folder, results=results)
+    return Bench(name="ablation", summarise=summarise).run(
+        fits, folder=folder, results=results, processes=processes
+    )
 
 
 def wanted(lines: Sequence[str], seeds: int) -> list[Fit]:
@@ -162,4 +170,5 @@ if __name__ == "__main__":
         bench,
         lines=(list[str], [], "names; all unless given"),
         seeds=(int, SEEDS, "of each market"),
+        processes=(int, 2, "fits side by side, each on one thread"),
     )

@@ -34,6 +34,7 @@ if str(ROOT) not in sys.path:
     # Run as a script, Python looks in this file's folder, not in the project's.
     sys.path.insert(0, str(ROOT))
 
+from benchmarks.processes import side_by_side  # noqa: E402
 from benchmarks.tables import (  # noqa: E402
     RESULTS,
     append_lines,
@@ -41,7 +42,6 @@ from benchmarks.tables import (  # noqa: E402
     stored,
     write_table,
 )
-from benchmarks.verdicts.processes import judged  # noqa: E402
 from benchmarks.verdicts.ruling import evidence_of  # noqa: E402
 from ultimate_deep.evaluation.verdicts.rule import QUESTIONS, rule  # noqa: E402
 
@@ -96,7 +96,7 @@ def judge_missing(
     ]
     missing = [(kind, rows, seed) for kind, rows, seed in cases if (kind, seed, rows) not in known]
     print(f"{len(cases) - len(missing)} markets are judged already, {len(missing)} to go")
-    answers = judged(run_in_process, missing, processes, each=400)
+    answers = side_by_side(run_in_process, missing, processes, each=400)
     for done, found in enumerate(answers, start=1):
         append_lines(found, path)
         first = found[0]

@@ -28,9 +28,9 @@ if str(ROOT) not in sys.path:
     # Run as a script, Python looks in this file's folder, not in the project's.
     sys.path.insert(0, str(ROOT))
 
+from benchmarks.processes import side_by_side  # noqa: E402
 from benchmarks.tables import RESULTS, machine_name, write_table  # noqa: E402
 from benchmarks.verdicts.markets import KEYS, WITH_EDGE, WITHOUT_EDGE, Case, make_cases  # noqa: E402
-from benchmarks.verdicts.processes import judged  # noqa: E402
 from ultimate_deep.evaluation.verdicts.claims import ClaimRate, claim_rates  # noqa: E402
 
 EDGE, ROWS, MARKETS = 0.14, 10_000, 200
@@ -67,7 +67,7 @@ def judge_missing(cases: list[Case], path: Path, processes: int) -> None:
     """Judge every case that the table lacks and append its row at once."""
     missing = missing_cases(cases, path)
     print(f"{len(cases) - len(missing)} markets are judged already, {len(missing)} to go")
-    rows = judged(run_in_process, missing, processes, each=40)
+    rows = side_by_side(run_in_process, missing, processes, each=40)
     for done, row in enumerate(rows, start=1):
         append_row(row, path)
         print(

@@ -40,13 +40,19 @@ WEIGHTS = {"return_weights": (0.0, 3.0)}
 
 
 def bench(
-    models: Sequence[str], seeds: int, redraw: bool, folder: Path, results: Path = RESULTS
+    models: Sequence[str],
+    seeds: int,
+    processes: int,
+    redraw: bool,
+    folder: Path,
+    results: Path = RESULTS,
 ) -> pd.DataFrame:
     """Train what is not in the file yet, then sum up.
 
     Args:
         models: Names of nets; empty for all.
         seeds: How many bars and draws of each signal.
+        processes: Fits side by side, each on one thread.
         redraw: Train nothing; sum up what is there.
         folder: Where the figures of every fit are kept.
         results: Where the summary is written.
@@ -55,7 +61,9 @@ def bench(
         ValueError: A net that there is not.
     """
     fits = [] if redraw else wanted(models, seeds)
-    return Bench(name="zoo", summarise=summarise).run(fits, folder=folder, results=results)
+    return Bench(name="zoo", summarise=summarise).run(
+        fits, folder=folder, results=results, processes=processes
+    )
 
 
 def wanted(models: Sequence[str], seeds: int) -> list[Fit]:
@@ -112,4 +120,5 @@ if __name__ == "__main__":
         bench,
         models=(list[str], [], "names; all unless given"),
         seeds=(int, SEEDS, "of each signal"),
+        processes=(int, 2, "fits side by side, each on one thread"),
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from jsonargparse import ArgumentParser
 
+from benchmarks.processes import side_by_side
 from benchmarks.tables import RESULTS, append_lines, machine_name, stored, write_table
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 SIGNALS = ("interaction", "linear", "long_memory", "cross_timeframe")
 COMPOSED = ("nested", "threshold", "distant")
 FILES = ("btcusd_1h", "spy_1h", "gbpusd_1h")
+FITS_PER_PROCESS = 12
 KEYS = ("market", "rows", "seed", "model", "variant")
 Options = Mapping[str, Any]
 
@@ -168,18 +170,31 @@ def run_fit(config: "ExperimentConfig") -> dict[str, Any]:
     }
 
 
-def fit_missing(path: Path, fits: Iterable[Fit]) -> None:
-    """Fit what the file does not hold, and append each line at once."""
+def fitted(fit: Fit) -> dict[str, Any]:
+    """Return the line of a fit."""
+    return fit.keys | run_fit(fit.config)
+
+
+def fit_missing(path: Path, fits: Iterable[Fit], processes: int = 1) -> None:
+    """Fit what the file does not hold, and append each line at once.
+
+    Args:
+        path: File of lines.
+        fits: What is wanted; with one process each is asked for when those before it are there.
+        processes: Fits side by side, each on one thread; 1 fits here, on all of them.
+    """
     done = {tuple(row[key] for key in KEYS) for row in stored(path)}
-    for number, fit in enumerate(fits, start=1):
-        if tuple(fit.keys.values()) in done:
-            continue
-        row = fit.keys | run_fit(fit.config)
+    wanted = (fit for fit in fits if tuple(fit.keys.values()) not in done)
+    if processes == 1:
+        rows: Iterable[dict[str, Any]] = map(fitted, wanted)
+    else:
+        rows = side_by_side(fitted, list(wanted), processes, each=FITS_PER_PROCESS)
+    for number, row in enumerate(rows, start=1):
         append_lines([row], path)
-        done.add(tuple(fit.keys.values()))
+        done.add(tuple(row[key] for key in KEYS))
         share, seconds = row["share_of_edge"], row["seconds"]
         found = f"log loss {row['log_loss']:.5f}" if share is None else f"share {share:.3f}"
-        said = f"fit {number}: {fit.market}, seed {fit.seed}, {fit.name}"
+        said = f"fit {number}: {row['market']}, seed {row['seed']}, {row['model']}"
         print(f"{said} {row['variant']}: {found}, {seconds:.0f} s", flush=True)
 
 
@@ -203,20 +218,23 @@ class Bench:
         """Return where the summary is written."""
         return results / f"{self.name}_summary_{machine_name()}.csv"
 
-    def run(self, fits: Iterable[Fit], *, folder: Path, results: Path) -> pd.DataFrame:
+    def run(
+        self, fits: Iterable[Fit], *, folder: Path, results: Path, processes: int = 1
+    ) -> pd.DataFrame:
         """Fit what is not there yet, then sum up.
 
         Args:
             fits: What is wanted; nothing sums up what is there.
             folder: Where the figures of every fit are kept.
             results: Where the summary is written.
+            processes: Fits side by side.
 
         Raises:
             ValueError: There is nothing to sum up.
         """
         folder.mkdir(parents=True, exist_ok=True)
         path = self.rows(folder)
-        fit_missing(path, fits)
+        fit_missing(path, fits, processes)
         rows = stored(path)
         if not rows:
             raise ValueError("there are no figures to sum up; run without --redraw first")

@@ -59,7 +59,7 @@ def test_what_is_stored_is_not_judged_again(part, tmp_path, monkeypatch):
         return [{"kind": kind, "seed": seed, "rows": rows, "word": "edge"}]
 
     monkeypatch.setattr(evidence, "run_market", run_market)
-    monkeypatch.setattr(bench, "judged", lambda judge, cases, *_, **__: map(judge, cases))
+    monkeypatch.setattr(bench, "side_by_side", lambda judge, cases, *_, **__: map(judge, cases))
     path = tmp_path / "evidence.jsonl"
     bench.judge_missing(path, 2, ["plain", "bounce"], 500, 1)
     bench.judge_missing(path, 3, ["bounce"], 500, 1)
@@ -75,11 +75,11 @@ def test_what_is_stored_is_not_judged_again(part, tmp_path, monkeypatch):
 
 
 def test_markets_are_judged_in_processes_of_one_thread(part, monkeypatch):
-    processes = part("verdicts.processes")
+    processes = part("processes")
     for name in processes.ONE_THREAD:
         monkeypatch.setenv(name, "2")  # as the package sets them where it is loaded
     names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"]
-    found = list(processes.judged(os.getenv, names, 2, each=1))
+    found = list(processes.side_by_side(os.getenv, names, 2, each=1))
     assert found == ["1"] * 3
 
 

@@ -1,4 +1,4 @@
-"""Markets judged side by side, each in a process of one thread."""
+"""Measurements side by side, each in a process of one thread."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -13,23 +13,23 @@ THREADS = (
 ONE_THREAD = dict.fromkeys(THREADS.split(), "1") | {"TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
-def judged(
-    judge: Callable[..., Any], markets: Sequence[Any], processes: int, *, each: int
+def side_by_side(
+    measure: Callable[..., Any], cases: Sequence[Any], processes: int, *, each: int
 ) -> Iterator[Any]:
-    """Yield what a function of one market returns, of each as soon as it is there.
+    """Yield what a function of one case returns, of each as soon as it is there.
 
     Args:
-        judge: Function of one market; a new process finds it by its name.
-        markets: Arguments of the function, one for each market.
-        processes: Markets judged at once.
-        each: Markets after which a process is worn out: compiled steps keep their memory.
+        measure: Function of one case; a new process finds it by its name.
+        cases: Arguments of the function, one for each case.
+        processes: Cases measured at once.
+        each: Cases after which a process is worn out: compiled steps keep their memory.
     """
     os.environ.update(ONE_THREAD)  # read by the processes when they start
-    for start in range(0, len(markets), processes * each):
-        batch = markets[start : start + processes * each]
+    for start in range(0, len(cases), processes * each):
+        batch = cases[start : start + processes * each]
         # New processes for each batch: those that replace worn-out ones in one pool can hang it.
         with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-            jobs = [pool.submit(judge, one) for one in batch]
+            jobs = [pool.submit(measure, one) for one in batch]
             try:
                 for job in as_completed(jobs):
                     yield job.result()
