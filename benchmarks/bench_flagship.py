@@ -92,6 +92,7 @@ def bench(
         markets: Names of markets; empty for all.
         models: Names in the table; empty for all.
         seeds: How many bars and draws of each market.
+        rows: Bars of a simulated market.
         bars: Folder of real bars; None leaves them out.
         redraw: Train nothing; sum up what is there.
         folder: Where the figures of every fit are kept.

@@ -58,7 +58,7 @@ class Fit:
         seed: Number of the seed, from 0.
         name: What stands in the table.
         variant: What is set, by the name of its option on the command line.
-        config: The experiment.
+        config: Experiment that is run.
     """
 
     market: str
@@ -247,7 +247,7 @@ def command(documentation: str | None, bench: Callable[..., pd.DataFrame], **opt
     """Read the command line, run, and print the summary.
 
     Args:
-        documentation: Of the script; its first line describes the command.
+        documentation: Text of the script, whose first line describes the command.
         bench: Function of the options, `redraw` and `folder`.
         options: Type, default and help of every option of its own.
     """
