@@ -72,7 +72,10 @@ def test_every_combiner_says_on_bars_what_it_makes_of_its_members(ensembles, kin
 def test_old_bundles_are_judged_as_they_were(stored, name):
     bundle = load_any(stored / FOLDERS[name])
     again = backtest_bundle(bundle, DataConfig())
-    assert again.same_bars
+    with np.load(stored / "predictions.npz") as file:
+        processor = json.loads(str(file["processor"]))
+    # Simulated bars are those of before to the bit where exponentials round as they did.
+    assert again.same_bars or not _same_processor(processor)
     for figure, value in again.judgement.metrics.items():
         before = bundle.metrics["test"]["model"][figure]
         assert (before is None and not np.isfinite(value)) or value == pytest.approx(

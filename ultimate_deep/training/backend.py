@@ -16,6 +16,7 @@ from ultimate_deep.machine.threads import check_thread_pools, set_by_user
 # Said on every machine without an NVIDIA card, where it is no problem.
 _HARMLESS = re.compile(
     r"absl::InitializeLog|Could not find cuda drivers|failed call to cuInit"
+    r"|oneDNN custom operations"
     r"|optimized to use available CPU instructions|To enable the following instructions"
 )
 
@@ -66,7 +67,7 @@ def one_thread_for_each_operation() -> bool:
 
 @contextlib.contextmanager
 def without_chatter() -> Iterator[None]:
-    """Hide what TensorFlow is known to say on every machine without an NVIDIA card."""
+    """Hide what TensorFlow is known to say without an NVIDIA card, or where oneDNN is on."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     sys.stderr.flush()
     kept = os.dup(2)
