@@ -99,8 +99,8 @@ def judge_missing(
     answers = side_by_side(run_in_process, missing, processes, each=400)
     for done, found in enumerate(answers, start=1):
         append_lines(found, path)
-        first = found[0]
-        print(f"{done}/{len(missing)} {first['kind']}, seed {first['seed']}: {first['word']}")
+        first, said = found[0], f"{done}/{len(missing)}"
+        print(f"{said} {first['kind']}, seed {first['seed']}: {first['word']}", flush=True)
 
 
 def run_in_process(case: tuple[str, int, int]) -> list[dict[str, Any]]:

@@ -1,10 +1,13 @@
 """The flagship beside trees, small: what is fitted once, chosen by validation and summed up."""
 
+import dataclasses
 import importlib
 import json
 from pathlib import Path
 
 import pytest
+
+from ultimate_deep.models.registry import build_model, preset_config
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -145,11 +148,19 @@ def test_depths_have_equal_parameters_or_equal_seconds(part, tmp_path, monkeypat
     assert len(list(tmp_path.glob("depth_study_summary_*.png"))) == 1
     bench.bench(["nested_0.14"], [], 1, None, False, tmp_path, tmp_path)
     assert len(fitted) == 13
-    # The real nets are about as large as one another.
-    counted = [bench.WIDE[layers] for layers in bench.DEPTHS]
-    assert [name for name, _ in counted] == ["tabm", *["ultimate"] * 3]
+    assert [bench.WIDE[layers][0] for layers in bench.DEPTHS] == ["tabm", *["ultimate"] * 3]
     with pytest.raises(ValueError, match="no comparison is called 'equal time'"):
         bench.bench([], ["equal time"], 1, None, False, tmp_path, tmp_path)
+
+
+def test_nets_of_equal_parameters_are(part):
+    bench, counted = part("bench_depth_study"), []
+    for name, options in bench.WIDE.values():
+        own = {option.removeprefix("model.options."): value for option, value in options.items()}
+        own = {key: tuple(one) if isinstance(one, list) else one for key, one in own.items()}
+        config = dataclasses.replace(preset_config(name, "default"), **own)
+        counted.append(build_model(name, {"features": (271,)}, config=config).count_params())
+    assert counted == pytest.approx([1.16e6] * 4, rel=0.02)
 
 
 def test_the_zoo_is_held_to_the_mlp_on_what_each_net_declares(part):

@@ -40,6 +40,15 @@ def root_mean_square(standardised: np.ndarray, bars: int, row: int) -> float:
 
 
 @njit(cache=True)
+def recent_move(standardised: np.ndarray, row: int) -> float:
+    """Return half the sum of the last 4 standardised returns."""
+    moved = 0.0
+    for k in range(row - FAST_BARS + 1, row + 1):
+        moved += standardised[k]
+    return moved / 2.0
+
+
+@njit(cache=True)
 def nested_drift(
     close: np.ndarray, volume: np.ndarray, standardised: np.ndarray, row: int
 ) -> float:
@@ -52,14 +61,11 @@ def nested_drift(
     if row < WINDOW_BARS + SLOW_BARS - 1:
         return 0.0
     place = np.tanh(place_in_window(close, row)) * np.tanh(place_in_window(volume, row))
-    moved = 0.0
-    for k in range(row - FAST_BARS + 1, row + 1):
-        moved += standardised[k]
     quick = root_mean_square(standardised, QUICK_BARS, row)
     slow = root_mean_square(standardised, SLOW_BARS, row)
     if quick <= 0.0 or slow <= 0.0:
         return 0.0
-    restless = moved / 2.0 * np.log(quick / slow)
+    restless = recent_move(standardised, row) * np.log(quick / slow)
     return np.tanh(8.0 * np.tanh(2.0 * place) * np.tanh(2.0 * restless))
 
 
@@ -90,9 +96,7 @@ def distant_drift(standardised: np.ndarray, row: int) -> float:
     """
     if row < WINDOW_BARS + DISTANT_BARS + STATE_BARS - 1:
         return 0.0
-    state = moved = 0.0
+    state = 0.0
     for k in range(row - DISTANT_BARS - STATE_BARS + 1, row - DISTANT_BARS + 1):
         state += standardised[k]
-    for k in range(row - FAST_BARS + 1, row + 1):
-        moved += standardised[k]
-    return np.tanh(2.0 * state / np.sqrt(STATE_BARS)) * np.tanh(moved / 2.0)
+    return np.tanh(2.0 * state / np.sqrt(STATE_BARS)) * np.tanh(recent_move(standardised, row))
