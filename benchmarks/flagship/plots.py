@@ -45,6 +45,7 @@ def draw_depths(table: pd.DataFrame, path: Path) -> None:
         axes.set_title(comparison, fontsize=10)
         axes.grid(alpha=0.3)
     panels[0][0].set_ylabel("share of the edge found, %")
-    panels[0][-1].legend(fontsize=9, loc="lower right")
+    # Beside the panels: inside, it would cover a line somewhere.
+    figure.legend(*panels[0][-1].get_legend_handles_labels(), loc="outside right upper", fontsize=9)
     figure.savefig(path, dpi=110)
     plt.close(figure)
