@@ -6,13 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import brentq
-from scipy.special import expit
 
+from ultimate_deep.evaluation.measures.temperature import TEMPERATURE_RANGE, inverse_temperature
 from ultimate_deep.evaluation.signals import signal_from_probability
 from ultimate_deep.portfolio.mode import Mode
 
-TEMPERATURE_RANGE = (0.05, 100.0)
 FALLBACK_THRESHOLD = 0.5
 
 
@@ -60,9 +58,8 @@ class ThresholdChoice:
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> TemperatureFit:
     """Return the temperature that minimises the log loss of `sigmoid(logits / temperature)`.
 
-    The loss is convex in `1 / temperature`, so the root of its derivative is the minimum; where
-    that lies outside `TEMPERATURE_RANGE`, the nearer end is. Logits that say nothing (or the
-    opposite) end at the largest temperature: probabilities close to one half.
+    Logits that say nothing (or the opposite) end at the largest temperature: probabilities close to
+    one half. See `evaluation.measures.temperature`.
 
     Args:
         logits: Logits of one horizon on validation, `(rows,)`, finite.
@@ -71,28 +68,17 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> TemperatureFit:
     Raises:
         ValueError: Shapes differ, a logit is not finite, a label is neither 0 nor 1, or no row
             has a label.
-
-    Source: Guo, Pleiss, Sun & Weinberger (2017), arXiv:1706.04599, eq. 9 with two classes.
     """
     logit, label = _labelled(logits, labels)
-    low, high = (1 / TEMPERATURE_RANGE[1], 1 / TEMPERATURE_RANGE[0])
-
-    def slope(inverse: float) -> float:
-        return float(np.mean(logit * (expit(inverse * logit) - label)))
-
-    inverse, note = 1.0, ""
+    inverse, note = inverse_temperature(logit, label), ""
     if label.min() == label.max():
         note = "all validation labels are of one class, so the temperature stays 1"
     elif not logit.any():
         note = "all logits are zero, so the temperature stays 1"
-    elif slope(low) >= 0:
-        inverse = low
+    elif inverse == 1 / TEMPERATURE_RANGE[1]:
         note = "validation logits do not tell the classes apart: largest temperature"
-    elif slope(high) <= 0:
-        inverse = high
+    elif inverse == 1 / TEMPERATURE_RANGE[0]:
         note = "validation logits separate the classes perfectly: smallest temperature"
-    else:
-        inverse = brentq(slope, low, high, xtol=1e-12)
     return TemperatureFit(
         temperature=1.0 / inverse,
         log_loss_before=log_loss_of_logits(logit, label),

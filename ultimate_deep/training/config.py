@@ -53,7 +53,8 @@ class FitConfig:
         layer_clipnorm: `per_layer`: largest norm of a layer's slice of a gradient.
         adaptive_clip: `adaptive`: largest norm of it, as a share of the norm of its weights.
         schedule: Course of the learning rate.
-        loss: What training minimises, and what is measured on validation to stop by.
+        loss: What training minimises, and what is measured on validation to stop by: a
+            cross-entropy at the temperature that suits validation best.
         class_weights: Whether all classes of a horizon weigh the same in the training loss.
             Validation is never reweighted.
         return_weights: How many usual sizes of a return a training label may weigh at most: it

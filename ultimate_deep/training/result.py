@@ -12,7 +12,8 @@ class FitResult:
     Args:
         history: One row per epoch: `epoch` (from 1), `loss` (training, mean of the epoch's
             batches), `penalty` (what the model added, such as L2), `validation_loss` (the
-            configured loss, without smoothing and class weights; nats for cross-entropies),
+            configured loss, without smoothing and class weights; cross-entropies in nats, at the
+            temperature that suits validation best),
             `validation_accuracy`, `validation_auc` (mean over horizons, without flat labels; NaN
             where one class is absent), `learning_rate` (of the last step), `seconds`.
         best_epoch: Epoch (from 1) of the restored weights.

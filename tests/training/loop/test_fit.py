@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from ultimate_deep.evaluation.measures.temperature import inverse_temperature
 from ultimate_deep.training.arrays import Arrays, training_weight
 from ultimate_deep.training.loop.checkpoint import CheckpointError
 from ultimate_deep.training.loop.compiled import time_fit
@@ -237,8 +238,31 @@ def test_the_loss_is_binary_cross_entropy_with_keras_weights():
     assert found == pytest.approx(float(loss(y, logits)), rel=1e-6)
     weight = draws.uniform(size=16).astype(np.float32)
     arrays = Arrays(x=logits, y=y, weight=weight)
-    expected = float(loss(y, logits, sample_weight=weight)) * 16 / weight.sum()
+    inverse = [inverse_temperature(logits[:, h].astype(float), y[:, h], weight) for h in (0, 1)]
+    calibrated = (logits * inverse).astype(np.float32)
+    expected = float(loss(y, calibrated, sample_weight=weight)) * 16 / weight.sum()
     assert measured(logits, arrays)["validation_loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_validation_is_measured_at_the_temperature_that_suits_it_best():
+    arrays = noisy_arrays(400, horizons=2)
+    logits = arrays.x[:, :1] * np.float32(2.0) + np.zeros((400, 2), np.float32)
+    found = measured(logits, arrays)
+    # Nets that are too sure of themselves, or too little, rank alike and are judged alike.
+    sure = measured(logits * np.float32([5.0, 0.3]), arrays)
+    assert sure == pytest.approx(found, rel=1e-5)
+    # Where it suits best, it is as low as any temperature makes it.
+    for factor in (0.5, 0.9, 1.1, 2.0):
+        plain = float(cross_entropy(arrays.y, logits * np.float32(factor)).numpy().mean())
+        assert plain > found["validation_loss"] - 1e-6
+    # Three classes are measured as they are.
+    three = np.stack([-logits, np.zeros_like(logits), logits], axis=-1)
+    built = build_loss(LossConfig(), HeadShapes(horizons=2, classes=3))
+    flat = [
+        validation_metrics(built, {"direction": one, "logits": logits}, arrays)["validation_loss"]
+        for one in (three, 3 * three)
+    ]
+    assert flat[0] != pytest.approx(flat[1], rel=0.01)
 
 
 def test_the_step_is_keras_adamw():

@@ -78,4 +78,5 @@ def build_cross_entropy(config: LossConfig, heads: HeadShapes) -> Loss:
         elements=lambda targets, outputs: cross_entropy(targets["y"], outputs[DIRECTION]),
         measured=lambda targets, outputs: cross_entropy_numpy(targets["y"], outputs[DIRECTION]),
         skips_flat=heads.classes == 2,
+        of_logits=heads.classes == 2,
     )

@@ -23,6 +23,8 @@ class Loss:
             label smoothing.
         skips_flat: Whether a flat label has no right answer under this loss, so that validation
             leaves it out.
+        of_logits: Whether it is a cross-entropy of the direction's logits, so that validation
+            measures it at the temperature that suits them best.
     """
 
     heads: tuple[str, ...]
@@ -30,6 +32,7 @@ class Loss:
     elements: Callable[[Tensors, Tensors], Any]
     measured: Callable[[NumpyArrays, NumpyArrays], np.ndarray]
     skips_flat: bool
+    of_logits: bool = False
 
 
 def check_same_shape(**named: Any) -> None:

@@ -70,4 +70,5 @@ def build_multi_horizon(config: LossConfig, heads: HeadShapes) -> Loss:
             inner.measured(targets, outputs), shares
         ),
         skips_flat=inner.skips_flat,
+        of_logits=inner.of_logits,
     )

@@ -66,4 +66,5 @@ def build_smoothed_cross_entropy(config: LossConfig, heads: HeadShapes) -> Loss:
         ),
         measured=lambda targets, outputs: cross_entropy_numpy(targets["y"], outputs[DIRECTION]),
         skips_flat=heads.classes == 2,
+        of_logits=heads.classes == 2,
     )
