@@ -9,9 +9,9 @@ The recipe is `--model ultimate` with 20 residual and 6 dense blocks in place of
 forty lines take an hour, and once whole. Each line changes one setting of one of them. Markets have
 20,000 simulated bars and an edge of 0.10, one for each kind of signal; their seeds are not those of
 `bench_flagship.py`. One line for each fit in `ablation_<machine>.jsonl` in `--folder`; a run that
-was interrupted goes on. Writes `benchmarks/results/ablation_summary_<machine>.csv`, with each
-line's difference to its recipe: of the validation log loss, by which a recipe is chosen, and of the
-share of the edge on the test part, which nothing is chosen by.
+was interrupted goes on. Writes `benchmarks/results/ablation_summary_<machine>.csv` and the plot
+beside it, with each line's difference to its recipe: of the validation log loss, by which a recipe
+is chosen, and of the share of the edge on the test part, which nothing is chosen by.
 """
 
 import os
@@ -119,7 +119,7 @@ def bench(
         ValueError: A line that there is not.
     """
     fits = [] if redraw else wanted(lines, seeds)
-    return Bench(name="ablation", summarise=summarise).run(
+    return Bench(name="ablation", summarise=summarise, draw=draw).run(
         fits, folder=folder, results=results, processes=processes
     )
 
@@ -164,6 +164,13 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
                 if market in own.index.get_level_values("market")}  # fmt: skip
         found.append(row)
     return pd.DataFrame(found)
+
+
+def draw(table: pd.DataFrame, path: Path) -> None:
+    """Draw how far each line is from its recipe, in validation log loss and in share."""
+    from benchmarks.flagship.plots import draw_differences
+
+    draw_differences(table[table["line"] != table["recipe"]].reset_index(drop=True), path)
 
 
 if __name__ == "__main__":

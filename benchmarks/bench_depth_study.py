@@ -118,7 +118,7 @@ def bench(
     """
     check_names("market", markets, market_names(bars))
     check_names("comparison", compare, COMPARISONS)
-    own = Bench(name="depth_study", summarise=summarise)
+    own = Bench(name="depth_study", summarise=summarise, draw=draw)
     of = Markets(rows=ROWS, first_seed=FIRST_SEED, bars=bars)
     fits = (
         fit
@@ -126,9 +126,7 @@ def bench(
         for market in markets or market_names(bars)
         for fit in _wanted(of, market, seed, compare or COMPARISONS, own.rows(folder))
     )
-    table = own.run(fits, folder=folder, results=results)
-    draw(table, own.summary(results).with_suffix(".png"))
-    return table
+    return own.run(fits, folder=folder, results=results)
 
 
 def _wanted(

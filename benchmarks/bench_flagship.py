@@ -3,6 +3,7 @@
     python benchmarks/bench_flagship.py                                  # simulated markets
     python benchmarks/bench_flagship.py --bars BARS                      # three files of BARS too
     python benchmarks/bench_flagship.py --markets '[linear_0.1]' --models '[trees, mlp]' --seeds 1
+    python benchmarks/bench_flagship.py --processes 2                    # two fits at once
     python benchmarks/bench_flagship.py --redraw                         # sums up what is there
 
 Simulated: four kinds of signal at two edges, 20,000 bars, and for each seed other bars and other
@@ -11,7 +12,8 @@ log loss; `tabm` and `ultimate` are trained with the settings of `--model NAME`.
 every fit is read once, and nothing is chosen by it.
 A minute of one core for the trees of a market and seed, up to ten minutes for the default net: a
 day for all. One line for each fit in `flagship_<machine>.jsonl` in `--folder`; a run that was
-interrupted goes on. Writes `benchmarks/results/flagship_summary_<machine>.csv`.
+interrupted goes on. Writes `benchmarks/results/flagship_summary_<machine>.csv` and the plot beside
+it.
 
 Expected: the default net finds at least what the better of both kinds of trees finds on each of
 the four signals, and two points more over all.
@@ -82,11 +84,12 @@ def bench(
     seeds: int,
     rows: int,
     bars: Path | None,
+    processes: int,
     redraw: bool,
     folder: Path,
     results: Path = RESULTS,
 ) -> pd.DataFrame:
-    """Train what is not in the file yet, then sum up.
+    """Train what is not in the file yet, then sum up and draw.
 
     Args:
         markets: Names of markets; empty for all.
@@ -94,6 +97,7 @@ def bench(
         seeds: How many bars and draws of each market.
         rows: Bars of a simulated market.
         bars: Folder of real bars; None leaves them out.
+        processes: Fits side by side, each on one thread.
         redraw: Train nothing; sum up what is there.
         folder: Where the figures of every fit are kept.
         results: Where the summary is written.
@@ -102,7 +106,9 @@ def bench(
         ValueError: A market or a model that there is not.
     """
     fits = [] if redraw else wanted(markets, models, seeds, rows, bars)
-    return Bench(name="flagship", summarise=summarise).run(fits, folder=folder, results=results)
+    return Bench(name="flagship", summarise=summarise, draw=draw).run(
+        fits, folder=folder, results=results, processes=processes
+    )
 
 
 def wanted(
@@ -163,6 +169,13 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return figures.reset_index()
 
 
+def draw(table: pd.DataFrame, path: Path) -> None:
+    """Draw the share of the edge that every model found on simulated bars."""
+    from benchmarks.flagship.plots import draw_shares
+
+    draw_shares(table[table["share_of_edge"].notna()], path)
+
+
 if __name__ == "__main__":
     command(
         __doc__,
@@ -172,4 +185,5 @@ if __name__ == "__main__":
         seeds=(int, SEEDS, "of each market"),
         rows=(int, ROWS, "bars of a simulated market"),
         bars=(Path, None, "folder of real bars"),
+        processes=(int, 1, "fits side by side, each on one thread"),
     )

@@ -200,15 +200,17 @@ def fit_missing(path: Path, fits: Iterable[Fit], processes: int = 1) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
-    """A benchmark that keeps a line for each fit and writes a summary of all.
+    """A benchmark that keeps a line for each fit, writes a summary of all and draws it.
 
     Args:
         name: What its files begin with.
         summarise: Makes the summary of the lines.
+        draw: Draws the summary to a PNG.
     """
 
     name: str
     summarise: Callable[[list[dict[str, Any]]], pd.DataFrame]
+    draw: Callable[[pd.DataFrame, Path], None] | None = None
 
     def rows(self, folder: Path) -> Path:
         """Return where the lines are kept."""
@@ -221,12 +223,12 @@ class Bench:
     def run(
         self, fits: Iterable[Fit], *, folder: Path, results: Path, processes: int = 1
     ) -> pd.DataFrame:
-        """Fit what is not there yet, then sum up.
+        """Fit what is not there yet, then sum up and draw.
 
         Args:
             fits: What is wanted; nothing sums up what is there.
             folder: Where the figures of every fit are kept.
-            results: Where the summary is written.
+            results: Where the summary is written, and its plot beside it.
             processes: Fits side by side.
 
         Raises:
@@ -240,6 +242,8 @@ class Bench:
             raise ValueError("there are no figures to sum up; run without --redraw first")
         table = self.summarise(rows)
         write_table(table, self.summary(results), digits=5)
+        if self.draw is not None:
+            self.draw(table, self.summary(results).with_suffix(".png"))
         return table
 
 

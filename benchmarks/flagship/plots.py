@@ -49,3 +49,64 @@ def draw_depths(table: pd.DataFrame, path: Path) -> None:
     figure.legend(*panels[0][-1].get_legend_handles_labels(), loc="outside right upper", fontsize=9)
     figure.savefig(path, dpi=110)
     plt.close(figure)
+
+
+def draw_shares(table: pd.DataFrame, path: Path) -> None:
+    """Draw what every model finds on each kind of market, a panel for each length, to a PNG.
+
+    Args:
+        table: Columns `rows`, `kind`, `model`, `share_of_edge`.
+        path: Path of the PNG.
+    """
+    sizes = sorted(table["rows"].unique())
+    figure, panels = plt.subplots(
+        max(len(sizes), 1), 1, figsize=(9, 1 + 3.2 * max(len(sizes), 1)), layout="constrained",
+        squeeze=False,
+    )  # fmt: skip
+    for axes, bars in zip(panels[:, 0], sizes, strict=False):
+        here = table[table["rows"] == bars]
+        kinds, models = list(dict.fromkeys(here["kind"])), list(dict.fromkeys(here["model"]))
+        for place, (model, (colour, mark)) in enumerate(zip(models, MARKS, strict=False)):
+            own = here[here["model"] == model].set_index("kind")["share_of_edge"]
+            aside = (place - (len(models) - 1) / 2) * 0.12
+            at = [kinds.index(kind) + aside for kind in own.index]
+            axes.plot(at, 100 * own, mark, color=colour, label=model, markersize=8)
+        axes.set_xticks(range(len(kinds)), [kind.replace("_", " ") for kind in kinds])
+        axes.set_ylabel("share of the edge found, %")
+        axes.set_title(f"{bars:,} bars", fontsize=10)
+        axes.grid(alpha=0.3, axis="y")
+    if sizes:
+        handles = panels[0, 0].get_legend_handles_labels()
+        figure.legend(*handles, loc="outside right upper", fontsize=9)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def draw_differences(table: pd.DataFrame, path: Path) -> None:
+    """Draw how far each line is from its recipe, with its standard error, to a PNG.
+
+    Args:
+        table: Columns `line`, `validation_log_loss_apart`, `validation_log_loss_error`,
+            `share_of_edge_apart`, `share_of_edge_error`, in the order from the top.
+        path: Path of the PNG.
+    """
+    height = 1.2 + 0.24 * len(table)
+    figure, panels = plt.subplots(1, 2, figsize=(10, height), sharey=True, layout="constrained")
+    shown = (
+        ("validation_log_loss", 1e3, "validation log loss apart, 1/1,000 nats\n(left is better)"),
+        ("share_of_edge", 100, "share of the edge apart, points\n(right is better)"),
+    )
+    places = range(len(table))
+    for axes, (figure_name, factor, label), (colour, mark) in zip(
+        panels, shown, MARKS, strict=False
+    ):
+        apart = factor * table[f"{figure_name}_apart"]
+        error = factor * table[f"{figure_name}_error"].fillna(0.0)
+        axes.errorbar(apart, places, xerr=error, fmt=mark, color=colour, capsize=2)
+        axes.axvline(0.0, color="0.4", linewidth=1)
+        axes.set_xlabel(label)
+        axes.grid(alpha=0.3)
+    panels[0].set_yticks(places, table["line"])
+    panels[0].invert_yaxis()
+    figure.savefig(path, dpi=110)
+    plt.close(figure)

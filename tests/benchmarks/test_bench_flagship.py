@@ -51,7 +51,7 @@ def test_variants_are_chosen_by_validation_and_never_by_the_test_part(bench, tmp
     assert found.loc[("all simulated", "mlp"), "share_of_edge"] == pytest.approx(0.80)
     assert found.loc[("btcusd_1h", "mlp"), "fits"] == 1
     with pytest.raises(ValueError, match="no figures to sum up; run without --redraw"):
-        bench.bench([], [], 1, 1_500, None, True, tmp_path, tmp_path)
+        bench.bench([], [], 1, 1_500, None, 1, True, tmp_path, tmp_path)
 
 
 def test_what_is_stored_is_not_fitted_again_and_what_there_is_not_is_refused(
@@ -88,7 +88,7 @@ def test_a_tiny_run_fits_trees_and_a_net_and_writes_its_summary(bench, part, tmp
     trees = bench.Entry(model=bench.TREES, options=few, fit={"return_weights": (3.0,)})
     net = bench.Entry(model="mlp", options={"hidden_widths": ((4,),)}, fit={"epochs": (1,)})
     monkeypatch.setattr(bench, "ENTRIES", {"weighted trees": trees, "mlp": net})
-    found = bench.bench(["linear_0.2"], [], 1, 1_500, None, False, tmp_path, tmp_path)
+    found = bench.bench(["linear_0.2"], [], 1, 1_500, None, 1, False, tmp_path, tmp_path)
     assert set(found["kind"]) == {"linear", "all simulated"}
     assert set(found["model"]) == {"weighted trees", "mlp", "the better trees"}
     assert (found["seconds"] > 0).all()
@@ -97,11 +97,12 @@ def test_a_tiny_run_fits_trees_and_a_net_and_writes_its_summary(bench, part, tmp
     assert [one["train_rows"] > 500 for one in rows] == [True, True]
     assert [one["parameters"] > 0 for one in rows] == [False, True]
     assert len(list(tmp_path.glob("flagship_summary_*.csv"))) == 1
-    again = bench.bench([], [], 1, 1_500, None, True, tmp_path, tmp_path)
+    assert len(list(tmp_path.glob("flagship_summary_*.png"))) == 1
+    again = bench.bench([], [], 1, 1_500, None, 1, True, tmp_path, tmp_path)
     assert again.equals(found)
 
 
-def test_each_line_of_the_ablation_is_held_to_its_recipe(part):
+def test_each_line_of_the_ablation_is_held_to_its_recipe(part, tmp_path):
     bench = part("bench_ablation")
     rows = [
         row(market, line, 0.67 + loss, share + place)
@@ -115,6 +116,8 @@ def test_each_line_of_the_ablation_is_held_to_its_recipe(part):
     assert found["share_of_edge_apart"].tolist() == pytest.approx([0.0, -0.1, 0.0])
     assert found["validation_log_loss_apart"].tolist() == pytest.approx([0.0, 0.01, 0.0])
     assert found.loc["members 1", "share_linear_0.1"] == pytest.approx(1.8)
+    bench.draw(found.reset_index(), tmp_path / "apart.png")
+    assert (tmp_path / "apart.png").stat().st_size > 10_000
     # A line brings the recipe that it changes, and a change is seen in the experiment.
     wanted = bench.wanted(["members 1", "constant rate"], 1)
     assert [fit.name for fit in wanted[:3]] == ["20 blocks", "members 1", "constant rate"]
