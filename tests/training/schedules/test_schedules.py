@@ -1,8 +1,12 @@
 import math
+import typing
 
+import keras
+import numpy as np
 import pytest
 
 from ultimate_deep.training.schedules.config import ScheduleConfig
+from ultimate_deep.training.schedules.registry import SCHEDULES
 from ultimate_deep.training.schedules.schedules import Schedule
 
 
@@ -45,6 +49,68 @@ def test_cycles_start_again_at_the_peak_and_end_with_an_epoch():
         schedule(kind="step", cycles=5)
 
 
+def test_warm_restarts_grow_and_their_peaks_fall():
+    grown = schedule(
+        kind="cosine", cycles=2, cycle_growth=4, warmup_steps=0, floor_share=0.1, cycle_factor=0.5
+    )
+    rates = [grown.learning_rate(step) for step in range(100)]
+    assert [rates[0], rates[20]] == pytest.approx([0.1, 0.05])
+    # Against Keras, whose floor is a share of each cycle's peak and here of the first one's.
+    theirs = keras.optimizers.schedules.CosineDecayRestarts(0.1, 20, t_mul=4.0, m_mul=1.0)
+    bare = schedule(kind="cosine", cycles=2, cycle_growth=4, warmup_steps=0, floor_share=0.0)
+    for step in range(0, 100, 7):
+        assert bare.learning_rate(step) == pytest.approx(float(theirs(step)), abs=1e-6)
+    with pytest.raises(ValueError, match="their parts, 7, divide the 10 epochs, got 3"):
+        schedule(kind="cosine", cycles=3, cycle_growth=2)
+
+
+def test_cyclical_rates_rise_and_fall():
+    floor = {"floor_share": 0.1, "cycles": 2}
+    triangular = schedule(kind="triangular", **floor)
+    rates = [triangular.learning_rate(step) for step in range(100)]
+    assert [rates[at] for at in (0, 10, 25, 40, 50, 75)] == pytest.approx(
+        [0.01, 0.046, 0.1, 0.046, 0.01, 0.1]
+    )
+    halved = schedule(kind="triangular", cycle_factor=0.5, **floor)
+    assert halved.learning_rate(75) == pytest.approx(0.05)
+    smooth = schedule(kind="cosine_cyclical", **floor)
+    expected = 0.01 + 0.09 * (1 - math.cos(math.pi * 0.4)) / 2
+    assert smooth.learning_rate(10) == pytest.approx(expected)
+    assert smooth.learning_rate(25) == pytest.approx(0.1)
+
+
+def test_one_cycle_rises_once_and_falls_once():
+    once = schedule(kind="one_cycle", floor_share=0.0)
+    rates = np.array([once.learning_rate(step) for step in range(100)])
+    assert rates[0] == pytest.approx(0.004)
+    assert rates.argmax() == 30
+    assert rates[30] == pytest.approx(0.1)
+    assert (np.diff(rates[:31]) > 0).all()
+    assert (np.diff(rates[30:]) < 0).all()
+    assert once.learning_rate(100) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_multistep_changes_at_its_epochs():
+    listed = schedule(
+        kind="multistep", warmup_steps=0, milestone_epochs=(2, 5, 8),
+        milestone_factors=(0.5, 0.1, 0.01), floor_share=0.0,
+    )  # fmt: skip
+    rates = [listed.learning_rate(10 * epoch) for epoch in range(10)]
+    assert rates == pytest.approx([0.1] * 2 + [0.05] * 3 + [0.01] * 3 + [0.001] * 2)
+    assert listed.learning_rate(19) == pytest.approx(0.1)
+
+
+def test_every_kind_is_in_the_registry_and_stays_between_floor_and_peak():
+    hint = typing.get_type_hints(ScheduleConfig)["kind"]
+    assert set(typing.get_args(hint)) == set(SCHEDULES)
+    listed = {"milestone_epochs": (3,), "milestone_factors": (0.1,)}
+    for kind in SCHEDULES:
+        of = schedule(kind=kind, **(listed if kind == "multistep" else {}))
+        rates = [of.learning_rate(step) for step in range(100)]
+        assert 0.0 < min(rates)
+        assert max(rates) == pytest.approx(0.1)
+
+
 def test_step_falls_every_so_many_epochs_down_to_the_floor():
     step = schedule(kind="step", warmup_steps=0, step_epochs=3, step_factor=0.1, floor_share=0.05)
     rates = [step.learning_rate(10 * epoch) for epoch in (0, 2, 3, 5, 6)]
@@ -60,6 +126,11 @@ def test_plateau_falls_as_often_as_told():
 @pytest.mark.parametrize(
     ("field", "value"),
     [
+        ("cycle_growth", 0),
+        ("cycle_factor", 0.0),
+        ("milestone_epochs", (3,)),
+        ("one_cycle_rise_share", 1.0),
+        ("one_cycle_start_share", -1.0),
         ("kind", "linear"),
         ("warmup_share", 1.5),
         ("floor_share", -0.1),
@@ -75,3 +146,22 @@ def test_plateau_falls_as_often_as_told():
 def test_bad_numbers_are_refused_by_name(field, value):
     with pytest.raises(ValueError, match=field):
         ScheduleConfig(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("said", "fields"),
+    [
+        ("cycle_factor must be left out unless", {"kind": "step", "cycle_factor": 0.5}),
+        ("warmup_steps must be left out where", {"kind": "one_cycle", "warmup_steps": 5}),
+        ("at least one epoch for multistep", {"kind": "multistep"}),
+        ("rise", {"kind": "multistep", "milestone_epochs": (3, 2)}),
+        ("one for each milestone", {"kind": "multistep", "milestone_epochs": (2, 3)}),
+        (
+            "milestone_factors must be above 0",
+            {"kind": "multistep", "milestone_epochs": (2,), "milestone_factors": (0.0,)},
+        ),
+    ],
+)
+def test_what_does_not_go_together_is_refused(said, fields):
+    with pytest.raises(ValueError, match=said):
+        ScheduleConfig(**fields)

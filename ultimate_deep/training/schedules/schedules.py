@@ -1,9 +1,9 @@
-"""Learning rate by optimizer step: warm-up, then constant, cosine, step or plateau."""
+"""Learning rate by optimizer step: warm-up, then the course that the configuration names."""
 
-import math
 from dataclasses import dataclass
 
 from ultimate_deep.training.schedules.config import ScheduleConfig, require
+from ultimate_deep.training.schedules.registry import share_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,9 +23,13 @@ class Schedule:
     epochs: int
 
     def __post_init__(self) -> None:
-        cycles = self.config.cycles
-        whole = self.epochs % cycles == 0
-        require(whole, "cycles", cycles, f"a divisor of the {self.epochs} epochs")
+        config, parts = self.config, self._parts()
+        whole = self.epochs % parts == 0
+        name = "cycles" if config.cycle_growth == 1 else "cycles by cycle_growth"
+        rule = f"a divisor of the {self.epochs} epochs"
+        if config.cycle_growth > 1:
+            rule = f"such that their parts, {parts}, divide the {self.epochs} epochs"
+        require(whole, name, config.cycles, rule)
 
     @property
     def total_steps(self) -> int:
@@ -35,6 +39,8 @@ class Schedule:
     @property
     def warmup_steps(self) -> int:
         """Steps of linear warm-up, never more than the run has."""
+        if self.config.rises_by_itself:
+            return 0
         named = self.config.warmup_steps
         steps = round(self.config.warmup_share * self.total_steps) if named is None else named
         return min(steps, self.total_steps)
@@ -46,30 +52,22 @@ class Schedule:
             step: Optimizer steps already taken.
             plateau_falls: How often the plateau rule has fallen so far.
 
-        Source: cosine annealing without restarts, Loshchilov & Hutter (2017), arXiv:1608.03983,
-        eq. 5; several cycles, Huang et al. (2017), arXiv:1704.00109, eq. 2; linear warm-up, Goyal
-        et al. (2017), arXiv:1706.02677, sec. 2.2. Deviation: the first cosine spans the steps
-        after warm-up.
+        Source: linear warm-up, Goyal et al. (2017), arXiv:1706.02677, sec. 2.2.
         """
-        warmup = self.warmup_steps
+        warmup, config = self.warmup_steps, self.config
         if step < warmup:
             return self.peak * (step + 1) / warmup
-        return max(
-            self.peak * self._share(step, plateau_falls), self.peak * self.config.floor_share
-        )
+        share = share_of(config.kind)(self, step) * config.plateau_factor**plateau_falls
+        return max(self.peak * share, self.peak * config.floor_share)
 
-    def _share(self, step: int, plateau_falls: int) -> float:
-        config = self.config
-        if config.kind == "cosine":
-            whole = self.total_steps // config.cycles
-            cycle = min(step // whole, config.cycles - 1)
-            warmup = max(self.warmup_steps - cycle * whole, 0)
-            progress = min((step - cycle * whole - warmup) / max(whole - warmup, 1), 1.0)
-            cosine = 0.5 * (1.0 + math.cos(math.pi * progress))
-            return config.floor_share + (1.0 - config.floor_share) * cosine
-        if config.kind == "step":
-            epoch = step // self.steps_per_epoch
-            return config.step_factor ** (epoch // config.step_epochs)
-        if config.kind == "plateau":
-            return config.plateau_factor**plateau_falls
-        return 1.0
+    def cycle(self, step: int) -> tuple[int, int, int]:
+        """Return the number of the cycle at a step, from 0, its first step and its steps."""
+        config, number, start = self.config, 0, 0
+        length = self.total_steps // self._parts()
+        while number < config.cycles - 1 and step >= start + length:
+            start, length, number = start + length, length * config.cycle_growth, number + 1
+        return number, start, length
+
+    def _parts(self) -> int:
+        """Return how many times as long as the first cycle the run is."""
+        return sum(self.config.cycle_growth**number for number in range(self.config.cycles))
