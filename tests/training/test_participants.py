@@ -229,6 +229,7 @@ class Net:
             batch_size=BATCH,
             steps_per_epoch=STEPS,
             epochs=EPOCHS,
+            optimizer=self.compiled.step.inner_optimizer(),
         )
 
     def anew(self):

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ultimate_deep.machine.fields import check_fields, check_seed
+from ultimate_deep.training.averaging.config import AveragingConfig
 from ultimate_deep.training.losses.loss_config import LossConfig
+from ultimate_deep.training.optimizers.config import GradientsConfig
 from ultimate_deep.training.schedules.config import ScheduleConfig
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
-OPTIMIZERS = ("adamw", "lamb")
+OPTIMIZERS = ("adamw", "lamb", "muon", "schedule_free")
 CLIPPINGS = ("global", "per_layer", "adaptive", "none")
 # The field that each way of clipping reads, with its default.
 CLIPPING_NORMS = {
@@ -35,8 +37,10 @@ class FitConfig:
         batch_size: Rows of one step; None takes what the model's preset says, 256 where there is
             none. The rows of an epoch that fill no batch are left out of it (each epoch is
             shuffled anew, so they differ).
-        optimizer: `adamw`, or `lamb`, whose learning rate is a relative step: it moves the kernel
-            of every layer by that share of its norm, however deep the net.
+        optimizer: `adamw`; `lamb`, whose learning rate is a relative step: it moves the kernel of
+            every layer by that share of its norm, however deep the net; `muon`, which makes the
+            steps of matrices orthogonal; `schedule_free`, AdamW whose weights are averaged as it
+            goes, so that its rate needs no fall (its schedule is `constant`).
         learning_rate: Peak learning rate, after warm-up; None takes what the model's preset says,
             1e-3 where there is none.
         rate_factors: What the learning rate of a net's parts is multiplied by, by the name of a
@@ -52,6 +56,9 @@ class FitConfig:
         global_clipnorm: `global`: largest norm of all gradients together; None does not clip.
         layer_clipnorm: `per_layer`: largest norm of a layer's slice of a gradient.
         adaptive_clip: `adaptive`: largest norm of it, as a share of the norm of its weights.
+        gradients: How the gradients of a step are found: in parts, centralized, at the worst point
+            nearby.
+        averaging: Which average of the weights is judged and kept.
         schedule: Course of the learning rate.
         loss: What training minimises, and what is measured on validation to stop by: a
             cross-entropy at the temperature that suits validation best.
@@ -81,7 +88,7 @@ class FitConfig:
 
     epochs: int | None = None
     batch_size: int | None = None
-    optimizer: Literal["adamw", "lamb"] = "adamw"
+    optimizer: Literal["adamw", "lamb", "muon", "schedule_free"] = "adamw"
     learning_rate: float | None = None
     rate_factors: dict[str, float] | None = field(default=None, hash=False)
     weight_decay: float = 1e-2
@@ -89,6 +96,8 @@ class FitConfig:
     global_clipnorm: float | None = 1.0
     layer_clipnorm: float = 1.0
     adaptive_clip: float = 0.01
+    gradients: GradientsConfig = GradientsConfig()
+    averaging: AveragingConfig = AveragingConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     loss: LossConfig = LossConfig()
     class_weights: bool = False
@@ -112,7 +121,7 @@ class FitConfig:
         ):
             _require(value >= 1, name, value, "at least 1")
         _require(self.peak_rate > 0, "learning_rate", self.peak_rate, "above 0")
-        _require(self.optimizer in OPTIMIZERS, "optimizer", self.optimizer, f"one of {OPTIMIZERS}")
+        self._check_optimizer()
         self._check_clipping()
         self._check_return_weights()
         for name, factor in self.factors_of_parts.items():
@@ -188,6 +197,18 @@ class FitConfig:
         if not self.label_smoothing:
             return self.loss
         return LossConfig(name="smoothed_cross_entropy", smoothing=self.label_smoothing)
+
+    def _check_optimizer(self) -> None:
+        name, course = self.optimizer, self.schedule.kind
+        _require(name in OPTIMIZERS, "optimizer", name, f"one of {OPTIMIZERS}")
+        if name == "schedule_free" and course != "constant":
+            raise ValueError(
+                "fit.optimizer schedule_free averages its weights in place of a falling rate, got "
+                f"fit.schedule.kind {course!r}; set fit.schedule.kind to constant"
+            )
+        parts, rows = self.gradients.micro_batches, self.rows_of_step
+        rule = f"a multiple of the {parts} micro-batches"
+        _require(rows % parts == 0, "batch_size", rows, rule)
 
     def _check_return_weights(self) -> None:
         largest, losses = self.largest_weight, self.loss.names

@@ -94,6 +94,7 @@ class FitOutline:
         batch_size: Rows of a batch, where no participant says otherwise.
         steps_per_epoch: Steps of an epoch, where no participant says otherwise.
         epochs: Most epochs that there may be.
+        optimizer: The optimizer, without a loss scale around it.
     """
 
     model: Any
@@ -103,6 +104,7 @@ class FitOutline:
     batch_size: int
     steps_per_epoch: int
     epochs: int
+    optimizer: Any = None
 
 
 class Participant:

@@ -12,10 +12,10 @@ import pytest
 from keras import ops
 
 from ultimate_deep.models.layers.stacks.layer_slices import mark_layers
+from ultimate_deep.training.optimizers.lamb import LayerwiseLamb
 from ultimate_deep.training.optimizers.layerwise import (
     LayerSlices,
     LayerwiseAdamW,
-    LayerwiseLamb,
     clip_adaptively,
     clip_by_layer_norm,
 )

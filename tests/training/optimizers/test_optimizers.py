@@ -14,7 +14,8 @@ from ultimate_deep.training.loop.compiled import time_fit
 from ultimate_deep.training.loop.fit import FitConfig, Interrupted, fit
 from ultimate_deep.training.optimizers.adamw import AdamW
 from ultimate_deep.training.optimizers.build import build_optimizer
-from ultimate_deep.training.optimizers.layerwise import LayerwiseAdamW, LayerwiseLamb
+from ultimate_deep.training.optimizers.lamb import LayerwiseLamb
+from ultimate_deep.training.optimizers.layerwise import LayerwiseAdamW
 from ultimate_deep.training.progress import Progress
 
 

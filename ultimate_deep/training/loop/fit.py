@@ -330,6 +330,7 @@ class _Loop:
             batch_size=self.batch_size,
             steps_per_epoch=self.steps_per_epoch,
             epochs=self.config.most_epochs,
+            optimizer=self.take_step.inner_optimizer(),
         )
 
     def _schedule_steps(self, step: int) -> int:

@@ -23,6 +23,15 @@ from ultimate_deep.training.participant import (
 )
 
 PARTICIPANTS: dict[str, str] = {
+    # In gradients a later one encloses the earlier ones: parts, both passes, then what is left.
+    "accumulation": "ultimate_deep.training.batches.accumulation:build_accumulation",
+    "sharpness": "ultimate_deep.training.optimizers.sharpness:build_sharpness",
+    "centralization": "ultimate_deep.training.optimizers.centralization:build_centralization",
+    # In validation each puts its weights in place of those before.
+    "lookahead": "ultimate_deep.training.averaging.lookahead:build_lookahead",
+    "schedule_free": "ultimate_deep.training.averaging.schedule_free:build_averages_judged",
+    "ema": "ultimate_deep.training.averaging.ema:build_moving_average",
+    "swa": "ultimate_deep.training.averaging.swa:build_swa",
     "best_weights": "ultimate_deep.training.loop.best_weights:build_best_weights",
     "early_stopping": "ultimate_deep.training.loop.early_stopping:build_early_stopping",
     "plateau": "ultimate_deep.training.loop.plateau:build_plateau",

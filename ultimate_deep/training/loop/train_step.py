@@ -132,7 +132,7 @@ class TrainStep:
         weight: tf.Tensor,
         learning_rate: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        self._inner_optimizer().learning_rate.assign(learning_rate)
+        self.inner_optimizer().learning_rate.assign(learning_rate)
         tensors = self.participant.batch(StepTensors(x, targets, weight))
         found = self.participant.gradients(tensors, self._gradients)
         self.optimizer.apply(found.gradients, self.model.trainable_variables)
@@ -146,7 +146,7 @@ class TrainStep:
             loss = ops.mean(tensors.weight * self._elements(tensors))
             penalty = ops.cast(sum(model.losses), "float32") if model.losses else ops.zeros(())
             total = loss + penalty
-            if self.optimizer is not self._inner_optimizer():
+            if self.optimizer is not self.inner_optimizer():
                 total = self.optimizer.scale_loss(total)
         gradients = tape.gradient(total, [variable.value for variable in variables])
         return StepGradients(loss, penalty, gradients)
@@ -163,7 +163,7 @@ class TrainStep:
         ]
         return sum(elements)
 
-    def _inner_optimizer(self) -> keras.optimizers.Optimizer:
+    def inner_optimizer(self) -> keras.optimizers.Optimizer:
         """Return the optimizer itself, without the loss scale around it."""
         return getattr(self.optimizer, "inner_optimizer", self.optimizer)
 

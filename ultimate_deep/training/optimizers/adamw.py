@@ -10,6 +10,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from ultimate_deep.training.config import FitConfig
+from ultimate_deep.training.optimizers.decay import is_decayed
+from ultimate_deep.training.optimizers.layerwise import LayerwiseAdamW, clipping_of
 from ultimate_deep.training.optimizers.part_rates import PartRates
 
 
@@ -78,3 +81,24 @@ class AdamW(PartRates, keras.optimizers.AdamW):
         rate = rate * tf.sqrt(square_share) / mean_share
         constants = (1 - self.beta_1, 1 - self.beta_2, self.epsilon)
         return (rate, *(tf.constant(value, dtype) for value in constants))
+
+
+def build_adamw(
+    config: FitConfig, variables: list[keras.Variable]
+) -> keras.optimizers.Optimizer:
+    """Return AdamW as configured, not yet built; clipping layer by layer has a class of its own."""
+    decay, factors = config.weight_decay, config.factors_of_parts
+    clipping = clipping_of(config)
+    if clipping["layer_clipnorm"] or clipping["adaptive_clip"]:
+        return LayerwiseAdamW(
+            config.peak_rate, weight_decay=decay, rate_factors=factors, **clipping
+        )
+    optimizer = AdamW(
+        config.peak_rate,
+        weight_decay=decay,
+        global_clipnorm=clipping["global_clipnorm"],
+        rate_factors=factors,
+    )
+    spared = [v for v in variables if not (decay and is_decayed(v.path))]
+    optimizer.exclude_from_weight_decay(var_list=spared)
+    return optimizer

@@ -51,8 +51,16 @@ class PartRates(keras.optimizers.Optimizer):
         """Create the moments of `variables` and find their factors."""
         if self.built:
             return
+        self._prepare(variables)
+        self._build_moments(variables)
+
+    def _prepare(self, variables: list[keras.Variable]) -> None:
+        """Find what differs from variable to variable."""
         paths = [variable.path for variable in variables]
         self._factors = factors_of(paths, self.rate_factors)
+
+    def _build_moments(self, variables: list[keras.Variable]) -> None:
+        """Create what the optimizer keeps of each variable."""
         super().build(variables)
 
     def get_config(self) -> dict[str, Any]:

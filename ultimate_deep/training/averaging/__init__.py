@@ -1,0 +1,1 @@
+"""Weights that are averages of those that training goes through."""
