@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ultimate_deep.machine.fields import check_fields, check_seed
-from ultimate_deep.training.averaging.config import AveragingConfig
 from ultimate_deep.training.losses.loss_config import LossConfig
-from ultimate_deep.training.optimizers.config import GradientsConfig
 from ultimate_deep.training.schedules.config import ScheduleConfig
+from ultimate_deep.training.settings.augmentations import check_augmentations
+from ultimate_deep.training.settings.averaging import AveragingConfig
+from ultimate_deep.training.settings.curriculum import CurriculumConfig
+from ultimate_deep.training.settings.gradients import GradientsConfig
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 OPTIMIZERS = ("adamw", "lamb", "muon", "schedule_free")
@@ -34,9 +36,21 @@ class FitConfig:
     Args:
         epochs: Most passes over the training part; None takes what the model's preset says, 12
             where there is none.
+        planned_epochs: Epochs over which the learning rate runs its course; from their end on,
+            training ends with the first epoch that is not the best so far, and after `epochs` in
+            any case. None plans all of `epochs`.
         batch_size: Rows of one step; None takes what the model's preset says, 256 where there is
             none. The rows of an epoch that fill no batch are left out of it (each epoch is
             shuffled anew, so they differ).
+        batch_size_schedule: Rows of one step as training goes on, such as `[512, 256, 128, 64]`;
+            the first one replaces `batch_size`. Empty stays with that.
+        batch_size_by: When the next of them comes: `epoch` gives each an equal share of the epochs,
+            `plateau` waits until the validation loss stalls (for `schedule.plateau_patience_epochs`),
+            `noise` takes the one next to the gradient noise scale of the epoch before.
+        augmentations: What training batches are changed by, and how strongly: `{"jitter": 0.03}`.
+            Their names: `jitter`, `scaling`, `feature_dropout`, `mixup`, `cutmix`, and for windows
+            `time_warp`, `magnitude_warp`, `window_slice`.
+        curriculum: What is learnt first.
         optimizer: `adamw`; `lamb`, whose learning rate is a relative step: it moves the kernel of
             every layer by that share of its norm, however deep the net; `muon`, which makes the
             steps of matrices orthogonal; `schedule_free`, AdamW whose weights are averaged as it
@@ -87,7 +101,12 @@ class FitConfig:
     """
 
     epochs: int | None = None
+    planned_epochs: int | None = None
     batch_size: int | None = None
+    batch_size_schedule: tuple[int, ...] = ()
+    batch_size_by: Literal["epoch", "plateau", "noise"] = "epoch"
+    augmentations: dict[str, float] = field(default_factory=dict, hash=False)
+    curriculum: CurriculumConfig = CurriculumConfig()
     optimizer: Literal["adamw", "lamb", "muon", "schedule_free"] = "adamw"
     learning_rate: float | None = None
     rate_factors: dict[str, float] | None = field(default=None, hash=False)
@@ -122,6 +141,7 @@ class FitConfig:
             _require(value >= 1, name, value, "at least 1")
         _require(self.peak_rate > 0, "learning_rate", self.peak_rate, "above 0")
         self._check_optimizer()
+        self._check_course()
         self._check_clipping()
         self._check_return_weights()
         for name, factor in self.factors_of_parts.items():
@@ -156,12 +176,19 @@ class FitConfig:
     @property
     def rows_of_step(self) -> int:
         """The rows of one step that training uses."""
+        if self.batch_size_schedule:
+            return self.batch_size_schedule[0]
         return BATCH_SIZE if self.batch_size is None else self.batch_size
 
     @property
     def most_epochs(self) -> int:
         """The most passes that training makes."""
         return EPOCHS if self.epochs is None else self.epochs
+
+    @property
+    def course_epochs(self) -> int:
+        """The epochs over which the learning rate runs its course."""
+        return self.most_epochs if self.planned_epochs is None else self.planned_epochs
 
     @property
     def largest_weight(self) -> float:
@@ -209,6 +236,21 @@ class FitConfig:
         parts, rows = self.gradients.micro_batches, self.rows_of_step
         rule = f"a multiple of the {parts} micro-batches"
         _require(rows % parts == 0, "batch_size", rows, rule)
+
+    def _check_course(self) -> None:
+        """Check what changes from epoch to epoch."""
+        planned, most = self.planned_epochs, self.most_epochs
+        rule = f"from 1 to the {most} epochs of fit.epochs"
+        _require(planned is None or 1 <= planned <= most, "planned_epochs", planned, rule)
+        sizes, parts = self.batch_size_schedule, self.gradients.micro_batches
+        parts *= 2 if self.batch_size_by == "noise" else 1
+        rule = f"whole numbers from 1 that {parts} parts divide"
+        whole = all(size >= 1 and size % parts == 0 for size in sizes)
+        _require(whole, "batch_size_schedule", sizes, rule)
+        default = self.batch_size_by == "epoch" or bool(sizes)
+        rule = "left out where fit.batch_size_schedule is"
+        _require(default, "batch_size_by", self.batch_size_by, rule)
+        check_augmentations(self.augmentations)
 
     def _check_return_weights(self) -> None:
         largest, losses = self.largest_weight, self.loss.names

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from ultimate_deep.training.arrays import Arrays
-from ultimate_deep.training.averaging.config import AveragingConfig
+from ultimate_deep.training.settings.averaging import AveragingConfig
 from ultimate_deep.training.averaging.ema import MovingAverage
 from ultimate_deep.training.averaging.lookahead import Lookahead
 from ultimate_deep.training.averaging.swapping import Statistics, swapped

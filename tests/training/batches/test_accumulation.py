@@ -9,7 +9,7 @@ from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.batches.accumulation import Accumulation
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.loop.train_step import TrainStep
-from ultimate_deep.training.optimizers.config import GradientsConfig
+from ultimate_deep.training.settings.gradients import GradientsConfig
 
 ROWS, PARTS = 32, 8
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ultimate_deep.training.averaging.config import AveragingConfig
+from ultimate_deep.training.settings.averaging import AveragingConfig
 from ultimate_deep.training.averaging.swapping import swapped
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.participant import FitOutline, Participant, State, require_names

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import keras
 import numpy as np
 
-from ultimate_deep.training.averaging.config import AveragingConfig
+from ultimate_deep.training.settings.averaging import AveragingConfig
 from ultimate_deep.training.averaging.swapping import Statistics, is_float, swapped
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.loop.checkpoint import to_numpy

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from ultimate_deep.training.config import FitConfig
-from ultimate_deep.training.optimizers.config import GradientsConfig
+from ultimate_deep.training.settings.gradients import GradientsConfig
 from ultimate_deep.training.participant import (
     Compute,
     Participant,
@@ -47,7 +47,19 @@ class Accumulation(Participant):
                 f"fit.gradients.micro_batches cuts a batch into {self._parts} parts of equal size, "
                 f"got a batch of {rows} rows; set fit.batch_size to a multiple of {self._parts}"
             )
-        sums = self.sums(tensors, compute, self._parts)
+        return self.finished(self.sums(tensors, compute, self._parts))
+
+    @property
+    def values_before_gradients(self) -> int:
+        """How many values come before the gradients in `sums`: statistics, loss, penalty."""
+        return len(self._statistics) + 2
+
+    def finished(self, sums: list[Any]) -> StepGradients:
+        """Return the means of what all parts add up to, and move the statistics to theirs.
+
+        Args:
+            sums: What `sums` gives of all parts.
+        """
         means = [one * tf.cast(1.0 / self._parts, one.dtype) for one in sums]
         kept = len(self._statistics)
         for variable, mean in zip(self._statistics, means[:kept], strict=True):
@@ -57,6 +69,8 @@ class Accumulation(Participant):
 
     def sums(self, tensors: StepTensors, compute: Compute, parts: int, first: int = 0) -> list[Any]:
         """Return what the parts of one subtree add up to: statistics, loss, penalty, gradients.
+
+        Statistics are left as they were.
 
         Args:
             tensors: The whole batch.
@@ -73,7 +87,10 @@ class Accumulation(Participant):
             taken = tf.nest.map_structure(lambda one: _rows(one, number * size, size), tensors)
             return self._of(compute, taken)
 
-        return self._tree(part, tf.constant(first), parts.bit_length() - 1)
+        found = self._tree(part, tf.constant(first), parts.bit_length() - 1)
+        for variable, value in zip(self._statistics, before, strict=True):
+            variable.assign(value)
+        return found
 
     def _of(self, compute: Compute, tensors: StepTensors) -> list[Any]:
         """Return the statistics, loss, penalty and gradients of one part, flat."""

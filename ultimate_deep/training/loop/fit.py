@@ -150,7 +150,7 @@ class _Loop:
             config=config.schedule,
             peak=config.peak_rate,
             steps_per_epoch=self.steps_per_epoch,
-            epochs=config.most_epochs,
+            epochs=config.course_epochs,
         )
         self.on_epoch: Callable[[int, keras.Model], None] | None = None
         self.fingerprint: dict[str, object] = {}

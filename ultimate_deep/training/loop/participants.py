@@ -23,6 +23,10 @@ from ultimate_deep.training.participant import (
 )
 
 PARTICIPANTS: dict[str, str] = {
+    "batch_sizes": "ultimate_deep.training.batches.batch_sizes:build_batch_sizes",
+    "horizon_curriculum": "ultimate_deep.training.curriculum.horizons:build_horizon_curriculum",
+    "loss_curriculum": "ultimate_deep.training.curriculum.losses:build_loss_curriculum",
+    "augmentation": "ultimate_deep.training.augmentation.augmentation:build_augmentation",
     # In gradients a later one encloses the earlier ones: parts, both passes, then what is left.
     "accumulation": "ultimate_deep.training.batches.accumulation:build_accumulation",
     "sharpness": "ultimate_deep.training.optimizers.sharpness:build_sharpness",
@@ -33,6 +37,7 @@ PARTICIPANTS: dict[str, str] = {
     "ema": "ultimate_deep.training.averaging.ema:build_moving_average",
     "swa": "ultimate_deep.training.averaging.swa:build_swa",
     "best_weights": "ultimate_deep.training.loop.best_weights:build_best_weights",
+    "planned_epochs": "ultimate_deep.training.loop.planned_epochs:build_planned_epochs",
     "early_stopping": "ultimate_deep.training.loop.early_stopping:build_early_stopping",
     "plateau": "ultimate_deep.training.loop.plateau:build_plateau",
 }

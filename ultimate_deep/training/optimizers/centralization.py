@@ -8,7 +8,7 @@ from keras import ops
 
 from ultimate_deep.models.layers.stacks.layer_slices import layer_of_row
 from ultimate_deep.training.config import FitConfig
-from ultimate_deep.training.optimizers.config import GradientsConfig
+from ultimate_deep.training.settings.gradients import GradientsConfig
 from ultimate_deep.training.optimizers.decay import is_decayed
 from ultimate_deep.training.participant import (
     Compute,

@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from ultimate_deep.training.config import FitConfig
-from ultimate_deep.training.optimizers.config import GradientsConfig
+from ultimate_deep.training.settings.gradients import GradientsConfig
 from ultimate_deep.training.optimizers.decay import is_decayed
 from ultimate_deep.training.optimizers.layerwise import LayerSlices
 from ultimate_deep.training.participant import (

@@ -1,0 +1,1 @@
+"""Changes of training batches that leave labels right, inside the compiled step."""

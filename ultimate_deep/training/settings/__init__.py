@@ -1,0 +1,1 @@
+"""Settings of what takes part in a fit; importable without it."""
