@@ -45,8 +45,9 @@ class FitConfig:
         batch_size_schedule: Rows of one step as training goes on, such as `[512, 256, 128, 64]`;
             the first one replaces `batch_size`. Empty stays with that.
         batch_size_by: When the next of them comes: `epoch` gives each an equal share of the epochs,
-            `plateau` waits until the validation loss stalls (for `schedule.plateau_patience_epochs`),
-            `noise` takes the one next to the gradient noise scale of the epoch before.
+            `plateau` waits until the validation loss stalls for
+            `schedule.plateau_patience_epochs`, `noise` takes the one next to the gradient noise
+            scale of the epoch before.
         augmentations: What training batches are changed by, and how strongly: `{"jitter": 0.03}`.
             Their names: `jitter`, `scaling`, `feature_dropout`, `mixup`, `cutmix`, and for windows
             `time_warp`, `magnitude_warp`, `window_slice`.

@@ -114,6 +114,7 @@ def test_mixed_labels_cost_what_both_cost_by_their_share(name):
         assert (mine | (found.x == near)).all()
         share = mine.mean(axis=1, keepdims=True)
     for p in (0.2, 0.7):
+
         def cost(label, weight, at=p):
             return -weight * (label * np.log(at) + (1 - label) * np.log(1 - at))
 
@@ -143,9 +144,7 @@ def test_a_planted_signal_survives_each_at_its_default_strength(name):
     aucs = []
     for strengths in ({}, {name: AUGMENTATIONS[name].default}):
         keras.utils.set_random_seed(0)
-        config = FitConfig(
-            epochs=4, learning_rate=0.02, augmentations=strengths, jit_compile=False
-        )
+        config = FitConfig(epochs=4, learning_rate=0.02, augmentations=strengths, jit_compile=False)
         found = fit(small_net(windows=True), train, validation, config, checkpoint_folder=None)
         aucs.append(found.history["validation_auc"].max())
     assert aucs[0] > 0.8
@@ -157,13 +156,13 @@ def test_unknown_names_and_strengths_and_models_that_do_not_suit_are_refused():
     assert all(isinstance(of, Strengths) for of in AUGMENTATIONS.values())
     with pytest.raises(ValueError, match="no 'jiter'; did you mean 'jitter'"):
         FitConfig(augmentations={"jiter": 0.1})
-    with pytest.raises(ValueError, match=r"above 0 and at most 0.9, got 1.0; e.g. 0.1"):
+    with pytest.raises(ValueError, match=r"above 0 and at most 0.9, got 1.0; give e.g. 0.1"):
         FitConfig(augmentations={"feature_dropout": 1.0})
     net = small_net(windows=False)
     with pytest.raises(ValueError, match="changes windows of bars, the model reads none"):
         build_augmentation(FitConfig(augmentations={"time_warp": 0.2}), net)
     inputs = keras.Input((FEATURES,), name="features")
-    heads = prediction_heads(inputs, Heads(horizons=1, classes=3))
+    heads = prediction_heads(Heads(horizons=1, classes=3), inputs, seed=0)
     three = keras.Model(inputs, heads)
     with pytest.raises(ValueError, match="mixes labels of up and down"):
         build_augmentation(FitConfig(augmentations={"mixup": 0.2}), three)

@@ -6,7 +6,6 @@ import pytest
 import tensorflow as tf
 
 from ultimate_deep.training.arrays import Arrays
-from ultimate_deep.training.settings.averaging import AveragingConfig
 from ultimate_deep.training.averaging.ema import MovingAverage
 from ultimate_deep.training.averaging.lookahead import Lookahead
 from ultimate_deep.training.averaging.swapping import Statistics, swapped
@@ -14,6 +13,7 @@ from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.loop.fit import fit
 from ultimate_deep.training.participant import FitOutline
 from ultimate_deep.training.progress import Progress
+from ultimate_deep.training.settings.averaging import AveragingConfig
 
 STEPS = 12
 
@@ -66,9 +66,15 @@ def test_a_moving_average_is_that_of_numpy_and_validation_alone_sees_it():
         kept = min(0.8, (1 + step) / (10 + step))
         expected = [kept * e + (1 - kept) * w for e, w in zip(expected, now, strict=True)]
     trained = model.get_weights()
-    with pytest.raises(RuntimeError), average.validating():
-        found = {v.path: v.numpy() for v in model.variables}
-        raise RuntimeError
+    found = {}
+
+    def judged():
+        with average.validating():
+            found.update({v.path: v.numpy() for v in model.variables})
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        judged()
     for weight, value, kept in zip(model.weights, expected, trained, strict=True):
         np.testing.assert_allclose(found[weight.path], value, rtol=1e-5)
         np.testing.assert_array_equal(weight.numpy(), kept)
@@ -149,7 +155,12 @@ def test_swa_judges_and_keeps_the_mean_of_the_last_epochs():
 
 def test_what_is_swapped_in_is_taken_out_bit_for_bit():
     variable = keras.Variable(np.float32([1.0, 2.0]))
-    with pytest.raises(KeyboardInterrupt), swapped([(variable, tf.constant([5.0, 6.0]))]):
-        assert variable.numpy().tolist() == [5.0, 6.0]
-        raise KeyboardInterrupt
+
+    def interrupted():
+        with swapped([(variable, tf.constant([5.0, 6.0]))]):
+            assert variable.numpy().tolist() == [5.0, 6.0]
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert variable.numpy().tolist() == [1.0, 2.0]

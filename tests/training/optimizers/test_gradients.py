@@ -7,9 +7,9 @@ import tensorflow as tf
 
 from ultimate_deep.models.layers.stacks.layer_slices import mark_layers
 from ultimate_deep.training.optimizers.centralization import centralized
-from ultimate_deep.training.settings.gradients import GradientsConfig
 from ultimate_deep.training.optimizers.sharpness import Sharpness
 from ultimate_deep.training.participant import StepGradients, StepTensors
+from ultimate_deep.training.settings.gradients import GradientsConfig
 
 PACKED = np.array([0, 0, 0, 1, 1])
 

@@ -107,7 +107,7 @@ def test_every_kind_is_in_the_registry_and_stays_between_floor_and_peak():
     for kind in SCHEDULES:
         of = schedule(kind=kind, **(listed if kind == "multistep" else {}))
         rates = [of.learning_rate(step) for step in range(100)]
-        assert 0.0 < min(rates)
+        assert min(rates) > 0.0
         assert max(rates) == pytest.approx(0.1)
 
 

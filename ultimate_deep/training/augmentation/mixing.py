@@ -13,13 +13,11 @@ from ultimate_deep.training.participant import StepTensors
 QUANTILES = 1_025
 
 
-def mixup(
-    tensors: StepTensors, strength: float, seed: keras.random.SeedGenerator
-) -> StepTensors:
+def mixup(tensors: StepTensors, strength: float, seed: keras.random.SeedGenerator) -> StepTensors:
     """Put a row between itself and another one, and its label likewise.
 
     Args:
-        tensors: The batch.
+        tensors: The batch to change.
         strength: Both parameters of the beta distribution of the share.
         seed: Source of the draws.
 
@@ -35,13 +33,11 @@ def mixup(
     return _labelled(mapped(tensors, change, windows=False), tensors, own)
 
 
-def cutmix(
-    tensors: StepTensors, strength: float, seed: keras.random.SeedGenerator
-) -> StepTensors:
+def cutmix(tensors: StepTensors, strength: float, seed: keras.random.SeedGenerator) -> StepTensors:
     """Give a row some features of another one, over all bars, and as much of its label.
 
     Args:
-        tensors: The batch.
+        tensors: The batch to change.
         strength: Share of the rows that are changed.
         seed: Source of the draws.
 
@@ -78,7 +74,7 @@ def _labelled(found: StepTensors, before: StepTensors, own: Any) -> StepTensors:
 
 
 def _beta(rows: int, parameter: float, seed: keras.random.SeedGenerator) -> Any:
-    """Return draws from a symmetric beta distribution, by its quantiles between which it is even."""
+    """Return draws from a symmetric beta distribution, even between its tabled quantiles."""
     levels = np.linspace(0.0, 1.0, QUANTILES)
     table = ops.convert_to_tensor(beta.ppf(levels, parameter, parameter).astype(np.float32))
     place = uniform((rows,), seed, "float32") * (QUANTILES - 1)

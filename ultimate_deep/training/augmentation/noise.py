@@ -9,13 +9,11 @@ from ultimate_deep.training.augmentation.parts import mapped, normal, per_featur
 from ultimate_deep.training.participant import StepTensors
 
 
-def jitter(
-    tensors: StepTensors, strength: float, seed: keras.random.SeedGenerator
-) -> StepTensors:
+def jitter(tensors: StepTensors, strength: float, seed: keras.random.SeedGenerator) -> StepTensors:
     """Add a normal draw of this standard deviation to every value.
 
     Args:
-        tensors: The batch.
+        tensors: The batch to change.
         strength: Standard deviation, in that of a scaled feature.
         seed: Source of the draws.
 
@@ -24,13 +22,11 @@ def jitter(
     return mapped(tensors, lambda x: x + strength * normal(x.shape, seed, x.dtype), windows=False)
 
 
-def scaling(
-    tensors: StepTensors, strength: float, seed: keras.random.SeedGenerator
-) -> StepTensors:
+def scaling(tensors: StepTensors, strength: float, seed: keras.random.SeedGenerator) -> StepTensors:
     """Multiply each feature of a row, over all its bars, by a draw around one.
 
     Args:
-        tensors: The batch.
+        tensors: The batch to change.
         strength: Standard deviation of the draw.
         seed: Source of the draws.
 
@@ -49,7 +45,7 @@ def feature_dropout(
     """Leave out features of a row, over all its bars, and make the others larger for it.
 
     Args:
-        tensors: The batch.
+        tensors: The batch to change.
         strength: Share of the features.
         seed: Source of the draws.
 

@@ -15,7 +15,7 @@ def mapped(tensors: StepTensors, change: Callable[[Any], Any], *, windows: bool)
     """Return the batch with its inputs changed, one after the other.
 
     Args:
-        tensors: The batch.
+        tensors: The batch to change.
         change: Function of one input of real numbers, `(batch, ...)`.
         windows: Whether windows `(batch, bars, features)` alone are changed.
     """

@@ -19,7 +19,7 @@ def time_warp(
     """Let time pass faster and slower within a window; both its ends stay.
 
     Args:
-        tensors: The batch.
+        tensors: The batch to change.
         strength: Standard deviation of the logarithm of time's speed at its knots.
         seed: Source of the draws.
 
@@ -43,7 +43,7 @@ def window_slice(
     """Leave out first bars of a window and stretch the others over all of it.
 
     Args:
-        tensors: The batch.
+        tensors: The batch to change.
         strength: Largest share of the bars that is left out.
         seed: Source of the draws.
 
@@ -66,7 +66,7 @@ def magnitude_warp(
     """Multiply each feature by a smooth curve over the bars of its window.
 
     Args:
-        tensors: The batch.
+        tensors: The batch to change.
         strength: Standard deviation of the curve's knots around one.
         seed: Source of the draws.
 

@@ -7,10 +7,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ultimate_deep.training.settings.averaging import AveragingConfig
 from ultimate_deep.training.averaging.swapping import is_float, swapped
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.participant import FitOutline, Participant, State, require_names
+from ultimate_deep.training.settings.averaging import AveragingConfig
 
 EXAMPLE = FitConfig(averaging=AveragingConfig(kind="ema", ema_decay=0.9))
 STEPS = "steps"
@@ -23,7 +23,7 @@ class MovingAverage(Participant):
     weights are soon forgotten. The optimizer goes on from the weights as they are.
 
     Args:
-        model: The model.
+        model: The model that is trained.
         decay: Share of the average that stays from step to step.
 
     Source: Polyak & Juditsky (1992); moving, with the rise of the decay as in TensorFlow's

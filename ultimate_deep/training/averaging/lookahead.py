@@ -7,10 +7,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ultimate_deep.training.settings.averaging import AveragingConfig
 from ultimate_deep.training.averaging.swapping import swapped
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.participant import FitOutline, Participant, State, require_names
+from ultimate_deep.training.settings.averaging import AveragingConfig
 
 EXAMPLE = FitConfig(averaging=AveragingConfig(lookahead_steps=3))
 STEPS = "steps"
@@ -22,7 +22,7 @@ class Lookahead(Participant):
     Those slow weights are what is judged and kept. Moments of the optimizer stay as they are.
 
     Args:
-        model: The model.
+        model: The model that is trained.
         steps: Steps from one move to the next.
         share: How far from the slow weights to the trained ones they are put.
 

@@ -17,7 +17,7 @@ class AveragesJudged(Participant):
     """Puts the averages of `ScheduleFreeAdamW` in place while a model is judged and copied.
 
     Args:
-        model: The model.
+        model: The model that is trained.
 
     Source: Defazio et al. (2024), arXiv:2405.15682, sec. 4.1: predictions, and the statistics of
     norms, are of the averages.

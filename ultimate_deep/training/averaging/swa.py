@@ -7,11 +7,11 @@ from contextlib import contextmanager
 import keras
 import numpy as np
 
-from ultimate_deep.training.settings.averaging import AveragingConfig
 from ultimate_deep.training.averaging.swapping import Statistics, is_float, swapped
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.loop.checkpoint import to_numpy
 from ultimate_deep.training.participant import FitOutline, Participant, State, require_names
+from ultimate_deep.training.settings.averaging import AveragingConfig
 
 EXAMPLE = FitConfig(averaging=AveragingConfig(kind="swa", swa_start_share=0.3))
 EPOCHS, AVERAGED = "epochs", "averaged"
@@ -24,7 +24,7 @@ class StochasticWeightAveraging(Participant):
     weights that they were measured with.
 
     Args:
-        model: The model.
+        model: The model that is trained.
         config: When it starts, and at which rate.
         peak: Peak of the learning rate.
 

@@ -103,9 +103,7 @@ class Statistics:
             variable.assign(np.full(tuple(variable.shape), value, dtype=variable.dtype))
         self._pass(as_model_inputs(self._model, x, tf.convert_to_tensor))
         found = [to_numpy(v).astype(np.float64) for v in self.variables]
-        for variable, old in zip(
-            (*self.variables, *self._seeds), (*was, *seeds), strict=True
-        ):
+        for variable, old in zip((*self.variables, *self._seeds), (*was, *seeds), strict=True):
             variable.assign(old)
         return found
 

@@ -6,13 +6,13 @@ import keras
 import tensorflow as tf
 
 from ultimate_deep.training.config import FitConfig
-from ultimate_deep.training.settings.gradients import GradientsConfig
 from ultimate_deep.training.participant import (
     Compute,
     Participant,
     StepGradients,
     StepTensors,
 )
+from ultimate_deep.training.settings.gradients import GradientsConfig
 
 EXAMPLE = FitConfig(gradients=GradientsConfig(micro_batches=4))
 
@@ -26,7 +26,7 @@ class Accumulation(Participant):
     and they move once, to the mean of what the parts moved them to.
 
     Args:
-        model: The model.
+        model: The model that is trained.
         parts: Number of micro-batches, a power of two.
     """
 

@@ -27,7 +27,7 @@ class BatchSizes(Participant):
     """Puts the shuffled rows of each epoch into batches of the size that is due.
 
     Args:
-        model: The model.
+        model: The model that is trained.
         sizes: Sizes, in the order in which they come.
         by: `epoch` gives each an equal share of the epochs; `plateau` goes on to the next one when
             the validation loss stalls; `noise` takes the one next to the gradient noise scale of

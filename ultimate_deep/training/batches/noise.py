@@ -17,7 +17,7 @@ class NoiseScale:
     over steps, and their ratio is the scale. Halves see statistics of norms of their own.
 
     Args:
-        model: The model.
+        model: The model that is trained.
 
     Source: McCandlish, Kaplan, Amodei & OpenAI Dota Team (2018), arXiv:1812.06162, eq. 2.9 and
     appendix A.1.

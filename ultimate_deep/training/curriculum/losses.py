@@ -29,8 +29,8 @@ class LossCurriculum(Participant):
     The loss of every training row is measured after each epoch, until all rows are in.
 
     Args:
-        model: The model.
-        config: The fit.
+        model: The model that is trained.
+        config: Loss and curriculum of the fit.
 
     Source: Kumar, Packer & Koller (2010), "Self-paced learning for latent variable models", eq. 5,
     with a share of the rows that rises in place of a threshold on the loss.

@@ -83,9 +83,7 @@ class AdamW(PartRates, keras.optimizers.AdamW):
         return (rate, *(tf.constant(value, dtype) for value in constants))
 
 
-def build_adamw(
-    config: FitConfig, variables: list[keras.Variable]
-) -> keras.optimizers.Optimizer:
+def build_adamw(config: FitConfig, variables: list[keras.Variable]) -> keras.optimizers.Optimizer:
     """Return AdamW as configured, not yet built; clipping layer by layer has a class of its own."""
     decay, factors = config.weight_decay, config.factors_of_parts
     clipping = clipping_of(config)

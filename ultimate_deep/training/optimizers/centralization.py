@@ -8,7 +8,6 @@ from keras import ops
 
 from ultimate_deep.models.layers.stacks.layer_slices import layer_of_row
 from ultimate_deep.training.config import FitConfig
-from ultimate_deep.training.settings.gradients import GradientsConfig
 from ultimate_deep.training.optimizers.decay import is_decayed
 from ultimate_deep.training.participant import (
     Compute,
@@ -16,6 +15,7 @@ from ultimate_deep.training.participant import (
     StepGradients,
     StepTensors,
 )
+from ultimate_deep.training.settings.gradients import GradientsConfig
 
 EXAMPLE = FitConfig(gradients=GradientsConfig(centralize=True))
 
@@ -53,7 +53,7 @@ class Centralization(Participant):
     """Centralizes the gradients of all kernels before the optimizer clips them.
 
     Args:
-        model: The model.
+        model: The model that is trained.
     """
 
     def __init__(self, model: keras.Model) -> None:

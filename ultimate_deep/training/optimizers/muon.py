@@ -52,11 +52,11 @@ def matrix_shape(variable: keras.Variable) -> tuple[int, ...] | None:
     words = variable.path.lower()
     if len(shape) < 2 or not is_decayed(variable.path) or "embedding" in words:
         return None
-    if layer_of_row(variable) is not None:
-        found = shape if len(shape) == 3 else None
-    else:
-        found = (math.prod(shape[:-1]), shape[-1])
-    return found if found is not None and min(found[-2:]) > 1 else None
+    stacked = layer_of_row(variable) is not None
+    if stacked and len(shape) != 3:
+        return None
+    found = shape if stacked else (math.prod(shape[:-1]), shape[-1])
+    return found if min(found[-2:]) > 1 else None
 
 
 @keras.saving.register_keras_serializable(package="ultimate_deep")

@@ -7,7 +7,6 @@ import tensorflow as tf
 from keras import ops
 
 from ultimate_deep.training.config import FitConfig
-from ultimate_deep.training.settings.gradients import GradientsConfig
 from ultimate_deep.training.optimizers.decay import is_decayed
 from ultimate_deep.training.optimizers.layerwise import LayerSlices
 from ultimate_deep.training.participant import (
@@ -16,6 +15,7 @@ from ultimate_deep.training.participant import (
     StepGradients,
     StepTensors,
 )
+from ultimate_deep.training.settings.gradients import GradientsConfig
 
 EXAMPLE = FitConfig(
     gradients=GradientsConfig(sharpness=0.1, sharpness_adaptive=True, sharpness_of="layers")
@@ -31,7 +31,7 @@ class Sharpness(Participant):
     that is told is that at the weights themselves.
 
     Args:
-        model: The model.
+        model: The model that is trained.
         config: Radius, whether it is adaptive, and what one norm is taken of.
 
     Source: Foret et al. (2021), arXiv:2010.01412, eqs. 2 and 3; adaptive: Kwon et al. (2021),
@@ -70,9 +70,7 @@ class Sharpness(Participant):
             total = ops.sqrt(sum(ops.sum(ops.square(norm)) for norm in norms))
             norms = [ops.ones_like(norm) * total for norm in norms]
         return [
-            one
-            * size
-            * ops.cast(own.spread(radius / ops.maximum(norm, SMALLEST_NORM)), one.dtype)
+            one * size * ops.cast(own.spread(radius / ops.maximum(norm, SMALLEST_NORM)), one.dtype)
             for own, one, size, norm in zip(self._slices, scaled, sizes, norms, strict=True)
         ]
 
