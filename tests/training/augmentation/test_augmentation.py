@@ -156,7 +156,7 @@ def test_unknown_names_and_strengths_and_models_that_do_not_suit_are_refused():
     assert all(isinstance(of, Strengths) for of in AUGMENTATIONS.values())
     with pytest.raises(ValueError, match="no 'jiter'; did you mean 'jitter'"):
         FitConfig(augmentations={"jiter": 0.1})
-    with pytest.raises(ValueError, match=r"above 0 and at most 0.9, got 1.0; give e.g. 0.1"):
+    with pytest.raises(ValueError, match=r"above 0 and at most 0.9, got 1.0; 0.1 is usual"):
         FitConfig(augmentations={"feature_dropout": 1.0})
     net = small_net(windows=False)
     with pytest.raises(ValueError, match="changes windows of bars, the model reads none"):

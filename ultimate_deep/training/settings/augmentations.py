@@ -51,5 +51,5 @@ def check_augmentations(chosen: Mapping[str, float]) -> None:
         if not 0 < strength <= own.most:
             raise ValueError(
                 f"fit.augmentations[{name!r}] must be above 0 and at most {own.most:g}, got "
-                f"{strength!r}; give e.g. {own.default:g}"
+                f"{strength!r}; {own.default:g} is usual"
             )
