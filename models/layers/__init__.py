@@ -7,6 +7,7 @@ from ultimate_deep.models.layers.attention.positions import AddPositions
 from ultimate_deep.models.layers.attention.sequence_attention import SequenceAttention
 from ultimate_deep.models.layers.attention.temporal_attention import TemporalAttention
 from ultimate_deep.models.layers.clip_inputs import ClipInputs
+from ultimate_deep.models.layers.drop_path import DropPath
 from ultimate_deep.models.layers.episodic_index import EpisodicIndex
 from ultimate_deep.models.layers.every_nth import EveryNth
 from ultimate_deep.models.layers.experts import ExpertsFeedForward
@@ -34,6 +35,7 @@ __all__ = [
     "ClipInputs",
     "DenseStack",
     "DrawMember",
+    "DropPath",
     "EpisodicIndex",
     "EveryNth",
     "ExpertsFeedForward",

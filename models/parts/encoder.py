@@ -6,6 +6,7 @@ import keras
 
 from ultimate_deep.models.layers.attention.positions import AddPositions
 from ultimate_deep.models.layers.attention.sequence_attention import SequenceAttention
+from ultimate_deep.models.layers.drop_path import DropPath
 from ultimate_deep.models.layers.experts import ExpertsFeedForward
 from ultimate_deep.models.layers.stacks.normalization import plain_norm
 from ultimate_deep.models.parts.sequence_options import SequenceOptions
@@ -16,11 +17,14 @@ class Encoder:
     """Builds plain Keras layers that carry `options` out, with names that begin with `prefix`.
 
     Source: Vaswani et al. (2017), arXiv:1706.03762, sec. 3, norms before the branches as in Xiong
-    et al. (2020), arXiv:2002.04745, fig. 1(b), dropout of each branch's output alone.
+    et al. (2020), arXiv:2002.04745, fig. 1(b); dropout of each branch's output and, where it is
+    asked for, of attention weights; branches left out more often with depth as in Huang et al.
+    (2016), arXiv:1603.09382, eq. 4.
     """
 
     def __init__(self, options: SequenceOptions, *, policy: Any, prefix: str = "") -> None:
         self.options, self.policy, self.prefix = options, policy, prefix
+        self._depth = 1.0
 
     def __call__(self, x: Any) -> Any:
         """`(batch, time, features)` to `(batch, time, width)`: stem, positions, blocks, norm."""
@@ -28,6 +32,7 @@ class Encoder:
         if self.options.positions in ("sinusoidal", "learned"):
             x = AddPositions(self.options.positions, **self._own("positions"))(x)
         for index in range(1, self.options.layers + 1):
+            self._depth = index / self.options.layers
             x = self.residual(x, self.attention(f"block_{index:02d}_attention"))
             x = self.feed_forward(x, f"block_{index:02d}")
         return self.norm("encoder_norm")(x)
@@ -42,6 +47,7 @@ class Encoder:
             spans_bars=options.spans_bars,
             chunk_bars=options.chunk_bars,
             flash=options.flash,
+            dropout_rate=options.attention_dropout,
             **self._own(name),
         )
 
@@ -73,6 +79,8 @@ class Encoder:
         y = layer(y if context is None else [y, context])
         if self.options.dropout_rate:
             y = keras.layers.Dropout(self.options.dropout_rate, **self._own(f"{name}_dropout"))(y)
+        if rate := self.options.stochastic_depth * self._depth:
+            y = DropPath(rate, **self._own(f"{name}_drop_path"))(y)
         return keras.layers.Add(dtype=self.policy, name=f"{self.prefix}{name}_add")([x, y])
 
     def norm(self, name: str) -> keras.layers.Layer:

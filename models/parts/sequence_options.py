@@ -32,6 +32,9 @@ class SequenceOptions(NetOptions):
         capacity_factor: Places an expert has over those an even load needs.
         balance_weight: Weight of the loss that evens the experts' load.
         dropout_rate: Dropout of each branch's output.
+        attention_dropout: Dropout of attention weights; `chunked` has none, and flash is off.
+        stochastic_depth: Share of a batch's rows for which the last block is left out in training
+            (DropPath); the first one is left out least.
         input_clip: Inputs are limited to `+-input_clip`.
         precision: `float32` or `mixed_bfloat16`.
         seed: Seed of weights and masks.
@@ -52,6 +55,8 @@ class SequenceOptions(NetOptions):
     experts_per_bar: int = 2
     capacity_factor: float = 1.25
     balance_weight: float = 0.01
+    attention_dropout: float = 0.0
+    stochastic_depth: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -69,6 +74,13 @@ class SequenceOptions(NetOptions):
         check_range("experts_per_bar", self.experts_per_bar, 1, self.experts + 1)
         check_positive("capacity_factor", self.capacity_factor)
         check_range("balance_weight", self.balance_weight, 0.0)
+        check_range("attention_dropout", self.attention_dropout, 0.0, 1.0)
+        check_range("stochastic_depth", self.stochastic_depth, 0.0, 1.0)
+        if self.attention_dropout and self.attention == "chunked":
+            raise ValueError(
+                f"attention_dropout drops weights of a map, got {self.attention_dropout} with "
+                "attention 'chunked', which keeps none; set it to 0, or attention to 'full'"
+            )
 
     def _check_widths(self) -> None:
         if not self.spans_bars or min(self.spans_bars) < 0:

@@ -43,7 +43,8 @@ class SequenceAttention(keras.layers.Layer):
         chunk_bars: Keys in one chunk, for `chunked`.
         flash: `auto` lets the backend's FlashAttention compute `full` and `causal` where it runs
             (`models.layers.attention.flash.flash_runs`), `off` never.
-        seed: Seed of the kernels.
+        dropout_rate: Share of the weights that training leaves out; not for `chunked`.
+        seed: Seed of the kernels and of dropout.
 
     Source: Vaswani et al. (2017), arXiv:1706.03762, eq. 1 and sec. 3.2.2; spans by head as
     in Beltagy et al. (2020), "Longformer", arXiv:2004.05150, sec. 3.1, with other spans for each
@@ -62,6 +63,7 @@ class SequenceAttention(keras.layers.Layer):
         spans_bars: tuple[int, ...] = (8, 32, WHOLE_WINDOW),
         chunk_bars: int = 128,
         flash: str = "auto",
+        dropout_rate: float = 0.0,
         seed: int = 0,
         **layer_options: Any,
     ) -> None:
@@ -81,7 +83,17 @@ class SequenceAttention(keras.layers.Layer):
         self.spans_bars = tuple(int(span) for span in spans_bars)
         self.chunk_bars = int(chunk_bars)
         self.flash = flash
+        check_range("dropout_rate", dropout_rate, 0.0, 1.0)
+        if dropout_rate and kind == "chunked":
+            raise ValueError(
+                f"dropout_rate leaves out weights of a map, got {dropout_rate} with kind "
+                "'chunked', which keeps none: use 'full'"
+            )
+        self.dropout_rate = float(dropout_rate)
         self.seed = int(seed)
+        # None without dropout, so that files of nets without any stay as they are.
+        own = derive_seed(seed, "attention_dropout")
+        self._draws = keras.random.SeedGenerator(own) if dropout_rate else None
 
     def build(self, input_shape: Any) -> None:
         """Create the weights for one input, or for queries and context."""
@@ -103,7 +115,7 @@ class SequenceAttention(keras.layers.Layer):
         self.output_kernel = self._add_kernel("output_kernel", (self.width, self.width))
         self.output_bias = self._add("output_bias", (self.width,), "zeros")
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Any, training: bool = False) -> Any:
         """Return the attended values, `(batch, time, width)` in the compute type."""
         queries, keys, values = self._projections(inputs)
         if self.kind == "chunked":
@@ -111,7 +123,10 @@ class SequenceAttention(keras.layers.Layer):
         elif self.flash_runs:
             context = self._flash(queries, keys, values)
         else:
-            shares = self._cast(self._shares(queries, keys))
+            shares = self._shares(queries, keys)
+            if training and self._draws is not None:
+                shares = keras.random.dropout(shares, self.dropout_rate, seed=self._draws)
+            shares = self._cast(shares)
             context = ops.matmul(shares, values)
         context = ops.reshape(
             ops.transpose(context, (0, 2, 1, 3)), (-1, context.shape[2], self.width)
@@ -130,7 +145,7 @@ class SequenceAttention(keras.layers.Layer):
     @property
     def flash_runs(self) -> bool:
         """Whether FlashAttention computes this layer, on this backend, in this precision."""
-        if self.flash == "off" or self.kind not in ("full", "causal"):
+        if self.flash == "off" or self.dropout_rate or self.kind not in ("full", "causal"):
             return False
         return flash_runs(self.width // self.heads, str(self.compute_dtype)).runs
 
@@ -150,6 +165,7 @@ class SequenceAttention(keras.layers.Layer):
             "spans_bars": self.spans_bars,
             "chunk_bars": self.chunk_bars,
             "flash": self.flash,
+            "dropout_rate": self.dropout_rate,
             "seed": self.seed,
         }
 
