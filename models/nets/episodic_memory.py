@@ -1,31 +1,35 @@
 """An LSTM beside a memory of past windows, asked only for what was known at the decision."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import keras
-import numpy as np
 
 from ultimate_deep.models.checks import check_range, dtype_policy
 from ultimate_deep.models.heads import Heads, prediction_heads
-from ultimate_deep.models.inputs import Inputs, Reads, clipped, make_inputs, one_window
-from ultimate_deep.models.layers.episodic_index import EpisodicIndex
+from ultimate_deep.models.inputs import Inputs, Reads, clipped, make_inputs
+from ultimate_deep.models.parts.episodic_parts import (
+    INDEX,
+    fill_memory,
+    told_by_index,
+    window_beside_clock,
+)
 from ultimate_deep.models.parts.net_options import NetOptions
 from ultimate_deep.models.parts.sequence_parts import SequenceParts
 from ultimate_deep.models.presets import Preset
 from ultimate_deep.models.search_space import Choice, FloatRange, IntRange, SearchSpace
-from ultimate_deep.models.seeds import derive_seed
+
+__all__ = [
+    "EpisodicMemoryConfig",
+    "build_episodic_memory",
+    "fill_memory",
+]
 
 READS: Reads = "episodic"
 SEES: tuple[str, ...] = ("linear",)
-CLOCK = "clock"
-INDEX = "episodic_index"
 # The table is filled, not trained; of the learnt parts of the index some matter only where
 # neighbours are found, and one only where none is.
 STILL = (f"{INDEX}/*",)
-RETURN_CLIP = 8.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,29 +111,24 @@ def build_episodic_memory(
     Raises:
         ValueError: Other inputs than one window and the clock.
     """
-    name = _window_name(inputs)
+    name = window_beside_clock(inputs)
     policy = dtype_policy(config.precision)
     structure, tensors = make_inputs(inputs)
     by_name = dict(zip(inputs, tensors, strict=True))
     x = clipped({name: inputs[name]}, [by_name[name]], input_clip=config.input_clip, dtype=policy)[
         name
     ]
-    # Not `x`, which is in bfloat16 there: keys would differ from the filled ones.
-    exact = clipped(
-        {f"{name}_key": inputs[name]},
-        [by_name[name]],
-        input_clip=config.input_clip,
-        dtype="float32",
-    )[f"{name}_key"]
-    told = EpisodicIndex(
-        2 * heads.horizons,
+    told = told_by_index(
+        inputs,
+        tensors,
+        outcomes=2 * heads.horizons,
         slots=config.slots,
         nearest=config.nearest,
         key_width=config.key_width,
         half_life_bars=config.half_life_bars,
-        seed=derive_seed(config.seed, INDEX),
-        name=INDEX,
-    )([exact, by_name[CLOCK]])
+        input_clip=config.input_clip,
+        seed=config.seed,
+    )
     parts = SequenceParts(
         width=config.width, dropout_rate=config.dropout_rate, seed=config.seed, policy=policy
     )
@@ -138,83 +137,3 @@ def build_episodic_memory(
     x = parts.dropout(parts.dense(x, "fusion", activation="gelu"), "fusion_dropout")
     logits = prediction_heads(heads, x, seed=config.seed)
     return keras.Model(structure, logits, name="episodic_memory")
-
-
-def fill_memory(
-    model: keras.Model,
-    x: Mapping[str, Any],
-    y: np.ndarray,
-    returns: np.ndarray | None,
-    known_clock: np.ndarray,
-    *,
-    batch_size: int = 4096,
-) -> None:
-    """Fill the index of `build_episodic_memory`'s model; what it held before is gone.
-
-    Rows are sorted by the time from which they are known. Of more rows than slots, as many as
-    there is room for are taken at even steps from the oldest to the newest. An outcome is the
-    label less a half, and the return over the root mean square of all rows given.
-
-    Args:
-        model: The model; its weights other than the index stay.
-        x: Inputs by name, of which the window is used: an array, or what gives one for row
-            numbers, so that only the windows that are kept are ever cut out.
-        y: Labels `(rows, horizons)`.
-        returns: Log returns `(rows, horizons)`; zeros if None.
-        known_clock: `(rows, 2)`, when all labels of a row were known; NaN rows are refused.
-        batch_size: Rows whose keys are computed at once.
-
-    Raises:
-        ValueError: Shapes that differ, or a value that is not finite.
-    """
-    index = model.get_layer(INDEX)
-    name = next(key for key in x if key != CLOCK)
-    outcomes = _outcomes(y, returns)
-    rows = len(x[name])
-    if outcomes.shape != (rows, index.outcomes) or known_clock.shape != (rows, 2):
-        raise ValueError(
-            f"an index of {index.outcomes // 2} horizons takes labels (rows, horizons) and clocks "
-            f"(rows, 2) for its {rows} windows, got labels {np.shape(y)} and clocks "
-            f"{known_clock.shape}"
-        )
-    if not (np.isfinite(outcomes).all() and np.isfinite(known_clock).all()):
-        raise ValueError("labels, returns and clocks must be finite: leave undefined rows out")
-    order = np.lexsort((known_clock[:, 1], known_clock[:, 0]))
-    picked = np.linspace(0, rows - 1, min(rows, index.slots)).round().astype(int)
-    taken = order[picked] if rows else order
-    keys = [
-        keras.ops.convert_to_numpy(
-            index.key_of(_clipped(model, name, x[name][taken[start : start + batch_size]]))
-        )
-        for start in range(0, len(taken), batch_size)
-    ]
-    empty = np.zeros((0, index.key_width), "float32")
-    index.fill(np.concatenate([empty, *keys]), outcomes[taken], known_clock[taken])
-
-
-def _clipped(model: keras.Model, name: str, windows: np.ndarray) -> np.ndarray:
-    limit = model.get_layer(f"{name}_key_clip").limit
-    return np.clip(np.asarray(windows, "float32"), -limit, limit)
-
-
-def _outcomes(y: np.ndarray, returns: np.ndarray | None) -> np.ndarray:
-    """Labels less a half, and returns in units of their size: `(rows, 2 * horizons)`."""
-    labels = np.asarray(y, "float64") - 0.5
-    if returns is None:
-        return np.concatenate([labels, np.zeros_like(labels)], axis=1)
-    returns = np.asarray(returns, "float64")
-    size = np.sqrt(np.mean(np.square(returns), axis=0)) if len(returns) else 1.0
-    scaled = np.clip(returns / np.maximum(size, 1e-12), -RETURN_CLIP, RETURN_CLIP)
-    return np.concatenate([labels, scaled], axis=1)
-
-
-def _window_name(inputs: Inputs) -> str:
-    """The name of the one window beside the clock."""
-    windows = {name: shape for name, shape in inputs.items() if name != CLOCK}
-    name, _, _ = one_window(windows)
-    if tuple(inputs.get(CLOCK, ())) != (2,):
-        raise ValueError(
-            f"this model reads one window of bars and Input {CLOCK!r} of shape (2,), got "
-            f"{dict(inputs)}: give both, such as {{'bars': (32, 20), 'clock': (2,)}}"
-        )
-    return name

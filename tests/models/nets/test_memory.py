@@ -10,7 +10,7 @@ import pytest
 from ultimate_deep import models
 from ultimate_deep.models import registry
 from ultimate_deep.models.layers import MemoryCell
-from ultimate_deep.models.nets.episodic_memory import INDEX, fill_memory
+from ultimate_deep.models.parts.episodic_parts import INDEX, fill_memory
 from ultimate_deep.training.optimizers.adamw import AdamW
 
 pytestmark = pytest.mark.usefixtures("plain_graphs")
@@ -185,6 +185,29 @@ def test_more_rows_than_slots_are_taken_evenly_in_time():
     np.testing.assert_array_equal(index.known_clock.numpy(), known[picked])
     np.testing.assert_array_equal(index.values.numpy()[:, :2], y[picked] - 0.5)
     np.testing.assert_allclose(index.keys.numpy(), index.key_of(x["bars"][picked]), atol=1e-6)
+
+
+def test_short_long_and_episodic_memory_stand_in_one_net(tmp_path):
+    inputs = {"bars": (BARS, FEATURES), "clock": (2,)}
+    config = models.config_class("memory_augmented")(width=8, episodes=64, nearest=4)
+    model = models.build_model("memory_augmented", inputs, models.Heads(horizons=2), config)
+    fill = registry.memory_filler("memory_augmented")
+    x, y, returns, known = rows()
+    empty = np.asarray(model(x))
+    late = np.tile(x["clock"][-1] + [0, 1], (ROWS, 1)).astype("float32")
+    fill(model, x, y, returns, late)
+    np.testing.assert_array_equal(model(x), empty)
+    fill(model, x, y, returns, known)
+    assert (np.asarray(model(x)) != empty).any(axis=1).tolist() == [False] * 2 + [True] * (ROWS - 2)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras", compile=False)
+    np.testing.assert_array_equal(loaded(x), model(x))
+    # Without a clock there are two banks, and nothing to fill.
+    plain = models.build_model("memory_augmented", {"bars": inputs["bars"]}, config=config)
+    before = plain.get_weights()
+    fill(plain, {"bars": x["bars"]}, y[:, :1], None, known)
+    assert all((a == b).all() for a, b in zip(plain.get_weights(), before, strict=True))
+    assert not any(layer.name == INDEX for layer in plain.layers)
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
