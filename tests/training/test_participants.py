@@ -31,7 +31,6 @@ from ultimate_deep.training.loop.participants import PARTICIPANTS, build_partici
 from ultimate_deep.training.participant import (
     FitOutline,
     Participant,
-    StepGradients,
     require_names,
 )
 from ultimate_deep.training.progress import Progress
@@ -106,7 +105,7 @@ class EveryHook(Participant):
         self.passes.assign(self.passes + 2)
         one, other = compute(tensors), compute(tensors)
         pairs = zip(one.gradients, other.gradients, strict=True)
-        return StepGradients(one.loss, one.penalty, [(a + b) / 2 for a, b in pairs])
+        return one._replace(gradients=[(a + b) / 2 for a, b in pairs])
 
     def after_step(self, epoch, step, loss):
         for name, values in copy_weights(self.model).items():

@@ -52,6 +52,8 @@ class FitConfig:
             Their names: `jitter`, `scaling`, `feature_dropout`, `mixup`, `cutmix`, and for windows
             `time_warp`, `magnitude_warp`, `window_slice`.
         curriculum: What is learnt first.
+        learned_horizon_weights: Whether each horizon weighs the less the larger its loss is, by
+            variances that are learnt with the net.
         optimizer: `adamw`; `lamb`, whose learning rate is a relative step: it moves the kernel of
             every layer by that share of its norm, however deep the net; `muon`, which makes the
             steps of matrices orthogonal; `schedule_free`, AdamW whose weights are averaged as it
@@ -108,6 +110,7 @@ class FitConfig:
     batch_size_by: Literal["epoch", "plateau", "noise"] = "epoch"
     augmentations: dict[str, float] = field(default_factory=dict, hash=False)
     curriculum: CurriculumConfig = CurriculumConfig()
+    learned_horizon_weights: bool = False
     optimizer: Literal["adamw", "lamb", "muon", "schedule_free"] = "adamw"
     learning_rate: float | None = None
     rate_factors: dict[str, float] | None = field(default=None, hash=False)

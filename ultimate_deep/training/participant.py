@@ -72,11 +72,14 @@ class StepGradients(NamedTuple):
         penalty: What the model adds to it, a float32 scalar.
         gradients: Gradients of their sum, in the order of `model.trainable_variables`. Under
             mixed_float16 they carry the loss scale, which the optimizer takes out again.
+        by_horizon: Weighted mean of the batch for each horizon, float32 `(horizons,)`, whose mean
+            is the loss.
     """
 
     loss: Any
     penalty: Any
     gradients: list[Any]
+    by_horizon: Any
 
 
 Compute = Callable[[StepTensors], StepGradients]

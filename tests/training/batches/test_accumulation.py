@@ -46,7 +46,8 @@ def found_by(dropout=0.4, *, xla=False):
     """Return loss, penalty, gradients and the model's variables after one batch."""
     step, parts, tensors = prepared(dropout)
     found = compiled(lambda given: parts.gradients(given, step._gradients), tensors, xla=xla)
-    values = [found.loss.numpy(), found.penalty.numpy(), *(g.numpy() for g in found.gradients)]
+    parts = (found.loss, found.penalty, found.by_horizon, *found.gradients)
+    values = [one.numpy() for one in parts]
     return values, [v.numpy() for v in step.model.variables]
 
 
@@ -89,7 +90,7 @@ def test_parts_are_the_rows_in_order_and_their_gradients_those_of_each_alone():
         rows = slice(start, start + size)
         tensors = step.to_tensors(arrays.x[rows], {"y": arrays.y[rows]}, np.ones((size, 1), "f4"))
         one = step._gradients(tensors)
-        leaves.append([one.loss, one.penalty, *one.gradients])
+        leaves.append([one.loss, one.penalty, one.by_horizon, *one.gradients])
         moved += np.stack([v.numpy() for v in statistics])
     while len(leaves) > 1:
         pairs = zip(leaves[::2], leaves[1::2], strict=True)

@@ -63,8 +63,8 @@ def test_noise_is_measured_from_halves():
 
         def compute(tensors):
             one = tf.reduce_mean(tensors.x)
-            return StepGradients(one, one * 0.0, [tf.reshape(tf.stack([one, one * 0.0]), (2, 1)),
-                                                  tf.zeros(1)])  # fmt: skip
+            kernel = tf.reshape(tf.stack([one, one * 0.0]), (2, 1))
+            return StepGradients(one, one * 0.0, [kernel, tf.zeros(1)], one[None])
 
         found = noise.gradients(StepTensors(x, {}, tf.ones((rows, 1))), compute)
         assert float(found.gradients[0][0, 0]) == pytest.approx(float(x.numpy().mean()), abs=1e-5)

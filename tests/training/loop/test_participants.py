@@ -70,7 +70,7 @@ def test_each_is_given_what_the_one_before_returned():
     np.testing.assert_array_equal(both.order(1, rows), rows)
     assert both.learning_rate(0, 0.1) == pytest.approx(0.4)
     assert both.batch(StepTensors("x", {}, None)).x == "xab"
-    found = both.gradients(StepTensors("x", {}, None), lambda t: StepGradients(0, 0, ["raw"]))
+    found = both.gradients(StepTensors("x", {}, None), lambda t: StepGradients(0, 0, ["raw"], 0))
     assert found.gradients == ["raw", "a", "b"]
     assert both.wants_to_stop() == "a tired"
     assert both.after_fit() == 4

@@ -63,7 +63,7 @@ class Net:
         self.statistic.assign(self.statistic * 2)
         loss = sum((v**4).sum() for v in values)
         gradients = [tf.constant(4 * v**3) for v in values]
-        return StepGradients(tf.constant(loss, tf.float32), tf.zeros(()), gradients)
+        return StepGradients(tf.constant(loss, tf.float32), tf.zeros(()), gradients, tf.zeros(1))
 
 
 @pytest.mark.parametrize("adaptive", [False, True])

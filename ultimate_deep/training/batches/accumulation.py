@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from ultimate_deep.training.config import FitConfig
+from ultimate_deep.training.losses.outputs import head_shapes
 from ultimate_deep.training.participant import (
     Compute,
     Participant,
@@ -32,9 +33,10 @@ class Accumulation(Participant):
 
     def __init__(self, model: keras.Model, parts: int) -> None:
         self._parts = parts
+        horizons = head_shapes(model.output).horizons
         still = model.non_trainable_variables
         self._statistics = [v for v in still if "float" in str(v.dtype)]
-        numbers = [((), "float32")] * 2
+        numbers = [((), "float32"), ((), "float32"), ((horizons,), "float32")]
         found = (*self._statistics, *numbers, *model.trainable_variables)
         self._shapes = [
             one if isinstance(one, tuple) else (tuple(one.shape), str(one.dtype)) for one in found
@@ -51,8 +53,8 @@ class Accumulation(Participant):
 
     @property
     def values_before_gradients(self) -> int:
-        """How many values come before the gradients in `sums`: statistics, loss, penalty."""
-        return len(self._statistics) + 2
+        """How many values come before the gradients in `sums`: statistics and losses."""
+        return len(self._statistics) + 3
 
     def finished(self, sums: list[Any]) -> StepGradients:
         """Return the means of what all parts add up to, and move the statistics to theirs.
@@ -64,11 +66,11 @@ class Accumulation(Participant):
         kept = len(self._statistics)
         for variable, mean in zip(self._statistics, means[:kept], strict=True):
             variable.assign(mean)
-        loss, penalty, *gradients = means[kept:]
-        return StepGradients(loss, penalty, gradients)
+        loss, penalty, by_horizon, *gradients = means[kept:]
+        return StepGradients(loss, penalty, gradients, by_horizon)
 
     def sums(self, tensors: StepTensors, compute: Compute, parts: int, first: int = 0) -> list[Any]:
-        """Return what the parts of one subtree add up to: statistics, loss, penalty, gradients.
+        """Return what the parts of one subtree add up to: statistics, losses, gradients.
 
         Statistics are left as they were.
 
@@ -93,11 +95,11 @@ class Accumulation(Participant):
         return found
 
     def _of(self, compute: Compute, tensors: StepTensors) -> list[Any]:
-        """Return the statistics, loss, penalty and gradients of one part, flat."""
+        """Return the statistics, losses and gradients of one part, flat."""
         found = compute(tensors)
         moved = [tf.identity(variable.value) for variable in self._statistics]
         gradients = [tf.convert_to_tensor(one) for one in found.gradients]
-        return [*moved, found.loss, found.penalty, *gradients]
+        return [*moved, found.loss, found.penalty, found.by_horizon, *gradients]
 
     def _tree(self, part: Any, first: Any, levels: int) -> list[Any]:
         """Return the sums over `2 ** levels` parts from `first`: those of both halves, added."""

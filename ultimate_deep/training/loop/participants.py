@@ -30,6 +30,7 @@ PARTICIPANTS: dict[str, str] = {
     # In gradients a later one encloses the earlier ones: parts, both passes, then what is left.
     "accumulation": "ultimate_deep.training.batches.accumulation:build_accumulation",
     "sharpness": "ultimate_deep.training.optimizers.sharpness:build_sharpness",
+    "horizon_weights": "ultimate_deep.training.batches.horizon_weights:build_horizon_weights",
     "centralization": "ultimate_deep.training.optimizers.centralization:build_centralization",
     # In validation each puts its weights in place of those before.
     "lookahead": "ultimate_deep.training.averaging.lookahead:build_lookahead",

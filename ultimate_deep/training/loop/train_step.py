@@ -143,13 +143,14 @@ class TrainStep:
         model = self.model
         variables = model.trainable_variables
         with tf.GradientTape() as tape:
-            loss = ops.mean(tensors.weight * self._elements(tensors))
+            weighted = tensors.weight * self._elements(tensors)
+            loss = ops.mean(weighted)
             penalty = ops.cast(sum(model.losses), "float32") if model.losses else ops.zeros(())
             total = loss + penalty
             if self.optimizer is not self.inner_optimizer():
                 total = self.optimizer.scale_loss(total)
         gradients = tape.gradient(total, [variable.value for variable in variables])
-        return StepGradients(loss, penalty, gradients)
+        return StepGradients(loss, penalty, gradients, ops.mean(weighted, axis=0))
 
     def _elements(self, tensors: StepTensors) -> Any:
         """Return the loss of every label of the batch, `(batch, horizons)`."""
