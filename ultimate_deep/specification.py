@@ -113,12 +113,12 @@ NAMES: dict[str, tuple[str, str]] = {
         "A function of one account's series, in a run that of the backtest after costs.",
     ),
     "Trainer": (
-        "ultimate_deep.training.loop.fit:fit",
-        "A function that trains a built model on arrays; its settings are a `FitConfig`.",
+        "ultimate_deep.training.loop.trainer:Trainer",
+        "A class over `training.loop.fit.fit`: a built model, arrays of both parts, a `FitConfig`.",
     ),
     "create_trainer": (
-        "ultimate_deep.experiments.run:run_experiment",
-        "From a configuration it returns the finished, judged and saved run, not a trainer.",
+        "ultimate_deep.experiments.trainer:create_trainer",
+        "From an `ExperimentConfig`: bars prepared, net built; `.fit()` and `.resume()` train it.",
     ),
     "ModelInference": (
         "ultimate_deep.bundles.bundle:load_any",

@@ -1,8 +1,9 @@
 """What one experiment is: every choice from price file to verdict, as frozen dataclasses."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from ultimate_deep.evaluation.backtesting.config import BacktestConfig
 from ultimate_deep.features.judging.config import SelectionConfig
@@ -11,6 +12,7 @@ from ultimate_deep.machine.places import check_folder_named, check_name
 from ultimate_deep.machine.plugins import is_loaded, load_plugin
 from ultimate_deep.market.config import DataConfig, LabelSpec, SplitSpec
 from ultimate_deep.market.simulation_spec import EARLIER_VOLUME_PER_BAR
+from ultimate_deep.pipeline.documents import settings_of
 from ultimate_deep.pipeline.inputs.config import InputConfig
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.losses.loss_config import LossConfig
@@ -190,6 +192,29 @@ class ExperimentConfig:
         backtest = dataclasses.replace(self.backtest, horizon_bars=self.label.horizon_bars)
         object.__setattr__(self, "fit", fit)
         object.__setattr__(self, "backtest", backtest)
+
+    @classmethod
+    def from_specification(cls, *documents: Mapping[str, Any], **settings: Any) -> Self:
+        """Return the experiment that dictionaries of the specification stand for.
+
+        Args:
+            documents: `training_config`, `scheduler_config` or both, as they are written there.
+            settings: Further settings, as this class takes them; of `fit`, those that the
+                dictionaries leave open.
+
+        Raises:
+            ValueError: A key that there is not or that cannot be, with the remedy.
+
+        Example:
+            >>> import ultimate_deep as ud
+            >>> config = ud.ExperimentConfig.from_specification({"batch_size_schedule": [64, 32]})
+            >>> config.fit.batch_size_schedule
+            (64, 32)
+        """
+        merged = {key: value for document in documents for key, value in document.items()}
+        found = settings_of(merged)
+        fit = {**settings.pop("fit", {}), **found["fit"]}
+        return cls(fit=built(FitConfig, fit, "fit"), **settings)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists and scalars, as written to `config.json`."""

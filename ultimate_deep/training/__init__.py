@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from ultimate_deep.training.arrays import Arrays
     from ultimate_deep.training.config import FitConfig
     from ultimate_deep.training.loop.fit import fit
+    from ultimate_deep.training.loop.trainer import Trainer
     from ultimate_deep.training.losses.loss_config import LossConfig
     from ultimate_deep.training.losses.registry import build_loss
     from ultimate_deep.training.optimizers.build import build_optimizer
@@ -19,6 +20,7 @@ _HOMES = {
     "arrays": ("Arrays",),
     "config": ("FitConfig",),
     "loop.fit": ("fit",),
+    "loop.trainer": ("Trainer",),
     "losses.loss_config": ("LossConfig",),
     "losses.registry": ("build_loss",),
     "optimizers.build": ("build_optimizer",),
@@ -35,6 +37,7 @@ __all__ = [
     "LossConfig",
     "Progress",
     "ScheduleConfig",
+    "Trainer",
     "build_loss",
     "build_optimizer",
     "fit",

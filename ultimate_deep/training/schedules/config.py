@@ -31,6 +31,8 @@ class ScheduleConfig:
         warmup_share: Linear warm-up as a share of all steps, where `warmup_steps` is absent;
             kinds that rise by themselves have none.
         warmup_steps: Linear warm-up in steps; replaces `warmup_share`.
+        total_steps: Steps over which it runs its course, whatever the fit's epochs are; None takes
+            all steps of the fit. Past them the rate stays where it is.
         floor_share: Smallest learning rate, as a share of the peak.
         cycles: How often `cosine` falls from the peak, or `triangular` and `cosine_cyclical` rise
             and fall (warm-up is part of the first). Cycles end with an epoch, and the weights at
@@ -60,6 +62,7 @@ class ScheduleConfig:
     ] = "cosine"
     warmup_share: float = 0.05
     warmup_steps: int | None = None
+    total_steps: int | None = None
     floor_share: float = 0.01
     cycles: int = 1
     cycle_growth: int = 1
@@ -82,6 +85,8 @@ class ScheduleConfig:
         require(steps is None or steps >= 0, "warmup_steps", steps, "at least 0")
         rule = f"left out where the kind is {self.kind!r}, which rises by itself"
         require(not (steps and rises), "warmup_steps", steps, rule)
+        total = self.total_steps
+        require(total is None or total >= self.cycles, "total_steps", total, "at least 1 a cycle")
         self._check_cycles()
         self._check_milestones()
         require(self.step_epochs >= 1, "step_epochs", self.step_epochs, "at least 1")

@@ -24,7 +24,7 @@ class Schedule:
 
     def __post_init__(self) -> None:
         config, parts = self.config, self._parts()
-        whole = self.epochs % parts == 0
+        whole = self.epochs % parts == 0 or config.total_steps is not None
         name = "cycles" if config.cycle_growth == 1 else "cycles by cycle_growth"
         rule = f"a divisor of the {self.epochs} epochs"
         if config.cycle_growth > 1:
@@ -33,8 +33,8 @@ class Schedule:
 
     @property
     def total_steps(self) -> int:
-        """Optimizer steps of the whole run."""
-        return self.steps_per_epoch * self.epochs
+        """Optimizer steps over which the rate runs its course."""
+        return self.config.total_steps or self.steps_per_epoch * self.epochs
 
     @property
     def warmup_steps(self) -> int:

@@ -1,0 +1,104 @@
+"""The specification's dictionaries, taken as they are written."""
+
+import pytest
+
+from ultimate_deep.experiments.ensembles.documents import ensemble_from_specification
+from ultimate_deep.models import registry
+from ultimate_deep.models.document_names import DOCUMENT_NAMES
+from ultimate_deep.pipeline.config import ExperimentConfig
+from ultimate_deep.training.schedules.schedules import Schedule
+
+TRAINING = {
+    "epochs": 1000,
+    "batch_size_schedule": [512, 256, 128, 64],
+    "learning_rate_schedule": {
+        "initial": 0.001,
+        "decay_steps": [200, 500, 800],
+        "decay_factors": [0.5, 0.1, 0.01],
+    },
+    "early_stopping": {"patience": 50, "min_delta": 0.0001, "restore_best": True},
+}
+SCHEDULER = {
+    "warmup_steps": 1000,
+    "total_steps": 100000,
+    "peak_lr": 5e-4,
+    "min_lr": 1e-6,
+    "schedule": "cosine_with_restarts",
+}
+ENSEMBLE = {
+    "models": ["transformer_base", "transformer_large", "lstm_baseline", "tcn_model"],
+    "voting": "weighted",
+    "weights": "learned",
+}
+
+
+def test_the_training_configuration_is_what_it_says():
+    fit = ExperimentConfig.from_specification(TRAINING, model={"name": "mlp"}).fit
+    assert (fit.most_epochs, fit.rows_of_step, fit.peak_rate) == (1000, 512, 0.001)
+    assert (fit.patience_epochs, fit.min_delta) == (50, 1e-4)
+    schedule = Schedule(config=fit.schedule, peak=fit.peak_rate, steps_per_epoch=10, epochs=1000)
+    rates = [schedule.learning_rate(10 * epoch) for epoch in (0, 199, 200, 500, 800, 999)]
+    assert rates == pytest.approx([1e-3, 1e-3, 5e-4, 1e-4, 1e-5, 1e-5])
+
+
+def test_the_scheduler_configuration_is_what_it_says():
+    fit = ExperimentConfig.from_specification(SCHEDULER).fit
+    schedule = Schedule(config=fit.schedule, peak=fit.peak_rate, steps_per_epoch=70, epochs=13)
+    assert schedule.total_steps == 100_000
+    assert schedule.learning_rate(999) == pytest.approx(5e-4)
+    assert schedule.learning_rate(25_000) == pytest.approx(5e-4)
+    assert schedule.learning_rate(24_999) == pytest.approx(1e-6, rel=0.01)
+    assert schedule.learning_rate(200_000) == pytest.approx(1e-6)
+
+
+def test_both_go_together_and_settings_beside_them_stay():
+    config = ExperimentConfig.from_specification(
+        {"epochs": 5}, {"schedule": "one_cycle"}, fit={"batch_size": 64}, seed=3
+    )
+    assert (config.fit.epochs, config.fit.batch_size, config.seed) == (5, 64, 3)
+    assert config.fit.schedule.kind == "one_cycle"
+
+
+@pytest.mark.parametrize(
+    ("said", "document"),
+    [
+        ("no key 'epoch'; known are epochs", {"epoch": 3}),
+        ("early_stopping has no key 'delta'", {"early_stopping": {"delta": 1}}),
+        (
+            "restore_best is false, but a fit always leaves",
+            {"early_stopping": {"restore_best": False}},
+        ),
+        ("learning_rate_schedule has no key 'start'", {"learning_rate_schedule": {"start": 1}}),
+        ("schedule must be one of cosine, .*, got 'linear'", {"schedule": "linear"}),
+        ("min_lr is kept as a share of the peak", {"min_lr": 1e-6}),
+        ("min_lr is kept as a share of the peak", {"min_lr": 1.0, "peak_lr": 0.1}),
+        ("this is an ensemble_config", ENSEMBLE),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(said, document):
+    with pytest.raises(ValueError, match=said):
+        ExperimentConfig.from_specification(document)
+
+
+def test_the_ensemble_has_one_architecture_at_two_presets():
+    found = ensemble_from_specification(ENSEMBLE, seed=4)
+    assert [one.name for one in found.members] == ENSEMBLE["models"]
+    models = [(one.model.name, one.model.preset) for one in found.members]
+    assert models[:2] == [("transformer", "default"), ("transformer", "large")]
+    assert {one.seed for one in found.members} == {4}
+    assert found.config.method == "weighted"
+    named = ensemble_from_specification({"models": ["lstm:tiny", "mlp"], "voting": "average"})
+    assert [one.name for one in named.members] == ["lstm_tiny", "mlp"]
+    assert named.config.method == "average"
+    for document, said in (
+        ({"models": []}, "names no model"),
+        ({"models": ["mlp"], "vote": "x"}, "no key 'vote'"),
+        ({"models": ["mlp"], "voting": "hard"}, "got 'hard' and None; equal weights are"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            ensemble_from_specification(document)
+
+
+def test_the_names_of_the_documents_are_models_with_presets():
+    for model, preset in DOCUMENT_NAMES.values():
+        assert preset in registry.presets(model)

@@ -1,0 +1,142 @@
+"""The dictionaries of the specification as settings of an experiment, key by key.
+
+Each key becomes a setting, or is refused by name with what to use instead: none is passed over.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Settings = dict[str, dict[str, Any]]
+
+# What `schedule: cosine_with_restarts` falls from the peak how often; the document does not say.
+RESTARTS = 4
+SCHEDULES = {
+    "cosine": {"kind": "cosine"},
+    "cosine_with_restarts": {"kind": "cosine", "cycles": RESTARTS},
+    "plateau": {"kind": "plateau"},
+    "reduce_on_plateau": {"kind": "plateau"},
+    "step": {"kind": "step"},
+    "one_cycle": {"kind": "one_cycle"},
+    "triangular": {"kind": "triangular"},
+    "constant": {"kind": "constant"},
+}
+
+
+def settings_of(document: Mapping[str, Any]) -> Settings:
+    """Return the settings that a document's dictionary stands for, by part of an experiment.
+
+    Args:
+        document: `training_config` or `scheduler_config` of the specification, or a dictionary with
+            keys of both.
+
+    Raises:
+        ValueError: A key that there is not or that cannot be, with the remedy.
+    """
+    if "models" in document or "voting" in document:
+        raise ValueError(
+            "this is an ensemble_config, which describes several experiments; give it to "
+            "ultimate_deep.experiments.ensembles.documents.ensemble_from_specification"
+        )
+    fit: dict[str, Any] = {}
+    schedule: dict[str, Any] = {}
+    for key, value in document.items():
+        if key not in KEYS:
+            raise ValueError(
+                f"the specification's dictionaries have no key {key!r}; known are "
+                f"{', '.join(KEYS)}, and every other setting is a field of ExperimentConfig"
+            )
+        KEYS[key](value, fit, schedule)
+    _floor(fit, schedule)
+    return {"fit": {**fit, **({"schedule": schedule} if schedule else {})}}
+
+
+def _of_fit(name: str) -> Callable[[Any, dict[str, Any], dict[str, Any]], None]:
+    def put(value: Any, fit: dict[str, Any], schedule: dict[str, Any]) -> None:
+        fit[name] = value
+
+    return put
+
+
+def _of_schedule(name: str) -> Callable[[Any, dict[str, Any], dict[str, Any]], None]:
+    def put(value: Any, fit: dict[str, Any], schedule: dict[str, Any]) -> None:
+        schedule[name] = value
+
+    return put
+
+
+def _rates(value: Mapping[str, Any], fit: dict[str, Any], schedule: dict[str, Any]) -> None:
+    """`learning_rate_schedule`: `initial`, `decay_steps` in epochs, `decay_factors` of it."""
+    for key, one in value.items():
+        if key == "initial":
+            fit["learning_rate"] = one
+        elif key == "decay_steps":
+            schedule |= {"kind": "multistep", "milestone_epochs": tuple(one)}
+        elif key == "decay_factors":
+            schedule["milestone_factors"] = tuple(one)
+        else:
+            raise ValueError(
+                f"learning_rate_schedule has no key {key!r}; it has initial, decay_steps (epochs) "
+                "and decay_factors (shares of initial)"
+            )
+    if "milestone_epochs" in schedule:
+        # The document's factors are all that changes the rate.
+        schedule |= {"warmup_share": 0.0, "floor_share": 0.0}
+
+
+def _stopping(value: Mapping[str, Any], fit: dict[str, Any], schedule: dict[str, Any]) -> None:
+    """`early_stopping`: `patience`, `min_delta`, `restore_best`."""
+    for key, one in value.items():
+        if key == "patience":
+            fit["patience_epochs"] = one
+        elif key == "min_delta":
+            fit["min_delta"] = one
+        elif key == "restore_best":
+            if not one:
+                raise ValueError(
+                    "early_stopping.restore_best is false, but a fit always leaves the weights of "
+                    "its best epoch; leave the key out, or set patience to 0 and epochs to the "
+                    "number that you want"
+                )
+        else:
+            raise ValueError(
+                f"early_stopping has no key {key!r}; it has patience, min_delta and restore_best"
+            )
+
+
+def _schedule(value: Any, fit: dict[str, Any], schedule: dict[str, Any]) -> None:
+    if value not in SCHEDULES:
+        raise ValueError(
+            f"schedule must be one of {', '.join(SCHEDULES)}, got {value!r}; or set "
+            "fit.schedule.kind itself"
+        )
+    schedule |= SCHEDULES[value]
+
+
+def _floor(fit: dict[str, Any], schedule: dict[str, Any]) -> None:
+    """Turn `min_lr` into a share of the peak, which must be known."""
+    least = schedule.pop("min_lr", None)
+    if least is None:
+        return
+    peak = fit.get("learning_rate")
+    if peak is None or not 0 <= least <= peak:
+        raise ValueError(
+            f"min_lr is kept as a share of the peak, got {least!r} with a peak of {peak!r}; give "
+            "peak_lr too, above min_lr"
+        )
+    schedule["floor_share"] = least / peak
+
+
+KEYS: dict[str, Callable[[Any, dict[str, Any], dict[str, Any]], None]] = {
+    "epochs": _of_fit("epochs"),
+    "batch_size": _of_fit("batch_size"),
+    "batch_size_schedule": lambda value, fit, _: fit.update(batch_size_schedule=tuple(value)),
+    "learning_rate": _of_fit("learning_rate"),
+    "learning_rate_schedule": _rates,
+    "early_stopping": _stopping,
+    "gradient_accumulation": lambda value, fit, _: fit.update(gradients={"micro_batches": value}),
+    "peak_lr": _of_fit("learning_rate"),
+    "min_lr": _of_schedule("min_lr"),
+    "warmup_steps": _of_schedule("warmup_steps"),
+    "total_steps": _of_schedule("total_steps"),
+    "schedule": _schedule,
+}

@@ -1,0 +1,144 @@
+"""Learning-rate range test: the loss while the rate rises from step to step."""
+
+import math
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from ultimate_deep.training.arrays import Arrays
+from ultimate_deep.training.config import FitConfig
+from ultimate_deep.training.loop.array_fit import check_arrays
+from ultimate_deep.training.loop.checkpoint import to_numpy
+from ultimate_deep.training.loop.compiled import check_targets, compile_fit, training_batches
+from ultimate_deep.training.progress import Progress
+
+LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 200
+# A loss so many times as far above the first one as the best is below it ends the test.
+WORSE = 2.0
+MEMORY = 0.95
+
+
+def rate_range(
+    model: keras.Model,
+    train: Arrays,
+    config: FitConfig,
+    *,
+    lowest: float = LOWEST,
+    highest: float = HIGHEST,
+    steps: int = STEPS,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Train for some steps at rates that rise by one factor, and leave the model as it was.
+
+    Args:
+        model: Built model; its weights and states are put back.
+        train: Rows to train on, in the order of the fit's seed.
+        config: The fit, whose learning rate and schedule are not used.
+        lowest: Rate of the first step.
+        highest: Rate of the last one.
+        steps: Number of steps; it ends sooner where the loss is no longer finite, or has risen
+            well above the first one.
+        progress: Who is told.
+
+    Returns:
+        Columns `learning_rate`, `loss` and `smoothed`, a row for each step: the batch's loss, and
+        its mean over the steps before with weights that fall by 5% a step.
+
+    Raises:
+        ValueError: Rates or steps that make no range, or arrays that do not fit the model.
+
+    Source: Smith (2017), arXiv:1506.01186, sec. 3.3, with rates that rise by a factor.
+    """
+    if not 0 < lowest < highest < math.inf:
+        raise ValueError(
+            f"rates must rise from above 0 to a finite one, got {lowest} to {highest}; e.g. "
+            f"{LOWEST} to {HIGHEST}"
+        )
+    if steps < 2:
+        raise ValueError(f"steps must be at least 2, got {steps}; use e.g. {STEPS}")
+    check_arrays(model, train, "train")
+    step = compile_fit(model, config).step
+    check_targets(step.loss, train, "train")
+    batches = training_batches(model, train, config)
+    kept = [(variable, to_numpy(variable)) for variable in step.variables().values()]
+    told = progress or Progress()
+    rows: list[tuple[float, float, float]] = []
+    mean = 0.0
+    try:
+        told.start(epochs=1, steps_per_epoch=steps, epoch=0, step=0)
+        for number in range(steps):
+            rate = lowest * (highest / lowest) ** (number / (steps - 1))
+            epoch, place = divmod(number, batches.steps_per_epoch)
+            batch = batches.take(batches.rows(epoch)[place])
+            loss = float(step(batch.x, batch.targets, batch.weight, rate)[0])
+            mean = MEMORY * mean + (1 - MEMORY) * loss
+            smoothed = mean / (1 - MEMORY ** (number + 1))
+            rows.append((rate, loss, smoothed))
+            told.step(1, number + 1, loss)
+            if _is_over(rows):
+                break
+    finally:
+        told.close()
+        for variable, value in kept:
+            variable.assign(value)
+    return pd.DataFrame(rows, columns=["learning_rate", "loss", "smoothed"])
+
+
+def suggested_rate(table: pd.DataFrame) -> float:
+    """Return the rate at which the smoothed loss falls fastest, by the logarithm of the rate.
+
+    Args:
+        table: What `rate_range` returns.
+
+    Raises:
+        ValueError: A loss that never falls.
+    """
+    until = int(table["smoothed"].to_numpy().argmin())
+    slopes = np.gradient(table["smoothed"].to_numpy()[: until + 1]) if until > 1 else np.zeros(1)
+    if slopes.min() >= 0:
+        raise ValueError(
+            "the loss falls at no rate of the range, so none can be suggested; begin lower, take "
+            "more steps, or look at the labels"
+        )
+    return float(table["learning_rate"].iloc[int(slopes.argmin())])
+
+
+def draw_rate_range(table: pd.DataFrame, path: Path, *, suggested: float | None = None) -> None:
+    """Draw the loss over the rate, to a PNG.
+
+    Args:
+        table: What `rate_range` returns.
+        path: Path of the PNG.
+        suggested: A rate to mark; None marks none.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    axes.plot(table["learning_rate"], table["loss"], color="0.8", label="loss of a batch")
+    axes.plot(table["learning_rate"], table["smoothed"], color="#0072b2", label="smoothed")
+    if suggested is not None:
+        axes.axvline(suggested, color="#d55e00", label=f"falls fastest at {suggested:.1e}")
+    axes.set_xscale("log")
+    low, high = table["smoothed"].min(), table["smoothed"].iloc[0]
+    spread = max(high - low, 1e-3)
+    axes.set_ylim(low - spread, high + 2 * spread)
+    axes.set_xlabel("learning rate")
+    axes.set_ylabel("training loss")
+    axes.legend()
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def _is_over(rows: list[tuple[float, float, float]]) -> bool:
+    loss, smoothed = rows[-1][1:]
+    if not math.isfinite(loss):
+        rows.pop()
+        return True
+    first, best = rows[0][2], min(row[2] for row in rows)
+    return len(rows) > 10 and smoothed > first + WORSE * max(first - best, 0.05 * abs(first))
