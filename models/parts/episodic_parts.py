@@ -24,7 +24,7 @@ def told_by_index(
     nearest: int,
     key_width: int,
     half_life_bars: float,
-    input_clip: float | None,
+    input_clip: float,
     seed: int,
 ) -> Any:
     """Return what an index says of a window, `(batch, outcomes + 2)` float32.

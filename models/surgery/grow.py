@@ -75,6 +75,73 @@ def grow(
     return result
 
 
+def shallower(model: keras.Model, shares: float, *, layer: str | None = None) -> keras.Model:
+    """A net like this one with fewer blocks in one of its stacks, the first ones of each unit.
+
+    Args:
+        model: A functional or sequential model, built.
+        shares: Share of the blocks of each unit that stay, in (0, 1]; at least one of each.
+        layer: The name of the stack; needed where the model has several.
+
+    Returns:
+        A new model, not compiled, with copies of the weights that stay. Under `1/sqrt(depth)` its
+        blocks are larger than the model's, as they are in any net of that depth.
+
+    Raises:
+        ValueError: There is no such stack, it is a `DenseStack`, or the share is out of range.
+    """
+    stack = _stack_called(model, layer)
+    if isinstance(stack, DenseStack):
+        raise ValueError(
+            f"{stack.name!r} is a DenseStack, whose blocks read all before them; name a residual "
+            "or attention stack"
+        )
+    if not 0 < shares <= 1:
+        raise ValueError(f"a share of the blocks must be in (0, 1], got {shares}; e.g. 0.25")
+    units = [max(1, round(shares * unit)) for unit in stack.blocks_per_unit]
+    made: list[tuple[Any, Any]] = []
+
+    def clone(old: Any) -> Any:
+        new = cloned_layer(old)
+        if old is stack:
+            new = type(old).from_config({**old.get_config(), "blocks_per_unit": units})
+        made.append((old, new))
+        return new
+
+    result = rebuilt(model, clone)
+    for old, new in made:
+        if old is not stack:
+            new.set_weights(old.get_weights())
+            continue
+        kept = _places(units, old.blocks_per_unit)
+        for weight, own in zip(new.weights, old.weights, strict=True):
+            weight.assign(keras.ops.convert_to_numpy(own)[kept])
+    return result
+
+
+def stack_of(model: keras.Model, layer: str | None = None) -> Any:
+    """Return the stack that `grow` would deepen.
+
+    Args:
+        model: A functional or sequential model, built.
+        layer: The name of the stack; needed where the model has several.
+
+    Raises:
+        ValueError: There is no such stack, or several.
+    """
+    return _stack_called(model, layer)
+
+
+def places_of_blocks(old_units: Sequence[int], new_units: Sequence[int]) -> np.ndarray:
+    """Return the number of each old block among those of a grown stack, int `(old blocks,)`.
+
+    Args:
+        old_units: Blocks of each unit before.
+        new_units: Blocks of each unit after.
+    """
+    return _places(old_units, new_units)
+
+
 def _stack_called(model: keras.Model, name: str | None) -> Any:
     stacks = [
         layer for layer in inner_layers(model) if isinstance(layer, CoupledStack | DenseStack)

@@ -10,7 +10,7 @@ Settings = dict[str, dict[str, Any]]
 
 # What `schedule: cosine_with_restarts` falls from the peak how often; the document does not say.
 RESTARTS = 4
-SCHEDULES = {
+SCHEDULES: dict[str, dict[str, Any]] = {
     "cosine": {"kind": "cosine"},
     "cosine_with_restarts": {"kind": "cosine", "cycles": RESTARTS},
     "plateau": {"kind": "plateau"},

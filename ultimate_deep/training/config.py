@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal
 
 from ultimate_deep.machine.fields import check_fields, check_seed
@@ -52,6 +53,10 @@ class FitConfig:
             Their names: `jitter`, `scaling`, `feature_dropout`, `mixup`, `cutmix`, and for windows
             `time_warp`, `magnitude_warp`, `window_slice`.
         curriculum: What is learnt first.
+        growing_stages: Shares of the blocks of the net's residual or attention stack that training
+            begins with, such as `[0.1, 0.4]`; each stage, and all blocks after the last one, has
+            an equal share of the epochs, and goes on from the stage before. Empty has all blocks
+            from the start.
         learned_horizon_weights: Whether each horizon weighs the less the larger its loss is, by
             variances that are learnt with the net.
         optimizer: `adamw`; `lamb`, whose learning rate is a relative step: it moves the kernel of
@@ -110,6 +115,7 @@ class FitConfig:
     batch_size_by: Literal["epoch", "plateau", "noise"] = "epoch"
     augmentations: dict[str, float] = field(default_factory=dict, hash=False)
     curriculum: CurriculumConfig = CurriculumConfig()
+    growing_stages: tuple[float, ...] = ()
     learned_horizon_weights: bool = False
     optimizer: Literal["adamw", "lamb", "muon", "schedule_free"] = "adamw"
     learning_rate: float | None = None
@@ -255,6 +261,13 @@ class FitConfig:
         rule = "left out where fit.batch_size_schedule is"
         _require(default, "batch_size_by", self.batch_size_by, rule)
         check_augmentations(self.augmentations)
+        stages = self.growing_stages
+        rising = all(0 < a < b <= 1 for a, b in pairwise((*stages, 1.0)))
+        rule = "shares that rise between 0 and 1"
+        _require(rising, "growing_stages", stages, rule)
+        most = self.most_epochs
+        rule = f"fewer than the {most} epochs of fit.epochs"
+        _require(len(stages) < most, "growing_stages", stages, rule)
 
     def _check_return_weights(self) -> None:
         largest, losses = self.largest_weight, self.loss.names

@@ -6,7 +6,7 @@ from typing import Any
 
 from ultimate_deep.experiments.ensembles.config import EnsembleConfig
 from ultimate_deep.models.document_names import document_model
-from ultimate_deep.pipeline.config import ExperimentConfig
+from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig
 
 # `voting` and `weights` of the document, by the method that does it.
 METHODS = {
@@ -63,7 +63,7 @@ def ensemble_from_specification(
     members = []
     for name in names:
         model, preset = document_model(name)
-        own = {"name": model, "preset": preset}
+        own = ModelConfig(name=model, preset=preset)
         members.append(ExperimentConfig(name=name.replace(":", "_"), model=own, **settings))
     method: Any = METHODS[vote]
     return SpecifiedEnsemble(members=tuple(members), config=EnsembleConfig(method=method))

@@ -32,6 +32,7 @@ from ultimate_deep.training.loop.fit import fit
 from ultimate_deep.training.loop.plan import make_plan
 from ultimate_deep.training.precision import resolve_precision
 from ultimate_deep.training.progress import Progress
+from ultimate_deep.training.progressive.stages import fit_in_stages
 from ultimate_deep.training.result import FitResult
 
 # From here on the products of a compiled loop are worth sharing among threads.
@@ -280,7 +281,8 @@ def train(
     compiled: CompiledFit | None = None,
 ) -> FitResult:
     """Fit the net on train, stopping by validation; see `training.loop.fit.fit`."""
-    return fit(
+    growing = prepared.config.fit.growing_stages
+    return (fit_in_stages if growing else fit)(
         model,
         prepared.arrays("train"),
         prepared.steps.stopping(prepared),

@@ -99,6 +99,11 @@ def fit(
         TrainingDivergedError: A loss that is NaN or infinite; names epoch and step.
         Interrupted: Ctrl-C or SIGTERM, after the current step and a checkpoint.
     """
+    if config.growing_stages:
+        raise ValueError(
+            f"fit trains one net, got fit.growing_stages {config.growing_stages}; call "
+            "training.progressive.stages.fit_in_stages, or leave them out"
+        )
     check_arrays(model, train, "train")
     check_arrays(model, validation, "validation")
     check_precision(config.precision, compute_dtypes(model))

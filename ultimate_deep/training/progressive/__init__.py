@@ -1,0 +1,1 @@
+"""Training a net that becomes deeper as it goes."""
