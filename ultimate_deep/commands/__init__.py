@@ -19,6 +19,8 @@ COMMANDS: dict[str, str] = {
     "detect-leaks": "Look for a step that knows what it cannot know yet",
     "explore": "Report on the features of bars",
     "ensemble": "Combine several models into one",
+    "transfer": "Go on from another asset's net, beside the same net from scratch",
+    "find-rate": "Test which learning rates a net learns at, and draw it",
     "gaf": "Write Gramian angular fields of bars as files",
     "runs": "List, show and compare finished runs",
     "check": "Run the contract tests on your own feature, net or loss",

@@ -70,6 +70,8 @@ class FitConfig:
             between several: `{"residual_stack|dense_stack": 0.25}`. A weight that several factors
             name takes their product; decay is by the same rate. None takes what the model's
             preset says.
+        frozen: Names of layers that stay as they are, such as `[stem]`, in which `*` stands for
+            anything.
         weight_decay: Decoupled decay of kernels per unit of learning rate; never on norms and
             biases.
         clipping: `global` clips all gradients together; `per_layer` each layer's slice of each
@@ -120,6 +122,7 @@ class FitConfig:
     optimizer: Literal["adamw", "lamb", "muon", "schedule_free"] = "adamw"
     learning_rate: float | None = None
     rate_factors: dict[str, float] | None = field(default=None, hash=False)
+    frozen: tuple[str, ...] = ()
     weight_decay: float = 1e-2
     clipping: Literal["global", "per_layer", "adaptive", "none"] = "global"
     global_clipnorm: float | None = 1.0

@@ -29,6 +29,7 @@ from ultimate_deep.training.backend import one_thread_for_each_operation
 from ultimate_deep.training.loop.checkpoint import to_numpy
 from ultimate_deep.training.loop.compiled import CompiledFit, compile_fit, time_fit
 from ultimate_deep.training.loop.fit import fit
+from ultimate_deep.training.loop.freezing import freeze
 from ultimate_deep.training.loop.plan import make_plan
 from ultimate_deep.training.precision import resolve_precision
 from ultimate_deep.training.progress import Progress
@@ -243,6 +244,7 @@ def build(prepared: Prepared) -> keras.Model:
         settings,
     )
     start_from(prepared, model)
+    freeze(model, config.fit.frozen)
     fill_memory(prepared, model)
     return model
 

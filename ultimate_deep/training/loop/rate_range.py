@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pandas as pd
+from scipy.ndimage import gaussian_filter1d
 
 from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.config import FitConfig
@@ -17,7 +18,7 @@ from ultimate_deep.training.progress import Progress
 LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 200
 # A loss so many times as far above the first one as the best is below it ends the test.
 WORSE = 2.0
-MEMORY = 0.95
+SMOOTHED_SHARE = 0.05
 
 
 def rate_range(
@@ -44,7 +45,7 @@ def rate_range(
 
     Returns:
         Columns `learning_rate`, `loss` and `smoothed`, a row for each step: the batch's loss, and
-        its mean over the steps before with weights that fall by 5% a step.
+        its mean over the steps around, with normal weights a twentieth of the steps wide.
 
     Raises:
         ValueError: Rates or steps that make no range, or arrays that do not fit the model.
@@ -64,8 +65,7 @@ def rate_range(
     batches = training_batches(model, train, config)
     kept = [(variable, to_numpy(variable)) for variable in step.variables().values()]
     told = progress or Progress()
-    rows: list[tuple[float, float, float]] = []
-    mean = 0.0
+    rows: list[tuple[float, float]] = []
     try:
         told.start(epochs=1, steps_per_epoch=steps, epoch=0, step=0)
         for number in range(steps):
@@ -73,17 +73,17 @@ def rate_range(
             epoch, place = divmod(number, batches.steps_per_epoch)
             batch = batches.take(batches.rows(epoch)[place])
             loss = float(step(batch.x, batch.targets, batch.weight, rate)[0])
-            mean = MEMORY * mean + (1 - MEMORY) * loss
-            smoothed = mean / (1 - MEMORY ** (number + 1))
-            rows.append((rate, loss, smoothed))
+            rows.append((rate, loss))
             told.step(1, number + 1, loss)
-            if _is_over(rows):
+            if _is_over([loss for _, loss in rows], steps):
                 break
     finally:
         told.close()
         for variable, value in kept:
             variable.assign(value)
-    return pd.DataFrame(rows, columns=["learning_rate", "loss", "smoothed"])
+    table = pd.DataFrame(rows, columns=["learning_rate", "loss"])
+    table = table[np.isfinite(table["loss"])]
+    return table.assign(smoothed=_smoothed(table["loss"].to_numpy(), steps))
 
 
 def suggested_rate(table: pd.DataFrame) -> float:
@@ -95,8 +95,9 @@ def suggested_rate(table: pd.DataFrame) -> float:
     Raises:
         ValueError: A loss that never falls.
     """
-    until = int(table["smoothed"].to_numpy().argmin())
-    slopes = np.gradient(table["smoothed"].to_numpy()[: until + 1]) if until > 1 else np.zeros(1)
+    smoothed = table["smoothed"].to_numpy()
+    until = int(smoothed.argmin())
+    slopes = np.gradient(smoothed[: until + 1]) if until > 1 else np.zeros(1)
     if slopes.min() >= 0:
         raise ValueError(
             "the loss falls at no rate of the range, so none can be suggested; begin lower, take "
@@ -135,10 +136,18 @@ def draw_rate_range(table: pd.DataFrame, path: Path, *, suggested: float | None 
     plt.close(figure)
 
 
-def _is_over(rows: list[tuple[float, float, float]]) -> bool:
-    loss, smoothed = rows[-1][1:]
-    if not math.isfinite(loss):
-        rows.pop()
+def _smoothed(losses: np.ndarray, steps: int) -> np.ndarray:
+    found: np.ndarray = gaussian_filter1d(losses, max(SMOOTHED_SHARE * steps, 1.0), mode="nearest")
+    return found
+
+
+def _is_over(losses: list[float], steps: int) -> bool:
+    """Return whether the loss is no longer finite, or has risen well above where it began."""
+    if not math.isfinite(losses[-1]):
         return True
-    first, best = rows[0][2], min(row[2] for row in rows)
-    return len(rows) > 10 and smoothed > first + WORSE * max(first - best, 0.05 * abs(first))
+    width = max(round(SMOOTHED_SHARE * steps), 2)
+    if len(losses) < 3 * width:
+        return False
+    means = [float(np.mean(losses[at : at + width])) for at in range(0, len(losses), width)]
+    first, best, last = means[0], min(means), float(np.mean(losses[-width:]))
+    return last > first + WORSE * max(first - best, 0.05 * abs(first))
