@@ -370,3 +370,17 @@ def test_training_uses_what_the_preset_says(arguments, rate, rows):
     fit = resolved(experiment_from(arguments)).fit
     assert (fit.learning_rate, fit.batch_size) == (rate, rows)
     assert (fit.peak_rate, fit.rows_of_step) == (rate, rows)
+
+
+def test_a_model_goes_by_its_name_in_the_documents_or_with_a_preset():
+    for name, model, preset in (
+        ("transformer_large", "transformer", "large"),
+        ("lstm_baseline", "lstm", "default"),
+        ("transformer:small", "transformer", "small"),
+    ):
+        config = experiment_from(["--model", name])
+        assert (config.model.name, config.model.preset) == (model, preset)
+        assert config.name == name.replace(":", "_")
+    named = experiment_from(["--model", "hybrid", "--name", "mine", "--model.preset", "tiny"])
+    assert (named.model.name, named.name) == ("hybrid_lstm_transformer", "mine")
+    assert named.model.preset == "tiny"

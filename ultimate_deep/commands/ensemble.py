@@ -8,10 +8,12 @@
 the command line. `--ensemble.method` is average, weighted (by validation, the default),
 logistic_stack, tree_stack or two_stage: trees over logits and features, for which one member, such
 as gaf_cnn, is enough. These three train every member anew on folds of the training part.
-`--ensemble.snapshots 5` trains each net in five cycles and makes every cycle's end a member. The
-ensemble is calibrated, judged and reported like any model, and holds its members as whole bundles.
-With `--resume` the same command goes on with the member that was interrupted. Combining takes
-about a minute, methods with folds as long as training all members again for each fold.
+A member is a model's name or `model:preset`, such as `transformer:large`.
+`--ensemble.snapshots 5` trains each net in five cycles and makes every cycle's end a member;
+`--ensemble.snapshot_cycles geometric` makes them short, after most of the training. The ensemble is
+calibrated, judged and reported like any model, and holds its members as whole bundles. With
+`--resume` the same command goes on with the member that was interrupted. Combining takes about a
+minute, methods with folds as long as training all members again for each fold.
 """
 
 from __future__ import annotations
@@ -94,7 +96,8 @@ def combine_all(
         fills = options.data.fills
         return run_ensemble(options.bundles, options.ensemble, progress, fills=fills)
     name = options.ensemble.name
-    runs, follows = with_snapshots(members, options.ensemble.snapshots)
+    cycles = options.ensemble.snapshot_cycles
+    runs, follows = with_snapshots(members, options.ensemble.snapshots, cycles)
     resume = options.resume
     with open_series(name, options.artifacts, runs, follows=follows, resume=resume) as series:
         trained = series.run(progress, confirm=confirm)

@@ -21,6 +21,7 @@ from ultimate_deep.machine.fields import fitted, meant
 from ultimate_deep.machine.plugins import load_plugin
 from ultimate_deep.market.reading.files import find_files
 from ultimate_deep.models.declared import Declared
+from ultimate_deep.models.document_names import document_model
 
 CONFIGS = Path(__file__).resolve().parent / "configs"
 MODEL_CONFIGS = CONFIGS / "models"
@@ -57,6 +58,7 @@ def parse(parser: CommandParser, arguments: Sequence[str]) -> Parsed:
         if plugins and "--plugins" in parser._option_string_actions:
             rest = [*rest, "--plugins", json.dumps(plugins)]
         rest = with_built_in(rest)
+        model, rest = _of_documents(parser, model, rest)
         model = model or value_of(rest, "--model.name")
         if asked := [one for one in rest if one in ("-h", "--help") or one.startswith("--help.")]:
             print(help_of(parser, asked[0].partition(".")[2], *_model_of(model)))
@@ -78,6 +80,21 @@ def parse(parser: CommandParser, arguments: Sequence[str]) -> Parsed:
         return Parsed(options, named)
     except (ValueError, TypeError) as error:
         refuse(parser, str(error))
+
+
+def _of_documents(parser: CommandParser, model: str, rest: list[str]) -> tuple[str, list[str]]:
+    """Return the model that a name of the documents or `model:preset` means, and the arguments.
+
+    Its run is named after what was asked for, so that one model may come at two presets.
+    """
+    name, preset = document_model(model)
+    if name == model:
+        return model, rest
+    if preset != "default" and not value_of(rest, "--model.preset"):
+        rest = [*rest, "--model.preset", preset]
+    if "--name" in parser._option_string_actions and not value_of(rest, "--name"):
+        rest = [*rest, "--name", model.replace(":", "_")]
+    return name, rest
 
 
 def load_named(plugins: Iterable[str]) -> None:

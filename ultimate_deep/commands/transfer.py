@@ -4,10 +4,10 @@
 
 The source is a finished run of a net. Its features, label, model and training are taken over; both
 runs have the same bars, split and epochs. --frozen names layers that stay as they are, such as
-'[hidden_01*]', --rate_factors lets first layers learn more slowly. Then both are compared on the test
-part, as `ultimate-deep compare` does: what comes out is what starting from another asset was worth
-here, at equal cost. A source whose parts end later than this run's is refused: its weights would
-know bars of the same weeks. Takes twice as long as training once.
+'[hidden_01*]', --rate_factors lets first layers learn more slowly. Then both are compared on the
+test part, as `ultimate-deep compare` does: what comes out is what starting from another asset was
+worth here, at equal cost. A source whose parts end later than this run's is refused: its weights
+would know bars of the same weeks. Takes twice as long as training once.
 """
 
 from __future__ import annotations

@@ -10,7 +10,11 @@ from ultimate_deep.bundles.ensembles.combiner import EnsembleError
 from ultimate_deep.experiments.ensembles.config import EnsembleConfig
 from ultimate_deep.experiments.ensembles.members import open_members, out_of_fold_logits
 from ultimate_deep.experiments.ensembles.run import run_ensemble
-from ultimate_deep.experiments.ensembles.snapshot import snapshot_configs, with_snapshots
+from ultimate_deep.experiments.ensembles.snapshot import (
+    geometric_configs,
+    snapshot_configs,
+    with_snapshots,
+)
 from ultimate_deep.experiments.run import run_experiment
 from ultimate_deep.experiments.series import open_series
 from ultimate_deep.market.config import DataConfig, SplitSpec
@@ -52,6 +56,29 @@ def test_the_learning_rate_is_the_papers():
         for t in range(1, total + 1)
     ]
     np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_geometric_cycles_are_short_and_come_after_most_of_the_training():
+    config = config_of(fit=FitConfig(epochs=10, learning_rate=1e-2))
+    first, *cycles = geometric_configs(config, 3)
+    assert (first.name, first.fit.epochs, first.fit.peak_rate) == ("net_trained", 4, 1e-2)
+    assert first.fit.schedule == config.fit.schedule
+    assert [one.name for one in cycles] == [f"net_cycle_{n}" for n in (1, 2, 3)]
+    schedule = Schedule(
+        config=cycles[0].fit.schedule, peak=cycles[0].fit.peak_rate, steps_per_epoch=10,
+        epochs=cycles[0].fit.most_epochs,
+    )  # fmt: skip
+    rates = np.array([schedule.learning_rate(step) for step in range(schedule.total_steps)])
+    assert (rates.argmax(), len(rates)) == (10, 20)
+    assert rates.max() == pytest.approx(5e-3)
+    assert rates[-1] < 1e-3
+    runs, follows = with_snapshots([config], 3, "geometric")
+    assert len(runs) == 4
+    assert follows["net_cycle_1"] == "net_trained"
+    with pytest.raises(EnsembleError, match="got 5 cycles and 10 epochs; ask for fewer"):
+        geometric_configs(config, 5)
+    with pytest.raises(ValueError, match="snapshot_cycles 'geometric' is read where"):
+        EnsembleConfig(snapshot_cycles="geometric")
 
 
 def test_epochs_are_shared_out_and_each_cycle_has_its_own_order():

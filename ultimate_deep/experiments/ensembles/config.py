@@ -27,6 +27,9 @@ class EnsembleConfig:
         stopping_share: The newest share of a fold's training rows, by which its training stops.
         snapshots: Cycles of the learning rate that each net to be trained goes through, every
             one's end a member; 0 trains each once. Not for methods that train on folds.
+        snapshot_cycles: `cosine` shares the epochs out, each cycle falling from the peak to zero;
+            `geometric` trains for most of them first, and makes short rises and falls of what is
+            left, with two epochs for each cycle (fast geometric ensembling).
         report: `pdf` writes the report as PDF too, beside the page.
 
     Raises:
@@ -41,6 +44,7 @@ class EnsembleConfig:
     fold_kind: Literal["walk_forward", "purged_k_fold"] = "walk_forward"
     stopping_share: float = 0.15
     snapshots: int = 0
+    snapshot_cycles: Literal["cosine", "geometric"] = "cosine"
     report: Literal["html", "pdf"] = "html"
 
     def __post_init__(self) -> None:
@@ -67,6 +71,12 @@ class EnsembleConfig:
             raise ValueError(
                 f"snapshots know what the folds of {self.method} leave out; choose a method of "
                 f"{', '.join(POOLS)}"
+            )
+
+        if not self.snapshots and self.snapshot_cycles != "cosine":
+            raise ValueError(
+                f"snapshot_cycles {self.snapshot_cycles!r} is read where snapshots are asked for; "
+                "set ensemble.snapshots, or leave it out"
             )
 
     @property

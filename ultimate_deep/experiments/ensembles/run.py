@@ -301,7 +301,11 @@ def _origin(run: Run, members: Members, seconds: Mapping[str, float]) -> Origin:
     options.pop("members")
     asked = EnsembleConfig(**options)
     # Snapshots are of members that were to be trained; by now they are bundles.
-    plain = EnsembleConfig(artifacts=asked.artifacts, snapshots=asked.snapshots)
+    plain = EnsembleConfig(
+        artifacts=asked.artifacts,
+        snapshots=asked.snapshots,
+        snapshot_cycles=asked.snapshot_cycles,
+    )
     folders = [bundle.folder for bundle in members.bundles.values()]
     words = ["ensemble", *plugin_options(config), *list_option("--bundles", folders)]
     words += options_of(asked, "ensemble.", default=plain)

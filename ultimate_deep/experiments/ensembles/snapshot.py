@@ -1,7 +1,7 @@
 """One net trained in cycles, each a run that starts from the last one's weights; they all vote."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from ultimate_deep.bundles.ensembles.combiner import EnsembleError
@@ -9,9 +9,11 @@ from ultimate_deep.experiments.learners.registry import learner_of
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.training.schedules.config import ScheduleConfig
 
+CYCLE_EPOCHS, CYCLE_RATE_SHARE = 2, 0.5
+
 
 def with_snapshots(
-    configs: Sequence[ExperimentConfig], cycles: int
+    configs: Sequence[ExperimentConfig], cycles: int, kind: str = "cosine"
 ) -> tuple[list[ExperimentConfig], dict[str, str]]:
     """Return the runs that members become, and from whose weights each starts, by name.
 
@@ -20,6 +22,7 @@ def with_snapshots(
     Args:
         configs: Configurations of the members.
         cycles: Number of cycles of each net; 0 leaves all members as they are.
+        kind: `cosine` or `geometric`, as `EnsembleConfig.snapshot_cycles` says.
     """
     if not cycles:
         return list(configs), {}
@@ -29,7 +32,7 @@ def with_snapshots(
         if not learner_of(config.model.name).goes_on:
             runs.append(config)
             continue
-        chain = snapshot_configs(config, cycles)
+        chain = CHAINS[kind](config, cycles)
         follows |= {later.name: one.name for one, later in pairwise(chain)}
         runs += chain
     return runs, follows
@@ -73,3 +76,56 @@ def snapshot_configs(config: ExperimentConfig, cycles: int) -> tuple[ExperimentC
         )
         for cycle in range(cycles)
     )
+
+
+def geometric_configs(config: ExperimentConfig, cycles: int) -> tuple[ExperimentConfig, ...]:
+    """Return a training of most of the epochs, and short cycles that start from its weights.
+
+    Each cycle rises to half of the peak and falls again within two epochs; its best epoch by
+    validation is a member, and so is the training before.
+
+    Args:
+        config: Configuration of the whole training, whose schedule the first run has.
+        cycles: Number of cycles, of two epochs each.
+
+    Raises:
+        EnsembleError: No cycle, or too few epochs for any training before them.
+
+    Source: Garipov et al. (2018), arXiv:1802.10026, alg. 1. Deviations: the best epoch of each
+    cycle rather than its last step, and a fresh optimizer in each.
+    """
+    fit = config.fit
+    first = fit.most_epochs - CYCLE_EPOCHS * cycles
+    if cycles < 1 or first < 1:
+        raise EnsembleError(
+            f"geometric snapshots need {CYCLE_EPOCHS} epochs for each cycle and some before, got "
+            f"{cycles} cycles and {fit.most_epochs} epochs; ask for fewer cycles or more epochs"
+        )
+    whole = dataclasses.replace(
+        config, name=f"{config.name}_trained", fit=dataclasses.replace(fit, epochs=first)
+    )
+    course = ScheduleConfig(kind="triangular", floor_share=0.01)
+    return (
+        whole,
+        *(
+            dataclasses.replace(
+                config,
+                name=f"{config.name}_cycle_{cycle + 1}",
+                seed=config.seed + cycle + 1,
+                fit=dataclasses.replace(
+                    fit,
+                    epochs=CYCLE_EPOCHS,
+                    learning_rate=fit.peak_rate * CYCLE_RATE_SHARE,
+                    schedule=course,
+                    patience_epochs=0,
+                ),
+            )
+            for cycle in range(cycles)
+        ),
+    )
+
+
+CHAINS: dict[str, Callable[[ExperimentConfig, int], tuple[ExperimentConfig, ...]]] = {
+    "cosine": snapshot_configs,
+    "geometric": geometric_configs,
+}

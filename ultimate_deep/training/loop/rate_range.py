@@ -54,11 +54,11 @@ def rate_range(
     """
     if not 0 < lowest < highest < math.inf:
         raise ValueError(
-            f"rates must rise from above 0 to a finite one, got {lowest} to {highest}; e.g. "
-            f"{LOWEST} to {HIGHEST}"
+            f"rates must rise from above 0 to a finite one, got {lowest} to {highest}; "
+            f"{LOWEST} to {HIGHEST} is usual"
         )
     if steps < 2:
-        raise ValueError(f"steps must be at least 2, got {steps}; use e.g. {STEPS}")
+        raise ValueError(f"steps must be at least 2, got {steps}; {STEPS} is usual")
     check_arrays(model, train, "train")
     step = compile_fit(model, config).step
     check_targets(step.loss, train, "train")

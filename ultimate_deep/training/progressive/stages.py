@@ -41,20 +41,20 @@ def fit_in_stages(
     Args:
         model: Built model with all of its blocks.
         train: Rows to train on.
-        validation: Validation rows.
+        validation: Rows to stop by.
         config: How to train, with `growing_stages`.
         checkpoint_folder: Where checkpoints go, those of each stage into a folder; None keeps none.
         resume: Go on from the newest checkpoint of every stage.
         progress: Who is told; nobody where absent.
         compiled: Compiled functions of the model, for the last stage.
-        on_epoch: As for `fit`, with the epoch counted over all stages and the stage's model.
+        on_epoch: Called as `fit` calls it, with the epoch over all stages and the stage's model.
 
     Returns:
         History and counts over all stages; the best epoch is one of the last stage.
 
     Raises:
         ValueError: A model without a stack that can grow, or whatever `fit` refuses.
-        CheckpointError: As `fit` raises it.
+        CheckpointError: Another run's checkpoint, or none that is sound.
         Interrupted: Ctrl-C or SIGTERM, after a checkpoint.
 
     Source: Gong et al. (2019), "Efficient Training of BERT by Progressively Stacking", PMLR 97,
