@@ -344,10 +344,13 @@ _SAID = {"true": True, "yes": True, "on": True, "false": False, "no": False, "of
 def _of_part(name: str, value: Any, kind: Any) -> str:
     """Return how a part is given, with the value where its first field takes that."""
     known = list(_hints(kind).items())
-    # A default that is None or empty shows nothing.
-    nothing = (None, (), {})
-    first, (hint, default) = next((one for one in known if one[1][1] not in nothing), known[0])
     text = isinstance(value, (list, tuple)) or (isinstance(value, str) and value)
+    first, (hint, default) = next((one for one in known if one[1][1] is not None), known[0])
+    if text and _fits(value, hint):
+        return f"give e.g. {name}={{{first!r}: {value!r}}}"
+    # A default that is None or empty shows nothing.
+    shown = (one for one in known if one[1][1] not in (None, (), {}))
+    first, (hint, default) = next(shown, known[0])
     chosen = value if text and _fits(value, hint) else default
     return f"give e.g. {name}={{{first!r}: {chosen!r}}}"
 
