@@ -34,9 +34,25 @@ from ultimate_deep.training.participant import (
     require_names,
 )
 from ultimate_deep.training.progress import Progress
+from ultimate_deep.training.schedules.config import ScheduleConfig
+from ultimate_deep.training.settings.averaging import AveragingConfig
+from ultimate_deep.training.settings.curriculum import CurriculumConfig
+from ultimate_deep.training.settings.gradients import GradientsConfig
 
 pytestmark = pytest.mark.contract(by="net")
 EXAMPLE = FitConfig()
+TOGETHER = FitConfig(
+    planned_epochs=2,
+    batch_size_schedule=(8, 4),
+    batch_size_by="noise",
+    optimizer="muon",
+    schedule=ScheduleConfig(kind="plateau", plateau_patience_epochs=1),
+    augmentations={"jitter": 0.1, "scaling": 0.1, "feature_dropout": 0.1, "mixup": 0.2},
+    curriculum=CurriculumConfig(kind="loss", share=1.0),
+    learned_horizon_weights=True,
+    gradients=GradientsConfig(micro_batches=2, centralize=True, sharpness=0.05),
+    averaging=AveragingConfig(kind="ema", lookahead_steps=3),
+)
 HERE = {"counter": f"{__name__}:build_counter", "every_hook": f"{__name__}:build_every_hook"}
 FEATURES, BATCH, STEPS, EPOCHS = 3, 8, 2, 3
 
@@ -167,8 +183,7 @@ class CutForward:
 class Net:
     """A small net, compiled once for the example of one participant, fitted from its start."""
 
-    def __init__(self, name, entry):
-        example = importlib.import_module(entry.partition(":")[0]).EXAMPLE
+    def __init__(self, name, example):
         self.name = name
         self.config = dataclasses.replace(
             example, epochs=EPOCHS, batch_size=BATCH, learning_rate=0.05, jit_compile=False
@@ -244,7 +259,13 @@ def net(request):
     with pytest.MonkeyPatch.context() as patch:
         if request.param in HERE:
             patch.setitem(PARTICIPANTS, request.param, HERE[request.param])
-        yield Net(request.param, PARTICIPANTS[request.param])
+        module = importlib.import_module(PARTICIPANTS[request.param].partition(":")[0])
+        yield Net(request.param, module.EXAMPLE)
+
+
+@pytest.fixture(scope="module")
+def together():
+    return Net("together", TOGETHER)
 
 
 def state_of(participant):
@@ -269,6 +290,16 @@ def test_its_example_asks_for_it(net):
 
 
 def test_cut_at_any_point_of_two_epochs_it_resumes_to_the_same_bits(net, tmp_path):
+    cut_everywhere(net, tmp_path)
+
+
+def test_all_of_them_together_resume_to_the_same_bits(together, tmp_path):
+    apart = {"swa", "schedule_free", "horizon_curriculum"}  # each excludes one that is here
+    assert set(together.participants.members) == set(PARTICIPANTS) - apart
+    cut_everywhere(together, tmp_path)
+
+
+def cut_everywhere(net, tmp_path):
     whole = Cut()
     expected = net.fit(tmp_path / "whole", progress=whole)
     cuts = [(Cut(at), net.compiled) for at in whole.seen if at[0] < EPOCHS]

@@ -43,7 +43,9 @@ def experiment_parser(
         command, description, first=(*first, *FIRST), has_model=True, builds=experiment_of
     )
     parser.add_argument(
-        "--config", action="config", help="YAML file, or a built-in one: small, seed, complete"
+        "--config",
+        action="config",
+        help="YAML file, or a built-in one: small, seed, minutes, complete",
     )
     parser.add_class_arguments(ExperimentConfig)
     parser.link_arguments("seed", "fit.seed")

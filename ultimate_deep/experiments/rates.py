@@ -1,4 +1,4 @@
-"""The learning-rate range test of an experiment: its net, its bars, a table and a plot."""
+"""Which learning rates and which sizes of a step an experiment's net can do with."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +9,7 @@ from ultimate_deep.experiments.experiment import prepare
 from ultimate_deep.experiments.learners.net import build
 from ultimate_deep.experiments.learners.registry import learner_of
 from ultimate_deep.pipeline.config import ExperimentConfig
+from ultimate_deep.training.loop.memory_range import MemoryRange, memory_range
 from ultimate_deep.training.loop.rate_range import draw_rate_range, rate_range, suggested_rate
 from ultimate_deep.training.progress import Progress
 
@@ -52,11 +53,7 @@ def find_rate(
     Raises:
         ValueError: Trees, bars that cannot be used, or a loss that falls at no rate.
     """
-    if learner_of(config.model.name).predicts != "keras":
-        raise ValueError(
-            f"a learning rate of nets is looked for, got {config.model.name!r}, which grows trees; "
-            "name a net"
-        )
+    _check_net(config)
     prepared = prepare(config, progress)
     model, fit = build(prepared), prepared.config.fit
     table = rate_range(
@@ -73,3 +70,28 @@ def find_rate(
     table.to_csv(plot.with_suffix(".csv"), index=False)
     draw_rate_range(table, plot, suggested=suggested)
     return RateRange(table=table, suggested=suggested, configured=fit.peak_rate, plot=plot)
+
+
+def find_batch(config: ExperimentConfig, progress: Progress, *, most_gib: float) -> MemoryRange:
+    """Measure how many rows of a step an experiment's net can take within a budget of memory.
+
+    Args:
+        config: The experiment, of a net.
+        progress: Who is told.
+        most_gib: Memory that the process may take, in GiB.
+
+    Raises:
+        ValueError: Trees, bars that cannot be used, or a budget that one row passes.
+    """
+    _check_net(config)
+    prepared = prepare(config, progress)
+    train = prepared.arrays("train")
+    fit = prepared.config.fit
+    return memory_range(build(prepared), train, fit, most_gib=most_gib, progress=progress)
+
+
+def _check_net(config: ExperimentConfig) -> None:
+    if learner_of(config.model.name).predicts != "keras":
+        raise ValueError(
+            f"steps are those of nets, got {config.model.name!r}, which grows trees; name a net"
+        )

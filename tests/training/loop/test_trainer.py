@@ -9,7 +9,9 @@ from ultimate_deep.experiments.trainer import create_trainer
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.config import FitConfig
+from ultimate_deep.training.loop import memory_range as ranges
 from ultimate_deep.training.loop.fit import Interrupted, fit
+from ultimate_deep.training.loop.memory_range import memory_range
 from ultimate_deep.training.loop.rate_range import draw_rate_range, rate_range, suggested_rate
 from ultimate_deep.training.loop.trainer import Trainer
 
@@ -142,3 +144,25 @@ def test_the_range_test_finds_a_rate_that_learns_and_leaves_the_model_alone(tmp_
 def test_no_range_is_refused(said, range_of):
     with pytest.raises(ValueError, match=said):
         rate_range(net(), some_arrays(), CONFIG, **range_of)
+
+
+def test_rows_are_counted_until_memory_is_used_up():
+    model, arrays = net(), some_arrays(64)
+    before = [v.numpy() for v in model.variables]
+    found = memory_range(model, arrays, CONFIG, most_gib=1_000.0)
+    assert found.table["rows"].tolist() == [1, 2, 4, 8, 16, 32]
+    assert (found.rows, found.micro_batches) == (32, 1)
+    assert (found.table["peak_gib"].diff().dropna() >= 0).all()
+    for variable, value in zip(model.variables, before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value)
+    with pytest.raises(ValueError, match="a step of one row takes the process to"):
+        memory_range(model, arrays, CONFIG, most_gib=0.001)
+    with pytest.raises(ValueError, match="most_gib must be above 0 and finite, got 0"):
+        memory_range(model, arrays, CONFIG, most_gib=0.0)
+
+
+def test_a_batch_beyond_the_budget_is_cut(monkeypatch):
+    peaks = iter([1.0, 1.0, 2.0, 5.0])
+    monkeypatch.setattr(ranges, "peak_resident_bytes", lambda: next(peaks) * 2**30)
+    found = memory_range(net(), some_arrays(64), CONFIG, most_gib=3.0)
+    assert (found.rows, found.micro_batches) == (4, 8)
