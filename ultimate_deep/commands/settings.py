@@ -30,7 +30,7 @@ ARTIFACTS = "artifacts"
 
 
 def experiment_parser(
-    command: str, description: str | None, *, first: tuple[str, ...] = ()
+    command: str, description: str | None, *, first: tuple[str, ...] = (), trains: bool = True
 ) -> CommandParser:
     """Return a parser of every `ExperimentConfig` field, with `--yes` and `--resume`.
 
@@ -38,9 +38,11 @@ def experiment_parser(
         command: Name of the subcommand.
         description: What it does.
         first: Further settings that its help begins with.
+        trains: Whether it makes runs, before which it asks and which it can go on with.
     """
+    shown = FIRST if trains else tuple(one for one in FIRST if one not in ("yes", "resume"))
     parser = CommandParser(
-        command, description, first=(*first, *FIRST), has_model=True, builds=experiment_of
+        command, description, first=(*first, *shown), has_model=True, builds=experiment_of
     )
     parser.add_argument(
         "--config",
@@ -50,6 +52,8 @@ def experiment_parser(
     parser.add_class_arguments(ExperimentConfig)
     parser.link_arguments("seed", "fit.seed")
     parser.link_arguments("label.horizon_bars", "backtest.horizon_bars")
+    if not trains:
+        return parser
     parser.add_argument("--yes", action="store_true", help="Do not ask before training")
     parser.add_argument(
         "--resume", action="store_true", help="Go on with the newest unfinished run, as it was"
