@@ -43,6 +43,7 @@ from benchmarks.tables import RESULTS  # noqa: E402
 ROWS, SEEDS, FIRST_SEED, EDGE = 20_000, 1, 700, 0.1
 MARKETS = tuple(f"{signal}_{EDGE:g}" for signal in SIGNALS)
 SMALL, WHOLE = "20 blocks", "500 blocks"
+SIZES = [512, 256, 128, 64]
 RECIPES: dict[str, Options] = {
     SMALL: {
         "model.options.res_blocks_per_unit": [5, 5, 5, 5],
@@ -88,7 +89,41 @@ LINES: dict[str, tuple[str, Options]] = {
     "branches not scaled": (SMALL, {"model.options.residual_scaling": "none"}),
     "batch norm": (SMALL, {"model.options.normalization": "batch"}),
     "rms norm": (SMALL, {"model.options.normalization": "rms"}),
+    "warm restarts": (SMALL, {"fit.schedule.cycles": 2}),
+    "triangular rate": (SMALL, {"fit.schedule.kind": "triangular", "fit.schedule.cycles": 2}),
+    "one-cycle rate": (SMALL, {"fit.schedule.kind": "one_cycle"}),
+    "planned epochs 12": (SMALL, {"fit.planned_epochs": 12, "fit.epochs": 48}),
+    "batch 512 to 64": (SMALL, {"fit.batch_size_schedule": SIZES}),
+    "batch 512 to 64 on plateaus": (
+        SMALL,
+        {"fit.batch_size_schedule": SIZES, "fit.batch_size_by": "plateau"},
+    ),
+    "batch by gradient noise": (
+        SMALL,
+        {"fit.batch_size_schedule": SIZES, "fit.batch_size_by": "noise"},
+    ),
+    "micro-batches 4": (SMALL, {"fit.gradients.micro_batches": 4}),
+    "LAMB": (SMALL, {"fit.optimizer": "lamb"}),
+    "Muon": (SMALL, {"fit.optimizer": "muon"}),
+    "schedule-free AdamW": (
+        SMALL,
+        {"fit.optimizer": "schedule_free", "fit.schedule.kind": "constant"},
+    ),
+    "SAM 0.05": (SMALL, {"fit.gradients.sharpness": 0.05}),
+    "ASAM 0.5": (SMALL, {"fit.gradients.sharpness": 0.5, "fit.gradients.sharpness_adaptive": True}),
+    "centralized gradients": (SMALL, {"fit.gradients.centralize": True}),
+    "EMA 0.99": (SMALL, {"fit.averaging.kind": "ema", "fit.averaging.ema_decay": 0.99}),
+    "EMA 0.999": (SMALL, {"fit.averaging.kind": "ema"}),
+    "SWA": (SMALL, {"fit.averaging.kind": "swa", "fit.patience_epochs": 0}),
+    "Lookahead": (SMALL, {"fit.averaging.lookahead_steps": 5}),
+    "jitter 0.03": (SMALL, {"fit.augmentations": {"jitter": 0.03}}),
+    "scaling 0.1": (SMALL, {"fit.augmentations": {"scaling": 0.1}}),
+    "mixup 0.2": (SMALL, {"fit.augmentations": {"mixup": 0.2}}),
+    "cutmix 0.5": (SMALL, {"fit.augmentations": {"cutmix": 0.5}}),
+    "curriculum by loss": (SMALL, {"fit.curriculum.kind": "loss"}),
+    "growing from a quarter": (SMALL, {"fit.growing_stages": [0.25, 0.5]}),
     WHOLE: (WHOLE, {}),
+    "500 blocks, growing from a tenth": (WHOLE, {"fit.growing_stages": [0.1, 0.4]}),
     "500 blocks, members in stack drawn": (WHOLE, {"model.options.members_in_stack": "drawn"}),
     "500 blocks, no early stopping": (WHOLE, {"fit.patience_epochs": 0}),
     "500 blocks, stochastic depth 0.5": (WHOLE, {"model.options.stochastic_depth": 0.5}),
