@@ -1,4 +1,7 @@
-"""AdamW without a schedule: it trains at one point and its average is what is judged and kept."""
+"""AdamW without a schedule: it trains at one point and its average is what is judged and kept.
+
+Keras has one too, whose average is out of reach for a fit that judges a model after every epoch.
+"""
 
 from collections.abc import Mapping
 from typing import Any
