@@ -153,7 +153,7 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         own, base = table.loc[name], table.loc[recipe]
         means = {
             figure: own[figure].mean()
-            for figure in ("share_of_edge", "validation_log_loss", "log_loss", "seconds")
+            for figure in ("share_of_edge", "validation_log_loss", "log_loss", "cpu_seconds")
         }
         row = {"line": name, "recipe": recipe, "fits": len(own)} | means
         for figure in ("validation_log_loss", "share_of_edge"):

@@ -107,6 +107,6 @@ def draw_differences(table: pd.DataFrame, path: Path) -> None:
         axes.set_xlabel(label)
         axes.grid(alpha=0.3)
     panels[0].set_yticks(places, table["line"])
-    panels[0].invert_yaxis()
+    panels[0].set_ylim(len(table) - 0.5, -0.5)  # the first line on top
     figure.savefig(path, dpi=110)
     plt.close(figure)

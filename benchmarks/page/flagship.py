@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.page.tables import read, rows_of, section, table
+from benchmarks.page.tables import MACHINE, read, rows_of, section, table
 
 NAMES = {"ultimate": "the default net"}
 
@@ -14,6 +14,15 @@ def _percent(share: float, error: float = float("nan")) -> str:
         return ""
     spread = "" if pd.isna(error) else f" ± {100 * error:.1f}"
     return f"{100 * share:.1f}%{spread}".replace(" ", "\u00a0")  # one line on a phone too
+
+
+def _apart(mean: float, error: float, *, digits: int) -> str:
+    spread = "" if pd.isna(error) else f" ± {error:.{digits}f}"
+    return f"{mean:+.{digits}f}{spread}".replace(" ", "\u00a0")
+
+
+def _plot(name: str, said: str) -> str:
+    return f"![{said}](../benchmarks/results/{name}_summary_{MACHINE}.png)"
 
 
 def flagship() -> str:
@@ -56,36 +65,34 @@ def flagship() -> str:
         "small grid by validation, with labels weighed by their return and without; tabm and the "
         "default net (2,000 weighted layers) are as `--model NAME` trains them."
     )
-    return section("Does the default net win?", "bench_flagship.py", text, *parts)
+    plot = _plot("flagship", "Share of the edge by kind of signal and model")
+    return section("Does the default net win?", "bench_flagship.py", text, *parts, plot)
 
 
 def ablation() -> str:
     """What each part of the recipe is worth."""
     found = read("ablation_summary")
-    rows = [
-        [
-            one.line,
-            f"{one.fits}",
-            _percent(one.share_of_edge),
-            ""
-            if one.line == one.recipe
-            else _percent(one.share_of_edge_apart, one.share_of_edge_error),
-            ""
-            if one.line == one.recipe
-            else f"{1e3 * one.validation_log_loss_apart:+.2f}\u00a0±\u00a0"
-            f"{1e3 * one.validation_log_loss_error:.2f}",
-            f"{one.seconds:,.0f}",
-        ]
-        for one in rows_of(found)
-    ]
+    rows = []
+    for one in rows_of(found):
+        apart = ["", ""]
+        if one.line != one.recipe:
+            points = (100 * one.share_of_edge_apart, 100 * one.share_of_edge_error)
+            nats = (1e3 * one.validation_log_loss_apart, 1e3 * one.validation_log_loss_error)
+            apart = [_apart(*points, digits=1), _apart(*nats, digits=2)]
+        share = _percent(one.share_of_edge)
+        rows.append([one.line, f"{one.fits}", share, *apart, f"{one.cpu_seconds:,.0f}"])
     text = (
         "The recipe of `--model ultimate` with one setting changed at a time, on four markets of "
         "20,000 bars, one for each kind of signal, edge 0.10. Apart: from the recipe on the same "
-        "market and seed, mean and its standard error; a positive log loss (times 1,000) is worse."
+        "market and seed, mean and its standard error; a positive log loss (times 1,000) is worse. "
+        "Seconds are those of one core."
     )
-    columns = ["line", "fits", "share of the edge", "share apart", "validation log loss apart", "s"]
-    return section("What is each part of the recipe worth?", "bench_ablation.py", text,
-                   table(columns, rows))  # fmt: skip
+    columns = [
+        "line", "fits", "share of the edge", "points apart", "validation log loss apart", "core s",
+    ]  # fmt: skip
+    plot = _plot("ablation", "Difference of each line to its recipe")
+    title = "What is each part of the recipe worth?"
+    return section(title, "bench_ablation.py", text, table(columns, rows), plot)
 
 
 def _cell(one: Any) -> str:
@@ -114,7 +121,8 @@ def depth_study() -> str:
         "million; with equal seconds each depth tries settings for as long as 2,000 layers take, "
         "and the best by validation stands. The number behind a market is its edge."
     )
-    return section("Where does depth pay?", "bench_depth_study.py", text, *parts)
+    plot = _plot("depth_study", "Share of the edge by depth, for equal parameters and seconds")
+    return section("Where does depth pay?", "bench_depth_study.py", text, *parts, plot)
 
 
 def zoo() -> str:
