@@ -1,12 +1,11 @@
-"""The default net beside others, its recipe's parts, and where depth pays."""
-
-from typing import Any
+"""The default net beside others, and what its recipe's parts are worth."""
 
 import pandas as pd
 
 from benchmarks.page.tables import MACHINE, read, rows_of, section, table
 
 NAMES = {"ultimate": "the default net"}
+ORDER = ("ultimate", "tabm", "mlp", "trees", "weighted trees", "the better trees")
 
 
 def _percent(share: float, error: float = float("nan")) -> str:
@@ -28,6 +27,7 @@ def _plot(name: str, said: str) -> str:
 def flagship() -> str:
     """Who finds more of a known edge, and who is right more often on real bars."""
     found = read("flagship_summary")
+    found = found.sort_values("model", key=lambda names: names.map(ORDER.index), kind="stable")
     simulated = found[found["share_of_edge"].notna()]
     parts = []
     for bars, group in simulated.groupby("rows", sort=False):
@@ -62,8 +62,10 @@ def flagship() -> str:
     text = (
         "Share of the oracle's edge on the test part, log loss in brackets: means over two "
         "edges (0.10 and 0.20) and two seeds that nobody tuned on. Trees and mlp are the best of a "
-        "small grid by validation, with labels weighed by their return and without; tabm and the "
-        "default net (2,000 weighted layers) are as `--model NAME` trains them."
+        "small grid by validation, weighted trees with labels weighed by their return, the better "
+        "trees the better of both by validation; tabm and the default net (2,000 weighted layers) "
+        "are as `--model NAME` trains them. Seconds of the fit that was chosen, two fits side by "
+        "side on a core each."
     )
     plot = _plot("flagship", "Share of the edge by kind of signal and model")
     return section("Does the default net win?", "bench_flagship.py", text, *parts, plot)
@@ -93,56 +95,3 @@ def ablation() -> str:
     plot = _plot("ablation", "Difference of each line to its recipe")
     title = "What is each part of the recipe worth?"
     return section(title, "bench_ablation.py", text, table(columns, rows), plot)
-
-
-def _cell(one: Any) -> str:
-    right = _percent(one.share_of_edge) or f"{100 * one.accuracy:.1f}% right"
-    return f"{right} ({one.log_loss:.4f})"
-
-
-def depth_study() -> str:
-    """The recipe at 2 to 2,000 layers."""
-    found = read("depth_study_summary")
-    parts = []
-    for comparison, group in found.groupby("comparison", sort=False):
-        depths = sorted(group["layers"].unique())
-        rows = []
-        for market, own in group.groupby("market", sort=False):
-            here = {one.layers: one for one in rows_of(own)}
-            shown = [_cell(here[depth]) if depth in here else "" for depth in depths]
-            rows.append([str(market).replace("_", " "), *shown])
-        seconds = [f"{group[group['layers'] == depth]['seconds'].mean():,.0f}" for depth in depths]
-        rows.append(["seconds", *seconds])
-        columns = [str(comparison), *(f"{depth:,} layers" for depth in depths)]
-        parts.append(table(columns, rows))
-    text = (
-        "The recipe of the default net at four depths: share of the oracle's edge on the test part "
-        "(right on real bars), log loss in brackets. With equal parameters every net has 1.2 "
-        "million; with equal seconds each depth tries settings for as long as 2,000 layers take, "
-        "and the best by validation stands. The number behind a market is its edge."
-    )
-    plot = _plot("depth_study", "Share of the edge by depth, for equal parameters and seconds")
-    return section("Where does depth pay?", "bench_depth_study.py", text, *parts, plot)
-
-
-def zoo() -> str:
-    """Every net on what it declares, beside mlp."""
-    found = read("zoo_summary")
-    rows = [
-        [
-            f"`{one.model}`",
-            one.signal.replace("_", " "),
-            _percent(one.share_of_edge),
-            f"{100 * one.ahead_of_mlp:+.1f}",
-            _percent(one.share_alike),
-            f"{one.seconds:,.0f}",
-        ]
-        for one in rows_of(found)
-    ]
-    text = (
-        "20,000 bars, edge 0.10, every net as `--model NAME` trains it, with labels that weigh "
-        "alike and by their return, the better by validation; points ahead of `mlp`, which is "
-        "chosen likewise; what it finds with labels that weigh alike."
-    )
-    columns = ["net", "signal", "share of the edge", "points ahead", "labels alike", "s"]
-    return section("Is each net worth more than mlp?", "bench_zoo.py", text, table(columns, rows))
