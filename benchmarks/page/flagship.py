@@ -5,7 +5,6 @@ import pandas as pd
 from benchmarks.page.tables import MACHINE, read, rows_of, section, table
 
 NAMES = {"ultimate": "the default net"}
-ORDER = ("ultimate", "tabm", "mlp", "trees", "weighted trees", "the better trees")
 
 
 def _percent(share: float, error: float = float("nan")) -> str:
@@ -27,7 +26,6 @@ def _plot(name: str, said: str) -> str:
 def flagship() -> str:
     """Who finds more of a known edge, and who is right more often on real bars."""
     found = read("flagship_summary")
-    found = found.sort_values("model", key=lambda names: names.map(ORDER.index), kind="stable")
     simulated = found[found["share_of_edge"].notna()]
     parts = []
     for bars, group in simulated.groupby("rows", sort=False):
@@ -87,7 +85,7 @@ def ablation() -> str:
         "The recipe of `--model ultimate` with one setting changed at a time, on four markets of "
         "20,000 bars, one for each kind of signal, edge 0.10. Apart: from the recipe on the same "
         "market and seed, mean and its standard error; a positive log loss (times 1,000) is worse. "
-        "Seconds are those of one core."
+        "Lines of fewer fits lack markets: compare what is apart. Seconds are those of one core."
     )
     columns = [
         "line", "fits", "share of the edge", "points apart", "validation log loss apart", "core s",
