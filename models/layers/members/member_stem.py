@@ -11,7 +11,6 @@ from ultimate_deep.models.layers.members.rows import by_member, one_after_anothe
 from ultimate_deep.models.layers.stacks.masks import mask_source
 from ultimate_deep.models.seeds import derive_seed
 
-
 SMALLEST_SQUARE = 1e-12
 
 
