@@ -32,10 +32,6 @@ class KernelPenalty(keras.regularizers.Regularizer):
         norms = ops.sqrt(squares + SMALLEST_SQUARE) if self.lasso else squares
         return self.l2 * ops.sum(squares) + self.lasso * ops.sum(norms)
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that rebuild it."""
-        return {"l2": self.l2, "lasso": self.lasso}
-
 
 @keras.saving.register_keras_serializable(package="ultimate_deep")
 class MemberStem(keras.layers.Layer):
