@@ -65,6 +65,9 @@ LINES: dict[str, tuple[str, Options]] = {
     "feature dropout 0": (SMALL, {"model.options.feature_dropout": 0.0}),
     "feature dropout 0.3": (SMALL, {"model.options.feature_dropout": 0.3}),
     "feature dropout 0.7": (SMALL, {"model.options.feature_dropout": 0.7}),
+    "feature penalty 0": (SMALL, {"model.options.feature_penalty": 0.0}),
+    "feature penalty 1e-4": (SMALL, {"model.options.feature_penalty": 1e-4}),
+    "feature penalty 1e-3": (SMALL, {"model.options.feature_penalty": 1e-3}),
     "return weights 0": (SMALL, {"fit.return_weights": 0.0}),
     "return weights 2": (SMALL, {"fit.return_weights": 2.0}),
     "return weights 5": (SMALL, {"fit.return_weights": 5.0}),
@@ -125,6 +128,7 @@ LINES: dict[str, tuple[str, Options]] = {
     WHOLE: (WHOLE, {}),
     "500 blocks, growing from a tenth": (WHOLE, {"fit.growing_stages": [0.1, 0.4]}),
     "500 blocks, members in stack drawn": (WHOLE, {"model.options.members_in_stack": "drawn"}),
+    "500 blocks, feature penalty 0": (WHOLE, {"model.options.feature_penalty": 0.0}),
     "500 blocks, no early stopping": (WHOLE, {"fit.patience_epochs": 0}),
     "500 blocks, stochastic depth 0.5": (WHOLE, {"model.options.stochastic_depth": 0.5}),
     "500 blocks, branches rezero": (WHOLE, {"model.options.residual_scaling": "rezero"}),
@@ -188,7 +192,7 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         own, base = table.loc[name], table.loc[recipe]
         means = {
             figure: own[figure].mean()
-            for figure in ("share_of_edge", "validation_log_loss", "log_loss", "seconds")
+            for figure in ("share_of_edge", "validation_log_loss", "log_loss", "cpu_seconds")
         }
         row = {"line": name, "recipe": recipe, "fits": len(own)} | means
         for figure in ("validation_log_loss", "share_of_edge"):

@@ -21,7 +21,7 @@ the four signals, and two points more over all.
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,10 @@ ENTRIES = {
     "ultimate": Entry(model="ultimate"),
 }
 TREE_ENTRIES = ("trees", "weighted trees")
+WHOLE = "all simulated"
+# As tables and plots show them; fits side by side end in any order.
+MODELS = ("ultimate", "tabm", "mlp", *TREE_ENTRIES, BEST_TREES)
+KINDS = (*SIGNALS, WHOLE, *FILES)
 
 
 def market_names(bars: Path | None = None) -> list[str]:
@@ -145,6 +149,8 @@ def chosen(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 def summarise(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Return the mean of every model on each kind of market, and over all simulated ones.
 
+    Rows are in the order of `KINDS` and `MODELS`.
+
     Args:
         rows: Figures of all fits.
     """
@@ -152,7 +158,7 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     signal = best["market"].str.rpartition("_")[0]
     simulated = signal.isin(SIGNALS)
     kinds = best.assign(kind=signal.where(simulated, best["market"]))
-    whole = best[simulated].assign(kind="all simulated")
+    whole = best[simulated].assign(kind=WHOLE)
     groups = pd.concat([kinds, whole], ignore_index=True).groupby(
         ["kind", "rows", "model"], sort=False
     )
@@ -166,7 +172,16 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         seconds=("seconds", "mean"),
         grid_seconds=("grid_seconds", "mean"),
     )
-    return figures.reset_index()
+    places: dict[str, Callable[[Any], int]] = {
+        "kind": KINDS.index,
+        "model": MODELS.index,
+        "rows": int,
+    }
+    return figures.reset_index().sort_values(
+        ["rows", "model", "kind"],
+        key=lambda column: column.map(places[str(column.name)]),
+        ignore_index=True,
+    )
 
 
 def draw(table: pd.DataFrame, path: Path) -> None:

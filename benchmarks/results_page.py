@@ -17,7 +17,7 @@ if str(ROOT) not in sys.path:
     # Run as a script, Python looks in this file's folder, not in the project's.
     sys.path.insert(0, str(ROOT))
 
-from benchmarks.page import depth, models, speed  # noqa: E402
+from benchmarks.page import depth, flagship, models, speed  # noqa: E402
 from benchmarks.page.tables import MACHINE  # noqa: E402
 
 PAGE = ROOT / "docs" / "results.md"
@@ -35,6 +35,8 @@ SECTIONS = (
     models.verdicts,
     models.hard_markets,
     models.headlines,
+    flagship.flagship,
+    flagship.ablation,
     models.known_answer,
     models.depths,
     models.planted_signals,

@@ -143,3 +143,20 @@ def test_the_guides_time_before_the_first_step():
     with_xla, without = times["XLA residual store layer"], times["graph residual store layer"]
     told = " ".join(GUIDE.split())
     assert f"left out: {with_xla:.2f} times with XLA, {without:.2f} times without)" in told
+
+
+def test_the_default_net_beside_trees_on_simulated_markets():
+    over_all = {
+        row["model"]: f"{float(row['share_of_edge']):.1%}"
+        for row in _table(f"flagship_summary_{MACHINE}")
+        if row["kind"] == "all simulated" and row["rows"] == "20000"
+    }
+    fits = {row["fits"] for row in _table(f"flagship_summary_{MACHINE}")
+            if row["kind"] == "all simulated"}  # fmt: skip
+    ours, trees = over_all["ultimate"], over_all["the better trees"]
+    assert f"found {ours} of the edge on {fits.pop()} simulated markets of 20,000 bars" in TOLD
+    assert f"where boosted trees found {trees}" in TOLD
+    guide = " ".join(GUIDE.split())
+    assert f"it found {ours} of the edge in the mean, the better of two" in guide
+    assert f"boosted trees {trees}, and `tabm`" in guide
+    assert f"no blocks, {over_all['tabm']} in a tenth" in guide

@@ -8,6 +8,8 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 # Okabe & Ito's colours, and a mark each, for those who tell colours apart less well.
 MARKS = tuple(
@@ -45,10 +47,8 @@ def draw_depths(table: pd.DataFrame, path: Path) -> None:
         axes.set_title(comparison, fontsize=10)
         axes.grid(alpha=0.3)
     panels[0][0].set_ylabel("share of the edge found, %")
-    # Beside the panels: inside, it would cover a line somewhere.
-    figure.legend(*panels[0][-1].get_legend_handles_labels(), loc="outside right upper", fontsize=9)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    _legend_beside(figure, panels[0][-1])
+    _save(figure, path)
 
 
 def draw_shares(table: pd.DataFrame, path: Path) -> None:
@@ -75,11 +75,8 @@ def draw_shares(table: pd.DataFrame, path: Path) -> None:
         axes.set_ylabel("share of the edge found, %")
         axes.set_title(f"{bars:,} bars", fontsize=10)
         axes.grid(alpha=0.3, axis="y")
-    if sizes:
-        handles = panels[0, 0].get_legend_handles_labels()
-        figure.legend(*handles, loc="outside right upper", fontsize=9)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
+    _legend_beside(figure, panels[0, 0])
+    _save(figure, path)
 
 
 def draw_differences(table: pd.DataFrame, path: Path) -> None:
@@ -107,6 +104,15 @@ def draw_differences(table: pd.DataFrame, path: Path) -> None:
         axes.set_xlabel(label)
         axes.grid(alpha=0.3)
     panels[0].set_yticks(places, table["line"])
-    panels[0].invert_yaxis()
+    panels[0].set_ylim(len(table) - 0.5, -0.5)  # the first line on top
+    _save(figure, path)
+
+
+def _legend_beside(figure: Figure, panel: Axes) -> None:
+    """Put a panel's legend beside all panels: inside, it would cover a line somewhere."""
+    figure.legend(*panel.get_legend_handles_labels(), loc="outside right upper", fontsize=9)
+
+
+def _save(figure: Figure, path: Path) -> None:
     figure.savefig(path, dpi=110)
     plt.close(figure)

@@ -1,10 +1,8 @@
-"""The default net beside others, its recipe's parts, and where depth pays."""
-
-from typing import Any
+"""The default net beside others, and what its recipe's parts are worth."""
 
 import pandas as pd
 
-from benchmarks.page.tables import read, rows_of, section, table
+from benchmarks.page.tables import MACHINE, read, rows_of, section, table
 
 NAMES = {"ultimate": "the default net"}
 
@@ -14,6 +12,15 @@ def _percent(share: float, error: float = float("nan")) -> str:
         return ""
     spread = "" if pd.isna(error) else f" ± {100 * error:.1f}"
     return f"{100 * share:.1f}%{spread}".replace(" ", "\u00a0")  # one line on a phone too
+
+
+def _apart(mean: float, error: float, *, digits: int) -> str:
+    spread = "" if pd.isna(error) else f" ± {error:.{digits}f}"
+    return f"{mean:+.{digits}f}{spread}".replace(" ", "\u00a0")
+
+
+def _plot(name: str, said: str) -> str:
+    return f"![{said}](../benchmarks/results/{name}_summary_{MACHINE}.png)"
 
 
 def flagship() -> str:
@@ -53,88 +60,36 @@ def flagship() -> str:
     text = (
         "Share of the oracle's edge on the test part, log loss in brackets: means over two "
         "edges (0.10 and 0.20) and two seeds that nobody tuned on. Trees and mlp are the best of a "
-        "small grid by validation, with labels weighed by their return and without; tabm and the "
-        "default net (2,000 weighted layers) are as `--model NAME` trains them."
+        "small grid by validation, weighted trees with labels weighed by their return, the better "
+        "trees the better of both by validation; tabm and the default net (2,000 weighted layers) "
+        "are as `--model NAME` trains them. Seconds of the fit that was chosen, two fits side by "
+        "side on a core each."
     )
-    return section("Does the default net win?", "bench_flagship.py", text, *parts)
+    plot = _plot("flagship", "Share of the edge by kind of signal and model")
+    return section("Does the default net win?", "bench_flagship.py", text, *parts, plot)
 
 
 def ablation() -> str:
     """What each part of the recipe is worth."""
     found = read("ablation_summary")
-    rows = [
-        [
-            one.line,
-            f"{one.fits}",
-            _percent(one.share_of_edge),
-            ""
-            if one.line == one.recipe
-            else _percent(one.share_of_edge_apart, one.share_of_edge_error),
-            ""
-            if one.line == one.recipe
-            else f"{1e3 * one.validation_log_loss_apart:+.2f}\u00a0±\u00a0"
-            f"{1e3 * one.validation_log_loss_error:.2f}",
-            f"{one.seconds:,.0f}",
-        ]
-        for one in rows_of(found)
-    ]
+    rows = []
+    for one in rows_of(found):
+        apart = ["", ""]
+        if one.line != one.recipe:
+            points = (100 * one.share_of_edge_apart, 100 * one.share_of_edge_error)
+            nats = (1e3 * one.validation_log_loss_apart, 1e3 * one.validation_log_loss_error)
+            apart = [_apart(*points, digits=1), _apart(*nats, digits=2)]
+        share = _percent(one.share_of_edge)
+        rows.append([one.line, f"{one.fits}", share, *apart, f"{one.cpu_seconds:,.0f}"])
     text = (
         "The recipe of `--model ultimate` with one setting changed at a time, on four markets of "
         "20,000 bars, one for each kind of signal, edge 0.10. Apart: from the recipe on the same "
-        "market and seed, mean and its standard error; a positive log loss (times 1,000) is worse."
+        "market and seed, mean and its standard error; a positive log loss (times 1,000) is worse. "
+        "Lines of fewer fits lack markets: compare what is apart. Seconds are those of one core."
     )
-    columns = ["line", "fits", "share of the edge", "share apart", "validation log loss apart", "s"]
-    return section("What is each part of the recipe worth?", "bench_ablation.py", text,
-                   table(columns, rows))  # fmt: skip
-
-
-def _cell(one: Any) -> str:
-    right = _percent(one.share_of_edge) or f"{100 * one.accuracy:.1f}% right"
-    return f"{right} ({one.log_loss:.4f})"
-
-
-def depth_study() -> str:
-    """The recipe at 2 to 2,000 layers."""
-    found = read("depth_study_summary")
-    parts = []
-    for comparison, group in found.groupby("comparison", sort=False):
-        depths = sorted(group["layers"].unique())
-        rows = []
-        for market, own in group.groupby("market", sort=False):
-            here = {one.layers: one for one in rows_of(own)}
-            shown = [_cell(here[depth]) if depth in here else "" for depth in depths]
-            rows.append([str(market).replace("_", " "), *shown])
-        seconds = [f"{group[group['layers'] == depth]['seconds'].mean():,.0f}" for depth in depths]
-        rows.append(["seconds", *seconds])
-        columns = [str(comparison), *(f"{depth:,} layers" for depth in depths)]
-        parts.append(table(columns, rows))
-    text = (
-        "The recipe of the default net at four depths: share of the oracle's edge on the test part "
-        "(right on real bars), log loss in brackets. With equal parameters every net has 1.2 "
-        "million; with equal seconds each depth tries settings for as long as 2,000 layers take, "
-        "and the best by validation stands. The number behind a market is its edge."
-    )
-    return section("Where does depth pay?", "bench_depth_study.py", text, *parts)
-
-
-def zoo() -> str:
-    """Every net on what it declares, beside mlp."""
-    found = read("zoo_summary")
-    rows = [
-        [
-            f"`{one.model}`",
-            one.signal.replace("_", " "),
-            _percent(one.share_of_edge),
-            f"{100 * one.ahead_of_mlp:+.1f}",
-            _percent(one.share_alike),
-            f"{one.seconds:,.0f}",
-        ]
-        for one in rows_of(found)
-    ]
-    text = (
-        "20,000 bars, edge 0.10, every net as `--model NAME` trains it, with labels that weigh "
-        "alike and by their return, the better by validation; points ahead of `mlp`, which is "
-        "chosen likewise; what it finds with labels that weigh alike."
-    )
-    columns = ["net", "signal", "share of the edge", "points ahead", "labels alike", "s"]
-    return section("Is each net worth more than mlp?", "bench_zoo.py", text, table(columns, rows))
+    columns = [
+        "line", "fits", "share of the edge", "points apart", "validation log loss apart", "core s",
+    ]  # fmt: skip
+    plot = _plot("ablation", "Difference of each line to its recipe")
+    title = "What is each part of the recipe worth?"
+    return section(title, "bench_ablation.py", text, table(columns, rows), plot)

@@ -53,6 +53,7 @@ class SequentialDeepConfig(NetOptions, MemberOptions):
         exit_weight: Weight of the stem's own answer in the training loss, the last layer's being 1.
         member_widths: Widths of the members' dense layers before the last, of width `width`.
         feature_dropout: Share of the features that a member does not see of a row in training.
+        feature_penalty: Penalty on the norm of each feature's weights in the stem (group lasso).
         input_clip: Features beyond it are cut.
         precision: `float32` or `mixed_bfloat16`.
         seed: Seed of the initial weights and of the masks.

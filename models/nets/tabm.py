@@ -29,6 +29,8 @@ class TabmConfig(NetOptions):
         members: Members, small nets that share their kernels, at least 2.
         hidden_widths: Widths of the dense layers of each member.
         feature_dropout: Share of the features that a member does not see of a row in training.
+        feature_penalty: Penalty on the norm of each feature's weights in the first layer (group
+            lasso): features that say little are left out of all members.
         activation: A Keras activation's name.
         l2: Penalty on the sum of squares of all kernels.
         dropout_rate: Share of values dropped after each dense layer, in [0, 1).
@@ -43,6 +45,7 @@ class TabmConfig(NetOptions):
     members: int = 16
     hidden_widths: tuple[int, ...] = (64, 32)
     feature_dropout: float = 0.5
+    feature_penalty: float = 0.0
     activation: str = "relu"
     l2: float = 0.0
     dropout_rate: float = 0.0
@@ -60,6 +63,7 @@ class TabmConfig(NetOptions):
                 f"{self.hidden_widths}: give e.g. (64, 32)"
             )
         check_range("feature_dropout", self.feature_dropout, 0.0, 1.0)
+        check_range("feature_penalty", self.feature_penalty, 0.0)
         check_choice("activation", self.activation, ACTIVATIONS)
         check_range("l2", self.l2, 0.0)
 
@@ -72,7 +76,12 @@ PRESETS = MappingProxyType(
             config=TabmConfig(members=8, hidden_widths=(32, 16), feature_dropout=0.1),
             learning_rate=8e-3,
         ),
-        "default": Preset(config=TabmConfig(), learning_rate=8e-3, epochs=16, return_weights=3.0),
+        "default": Preset(
+            config=TabmConfig(feature_penalty=3e-4),
+            learning_rate=8e-3,
+            epochs=16,
+            return_weights=3.0,
+        ),
     }
 )
 
@@ -108,6 +117,7 @@ def build_tabm(
         config.members,
         config.hidden_widths,
         feature_dropout=config.feature_dropout,
+        feature_penalty=config.feature_penalty,
         dropout_rate=config.dropout_rate,
         activation=config.activation,
         l2=config.l2,

@@ -79,6 +79,7 @@ class UltimateConfig(MemberOptions):
         exit_weight: Weight of the stem's own answer in the training loss, the blocks' being 1.
         member_widths: Widths of the members' dense layers before the last, of width `width`.
         feature_dropout: Share of the features that a member does not see of a row in training.
+        feature_penalty: Penalty on the norm of each feature's weights in the stem (group lasso).
         precision: `float32` or `mixed_bfloat16`.
         input_clip: Bound of the inputs, plus and minus.
         seed: Seed of all weights and masks.
@@ -168,7 +169,9 @@ PRESETS = MappingProxyType(
             config=UltimateConfig(res_blocks_per_unit=(20,) * 5, dense_blocks_per_unit=(10, 5, 5)),
         ),
         "default": Preset(
-            config=UltimateConfig(width=32, members=16, members_in_stack="mean"),
+            config=UltimateConfig(
+                width=32, members=16, members_in_stack="mean", feature_penalty=3e-4
+            ),
             learning_rate=8e-3,
             epochs=16,
             return_weights=3.0,

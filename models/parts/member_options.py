@@ -23,6 +23,8 @@ class MemberOptions:
         member_widths: Widths of the stem's dense layers before the last, which is as wide as what
             the stack reads.
         feature_dropout: Share of the features that a member does not see of a row in training.
+        feature_penalty: Penalty on the norm of each feature's weights in the stem (group lasso):
+            features that say little are left out of all members.
 
     Raises:
         ValueError: A value out of range.
@@ -33,6 +35,7 @@ class MemberOptions:
     exit_weight: float = 10.0
     member_widths: tuple[int, ...] = (64,)
     feature_dropout: float = 0.5
+    feature_penalty: float = 0.0
 
     def check_members(self) -> None:
         """Check these options.
@@ -49,3 +52,4 @@ class MemberOptions:
                 "a stem of one dense layer"
             )
         check_range("feature_dropout", self.feature_dropout, 0.0, 1.0)
+        check_range("feature_penalty", self.feature_penalty, 0.0)

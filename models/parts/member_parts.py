@@ -28,6 +28,7 @@ def member_stem(
         options.members,
         (*options.member_widths, width),
         feature_dropout=options.feature_dropout,
+        feature_penalty=options.feature_penalty,
         activation=activation,
         l2=l2,
         seed=derive_seed(seed, "stem"),

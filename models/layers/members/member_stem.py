@@ -11,6 +11,27 @@ from ultimate_deep.models.layers.members.rows import by_member, one_after_anothe
 from ultimate_deep.models.layers.stacks.masks import mask_source
 from ultimate_deep.models.seeds import derive_seed
 
+SMALLEST_SQUARE = 1e-12
+
+
+class KernelPenalty(keras.regularizers.Regularizer):
+    """`l2` times the sum of squares, and `lasso` times the sum of the norms of the rows.
+
+    Args:
+        l2: Weight of the squares.
+        lasso: Weight of the norms of the rows, one for each feature.
+    """
+
+    def __init__(self, l2: float, lasso: float) -> None:
+        self.l2, self.lasso = l2, lasso
+
+    def __call__(self, kernel: Any) -> Any:
+        """Return the penalty of a kernel `(features, width)`."""
+        squares = ops.sum(ops.square(kernel), axis=1)
+        # A norm of zero has no slope; so small a square moves nothing.
+        norms = ops.sqrt(squares + SMALLEST_SQUARE) if self.lasso else squares
+        return self.l2 * ops.sum(squares) + self.lasso * ops.sum(norms)
+
 
 @keras.saving.register_keras_serializable(package="ultimate_deep")
 class MemberStem(keras.layers.Layer):
@@ -26,14 +47,18 @@ class MemberStem(keras.layers.Layer):
         members: Number of members.
         widths: Widths of the dense layers; the last is the output's.
         feature_dropout: Share of the features that a member does not see of a row.
+        feature_penalty: Penalty on the sum, over features, of the norm of a feature's row of the
+            first kernel (group lasso): features that say little are left out of all members.
         dropout_rate: Share of the values dropped after each dense layer.
         activation: A Keras activation's name.
         l2: Penalty on the sum of squares of the kernels.
         seed: Seed of the initial weights and of the masks.
 
     Source: Gorishniy et al. (2024), "TabM", arXiv:2410.24210, sec. 3; Wen et al. (2020),
-    "BatchEnsemble", arXiv:2002.06715, sec. 3. Deviation: only the first scales multiply what a
-    layer reads, the others what it gives; features are dropped.
+    "BatchEnsemble", arXiv:2002.06715, sec. 3; the penalty: Yuan & Lin (2006), "Model selection and
+    estimation in regression with grouped variables", eq. 2.1, with groups of equal size.
+    Deviation: only the first scales multiply what a layer reads, the others what it gives; features
+    are dropped.
 
     Raises:
         ValueError: An argument outside its range, or an input that is not `(rows, features)`.
@@ -45,6 +70,7 @@ class MemberStem(keras.layers.Layer):
         widths: tuple[int, ...] | list[int],
         *,
         feature_dropout: float = 0.5,
+        feature_penalty: float = 0.0,
         dropout_rate: float = 0.0,
         activation: str = "relu",
         l2: float = 0.0,
@@ -59,12 +85,14 @@ class MemberStem(keras.layers.Layer):
                 "output's width last"
             )
         check_range("feature_dropout", feature_dropout, 0.0, 1.0)
+        check_range("feature_penalty", feature_penalty, 0.0)
         check_range("dropout_rate", dropout_rate, 0.0, 1.0)
         check_choice("activation", activation, ACTIVATIONS)
         check_range("l2", l2, 0.0)
         self.members = int(members)
         self.widths = tuple(int(width) for width in widths)
         self.feature_dropout = float(feature_dropout)
+        self.feature_penalty = float(feature_penalty)
         self.dropout_rate = float(dropout_rate)
         self.activation = activation
         self.l2 = float(l2)
@@ -84,7 +112,9 @@ class MemberStem(keras.layers.Layer):
         for number, width in enumerate(self.widths, start=1):
             name = f"dense_{number}"
             kernel = self._normal(f"{name}_kernel", math.sqrt(2 / fan))
-            self._add(f"{name}_kernel", (fan, width), kernel, decays=True)
+            lasso = self.feature_penalty if number == 1 else 0.0
+            penalty = KernelPenalty(self.l2, lasso) if self.l2 or lasso else None
+            self._add(f"{name}_kernel", (fan, width), kernel, penalty)
             self._add(f"{name}_scale", (self.members, width), "ones")
             self._add(f"{name}_bias", (self.members, width), "zeros")
             fan = width
@@ -123,6 +153,7 @@ class MemberStem(keras.layers.Layer):
             "members": self.members,
             "widths": list(self.widths),
             "feature_dropout": self.feature_dropout,
+            "feature_penalty": self.feature_penalty,
             "dropout_rate": self.dropout_rate,
             "activation": self.activation,
             "l2": self.l2,
@@ -139,13 +170,17 @@ class MemberStem(keras.layers.Layer):
         return keras.initializers.RandomNormal(stddev=stddev, seed=derive_seed(self.seed, name))
 
     def _add(
-        self, name: str, shape: tuple[int, ...], initializer: Any, *, decays: bool = False
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        initializer: Any,
+        penalty: keras.regularizers.Regularizer | None = None,
     ) -> None:
         variable = self.add_weight(
             name=name,
             shape=shape,
             initializer=initializer,
-            regularizer=keras.regularizers.L2(self.l2) if decays and self.l2 else None,
+            regularizer=penalty,
             dtype="float32",
             # Keras would hand out the weights in the compute type, whatever the layer asks.
             autocast=False,

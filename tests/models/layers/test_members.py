@@ -51,6 +51,30 @@ def test_a_stem_is_its_members_one_by_one():
     np.testing.assert_array_equal(layer(x, training=True), found)
 
 
+def test_the_penalty_is_that_of_squares_and_of_each_features_norm():
+    layer = stem(l2=0.01, feature_penalty=0.3)
+    w = filled(layer)
+    layer.dense_1_kernel[1].assign(np.zeros(7))
+    first = np.delete(w["dense_1_kernel"], 1, axis=0)
+    squares = (first**2).sum() + (w["dense_2_kernel"] ** 2).sum()
+    expected = 0.01 * squares + 0.3 * np.sqrt((first**2).sum(axis=1)).sum()
+    assert float(sum(layer.losses)) == pytest.approx(expected, rel=1e-5)
+    with tf.GradientTape() as tape:
+        loss = sum(layer.losses)
+    slopes = tape.gradient(loss, layer.dense_1_kernel).numpy()
+    # A feature that is left out stays out, without a slope that is not a number.
+    np.testing.assert_array_equal(slopes[1], 0)
+    norms = np.linalg.norm(first, axis=1, keepdims=True)
+    np.testing.assert_allclose(
+        np.delete(slopes, 1, axis=0), 0.02 * first + 0.3 * first / norms, rtol=1e-4
+    )
+    again = MemberStem.from_config(layer.get_config())
+    again.build((None, FEATURES))
+    again.set_weights(layer.get_weights())
+    assert float(sum(again.losses)) == float(sum(layer.losses))
+    assert stem().losses == []
+
+
 def test_initial_scales_are_normal_and_each_members_own():
     layer = MemberStem(64, (3,), seed=5)
     layer.build((None, 100))
@@ -211,6 +235,7 @@ def test_the_mean_and_what_is_added_to_each_member():
         (lambda: MemberStem(0, (3,)), "members must be at least 1"),
         (lambda: MemberStem(2, ()), r"widths must hold .* got \(\): give the output's width"),
         (lambda: MemberStem(2, (3,), feature_dropout=1.0), "feature_dropout must be at least 0"),
+        (lambda: MemberStem(2, (3,), feature_penalty=-1.0), "feature_penalty must be at least 0"),
         (lambda: MemberStem(2, (3,)).build((None, 4, 5)), "flatten the input first"),
         (lambda: DrawMember(0), "members must be at least 1"),
         (lambda: MemberAnswers(2, average="median"), "average must be one of probability, value"),

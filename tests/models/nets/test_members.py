@@ -136,6 +136,19 @@ def test_a_members_loss_is_not_that_of_the_mean():
     assert each.mean() > losses_of(model(x), y * 0.8 + 0.1).mean() + 1e-3
 
 
+@pytest.mark.parametrize("name", ["ultimate", "tabm"])
+def test_what_is_trained_holds_the_penalty_of_features_once(name):
+    x, y = data()
+    fields = {"members": MEMBERS, "feature_penalty": 0.5}
+    config = TabmConfig(**fields) if name == "tabm" else config_of(name, **fields)
+    model = models.build_model(name, INPUTS, models.Heads(horizons=2), config)
+    train = TrainStep(model, FitConfig(jit_compile=False))
+    kernel = next(v for v in model.trainable_variables if v.path.endswith("/dense_1_kernel"))
+    found = train._gradients(train.to_tensors(x, {"y": y}, np.ones_like(y)))
+    norms = np.linalg.norm(kernel.numpy(), axis=1)
+    assert float(found.penalty) == pytest.approx(0.5 * norms.sum(), rel=1e-5)
+
+
 HEADS = [
     models.Heads(horizons=2, classes=3),
     models.Heads(horizons=2, classes=0, quantiles=(0.1, 0.5, 0.9)),
@@ -340,6 +353,12 @@ def test_bfloat16_members_are_near_the_exact_ones():
             {"exit_weight": -3.0},
             "exit_weight must be at least 0 and below inf; got -3.0",
         ),
+        (
+            StackConfig,
+            {"members": 2, "feature_penalty": -1.0},
+            "feature_penalty must be at least 0",
+        ),
+        (TabmConfig, {"feature_penalty": -1.0}, "feature_penalty must be at least 0"),
         (UltimateConfig, {"members": 2, "members_in_stack": "all"}, "one of drawn, mean"),
         (UltimateConfig, {"members": 2, "member_widths": (0,)}, r"use \(\) for a stem of one"),
         (SequentialDeepConfig, {"members": 2, "layers": 7}, "layers must be at least 8"),
