@@ -20,7 +20,9 @@ from ultimate_deep.commands.settings import experiment_of, experiment_parser
 
 def parser() -> CommandParser:
     """Return every setting of a run, and the budget."""
-    made = experiment_parser("find-batch", __doc__, first=("most_gib", "fit.batch_size"), trains=False)
+    made = experiment_parser(
+        "find-batch", __doc__, first=("most_gib", "fit.batch_size"), trains=False
+    )
     made.add_argument("--most_gib", type=float, default=4.0, help="Memory that it may take, GiB")
     return made
 

@@ -21,7 +21,9 @@ from ultimate_deep.commands.settings import experiment_of, experiment_parser
 
 def parser() -> CommandParser:
     """Return every setting of a run, and those of the test."""
-    made = experiment_parser("find-rate", __doc__, first=("plot", "lowest", "highest"), trains=False)
+    made = experiment_parser(
+        "find-rate", __doc__, first=("plot", "lowest", "highest"), trains=False
+    )
     made.add_argument("--plot", type=Path, default=Path("rates.png"), help="PNG that is written")
     made.add_argument("--lowest", type=float, default=1e-6, help="Rate of the first step")
     made.add_argument("--highest", type=float, default=1.0, help="Rate of the last step")

@@ -1,7 +1,7 @@
 """Muon: steps of matrices are made orthogonal, each layer's matrix of a stack by itself.
 
-Keras has a Muon too, in which a variable of three axes, such as a stack's kernels, is no matrix: all
-layers of a deep net would be left to AdamW.
+Keras has a Muon too, in which a variable of three axes, such as a stack's kernels, is no matrix:
+all layers of a deep net would be left to AdamW.
 """
 
 import math
