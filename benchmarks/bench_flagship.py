@@ -60,7 +60,7 @@ SLOW = {
 }
 ENTRIES = {
     "trees": Entry(model=TREES, options=SLOW, fit={"return_weights": (0.0,)}),
-    "weighted trees": Entry(model=TREES, options=SLOW, fit={"return_weights": (3.0,)}),
+    "weighted trees": Entry(model=TREES, options=SLOW, fit={"return_weights": (1.5, 3.0)}),
     "mlp": Entry(
         model="mlp",
         options={"hidden_widths": ((64,), (64, 32)), "dropout_rate": (0.3, 0.5)},

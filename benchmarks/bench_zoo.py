@@ -6,7 +6,7 @@
 
 20,000 simulated bars with an edge of 0.10 of each signal in the net's `SEES`; features, windows,
 fit and temperature of every experiment, preset `default`. Each is trained with labels that weigh
-alike and with labels that weigh by their return (`fit.return_weights 3`), of which the one with
+alike and with labels that weigh by their return (`fit.return_weights 1.5`), of which the one with
 the least validation log loss stands. `mlp` is trained on the same bars in both ways. One line for
 each fit in `zoo_<machine>.jsonl` in `--folder`; a run that was interrupted goes on. Writes
 `benchmarks/results/zoo_summary_<machine>.csv`.
@@ -36,7 +36,7 @@ from benchmarks.tables import RESULTS  # noqa: E402
 ROWS, SEEDS, FIRST_SEED, EDGE = 20_000, 1, 1_100, 0.1
 HELD_TO = "mlp"
 CLEARLY = 0.02
-WEIGHTS = {"return_weights": (0.0, 3.0)}
+WEIGHTS = {"return_weights": (0.0, 1.5)}
 
 
 def bench(
@@ -95,7 +95,7 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     best = best.merge(held, on=["market", "seed"], suffixes=("", "_held"))
     best = best.assign(
         signal=best["market"].str.rpartition("_")[0],
-        weighted=best["variant"].str.contains("3.0", regex=False),
+        weighted=best["variant"].str.contains("1.5", regex=False),
         ahead=best["share_of_edge"] - best["share_of_edge_held"],
     )
     found = best.groupby(["model", "signal"]).agg(

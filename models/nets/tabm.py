@@ -80,7 +80,7 @@ PRESETS = MappingProxyType(
             config=TabmConfig(feature_penalty=3e-4),
             learning_rate=8e-3,
             epochs=16,
-            return_weights=3.0,
+            return_weights=1.5,
         ),
     }
 )

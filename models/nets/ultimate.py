@@ -174,7 +174,7 @@ PRESETS = MappingProxyType(
             ),
             learning_rate=8e-3,
             epochs=16,
-            return_weights=3.0,
+            return_weights=1.5,
             rate_factors=SLOWER_STACKS,
         ),
         "seed": Preset(

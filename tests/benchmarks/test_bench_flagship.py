@@ -172,13 +172,13 @@ def test_the_zoo_is_held_to_the_mlp_on_what_each_net_declares(part):
     assert {(fit.name, fit.market) for fit in wanted} == {
         (name, market) for name in ("mlp", "nhits") for market in ("linear_0.1", "long_memory_0.1")
     }
-    assert [fit.config.fit.return_weights for fit in wanted[:2]] == [0.0, 3.0]
+    assert [fit.config.fit.return_weights for fit in wanted[:2]] == [0.0, 1.5]
     rows = [
         row("linear_0.1", model, loss, share, variant=f'{{"fit.return_weights": {weights}}}')
         | {"parameters": 10}
         for model, weights, loss, share in (
-            ("mlp", 0.0, 0.67, 0.90), ("mlp", 3.0, 0.66, 0.93),
-            ("nhits", 0.0, 0.66, 0.90), ("nhits", 3.0, 0.67, 0.99),
+            ("mlp", 0.0, 0.67, 0.90), ("mlp", 1.5, 0.66, 0.93),
+            ("nhits", 0.0, 0.66, 0.90), ("nhits", 1.5, 0.67, 0.99),
         )
     ]  # fmt: skip
     found = bench.summarise(rows).set_index("model")
