@@ -9,9 +9,9 @@ from ultimate_deep.models.layers.clip_inputs import ClipInputs
 
 Inputs = Mapping[str, tuple[int | None, ...]]
 # What a model takes: all features of the decision's bar; one window of bars; one for each of
-# several timeframes, finest first; the numbers behind Gramian angular fields; a window and the
-# time of the decision.
-Reads = Literal["features", "window", "timeframes", "gaf", "episodic"]
+# several timeframes, finest first; the numbers behind Gramian angular fields; those behind a chart
+# of bars; a window and the time of the decision.
+Reads = Literal["features", "window", "timeframes", "gaf", "bar_image", "episodic"]
 
 
 def make_inputs(inputs: Inputs) -> tuple[Any, list[Any]]:

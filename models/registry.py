@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # names alone are known without Keras
 BUILDERS: dict[str, str] = {
     "adaptive_hybrid": "ultimate_deep.models.nets.adaptive_hybrid:build_adaptive_hybrid",
     "attentive_lstm": "ultimate_deep.models.nets.attentive_lstm:build_attentive_lstm",
+    "bar_image_cnn": "ultimate_deep.models.nets.bar_image_cnn:build_bar_image_cnn",
     "bilstm": "ultimate_deep.models.nets.bilstm:build_bilstm",
     "cross_timeframe_transformer": "ultimate_deep.models.nets.cross_timeframe_transformer:build_cross_timeframe_transformer",  # noqa: E501
     "episodic_memory": "ultimate_deep.models.nets.episodic_memory:build_episodic_memory",
@@ -150,7 +151,7 @@ def named_presets(name: str) -> Mapping[str, Preset[Any]]:
 
 
 def reads(name: str) -> Reads:
-    """What the model takes: `features`, `window`, `timeframes` or `gaf`."""
+    """What the model takes, one of `models.inputs.Reads`."""
     return getattr(_module(name), "READS", "features")
 
 

@@ -87,6 +87,7 @@ def inputs_of(name: str) -> dict[str, tuple[int, ...]]:
         "window": window,
         "timeframes": window | {f"bars_{factor}x": coarse for factor in config.timeframes},
         "gaf": {f"gaf_{factor}x": (config.gaf_size,) for factor in config.gaf_timeframes},
+        "bar_image": {"bar_image": (6 * 20,)},
         "episodic": window | {"clock": (2,)},
     }
     return shapes[reads(name)]

@@ -27,6 +27,7 @@ INPUTS = {
     "window": {"bars": (16, 5)},
     "timeframes": {"bars": (12, 5), "bars_4x": (8, 4)},
     "gaf": {"gaf_1x": (32,), "gaf_2x": (32,)},
+    "bar_image": {"bar_image": (6 * 8,)},
     "episodic": {"bars": (16, 5), "clock": (2,)},
 }
 NAMES = sorted(models.BUILDERS)

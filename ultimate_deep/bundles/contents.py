@@ -94,5 +94,5 @@ def feature_widths(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
     """Return the width of the input that holds the bars' own features; none for pictures."""
     if len(shapes) == 1:
         (name, shape) = next(iter(shapes.items()))
-        return {} if name.startswith("gaf_") else {"model inputs": shape[-1]}
+        return {} if name.startswith(("gaf_", "bar_image")) else {"model inputs": shape[-1]}
     return {"model inputs": shapes["bars"][-1]} if "bars" in shapes else {}

@@ -68,7 +68,7 @@ def start_from(prepared: Prepared, model: keras.Model) -> None:
 def _check_features(bundle: Bundle, prepared: Prepared) -> None:
     """Refuse weights of other features, whose number may be the same by chance."""
     there, here = bundle.feature_names, prepared.rows.names
-    if there == here or prepared.config.inputs.kind == "gaf":  # pictures are drawn of closes
+    if there == here or prepared.config.inputs.kind in ("gaf", "bar_image"):  # drawn of bars
         return
     lacking = [name for name in there if name not in here]
     further = [name for name in here if name not in there]

@@ -93,7 +93,9 @@ def cases(kind):
     return found
 
 
-@pytest.mark.parametrize("kind", ["features", "window", "timeframes", "gaf", "episodic"])
+@pytest.mark.parametrize(
+    "kind", ["features", "window", "timeframes", "gaf", "bar_image", "episodic"]
+)
 def test_inputs_do_not_depend_on_later_bars(kind):
     for whole, cut, changed in cases(kind):
         for other in (cut, changed):

@@ -30,6 +30,7 @@ INPUTS: dict[str, dict[str, tuple[int, ...]]] = {
     "timeframes": {"bars_1": (16, 6), "bars_4": (8, 4)},
     "episodic": {"bars": (16, 6), "clock": (2,)},
     "gaf": {"gaf_1": (16,), "gaf_2": (16,)},
+    "bar_image": {"bar_image": (6 * 8,)},
 }
 
 

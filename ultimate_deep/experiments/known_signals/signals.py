@@ -10,6 +10,7 @@ import pandas as pd
 
 from ultimate_deep.features import compute_features
 from ultimate_deep.features.gaf import gaf_numbers
+from ultimate_deep.features.pictures.bar_image import BARS
 from ultimate_deep.market.bars import Bars
 from ultimate_deep.market.config import DataConfig, LabelSpec
 from ultimate_deep.market.labels import make_labels
@@ -153,7 +154,8 @@ def make_task(case: MarketCase, reads: Reads) -> Task:
 
     Args:
         case: Market to learn.
-        reads: `features`, `window`, `timeframes`, `gaf` or `episodic`.
+        reads: `features`, `window`, `timeframes`, `gaf`, `bar_image` or
+            `episodic`.
     """
     rows = _rows_of(case)
     makers = {
@@ -161,6 +163,7 @@ def make_task(case: MarketCase, reads: Reads) -> Task:
         "window": _window,
         "timeframes": _timeframes,
         "gaf": _gaf,
+        "bar_image": _bar_image,
         "episodic": _episodic,
     }
     x = makers[reads](rows, case)
@@ -250,6 +253,12 @@ def _gaf(rows: _Rows, case: MarketCase) -> dict[str, np.ndarray]:
         numbers = gaf_numbers(closes, **size, rows=ends, dtype=np.float32)
         x[f"gaf_{factor}x"] = numbers[places]
     return x
+
+
+def _bar_image(rows: _Rows, case: MarketCase) -> dict[str, np.ndarray]:
+    frame = rows.bars.frame
+    columns = {name: frame[name].to_numpy() for name in BARS.series}
+    return {"bar_image": BARS.numbers(columns, WINDOW_BARS[case.signal], 0, rows.row)}
 
 
 def _scaled(frame: pd.DataFrame, names: tuple[str, ...], train: np.ndarray) -> np.ndarray:

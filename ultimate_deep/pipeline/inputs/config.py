@@ -9,7 +9,7 @@ from ultimate_deep.machine.fields import check_fields
 # What a net makes of a window may have this number of rows, squared; a bundle of more is refused.
 MOST_WINDOW_BARS = 16_384
 
-Kind = Literal["features", "window", "timeframes", "gaf", "episodic"]
+Kind = Literal["features", "window", "timeframes", "gaf", "bar_image", "episodic"]
 
 # Features with short warm-ups that say where price, range and volume stand on coarse bars.
 COARSE_FEATURES = (
@@ -35,8 +35,9 @@ class InputConfig:
     Args:
         kind: `auto` is what the model reads; `features` the features of the decision's bar,
             `window` those of the last `window_bars` bars, `timeframes` that window and one of each
-            coarser timeframe, `gaf` the numbers behind Gramian angular fields, `episodic` a window
-            and the decision's time. Models of plain features take any kind, flattened.
+            coarser timeframe, `gaf` the numbers behind Gramian angular fields, `bar_image` those
+            behind a chart of the last `window_bars` bars, `episodic` a window and the decision's
+            time. Models of plain features take any kind, flattened.
         window_bars: Bars of a window.
         timeframes: Lengths of the coarser bars, in bars, rising.
         coarse_window_bars: Coarse bars of a window.

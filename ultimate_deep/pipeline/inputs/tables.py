@@ -12,6 +12,7 @@ from sklearn.preprocessing import RobustScaler
 from ultimate_deep.features import compute_features
 from ultimate_deep.features.gaf import gaf_numbers
 from ultimate_deep.features.judging.outliers import RobustLimits
+from ultimate_deep.features.pictures.bar_image import BARS as BARS_PICTURE
 from ultimate_deep.market.market import Market
 from ultimate_deep.market.timeframes import CoarseBars, coarse_bars
 from ultimate_deep.market.times import clock_of
@@ -21,7 +22,7 @@ from ultimate_deep.pipeline.inputs.model_inputs import ModelInputs
 from ultimate_deep.pipeline.rows import Rows
 from ultimate_deep.pipeline.scaling import ArrayScaler, fit_scaler
 
-BARS, CLOCK, FEATURES = "bars", "clock", "features"
+BARS, BAR_IMAGE, CLOCK, FEATURES = "bars", "bar_image", "clock", "features"
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +122,8 @@ def input_tables(market: Market, rows: Rows, kind: Kind, config: InputConfig) ->
             f"gaf_{factor}x": _gaf_table(market, rows, factor, config)
             for factor in config.gaf_timeframes
         }
+    elif kind == "bar_image":
+        found = {BAR_IMAGE: _bar_image_table(market, rows, config)}
     else:
         found = {BARS: _own(rows, config.window_bars)}
         if kind == "timeframes":
@@ -258,6 +261,21 @@ def _gaf_table(market: Market, rows: Rows, factor: int, config: InputConfig) -> 
         return out
 
     return _joined_table(market, rows, factor, values_of, None, scaled=False)
+
+
+def _bar_image_table(market: Market, rows: Rows, config: InputConfig) -> InputTable:
+    window = config.window_bars
+    first = BARS_PICTURE.history(window) - 1
+
+    def values_of(frame: pd.DataFrame) -> np.ndarray:
+        out = np.full((len(frame), BARS_PICTURE.count(window, 0)), np.nan, np.float32)
+        if len(frame) > first:
+            columns = {name: frame[name].to_numpy() for name in BARS_PICTURE.series}
+            ends = np.arange(first, len(frame))
+            out[first:] = BARS_PICTURE.numbers(columns, window, 0, ends)
+        return out
+
+    return _joined_table(market, rows, 1, values_of, None, scaled=False)
 
 
 def _joined_table(
