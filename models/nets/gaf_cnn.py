@@ -17,8 +17,9 @@ from ultimate_deep.models.heads import Heads, prediction_heads
 from ultimate_deep.models.inputs import Inputs, Reads, make_inputs
 from ultimate_deep.models.layers.clip_inputs import ClipInputs
 from ultimate_deep.models.layers.gaf_images import GafImages
-from ultimate_deep.models.nets.gaf_mlp import check_numbers
-from ultimate_deep.models.parts.pretrained import load_imagenet_weights, read_state
+from ultimate_deep.models.layers.markov_images import MarkovImages
+from ultimate_deep.models.layers.recurrence_images import RecurrenceImages
+from ultimate_deep.models.parts.pretrained import load_imagenet_weights, read_state, torch_parts
 from ultimate_deep.models.parts.resnet18 import (
     FULL_BLOCKS,
     FULL_WIDTH,
@@ -38,6 +39,13 @@ SEES: tuple[str, ...] = ("linear",)
 # With `pretrained_weights` the first two stages stand still; without, every weight moves.
 STILL: tuple[str, ...] = ("*_stem_conv/*", "*_stem_norm/*", "*_stage_1_block_*")
 FUSIONS = ("logits", "features")
+HEAD_ORDERS = ("dropout_last", "dropout_first")
+# What is drawn of the numbers of one window, and with which layer.
+PICTURES: dict[str, type[keras.layers.Layer]] = {
+    "gaf": GafImages,
+    "markov": MarkovImages,
+    "recurrence": RecurrenceImages,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +55,14 @@ class GafCnnConfig:
     Args:
         base_width: Channels of the first stage; 64 is ResNet-18's.
         blocks_per_stage: Residual blocks of each stage; (2, 2, 2, 2) is ResNet-18's.
+        picture: What is drawn of the numbers: `gaf`, both Gramian angular fields; `markov`, the
+            Markov transition field; `recurrence`, the recurrence plot. Inputs that are pictures
+            already, `(height, width, channels)`, are taken as they are.
         head_widths: Hidden layers behind the pictures, each with batch norm and relu.
-        head_dropout_rates: Share dropped behind each of them.
+        head_order: `dropout_last` has dense without bias, batch norm, relu and dropout in each
+            hidden layer; `dropout_first` dropout, dense, relu and batch norm, and one more dropout
+            before the logits.
+        head_dropout_rates: Share dropped behind each of them, or before each and at the end.
         fusion: `logits` gives each timeframe a net with a head of its own and adds up their
             logits, an ensemble in one model; `features` puts one head behind all nets.
         shared_backbone: Whether one net of convolutions looks at all timeframes.
@@ -56,6 +70,8 @@ class GafCnnConfig:
             `.safetensors` or `.pth`), or None for random weights; see `load_imagenet_weights`.
         frozen_stages: How many stages do not learn and keep their norms' statistics, with
             `pretrained_weights`. 1 is conv1 and bn1; 2, the default, adds layer1.
+        frozen_parts: The parts that do not learn instead, by torchvision's names: any of `conv1`,
+            `bn1`, `layer1` to `layer4`; empty leaves it to `frozen_stages`.
         l2: Penalty on the sum of squares of all kernels.
         input_clip: Numbers beyond it are cut (pictures cut at 1).
         precision: `float32` or `mixed_bfloat16`.
@@ -67,12 +83,15 @@ class GafCnnConfig:
 
     base_width: int = 16
     blocks_per_stage: tuple[int, ...] = FULL_BLOCKS
+    picture: str = "gaf"
     head_widths: tuple[int, ...] = (512, 128)
+    head_order: str = "dropout_last"
     head_dropout_rates: tuple[float, ...] = (0.5, 0.3)
     fusion: str = "logits"
     shared_backbone: bool = False
     pretrained_weights: str | None = None
     frozen_stages: int = 2
+    frozen_parts: tuple[str, ...] = ()
     l2: float = 0.0
     input_clip: float = 8.0
     precision: str = "float32"
@@ -82,15 +101,20 @@ class GafCnnConfig:
         self.backbone("")
         if not self.head_widths or min(self.head_widths) < 1:
             raise ValueError(f"head_widths must hold widths of 1 or more, got {self.head_widths}")
-        if len(self.head_dropout_rates) != len(self.head_widths):
+        check_choice("picture", self.picture, tuple(PICTURES))
+        check_choice("head_order", self.head_order, HEAD_ORDERS)
+        further = self.head_order == "dropout_first"
+        if len(self.head_dropout_rates) != len(self.head_widths) + further:
             raise ValueError(
-                f"head_dropout_rates has one rate for each of head_widths={self.head_widths}, got "
-                f"{self.head_dropout_rates}"
+                f"head_dropout_rates has one rate for each of head_widths={self.head_widths}"
+                f"{' and one for the end' if further else ''}, got {self.head_dropout_rates}"
             )
         for rate in self.head_dropout_rates:
             check_range("head_dropout_rates", rate, 0.0, 1.0)
         check_choice("fusion", self.fusion, FUSIONS)
         check_range("frozen_stages", self.frozen_stages, 0, len(self.blocks_per_stage) + 2)
+        for part in self.frozen_parts:
+            check_choice("frozen_parts", part, torch_parts(len(self.blocks_per_stage)))
         check_positive("input_clip", self.input_clip)
         check_choice("precision", self.precision, PRECISIONS)
         size = (self.base_width, tuple(self.blocks_per_stage))
@@ -129,6 +153,20 @@ PRESETS = MappingProxyType(
             config=GafCnnConfig(shared_backbone=True), learning_rate=3e-3, batch_size=64
         ),
         "resnet18": Preset(config=GafCnnConfig(base_width=FULL_WIDTH), batch_size=64),
+        # The net of the specification, word for word; what else its training has is in
+        # `commands/configs/gaf_resnet18.yaml`.
+        "gaf_resnet18": Preset(
+            config=GafCnnConfig(
+                base_width=FULL_WIDTH,
+                head_widths=(128,),
+                head_order="dropout_first",
+                head_dropout_rates=(0.5, 0.3),
+                frozen_parts=("layer1", "layer2"),
+            ),
+            learning_rate=1e-4,
+            batch_size=64,
+            epochs=50,
+        ),
     }
 )
 
@@ -152,7 +190,8 @@ def build_gaf_cnn(
 
     Inputs `gaf_1x`, ... `(batch, size)` in [-1, 1], one or more, from `features.gaf.gaf_numbers`;
     output `(batch, horizons)` float32 logits. A picture is `(size, size, 2)`: summation and
-    difference field. A hidden layer of the head is dense without bias, batch norm, relu, dropout.
+    difference field. Inputs of three axes are pictures themselves, drawn elsewhere: the rest of the
+    net is the same, weight by weight.
 
     Several timeframes are an ensemble that is trained together: the logits are the sum of what
     each member says, the last dense layer reading all their heads side by side (quantiles are
@@ -162,9 +201,10 @@ def build_gaf_cnn(
     `models.parts.resnet18`, whose two input channels are the only deviation from its source.
 
     Raises:
-        ValueError: An input that is not `(size,)`, or a file of weights that does not fit.
+        ValueError: An input that is neither `(size,)` nor a picture, or a file of weights that does
+            not fit.
     """
-    check_numbers(inputs)
+    _check_inputs(inputs)
     structure, tensors = make_inputs(inputs)
     features = _features(inputs, tensors, config)
     if config.fusion == "features":
@@ -182,8 +222,10 @@ def _features(inputs: Inputs, tensors: list[Any], config: GafCnnConfig) -> dict[
     backbones: dict[str, Resnet18] = {}
     features = {}
     for name, tensor in zip(inputs, tensors, strict=True):
-        x = ClipInputs(config.input_clip, dtype="float32", name=f"{name}_clip")(tensor)
-        x = GafImages(dtype=policy, name=f"{name}_pictures")(x)
+        x = tensor
+        if len(inputs[name]) == 1:
+            x = ClipInputs(config.input_clip, dtype="float32", name=f"{name}_clip")(tensor)
+            x = PICTURES[config.picture](dtype=policy, name=f"{name}_pictures")(x)
         owner = "backbone" if config.shared_backbone else f"backbone_{name}"
         if owner not in backbones:
             backbones[owner] = Resnet18(config.backbone(owner), name=owner)
@@ -192,30 +234,49 @@ def _features(inputs: Inputs, tensors: list[Any], config: GafCnnConfig) -> dict[
         state = read_state(config.pretrained_weights)
         for backbone in backbones.values():
             load_imagenet_weights(backbone, state)
-            backbone.freeze(config.frozen_stages)
+            if config.frozen_parts:
+                backbone.freeze_parts(config.frozen_parts)
+            else:
+                backbone.freeze(config.frozen_stages)
     return features
+
+
+def _check_inputs(inputs: Inputs) -> None:
+    for name, shape in inputs.items():
+        if len(shape) not in (1, 3) or None in shape:
+            raise ValueError(
+                f"input {name!r} has shape {tuple(shape)}, but this model reads the numbers of one "
+                "window or a picture: give (size,), such as (64,), or (height, width, channels), "
+                "and one input for each timeframe"
+            )
 
 
 def _head(x: Any, config: GafCnnConfig, name: str) -> Any:
     policy = dtype_policy(config.precision)
     rates = config.head_dropout_rates
-    for index, (width, rate) in enumerate(zip(config.head_widths, rates, strict=True), start=1):
+    first = config.head_order == "dropout_first"
+
+    def dropped(x: Any, index: int) -> Any:
+        layer = f"{name}_{index}_dropout"
+        seed = derive_seed(config.seed, layer)
+        return keras.layers.Dropout(rates[index - 1], seed=seed, dtype=policy, name=layer)(x)
+
+    for index, width in enumerate(config.head_widths, start=1):
         layer = f"{name}_{index}"
-        x = keras.layers.Dense(
+        dense = keras.layers.Dense(
             width,
-            use_bias=False,
+            use_bias=first,
             kernel_initializer=keras.initializers.HeNormal(seed=derive_seed(config.seed, layer)),
             kernel_regularizer=keras.regularizers.L2(config.l2) if config.l2 else None,
             dtype=policy,
             name=f"{layer}_dense",
-        )(x)
-        x = keras.layers.BatchNormalization(
+        )
+        norm = keras.layers.BatchNormalization(
             momentum=NORM_MOMENTUM, epsilon=NORM_EPSILON, dtype=policy, name=f"{layer}_norm"
-        )(x)
-        x = keras.layers.Activation("relu", dtype=policy, name=f"{layer}_activation")(x)
-        seed = derive_seed(config.seed, f"{layer}_dropout")
-        x = keras.layers.Dropout(rate, seed=seed, dtype=policy, name=f"{layer}_dropout")(x)
-    return x
+        )
+        relu = keras.layers.Activation("relu", dtype=policy, name=f"{layer}_activation")
+        x = norm(relu(dense(dropped(x, index)))) if first else dropped(relu(norm(dense(x))), index)
+    return dropped(x, len(rates)) if first else x
 
 
 def _joined(parts: list[Any], name: str) -> Any:

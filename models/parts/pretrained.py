@@ -91,6 +91,11 @@ def torch_names(backbone: Resnet18) -> dict[str, keras.Variable]:
     return names
 
 
+def torch_parts(stages: int) -> tuple[str, ...]:
+    """Torchvision's names of the parts of a backbone: `conv1`, `bn1`, `layer1` onwards."""
+    return ("conv1", "bn1", *(f"layer{stage}" for stage in range(1, stages + 1)))
+
+
 def _torch_layer(name: str) -> str:
     """`stage_2_block_1_conv_2` is `layer2.0.conv2` there, `stem_norm` is `bn1`."""
     if name.startswith("stem_"):

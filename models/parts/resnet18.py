@@ -103,6 +103,14 @@ class Resnet18:
             if first or (part.startswith("stage_") and int(part.split("_")[1]) < stages):
                 layer.trainable = False
 
+    def freeze_parts(self, parts: tuple[str, ...]) -> None:
+        """Freeze parts by torchvision's names, likewise: `conv1`, `bn1`, `layer1` onwards."""
+        own = {"conv1": "stem_conv", "bn1": "stem_norm"}
+        begins = tuple(own.get(part, f"stage_{part.removeprefix('layer')}_") for part in parts)
+        for part, layer in self.layers.items():
+            if part.startswith(begins):
+                layer.trainable = False
+
     def _block(self, x: Any, channels: int, stride: int, part: str) -> Any:
         shortcut = x
         y = self._conv(x, channels, 3, stride, f"{part}_conv_1")

@@ -9,6 +9,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from ultimate_deep import models
+from ultimate_deep.features.gaf import gaf_images
 from ultimate_deep.models.nets.gaf_cnn import STILL, GafCnnConfig
 from ultimate_deep.models.parts.pretrained import torch_names
 from ultimate_deep.models.parts.resnet18 import Resnet18, Resnet18Config
@@ -114,6 +115,45 @@ def test_the_first_two_stages_of_a_pretrained_net_stand_still(weights_file, tmp_
     assert weights_that_stand_still(again, x, 4, steps=1) == still
 
 
+def test_the_preset_of_the_specification_trains_10_6_of_11_2_million_weights(weights_file):
+    config = preset_config("gaf_cnn", "gaf_resnet18")
+    config = dataclasses.replace(config, pretrained_weights=weights_file)
+    model = models.build_model("gaf_cnn", {"gaf_1x": (32,)}, config=config)
+
+    def count(weights):
+        return sum(int(np.prod(weight.shape)) for weight in weights)
+
+    batch_statistics = 2 * (4_800 + 128)  # moving means and variances are no parameters there
+    assert count(model.weights) - batch_statistics == 11_239_425
+    assert count(model.trainable_weights) == 10_565_889
+    still = {
+        layer.name.split("backbone_gaf_1x_")[-1][:8]
+        for layer in model.layers
+        if not layer.trainable
+    }
+    assert still == {"stage_1_", "stage_2_"}
+    behind = [layer for layer in model.layers if layer.name.startswith(("head_", "logits"))]
+    assert [type(layer).__name__ for layer in behind] == [
+        "Dropout", "Dense", "Activation", "BatchNormalization", "Dropout", "Dense",
+    ]  # fmt: skip
+    assert [layer.rate for layer in behind if isinstance(layer, keras.layers.Dropout)] == [0.5, 0.3]
+    assert [layer.units for layer in behind if isinstance(layer, keras.layers.Dense)] == [128, 1]
+
+
+def test_pictures_that_are_drawn_elsewhere_go_through_the_same_net():
+    drawn, given = tiny({"gaf_1x": (16,)}), tiny({"gaf_1x": (16, 16, 2)})
+    given.set_weights(drawn.get_weights())
+    x = numbers()["gaf_1x"]
+    np.testing.assert_array_equal(given(gaf_images(x)), drawn(x))
+
+
+@pytest.mark.parametrize("picture", ["markov", "recurrence"])
+def test_other_pictures_are_drawn_of_the_same_numbers(picture):
+    model = tiny(picture=picture)
+    assert model.get_layer("gaf_1x_pictures").output.shape == (None, 16, 16, 1)
+    assert model(numbers()).shape == (ROWS, 1)
+
+
 def test_frozen_stages_are_counted_as_asked(weights_file):
     for stages, frozen in ((1, 5), (5, 5 * 20)):
         config = GafCnnConfig(base_width=64, pretrained_weights=weights_file, frozen_stages=stages)
@@ -132,6 +172,9 @@ def test_wrong_shapes_and_settings_are_refused(weights_file):
         ({"head_widths": ()}, "head_widths must hold widths"),
         ({"fusion": "mean"}, "fusion must be one of logits, features"),
         ({"blocks_per_stage": (2, 0)}, "blocks_per_stage needs"),
+        ({"picture": "photo"}, "picture must be one of gaf, markov, recurrence"),
+        ({"head_order": "dropout_first"}, "and one for the end"),
+        ({"frozen_parts": ("layer5",)}, "frozen_parts must be one of conv1, bn1, layer1"),
         ({"frozen_stages": 6}, "frozen_stages must be"),
         ({"base_width": 0}, "base_width must be"),
     ):
