@@ -9,7 +9,7 @@ from typing import Literal, get_args
 from ultimate_deep.machine.fields import check_fields, check_seed
 from ultimate_deep.market.simulation_spec import SimulationSpec
 
-LABEL_KINDS = ("direction", "triple_barrier")
+LABEL_KINDS = ("direction", "triple_barrier", "pattern")
 # Those of a user's own, which a plugin has registered.
 OWN_KINDS: list[str] = []
 Adjust = Literal["auto", "none"]
@@ -28,7 +28,8 @@ class LabelSpec:
     Attributes:
         kind: `direction`: is the return from open to open above zero? `triple_barrier`: which
             barrier does the price meet first, the upper (1) or the lower (0)? Without a touch
-            inside the horizon, the direction decides.
+            inside the horizon, the direction decides. `pattern`: which candlestick pattern ends at
+            bar t, of nine classes (`market.candlesticks`), for pictures in files alone.
         horizon_bars: Bars from entry to exit.
         ties: The label of a return that is zero, or not beyond the cost band: `drop` gives NaN,
             `down` 0, `up` 1.

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ultimate_deep.market.bars import Bars
+from ultimate_deep.market.candlesticks import candlestick_patterns
 from ultimate_deep.market.config import LabelSpec
 from ultimate_deep.market.times import close_times, open_times
 
@@ -22,7 +23,8 @@ class Labels:
     """One entry for each bar; row t is the decision at bar t's close. All arrays `(rows,)`.
 
     Attributes:
-        values: Labels in {0, 1}, float64; NaN where undefined or dropped by the rule for ties.
+        values: Labels in {0, 1}, float64; NaN where undefined or dropped by the rule for ties. Of
+            the kind `pattern`, 0 to 8.
         return_log: Log return, float64, from open[entry_row] to open[exit_row]; NaN where
             undefined.
         entry_row: Row of the fill, t+1, int64; -1 where undefined.
@@ -56,6 +58,10 @@ def make_labels(frame: pd.DataFrame, spec: LabelSpec) -> Labels:
             f"labels of horizon_bars={horizon} need at least {horizon + 2} bars, got {rows}; "
             "give more bars or a shorter horizon"
         )
+    if spec.kind == "pattern":
+        values = candlestick_patterns(frame).astype(np.float64)
+        values[values < 0] = np.nan
+        return _with_horizon(frame, values, horizon)
     if spec.kind in OWN_LABELS:
         return _own_labels(frame, spec)
     opens = frame["open"].to_numpy(dtype=np.float64)
@@ -101,6 +107,14 @@ def _own_labels(frame: pd.DataFrame, spec: LabelSpec) -> Labels:
             f"label {spec.kind!r} is {values[row]} for the bar at {frame.index[row]}; labels are "
             "0, 1 or NaN for none"
         )
+    return _with_horizon(frame, values, horizon)
+
+
+def _with_horizon(frame: pd.DataFrame, values: np.ndarray, horizon: int) -> Labels:
+    """Return labels that are known at once, with the fill and the end of the horizon."""
+    rows = len(frame)
+    known = np.arange(rows - 1 - horizon)
+    values[len(known) :] = np.nan
     opens = frame["open"].to_numpy(dtype=np.float64)
     entry_row, exit_row = np.full((2, rows), -1, dtype=np.int64)
     entry_row[known], exit_row[known] = known + 1, known + 1 + horizon

@@ -182,6 +182,12 @@ class ExperimentConfig:
         for plugin in self.plugins:  # before anything that they bring is named
             load_plugin(plugin)
         check_fields(self)
+        if self.label.kind == "pattern":
+            raise ValueError(
+                "label.kind 'pattern' has nine classes and no side to trade on, and a run trades; "
+                "write pictures with `ultimate-deep gaf --label.kind pattern` and train on them "
+                "with train_scripts/train_gaf_cnn_precomputed.py, or take another kind"
+            )
         if not self.name:
             object.__setattr__(self, "name", self.model.name)
         check_name("name", self.name)
