@@ -278,7 +278,7 @@ def resnet18(shape: tuple[int, ...]) -> Any:
 
 def _numbers_like(market: Market, rows: int) -> np.ndarray:
     """The float32 numbers of the same training rows as the files', in memory."""
-    from ultimate_deep.pipeline.gaf_files import plan_gaf_files
+    from ultimate_deep.pipeline.gaf_plan import plan_gaf_files
 
     plan = plan_gaf_files(market, LabelSpec(), GafFilesConfig())
     closes = next(iter(market.bars.values())).frame["close"]

@@ -133,7 +133,7 @@ def gaf_images(
     return out
 
 
-@numba.njit(error_model="numpy", cache=True)
+@numba.njit(error_model="numpy", cache=True, nogil=True)
 def _numbers(
     closes: npt.NDArray[np.float64],
     ends: npt.NDArray[np.int64],
@@ -165,7 +165,7 @@ def _numbers(
             out[r, k] = 0.0 if flat else ((piece[k] - low) - (high - piece[k])) / spread
 
 
-@numba.njit(error_model="numpy", cache=True)
+@numba.njit(error_model="numpy", cache=True, nogil=True)
 def _fields(numbers: npt.NDArray[Any], out: npt.NDArray[Any]) -> int:
     """Fill `(windows, size, 2 size)`; the first row with a refused number ends it, else -1.
 

@@ -86,7 +86,7 @@ def bar_images(
     return filled
 
 
-@numba.njit(error_model="numpy", cache=True)
+@numba.njit(error_model="numpy", cache=True, nogil=True)
 def _numbers(
     columns: npt.NDArray[np.float64], ends: npt.NDArray[np.int64], out: npt.NDArray[np.float32]
 ) -> None:
@@ -112,14 +112,14 @@ def _numbers(
             out[r, k, 5] = columns[4, bar] / most if most > 0 else 0.0
 
 
-@numba.njit(error_model="numpy", cache=True)
+@numba.njit(error_model="numpy", cache=True, nogil=True)
 def _row(value: float, top: int) -> int:
     """The pixel row of a price in [0, 1], counted from above; all in float32, as in the net."""
     inside = min(max(np.float32(value), np.float32(0)), np.float32(1))
     return top - int(np.rint(inside * np.float32(top)))
 
 
-@numba.njit(error_model="numpy", cache=True)
+@numba.njit(error_model="numpy", cache=True, nogil=True)
 def _draw(numbers: npt.NDArray[np.float32], out: npt.NDArray[np.float32]) -> None:
     height, bars = out.shape[1], numbers.shape[1]
     volume_rows = height // 5
@@ -154,4 +154,5 @@ BARS = Picture(
     low=0.0,
     high=1.0,
     square=False,
+    whole=True,
 )

@@ -78,7 +78,7 @@ def _close_images(
     return gaf_images(values, out=checked_out(out, (len(values), size, size, 2)))
 
 
-@numba.njit(error_model="numpy", cache=True)
+@numba.njit(error_model="numpy", cache=True, nogil=True)
 def _ohlc(
     series: npt.NDArray[np.float64],
     ends: npt.NDArray[np.int64],

@@ -49,7 +49,7 @@ def markov_images(
     return filled
 
 
-@numba.njit(error_model="numpy", cache=True)
+@numba.njit(error_model="numpy", cache=True, nogil=True)
 def _fields(numbers: npt.NDArray[np.float32], bins: int, out: npt.NDArray[np.float32]) -> None:
     size = numbers.shape[1]
     code = np.empty(size, np.int64)

@@ -33,6 +33,7 @@ class Picture:
         low: Least value of a pixel.
         high: Largest value of a pixel.
         square: Whether the window is averaged to `size` numbers, so that it holds as many bars.
+        whole: Whether every pixel is 0 or 1.
     """
 
     numbers: Callable[[Series, int, int, npt.NDArray[np.int64]], Numbers]
@@ -45,6 +46,7 @@ class Picture:
     low: float
     high: float
     square: bool = True
+    whole: bool = False
 
 
 def checked_numbers(numbers: npt.ArrayLike, count: int | None, makes: str) -> Numbers:

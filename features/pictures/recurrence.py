@@ -33,7 +33,7 @@ def recurrence_images(
     return filled
 
 
-@numba.njit(error_model="numpy", cache=True)
+@numba.njit(error_model="numpy", cache=True, nogil=True)
 def _distances(numbers: npt.NDArray[np.float32], out: npt.NDArray[np.float32]) -> None:
     for r in range(numbers.shape[0]):
         for i in range(numbers.shape[1]):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import pickle
 import signal
 import subprocess
 import sys
@@ -11,15 +12,18 @@ import numpy as np
 import pytest
 
 from ultimate_deep.features.gaf import gaf_images, gaf_numbers
+from ultimate_deep.features.pictures.registry import PICTURES, picture_of
 from ultimate_deep.machine.files import LOCK_FILE, FinishedError
 from ultimate_deep.machine.locks import LockedError
+from ultimate_deep.machine.stored_rows import StoredRows
 from ultimate_deep.market.config import DataConfig, LabelSpec
 from ultimate_deep.market.labels import make_labels
 from ultimate_deep.market.market import Market, load_market
 from ultimate_deep.market.times import utc_times
 from ultimate_deep.pipeline import gaf_files
-from ultimate_deep.pipeline.gaf_config import GafFilesConfig
-from ultimate_deep.pipeline.gaf_files import plan_gaf_files, write_gaf_files
+from ultimate_deep.pipeline.gaf_config import STORAGES, GafFilesConfig
+from ultimate_deep.pipeline.gaf_files import write_gaf_files
+from ultimate_deep.pipeline.gaf_plan import plan_gaf_files
 
 ROOT = Path(__file__).resolve().parents[2]
 LABEL = LabelSpec(horizon_bars=3)
@@ -67,7 +71,8 @@ def test_pictures_labels_and_parts(market, tmp_path):
     folder = write_gaf_files(
         market, LABEL, config_of(tmp_path / "gaf"), report=lambda *rows: seen.append(rows)
     )
-    assert sorted(contents(folder)) == sorted(["metadata.json", *(f"{n}.npy" for n in NAMES)])
+    further = ["metadata.json", "metadata.pkl", "train_rows.npy", "val_rows.npy"]
+    assert sorted(contents(folder)) == sorted([*further, *(f"{n}.npy" for n in NAMES)])
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in NAMES}
     assert {array.dtype for array in arrays.values()} == {np.dtype(np.float32)}
 
@@ -80,7 +85,7 @@ def test_pictures_labels_and_parts(market, tmp_path):
     train = usable[opens[labels.exit_row[usable]] < opens[first + 1]]
     val = usable[usable >= first]
     assert train.max() == first - LABEL.horizon_bars - 1
-    images = gaf_images(gaf_numbers(frame["close"], 32, 16))
+    images = gaf_images(gaf_numbers(frame["close"], 32, 16, dtype=np.float32))
     for part, rows in (("train", train), ("val", val)):
         np.testing.assert_array_equal(arrays[f"{part}_images"], images[rows - 31])
         np.testing.assert_array_equal(arrays[f"{part}_labels"][:, 0], labels.values[rows])
@@ -90,6 +95,11 @@ def test_pictures_labels_and_parts(market, tmp_path):
     assert metadata["simulated"] is True
     assert metadata["purged"] == len(usable) - len(train) - len(val) == LABEL.horizon_bars
     assert metadata["parts"]["val"]["rows"] == len(val)
+    assert metadata["parts"]["val"]["rows_of_label"][1] == labels.values[val].sum()
+    assert pickle.loads((folder / "metadata.pkl").read_bytes()) == metadata
+    kept = np.load(folder / "val_rows.npy")
+    np.testing.assert_array_equal(kept["bar"], val)
+    np.testing.assert_array_equal(kept["return_log"], labels.return_log[val])
     assert seen[-1] == (len(train) + len(val),) * 2
 
 
@@ -105,7 +115,15 @@ def test_symbols_are_parted_at_one_time(market, tmp_path):
     folder = write_gaf_files(both, LABEL, config_of(tmp_path / "gaf"))
     images = np.load(folder / "val_images.npy")
     expected = [
-        gaf_images(gaf_numbers(one.frame["close"], 32, 16, rows=val.bar_row[val.symbol_code == i]))
+        gaf_images(
+            gaf_numbers(
+                one.frame["close"],
+                32,
+                16,
+                rows=val.bar_row[val.symbol_code == i],
+                dtype=np.float32,
+            )
+        )
         for i, one in enumerate(both.bars.values())
     ]
     for i in (0, 1):
@@ -174,7 +192,7 @@ def test_ctrl_c_says_how_far_it_came_and_resumes(market, tmp_path):
 def test_too_little_room_is_said_before_anything_is_written(market, tmp_path, monkeypatch):
     usage = gaf_files.shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(gaf_files.shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(ValueError, match=r"need 0\.001 GB .* 0\.000 GB free.*GafImages"):
+    with pytest.raises(ValueError, match=r"need 0\.001 GB .* 0\.000 GB free.*--storage numbers"):
         write_gaf_files(market, LABEL, config_of(tmp_path / "new" / "gaf"))
     assert list(tmp_path.iterdir()) == []
 
@@ -197,4 +215,26 @@ def test_the_script_runs(tmp_path):
     first = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert first.returncode == 0, first.stderr
     assert "of simulated bars in" in first.stdout.replace("\n", " ")
-    assert len(list((tmp_path / "gaf").iterdir())) == 5
+    assert len(list((tmp_path / "gaf").iterdir())) == 8
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_storage_keeps_what_it_says(market, tmp_path, picture):
+    found = {}
+    for storage in STORAGES:
+        config = config_of(tmp_path / storage, picture=picture, storage=storage)
+        folder = write_gaf_files(market, LABEL, config)
+        metadata = json.loads((folder / "metadata.json").read_text())
+        name = "val_numbers.npy" if storage == "numbers" else "val_images.npy"
+        found[storage] = (
+            StoredRows(folder / name, metadata["level_0"], metadata["level_step"])[:],
+            metadata["largest_error"],
+        )
+    exact = found["float32"][0]
+    # A net draws the same of the numbers.
+    np.testing.assert_array_equal(picture_of(picture).images(found["numbers"][0], 16), exact)
+    for storage in ("float16", "uint8"):
+        images, largest = found[storage]
+        # The error, and the rounding of decoding in float32.
+        assert np.abs(images - exact).max() <= largest + 3e-7
+        assert (largest == 0.0) == (picture == "bars")

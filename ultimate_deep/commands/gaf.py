@@ -1,16 +1,16 @@
-"""Write Gramian angular fields of bars as files, for programs that want pictures on disk.
+"""Write pictures of bars as files: Gramian angular fields, other fields, or price charts.
 
-    ultimate-deep gaf --data.path bars.csv --output artifacts/gaf
-        [--window_bars 128] [--size 64] [--label.horizon_bars 1] [--resume]
+    ultimate-deep gaf --data.path bnb_1m.parquet --windows 15min,30min,60min --output ml/data/gaf
+    ultimate-deep gaf --data.path bars.csv --output artifacts/gaf [--picture markov] [--resume]
 
-Writes train_images.npy, train_labels.npy, val_images.npy, val_labels.npy (float32 memory maps,
-the oldest 90% of the rows and the newest 10%, labels purged at the boundary) and metadata.json.
-33 KB a bar: 20,000 bars are 0.65 GB and take as long as the disk needs. After Ctrl-C or a kill,
---resume goes on to the same bytes. Without --data.path the bars are simulated, and the metadata
-says so.
+Writes train_images.npy, train_labels.npy, val_images.npy, val_labels.npy (memory maps, the oldest
+90% of the rows and the newest 10%, labels purged at the boundary), metadata.json and metadata.pkl;
+with --windows into one folder for each length of bars. 33 KB a bar as float32: 20,000 bars are 0.65
+GB and take as long as the disk needs. --storage numbers keeps 256 bytes a bar, of which a net draws
+the same pictures, bit for bit. After Ctrl-C or a kill, --resume goes on to the same bytes. Without
+--data.path the bars are simulated, and the metadata says so.
 
-A net needs no such files: ultimate_deep.models.layers.GafImages makes the same pictures from 64
-numbers.
+Train on them with train_scripts/train_gaf_cnn_precomputed.py.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,7 @@ def parser() -> CommandParser:
     made = CommandParser(
         "gaf",
         __doc__,
-        first=("data.path", "output", "window_bars", "size", "label.horizon_bars", "resume"),
+        first=("data.path", "windows", "output", "window_bars", "size", "storage", "resume"),
         has_plugins=False,
         builds=pictures_of,
     )
@@ -65,19 +66,28 @@ def main(arguments: Sequence[str]) -> None:
     from ultimate_deep.machine.screen import Screen
     from ultimate_deep.market.market import load_market
     from ultimate_deep.pipeline.gaf_files import write_gaf_files
+    from ultimate_deep.pipeline.gaf_windows import plan_sentences, plan_windows, write_windows
 
     console = Screen()
-    market = load_market(options.data, options.label)
+    say = partial(console.print, highlight=False, soft_wrap=True)
+    # What is drawn needs no true probability, which simulated bars have of directions alone.
+    market = load_market(options.data, LabelSpec(horizon_bars=options.label.horizon_bars))
     for line in market.told:
-        console.print(line, highlight=False, soft_wrap=True)
-    with reporting(console) as report:
-        folder = write_gaf_files(
-            market, options.label, config, resume=options.resume, report=report
-        )
-    size = sum(path.stat().st_size for path in folder.iterdir())
+        say(line)
+    how = {"resume": options.resume}
+    if config.windows:
+        files = plan_windows(market, options.label, config)
+        for line in plan_sentences(files):
+            say(line)
+        with reporting(console) as report:
+            folders = write_windows(files, options.label, report=report, **how)
+    else:
+        with reporting(console) as report:
+            folders = [write_gaf_files(market, options.label, config, report=report, **how)]
     simulated = " of simulated bars" if market.simulated else ""
-    said = f"{size / 1e9:,.3f} GB of pictures{simulated} in {folder}"
-    console.print(said, highlight=False, soft_wrap=True)
+    for folder in folders:
+        size = sum(path.stat().st_size for path in folder.iterdir())
+        say(f"{size / 1e9:,.3f} GB of pictures{simulated} in {folder}")
 
 
 @contextmanager

@@ -1,12 +1,12 @@
-"""Gramian angular fields as files: pre-allocated `.npy` memory maps, chronological, resumable.
+"""Pictures of windows as files: pre-allocated `.npy` memory maps, chronological, resumable.
 
-`GafImages` computes the same pictures inside a net from `size` numbers a row; files are for
-programs that cannot. A folder appears under its name only when all of it is written.
+A net draws the same pictures of a few numbers a row; files of pictures are for programs that
+cannot. A folder appears under its name only when all of it is written.
 """
 
-import dataclasses
 import errno
 import os
+import pickle
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ultimate_deep.features.gaf import gaf_images, gaf_numbers
+from ultimate_deep.features.pictures.registry import picture_of
 from ultimate_deep.machine.files import (
     LOCK_FILE,
     FinishedError,
@@ -30,114 +30,26 @@ from ultimate_deep.machine.files import (
 from ultimate_deep.machine.litter import remove_litter
 from ultimate_deep.machine.locks import FolderLock, claim_folder
 from ultimate_deep.market.config import LabelSpec
-from ultimate_deep.market.labels import label_end_times, make_labels
 from ultimate_deep.market.market import Market
-from ultimate_deep.market.times import close_times
 from ultimate_deep.pipeline.gaf_config import GafFilesConfig
+from ultimate_deep.pipeline.gaf_plan import (
+    METADATA,
+    PARTS,
+    GafPlan,
+    GafRows,
+    identity_of,
+    metadata_of,
+    plan_gaf_files,
+)
+from ultimate_deep.pipeline.gaf_storage import Storage
 
-PARTS = ("train", "val")
 BLOCK_ROWS = 512
 # Blocks between two notes of what is safely on disk; at most these are written again.
 NOTED_BLOCKS = 16
-_SCHEMA = "ultimate-deep-gaf-1"
 _PROGRESS = "progress.json"
-_METADATA = "metadata.json"
+_PICKLED = "metadata.pkl"
 
 Report = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, eq=False)
-class GafRows:
-    """The rows of one part in order of time; all arrays `(rows,)`.
-
-    Args:
-        labels: 0 or 1, float64.
-        symbol_code: Position of the row's symbol in the market.
-        bar_row: Bar at which the window ends and the decision is made.
-        decision_time: That bar's close in UTC, `datetime64[ns]`.
-        label_end_time: When the label is known, likewise.
-    """
-
-    labels: np.ndarray
-    symbol_code: np.ndarray
-    bar_row: np.ndarray
-    decision_time: np.ndarray
-    label_end_time: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def take(self, rows: np.ndarray | slice) -> "GafRows":
-        """Return these rows, by number, mask or slice."""
-        return GafRows(**{name: column[rows] for name, column in vars(self).items()})
-
-
-@dataclass(frozen=True, eq=False)
-class GafPlan:
-    """What will be written.
-
-    Args:
-        parts: Rows of `train` and `val`.
-        boundary: First decision of `val`; every label of `train` was known before it.
-        purged: Rows left out since their label reaches the boundary.
-        unlabelled: Rows with a whole window left out for want of a label: ties and the end.
-        image_shape: Shape of one row.
-    """
-
-    parts: dict[str, GafRows]
-    boundary: np.datetime64
-    purged: int
-    unlabelled: int
-    image_shape: tuple[int, int, int]
-
-    @property
-    def rows(self) -> int:
-        """Rows of both parts."""
-        return sum(len(rows) for rows in self.parts.values())
-
-    @property
-    def bytes(self) -> int:
-        """Size of the pictures in float32."""
-        return self.rows * 4 * int(np.prod(self.image_shape))
-
-
-def plan_gaf_files(market: Market, label: LabelSpec, config: GafFilesConfig) -> GafPlan:
-    """Find the labelled rows with a whole window and part them at one time for all symbols.
-
-    Raises:
-        ValueError: A part would be empty.
-    """
-    pooled = [_symbol_rows(market, code, label, config) for code in range(len(market.bars))]
-    columns = {
-        field.name: np.concatenate([getattr(rows, field.name) for rows, _ in pooled])
-        for field in dataclasses.fields(GafRows)
-    }
-    rows = GafRows(**columns)
-    rows = rows.take(np.argsort(rows.decision_time, kind="stable"))
-    if len(rows) == 0:
-        raise ValueError(
-            f"no bar has a window of {config.window_bars} bars and a label; give more bars, a "
-            "shorter window or a shorter horizon"
-        )
-    cut = min(int(config.train_fraction * len(rows)), len(rows) - 1)
-    boundary = rows.decision_time[cut]
-    early = rows.decision_time < boundary
-    known = rows.label_end_time < boundary
-    parts = {"train": rows.take(early & known), "val": rows.take(~early)}
-    for name, part in parts.items():
-        if len(part) == 0:
-            raise ValueError(
-                f"the {name} part is empty: {len(rows):,} rows, of which "
-                f"{int((early & ~known).sum()):,} are purged at {boundary}; give more bars, "
-                "another train_fraction or a shorter horizon"
-            )
-    return GafPlan(
-        parts=parts,
-        boundary=boundary,
-        purged=int((early & ~known).sum()),
-        unlabelled=sum(unlabelled for _, unlabelled in pooled),
-        image_shape=(config.size, config.size, 2),
-    )
 
 
 def write_gaf_files(
@@ -148,9 +60,11 @@ def write_gaf_files(
     resume: bool = False,
     report: Report | None = None,
 ) -> Path:
-    """Write `{train,val}_{images,labels}.npy` and `metadata.json`; return their folder.
+    """Write `{train,val}_{images,labels,rows}.npy` and `metadata.{json,pkl}`; return their folder.
 
-    Images are float32 `(rows, size, size, 2)`, summation field first; labels float32 `(rows, 1)`.
+    Images are `(rows, height, width, channels)` in the storage's type; labels float32 `(rows, 1)`;
+    rows of type `ROW_TYPE`. With the storage `numbers` there are `_numbers` in place of images.
+    The pickle holds the JSON's own strings, numbers, lists and dictionaries.
     Until all is written the folder is called `<output>.unfinished`; a run that was killed goes on
     with `resume` and ends with the same bytes.
 
@@ -172,7 +86,7 @@ def write_gaf_files(
     folder = Path(config.output)
     plan = plan_gaf_files(market, label, config)
     remove_litter(folder.parent)
-    draft = _open_draft(folder, _identity(market, label, config), plan, resume=resume)
+    draft = _open_draft(folder, identity_of(market, label, config), plan, resume=resume)
     with draft.lock:
         _write_draft(draft, plan, market, config, report)
         finish_folder(folder)
@@ -185,9 +99,11 @@ def _write_draft(
 ) -> None:
     """Write all files of the folder into its draft."""
     for part, rows in plan.parts.items():
-        _allocate(draft.path / f"{part}_images.npy", (len(rows), *plan.image_shape))
-        with whole_file(draft.path / f"{part}_labels.npy") as path, path.open("wb") as file:
-            np.save(file, rows.labels.astype(np.float32)[:, None])
+        _allocate(draft.path / f"{part}_{plan.storage.file}.npy", plan.storage, len(rows))
+        labels = rows.labels.astype(np.float32)[:, None]
+        for name, values in (("labels", labels), ("rows", rows.table())):
+            with whole_file(draft.path / f"{part}_{name}.npy") as path, path.open("wb") as file:
+                np.save(file, values)
     try:
         for part in PARTS:
             _fill(draft, part, plan, market, config, report)
@@ -195,7 +111,10 @@ def _write_draft(
         raise KeyboardInterrupt(
             f"stopped; {draft.path} keeps {sum(draft.done.values()):,} of {plan.rows:,} pictures"
         ) from None
-    write_json(draft.path / _METADATA, _metadata(plan, market, draft.identity))
+    metadata = metadata_of(plan, market, draft.identity)
+    write_json(draft.path / METADATA, metadata)
+    with whole_file(draft.path / _PICKLED) as path:
+        path.write_bytes(pickle.dumps(metadata, protocol=4))
 
 
 @dataclass(frozen=True)
@@ -209,37 +128,6 @@ class _Draft:
 
     def note(self) -> None:
         write_json(self.path / _PROGRESS, {"identity": self.identity, "done": self.done})
-
-
-def _symbol_rows(
-    market: Market, code: int, label: LabelSpec, config: GafFilesConfig
-) -> tuple[GafRows, int]:
-    """Return a symbol's labelled rows, and how many rows with a whole window have no label."""
-    bars = list(market.bars.values())[code]
-    labels = make_labels(bars.frame, label)
-    whole = np.arange(len(bars)) >= config.window_bars - 1
-    row = np.flatnonzero(whole & np.isfinite(labels.values))
-    rows = GafRows(
-        labels=labels.values[row],
-        symbol_code=np.full(len(row), code),
-        bar_row=row,
-        decision_time=close_times(bars)[row],
-        label_end_time=label_end_times(bars, labels, label.horizon_bars)[row],
-    )
-    return rows, int(whole.sum()) - len(row)
-
-
-def _identity(market: Market, label: LabelSpec, config: GafFilesConfig) -> dict[str, Any]:
-    """What two runs must share for one to go on with the other's files."""
-    return {
-        "schema": _SCHEMA,
-        "window_bars": config.window_bars,
-        "size": config.size,
-        "train_fraction": config.train_fraction,
-        "label": dataclasses.asdict(label),
-        "symbols": list(market.bars),
-        "bars_sha256": market.fingerprint(),
-    }
 
 
 def _open_draft(folder: Path, identity: dict[str, Any], plan: GafPlan, *, resume: bool) -> _Draft:
@@ -259,7 +147,7 @@ def _open_draft(folder: Path, identity: dict[str, Any], plan: GafPlan, *, resume
             raise FileExistsError(
                 f"{path} holds unfinished pictures; go on with --resume, or delete it"
             )
-        _check_space(path.parent, plan.bytes)
+        check_space(path.parent, plan.bytes)
         done = dict.fromkeys(PARTS, 0)
         noted = {"identity": identity, "done": done}
         lock = claim_folder(folder, lambda start: write_json(start / _PROGRESS, noted))
@@ -280,7 +168,7 @@ def _open_draft(folder: Path, identity: dict[str, Any], plan: GafPlan, *, resume
 def _is_finished(folder: Path, identity: dict[str, Any]) -> bool:
     """Return whether a folder holds the whole pictures of these bars and settings."""
     try:
-        told = read_json(folder / _METADATA)
+        told = read_json(folder / METADATA)
     except (OSError, ForeignFileError):
         return False
     return isinstance(told, dict) and all(told.get(key) == identity[key] for key in identity)
@@ -295,28 +183,35 @@ def _done(path: Path, identity: dict[str, Any], plan: GafPlan) -> dict[str, int]
             f"{path} was begun with other {', '.join(differing)}; resume with the bars "
             "and settings it was begun with, or delete it"
         )
-    there = sum(file.stat().st_blocks * 512 for file in path.glob("*_images.npy"))
-    _check_space(path, plan.bytes - there)
+    there = sum(file.stat().st_blocks * 512 for file in path.glob(f"*_{plan.storage.file}.npy"))
+    check_space(path, plan.bytes - there)
     return dict(noted["done"])
 
 
-def _check_space(folder: Path, needed: int) -> None:
+def check_space(folder: Path, needed: int) -> None:
+    """Refuse to fill the disk.
+
+    Raises:
+        ValueError: More bytes are needed than are free where the folder is or will be.
+    """
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     free = shutil.disk_usage(existing).free
     if needed > free:
         raise ValueError(
             f"the pictures need {needed / 1e9:,.3f} GB and {existing} has {free / 1e9:,.3f} GB "
-            "free; give another --output, a smaller --size or fewer bars, or write no files: "
-            "ultimate_deep.models.layers.GafImages makes the pictures inside the net"
+            "free; give another --output, --storage uint8 or a smaller --size, or keep the numbers "
+            "of which a net draws the same pictures (GafImages): --storage numbers"
         )
 
 
-def _allocate(path: Path, shape: tuple[int, ...]) -> None:
-    """Create a float32 file of zeros whose blocks the disk has promised, if it is absent."""
+def _allocate(path: Path, storage: Storage, rows: int) -> None:
+    """Create a file of zeros whose blocks the disk has promised, if it is absent."""
     if path.exists():
         return
     with whole_file(path) as draft:
-        np.lib.format.open_memmap(draft, mode="w+", dtype=np.float32, shape=shape)
+        np.lib.format.open_memmap(
+            draft, mode="w+", dtype=storage.dtype, shape=(rows, *storage.row_shape)
+        )
         if not hasattr(os, "posix_fallocate"):
             return
         # Or a disk that fills up later would end the process (SIGBUS) without a word.
@@ -341,12 +236,17 @@ def _fill(
 ) -> None:
     """Write a part's pictures from where the draft's note leaves off."""
     rows = plan.parts[part]
-    images = np.load(draft.path / f"{part}_images.npy", mmap_mode="r+")
-    closes = [bars.frame["close"].to_numpy(np.float64) for bars in market.bars.values()]
+    images = np.load(draft.path / f"{part}_{plan.storage.file}.npy", mmap_mode="r+")
+    names = picture_of(config.picture).series
+    series = [
+        {name: bars.frame[name].to_numpy(np.float64) for name in names}
+        for bars in market.bars.values()
+    ]
     before = sum(len(plan.parts[name]) for name in PARTS[: PARTS.index(part)])
     for number, start in enumerate(range(draft.done[part], len(rows), BLOCK_ROWS), start=1):
         stop = min(start + BLOCK_ROWS, len(rows))
-        _fill_block(rows.take(slice(start, stop)), closes, config, np.asarray(images[start:stop]))
+        block = rows.take(slice(start, stop))
+        _fill_block(block, series, config, plan.storage, np.asarray(images[start:stop]))
         if number % NOTED_BLOCKS == 0 or stop == len(rows):
             images.flush()
             draft.done[part] = stop
@@ -356,40 +256,22 @@ def _fill(
 
 
 def _fill_block(
-    rows: GafRows, closes: list[np.ndarray], config: GafFilesConfig, out: np.ndarray
+    rows: GafRows,
+    series: list[dict[str, np.ndarray]],
+    config: GafFilesConfig,
+    storage: Storage,
+    out: np.ndarray,
 ) -> None:
+    picture = picture_of(config.picture)
     for code in np.unique(rows.symbol_code):
         mine = rows.symbol_code == code
         ends = rows.bar_row[mine]
-        first = int(ends.min()) - config.window_bars + 1
-        near = closes[code][first : int(ends.max()) + 1]
-        numbers = gaf_numbers(near, config.window_bars, config.size, rows=ends - first)
-        if mine.all():
-            gaf_images(numbers, out=out)
+        first = int(ends.min()) - picture.history(config.window_bars) + 1
+        near = {name: one[first : int(ends.max()) + 1] for name, one in series[code].items()}
+        numbers = picture.numbers(near, config.window_bars, config.size, ends - first)
+        if storage.name == "numbers":
+            out[mine] = numbers
+        elif mine.all() and storage.name == "float32":
+            picture.images(numbers, config.size, out)
         else:
-            out[mine] = gaf_images(numbers)
-
-
-def _metadata(plan: GafPlan, market: Market, identity: dict[str, Any]) -> dict[str, Any]:
-    return {
-        **identity,
-        "simulated": market.simulated,
-        "interval": "irregular" if market.irregular else str(market.interval),
-        "images": "float32 (rows, size, size, 2): channel 0 cos(a_i + a_j), 1 sin(a_i - a_j)",
-        "labels": "float32 (rows, 1), 0 or 1",
-        "order": "decision time (a bar's close, UTC), then symbol",
-        "boundary": str(plan.boundary),
-        "purged": plan.purged,
-        "unlabelled": plan.unlabelled,
-        "parts": {
-            name: {
-                "rows": len(rows),
-                "images_shape": [len(rows), *plan.image_shape],
-                "share_of_label_1": float(rows.labels.mean()),
-                "first_decision": str(rows.decision_time[0]),
-                "last_decision": str(rows.decision_time[-1]),
-                "last_label_end": str(rows.label_end_time.max()),
-            }
-            for name, rows in plan.parts.items()
-        },
-    }
+            out[mine] = storage.encoded(picture.images(numbers, config.size))

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ultimate_deep.machine.stored_rows import StoredRows
 from ultimate_deep.market.windows import Windows
 from ultimate_deep.training.array_checks import add_to_digest, check_range, check_values
 
-Values = np.ndarray | Windows
+Values = np.ndarray | Windows | StoredRows
 Inputs = Values | Mapping[str, Values]
 BatchInputs = np.ndarray | dict[str, np.ndarray]
 
@@ -23,8 +24,8 @@ class Arrays:
     """Rows to train or validate on.
 
     Args:
-        x: Scaled float32 inputs, `(rows, ...)`, or such inputs by name; each an array or `Windows`,
-            whose batches are copied out when they are needed.
+        x: Scaled float32 inputs, `(rows, ...)`, or such inputs by name; each an array, or
+            `Windows` or `StoredRows`, whose batches are copied out when they are needed.
         y: Labels in [0, 1], float32 `(rows, horizons)`: 0 down, 1 up, 0.5 flat.
         returns: Log return over each horizon, float32 of the shape of `y`; losses on returns
             need it.
