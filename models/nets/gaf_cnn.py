@@ -1,6 +1,8 @@
 """A residual net that looks at pictures of price windows, one for each timeframe."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -41,8 +43,9 @@ STILL: tuple[str, ...] = ("*_stem_conv/*", "*_stem_norm/*", "*_stage_1_block_*")
 FUSIONS = ("logits", "features")
 HEAD_ORDERS = ("dropout_last", "dropout_first")
 # What is drawn of the numbers of one window, and with which layer.
-PICTURES: dict[str, type[keras.layers.Layer]] = {
+PICTURES: dict[str, Callable[..., keras.layers.Layer]] = {
     "gaf": GafImages,
+    "gaf_ohlc": partial(GafImages, 4),
     "markov": MarkovImages,
     "recurrence": RecurrenceImages,
 }
@@ -55,8 +58,9 @@ class GafCnnConfig:
     Args:
         base_width: Channels of the first stage; 64 is ResNet-18's.
         blocks_per_stage: Residual blocks of each stage; (2, 2, 2, 2) is ResNet-18's.
-        picture: What is drawn of the numbers: `gaf`, both Gramian angular fields; `markov`, the
-            Markov transition field; `recurrence`, the recurrence plot. Inputs that are pictures
+        picture: What is drawn of the numbers: `gaf`, both Gramian angular fields; `gaf_ohlc`, those
+            of four series; `markov`, the Markov transition field; `recurrence`, the recurrence
+            plot. Inputs that are pictures
             already, `(height, width, channels)`, are taken as they are.
         head_widths: Hidden layers behind the pictures, each with batch norm and relu.
         head_order: `dropout_last` has dense without bias, batch norm, relu and dropout in each

@@ -172,7 +172,7 @@ def test_wrong_shapes_and_settings_are_refused(weights_file):
         ({"head_widths": ()}, "head_widths must hold widths"),
         ({"fusion": "mean"}, "fusion must be one of logits, features"),
         ({"blocks_per_stage": (2, 0)}, "blocks_per_stage needs"),
-        ({"picture": "photo"}, "picture must be one of gaf, markov, recurrence"),
+        ({"picture": "photo"}, "picture must be one of gaf, gaf_ohlc, markov"),
         ({"head_order": "dropout_first"}, "and one for the end"),
         ({"frozen_parts": ("layer5",)}, "frozen_parts must be one of conv1, bn1, layer1"),
         ({"frozen_stages": 6}, "frozen_stages must be"),
