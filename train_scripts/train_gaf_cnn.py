@@ -1,11 +1,13 @@
-"""Train a net on pictures of 15, 30 and 60-minute bars each, their ensemble, and the control.
+"""Train nets on pictures of 15, 30 and 60-minute bars, their ensemble, trees and the control.
 
-    python train_scripts/train_gaf_cnn.py [--data.path bars.csv] [--yes] [--resume]
+    python train_scripts/train_gaf_cnn.py [--data.path bars.csv] [--two_stages] [--yes] [--resume]
 
 Bars are 15 minutes long if simulated; of any length if read, and the timeframes are multiples of
 it (`--inputs.gaf_timeframes '[1, 2, 4]'`). Each net is a run of its own, with bundle and report;
 the ensemble is their mean probability, a bundle too; the control reads the same numbers without a
-picture. Prints one table and keeps it in the ensemble's folder as `models.csv`.
+picture; the trees are XGBoost's where it is installed, on the features. `--two_stages` adds trees
+that read both, out of fold, for which each net is trained four times more. Prints one table and
+what was hoped for; both are in the ensemble's folder, `models.csv` and `targets.csv`.
 
 Minutes for each net on two cores and 20,000 bars; `--model.preset tiny` for a first look. A picture
 shows prices alone, and the default simulated signal also needs volume, so that none of them finds
@@ -27,12 +29,14 @@ def main() -> None:
     """Parse, run, print the table."""
     parser = experiment_parser("", __doc__, first=("inputs.gaf_timeframes",))
     parser.set_defaults({"data.simulated_interval": "15min"})
+    parser.add_argument("--two_stages", action="store_true", help="Trees over nets and features")
     options = parse(parser, ["--model", "gaf_cnn", *sys.argv[1:]]).options
     console = Console()
     start_up(console)
     from ultimate_deep.experiments.ensembles.pictures import render_ensemble, run_picture_ensemble
 
     train = partial(run_picture_ensemble, experiment_of(options), resume=options.resume)
+    train = partial(train, two_stages=options.two_stages)
     declined = "Nothing was written for this net; --resume goes on after those before it."
     done = run_planned(console, train, yes=options.yes, declined=declined)
     if done is not None:

@@ -37,7 +37,7 @@ def ohlc_numbers(series: Series, window: int, size: int, rows: npt.NDArray[np.in
     without range gives 0 everywhere.
 
     Raises:
-        ValueError: As `gaf_numbers`.
+        ValueError: Windows, rows or prices that `gaf_numbers` refuses.
     """
     for name in OHLC:  # refuses windows, rows and prices that cannot be
         gaf_numbers(series[name], window, size, rows=rows[:1])

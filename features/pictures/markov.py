@@ -43,7 +43,7 @@ def markov_images(
     """
     values = checked_numbers(numbers, size, "gaf_numbers(closes, window, size)")
     if not 2 <= bins <= size:
-        raise ValueError(f"bins must be from 2 to size={size}, got {bins}; use e.g. {BINS}")
+        raise ValueError(f"bins must be from 2 to size={size}, got {bins}; leave it out for {BINS}")
     filled = checked_out(out, (len(values), size, size, 1))
     _fields(values, bins, filled[..., 0])
     return filled

@@ -38,9 +38,10 @@ class BarImages(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """Return the pictures, `(batch, height, 3 * bars, 1)`, in the compute type."""
-        _, height, width, _ = self.compute_output_shape(inputs.shape)
-        volume_rows = self.height // 5
-        top = self.height - volume_rows - 2
+        self.compute_output_shape(inputs.shape)
+        height, width = self.height, 3 * (int(inputs.shape[1]) // NUMBERS)
+        volume_rows = height // 5
+        top = height - volume_rows - 2
         x = ops.reshape(ops.cast(inputs, "float32"), (-1, width // 3, NUMBERS))
         inside = ops.clip(x, 0.0, 1.0)
         rows = top - ops.cast(ops.round(inside[..., :5] * float(top)), "int32")

@@ -28,12 +28,15 @@ class MarkovImages(keras.layers.Layer):
     def __init__(self, bins: int = BINS, **layer_options: Any) -> None:
         super().__init__(autocast=False, **layer_options)
         if bins < 2:
-            raise ValueError(f"MarkovImages needs at least 2 bins, got {bins}; use e.g. {BINS}")
+            raise ValueError(
+                f"MarkovImages needs 2 bins or more, got {bins}; leave it out for {BINS}"
+            )
         self.bins = bins
 
     def call(self, inputs: Any) -> Any:
         """Return the fields, `(batch, size, size, 1)`, in the compute type."""
-        size = self.compute_output_shape(inputs.shape)[1]
+        self.compute_output_shape(inputs.shape)
+        size = int(inputs.shape[1])
         x = ops.cast(inputs, "float32")
         ordered = ops.sort(x, axis=-1)
         places = [k * (size - 1) // self.bins for k in range(1, self.bins)]

@@ -87,6 +87,10 @@ class Booster(ABC):
     def shapes(self) -> pd.DataFrame:
         """Return one row per tree: `leaves`, `depth` (splits from root to deepest leaf)."""
 
+    @abstractmethod
+    def splits(self, features: int) -> np.ndarray:
+        """Return how many splits of all trees ask each feature, int64 `(features,)`."""
+
 
 def kept_trees(validation_loss: np.ndarray) -> int:
     """Return how many trees have the least validation loss, the fewest of equals."""

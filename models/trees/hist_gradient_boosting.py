@@ -178,6 +178,10 @@ class HistGradientBoosting(Booster):
         depth = np.maximum.reduceat(self.depth, starts)
         return pd.DataFrame({"leaves": leaves, "depth": depth})
 
+    def splits(self, features: int) -> np.ndarray:
+        """Return how many splits ask each feature."""
+        return np.bincount(self.feature[self.feature >= 0], minlength=features)
+
     def _problem(self) -> str:
         """Say why these arrays are no trees; empty where they are."""
         for names, kind in ((_INTEGERS, np.int64), (_FLOATS, np.float64)):

@@ -1,9 +1,15 @@
 """Tree libraries that need not be installed."""
 
 import importlib
+import importlib.util
 from typing import Any
 
 from ultimate_deep.models.trees.booster import TreeError
+
+
+def is_installed(package: str) -> bool:
+    """Return whether a library can be imported, without importing it."""
+    return importlib.util.find_spec(package) is not None
 
 
 def tree_library(package: str) -> Any:

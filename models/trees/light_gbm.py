@@ -125,6 +125,10 @@ class LightGbm(Booster):
         """Return leaves and depth of each tree."""
         return pd.DataFrame([dataclasses.asdict(shape) for shape in tree_shapes(self.text)])
 
+    def splits(self, features: int) -> np.ndarray:
+        """Return how many splits ask each feature."""
+        return np.asarray(self.booster.feature_importance("split"), np.int64)
+
     @classmethod
     def _from_text(cls, text: str, threads: int) -> Self:
         booster = tree_library("lightgbm").Booster(model_str=text_for_library(text))

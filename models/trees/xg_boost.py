@@ -131,6 +131,13 @@ class XgBoost(Booster):
         depth = [max(len(line) - len(line.lstrip("\t")) for line in lines) for lines in dumps]
         return pd.DataFrame({"leaves": leaves, "depth": depth})
 
+    def splits(self, features: int) -> np.ndarray:
+        """Return how many splits ask each feature; XGBoost calls them f0, f1 and so on."""
+        found = np.zeros(features, np.int64)
+        for name, count in self.booster.get_score(importance_type="weight").items():
+            found[int(name.removeprefix("f"))] = int(count)
+        return found
+
     @classmethod
     def _from_content(cls, content: bytes, threads: int, *, written: bytes | None = None) -> Self:
         booster = tree_library("xgboost").Booster()

@@ -17,9 +17,9 @@ class StoredRows:
     beside the system's own cache of the file is one batch.
 
     Args:
-        path: The file.
-        low: What a stored 0 means; and
-        step: what a stored 1 is more, for files of whole numbers: `low + step * stored`.
+        path: File in NumPy's own format.
+        low: What a stored 0 means, in files of whole numbers, which hold `low + step * stored`.
+        step: Distance of two neighbouring whole numbers.
         digest: Says which content it is, where hashing all of it would take minutes.
 
     Raises:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 PATTERNS = (
     "none",
@@ -33,7 +34,7 @@ _PENETRATION = 0.3  # of the first body, by a star's last close
 Flags = npt.NDArray[np.bool_]
 
 
-def candlestick_patterns(frame: Mapping[str, Any]) -> npt.NDArray[np.int64]:
+def candlestick_patterns(frame: pd.DataFrame | Mapping[str, Any]) -> npt.NDArray[np.int64]:
     """Return the pattern that ends at each bar, a position in `PATTERNS`, int64 `(bars,)`.
 
     Only bars up to its own count, `PATTERN_BARS` of them; the first `PATTERN_BARS - 1` bars are -1.
@@ -50,7 +51,7 @@ def candlestick_patterns(frame: Mapping[str, Any]) -> npt.NDArray[np.int64]:
     return code
 
 
-def pattern_flags(frame: Mapping[str, Any]) -> dict[str, Flags]:
+def pattern_flags(frame: pd.DataFrame | Mapping[str, Any]) -> dict[str, Flags]:
     """Return whether each pattern ends at each bar, bool `(bars,)` by name; several can.
 
     - *star*: a long body, a short one beyond it, and a body that is not short and closes at least
@@ -62,7 +63,7 @@ def pattern_flags(frame: Mapping[str, Any]) -> dict[str, Flags]:
       a very short lower one, above the body before, or below it.
 
     Args:
-        frame: As for `candlestick_patterns`.
+        frame: Columns that `candlestick_patterns` takes.
     """
     opens, high, low, close = (
         np.asarray(frame[name], np.float64) for name in ("open", "high", "low", "close")

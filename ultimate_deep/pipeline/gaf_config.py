@@ -9,7 +9,8 @@ from ultimate_deep.machine.fields import check_fields
 # Kinds of pictures whose window need not hold as many bars as the picture has rows.
 _OF_ANY_WINDOW = ("bars",)
 _LEAST_ROWS = {"bars": 10}
-STORAGES = ("float32", "float16", "uint8", "numbers")
+StorageName = Literal["float32", "float16", "uint8", "numbers"]
+STORAGES: tuple[StorageName, ...] = ("float32", "float16", "uint8", "numbers")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,7 @@ class GafFilesConfig:
     output: str = "artifacts/gaf"
     windows: str = ""
     picture: Literal["gaf", "gaf_ohlc", "markov", "recurrence", "bars"] = "gaf"
-    storage: Literal["float32", "float16", "uint8", "numbers"] = "float32"
+    storage: StorageName = "float32"
     window_bars: int = 128
     size: int = 64
     train_fraction: float = 0.9

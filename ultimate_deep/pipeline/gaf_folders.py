@@ -26,7 +26,7 @@ class GafFolder:
     """Pictures of one length of bars.
 
     Args:
-        path: The folder.
+        path: Folder that `ultimate-deep gaf` has written.
         metadata: What is said of them.
         pictures: Pictures of each part, or the numbers that they are drawn of.
         labels: Labels of each part, float32 `(rows, 1)`.
@@ -100,8 +100,8 @@ def read_gaf_folder(path: str | Path) -> GafFolder:
     begins = rows["val"]["decision_time"].min()
     if known >= begins:
         raise ValueError(
-            f"{folder} is not purged: a training label is known at {np.datetime64(int(known), 'ns')}, "
-            f"and validation begins at {np.datetime64(int(begins), 'ns')}; {_REMEDY}"
+            f"{folder} is not purged: a training label is known at {_time(known)}, and validation "
+            f"begins at {_time(begins)}; {_REMEDY}"
         )
     return GafFolder(folder, told, pictures, labels, rows)
 
@@ -121,6 +121,10 @@ def check_together(folders: list[GafFolder]) -> None:
                     f"{first.metadata[key]}, {one.path} {one.metadata[key]}; write them with one "
                     "call of `ultimate-deep gaf --windows`, or train them apart"
                 )
+
+
+def _time(nanoseconds: int) -> np.datetime64:
+    return np.datetime64(int(nanoseconds), "ns")
 
 
 def _array(path: Path, dtype: np.dtype[Any]) -> np.ndarray:

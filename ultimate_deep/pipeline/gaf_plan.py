@@ -190,11 +190,13 @@ def identity_of(market: Market, label: LabelSpec, config: GafFilesConfig) -> dic
 
 
 def kept_as(config: GafFilesConfig) -> Storage:
+    """Return how pictures of a configuration are kept."""
     picture = picture_of(config.picture)
     return storage_of(config.storage, picture, config.window_bars, config.size)
 
 
 def metadata_of(plan: GafPlan, market: Market, identity: dict[str, Any]) -> dict[str, Any]:
+    """Return what is said of finished files: strings, numbers, lists and dictionaries."""
     return {
         **identity,
         "simulated": market.simulated,

@@ -58,10 +58,10 @@ def storage_of(name: str, picture: Picture, window: int, size: int) -> Storage:
         name: `float32`, `float16`, `uint8` or `numbers`.
         picture: Kind of picture.
         window: Bars of a window.
-        size: Its size.
+        size: Numbers that a window is averaged to, or rows of a chart.
 
     Raises:
-        ValueError: Another name.
+        ValueError: Another name than these four.
     """
     shape = picture.shape(window, size)
     span, most = picture.high - picture.low, max(abs(picture.low), abs(picture.high))

@@ -4,7 +4,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import IO
 
 from rich.console import Console
@@ -95,6 +95,50 @@ class LineProgress(Progress):
     def epoch(self, row: Mapping[str, float]) -> None:
         """Print the epoch's summary."""
         self.message(epoch_sentence(row, self._epochs))
+
+
+class TogetherProgress(Progress):
+    """Tells several what happens, such as a screen and a file.
+
+    Args:
+        several: Who is told, in order.
+    """
+
+    def __init__(self, *several: Progress) -> None:
+        self._several = several
+
+    def message(self, text: str) -> None:
+        """Say one sentence to each."""
+        for one in self._several:
+            one.message(text)
+
+    @contextmanager
+    def busy(self, text: str) -> Iterator[None]:
+        """Show to each that something without steps is going on."""
+        with ExitStack() as stack:
+            for one in self._several:
+                stack.enter_context(one.busy(text))
+            yield
+
+    def start(self, *, epochs: int, steps_per_epoch: int, epoch: int, step: int) -> None:
+        """Tell each that training starts, or goes on."""
+        for one in self._several:
+            one.start(epochs=epochs, steps_per_epoch=steps_per_epoch, epoch=epoch, step=step)
+
+    def step(self, epoch: int, step: int, loss: float) -> None:
+        """Tell each of a step."""
+        for one in self._several:
+            one.step(epoch, step, loss)
+
+    def epoch(self, row: Mapping[str, float]) -> None:
+        """Tell each of an epoch."""
+        for one in self._several:
+            one.epoch(row)
+
+    def close(self) -> None:
+        """Tell each that training is over."""
+        for one in self._several:
+            one.close()
 
 
 class BarProgress(Progress):

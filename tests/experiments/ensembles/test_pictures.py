@@ -3,8 +3,10 @@
 import dataclasses
 import io
 import json
+import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from rich.console import Console
 from scipy.special import expit
@@ -13,6 +15,7 @@ from ultimate_deep.bundles.bundle import load_any
 from ultimate_deep.bundles.predicting import bundle_config
 from ultimate_deep.experiments.ensembles.pictures import (
     member_configs,
+    picture_targets,
     render_ensemble,
     run_picture_ensemble,
 )
@@ -42,14 +45,36 @@ def small(tmp_path):
 
 def test_every_timeframe_has_its_net_and_the_control_sees_all_of_them(tmp_path):
     found = member_configs(small(tmp_path))
-    assert [one.name for one in found] == ["gaf_cnn_1x", "gaf_cnn_2x", "gaf_cnn_control"]
-    assert [one.inputs.gaf_timeframes for one in found] == [(1,), (2,), (1, 2)]
-    assert [one.model.preset for one in found] == ["tiny", "tiny", "default"]
+    names = ["gaf_cnn_1x", "gaf_cnn_2x", "gaf_cnn_control", "gaf_cnn_trees"]
+    assert [one.name for one in found] == names
+    assert [one.inputs.gaf_timeframes for one in found] == [(1,), (2,), (1, 2), (1, 2)]
+    assert [one.model.preset for one in found] == ["tiny", "tiny", "default", "default"]
+    assert found[-1].model.name in ("xgboost", "hist_gradient_boosting")
+
+
+def test_targets_are_held_against_the_figures_of_one_holdout():
+    table = pd.DataFrame(
+        {
+            "model": ["a_1x", "a_2x", "a_control", "a_trees", "two stages", "ensemble"],
+            "accuracy": [0.50, 0.52, 0.51, 0.53, 0.54, 0.545],
+            "win_rate": [0.5, 0.5, 0.5, 0.52, 0.58, 0.66],
+            "sharpe": 1.0,
+            "sortino": [0.0, 0.0, 0.0, 0.0, 0.0, math.nan],
+            "best_validation_accuracy": [0.50, 0.55, 0.51, math.nan, math.nan, math.nan],
+        }
+    )
+    found = picture_targets(table, 2)
+    assert found["answer"].tolist() == [
+        "reached", "not reached", "unknown", "reached", "reached",
+    ]  # fmt: skip
+    np.testing.assert_allclose(found["measured"].iloc[[3, 4]], [0.025, 0.06])
+    without = picture_targets(table[table["model"] != "two stages"], 2)
+    assert without["answer"].iloc[-1] == "unknown"
 
 
 @pytest.mark.slow
 def test_members_are_averaged_and_all_are_kept(tmp_path):
-    done = run_picture_ensemble(small(tmp_path), Progress())
+    done = run_picture_ensemble(small(tmp_path), Progress(), two_stages=True)
     bundles = [load_any(folder) for folder in done.folders]
     ensemble = load_any(done.ensemble.folder)
     config = bundle_config(ensemble)
@@ -65,9 +90,12 @@ def test_members_are_averaged_and_all_are_kept(tmp_path):
         [0.5],
     ]
     names = [one.name for one in member_configs(small(tmp_path))]
-    assert list(done.table["model"]) == [*names, "ensemble"]
+    assert list(done.table["model"]) == [*names, "two stages", "ensemble"]
+    assert done.table["best_validation_accuracy"][:3].between(0, 1).all()
+    assert len(done.targets) == 5
     accuracies = [one.metrics["test"]["model"]["accuracy"] for one in (*bundles, ensemble)]
-    np.testing.assert_allclose(done.table["accuracy"], accuracies)
+    told = done.table[done.table["model"] != "two stages"]
+    np.testing.assert_allclose(told["accuracy"], accuracies)
     assert not list(tmp_path.glob("*.series.json"))
     console = Console(width=160, record=True, file=io.StringIO())
     console.print(render_ensemble(done))

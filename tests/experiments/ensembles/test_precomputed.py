@@ -106,6 +106,8 @@ def test_nets_are_kept_with_their_figures_and_together_with_the_ensembles(pictur
     assert confusion.to_numpy().sum() == len(up)
     assert confusion.loc["up", "up"] == ((logits > 0) & up).sum()
     assert json.loads((kept / "metrics.json").read_text())["pictures"] == folder.metadata
+    log = (tmp_path / "nets" / "logs" / f"cnn_{pictures[0].name}.log").read_text()
+    assert "epoch 1/1 loss" in log
     # Finished nets are taken as they are.
     again = train_precomputed(config, Progress(), resume=True)
     pd.testing.assert_frame_equal(again, table, check_exact=False)
@@ -157,7 +159,7 @@ def test_pictures_of_another_kind_do_not_fit(pictures, market, tmp_path):
         ({"cost_bps": -1.0}, "cost_bps must be"),
     ):
         with pytest.raises(ValueError, match=message):
-            config_of([], tmp_path, **changes)
+            config_of(pictures[:1], tmp_path, **changes)
     with pytest.raises(ValueError, match="options of gaf_cnn are"):
         build_pair(folder, config_of(pictures[:1], tmp_path, options={"depth": 3}))
 

@@ -230,7 +230,13 @@ def test_trees_read_one_member_and_the_features_in_two_stages(folders, tmp_path)
 
 @pytest.mark.parametrize(
     "options",
-    [{"method": "vote"}, {"pull": -1.0}, {"folds": 1}, {"stopping_share": 0.0}],
+    [
+        {"method": "vote"},
+        {"trees": "xgboost"},
+        {"pull": -1.0},
+        {"folds": 1},
+        {"stopping_share": 0.0},
+    ],
 )
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(ValueError, match=next(iter(options))):

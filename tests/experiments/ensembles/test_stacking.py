@@ -1,5 +1,8 @@
 """Stacking on out-of-fold predictions, and what must never get into it."""
 
+import dataclasses
+import importlib.util
+
 import numpy as np
 import pytest
 from scipy.special import expit
@@ -8,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from ultimate_deep.bundles.ensembles.combiner import EnsembleError, load_combiner, save_combiner
 from ultimate_deep.bundles.ensembles.stacking import TreeStack
 from ultimate_deep.evaluation.schemes.purging import Spans
+from ultimate_deep.experiments.ensembles import two_stage as two_stage_module
 from ultimate_deep.experiments.ensembles.out_of_fold import (
     FoldPrediction,
     OutOfFold,
@@ -17,7 +21,7 @@ from ultimate_deep.experiments.ensembles.out_of_fold import (
     predict_out_of_fold,
 )
 from ultimate_deep.experiments.ensembles.stacking import fit_logistic_stack, fit_tree_stack
-from ultimate_deep.experiments.ensembles.two_stage import StoppingRows, fit_two_stage
+from ultimate_deep.experiments.ensembles.two_stage import StoppingRows, fit_two_stage, trees_of
 from ultimate_deep.models.trees.hist_gradient_boosting import HistGradientBoostingConfig
 from ultimate_deep.pipeline.calibration import log_loss_of_logits
 
@@ -243,6 +247,37 @@ def test_a_second_stage_comes_back_from_disk_and_refuses_other_features(out_of_f
         two_stage(out_of_fold, features=FEATURES[:, :0], names=())
     with pytest.raises(EnsembleError, match="got trees that read 4"):
         TreeStack(names=stage.names, feature_names=("noise",), trees=stage.trees)
+
+
+@pytest.mark.parametrize("library", ["xgboost", "lightgbm"])
+def test_the_second_stage_may_be_of_another_library(library, out_of_fold, tmp_path):
+    pytest.importorskip(library, reason=f"{library} is absent")
+    name, config, said = trees_of(library)
+    assert said == f"the second stage is trees of {library}"
+    rows = out_of_fold.rows()
+    stopping = StoppingRows(
+        logits=out_of_fold.logits()[:, rows], features=FEATURES[rows], labels=LABELS[rows]
+    )
+    few = dataclasses.replace(config, trees=20, threads=1)
+    stage = fit_two_stage(out_of_fold, LABELS, FEATURES, NAMES, stopping, few, library=name)
+    honest_share, memoriser_share = stage.weights()[:, 0]
+    assert honest_share > memoriser_share
+    assert honest_share + memoriser_share < 1.0  # the features are asked too
+    save_combiner(stage, tmp_path)
+    logits = out_of_fold.logits()
+    np.testing.assert_array_equal(
+        load_combiner(tmp_path).combine(logits, FEATURES), stage.combine(logits, FEATURES)
+    )
+
+
+def test_where_xgboost_is_absent_the_second_stage_is_of_scikit_learn_and_says_so(monkeypatch):
+    monkeypatch.setattr(two_stage_module, "is_installed", lambda package: True)
+    if importlib.util.find_spec("xgboost") is not None:
+        assert trees_of("auto")[0] == "xgboost"
+    monkeypatch.setattr(two_stage_module, "is_installed", lambda package: False)
+    library, _, said = trees_of("auto")
+    assert library == "hist_gradient_boosting"
+    assert said.endswith("since XGBoost is not installed (extra `trees`)")
 
 
 def test_impossible_questions_are_refused(out_of_fold):

@@ -76,7 +76,7 @@ def test_what_is_no_input_is_refused():
         with pytest.raises(ValueError, match=message):
             layer(np.zeros(shape, np.float32))
     for make, message in (
-        (lambda: MarkovImages(1), "at least 2 bins"),
+        (lambda: MarkovImages(1), "2 bins or more"),
         (lambda: BarImages(9), "10 rows or more"),
         (lambda: GafImages(0), "1 series or more"),
     ):

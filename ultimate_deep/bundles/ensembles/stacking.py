@@ -12,7 +12,6 @@ from ultimate_deep.bundles.ensembles.combiner import (
     check_logits,
     check_names,
 )
-from ultimate_deep.models.trees.hist_gradient_boosting import HistGradientBoosting
 from ultimate_deep.models.trees.model import TreeModel, load_trees
 
 TREES_FOLDER = "combiner_trees"
@@ -104,10 +103,6 @@ class TreeStack(Combiner):
 
     def __post_init__(self) -> None:
         check_names(self.names)
-        if self.trees.name != "hist_gradient_boosting":
-            raise EnsembleError(
-                f"stacks are of hist_gradient_boosting, got {self.trees.name!r}; grow such trees"
-            )
         width = len(self.names) * self.trees.horizons + len(self.feature_names)
         if self.trees.features != width:
             raise EnsembleError(
@@ -137,9 +132,7 @@ class TreeStack(Combiner):
         """Return how often each member is asked, as a share of all questions of the trees."""
         asked = np.zeros(self.trees.features)
         for booster in self.trees.boosters:
-            assert isinstance(booster, HistGradientBoosting)
-            inner = booster.feature[booster.feature >= 0]
-            asked += np.bincount(inner, minlength=len(asked))
+            asked += booster.splits(len(asked))
         members = asked[: len(self.names) * self.trees.horizons].reshape(len(self.names), -1)
         each = members.sum(axis=1) / max(asked.sum(), 1.0)
         return np.repeat(each[:, None], self.trees.horizons, axis=1)

@@ -21,6 +21,8 @@ class EnsembleConfig:
             validation; `logistic_stack` or `tree_stack`, fitted on out-of-fold predictions of the
             training part, for which every member is trained anew on every fold; `two_stage`, a
             tree stack that also reads every feature of the decision's bar.
+        trees: Library of the trees of `two_stage`: `auto` is XGBoost where it is installed (extra
+            `trees`), and scikit-learn's otherwise.
         pull: How strongly weights are drawn to equal ones, nats per squared unit of weight.
         folds: Stretches of the training part that are predicted out of fold.
         fold_kind: `walk_forward` trains on the past alone, `purged_k_fold` also on what follows.
@@ -39,6 +41,7 @@ class EnsembleConfig:
     name: str = "ensemble"
     artifacts: str = "artifacts"
     method: Literal["average", "weighted", "logistic_stack", "tree_stack", "two_stage"] = "weighted"
+    trees: Literal["auto", "hist_gradient_boosting", "lightgbm", "xgboost"] = "auto"
     pull: float = 0.01
     folds: int = 4
     fold_kind: Literal["walk_forward", "purged_k_fold"] = "walk_forward"
@@ -53,6 +56,11 @@ class EnsembleConfig:
         check_folder_named("ensemble.artifacts", self.artifacts)
         if self.method not in METHODS:
             raise ValueError(f"method must be one of {', '.join(METHODS)}, got {self.method!r}")
+        if self.trees != "auto" and self.method != "two_stage":
+            raise ValueError(
+                f"trees are those of the method two_stage, got {self.trees!r} with the method "
+                f"{self.method!r}; leave it out"
+            )
         if not 0 <= self.pull < float("inf"):
             raise ValueError(
                 f"pull must be finite and not negative, got {self.pull}; use e.g. 0.01"

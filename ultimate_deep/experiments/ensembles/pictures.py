@@ -1,4 +1,4 @@
-"""One net of pictures for each timeframe, their ensemble, and the control without pictures."""
+"""One net of pictures for each timeframe, their ensemble, trees, two stages, and the control."""
 
 import dataclasses
 import math
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from rich.box import SIMPLE
 from rich.console import Group
@@ -21,14 +22,17 @@ from ultimate_deep.experiments.run import Run
 from ultimate_deep.experiments.series import open_series
 from ultimate_deep.experiments.summary import COLUMNS, cells, render_summary
 from ultimate_deep.machine.files import read_json
+from ultimate_deep.models.trees.libraries import is_installed
 from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig
 from ultimate_deep.training.loop.plan import Planlike
 from ultimate_deep.training.progress import Progress
 
 TABLE_FILE = "models.csv"
 CONTROL = "gaf_mlp"
+TARGETS_FILE = "targets.csv"
 SHOWN = ("accuracy", "return", "Sharpe")  # all of them are too wide for a terminal
-FIGURES = (*COLUMNS.values(), "share_of_edge")
+FIGURES = (*COLUMNS.values(), "win_rate", "sortino", "share_of_edge")
+BEST = "best_validation_accuracy"
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,16 +40,19 @@ class PictureEnsemble:
     """What came of it.
 
     Args:
-        folders: Bundles of the nets and, last, of the control.
+        folders: Bundles of the nets and, last, of the control and of the trees.
         ensemble: The nets' mean probability, judged like any model; its bundle also holds
             `models.csv`, the table.
-        table: One row for each model and the ensemble: `model`, figures of the test part,
-            `verdict` and `fit_seconds`.
+        table: One row for each model, the two stages and the ensemble: `model`, figures of the
+            test part, `best_validation_accuracy` of any epoch, `verdict` and `fit_seconds`.
+        targets: What the specification and its literature hope for, beside what was measured, from
+            `picture_targets`.
     """
 
     folders: tuple[Path, ...]
     ensemble: Run
     table: pd.DataFrame
+    targets: pd.DataFrame
 
 
 def run_picture_ensemble(
@@ -54,8 +61,9 @@ def run_picture_ensemble(
     *,
     confirm: Callable[[Planlike], bool] | None = None,
     resume: bool = False,
+    two_stages: bool = False,
 ) -> PictureEnsemble:
-    """Train a net for each of `config.inputs.gaf_timeframes`, and the control on all of them.
+    """Train a net for each of `config.inputs.gaf_timeframes`, the control, and trees on features.
 
     All have the same validation and test rows. Members are averaged with equal weights after each
     one's own temperature, so that the ensemble chooses nothing but its threshold, on validation.
@@ -65,6 +73,8 @@ def run_picture_ensemble(
         progress: Told what happens.
         confirm: Shown the plan of each before it trains.
         resume: Go on with the newest series of that name.
+        two_stages: Whether trees also read the features beside what the nets say, out of fold;
+            every net is trained anew on every fold for it.
 
     Raises:
         ValueError: Bad bars or configuration.
@@ -81,20 +91,32 @@ def run_picture_ensemble(
     average = EnsembleConfig(name=name, artifacts=config.artifacts, method="average")
     with open_series(name, config.artifacts, member_configs(config), resume=resume) as series:
         folders = series.run(progress, confirm=confirm)
+        nets = folders[: len(config.inputs.gaf_timeframes)]
+        further: dict[str, Path] = {}
+        if two_stages:
+            progress.message("== the two stages")
+            stages = EnsembleConfig(
+                name=f"{config.name}_two_stages", artifacts=config.artifacts, method="two_stage"
+            )
+            further["two stages"] = run_ensemble(nets, stages, progress).folder
         progress.message("== the ensemble")
-        ensemble = run_ensemble(
-            folders[:-1],
-            average,
-            progress,
-            tables=lambda outcome: {TABLE_FILE: _table(folders, outcome)},
-            named=series.keep_result,
-        )
+
+        def tables(outcome: Outcome) -> dict[str, pd.DataFrame]:
+            table = _table(folders, further, len(nets), outcome)
+            return {TABLE_FILE: table, TARGETS_FILE: picture_targets(table, len(nets))}
+
+        ensemble = run_ensemble(nets, average, progress, tables=tables, named=series.keep_result)
         series.close()
-    return PictureEnsemble(tuple(folders), ensemble, pd.read_csv(ensemble.folder / TABLE_FILE))
+    return PictureEnsemble(
+        tuple(folders),
+        ensemble,
+        pd.read_csv(ensemble.folder / TABLE_FILE),
+        pd.read_csv(ensemble.folder / TARGETS_FILE),
+    )
 
 
 def member_configs(config: ExperimentConfig) -> list[ExperimentConfig]:
-    """Return the experiment of each timeframe's net, and last that of the control."""
+    """Return the experiments of each timeframe's net, of the control and of the trees."""
     found = []
     for factor in config.inputs.gaf_timeframes:
         inputs = dataclasses.replace(config.inputs, gaf_timeframes=(factor,))
@@ -102,7 +124,58 @@ def member_configs(config: ExperimentConfig) -> list[ExperimentConfig]:
         found.append(dataclasses.replace(config, name=name, inputs=inputs, baselines=False))
     control = ModelConfig(name=CONTROL)
     name = f"{config.name}_control"
-    return [*found, dataclasses.replace(config, name=name, model=control, baselines=False)]
+    found.append(dataclasses.replace(config, name=name, model=control, baselines=False))
+    trees = ModelConfig(name="xgboost" if is_installed("xgboost") else "hist_gradient_boosting")
+    inputs = dataclasses.replace(config.inputs, kind="auto")
+    name = f"{config.name}_trees"
+    return [
+        *found,
+        dataclasses.replace(config, name=name, model=trees, inputs=inputs, baselines=False),
+    ]
+
+
+def picture_targets(table: pd.DataFrame, nets: int) -> pd.DataFrame:
+    """Return what was hoped for beside what was measured on the test part.
+
+    Args:
+        table: Table of a `PictureEnsemble`; its first rows are the nets.
+        nets: How many they are.
+
+    Returns:
+        `target`, `hoped` in words, `measured`, and `answer`: `reached`, `not reached`, or `unknown`
+        where there is no figure. They are figures, not intervals: the report's own table says which
+        of them are more than luck.
+    """
+    by_name = table.set_index("model")
+    ensemble = by_name.loc["ensemble"]
+    trees = by_name[[str(name).endswith("_trees") for name in by_name.index]].iloc[0]
+    best = table.iloc[:nets][BEST].to_numpy(float)
+    single = table.iloc[int(np.nanargmax(best)) if np.isfinite(best).any() else 0]
+    stages = by_name["win_rate"].get("two stages", math.nan)
+    rows = [
+        ("win rate of the ensemble", "0.65 to 0.70", ensemble["win_rate"], 0.65),
+        ("Sharpe ratio of the ensemble", "2.0 to 2.5", ensemble["sharpe"], 2.0),
+        ("Sortino ratio of the ensemble", "3.0 to 3.5", ensemble["sortino"], 3.0),
+        (
+            "accuracy of the ensemble above that of the net best on validation",
+            "+0.02 to +0.05", ensemble["accuracy"] - single["accuracy"], 0.02,
+        ),
+        (
+            "win rate of the two stages above that of the trees",
+            "+0.05 to +0.10", stages - trees["win_rate"], 0.05,
+        ),
+    ]  # fmt: skip
+    found = [
+        (target, hoped, measured, _answer(measured, least))
+        for target, hoped, measured, least in rows
+    ]
+    return pd.DataFrame(found, columns=["target", "hoped", "measured", "answer"])
+
+
+def _answer(measured: float, least: float) -> str:
+    if not math.isfinite(measured):
+        return "unknown"
+    return "reached" if measured >= least else "not reached"
 
 
 def render_ensemble(done: PictureEnsemble) -> Group:
@@ -119,27 +192,51 @@ def render_ensemble(done: PictureEnsemble) -> Group:
         figures = dict(zip(COLUMNS, cells({str(name): row[name] for name in FIGURES}), strict=True))
         shown = [figures[name] for name in SHOWN]
         table.add_row(row["model"], *shown, share, row["verdict"], seconds)
-    return Group(render_summary(done.ensemble), table)
+    return Group(render_summary(done.ensemble), table, _rendered_targets(done.targets))
 
 
-def _table(folders: list[Path], ensemble: Outcome) -> pd.DataFrame:
-    """What the bundles say of the test part, and the ensemble."""
-    rows = [_row(read_json(folder / files.METRICS_FILE)) for folder in folders]
-    names = [read_json(folder / files.CONFIG_FILE)["name"] for folder in folders]
-    last = _figures(ensemble.model.metrics) | {
-        "verdict": ensemble.verdict.kind,
-        "fit_seconds": sum(row["fit_seconds"] for row in rows[:-1]),
-    }
-    table = pd.DataFrame([*rows, last])
-    table.insert(0, "model", [*names, "ensemble"])
+def _rendered_targets(targets: pd.DataFrame) -> Table:
+    table = Table(title="What was hoped for", title_justify="left", box=SIMPLE)
+    for name in ("target", "hoped", "measured", "answer"):
+        table.add_column(name)
+    for row in targets.to_dict("records"):
+        measured = row["measured"]
+        figure = f"{measured:.3f}" if math.isfinite(measured) else "-"
+        table.add_row(row["target"], row["hoped"], figure, row["answer"])
     return table
 
 
-def _row(metrics: Mapping[str, Any]) -> dict[str, Any]:
+def _table(
+    folders: list[Path], further: Mapping[str, Path], nets: int, ensemble: Outcome
+) -> pd.DataFrame:
+    """What the bundles say of the test part, and the ensemble."""
+    rows = [{"model": read_json(one / files.CONFIG_FILE)["name"]} | _row(one) for one in folders]
+    rows += [{"model": name} | _row(folder) for name, folder in further.items()]
+    last = {"model": "ensemble"} | _figures(ensemble.model.metrics)
+    last |= {
+        BEST: math.nan,
+        "verdict": ensemble.verdict.kind,
+        "fit_seconds": sum(row["fit_seconds"] for row in rows[:nets]),
+    }
+    return pd.DataFrame([*rows, last])
+
+
+def _row(folder: Path) -> dict[str, Any]:
+    metrics = read_json(folder / files.METRICS_FILE)
     return _figures(metrics["test"]["model"]) | {
+        BEST: _best_accuracy(folder),
         "verdict": metrics["verdict"]["kind"],
         "fit_seconds": metrics["fit"]["seconds"],
     }
+
+
+def _best_accuracy(folder: Path) -> float:
+    """Return the best validation accuracy of any epoch; NaN where there are no epochs."""
+    path = folder / files.HISTORY_FILE
+    history = pd.read_csv(path) if path.is_file() else pd.DataFrame()
+    if "validation_accuracy" not in history:
+        return math.nan
+    return float(history["validation_accuracy"].max())
 
 
 def _figures(metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ weights are those of a net that drew them in training, bit for bit.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,12 +46,13 @@ from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.loop.checkpoint import has_checkpoint
 from ultimate_deep.training.loop.fit import fit
 from ultimate_deep.training.loop.train_step import Forward
-from ultimate_deep.training.progress import Progress
+from ultimate_deep.training.progress import LineProgress, Progress, TogetherProgress
 from ultimate_deep.training.result import FitResult
 
 MODEL_FILE, HISTORY_FILE, METRICS_FILE = "model.keras", "history.csv", "metrics.json"
 CONFUSION_FILE, WORTH_FILE, TABLE_FILE = "confusion.csv", "patterns.csv", "models.csv"
 LOGITS_FILE = "validation_logits.npy"
+LOGS = "logs"
 _CHECKPOINTS = "checkpoints"
 _INPUT = "pictures"
 
@@ -78,7 +81,8 @@ def train_precomputed(
 
     Each net is kept in a folder of its own: `model.keras`, `history.csv`, `metrics.json`,
     `confusion.csv` and, of patterns, `patterns.csv`. `models.csv` beside them has a row for each
-    net and, of several with directions, for their majority and their mean.
+    net and, of several with directions, for their majority and their mean. What is told is also
+    appended to `logs/cnn_NAME.log`.
 
     Args:
         config: Which pictures, and how.
@@ -99,8 +103,10 @@ def train_precomputed(
     output = Path(config.output)
     nets = []
     for one in folders:
-        progress.message(f"== {one.path.name}: {_sizes(one)}")
-        nets.append(_trained(one, config, output / one.path.name, progress, resume=resume))
+        name = one.path.name
+        with _logged(output / LOGS / f"cnn_{name}.log", progress) as told:
+            told.message(f"== {name}: {_sizes(one)}")
+            nets.append(_trained(one, config, output / name, told, resume=resume))
     rows = [{"model": net.name} | net.scores for net in nets]
     if len(nets) > 1 and len(folders[0].label_names) == 2:
         said = [net.logits[:, 0] for net in nets]
@@ -117,7 +123,7 @@ def build_pair(
     """Return the net that reads what the files hold, and the same net that draws its pictures.
 
     Args:
-        folder: Pictures.
+        folder: Pictures that are to be trained on.
         config: Preset and options.
 
     Returns:
@@ -279,6 +285,14 @@ def _write(
         worth.to_csv(folder / WORTH_FILE, index=False)
     told = {"scores": scores, "pictures": pictures.metadata, "settings": dataclasses.asdict(config)}
     write_json(folder / METRICS_FILE, told)
+
+
+@contextmanager
+def _logged(path: Path, progress: Progress) -> Iterator[Progress]:
+    """Append lines of what happens to a file too."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        yield TogetherProgress(progress, LineProgress(file))
 
 
 def _outputs(folder: GafFolder) -> int:

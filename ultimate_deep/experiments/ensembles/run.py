@@ -38,7 +38,7 @@ from ultimate_deep.experiments.ensembles.members import (
 )
 from ultimate_deep.experiments.ensembles.pooling import fit_pool
 from ultimate_deep.experiments.ensembles.stacking import fit_logistic_stack, fit_tree_stack
-from ultimate_deep.experiments.ensembles.two_stage import StoppingRows, fit_two_stage
+from ultimate_deep.experiments.ensembles.two_stage import StoppingRows, fit_two_stage, trees_of
 from ultimate_deep.experiments.experiment import Outcome, evaluate
 from ultimate_deep.experiments.finished import named_rows
 from ultimate_deep.experiments.judging.assessing import assess_outcome
@@ -202,7 +202,10 @@ def fit_combiner(members: Members, config: EnsembleConfig, progress: Progress) -
         logits=members.logits[:, part], features=values[part], labels=members.labels[part]
     )
     features = values[stacking_rows(members)]
-    return fit_two_stage(found, labels, features, members.rows.names, stopping)
+    library, grown, said = trees_of(config.trees)
+    progress.message(said)
+    names = members.rows.names
+    return fit_two_stage(found, labels, features, names, stopping, grown, library=library)
 
 
 def render_members(run: Run) -> Fitting:

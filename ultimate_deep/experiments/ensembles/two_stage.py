@@ -4,6 +4,7 @@ A member that is asked about its own training rows repeats what it has memorised
 would learn to trust it: like any stack, they are fitted on out-of-fold logits alone.
 """
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +13,16 @@ from ultimate_deep.bundles.ensembles.combiner import EnsembleError
 from ultimate_deep.bundles.ensembles.stacking import TreeStack, side_by_side
 from ultimate_deep.experiments.ensembles.out_of_fold import OutOfFold
 from ultimate_deep.experiments.ensembles.stacking import stacked_rows
+from ultimate_deep.models.trees.config import TreeConfig
 from ultimate_deep.models.trees.hist_gradient_boosting import HistGradientBoostingConfig
+from ultimate_deep.models.trees.libraries import is_installed, tree_library
+from ultimate_deep.models.trees.registry import preset_config
 from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.growing.grow import fit_trees
 
 # Features come as they are: trees ask for their order alone, so that nothing need be cut off.
-DEFAULT = HistGradientBoostingConfig(min_leaf_rows=50, input_clip=1e30)
+CUT_NOTHING = 1e30
+DEFAULT = HistGradientBoostingConfig(min_leaf_rows=50, input_clip=CUT_NOTHING)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,7 +46,9 @@ def fit_two_stage(
     features: np.ndarray,
     feature_names: tuple[str, ...],
     stopping: StoppingRows,
-    config: HistGradientBoostingConfig = DEFAULT,
+    config: TreeConfig = DEFAULT,
+    *,
+    library: str = "hist_gradient_boosting",
 ) -> TreeStack:
     """Grow trees on out-of-fold logits and features of the same rows.
 
@@ -52,6 +59,7 @@ def fit_two_stage(
         feature_names: Names of the features' columns.
         stopping: Rows of the validation part.
         config: How the trees are grown.
+        library: Whose trees they are, a key of `models.trees.registry.TREES`.
 
     Raises:
         EnsembleError: Labels or features of other rows, or no feature.
@@ -64,8 +72,29 @@ def fit_two_stage(
         )
     train = _arrays(logits, features[rows], known_labels)
     watched = _arrays(stopping.logits, stopping.features, stopping.labels)
-    trees, _ = fit_trees("hist_gradient_boosting", train, watched, config)
+    trees, _ = fit_trees(library, train, watched, config)
     return TreeStack(names=out_of_fold.names, feature_names=feature_names, trees=trees)
+
+
+def trees_of(asked: str) -> tuple[str, TreeConfig, str]:
+    """Return whose trees the second stage is, how they are grown, and that in a sentence.
+
+    Args:
+        asked: `EnsembleConfig.trees`.
+
+    Raises:
+        TreeError: A library that is asked for by name and not installed.
+    """
+    if asked == "auto":
+        library = "xgboost" if is_installed("xgboost") else "hist_gradient_boosting"
+        absent = "" if library == "xgboost" else ", since XGBoost is not installed (extra `trees`)"
+    else:
+        library, absent = asked, ""
+    if library == "hist_gradient_boosting":
+        return library, DEFAULT, f"the second stage is trees of scikit-learn{absent}"
+    tree_library(library)
+    config = dataclasses.replace(preset_config(library), input_clip=CUT_NOTHING)
+    return library, config, f"the second stage is trees of {library}"
 
 
 def _arrays(logits: np.ndarray, features: np.ndarray, labels: np.ndarray) -> Arrays:
