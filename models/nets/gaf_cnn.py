@@ -1,8 +1,6 @@
 """A residual net that looks at pictures of price windows, one for each timeframe."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -42,13 +40,8 @@ SEES: tuple[str, ...] = ("linear",)
 STILL: tuple[str, ...] = ("*_stem_conv/*", "*_stem_norm/*", "*_stage_1_block_*")
 FUSIONS = ("logits", "features")
 HEAD_ORDERS = ("dropout_last", "dropout_first")
-# What is drawn of the numbers of one window, and with which layer.
-PICTURES: dict[str, Callable[..., keras.layers.Layer]] = {
-    "gaf": GafImages,
-    "gaf_ohlc": partial(GafImages, 4),
-    "markov": MarkovImages,
-    "recurrence": RecurrenceImages,
-}
+# What is drawn of the numbers of one window.
+PICTURES = ("gaf", "gaf_ohlc", "markov", "recurrence")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +98,7 @@ class GafCnnConfig:
         self.backbone("")
         if not self.head_widths or min(self.head_widths) < 1:
             raise ValueError(f"head_widths must hold widths of 1 or more, got {self.head_widths}")
-        check_choice("picture", self.picture, tuple(PICTURES))
+        check_choice("picture", self.picture, PICTURES)
         check_choice("head_order", self.head_order, HEAD_ORDERS)
         further = self.head_order == "dropout_first"
         if len(self.head_dropout_rates) != len(self.head_widths) + further:
@@ -229,7 +222,7 @@ def _features(inputs: Inputs, tensors: list[Any], config: GafCnnConfig) -> dict[
         x = tensor
         if len(inputs[name]) == 1:
             x = ClipInputs(config.input_clip, dtype="float32", name=f"{name}_clip")(tensor)
-            x = PICTURES[config.picture](dtype=policy, name=f"{name}_pictures")(x)
+            x = _drawing(config.picture, dtype=policy, name=f"{name}_pictures")(x)
         owner = "backbone" if config.shared_backbone else f"backbone_{name}"
         if owner not in backbones:
             backbones[owner] = Resnet18(config.backbone(owner), name=owner)
@@ -243,6 +236,15 @@ def _features(inputs: Inputs, tensors: list[Any], config: GafCnnConfig) -> dict[
             else:
                 backbone.freeze(config.frozen_stages)
     return features
+
+
+def _drawing(picture: str, **options: Any) -> keras.layers.Layer:
+    """The layer that draws this picture."""
+    if picture == "markov":
+        return MarkovImages(**options)
+    if picture == "recurrence":
+        return RecurrenceImages(**options)
+    return GafImages(4 if picture == "gaf_ohlc" else 1, **options)
 
 
 def _check_inputs(inputs: Inputs) -> None:

@@ -111,7 +111,10 @@ def test_built_in_files_go_by_their_names_from_any_folder(tmp_path, monkeypatch)
         (["--artifacts", ""], "artifacts must name a folder, got ''"),
         (["--name", "a/b"], "name becomes part of a folder's name, got 'a/b'"),
         (["--seed", str(2**70)], "seed must be in [0, 2**32)"),
-        (["--config", "smal"], "complete, minutes, seed, small, got 'smal'; did you mean 'small'?"),
+        (
+            ["--config", "smal"],
+            "complete, gaf_resnet18, minutes, seed, small, got 'smal'; did you mean 'small'?",
+        ),
         (["--model", "lstm", "--model.options.widht", "3"], "did you mean --model.options.width?"),
         (["--model", "mlp", "--model.options.width", "3"], "model 'mlp' has no option 'width'"),
         (

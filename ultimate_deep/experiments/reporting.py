@@ -18,6 +18,7 @@ from ultimate_deep.evaluation.verdicts.accuracy import accuracy_interval
 from ultimate_deep.evaluation.verdicts.bounds import Bounds
 from ultimate_deep.evaluation.verdicts.verdict import Verdict
 from ultimate_deep.experiments.baselines import fitted_note
+from ultimate_deep.experiments.exploring.looks import looks_of
 from ultimate_deep.experiments.takeaway import purposes
 from ultimate_deep.machine.counts import how_many
 from ultimate_deep.market.config import LabelSpec
@@ -75,6 +76,7 @@ def report_data(
         attention=attention.units,
         attention_units=attention.unit_names,
         attention_maps=dict(attention.maps),
+        looks=looks_of(prepared, predictor),
         facts=_facts(prepared, outcome),
         plan=[f"{name}: {text}" for name, text in plan.lines().items()],
         config=config.to_dict(),

@@ -11,6 +11,7 @@ import pandas as pd
 from ultimate_deep.evaluation.arrays import Array1D, same_length, unit_interval, vector
 from ultimate_deep.evaluation.assessment import Assessment
 from ultimate_deep.evaluation.backtesting.account import BacktestResult
+from ultimate_deep.evaluation.reporting.looks import Look
 from ultimate_deep.evaluation.reporting.origin import Origin
 from ultimate_deep.evaluation.signals import check_threshold
 from ultimate_deep.evaluation.significance.bootstrap import Interval
@@ -101,6 +102,7 @@ class ReportData:
         attention: Weights `(heads, units)` or `(units,)`, not negative.
         attention_units: A name for each unit.
         attention_maps: Layer to mean weights over time, `(heads, queries, keys)`.
+        looks: Where a net of pictures looks at some decisions.
         facts: Short facts by name (symbols, bars, dates, rows of each part, layers, ...).
         plan: Sentences of what was planned.
         config: The experiment's configuration, nested as it is.
@@ -133,6 +135,7 @@ class ReportData:
     attention: npt.NDArray[np.floating[Any]] | None = None
     attention_units: Sequence[str] = ()
     attention_maps: Mapping[str, npt.NDArray[np.floating[Any]]] = field(default_factory=dict)
+    looks: Sequence[Look] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
     plan: Sequence[str] = ()
     config: Mapping[str, Any] = field(default_factory=dict)

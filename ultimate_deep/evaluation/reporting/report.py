@@ -21,6 +21,7 @@ from ultimate_deep.evaluation.reporting.page import (
     write_page,
 )
 from ultimate_deep.evaluation.reporting.plots_attention import plot_attention_maps
+from ultimate_deep.evaluation.reporting.plots_looks import plot_looks
 from ultimate_deep.evaluation.reporting.sections_hopes import hopes_section
 from ultimate_deep.evaluation.reporting.sections_horizons import horizons_section
 from ultimate_deep.evaluation.reporting.sections_origin import reproduce_section, steps_section
@@ -192,6 +193,18 @@ def _attention_maps(data: ReportData) -> str:
     )
 
 
+def _looks(data: ReportData) -> str:
+    if not data.looks:
+        return ""
+    return section(
+        "Where the net looks in its pictures",
+        figure(plot_looks(data.looks, simulated=data.simulated)),
+        hint="Its surest decisions of the test part: the closes of the picture's bars, the picture "
+        "(its first channel), and over it, in colour, what speaks for the side that the net says "
+        "(Grad-CAM). It describes the net; it is no proof of importance.",
+    )
+
+
 def _notes(data: ReportData) -> str:
     if not data.notes:
         return ""
@@ -235,6 +248,7 @@ _SECTIONS: tuple[Callable[[ReportData], str], ...] = (
     _learning,
     _attention,
     _attention_maps,
+    _looks,
     _schemes,
     hopes_section,
     _notes,
