@@ -63,25 +63,23 @@ class BarImageCnnConfig(NetOptions):
         check_range("first_stride", self.first_stride, 1)
         check_range("first_dilation", self.first_dilation, 1)
         check_range("slope", self.slope, 0.0)
-        if self.rows_left < 1:
+        if self.rows_left(self.height) < 1:
             raise ValueError(
                 f"height={self.height} leaves no row behind {len(self.channels)} blocks with "
                 f"first_stride={self.first_stride}: give a higher picture or fewer channels"
             )
 
-    @property
-    def first_rows(self) -> int:
+    def first_rows(self, height: int) -> int:
         """Rows of what the first convolution gives: a row for each stride, rounded up."""
-        rows = -(-self.height // self.first_stride)
+        rows = -(-height // self.first_stride)
         # The source's 46,080 values before the logits (20 bars) need a multiple of what pooling
         # divides by; its padding is not told.
         pooled = 2 ** len(self.channels)
         return -(-rows // pooled) * pooled if self.first_stride > 1 else rows
 
-    @property
-    def rows_left(self) -> int:
+    def rows_left(self, height: int) -> int:
         """Rows behind all blocks."""
-        return self.first_rows // 2 ** len(self.channels)
+        return self.first_rows(height) // 2 ** len(self.channels)
 
 
 PRESETS = MappingProxyType(
@@ -133,9 +131,10 @@ def build_bar_image_cnn(
         numbers -> clip -> picture -> blocks -> dropout -> logits
 
     Input `bar_image` `(batch, 6 * bars)` from `features.pictures.bar_image`; output `(batch,
-    horizons)` float32 logits. A picture is `(height, 3 * bars, 1)`. A block is a convolution of
-    `kernel_rows` by 3, batch norm, leaky ReLU and a maximum of two rows; the first convolution
-    moves by `first_stride` rows and is dilated.
+    horizons)` float32 logits. A picture is `(height, 3 * bars, 1)`. An input of three axes is a
+    picture itself, drawn elsewhere and of any kind; the rest of the net is the same. A block is a
+    convolution of `kernel_rows` by 3, batch norm, leaky ReLU and a maximum of two rows; the first
+    convolution moves by `first_stride` rows and is dilated.
 
     Source: Jiang, Kelly & Xiu (2023), "(Re-)Imag(in)ing Price Trends", Journal of Finance 78(6),
     sec. II and fig. 6: its three nets have 155,138, 708,866 and 2,952,962 weights with two logits,
@@ -147,8 +146,15 @@ def build_bar_image_cnn(
     name = _one_input(inputs)
     policy = dtype_policy(config.precision)
     structure, (tensor,) = make_inputs(inputs)
-    x = ClipInputs(config.input_clip, dtype="float32", name=f"{name}_clip")(tensor)
-    x = BarImages(config.height, dtype=policy, name=f"{name}_pictures")(x)
+    x = tensor
+    if len(inputs[name]) == 1:
+        x = ClipInputs(config.input_clip, dtype="float32", name=f"{name}_clip")(tensor)
+        x = BarImages(config.height, dtype=policy, name=f"{name}_pictures")(x)
+    if config.rows_left(x.shape[1]) < 1:
+        raise ValueError(
+            f"a picture of {x.shape[1]} rows leaves none behind {len(config.channels)} blocks: "
+            "give a higher one or fewer channels"
+        )
     for index, channels in enumerate(config.channels, start=1):
         x = _block(config, x, channels, index, policy)
     x = keras.layers.Flatten(dtype=policy, name="flat")(x)
@@ -165,7 +171,7 @@ def _block(config: BarImageCnnConfig, x: Any, channels: int, index: int, policy:
     stride = config.first_stride if first else 1
     dilation = config.first_dilation if first else 1
     extent = dilation * (config.kernel_rows - 1) + 1
-    rows = config.first_rows if first else x.shape[1]
+    rows = config.first_rows(x.shape[1]) if first else x.shape[1]
     missing = max((rows - 1) * stride + extent - x.shape[1], 0)
     padding = ((missing // 2, missing - missing // 2), (1, 1))
     options = {"dtype": policy}
@@ -202,13 +208,15 @@ def _block(config: BarImageCnnConfig, x: Any, channels: int, index: int, policy:
 
 
 def _one_input(inputs: Inputs) -> str:
-    shapes = dict(inputs)
+    shapes = {name: tuple(shape) for name, shape in inputs.items()}
     right = len(shapes) == 1 and all(
-        len(shape) == 1 and shape[0] and shape[0] % NUMBERS == 0 for shape in shapes.values()
+        (len(shape) == 1 and shape[0] and shape[0] % NUMBERS == 0)
+        or (len(shape) == 3 and None not in shape)
+        for shape in shapes.values()
     )
     if not right:
         raise ValueError(
             f"this model reads one input of {NUMBERS} numbers a bar, (6 * bars,) such as (120,), "
-            f"got inputs { {name: tuple(shape) for name, shape in shapes.items()} }"
+            f"or of a picture, got inputs {shapes}"
         )
     return next(iter(shapes))

@@ -73,7 +73,7 @@ def grad_cam(model: keras.Model, x: Any) -> dict[str, tuple[np.ndarray, np.ndarr
     for name, picture, activation, slope in zip(drawn, pictures, activations, slopes, strict=True):
         weight = tf.reduce_mean(tf.cast(slope, "float32"), axis=(1, 2), keepdims=True)
         heat = tf.nn.relu(tf.reduce_sum(weight * tf.cast(activation, "float32"), axis=-1))
-        size = picture.shape[1:3]
+        size = (picture.shape[1], picture.shape[2])
         wide = tf.image.resize(heat[..., None], size, method="bilinear")[..., 0].numpy()
         most = wide.max(axis=(1, 2), keepdims=True)
         shown = np.divide(wide, most, out=np.zeros_like(wide), where=most > 0)

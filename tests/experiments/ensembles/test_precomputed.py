@@ -183,6 +183,19 @@ def test_patterns_have_a_logit_each(market, tmp_path):
     assert net.output_shape == (None, 9)
 
 
+@pytest.mark.parametrize(("picture", "shape"), [("bars", (96,)), ("gaf", (16, 16, 2))])
+def test_the_net_of_charts_reads_any_picture_and_draws_its_own(picture, shape, market, tmp_path):
+    settings = GafFilesConfig(
+        output=str(tmp_path / "bars"), picture=picture, window_bars=16, size=16
+    )
+    folder = read_gaf_folder(write_gaf_files(market, LABEL, settings))
+    config = config_of([folder.path], tmp_path / "nets", model="bar_image_cnn", options={})
+    given, drawing = build_pair(folder, config)
+    kept = given if drawing is None else drawing
+    assert kept.input_shape[1:] == shape
+    assert train_precomputed(config, Progress())["rows"][0] == len(folder.labels["val"])
+
+
 def test_figures_by_hand():
     up, probability = np.array([1.0, 1.0, 0.0, 0.0]), np.array([0.8, 0.4, 0.6, 0.1])
     returns = np.array([0.01, -0.02, 0.01, -0.01])

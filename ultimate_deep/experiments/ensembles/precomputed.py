@@ -55,6 +55,8 @@ LOGITS_FILE = "validation_logits.npy"
 LOGS = "logs"
 _CHECKPOINTS = "checkpoints"
 _INPUT = "pictures"
+# The kinds of pictures that each net draws itself.
+_DRAWN = {"gaf_cnn": PICTURES, "bar_image_cnn": ("bars",)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,17 +136,18 @@ def build_pair(
         ValueError: An unknown preset or option, or numbers that no net of these draws.
     """
     told = folder.metadata
-    draws = told["picture"] in PICTURES
+    drawn = _DRAWN[config.model]
+    draws = told["picture"] in drawn
     if folder.holds_numbers and not draws:
         raise ValueError(
-            f"{folder.path} holds numbers of {told['picture']} pictures, which gaf_cnn does not "
-            f"draw, only {', '.join(PICTURES)}; write them with --storage float32"
+            f"{folder.path} holds numbers of {told['picture']} pictures, which {config.model} does "
+            f"not draw, only {', '.join(drawn)}; write them with --storage float32"
         )
     heads = Heads(horizons=_outputs(folder))
-    settings = _settings(config, told["picture"] if draws else "gaf")
+    settings = _settings(config, told)
 
     def build(shape: tuple[int, ...]) -> keras.Model:
-        return build_model("gaf_cnn", {_INPUT: shape}, heads, settings)
+        return build_model(config.model, {_INPUT: shape}, heads, settings)
 
     given = build(tuple(folder.pictures["train"].shape[1:]))
     if folder.holds_numbers or not draws:
@@ -166,7 +169,7 @@ def arrays_of(folder: GafFolder, part: str) -> Arrays:
 
 def fit_settings(config: PrecomputedConfig) -> FitConfig:
     """Return how to train, with the preset's recipe where nothing else is asked for."""
-    recipe = preset_of("gaf_cnn", config.preset)
+    recipe = preset_of(config.model, config.preset)
     filled = config.fit.filled(
         learning_rate=recipe.learning_rate,
         batch_size=recipe.batch_size,
@@ -177,16 +180,18 @@ def fit_settings(config: PrecomputedConfig) -> FitConfig:
     return dataclasses.replace(filled, seed=config.seed)
 
 
-def _settings(config: PrecomputedConfig, picture: str) -> Any:
-    preset = preset_of("gaf_cnn", config.preset).config
+def _settings(config: PrecomputedConfig, told: dict[str, Any]) -> Any:
+    preset = preset_of(config.model, config.preset).config
     known = {field.name for field in dataclasses.fields(preset)}
     if unknown := sorted(set(config.options) - known):
         raise ValueError(
-            f"options of gaf_cnn are {', '.join(sorted(known))}, got {', '.join(unknown)}; leave "
-            "it out"
+            f"options of {config.model} are {', '.join(sorted(known))}, got {', '.join(unknown)}; "
+            "leave it out"
         )
-    given = {"seed": config.seed, "picture": picture} | config.options
-    return dataclasses.replace(preset, **given)
+    given: dict[str, Any] = {"seed": config.seed}
+    if told["picture"] in _DRAWN[config.model]:
+        given |= {"picture": told["picture"]} if "picture" in known else {"height": told["size"]}
+    return dataclasses.replace(preset, **given | config.options)
 
 
 def _trained(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ultimate_deep.machine.fields import check_fields, check_seed
 from ultimate_deep.training.config import FitConfig
@@ -15,8 +15,10 @@ class PrecomputedConfig:
     Args:
         data: Folders that `ultimate-deep gaf` has written, one for each length of bars.
         output: Folder of the results; one for each of `data` is made in it.
-        preset: Preset of `gaf_cnn`; `gaf_resnet18` is the specification's.
-        options: Settings of `gaf_cnn` that the preset has otherwise, such as
+        model: `gaf_cnn`, a ResNet-18; `bar_image_cnn`, fewer convolutions that keep where in the
+            picture something is.
+        preset: Preset of the model; `gaf_resnet18` of `gaf_cnn` is the specification's.
+        options: Settings of the model that the preset has otherwise, such as
             `{pretrained_weights: resnet18.pth}`.
         cost_bps: What one side of a trade costs, in basis points, for what a pattern is worth.
         seed: Seed of the weights and of the order of the pictures.
@@ -25,6 +27,7 @@ class PrecomputedConfig:
 
     data: tuple[str, ...] = ()
     output: str = "artifacts/gaf_cnn"
+    model: Literal["gaf_cnn", "bar_image_cnn"] = "gaf_cnn"
     preset: str = "default"
     options: dict[str, Any] = field(default_factory=dict, hash=False)
     cost_bps: float = 1.0
