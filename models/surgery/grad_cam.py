@@ -90,7 +90,7 @@ def _seen_by(model: keras.Model, name: str) -> keras.layers.Layer:
     own = [layer for layer in layers if layer.name.startswith(f"backbone_{name}_")]
     found = None
     for layer in own or layers:
-        shape = getattr(layer.output, "shape", ())
+        shape: tuple[int, ...] = tuple(getattr(layer.output, "shape", ()))
         active = isinstance(layer, keras.layers.Activation | keras.layers.LeakyReLU)
         if active and len(shape) == 4 and min(shape[1], shape[2]) >= _LEAST_ROWS:
             found = layer

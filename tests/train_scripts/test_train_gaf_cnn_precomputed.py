@@ -39,7 +39,7 @@ def test_minute_bars_become_pictures_nets_and_an_ensemble(tmp_path, monkeypatch,
         assert (folder / "metadata.pkl").is_file()
         assert np.load(folder / "val_images.npy", mmap_mode="r").shape[1:] == (16, 16, 2)
         assert (pictures / "logs" / f"gaf_{folder.name}.log").is_file()
-    options = json.dumps({"base_width": 2, "head_widths": [4, 4]})
+    options = json.dumps({"base_width": 2, "blocks_per_stage": [1, 1], "head_widths": [4, 4]})
     output = tmp_path / "nets"
     run(
         monkeypatch, "--data", json.dumps([str(one) for one in folders]), "--output", str(output),

@@ -34,7 +34,7 @@ from ultimate_deep.training.loop.fit import fit
 from ultimate_deep.training.progress import Progress
 
 LABEL = LabelSpec()
-SMALL = {"base_width": 2, "head_widths": (4, 4)}
+SMALL = {"base_width": 2, "blocks_per_stage": (1, 1), "head_widths": (4, 4)}
 
 
 @pytest.fixture(scope="module")
