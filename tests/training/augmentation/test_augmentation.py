@@ -136,7 +136,8 @@ def test_a_planted_signal_survives_each_at_its_default_strength(name):
     def planted(rows):
         x = draws.normal(size=(rows, BARS, FEATURES)).astype(np.float32)
         x = np.cumsum(x, axis=1) / np.sqrt(np.arange(1, BARS + 1))[:, None].astype(np.float32)
-        chance = 1 / (1 + np.exp(-2.0 * x[:, -1, 0]))
+        # Along the whole window, where warps bend time and size.
+        chance = 1 / (1 + np.exp(-4.0 * x[:, :, 0].mean(axis=1)))
         y = (draws.random(rows) < chance).astype(np.float32)[:, None]
         return Arrays(x=x, y=y)
 
@@ -149,6 +150,27 @@ def test_a_planted_signal_survives_each_at_its_default_strength(name):
         aucs.append(found.history["validation_auc"].max())
     assert aucs[0] > 0.8
     assert aucs[1] > aucs[0] - 0.02
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_every_input_is_changed_but_the_time_of_a_row(name):
+    given, clock = tensors(rows=8), tf.constant([[20_000.0, 3_600.0]] * 8)
+    x = {"bars": given.x, "clock": clock, "place": tf.ones((8, 1), "int32")}
+    source = keras.random.SeedGenerator(1)
+    strength = AUGMENTATIONS[name].default
+    found = change_of(name)(given._replace(x=x), strength, source).x
+    assert np.abs(found["bars"] - given.x).max() > 1e-3
+    np.testing.assert_array_equal(found["clock"], clock)
+    np.testing.assert_array_equal(found["place"], x["place"])
+
+
+def test_rows_of_several_times_are_not_mixed_beside_a_clock():
+    inputs = {"bars": keras.Input((BARS, 2), name="bars"), "clock": keras.Input((2,), name="clock")}
+    flat = keras.layers.Flatten()(inputs["bars"])
+    net = keras.Model(inputs, keras.layers.Dense(1, name="logits")(flat))
+    with pytest.raises(ValueError, match=r"what is known at a row.s own \(clock\)"):
+        build_augmentation(FitConfig(augmentations={"mixup": 0.2}), net)
+    assert build_augmentation(FitConfig(augmentations={"jitter": 0.2}), net) is not None
 
 
 def test_unknown_names_and_strengths_and_models_that_do_not_suit_are_refused():

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 import keras
 import numpy as np
 
+from ultimate_deep.training.augmentation.parts import TIMES
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.losses.outputs import head_shapes
 from ultimate_deep.training.participant import (
@@ -92,12 +93,18 @@ def build_augmentation(config: FitConfig, model: keras.Model) -> Augmentation | 
     if not chosen:
         return None
     windows = [tensor for tensor in model.inputs if len(tensor.shape) == 3]
+    times = [tensor.name for tensor in model.inputs if tensor.name in TIMES]
     for name in chosen:
         own = AUGMENTATIONS[name]
         if own.windows and not windows:
             raise ValueError(
                 f"fit.augmentations[{name!r}] changes windows of bars, the model reads none; leave "
                 "it out, or choose a model of windows"
+            )
+        if own.mixes and times:
+            raise ValueError(
+                f"fit.augmentations[{name!r}] mixes rows of several times, and the net looks up "
+                f"what is known at a row's own ({', '.join(times)}); leave it out"
             )
         if own.mixes and (head_shapes(model.output).classes != 2 or config.loss_reads_returns):
             raise ValueError(
