@@ -2,8 +2,8 @@
 
 import pytest
 
-from ultimate_deep.bundles.bundle import load_any
 from ultimate_deep.experiments import ensemble_from_specification
+from ultimate_deep.experiments.ensembles import documents
 from ultimate_deep.models import registry
 from ultimate_deep.models.document_names import DOCUMENT_NAMES
 from ultimate_deep.pipeline.config import ExperimentConfig
@@ -139,18 +139,38 @@ def test_the_ensemble_has_one_architecture_at_two_presets():
         ensemble_from_specification(ENSEMBLE, name="all")
 
 
-def test_the_ensemble_runs_as_it_says(tmp_path):
+def test_the_ensemble_is_trained_and_combined_as_the_command_does(monkeypatch, tmp_path):
+    """The command's own test trains one; here is what it is given."""
     found = ensemble_from_specification(
-        {"models": ["mlp:tiny", "one_layer:tiny"], "voting": "average"},
-        artifacts=str(tmp_path),
-        data={"simulated_rows": 1_200},
-        features={"names": ("return_log_1", "range_z_20")},
-        fit={"epochs": 1},
-        baselines=False,
+        {"models": ["mlp:tiny", "one_layer:tiny"], "voting": "average"}, artifacts=str(tmp_path)
     )
-    run = found.run()
-    assert run.folder.parent == tmp_path
-    assert load_any(run.folder).predictor.kind == "ensemble"
+    seen = []
+
+    class Series:
+        keep_result = print
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            return None
+
+        def run(self, progress, confirm):
+            return ["a", "b"]
+
+        def close(self):
+            seen.append("closed")
+
+    def opened(name, artifacts, members, *, resume):
+        seen.append((artifacts, [one.name for one in members], resume))
+        return Series()
+
+    monkeypatch.setattr(documents, "open_series", opened)
+    monkeypatch.setattr(
+        documents, "run_ensemble", lambda folders, config, progress, named: (folders, config.method)
+    )
+    assert found.run(resume=True) == (["a", "b"], "average")
+    assert seen == [(str(tmp_path), ["mlp_tiny", "one_layer_tiny"], True), "closed"]
 
 
 def test_the_names_of_the_documents_are_models_with_presets():

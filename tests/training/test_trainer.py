@@ -128,5 +128,5 @@ def test_it_freezes_and_grows_as_its_configuration_says():
     for mine, theirs in zip(trainer.model.get_layer("logits").get_weights(), before, strict=True):
         np.testing.assert_array_equal(mine, theirs)
     grown = Trainer(net(), arrays, arrays, FitConfig(epochs=2, growing_stages=(0.5,)))
-    with pytest.raises(ValueError, match="fit.growing_stages deepens the one stack"):
+    with pytest.raises(ValueError, match="deepens the one stack of residual or attention blocks"):
         grown.fit()
