@@ -45,13 +45,17 @@ from benchmarks.tables import RESULTS  # noqa: E402
 ROWS, SEEDS, FIRST_SEED, EDGE = 20_000, 1, 700, 0.1
 MARKETS = tuple(f"{signal}_{EDGE:g}" for signal in SIGNALS)
 SMALL, WHOLE = "20 blocks", "500 blocks"
-SIZES = [512, 256, 128, 64]
-RECIPES: dict[str, Options] = {
-    SMALL: {
-        "model.options.res_blocks_per_unit": [5, 5, 5, 5],
-        "model.options.dense_blocks_per_unit": [4, 2],
-    },
-    WHOLE: {},
+HORIZONS, WINDOWS = "20 blocks, three horizons", "a small lstm"
+_BLOCKS: Options = {
+    "model.options.res_blocks_per_unit": [5, 5, 5, 5],
+    "model.options.dense_blocks_per_unit": [4, 2],
+}
+# The model of each, and what is set beside its preset.
+RECIPES: dict[str, tuple[str, Options]] = {
+    SMALL: ("ultimate", _BLOCKS),
+    WHOLE: ("ultimate", {}),
+    HORIZONS: ("ultimate", {**_BLOCKS, "heads.further_horizons": [4, 24]}),
+    WINDOWS: ("lstm", {"model.preset": "tiny"}),
 }
 # What is changed, of which recipe.
 LINES: dict[str, tuple[str, Options]] = {
@@ -95,6 +99,15 @@ LINES: dict[str, tuple[str, Options]] = {
     "batch norm": (SMALL, {"model.options.normalization": "batch"}),
     "rms norm": (SMALL, {"model.options.normalization": "rms"}),
     "warm restarts": (SMALL, {"fit.schedule.cycles": 2}),
+    "cosine cycles": (SMALL, {"fit.schedule.kind": "cosine_cyclical", "fit.schedule.cycles": 2}),
+    "rate by a list": (
+        SMALL,
+        {
+            "fit.schedule.kind": "multistep",
+            "fit.schedule.milestone_epochs": [8, 12],
+            "fit.schedule.milestone_factors": [0.3, 0.1],
+        },
+    ),
     "triangular rate": (SMALL, {"fit.schedule.kind": "triangular", "fit.schedule.cycles": 2}),
     "one-cycle rate": (SMALL, {"fit.schedule.kind": "one_cycle"}),
     "planned epochs 12": (SMALL, {"fit.planned_epochs": 12, "fit.epochs": 48}),
@@ -118,15 +131,25 @@ LINES: dict[str, tuple[str, Options]] = {
     "ASAM 0.5": (SMALL, {"fit.gradients.sharpness": 0.5, "fit.gradients.sharpness_adaptive": True}),
     "centralized gradients": (SMALL, {"fit.gradients.centralize": True}),
     "EMA 0.99": (SMALL, {"fit.averaging.kind": "ema", "fit.averaging.ema_decay": 0.99}),
-    "EMA 0.999": (SMALL, {"fit.averaging.kind": "ema"}),
+    "EMA 0.95": (SMALL, {"fit.averaging.kind": "ema", "fit.averaging.ema_decay": 0.95}),
     "SWA": (SMALL, {"fit.averaging.kind": "swa", "fit.patience_epochs": 0}),
     "Lookahead": (SMALL, {"fit.averaging.lookahead_steps": 5}),
     "jitter 0.03": (SMALL, {"fit.augmentations": {"jitter": 0.03}}),
     "scaling 0.1": (SMALL, {"fit.augmentations": {"scaling": 0.1}}),
     "mixup 0.2": (SMALL, {"fit.augmentations": {"mixup": 0.2}}),
     "cutmix 0.5": (SMALL, {"fit.augmentations": {"cutmix": 0.5}}),
+    "feature dropout 0.1 of rows": (SMALL, {"fit.augmentations": {"feature_dropout": 0.1}}),
     "curriculum by loss": (SMALL, {"fit.curriculum.kind": "loss"}),
     "growing from a quarter": (SMALL, {"fit.growing_stages": [0.25, 0.5]}),
+    HORIZONS: (HORIZONS, {}),
+    "three horizons, one by one": (HORIZONS, {"fit.curriculum.kind": "horizons"}),
+    "three horizons, weights learnt": (HORIZONS, {"fit.learned_horizon_weights": True}),
+    WINDOWS: (WINDOWS, {}),
+    "lstm, time warp 0.2": (WINDOWS, {"fit.augmentations": {"time_warp": 0.2}}),
+    "lstm, window slice 0.1": (WINDOWS, {"fit.augmentations": {"window_slice": 0.1}}),
+    "lstm, magnitude warp 0.1": (WINDOWS, {"fit.augmentations": {"magnitude_warp": 0.1}}),
+    "lstm, jitter 0.03": (WINDOWS, {"fit.augmentations": {"jitter": 0.03}}),
+    "lstm, mixup 0.2": (WINDOWS, {"fit.augmentations": {"mixup": 0.2}}),
     WHOLE: (WHOLE, {}),
     "500 blocks, growing from a tenth": (WHOLE, {"fit.growing_stages": [0.1, 0.4]}),
     "500 blocks, members in stack drawn": (WHOLE, {"model.options.members_in_stack": "drawn"}),
@@ -175,11 +198,12 @@ def wanted(lines: Sequence[str], seeds: int, bars: Path | None = None) -> list[F
     of = Markets(rows=ROWS, first_seed=FIRST_SEED, bars=bars)
     markets = MARKETS if bars is None else (*MARKETS, *FILES)
     return [
-        of.fit(market, seed, name, "ultimate", {**RECIPES[recipe], **change})
+        of.fit(market, seed, name, model, {**options, **change})
         for seed in range(seeds)
         for market in markets
         for name in asked
         for recipe, change in [LINES[name]]
+        for model, options in [RECIPES[recipe]]
     ]
 
 

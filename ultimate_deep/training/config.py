@@ -13,9 +13,9 @@ from ultimate_deep.training.settings.augmentations import check_augmentations
 from ultimate_deep.training.settings.averaging import AveragingConfig
 from ultimate_deep.training.settings.curriculum import CurriculumConfig
 from ultimate_deep.training.settings.gradients import GradientsConfig
+from ultimate_deep.training.settings.optimizers import OPTIMIZERS, OptimizerName
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
-OPTIMIZERS = ("adamw", "lamb", "muon", "schedule_free")
 CLIPPINGS = ("global", "per_layer", "adaptive", "none")
 # The field that each way of clipping reads, with its default.
 CLIPPING_NORMS = {
@@ -119,7 +119,7 @@ class FitConfig:
     curriculum: CurriculumConfig = CurriculumConfig()
     growing_stages: tuple[float, ...] = ()
     learned_horizon_weights: bool = False
-    optimizer: Literal["adamw", "lamb", "muon", "schedule_free"] = "adamw"
+    optimizer: OptimizerName = "adamw"
     learning_rate: float | None = None
     rate_factors: dict[str, float] | None = field(default=None, hash=False)
     frozen: tuple[str, ...] = ()
@@ -257,7 +257,7 @@ class FitConfig:
 
     def _check_optimizer(self) -> None:
         name, course = self.optimizer, self.schedule.kind
-        _require(name in OPTIMIZERS, "optimizer", name, f"one of {OPTIMIZERS}")
+        _require(name in OPTIMIZERS, "optimizer", name, f"one of {', '.join(OPTIMIZERS)}")
         if name == "schedule_free" and course != "constant":
             raise ValueError(
                 "fit.optimizer schedule_free averages its weights in place of a falling rate, got "

@@ -8,7 +8,6 @@ import tensorflow as tf
 from ultimate_deep.models.heads import Heads, prediction_heads
 from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.augmentation.augmentation import (
-    CHANGES,
     build_augmentation,
     change_of,
 )
@@ -16,7 +15,7 @@ from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.loop.fit import fit
 from ultimate_deep.training.losses.loss_config import LossConfig
 from ultimate_deep.training.participant import StepTensors
-from ultimate_deep.training.settings.augmentations import AUGMENTATIONS, Strengths
+from ultimate_deep.training.settings.augmentations import AUGMENTATIONS
 
 ROWS, BARS, FEATURES = 64, 20, 5
 
@@ -42,7 +41,7 @@ def changed(name, given, strength=None, *, seed=1, xla=True):
                        found.weight.numpy())  # fmt: skip
 
 
-@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_each_changes_the_batch_by_its_seed_alone_and_keeps_its_form(name):
     given = tensors()
     one, again = changed(name, given), changed(name, given)
@@ -129,7 +128,7 @@ def small_net(*, windows):
     return keras.Model(inputs, keras.layers.Dense(1, name="logits")(x))
 
 
-@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_a_planted_signal_survives_each_at_its_default_strength(name):
     draws = np.random.default_rng(0)
 
@@ -152,7 +151,7 @@ def test_a_planted_signal_survives_each_at_its_default_strength(name):
     assert aucs[1] > aucs[0] - 0.02
 
 
-@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_every_input_is_changed_but_the_time_of_a_row(name):
     given, clock = tensors(rows=8), tf.constant([[20_000.0, 3_600.0]] * 8)
     x = {"bars": given.x, "clock": clock, "place": tf.ones((8, 1), "int32")}
@@ -174,8 +173,6 @@ def test_rows_of_several_times_are_not_mixed_beside_a_clock():
 
 
 def test_unknown_names_and_strengths_and_models_that_do_not_suit_are_refused():
-    assert set(CHANGES) == set(AUGMENTATIONS)
-    assert all(isinstance(of, Strengths) for of in AUGMENTATIONS.values())
     with pytest.raises(ValueError, match="no 'jiter'; did you mean 'jitter'"):
         FitConfig(augmentations={"jiter": 0.1})
     with pytest.raises(ValueError, match=r"above 0 and at most 0.9, got 1.0; 0.1 is usual"):

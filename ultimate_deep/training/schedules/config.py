@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
 from ultimate_deep.machine.fields import check_fields
+from ultimate_deep.training.schedules.registry import ScheduleKind
 
 # Kinds that start low and rise by themselves, so that they have no warm-up.
 RISING = ("triangular", "cosine_cyclical", "one_cycle")
@@ -55,16 +55,7 @@ class ScheduleConfig:
         plateau_min_delta: Smallest fall of the validation loss that counts as improvement.
     """
 
-    kind: Literal[
-        "cosine",
-        "plateau",
-        "step",
-        "multistep",
-        "triangular",
-        "cosine_cyclical",
-        "one_cycle",
-        "constant",
-    ] = "cosine"
+    kind: ScheduleKind = "cosine"
     warmup_share: float = 0.05
     warmup_steps: int | None = None
     total_steps: int | None = None
