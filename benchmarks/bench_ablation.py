@@ -46,6 +46,7 @@ ROWS, SEEDS, FIRST_SEED, EDGE = 20_000, 1, 700, 0.1
 MARKETS = tuple(f"{signal}_{EDGE:g}" for signal in SIGNALS)
 SMALL, WHOLE = "20 blocks", "500 blocks"
 HORIZONS, WINDOWS = "20 blocks, three horizons", "a small lstm"
+SIZES = [512, 256, 128, 64]
 _BLOCKS: Options = {
     "model.options.res_blocks_per_unit": [5, 5, 5, 5],
     "model.options.dense_blocks_per_unit": [4, 2],
