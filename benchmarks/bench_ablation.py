@@ -1,6 +1,7 @@
 """What each part of the flagship's recipe is worth: one change at a time, on four markets.
 
     python benchmarks/bench_ablation.py                       # every line: an hour or so
+    python benchmarks/bench_ablation.py --bars BARS           # on three files of BARS too
     python benchmarks/bench_ablation.py --lines '[members 1]' # that line, and what it is held to
     python benchmarks/bench_ablation.py --seeds 2
     python benchmarks/bench_ablation.py --redraw              # sums up what is there
@@ -30,6 +31,7 @@ if str(ROOT) not in sys.path:
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from benchmarks.flagship.fits import (  # noqa: E402
+    FILES,
     SIGNALS,
     Bench,
     Fit,
@@ -43,13 +45,18 @@ from benchmarks.tables import RESULTS  # noqa: E402
 ROWS, SEEDS, FIRST_SEED, EDGE = 20_000, 1, 700, 0.1
 MARKETS = tuple(f"{signal}_{EDGE:g}" for signal in SIGNALS)
 SMALL, WHOLE = "20 blocks", "500 blocks"
+HORIZONS, WINDOWS = "20 blocks, three horizons", "a small lstm"
 SIZES = [512, 256, 128, 64]
-RECIPES: dict[str, Options] = {
-    SMALL: {
-        "model.options.res_blocks_per_unit": [5, 5, 5, 5],
-        "model.options.dense_blocks_per_unit": [4, 2],
-    },
-    WHOLE: {},
+_BLOCKS: Options = {
+    "model.options.res_blocks_per_unit": [5, 5, 5, 5],
+    "model.options.dense_blocks_per_unit": [4, 2],
+}
+# The model of each, and what is set beside its preset.
+RECIPES: dict[str, tuple[str, Options]] = {
+    SMALL: ("ultimate", _BLOCKS),
+    WHOLE: ("ultimate", {}),
+    HORIZONS: ("ultimate", {**_BLOCKS, "heads.further_horizons": [4, 24]}),
+    WINDOWS: ("lstm", {"model.preset": "tiny"}),
 }
 # What is changed, of which recipe.
 LINES: dict[str, tuple[str, Options]] = {
@@ -93,6 +100,15 @@ LINES: dict[str, tuple[str, Options]] = {
     "batch norm": (SMALL, {"model.options.normalization": "batch"}),
     "rms norm": (SMALL, {"model.options.normalization": "rms"}),
     "warm restarts": (SMALL, {"fit.schedule.cycles": 2}),
+    "cosine cycles": (SMALL, {"fit.schedule.kind": "cosine_cyclical", "fit.schedule.cycles": 2}),
+    "rate by a list": (
+        SMALL,
+        {
+            "fit.schedule.kind": "multistep",
+            "fit.schedule.milestone_epochs": [8, 12],
+            "fit.schedule.milestone_factors": [0.3, 0.1],
+        },
+    ),
     "triangular rate": (SMALL, {"fit.schedule.kind": "triangular", "fit.schedule.cycles": 2}),
     "one-cycle rate": (SMALL, {"fit.schedule.kind": "one_cycle"}),
     "planned epochs 12": (SMALL, {"fit.planned_epochs": 12, "fit.epochs": 48}),
@@ -116,15 +132,25 @@ LINES: dict[str, tuple[str, Options]] = {
     "ASAM 0.5": (SMALL, {"fit.gradients.sharpness": 0.5, "fit.gradients.sharpness_adaptive": True}),
     "centralized gradients": (SMALL, {"fit.gradients.centralize": True}),
     "EMA 0.99": (SMALL, {"fit.averaging.kind": "ema", "fit.averaging.ema_decay": 0.99}),
-    "EMA 0.999": (SMALL, {"fit.averaging.kind": "ema"}),
+    "EMA 0.95": (SMALL, {"fit.averaging.kind": "ema", "fit.averaging.ema_decay": 0.95}),
     "SWA": (SMALL, {"fit.averaging.kind": "swa", "fit.patience_epochs": 0}),
     "Lookahead": (SMALL, {"fit.averaging.lookahead_steps": 5}),
     "jitter 0.03": (SMALL, {"fit.augmentations": {"jitter": 0.03}}),
     "scaling 0.1": (SMALL, {"fit.augmentations": {"scaling": 0.1}}),
     "mixup 0.2": (SMALL, {"fit.augmentations": {"mixup": 0.2}}),
     "cutmix 0.5": (SMALL, {"fit.augmentations": {"cutmix": 0.5}}),
+    "feature dropout 0.1 of rows": (SMALL, {"fit.augmentations": {"feature_dropout": 0.1}}),
     "curriculum by loss": (SMALL, {"fit.curriculum.kind": "loss"}),
     "growing from a quarter": (SMALL, {"fit.growing_stages": [0.25, 0.5]}),
+    HORIZONS: (HORIZONS, {}),
+    "three horizons, one by one": (HORIZONS, {"fit.curriculum.kind": "horizons"}),
+    "three horizons, weights learnt": (HORIZONS, {"fit.learned_horizon_weights": True}),
+    WINDOWS: (WINDOWS, {}),
+    "lstm, time warp 0.2": (WINDOWS, {"fit.augmentations": {"time_warp": 0.2}}),
+    "lstm, window slice 0.1": (WINDOWS, {"fit.augmentations": {"window_slice": 0.1}}),
+    "lstm, magnitude warp 0.1": (WINDOWS, {"fit.augmentations": {"magnitude_warp": 0.1}}),
+    "lstm, jitter 0.03": (WINDOWS, {"fit.augmentations": {"jitter": 0.03}}),
+    "lstm, mixup 0.2": (WINDOWS, {"fit.augmentations": {"mixup": 0.2}}),
     WHOLE: (WHOLE, {}),
     "500 blocks, growing from a tenth": (WHOLE, {"fit.growing_stages": [0.1, 0.4]}),
     "500 blocks, members in stack drawn": (WHOLE, {"model.options.members_in_stack": "drawn"}),
@@ -139,6 +165,7 @@ LINES: dict[str, tuple[str, Options]] = {
 def bench(
     lines: Sequence[str],
     seeds: int,
+    bars: Path | None,
     processes: int,
     redraw: bool,
     folder: Path,
@@ -149,6 +176,7 @@ def bench(
     Args:
         lines: Names of lines, to which their recipes are added; empty for all.
         seeds: How many bars and draws of each market.
+        bars: Folder of real bars; None leaves them out.
         processes: Fits side by side, each on one thread.
         redraw: Train nothing; sum up what is there.
         folder: Where the figures of every fit are kept.
@@ -157,52 +185,67 @@ def bench(
     Raises:
         ValueError: A line that there is not.
     """
-    fits = [] if redraw else wanted(lines, seeds)
+    fits = [] if redraw else wanted(lines, seeds, bars)
     return Bench(name="ablation", summarise=summarise, draw=draw).run(
         fits, folder=folder, results=results, processes=processes
     )
 
 
-def wanted(lines: Sequence[str], seeds: int) -> list[Fit]:
+def wanted(lines: Sequence[str], seeds: int, bars: Path | None = None) -> list[Fit]:
     """Return every fit, all lines of a market and seed one after the other."""
     check_names("line", lines, list(LINES))
     recipes = {LINES[name][0] for name in lines}
     asked = [name for name in LINES if not lines or name in lines or name in recipes]
-    of = Markets(rows=ROWS, first_seed=FIRST_SEED)
+    of = Markets(rows=ROWS, first_seed=FIRST_SEED, bars=bars)
+    markets = MARKETS if bars is None else (*MARKETS, *FILES)
     return [
-        of.fit(market, seed, name, "ultimate", {**RECIPES[recipe], **change})
+        of.fit(market, seed, name, model, {**options, **change})
         for seed in range(seeds)
-        for market in MARKETS
+        for market in markets
         for name in asked
         for recipe, change in [LINES[name]]
+        for model, options in [RECIPES[recipe]]
     ]
 
 
 def summarise(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Return one row for each line: means, and mean differences to its recipe with their errors.
 
+    Means are those of simulated bars; `files_apart` is the difference of the validation log loss
+    on files of real bars.
+
     Args:
         rows: Figures of all fits.
     """
-    table = pd.DataFrame(rows).set_index(["model", "market", "seed"])
+    table = pd.DataFrame(rows).set_index(["model", "market", "seed"]).sort_index()
+    on_file = table.index.get_level_values("market").isin(FILES)
+    simulated, files = table[~on_file], table[on_file]
     found = []
     for name, (recipe, _) in LINES.items():
-        if not {name, recipe} <= set(table.index.get_level_values("model")):
+        if not {name, recipe} <= set(simulated.index.get_level_values("model")):
             continue
-        own, base = table.loc[name], table.loc[recipe]
-        means = {
+        own = simulated.loc[name]
+        row = {"line": name, "recipe": recipe, "fits": len(own)}
+        row |= {
             figure: own[figure].mean()
             for figure in ("share_of_edge", "validation_log_loss", "log_loss", "cpu_seconds")
         }
-        row = {"line": name, "recipe": recipe, "fits": len(own)} | means
         for figure in ("validation_log_loss", "share_of_edge"):
-            apart = (own[figure] - base[figure]).dropna()
-            row[f"{figure}_apart"] = apart.mean()
-            row[f"{figure}_error"] = apart.sem()
+            apart = _apart(simulated, name, recipe, figure)
+            row |= {f"{figure}_apart": apart.mean(), f"{figure}_error": apart.sem()}
+        apart = _apart(files, name, recipe, "validation_log_loss")
+        row |= {"files": len(apart), "files_apart": apart.mean(), "files_error": apart.sem()}
         row |= {f"share_{market}": own["share_of_edge"][market].mean() for market in MARKETS
                 if market in own.index.get_level_values("market")}  # fmt: skip
         found.append(row)
     return pd.DataFrame(found)
+
+
+def _apart(table: pd.DataFrame, name: str, recipe: str, figure: str) -> "pd.Series[float]":
+    """Return a line's difference to its recipe on every market and seed that both have."""
+    values, models = table[figure].astype(float), table.index.get_level_values("model")
+    own, base = (values[models == one].droplevel("model") for one in (name, recipe))
+    return (own - base).dropna()
 
 
 def draw(table: pd.DataFrame, path: Path) -> None:
@@ -218,5 +261,6 @@ if __name__ == "__main__":
         bench,
         lines=(list[str], [], "names; all unless given"),
         seeds=(int, SEEDS, "of each market"),
+        bars=(Path, None, "folder of real bars"),
         processes=(int, 2, "fits side by side, each on one thread"),
     )

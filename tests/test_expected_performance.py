@@ -159,4 +159,4 @@ def test_the_default_net_beside_trees_on_simulated_markets():
     guide = " ".join(GUIDE.split())
     assert f"it found {ours} of the edge in the mean, the better of two" in guide
     assert f"boosted trees {trees}, and `tabm`" in guide
-    assert f"no blocks, {over_all['tabm']} in a tenth" in guide
+    assert f"no blocks, {over_all['tabm']} in an eighth" in guide

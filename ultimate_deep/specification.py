@@ -113,7 +113,7 @@ NAMES: dict[str, tuple[str, str]] = {
         "A function of one account's series, in a run that of the backtest after costs.",
     ),
     "Trainer": (
-        "ultimate_deep.training.loop.trainer:Trainer",
+        "ultimate_deep.training.trainer:Trainer",
         "A class over `training.loop.fit.fit`: a built model, arrays of both parts, a `FitConfig`.",
     ),
     "create_trainer": (

@@ -15,6 +15,8 @@ def _percent(share: float, error: float = float("nan")) -> str:
 
 
 def _apart(mean: float, error: float, *, digits: int) -> str:
+    if pd.isna(mean):
+        return ""
     spread = "" if pd.isna(error) else f" ± {error:.{digits}f}"
     return f"{mean:+.{digits}f}{spread}".replace(" ", "\u00a0")
 
@@ -72,23 +74,29 @@ def flagship() -> str:
 def ablation() -> str:
     """What each part of the recipe is worth."""
     found = read("ablation_summary")
+    real_bars = bool(found["files"].any())
     rows = []
     for one in rows_of(found):
-        apart = ["", ""]
+        apart = [""] * (3 if real_bars else 2)
         if one.line != one.recipe:
             points = (100 * one.share_of_edge_apart, 100 * one.share_of_edge_error)
             nats = (1e3 * one.validation_log_loss_apart, 1e3 * one.validation_log_loss_error)
+            real = (1e3 * one.files_apart, 1e3 * one.files_error)
             apart = [_apart(*points, digits=1), _apart(*nats, digits=2)]
+            apart += [_apart(*real, digits=2)] if real_bars else []
         share = _percent(one.share_of_edge)
         rows.append([one.line, f"{one.fits}", share, *apart, f"{one.cpu_seconds:,.0f}"])
     text = (
         "The recipe of `--model ultimate` with one setting changed at a time, on four markets of "
         "20,000 bars, one for each kind of signal, edge 0.10. Apart: from the recipe on the same "
         "market and seed, mean and its standard error; a positive log loss (times 1,000) is worse. "
-        "Lines of fewer fits lack markets: compare what is apart. Seconds are those of one core."
+        "Lines of fewer fits lack markets: compare what is apart. Measured "
+        "before the feature penalty came, with labels that weighed at most three "
+        "usual returns. Seconds are those of one core."
     )
     columns = [
-        "line", "fits", "share of the edge", "points apart", "validation log loss apart", "core s",
+        "line", "fits", "share of the edge", "points apart", "validation log loss apart",
+        *(["the same on real bars"] if real_bars else []), "core s",
     ]  # fmt: skip
     plot = _plot("ablation", "Difference of each line to its recipe")
     title = "What is each part of the recipe worth?"

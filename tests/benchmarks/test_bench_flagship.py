@@ -111,7 +111,12 @@ def test_each_line_of_the_ablation_is_held_to_its_recipe(part, tmp_path):
             ("20 blocks", 0.0, 0.9), ("members 1", 0.01, 0.8), ("500 blocks", 0.5, 0.5),
         )
     ]  # fmt: skip
+    for file, loss in (("btcusd_1h", 0.002), ("spy_1h", 0.004)):
+        rows += [row(file, "20 blocks", 0.69, None), row(file, "members 1", 0.69 + loss, None)]
     found = bench.summarise(rows).set_index("line")
+    assert found["fits"].tolist() == [2, 2, 2]
+    assert found["files"].tolist() == [2, 2, 0]
+    assert found.loc["members 1", "files_apart"] == pytest.approx(0.003)
     assert list(found.index) == ["20 blocks", "members 1", "500 blocks"]
     assert found["share_of_edge_apart"].tolist() == pytest.approx([0.0, -0.1, 0.0])
     assert found["validation_log_loss_apart"].tolist() == pytest.approx([0.0, 0.01, 0.0])
@@ -122,6 +127,8 @@ def test_each_line_of_the_ablation_is_held_to_its_recipe(part, tmp_path):
     wanted = bench.wanted(["members 1", "constant rate"], 1)
     assert [fit.name for fit in wanted[:3]] == ["20 blocks", "members 1", "constant rate"]
     assert len(wanted) == 3 * len(bench.MARKETS)
+    with_files = bench.wanted(["members 1"], 1, tmp_path)
+    assert {fit.market for fit in with_files} == {*bench.MARKETS, *bench.FILES}
     assert wanted[1].config.model.options["members"] == 1
     assert wanted[2].config.fit.schedule.kind == "constant"
     with pytest.raises(ValueError, match="no line is called 'member 1'; there are 20 blocks"):
@@ -166,7 +173,7 @@ def test_nets_of_equal_parameters_are(part):
     assert counted == pytest.approx([1.16e6] * 4, rel=0.02)
 
 
-def test_the_zoo_is_held_to_the_mlp_on_what_each_net_declares(part):
+def test_each_net_is_held_to_the_mlp_on_what_it_declares(part):
     bench = part("bench_zoo")
     wanted = bench.wanted(["nhits", "mlp"], 1)
     assert {(fit.name, fit.market) for fit in wanted} == {

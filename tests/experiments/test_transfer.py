@@ -1,14 +1,18 @@
 """Going on from another asset's net: what is taken over, what stays, and what is refused."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 
 from ultimate_deep.bundles.bundle import load_bundle
+from ultimate_deep.commands import transfer
 from ultimate_deep.experiments.run import run_experiment
 from ultimate_deep.experiments.transfer import transfer_configs
 from ultimate_deep.market.config import DataConfig
-from ultimate_deep.pipeline.config import ExperimentConfig
+from ultimate_deep.models.registry import preset_of
+from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig, config_from_dict
 from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.loop.fit import fit
@@ -50,11 +54,19 @@ def test_both_runs_differ_in_where_they_start_and_how_fast_they_learn(source, tm
         transfer_configs(source, OTHER, artifacts=str(tmp_path), rate_share=0.0)
 
 
-def test_what_is_frozen_comes_from_the_source_bit_for_bit(source, tmp_path):
-    moved, _ = transfer_configs(
-        source, OTHER, artifacts=str(tmp_path), epochs=1, frozen=("hidden_01*",)
-    )
-    after = load_bundle(run_experiment(moved, Progress()).folder)
+def test_the_command_trains_both_and_compares_them(source, tmp_path, capsys):
+    """What is frozen comes from the source bit for bit."""
+    transfer.main(
+        ["--source", str(source.folder), "--data.simulated_rows", "1500", "--data.simulated_seed",
+         "11", "--epochs", "1", "--frozen", "[hidden_01*]", "--artifacts", str(tmp_path), "--yes"]
+    )  # fmt: skip
+    told = capsys.readouterr().out
+    assert "transferred" in told
+    assert "scratch" in told
+    (report,) = tmp_path.glob("comparison*/report.html")
+    assert str(report) in told.replace("\n", "")
+    (folder,) = tmp_path.glob("transferred*")
+    after = load_bundle(folder)
     before = source.predictor.weights()
     same = [
         np.array_equal(old, new)
@@ -62,9 +74,23 @@ def test_what_is_frozen_comes_from_the_source_bit_for_bit(source, tmp_path):
     ]
     kept = [w.path for w in after.predictor.model.weights if w.path.startswith("hidden_01")]
     assert kept
-    frozen = [w for w in after.predictor.model.weights if w.path in kept]
-    assert not any(w.trainable for w in frozen)
     assert sum(same) == len(kept)
+
+
+def test_from_scratch_is_not_what_a_transferred_source_was_trained_by(source, tmp_path):
+    fit = FitConfig(learning_rate=2.5e-4, frozen=("hidden_01*",), rate_factors={"hidden_02*": 0.1})
+    config = dataclasses.replace(
+        config_from_dict(source.config),
+        fit=fit,
+        model=ModelConfig(name="mlp", preset="tiny", start_from="elsewhere"),
+    )
+    moved = dataclasses.replace(source, config=config.to_dict())
+    again, scratch = transfer_configs(moved, OTHER, artifacts=str(tmp_path), frozen=("hidden_02*",))
+    assert (scratch.fit.frozen, scratch.fit.factors_of_parts) == ((), {})
+    assert scratch.fit.peak_rate == preset_of("mlp", "tiny").learning_rate
+    assert again.fit.peak_rate == pytest.approx(0.25 * scratch.fit.peak_rate)
+    with pytest.raises(ValueError, match="epochs must be at least 1, got 0"):
+        transfer_configs(source, OTHER, artifacts=str(tmp_path), epochs=0)
 
 
 def test_layers_are_frozen_with_their_statistics():

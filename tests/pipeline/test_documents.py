@@ -2,10 +2,12 @@
 
 import pytest
 
-from ultimate_deep.experiments.ensembles.documents import ensemble_from_specification
+from ultimate_deep.experiments import ensemble_from_specification
+from ultimate_deep.experiments.ensembles import documents
 from ultimate_deep.models import registry
 from ultimate_deep.models.document_names import DOCUMENT_NAMES
 from ultimate_deep.pipeline.config import ExperimentConfig
+from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.schedules.schedules import Schedule
 
 TRAINING = {
@@ -57,6 +59,16 @@ def test_both_go_together_and_settings_beside_them_stay():
     )
     assert (config.fit.epochs, config.fit.batch_size, config.seed) == (5, 64, 3)
     assert config.fit.schedule.kind == "one_cycle"
+    nested = ExperimentConfig.from_specification(
+        {"gradient_accumulation": 4, "min_lr": 1e-6, "peak_lr": 1e-3},
+        fit={"gradients": {"sharpness": 0.05}, "schedule": {"warmup_share": 0.2}},
+    ).fit
+    assert (nested.gradients.micro_batches, nested.gradients.sharpness) == (4, 0.05)
+    assert (nested.schedule.warmup_share, nested.schedule.floor_share) == (0.2, 1e-3)
+    with pytest.raises(ValueError, match="fit is a dictionary too, got FitConfig"):
+        ExperimentConfig.from_specification({"epochs": 5}, fit=FitConfig())
+    restarts = {"epochs": 6, "schedule": "cosine_with_restarts"}
+    assert ExperimentConfig.from_specification(restarts).fit.schedule.cycles == 3
 
 
 @pytest.mark.parametrize(
@@ -73,6 +85,24 @@ def test_both_go_together_and_settings_beside_them_stay():
         ("min_lr is kept as a share of the peak", {"min_lr": 1e-6}),
         ("min_lr is kept as a share of the peak", {"min_lr": 1.0, "peak_lr": 0.1}),
         ("this is an ensemble_config", ENSEMBLE),
+        ("early_stopping must be a dictionary of patience", {"early_stopping": 5}),
+        ("learning_rate_schedule must be a dictionary", {"learning_rate_schedule": 0.001}),
+        ("batch_size_schedule must be a list of sizes", {"batch_size_schedule": 64}),
+        ("peak_lr must be a number, such as 5e-4, got '5e-4'", {"peak_lr": "5e-4"}),
+        ("schedule must be the name of a course", {"schedule": ["cosine"]}),
+        ("decay_steps must be a list", {"learning_rate_schedule": {"decay_steps": 200}}),
+        (
+            "both say how the rate moves, got schedule 'cosine'",
+            {
+                "learning_rate_schedule": {"decay_steps": [2], "decay_factors": [0.5]},
+                "schedule": "cosine",
+            },
+        ),
+        (
+            "needs epochs that cycles of one length divide, got 7; 8 do",
+            {"epochs": 7, "schedule": "cosine_with_restarts"},
+        ),
+        ("a dictionary of the specification is expected, got None", None),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(said, document):
@@ -91,12 +121,56 @@ def test_the_ensemble_has_one_architecture_at_two_presets():
     assert [one.name for one in named.members] == ["lstm_tiny", "mlp"]
     assert named.config.method == "average"
     for document, said in (
-        ({"models": []}, "names no model"),
-        ({"models": ["mlp"], "vote": "x"}, "no key 'vote'"),
-        ({"models": ["mlp"], "voting": "hard"}, "got 'hard' and None; equal weights are"),
+        ({"models": []}, "a list of at least two names"),
+        ({"models": ["mlp"]}, "a list of at least two names"),
+        ({"models": "lstm"}, "a list of at least two names, got 'lstm'"),
+        ({"models": None}, "a list of at least two names"),
+        ({"models": ["mlp", "mlp"]}, "names 'mlp' twice"),
+        ({"models": ["mlp", "lstn"]}, "lstn"),
+        ({"models": ["mlp", "lstm:hug"]}, "hug"),
+        ({"models": ["mlp", "lstm"], "vote": "x"}, "no key 'vote'"),
+        ({"models": ["mlp", "lstm"], "voting": "hard"}, "got 'hard' and None; equal weights"),
+        ({**ENSEMBLE, "weights": [0.25] * 4}, "with weights 'learned' or none"),
+        (["mlp", "lstm"], "ensemble_config must be a dictionary"),
     ):
         with pytest.raises(ValueError, match=said):
             ensemble_from_specification(document)
+    with pytest.raises(ValueError, match="name is each member's own"):
+        ensemble_from_specification(ENSEMBLE, name="all")
+
+
+def test_the_ensemble_is_trained_and_combined_as_the_command_does(monkeypatch, tmp_path):
+    """The command's own test trains one; here is what it is given."""
+    found = ensemble_from_specification(
+        {"models": ["mlp:tiny", "one_layer:tiny"], "voting": "average"}, artifacts=str(tmp_path)
+    )
+    seen = []
+
+    class Series:
+        keep_result = print
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            return None
+
+        def run(self, progress, confirm):
+            return ["a", "b"]
+
+        def close(self):
+            seen.append("closed")
+
+    def opened(name, artifacts, members, *, resume):
+        seen.append((artifacts, [one.name for one in members], resume))
+        return Series()
+
+    monkeypatch.setattr(documents, "open_series", opened)
+    monkeypatch.setattr(
+        documents, "run_ensemble", lambda folders, config, progress, named: (folders, config.method)
+    )
+    assert found.run(resume=True) == (["a", "b"], "average")
+    assert seen == [(str(tmp_path), ["mlp_tiny", "one_layer_tiny"], True), "closed"]
 
 
 def test_the_names_of_the_documents_are_models_with_presets():

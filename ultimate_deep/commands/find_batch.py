@@ -2,10 +2,10 @@
 
     ultimate-deep find-batch --model ultimate --most_gib 4 [--data.path bars.csv]
 
-The net of `ultimate-deep train --model NAME` takes a step of 1, 2, 4 ... rows until the process
-passes --most_gib, and its peak and seconds are printed for each. A batch that is too large is cut
-into --fit.gradients.micro_batches, which takes the memory of one part and leaves the batch as it
-is. Nothing is written.
+The net of `ultimate-deep train --model NAME` takes steps of 1, 2, 4 ... rows, at last of a whole
+batch, until the process passes --most_gib, and its peak and seconds are printed for each. A batch
+that is too large is cut into --fit.gradients.micro_batches, which takes the memory of one part and
+leaves the batch as it is. Nothing is written.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ def main(arguments: Sequence[str]) -> None:
 
     found = find_batch(config, make_progress(console), most_gib=options.most_gib)
     console.print(found.table.round(3).to_string(index=False), highlight=False)
-    more = f" --fit.gradients.micro_batches {found.micro_batches}"
+    more = f" --fit.batch_size {found.batch_size}"
+    more += f" --fit.gradients.micro_batches {found.micro_batches}"
     said = f"{found.rows:,} rows of a step stay within {options.most_gib:g} GiB"
     whole = "the batch fits as it is" if found.micro_batches == 1 else f"use{more}"
     console.print(f"{said}: {whole}", highlight=False)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from ultimate_deep.machine.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from ultimate_deep.experiments.ensembles.documents import ensemble_from_specification
     from ultimate_deep.experiments.ensembles.run import run_ensemble
     from ultimate_deep.experiments.exploring.exploration import explore
     from ultimate_deep.experiments.judging.comparing import compare_bundles
@@ -14,10 +15,12 @@ if TYPE_CHECKING:
     from ultimate_deep.experiments.leaks.detection import detect_in_bundle
     from ultimate_deep.experiments.preparing import prepare
     from ultimate_deep.experiments.run import Run, run_experiment
+    from ultimate_deep.experiments.trainer import create_trainer
     from ultimate_deep.experiments.tuning.hypermodel import NetHyperModel
     from ultimate_deep.experiments.tuning.tune import tune_experiment
 
 _HOMES = {
+    "ensembles.documents": ("ensemble_from_specification",),
     "ensembles.run": ("run_ensemble",),
     "exploring.exploration": ("explore",),
     "judging.comparing": ("compare_bundles",),
@@ -27,6 +30,7 @@ _HOMES = {
     "leaks.detection": ("detect_in_bundle",),
     "preparing": ("prepare",),
     "run": ("Run", "run_experiment"),
+    "trainer": ("create_trainer",),
     "tuning.hypermodel": ("NetHyperModel",),
     "tuning.tune": ("tune_experiment",),
 }
@@ -39,7 +43,9 @@ __all__ = [
     "Run",
     "backtest_bundle",
     "compare_bundles",
+    "create_trainer",
     "detect_in_bundle",
+    "ensemble_from_specification",
     "evaluate_bundle",
     "explore",
     "prepare",

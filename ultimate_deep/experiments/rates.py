@@ -13,6 +13,8 @@ from ultimate_deep.training.loop.memory_range import MemoryRange, memory_range
 from ultimate_deep.training.loop.rate_range import draw_rate_range, rate_range, suggested_rate
 from ultimate_deep.training.progress import Progress
 
+PLOTS = (".png", ".pdf", ".svg")
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RateRange:
@@ -44,7 +46,7 @@ def find_rate(
 
     Args:
         config: The experiment, of a net.
-        plot: Path of the PNG; the table is written beside it as CSV.
+        plot: Path of the picture; the table is written beside it as CSV.
         progress: Who is told.
         lowest: Rate of the first step.
         highest: Rate of the last one.
@@ -54,6 +56,10 @@ def find_rate(
         ValueError: Trees, bars that cannot be used, or a loss that falls at no rate.
     """
     _check_net(config)
+    if plot.suffix not in PLOTS:
+        raise ValueError(
+            f"the plot must end in {' or '.join(PLOTS)}, got {str(plot)!r}; rates.png is usual"
+        )
     prepared = prepare(config, progress)
     model, fit = build(prepared), prepared.config.fit
     table = rate_range(
@@ -65,9 +71,13 @@ def find_rate(
         steps=steps,
         progress=progress,
     )
-    suggested = suggested_rate(table)
     plot.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(plot.with_suffix(".csv"), index=False)
+    try:
+        suggested = suggested_rate(table)
+    except ValueError as error:
+        draw_rate_range(table, plot)
+        raise ValueError(f"{error} ({plot} shows it)") from error
     draw_rate_range(table, plot, suggested=suggested)
     return RateRange(table=table, suggested=suggested, configured=fit.peak_rate, plot=plot)
 

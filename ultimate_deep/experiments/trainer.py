@@ -10,8 +10,8 @@ from ultimate_deep.experiments.learners.net import build
 from ultimate_deep.experiments.learners.registry import learner_of
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.config import ExperimentConfig
-from ultimate_deep.training.loop.trainer import Trainer
 from ultimate_deep.training.progress import Progress
+from ultimate_deep.training.trainer import Trainer
 
 
 def create_trainer(

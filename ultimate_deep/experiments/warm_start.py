@@ -34,6 +34,11 @@ def start_from(prepared: Prepared, model: keras.Model) -> None:
     folder = prepared.config.model.start_from
     if folder is None:
         return
+    if stages := prepared.config.fit.growing_stages:
+        raise ValueError(
+            f"model.start_from starts from all blocks of {folder}, got fit.growing_stages "
+            f"{stages}, which begins with few; leave one of both out"
+        )
     bundle = load_bundle(folder)
     parts = ("validation_from", "test_from")
     for part, here in zip(parts, prepared.split.boundaries, strict=True):

@@ -12,7 +12,7 @@ from ultimate_deep.machine.places import check_folder_named, check_name
 from ultimate_deep.machine.plugins import is_loaded, load_plugin
 from ultimate_deep.market.config import DataConfig, LabelSpec, SplitSpec
 from ultimate_deep.market.simulation_spec import EARLIER_VOLUME_PER_BAR
-from ultimate_deep.pipeline.documents import settings_of
+from ultimate_deep.pipeline.documents import merged, over, settings_of
 from ultimate_deep.pipeline.inputs.config import InputConfig
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.losses.loss_config import LossConfig
@@ -217,10 +217,13 @@ class ExperimentConfig:
             >>> config.fit.batch_size_schedule
             (64, 32)
         """
-        merged = {key: value for document in documents for key, value in document.items()}
-        found = settings_of(merged)
-        fit = {**settings.pop("fit", {}), **found["fit"]}
-        return cls(fit=built(FitConfig, fit, "fit"), **settings)
+        found, fit = settings_of(merged(documents))["fit"], settings.pop("fit", {})
+        if not isinstance(fit, Mapping):
+            raise ValueError(
+                "beside dictionaries of the specification fit is a dictionary too, got "
+                f"{type(fit).__name__}; give its fields as {{'batch_size': 64}}"
+            )
+        return cls(fit=built(FitConfig, over(fit, found), "fit"), **settings)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists and scalars, as written to `config.json`."""

@@ -7,6 +7,23 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 Settings = dict[str, dict[str, Any]]
+_LIST, _NUMBER = (list, tuple), (int, float)
+# What the value of a key must be, and how it is said.
+SHAPES: dict[str, tuple[Any, str]] = {
+    "batch_size_schedule": (_LIST, "a list of sizes, such as [512, 256, 128, 64]"),
+    "learning_rate_schedule": (
+        Mapping,
+        "a dictionary of initial, decay_steps (epochs) and decay_factors",
+    ),
+    "decay_steps": (_LIST, "a list of epochs, such as [200, 500, 800]"),
+    "decay_factors": (_LIST, "a list of shares of initial, such as [0.5, 0.1, 0.01]"),
+    "early_stopping": (Mapping, "a dictionary of patience, min_delta and restore_best"),
+    "schedule": (str, "the name of a course, such as 'cosine'"),
+    "peak_lr": (_NUMBER, "a number, such as 5e-4"),
+    "min_lr": (_NUMBER, "a number, such as 1e-6"),
+    "initial": (_NUMBER, "a number, such as 1e-3"),
+    "learning_rate": (_NUMBER, "a number, such as 1e-3"),
+}
 
 # What `schedule: cosine_with_restarts` falls from the peak how often; the document does not say.
 RESTARTS = 4
@@ -35,7 +52,7 @@ def settings_of(document: Mapping[str, Any]) -> Settings:
     if "models" in document or "voting" in document:
         raise ValueError(
             "this is an ensemble_config, which describes several experiments; give it to "
-            "ultimate_deep.experiments.ensembles.documents.ensemble_from_specification"
+            "ultimate_deep.experiments.ensemble_from_specification"
         )
     fit: dict[str, Any] = {}
     schedule: dict[str, Any] = {}
@@ -45,9 +62,73 @@ def settings_of(document: Mapping[str, Any]) -> Settings:
                 f"the specification's dictionaries have no key {key!r}; known are "
                 f"{', '.join(KEYS)}, and every other setting is a field of ExperimentConfig"
             )
+        _check_shape(key, value)
         KEYS[key](value, fit, schedule)
     _floor(fit, schedule)
+    _check_course(document)
+    _restarts(fit, schedule)
     return {"fit": {**fit, **({"schedule": schedule} if schedule else {})}}
+
+
+def merged(documents: tuple[Mapping[str, Any], ...]) -> dict[str, Any]:
+    """Return several dictionaries of the specification as one.
+
+    Raises:
+        ValueError: One that is none.
+    """
+    for document in documents:
+        if not isinstance(document, Mapping):
+            raise ValueError(
+                f"a dictionary of the specification is expected, got {document!r}; "
+                "{'epochs': 20, 'batch_size': 64} is one"
+            )
+    return {key: value for document in documents for key, value in document.items()}
+
+
+def over(settings: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with others put over them, part by part.
+
+    Args:
+        settings: Nested dictionaries.
+        more: Nested dictionaries that count where both say something.
+    """
+    found = dict(settings)
+    for name, value in more.items():
+        both = isinstance(value, Mapping) and isinstance(found.get(name), Mapping)
+        found[name] = over(found[name], value) if both else value
+    return found
+
+
+def _check_shape(key: str, value: Any) -> None:
+    if key not in SHAPES:
+        return
+    kind, said = SHAPES[key]
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise ValueError(f"{key} must be {said}, got {value!r}; write it so")
+
+
+def _check_course(document: Mapping[str, Any]) -> None:
+    """Refuse two courses of the learning rate."""
+    falls = "decay_steps" in document.get("learning_rate_schedule", {})
+    if falls and "schedule" in document:
+        raise ValueError(
+            "learning_rate_schedule.decay_steps and schedule both say how the rate moves, got "
+            f"schedule {document['schedule']!r} beside them; leave one of both out"
+        )
+
+
+def _restarts(fit: Mapping[str, Any], schedule: dict[str, Any]) -> None:
+    """Take as many restarts, up to the usual number, as divide the epochs."""
+    epochs = fit.get("epochs")
+    if schedule.get("cycles") != RESTARTS or "total_steps" in schedule or epochs is None:
+        return
+    cycles = max(one for one in range(1, RESTARTS + 1) if epochs % one == 0)
+    if cycles == 1:
+        raise ValueError(
+            f"cosine_with_restarts needs epochs that cycles of one length divide, got {epochs}; "
+            f"{epochs + 1} do"
+        )
+    schedule["cycles"] = cycles
 
 
 def _of_fit(name: str) -> Callable[[Any, dict[str, Any], dict[str, Any]], None]:
@@ -67,6 +148,7 @@ def _of_schedule(name: str) -> Callable[[Any, dict[str, Any], dict[str, Any]], N
 def _rates(value: Mapping[str, Any], fit: dict[str, Any], schedule: dict[str, Any]) -> None:
     """`learning_rate_schedule`: `initial`, `decay_steps` in epochs, `decay_factors` of it."""
     for key, one in value.items():
+        _check_shape(key, one)
         if key == "initial":
             fit["learning_rate"] = one
         elif key == "decay_steps":

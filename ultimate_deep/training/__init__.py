@@ -8,19 +8,19 @@ if TYPE_CHECKING:
     from ultimate_deep.training.arrays import Arrays
     from ultimate_deep.training.config import FitConfig
     from ultimate_deep.training.loop.fit import fit
-    from ultimate_deep.training.loop.trainer import Trainer
     from ultimate_deep.training.losses.loss_config import LossConfig
     from ultimate_deep.training.losses.registry import build_loss
     from ultimate_deep.training.optimizers.build import build_optimizer
     from ultimate_deep.training.progress import Progress, make_progress
     from ultimate_deep.training.result import FitResult
     from ultimate_deep.training.schedules.config import ScheduleConfig
+    from ultimate_deep.training.trainer import Trainer
 
 _HOMES = {
     "arrays": ("Arrays",),
     "config": ("FitConfig",),
     "loop.fit": ("fit",),
-    "loop.trainer": ("Trainer",),
+    "trainer": ("Trainer",),
     "losses.loss_config": ("LossConfig",),
     "losses.registry": ("build_loss",),
     "optimizers.build": ("build_optimizer",),

@@ -13,9 +13,9 @@ from ultimate_deep.training.settings.augmentations import check_augmentations
 from ultimate_deep.training.settings.averaging import AveragingConfig
 from ultimate_deep.training.settings.curriculum import CurriculumConfig
 from ultimate_deep.training.settings.gradients import GradientsConfig
+from ultimate_deep.training.settings.optimizers import OPTIMIZERS, OptimizerName
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
-OPTIMIZERS = ("adamw", "lamb", "muon", "schedule_free")
 CLIPPINGS = ("global", "per_layer", "adaptive", "none")
 # The field that each way of clipping reads, with its default.
 CLIPPING_NORMS = {
@@ -119,7 +119,7 @@ class FitConfig:
     curriculum: CurriculumConfig = CurriculumConfig()
     growing_stages: tuple[float, ...] = ()
     learned_horizon_weights: bool = False
-    optimizer: Literal["adamw", "lamb", "muon", "schedule_free"] = "adamw"
+    optimizer: OptimizerName = "adamw"
     learning_rate: float | None = None
     rate_factors: dict[str, float] | None = field(default=None, hash=False)
     frozen: tuple[str, ...] = ()
@@ -196,12 +196,27 @@ class FitConfig:
     @property
     def most_epochs(self) -> int:
         """The most passes that training makes."""
-        return EPOCHS if self.epochs is None else self.epochs
+        return max(EPOCHS, self.planned_epochs or 0) if self.epochs is None else self.epochs
 
     @property
     def course_epochs(self) -> int:
         """The epochs over which the learning rate runs its course."""
         return self.most_epochs if self.planned_epochs is None else self.planned_epochs
+
+    @property
+    def parts_of_batch(self) -> int:
+        """The parts that every batch is cut into: micro-batches, and halves to measure noise."""
+        return self.gradients.micro_batches * (2 if self.batch_size_by == "noise" else 1)
+
+    @property
+    def settled_epochs(self) -> int:
+        """The epochs before everything is in: the curriculum over, the first average taken."""
+        course, found = self.course_epochs, 0
+        if self.curriculum.kind != "none":
+            found = math.ceil(self.curriculum.share * course)
+        if self.averaging.kind == "swa":
+            found = max(found, self.averaging.swa_start(course))
+        return found
 
     @property
     def largest_weight(self) -> float:
@@ -230,6 +245,8 @@ class FitConfig:
             recipe: Values of fields that may be None.
         """
         unset = {name: value for name, value in recipe.items() if getattr(self, name) is None}
+        if unset.get("epochs") is not None and self.planned_epochs is not None:
+            unset["epochs"] = max(unset["epochs"], self.planned_epochs)
         return dataclasses.replace(self, **unset)
 
     def training_loss(self) -> LossConfig:
@@ -240,11 +257,17 @@ class FitConfig:
 
     def _check_optimizer(self) -> None:
         name, course = self.optimizer, self.schedule.kind
-        _require(name in OPTIMIZERS, "optimizer", name, f"one of {OPTIMIZERS}")
+        _require(name in OPTIMIZERS, "optimizer", name, f"one of {', '.join(OPTIMIZERS)}")
         if name == "schedule_free" and course != "constant":
             raise ValueError(
                 "fit.optimizer schedule_free averages its weights in place of a falling rate, got "
                 f"fit.schedule.kind {course!r}; set fit.schedule.kind to constant"
+            )
+        averages = self.averaging
+        if name == "schedule_free" and (averages.kind != "none" or averages.lookahead_steps):
+            raise ValueError(
+                "fit.optimizer schedule_free averages its weights itself, got fit.averaging beside "
+                f"it, {averages!r}; leave fit.averaging out, or choose another optimizer"
             )
         parts, rows = self.gradients.micro_batches, self.rows_of_step
         rule = f"a multiple of the {parts} micro-batches"
@@ -255,8 +278,7 @@ class FitConfig:
         planned, most = self.planned_epochs, self.most_epochs
         rule = f"from 1 to the {most} epochs of fit.epochs"
         _require(planned is None or 1 <= planned <= most, "planned_epochs", planned, rule)
-        sizes, parts = self.batch_size_schedule, self.gradients.micro_batches
-        parts *= 2 if self.batch_size_by == "noise" else 1
+        sizes, parts = self.batch_size_schedule, self.parts_of_batch
         rule = f"whole numbers from 1 that {parts} parts divide"
         whole = all(size >= 1 and size % parts == 0 for size in sizes)
         _require(whole, "batch_size_schedule", sizes, rule)
@@ -271,6 +293,18 @@ class FitConfig:
         most = self.most_epochs
         rule = f"fewer than the {most} epochs of fit.epochs"
         _require(len(stages) < most, "growing_stages", stages, rule)
+        if stages and self.optimizer == "schedule_free":
+            raise ValueError(
+                "fit.growing_stages takes moments over to a deeper net, and schedule_free keeps "
+                "weights in their place; choose another fit.optimizer, or leave the stages out"
+            )
+        if stages and self.planned_epochs is not None:
+            raise ValueError(
+                f"fit.planned_epochs plans one course, got {self.planned_epochs} with "
+                "fit.growing_stages, which shares fit.epochs out among stages; leave one of both "
+                "out"
+            )
+        _require("" not in self.frozen, "frozen", self.frozen, "names of layers")
 
     def _check_return_weights(self) -> None:
         largest, losses = self.largest_weight, self.loss.names

@@ -96,7 +96,8 @@ class FitOutline:
         rows: Number of training rows.
         batch_size: Rows of a batch, where no participant says otherwise.
         steps_per_epoch: Steps of an epoch, where no participant says otherwise.
-        epochs: Most epochs that there may be.
+        epochs: Epochs that the fit is laid out for (`FitConfig.course_epochs`); it may end sooner,
+            or go on.
         optimizer: The optimizer, without a loss scale around it.
     """
 

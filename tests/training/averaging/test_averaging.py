@@ -13,6 +13,7 @@ from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.loop.fit import fit
 from ultimate_deep.training.participant import FitOutline
 from ultimate_deep.training.progress import Progress
+from ultimate_deep.training.schedules.config import ScheduleConfig
 from ultimate_deep.training.settings.averaging import AveragingConfig
 
 STEPS = 12
@@ -103,11 +104,52 @@ def test_statistics_anew_are_means_over_batches_and_leave_no_trace():
     kept = [v.numpy() for v in model.variables]
     with Statistics(model).anew(outline(model, arrays)):
         mean, variance = (v.numpy() for v in model.layers[1].non_trainable_variables)
-    batches = arrays.x.reshape(4, 16, 3)
+    # Rows are those of shuffled batches, as in training.
+    batches = arrays.x[np.random.default_rng(0).permutation(64)].reshape(4, 16, 3)
     np.testing.assert_allclose(mean, batches.mean(axis=1).mean(axis=0), rtol=1e-4)
     np.testing.assert_allclose(variance, batches.var(axis=1).mean(axis=0), rtol=1e-4)
     for variable, value in zip(model.variables, kept, strict=True):
         np.testing.assert_array_equal(variable.numpy(), value)
+
+
+def test_statistics_of_rows_that_drift_are_those_of_all_rows():
+    inputs = keras.Input((1,), name="features")
+    norm = keras.layers.BatchNormalization(momentum=0.9)
+    model = keras.Model(inputs, keras.layers.Dense(1, name="logits")(norm(inputs)))
+    x = np.linspace(-3, 3, 640, dtype=np.float32)[:, None]
+    arrays = Arrays(x=x, y=(x > 0).astype(np.float32))
+    with Statistics(model).anew(outline(model, arrays, batch=32)):
+        assert float(norm.moving_variance.numpy()[0]) == pytest.approx(x.var(), rel=0.1)
+
+
+def test_statistics_behind_frozen_layers_are_those_of_what_they_give():
+    inputs = keras.Input((3,), name="features")
+    frozen = keras.layers.Dense(4, name="frozen", bias_initializer="ones")
+    norm = keras.layers.BatchNormalization(momentum=0.9)
+    model = keras.Model(inputs, keras.layers.Dense(1, name="logits")(norm(frozen(inputs))))
+    frozen.trainable = False
+    arrays, kernel = some_arrays(64, 1), frozen.kernel.numpy()
+    with Statistics(model).anew(outline(model, arrays)):
+        mean = norm.moving_mean.numpy()
+        np.testing.assert_array_equal(frozen.kernel.numpy(), kernel)
+    np.testing.assert_allclose(mean, frozen(arrays.x).numpy().mean(axis=0), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [("ema_decay", 0.9, "kind is 'none'"), ("swa_start_share", 0.5, "kind is 'none'"),
+     ("lookahead_share", 0.3, "lookahead_steps is 0")],
+)  # fmt: skip
+def test_what_nothing_reads_is_refused(name, value, said):
+    with pytest.raises(ValueError, match=f"fit.averaging.{name} must be left out where {said}"):
+        AveragingConfig(**{name: value})
+
+
+def test_an_optimizer_that_averages_takes_no_other_average():
+    schedule = ScheduleConfig(kind="constant")
+    for averaging in (AveragingConfig(kind="ema"), AveragingConfig(lookahead_steps=5)):
+        with pytest.raises(ValueError, match="schedule_free averages its weights itself"):
+            FitConfig(optimizer="schedule_free", schedule=schedule, averaging=averaging)
 
 
 class Walk(keras.layers.Layer):

@@ -5,10 +5,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from ultimate_deep.training.batches.horizon_weights import build_horizon_weights
 from ultimate_deep.training.config import FitConfig
-from ultimate_deep.training.curriculum.horizons import HorizonCurriculum
+from ultimate_deep.training.curriculum.horizons import (
+    HorizonCurriculum,
+    build_horizon_curriculum,
+)
 from ultimate_deep.training.curriculum.losses import LossCurriculum
+from ultimate_deep.training.loop.early_stopping import EarlyStopping
 from ultimate_deep.training.participant import FitOutline, StepTensors
+from ultimate_deep.training.settings.averaging import AveragingConfig
 from ultimate_deep.training.settings.curriculum import CurriculumConfig
 
 EPOCHS, ROWS, BATCH = 8, 100, 10
@@ -65,4 +71,33 @@ def test_rows_of_least_loss_come_first():
 @pytest.mark.parametrize("field", ["share", "start_share"])
 def test_bad_shares_are_refused_by_name(field):
     with pytest.raises(ValueError, match=rf"fit.curriculum.{field} must be in \(0, 1\], got 0"):
-        CurriculumConfig(**{field: 0.0})
+        CurriculumConfig(kind="loss", **{field: 0.0})
+    with pytest.raises(ValueError, match=f"fit.curriculum.{field} must be left out unless"):
+        CurriculumConfig(**{field: 0.7})
+
+
+def test_one_horizon_has_nothing_to_begin_with():
+    inputs = keras.Input((1,), name="features")
+    model = keras.Model(inputs, keras.layers.Dense(1, name="logits")(inputs))
+    config = FitConfig(curriculum=CurriculumConfig(kind="horizons"))
+    with pytest.raises(ValueError, match="got a net of one; name more as"):
+        build_horizon_curriculum(config, model)
+    with pytest.raises(ValueError, match="weighs horizons against each other, got a net of one"):
+        build_horizon_weights(FitConfig(learned_horizon_weights=True), model)
+
+
+def test_early_stopping_and_planned_epochs_wait_until_everything_is_in():
+    """Twelve epochs are the course, whatever the most that there may be."""
+    config = FitConfig(
+        epochs=200, planned_epochs=12, curriculum=CurriculumConfig(kind="horizons", share=0.5)
+    )
+    assert (config.course_epochs, config.settled_epochs) == (12, 6)
+    averaged = FitConfig(epochs=12, averaging=AveragingConfig(kind="swa"))
+    assert averaged.settled_epochs == 9
+    watch = EarlyStopping(2, 0.0, config.settled_epochs)
+    watch.begin(None)
+    ended = []
+    for epoch in range(1, 10):
+        watch.after_epoch(epoch, {"validation_loss": float(epoch)})
+        ended.append(bool(watch.wants_to_stop()))
+    assert ended.index(True) + 1 == 8

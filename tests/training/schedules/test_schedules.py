@@ -108,6 +108,10 @@ def test_every_kind_is_in_the_registry_and_stays_between_floor_and_peak():
         of = schedule(kind=kind, **(listed if kind == "multistep" else {}))
         rates = [of.learning_rate(step) for step in range(100)]
         assert min(rates) > 0.0
+        # Past its end the rate stays where it is, as a fit that goes on needs.
+        after = [of.learning_rate(step) for step in range(100, 180)]
+        assert after == pytest.approx([after[0]] * 80)
+        assert kind == "step" or after[0] == pytest.approx(rates[-1], abs=0.005)
         assert max(rates) == pytest.approx(0.1)
 
 
@@ -157,9 +161,12 @@ def test_bad_numbers_are_refused_by_name(field, value):
         ("rise", {"kind": "multistep", "milestone_epochs": (3, 2)}),
         ("one for each milestone", {"kind": "multistep", "milestone_epochs": (2, 3)}),
         (
-            "milestone_factors must be above 0",
-            {"kind": "multistep", "milestone_epochs": (2,), "milestone_factors": (0.0,)},
+            "milestone_factors must be above 0 and at least floor_share, 0.01",
+            {"kind": "multistep", "milestone_epochs": (2,), "milestone_factors": (0.001,)},
         ),
+        ("step_epochs must be left out unless the kind is step", {"step_epochs": 3}),
+        ("one_cycle_rise_share must be left out unless", {"one_cycle_rise_share": 0.5}),
+        ("warmup_share must be left out unless", {"kind": "one_cycle", "warmup_share": 0.2}),
     ],
 )
 def test_what_does_not_go_together_is_refused(said, fields):

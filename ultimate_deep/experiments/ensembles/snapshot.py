@@ -60,6 +60,7 @@ def snapshot_configs(config: ExperimentConfig, cycles: int) -> tuple[ExperimentC
             f"snapshots need at least 2 cycles and one epoch each, got {cycles} cycles and "
             f"{fit.most_epochs} epochs; ask for fewer cycles or more epochs"
         )
+    _check_course(config)
     schedule = ScheduleConfig(kind="cosine", warmup_share=0.0, floor_share=0.0)
     shared, more = divmod(fit.most_epochs, cycles)
     return tuple(
@@ -72,6 +73,8 @@ def snapshot_configs(config: ExperimentConfig, cycles: int) -> tuple[ExperimentC
                 epochs=shared + (cycle < more),
                 schedule=schedule,
                 patience_epochs=0,
+                # What was grown in the first cycle stays.
+                growing_stages=fit.growing_stages if cycle == 0 else (),
             ),
         )
         for cycle in range(cycles)
@@ -104,6 +107,7 @@ def geometric_configs(config: ExperimentConfig, cycles: int) -> tuple[Experiment
     whole = dataclasses.replace(
         config, name=f"{config.name}_trained", fit=dataclasses.replace(fit, epochs=first)
     )
+    _check_course(config)
     course = ScheduleConfig(kind="triangular", floor_share=0.01)
     return (
         whole,
@@ -118,11 +122,27 @@ def geometric_configs(config: ExperimentConfig, cycles: int) -> tuple[Experiment
                     learning_rate=fit.peak_rate * CYCLE_RATE_SHARE,
                     schedule=course,
                     patience_epochs=0,
+                    growing_stages=(),
                 ),
             )
             for cycle in range(cycles)
         ),
     )
+
+
+def _check_course(config: ExperimentConfig) -> None:
+    """Refuse what says itself how long a fit is or how its rate moves."""
+    fit, name = config.fit, config.name
+    if fit.planned_epochs is not None:
+        raise EnsembleError(
+            f"snapshots share fit.epochs out among cycles, got fit.planned_epochs "
+            f"{fit.planned_epochs} for {name}; leave it out"
+        )
+    if fit.optimizer == "schedule_free":
+        raise EnsembleError(
+            f"snapshots let the learning rate fall in every cycle, and {name} has fit.optimizer "
+            "schedule_free, whose rate stays; choose another one"
+        )
 
 
 CHAINS: dict[str, Callable[[ExperimentConfig, int], tuple[ExperimentConfig, ...]]] = {

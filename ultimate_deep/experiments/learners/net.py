@@ -28,12 +28,11 @@ from ultimate_deep.pipeline.prepared import Prepared
 from ultimate_deep.training.backend import one_thread_for_each_operation
 from ultimate_deep.training.loop.checkpoint import to_numpy
 from ultimate_deep.training.loop.compiled import CompiledFit, compile_fit, time_fit
-from ultimate_deep.training.loop.fit import fit
 from ultimate_deep.training.loop.freezing import freeze
 from ultimate_deep.training.loop.plan import make_plan
 from ultimate_deep.training.precision import resolve_precision
 from ultimate_deep.training.progress import Progress
-from ultimate_deep.training.progressive.stages import fit_in_stages
+from ultimate_deep.training.progressive.stages import check_growable, fit_as_configured
 from ultimate_deep.training.result import FitResult
 
 # From here on the products of a compiled loop are worth sharing among threads.
@@ -245,6 +244,7 @@ def build(prepared: Prepared) -> keras.Model:
     )
     start_from(prepared, model)
     freeze(model, config.fit.frozen)
+    check_growable(model, config.fit)
     fill_memory(prepared, model)
     return model
 
@@ -283,8 +283,7 @@ def train(
     compiled: CompiledFit | None = None,
 ) -> FitResult:
     """Fit the net on train, stopping by validation; see `training.loop.fit.fit`."""
-    growing = prepared.config.fit.growing_stages
-    return (fit_in_stages if growing else fit)(
+    return fit_as_configured(
         model,
         prepared.arrays("train"),
         prepared.steps.stopping(prepared),

@@ -13,11 +13,19 @@ from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.inputs.config import Kind
 from ultimate_deep.pipeline.prepared import Prepared
 from ultimate_deep.training.arrays import Arrays, training_weight
+from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.growing.grow import fit_trees
 from ultimate_deep.training.growing.plan import make_growth_plan
 from ultimate_deep.training.losses.loss_config import LossConfig
 from ultimate_deep.training.progress import Progress
 from ultimate_deep.training.result import FitResult
+
+# Settings of a fit that steps along gradients.
+OF_NETS = (
+    "optimizer", "rate_factors", "frozen", "planned_epochs", "batch_size_schedule",
+    "augmentations", "curriculum", "growing_stages", "learned_horizon_weights", "gradients",
+    "averaging",
+)  # fmt: skip
 
 
 class TreesLearner(Learner):
@@ -62,13 +70,14 @@ class TreesLearner(Learner):
                 f"trees minimise the log loss of the direction, got {self.name!r} with "
                 f"fit.loss.name={config.fit.loss.name!r}; leave fit.loss out, or choose a net"
             )
-
-        if config.fit.rate_factors:
-            raise ValueError(
-                f"trees have no parts with rates of their own, got {self.name!r} with "
-                f"fit.rate_factors={config.fit.rate_factors!r}; leave fit.rate_factors out, or "
-                "choose a net"
-            )
+        plain = FitConfig()
+        for name in OF_NETS:
+            value = getattr(config.fit, name)
+            if value and value != getattr(plain, name):
+                raise ValueError(
+                    f"trees take no steps along gradients, got {self.name!r} with "
+                    f"fit.{name}={value!r}; leave fit.{name} out, or choose a net"
+                )
 
     def plan(self, prepared: Prepared, progress: Progress) -> Planned:
         """Return the size of the growth and its time, from growing a few trees."""

@@ -1,10 +1,4 @@
-"""Every augmentation by name, and those of one fit as a participant.
-
-A new one is one file with a function `change(tensors, strength, seed)`, one line here, and its
-strengths in `training.settings.augmentations`. The function is traced into the compiled step: it
-takes and returns the tensors of a batch, changes neither shapes nor dtypes, draws from `seed`
-alone, and reads nothing that comes after a bar to change that bar.
-"""
+"""The augmentations of one fit as a participant."""
 
 import importlib
 from collections.abc import Callable, Mapping
@@ -12,6 +6,7 @@ from collections.abc import Callable, Mapping
 import keras
 import numpy as np
 
+from ultimate_deep.training.augmentation.parts import TIMES
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.losses.outputs import head_shapes
 from ultimate_deep.training.participant import (
@@ -28,21 +23,10 @@ EXAMPLE = FitConfig(augmentations={"jitter": 0.1, "scaling": 0.1, "feature_dropo
 
 Change = Callable[[StepTensors, float, keras.random.SeedGenerator], StepTensors]
 
-CHANGES: dict[str, str] = {
-    "time_warp": "ultimate_deep.training.augmentation.warping:time_warp",
-    "window_slice": "ultimate_deep.training.augmentation.warping:window_slice",
-    "magnitude_warp": "ultimate_deep.training.augmentation.warping:magnitude_warp",
-    "scaling": "ultimate_deep.training.augmentation.noise:scaling",
-    "jitter": "ultimate_deep.training.augmentation.noise:jitter",
-    "feature_dropout": "ultimate_deep.training.augmentation.noise:feature_dropout",
-    "cutmix": "ultimate_deep.training.augmentation.mixing:cutmix",
-    "mixup": "ultimate_deep.training.augmentation.mixing:mixup",
-}
-
 
 def change_of(name: str) -> Change:
     """Return the function of an augmentation."""
-    module, _, function = CHANGES[name].partition(":")
+    module, _, function = AUGMENTATIONS[name].change.partition(":")
     found: Change = getattr(importlib.import_module(module), function)
     return found
 
@@ -56,10 +40,10 @@ class Augmentation(Participant):
     """
 
     def __init__(self, strengths: Mapping[str, float], seed: int) -> None:
-        chosen = [name for name in CHANGES if name in strengths]
+        chosen = [name for name in AUGMENTATIONS if name in strengths]
         self._changes = [(change_of(name), strengths[name]) for name in chosen]
-        drawn = np.random.SeedSequence(seed).generate_state(len(CHANGES))
-        numbers = dict(zip(CHANGES, (int(one) // 2 for one in drawn), strict=True))
+        drawn = np.random.SeedSequence(seed).generate_state(len(AUGMENTATIONS))
+        numbers = dict(zip(AUGMENTATIONS, (int(one) // 2 for one in drawn), strict=True))
         self._seeds = [keras.random.SeedGenerator(numbers[name]) for name in chosen]
         self._first = [np.asarray(one.state.value.numpy()) for one in self._seeds]
         self._names = chosen
@@ -92,12 +76,18 @@ def build_augmentation(config: FitConfig, model: keras.Model) -> Augmentation | 
     if not chosen:
         return None
     windows = [tensor for tensor in model.inputs if len(tensor.shape) == 3]
+    times = [tensor.name for tensor in model.inputs if tensor.name in TIMES]
     for name in chosen:
         own = AUGMENTATIONS[name]
         if own.windows and not windows:
             raise ValueError(
                 f"fit.augmentations[{name!r}] changes windows of bars, the model reads none; leave "
                 "it out, or choose a model of windows"
+            )
+        if own.mixes and times:
+            raise ValueError(
+                f"fit.augmentations[{name!r}] mixes rows of several times, and the net looks up "
+                f"what is known at a row's own ({', '.join(times)}); leave it out"
             )
         if own.mixes and (head_shapes(model.output).classes != 2 or config.loss_reads_returns):
             raise ValueError(

@@ -9,6 +9,8 @@ from keras import ops
 from ultimate_deep.training.participant import StepTensors
 
 WINDOW_RANK = 3
+# Inputs that say when a row is, by which a net looks up what is known: never changed.
+TIMES = ("clock",)
 
 
 def mapped(tensors: StepTensors, change: Callable[[Any], Any], *, windows: bool) -> StepTensors:
@@ -16,7 +18,7 @@ def mapped(tensors: StepTensors, change: Callable[[Any], Any], *, windows: bool)
 
     Args:
         tensors: The batch to change.
-        change: Function of one input of real numbers, `(batch, ...)`.
+        change: Function of one input of real numbers, `(batch, ...)`, but for times.
         windows: Whether windows `(batch, bars, features)` alone are changed.
     """
 
@@ -25,7 +27,8 @@ def mapped(tensors: StepTensors, change: Callable[[Any], Any], *, windows: bool)
         return change(x) if real and (not windows or len(x.shape) == WINDOW_RANK) else x
 
     if isinstance(tensors.x, dict):
-        return tensors._replace(x={name: one(x) for name, x in tensors.x.items()})
+        changed = {name: x if name in TIMES else one(x) for name, x in tensors.x.items()}
+        return tensors._replace(x=changed)
     return tensors._replace(x=one(tensors.x))
 
 

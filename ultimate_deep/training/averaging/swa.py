@@ -1,6 +1,5 @@
 """The mean of the weights at the end of the last epochs, trained at a rate that stays high."""
 
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -43,8 +42,7 @@ class StochasticWeightAveraging(Participant):
 
     def begin(self, outline: FitOutline) -> None:
         self._outline = outline
-        whole = math.floor(self._config.swa_start_share * outline.epochs)
-        self._start_epoch = min(whole, outline.epochs - 1)
+        self._start_epoch = self._config.swa_start(outline.epochs)
         self._start_step = self._start_epoch * outline.steps_per_epoch
         self._epochs, self._averaged, self._mean, self._next = 0, 0, [], []
 

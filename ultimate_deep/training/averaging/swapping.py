@@ -47,6 +47,7 @@ class Statistics:
         still = model.non_trainable_variables
         self.variables = [v for v in still if is_float(v)]
         self._seeds = [v for v in still if not is_float(v)]
+        self._moving: list[keras.Variable] | None = None
         self._pass = tf.function(lambda x: model(x, training=True), autograph=False)
 
     @contextmanager
@@ -58,6 +59,9 @@ class Statistics:
         Source: Izmailov et al. (2018), arXiv:1803.05407, sec. 3.2: means over the batches of one
         pass.
         """
+        if self._moving is None:
+            self._moving = self._found_moving(outline)
+        self.variables = self._moving
         if not self.variables:
             yield
             return
@@ -72,18 +76,30 @@ class Statistics:
             for variable, value in kept:
                 variable.assign(value)
 
+    def _found_moving(self, outline: FitOutline) -> list[keras.Variable]:
+        """Return the variables that a pass in training moves: frozen weights are none of them."""
+        if not self.variables:
+            return []
+        kept = [(v, to_numpy(v)) for v in (*self.variables, *self._seeds)]
+        rows = _shuffled(outline)[: outline.batch_size]
+        self._pass(as_model_inputs(self._model, _batch(outline.inputs, rows), tf.convert_to_tensor))
+        moved = [v for v, value in kept if not np.array_equal(to_numpy(v), value)]
+        for variable, value in kept:
+            variable.assign(value)
+        return [v for v in moved if is_float(v)]
+
     def _means(self, outline: FitOutline) -> list[np.ndarray]:
         """Return the mean of every statistic over the batches of the training part.
 
         A layer moves its statistic to `m s + (1 - m) b` with a momentum of its own; what a batch
         itself has, `b`, follows from starting at 0, and `m` from starting at 1 once.
         """
-        size, rows = outline.batch_size, outline.rows
+        size, rows, order = outline.batch_size, outline.rows, _shuffled(outline)
         starts = range(0, max(rows - size + 1, 1), size)
-        first = self._moved(outline, 0, 1.0)
+        first = self._moved(outline, order[:size], 1.0)
         means = [np.zeros(tuple(v.shape)) for v in self.variables]
         for start in starts:
-            found = self._moved(outline, start, 0.0)
+            found = self._moved(outline, order[start : start + size], 0.0)
             if start == 0:
                 momentum = [one - zero for one, zero in zip(first, found, strict=True)]
             for place, (zero, m) in enumerate(zip(found, momentum, strict=True)):
@@ -94,9 +110,9 @@ class Statistics:
             for mean, m, v in zip(means, momentum, self.variables, strict=True)
         ]
 
-    def _moved(self, outline: FitOutline, start: int, value: float) -> list[np.ndarray]:
-        """Return the statistics after one batch that they entered with `value`."""
-        x = _batch(outline.inputs, slice(start, start + outline.batch_size))
+    def _moved(self, outline: FitOutline, rows: np.ndarray, value: float) -> list[np.ndarray]:
+        """Return the statistics after one batch of rows that they entered with `value`."""
+        x = _batch(outline.inputs, rows)
         was = [to_numpy(v) for v in self.variables]
         seeds = [to_numpy(v) for v in self._seeds]
         for variable in self.variables:
@@ -108,6 +124,11 @@ class Statistics:
         return found
 
 
-def _batch(inputs: Mapping[str, Any], rows: slice) -> Any:
+def _shuffled(outline: FitOutline) -> np.ndarray:
+    """Return the training rows in an order that has nothing to do with time, always the same."""
+    return np.random.default_rng(0).permutation(outline.rows)
+
+
+def _batch(inputs: Mapping[str, Any], rows: np.ndarray) -> Any:
     taken = {name: np.asarray(values[rows]) for name, values in inputs.items()}
     return taken["x"] if set(taken) == {"x"} else taken

@@ -34,6 +34,7 @@ class BatchSizes(Participant):
             the epoch before, whichever comes first in the list where several are as near.
         patience_epochs: `plateau`: epochs without improvement.
         min_delta: `plateau`: smallest fall of the validation loss that counts as improvement.
+        parts: Parts that every batch must be cut into.
 
     Source: by noise, McCandlish et al. (2018), arXiv:1812.06162, sec. 2.2.
     """
@@ -45,7 +46,9 @@ class BatchSizes(Participant):
         by: str,
         patience_epochs: int,
         min_delta: float,
+        parts: int = 1,
     ) -> None:
+        self._parts = parts
         self._sizes, self._by, self._place, self._epochs = sizes, by, 0, 1
         self._stalls = Stalls(patience_epochs, min_delta)
         self._noise = NoiseScale(model) if by == "noise" else None
@@ -71,7 +74,7 @@ class BatchSizes(Participant):
             self._noise.signal.assign(arrays[SIGNAL])
 
     def order(self, epoch: int, rows: np.ndarray) -> np.ndarray:
-        size = min(self._sizes[self._place], rows.size)
+        size = min(self._sizes[self._place], rows.size - rows.size % self._parts)
         steps = rows.size // size
         return rows.reshape(-1)[: steps * size].reshape(steps, size)
 
@@ -105,4 +108,5 @@ def build_batch_sizes(config: FitConfig, model: keras.Model) -> BatchSizes | Non
         config.batch_size_by,
         schedule.plateau_patience_epochs,
         schedule.plateau_min_delta,
+        config.parts_of_batch,
     )

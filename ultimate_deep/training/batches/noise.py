@@ -52,7 +52,9 @@ class NoiseScale:
         return found
 
     def _move(self, variable: keras.Variable, value: tf.Tensor) -> None:
-        variable.assign(DECAY * variable.value + (1 - DECAY) * value)
+        # A gradient that overflows in float16 is no measurement: the optimizer leaves it out too.
+        moved = DECAY * variable.value + (1 - DECAY) * value
+        variable.assign(tf.where(tf.math.is_finite(value), moved, variable.value))
 
 
 def _square(gradients: list[tf.Tensor]) -> tf.Tensor:

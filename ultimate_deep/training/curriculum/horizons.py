@@ -1,4 +1,4 @@
-"""The shortest horizon first, then the others one by one."""
+"""The label's own horizon first, then the others one by one."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from ultimate_deep.training.config import FitConfig
-from ultimate_deep.training.losses.outputs import head_shapes
+from ultimate_deep.training.losses.outputs import several_horizons
 from ultimate_deep.training.participant import (
     FitOutline,
     Participant,
@@ -23,7 +23,7 @@ WEIGHTS = "weights"
 class HorizonCurriculum(Participant):
     """Weighs labels of horizons that are not in yet with zero.
 
-    Horizons come in as the run names them, the first one first. Those that are in weigh so much
+    Horizons come in as the run names them, the label's own first. Those that are in weigh so much
     more that a batch weighs what it would.
 
     Args:
@@ -63,7 +63,12 @@ class HorizonCurriculum(Participant):
 
 
 def build_horizon_curriculum(config: FitConfig, model: keras.Model) -> HorizonCurriculum | None:
-    """Return it where `fit.curriculum.kind` is `horizons`; one horizon has nothing to add."""
+    """Return it where `fit.curriculum.kind` is `horizons`.
+
+    Raises:
+        ValueError: A net of one horizon.
+    """
     if config.curriculum.kind != "horizons":
         return None
-    return HorizonCurriculum(head_shapes(model.output).horizons, config.curriculum.share)
+    horizons = several_horizons(model, "fit.curriculum.kind horizons adds horizons one by one")
+    return HorizonCurriculum(horizons, config.curriculum.share)

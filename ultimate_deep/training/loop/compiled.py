@@ -13,6 +13,7 @@ from ultimate_deep.training.batches.batches import Batch, Batches
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.loop.array_fit import check_arrays
 from ultimate_deep.training.loop.checkpoint import to_numpy
+from ultimate_deep.training.loop.freezing import freeze
 from ultimate_deep.training.loop.participants import build_participants
 from ultimate_deep.training.loop.train_step import Forward, TrainStep
 from ultimate_deep.training.losses.loss import Loss
@@ -45,8 +46,12 @@ class CompiledFit:
 
 
 def compile_fit(model: keras.Model, config: FitConfig) -> CompiledFit:
-    """Return step, with those who take part in it, and forward pass, not yet traced."""
+    """Return step, with those who take part in it, and forward pass, not yet traced.
+
+    Layers that `fit.frozen` names are frozen first.
+    """
     reuse_memory(model.count_params())
+    freeze(model, config.frozen)
     step = TrainStep(model, config, build_participants(config, model))
     forward = Forward(model, config.evaluation_batch_size, jit_compile=step.jit_compile)
     return CompiledFit(step=step, forward=forward)
@@ -104,10 +109,23 @@ def time_fit(
 
 
 def training_batches(model: keras.Model, train: Arrays, config: FitConfig) -> Batches:
-    """Return the batches of a fit, in the order of its seed."""
+    """Return the batches of a fit, in the order of its seed.
+
+    Where there are fewer rows than a batch, they are one batch, of as many as micro-batches divide.
+
+    Raises:
+        ValueError: Fewer rows than micro-batches.
+    """
+    parts = config.parts_of_batch
+    if train.rows < parts:
+        raise ValueError(
+            f"fit.gradients.micro_batches and halves to measure noise cut a batch into {parts} "
+            f"parts, and there are {train.rows} training rows; set fewer parts"
+        )
+    most = train.rows - train.rows % parts
     return Batches(
         arrays=train,
-        batch_size=config.rows_of_step,
+        batch_size=min(config.rows_of_step, most),
         seed=config.seed,
         class_weights=config.class_weights,
         classes=head_shapes(model.output).classes,

@@ -79,10 +79,11 @@ class EarlyStopping(Participant):
     Args:
         patience_epochs: Number of such epochs.
         min_delta: Smallest fall of the validation loss that counts as better.
+        settled: Epochs before everything is in, which it does not count.
     """
 
-    def __init__(self, patience_epochs: int, min_delta: float) -> None:
-        self._fresh = (patience_epochs, min_delta)
+    def __init__(self, patience_epochs: int, min_delta: float, settled: int = 0) -> None:
+        self._fresh, self._settled = (patience_epochs, min_delta), settled
         self._watch = LossWatch(*self._fresh)
 
     def begin(self, outline: FitOutline) -> None:
@@ -96,6 +97,8 @@ class EarlyStopping(Participant):
 
     def after_epoch(self, epoch: int, row: Mapping[str, float]) -> None:
         self._watch.update(epoch, row["validation_loss"])
+        if epoch <= self._settled:
+            self._watch.restart()
 
     def wants_to_stop(self) -> str:
         return "early stopping" if self._watch.exhausted else ""
@@ -105,4 +108,4 @@ def build_early_stopping(config: FitConfig, model: keras.Model) -> EarlyStopping
     """Return it where `fit.patience_epochs` asks for it."""
     if not config.patience_epochs:
         return None
-    return EarlyStopping(config.patience_epochs, config.min_delta)
+    return EarlyStopping(config.patience_epochs, config.min_delta, config.settled_epochs)

@@ -334,7 +334,7 @@ class _Loop:
             rows=self.train.rows,
             batch_size=self.batch_size,
             steps_per_epoch=self.steps_per_epoch,
-            epochs=self.config.most_epochs,
+            epochs=self.config.course_epochs,
             optimizer=self.take_step.inner_optimizer(),
         )
 

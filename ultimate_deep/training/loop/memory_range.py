@@ -1,5 +1,6 @@
 """How many rows of a batch fit into memory, measured by steps of rising size."""
 
+import dataclasses
 import gc
 import math
 import time
@@ -25,12 +26,14 @@ class MemoryRange:
 
     Args:
         table: Columns `rows`, `peak_gib` and `step_seconds`, a row for each size that was tried.
-        rows: Most rows, a power of two, whose step stayed within the budget.
-        micro_batches: Parts into which the fit's batch is cut so that each has at most so many.
+        rows: Most rows that were tried whose step stayed within the budget.
+        batch_size: Rows of the fit's batch, or of the next smaller one that its parts divide.
+        micro_batches: Parts into which that batch is cut so that each has at most so many.
     """
 
     table: pd.DataFrame
     rows: int
+    batch_size: int
     micro_batches: int
 
 
@@ -42,7 +45,7 @@ def memory_range(
     most_gib: float,
     progress: Progress | None = None,
 ) -> MemoryRange:
-    """Take a step of 1, 2, 4 ... rows until the process's peak passes a budget.
+    """Take steps of 1, 2, 4 ... rows, at last of a whole batch, until the peak passes a budget.
 
     The peak is that of the resident memory of the whole process so far, so a budget below what it
     has already taken leaves nothing. The model is left as it was.
@@ -60,14 +63,18 @@ def memory_range(
     if not 0 < most_gib < math.inf:
         raise ValueError(f"most_gib must be above 0 and finite, got {most_gib}; give e.g. 4")
     check_arrays(model, train, "train")
+    # In parts, a step has the memory of one of them, which is what is looked for.
+    whole = dataclasses.replace(config.gradients, micro_batches=1)
+    config = dataclasses.replace(config, gradients=whole)
     step = compile_fit(model, config).step
     check_targets(step.loss, train, "train")
     batches = training_batches(model, train, config)
     kept = [(variable, to_numpy(variable)) for variable in step.variables().values()]
     told, found = progress or Progress(), list[tuple[int, float, float]]()
-    rows = 1
+    most_rows = batches.batch_size
+    sizes = [2**power for power in range(most_rows.bit_length()) if 2**power < most_rows]
     try:
-        while rows <= batches.batch_size:
+        for rows in (*sizes, most_rows):
             batch = batches.take(slice(0, rows))
             with told.busy(f"a step of {rows:,} rows"):
                 for _ in range(2):  # the first one compiles
@@ -78,7 +85,6 @@ def memory_range(
             found.append((rows, peak_resident_bytes() / GIB, seconds))
             if found[-1][1] > most_gib:
                 break
-            rows *= 2
     finally:
         for variable, value in kept:
             variable.assign(value)
@@ -92,6 +98,7 @@ def memory_range(
         )
     most = int(fitting["rows"].max())
     parts = 1
-    while batches.batch_size / parts > most:
+    while most_rows / parts > most:
         parts *= 2
-    return MemoryRange(table=table, rows=most, micro_batches=parts)
+    size = most_rows - most_rows % parts
+    return MemoryRange(table=table, rows=most, batch_size=size, micro_batches=parts)

@@ -19,6 +19,8 @@ LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 200
 # A loss so many times as far above the first one as the best is below it ends the test.
 WORSE = 2.0
 SMOOTHED_SHARE = 0.05
+# Standard errors by which the smoothed loss must fall before a rate is suggested.
+CLEARLY = 4.0
 
 
 def rate_range(
@@ -93,15 +95,20 @@ def suggested_rate(table: pd.DataFrame) -> float:
         table: What `rate_range` returns.
 
     Raises:
-        ValueError: A loss that never falls.
+        ValueError: A loss that falls by no more than the noise of its batches would.
     """
     smoothed = table["smoothed"].to_numpy()
     until = int(smoothed.argmin())
     slopes = np.gradient(smoothed[: until + 1]) if until > 1 else np.zeros(1)
-    if slopes.min() >= 0:
+    noise = float(np.std(table["loss"].to_numpy() - smoothed))
+    fall = float(smoothed[0] - smoothed[until])
+    # What is left of the noise of single losses in the smoothed one.
+    width = max(2 * math.sqrt(math.pi) * SMOOTHED_SHARE * len(table), 1.0)
+    if slopes.min() >= 0 or fall < CLEARLY * noise / math.sqrt(width):
         raise ValueError(
-            "the loss falls at no rate of the range, so none can be suggested; begin lower, take "
-            "more steps, or look at the labels"
+            f"the loss falls clearly at no rate of the range, by {fall:.2g} where batches differ "
+            f"by {noise:.2g}, so none can be suggested; go higher, take more steps, or look at the "
+            "labels"
         )
     return float(table["learning_rate"].iloc[int(slopes.argmin())])
 

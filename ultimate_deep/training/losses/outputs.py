@@ -97,3 +97,21 @@ def _check_head(name: str, shape: tuple[int | None, ...], horizons: int | None) 
             f"{name} must have shape {wanted}, with one number of horizons for all heads, got "
             f"{shape}; end the model with ultimate_deep.models.heads.prediction_heads"
         )
+
+
+def several_horizons(model: Any, said: str) -> int:
+    """Return the number of a model's horizons.
+
+    Args:
+        model: A Keras model.
+        said: What needs several, as a sentence begins.
+
+    Raises:
+        ValueError: There is one.
+    """
+    horizons = head_shapes(model.output).horizons
+    if horizons < 2:
+        raise ValueError(
+            f"{said}, got a net of one; name more as heads.further_horizons, or leave it out"
+        )
+    return horizons

@@ -50,7 +50,8 @@ def matrix_shape(variable: keras.Variable) -> tuple[int, ...] | None:
 
     A stacked kernel `(layers, rows, columns)` is one matrix for each row of the stack, a kernel of
     a convolution one of `(all but the last axis, columns)`. Biases, norms, embeddings, packed
-    kernels, whose layers differ in height, and vectors are none.
+    kernels, whose layers differ in height, and vectors are none. Deviation from the source: kernels
+    of first and last layers are matrices too, where they have several columns.
     """
     shape = tuple(int(size) for size in variable.shape)
     words = variable.path.lower()

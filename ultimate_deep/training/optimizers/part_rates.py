@@ -32,8 +32,8 @@ def factors_of(paths: Sequence[str], factors: Mapping[str, float]) -> tuple[floa
             layers = dict.fromkeys(part for one in parts for part in one[:-1])
             weights = dict.fromkeys(one[-1] for one in parts)
             raise ValueError(
-                f"fit.rate_factors names layers or weights of the model, got {name!r}; its layers "
-                f"are {', '.join(layers)}, their weights {', '.join(weights)}"
+                f"fit.rate_factors names layers or weights that are trained, got {name!r}; those "
+                f"layers are {', '.join(layers)}, their weights {', '.join(weights)}"
             )
         found = [old * factor if one else old for old, one in zip(found, named, strict=True)]
     return tuple(found)

@@ -1,9 +1,4 @@
-"""Every optimizer by name.
-
-A new one is one file with a function `build_name(config, variables)`, which returns it not yet
-built, one line here, and its name in `FitConfig.optimizer`. It takes clipping, decay and
-`rate_factors` as all do, and starts from variables that are zero.
-"""
+"""What makes the optimizers of `training.settings.optimizers`."""
 
 import importlib
 from collections.abc import Callable
@@ -11,13 +6,7 @@ from collections.abc import Callable
 import keras
 
 from ultimate_deep.training.config import FitConfig
-
-OPTIMIZERS: dict[str, str] = {
-    "adamw": "ultimate_deep.training.optimizers.adamw:build_adamw",
-    "lamb": "ultimate_deep.training.optimizers.lamb:build_lamb",
-    "muon": "ultimate_deep.training.optimizers.muon:build_muon",
-    "schedule_free": "ultimate_deep.training.optimizers.schedule_free:build_schedule_free",
-}
+from ultimate_deep.training.settings.optimizers import OPTIMIZERS
 
 Builder = Callable[[FitConfig, list[keras.Variable]], keras.optimizers.Optimizer]
 

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,6 +18,44 @@ from ultimate_deep.training.loop.fit import fit
 from ultimate_deep.training.loop.train_step import TrainStep
 from ultimate_deep.training.progress import Progress
 from ultimate_deep.training.result import FitResult
+
+
+def fit_as_configured(
+    model: keras.Model,
+    train: Arrays,
+    validation: Arrays,
+    config: FitConfig,
+    **how: Any,
+) -> FitResult:
+    """Fit in stages where the configuration has any, and at once otherwise.
+
+    Args:
+        model: Built model with all of its blocks.
+        train: Rows to train on.
+        validation: Rows to stop by.
+        config: How to train.
+        how: What both take besides, as `fit_in_stages` has it.
+    """
+    return (fit_in_stages if config.growing_stages else fit)(
+        model, train, validation, config, **how
+    )
+
+
+def check_growable(model: keras.Model, config: FitConfig) -> None:
+    """Refuse stages for a model without the one stack that they deepen.
+
+    Raises:
+        ValueError: No such stack, or several.
+    """
+    if not config.growing_stages:
+        return
+    try:
+        stack_of(model)
+    except ValueError as error:
+        raise ValueError(
+            f"fit.growing_stages deepens the one stack of residual or attention blocks of a net, "
+            f"got {model.name!r} ({error}); leave it out, or choose a net with such a stack"
+        ) from error
 
 
 def fit_in_stages(
@@ -60,6 +99,7 @@ def fit_in_stages(
     Source: Gong et al. (2019), "Efficient Training of BERT by Progressively Stacking", PMLR 97,
     alg. 1. Deviation: new blocks begin with nothing rather than as copies of old ones.
     """
+    check_growable(model, config)
     told, results = progress or Progress(), list[FitResult]()
     plans = _stage_configs(config)
     net, moments = shallower(model, config.growing_stages[0]), dict[str, np.ndarray]()
@@ -109,7 +149,8 @@ def _grown(
     units = [max(1, round(share * unit)) for unit in stack_of(whole).blocks_per_unit]
     before = list(stack_of(net).blocks_per_unit)
     if units == before:
-        return net, {}
+        same = enumerate(step.optimizer.variables)
+        return net, {f"{place}": to_numpy(variable) for place, variable in same}
     deeper = grow(net, [new - old for new, old in zip(units, before, strict=True)])
     kept = places_of_blocks(before, units)
     blocks = {sum(before): sum(units)}

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
 from ultimate_deep.machine.fields import check_fields
+from ultimate_deep.training.schedules.registry import ScheduleKind
 
 # Kinds that start low and rise by themselves, so that they have no warm-up.
 RISING = ("triangular", "cosine_cyclical", "one_cycle")
@@ -15,6 +15,11 @@ READ_BY = {
     "cycle_factor": CYCLES,
     "milestone_epochs": ("multistep",),
     "milestone_factors": ("multistep",),
+    "one_cycle_rise_share": ("one_cycle",),
+    "one_cycle_start_share": ("one_cycle",),
+    "step_epochs": ("step",),
+    "step_factor": ("step",),
+    "warmup_share": ("cosine", "plateau", "step", "multistep", "constant"),
 }
 
 
@@ -32,7 +37,7 @@ class ScheduleConfig:
             kinds that rise by themselves have none.
         warmup_steps: Linear warm-up in steps; replaces `warmup_share`.
         total_steps: Steps over which it runs its course, whatever the fit's epochs are; None takes
-            all steps of the fit. Past them the rate stays where it is.
+            all steps of the fit. Past them the rate stays where it is, but for falls by epochs.
         floor_share: Smallest learning rate, as a share of the peak.
         cycles: How often `cosine` falls from the peak, or `triangular` and `cosine_cyclical` rise
             and fall (warm-up is part of the first). Cycles end with an epoch, and the weights at
@@ -50,16 +55,7 @@ class ScheduleConfig:
         plateau_min_delta: Smallest fall of the validation loss that counts as improvement.
     """
 
-    kind: Literal[
-        "cosine",
-        "plateau",
-        "step",
-        "multistep",
-        "triangular",
-        "cosine_cyclical",
-        "one_cycle",
-        "constant",
-    ] = "cosine"
+    kind: ScheduleKind = "cosine"
     warmup_share: float = 0.05
     warmup_steps: int | None = None
     total_steps: int | None = None
@@ -127,8 +123,9 @@ class ScheduleConfig:
         require(rising, "milestone_epochs", epochs, "whole numbers from 1 that rise")
         as_many = len(factors) == len(epochs)
         require(as_many, "milestone_factors", factors, f"{len(epochs)}, one for each milestone")
-        positive = all(factor > 0 for factor in factors)
-        require(positive, "milestone_factors", factors, "above 0")
+        floor = self.floor_share
+        above = all(factor > 0 and factor >= floor for factor in factors)
+        require(above, "milestone_factors", factors, f"above 0 and at least floor_share, {floor:g}")
 
 
 def require(holds: bool, name: str, value: object, rule: str) -> None:

@@ -16,5 +16,6 @@ def share(schedule: Schedule, step: int) -> float:
     if step < top:
         low, progress = config.one_cycle_start_share, step / top
     else:
-        low, progress = config.floor_share, 1.0 - (step - top) / max(total - top, 1.0)
+        left = 1.0 - (step - top) / max(total - top, 1.0)
+        low, progress = config.floor_share, max(left, 0.0)
     return low + (1.0 - low) * (0.5 - 0.5 * math.cos(math.pi * progress))

@@ -1,12 +1,12 @@
 """Every course of the learning rate by name.
 
 A new one is one file with a function `share(schedule, step)`, the share of the peak at an optimizer
-step after warm-up, one line here, and its name in `ScheduleConfig.kind`.
+step after warm-up, and one line here.
 """
 
 import importlib
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 SCHEDULES: dict[str, str] = {
     "cosine": "ultimate_deep.training.schedules.cosine:share",
@@ -18,6 +18,10 @@ SCHEDULES: dict[str, str] = {
     "one_cycle": "ultimate_deep.training.schedules.one_cycle:share",
     "constant": "ultimate_deep.training.schedules.constant:share",
 }
+if TYPE_CHECKING:
+    ScheduleKind = str
+else:
+    ScheduleKind = Literal[tuple(SCHEDULES)]
 
 
 def share_of(kind: str) -> Callable[[Any, int], float]:

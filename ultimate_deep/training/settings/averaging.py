@@ -1,5 +1,6 @@
 """Configuration of averaged weights; importable without what averages them."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,6 +32,14 @@ class AveragingConfig:
 
     def __post_init__(self) -> None:
         check_fields(self, "averaging")
+        read = {"ema_decay": self.kind == "ema", "swa_start_share": self.kind == "swa",
+                "swa_rate_share": self.kind == "swa",
+                "lookahead_share": bool(self.lookahead_steps)}  # fmt: skip
+        for name, is_read in read.items():
+            default = type(self).__dataclass_fields__[name].default
+            value = getattr(self, name)
+            by = "lookahead_steps is 0" if name == "lookahead_share" else f"kind is {self.kind!r}"
+            _require(is_read or value == default, name, value, f"left out where {by}")
         _require(0 < self.ema_decay < 1, "ema_decay", self.ema_decay, "in (0, 1)")
         start = self.swa_start_share
         _require(0 <= start < 1, "swa_start_share", start, "in [0, 1)")
@@ -38,6 +47,10 @@ class AveragingConfig:
         _require(self.lookahead_steps >= 0, "lookahead_steps", self.lookahead_steps, "at least 0")
         share = self.lookahead_share
         _require(0 < share <= 1, "lookahead_share", share, "in (0, 1]")
+
+    def swa_start(self, epochs: int) -> int:
+        """Return the epochs before the first one that is averaged, of so many in all."""
+        return min(math.floor(self.swa_start_share * epochs), epochs - 1)
 
 
 def _require(holds: bool, name: str, value: object, rule: str) -> None:

@@ -11,9 +11,10 @@ class CurriculumConfig:
     """What is learnt first.
 
     Args:
-        kind: `horizons` begins with the shortest horizon and adds the others one by one; `loss`
-            begins with the rows that the net is least wrong about; `none` has all from the start.
-        share: Share of the epochs after which everything is in.
+        kind: `horizons` begins with the label's own horizon and adds `heads.further_horizons` one
+            by one, in their order; `loss` begins with the rows that the net is least wrong about;
+            `none` has all from the start.
+        share: Share of the epochs after which everything is in; early stopping waits for it.
         start_share: `loss`: share of the rows that it begins with, after one epoch on all.
     """
 
@@ -23,6 +24,13 @@ class CurriculumConfig:
 
     def __post_init__(self) -> None:
         check_fields(self, "fit.curriculum")
+        for name, kinds in (("share", ("horizons", "loss")), ("start_share", ("loss",))):
+            value, default = getattr(self, name), type(self).__dataclass_fields__[name].default
+            if self.kind not in kinds and value != default:
+                raise ValueError(
+                    f"fit.curriculum.{name} must be left out unless the kind is "
+                    f"{' or '.join(kinds)}, not {self.kind!r}, got {value!r}; leave it out"
+                )
         for name in ("share", "start_share"):
             value = getattr(self, name)
             if not 0 < value <= 1:

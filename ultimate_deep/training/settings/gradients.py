@@ -36,8 +36,9 @@ class GradientsConfig:
         _require(power, "micro_batches", parts, "a power of two")
         _require(self.sharpness >= 0, "sharpness", self.sharpness, "at least 0")
         if not self.sharpness:
-            _require(not self.sharpness_adaptive, "sharpness_adaptive", True,
-                     "left out where fit.gradients.sharpness is 0")  # fmt: skip
+            rule = "left out where fit.gradients.sharpness is 0"
+            _require(not self.sharpness_adaptive, "sharpness_adaptive", True, rule)
+            _require(self.sharpness_of == "all", "sharpness_of", self.sharpness_of, rule)
 
 
 def _require(holds: bool, name: str, value: object, rule: str) -> None:

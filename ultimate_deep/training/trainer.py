@@ -10,13 +10,22 @@ import tensorflow as tf
 
 from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.config import FitConfig
-from ultimate_deep.training.loop.fit import fit
 from ultimate_deep.training.progress import Progress
+from ultimate_deep.training.progressive.stages import fit_as_configured
 from ultimate_deep.training.result import FitResult
 
 # Of a line of the history, what Keras calls otherwise.
 KERAS_NAMES = {"validation_loss": "val_loss", "validation_accuracy": "val_accuracy",
                "validation_auc": "val_auc"}  # fmt: skip
+
+# What would steer a fit of Keras, and what does the same here.
+STEERING: dict[type[keras.callbacks.Callback], str] = {
+    keras.callbacks.ReduceLROnPlateau: "give FitConfig(schedule=ScheduleConfig(kind='plateau'))",
+    keras.callbacks.LearningRateScheduler: "give FitConfig(schedule=ScheduleConfig(...))",
+    keras.callbacks.EarlyStopping: "give FitConfig(patience_epochs=...)",
+    keras.callbacks.BackupAndRestore: "give the trainer checkpoints=... and call resume()",
+    keras.callbacks.SwapEMAWeights: "give FitConfig(averaging=AveragingConfig(kind='ema'))",
+}
 
 
 class Trainer:
@@ -29,8 +38,8 @@ class Trainer:
         config: How to train.
         checkpoints: Folder of checkpoints; None keeps none, and cannot be resumed.
         callbacks: Callbacks of Keras. They are told of the beginning, of every epoch and of the
-            end, by the names that Keras has (`val_loss`); what they set in the model to stop
-            training is not looked at.
+            end, by the names that Keras has (`val_loss`), and of the beginning of an epoch with
+            its first step. Those that steer a fit of Keras are refused: settings of the fit do it.
         tensorboard: Folder that every number of the history is written into, for TensorBoard.
         progress: Who is told; nobody where absent.
 
@@ -38,7 +47,7 @@ class Trainer:
         >>> import numpy as np
         >>> from ultimate_deep.models import build_model
         >>> from ultimate_deep.training import Arrays, FitConfig
-        >>> from ultimate_deep.training.loop.trainer import Trainer
+        >>> from ultimate_deep.training.trainer import Trainer
         >>> x = np.random.default_rng(0).normal(size=(64, 5)).astype(np.float32)
         >>> rows = Arrays(x=x, y=(x[:, :1] > 0).astype(np.float32))
         >>> trainer = Trainer(build_model("linear", {"x": (5,)}), rows, rows, FitConfig(epochs=2))
@@ -60,6 +69,7 @@ class Trainer:
         tensorboard: Path | None = None,
         progress: Progress | None = None,
     ) -> None:
+        _check_callbacks(callbacks)
         self.model, self.config, self.checkpoints = model, config, checkpoints
         self._train, self._validation = train, validation
         self._callbacks, self._tensorboard = list(callbacks), tensorboard
@@ -67,7 +77,7 @@ class Trainer:
         self._result: FitResult | None = None
 
     def fit(self) -> FitResult:
-        """Train from the first epoch, and leave the model with the weights of its best one."""
+        """Train from the weights that the model has, and leave it with those of its best epoch."""
         return self._run(resume=False)
 
     def resume(self) -> FitResult:
@@ -111,7 +121,7 @@ class Trainer:
             callback.set_params({"epochs": self.config.most_epochs, "verbose": 0})
             callback.on_train_begin({})
         try:
-            self._result = fit(
+            self._result = fit_as_configured(
                 self.model,
                 self._train,
                 self._validation,
@@ -128,6 +138,15 @@ class Trainer:
         return self._result
 
 
+def _check_callbacks(callbacks: Sequence[keras.callbacks.Callback]) -> None:
+    for callback in callbacks:
+        for kind, remedy in STEERING.items():
+            if isinstance(callback, kind):
+                raise ValueError(
+                    f"{kind.__name__} steers a fit of Keras, and this one does not ask it; {remedy}"
+                )
+
+
 class _Told(Progress):
     """Hands everything on, and every epoch to callbacks and TensorBoard too."""
 
@@ -140,6 +159,7 @@ class _Told(Progress):
         self._progress, self._callbacks = progress, callbacks
         self._log = None if tensorboard is None else tf.summary.create_file_writer(str(tensorboard))
         self._row: Mapping[str, float] = {}
+        self._begun = 0
         self.logs: dict[str, float] = {}
 
     def message(self, text: str) -> None:
@@ -152,6 +172,10 @@ class _Told(Progress):
         self._progress.start(epochs=epochs, steps_per_epoch=steps_per_epoch, epoch=epoch, step=step)
 
     def step(self, epoch: int, step: int, loss: float) -> None:
+        if epoch != self._begun:
+            self._begun = epoch
+            for callback in self._callbacks:
+                callback.on_epoch_begin(epoch - 1, {})
         self._progress.step(epoch, step, loss)
 
     def epoch(self, row: Mapping[str, float]) -> None:
@@ -166,7 +190,6 @@ class _Told(Progress):
         figures = {name: value for name, value in self._row.items() if name != "epoch"}
         self.logs = {KERAS_NAMES.get(name, name): value for name, value in figures.items()}
         for callback in self._callbacks:
-            callback.on_epoch_begin(epoch - 1, {})
             callback.on_epoch_end(epoch - 1, dict(self.logs))
         if self._log is not None:
             with self._log.as_default():
