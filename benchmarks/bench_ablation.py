@@ -142,6 +142,8 @@ LINES: dict[str, tuple[str, Options]] = {
     "feature dropout 0.1 of rows": (SMALL, {"fit.augmentations": {"feature_dropout": 0.1}}),
     "curriculum by loss": (SMALL, {"fit.curriculum.kind": "loss"}),
     "growing from a quarter": (SMALL, {"fit.growing_stages": [0.25, 0.5]}),
+    "geometric snapshots": (SMALL, {}),
+    "from a net of other bars": (SMALL, {}),
     HORIZONS: (HORIZONS, {}),
     "three horizons, one by one": (HORIZONS, {"fit.curriculum.kind": "horizons"}),
     "three horizons, weights learnt": (HORIZONS, {"fit.learned_horizon_weights": True}),
@@ -160,6 +162,9 @@ LINES: dict[str, tuple[str, Options]] = {
     "500 blocks, branches rezero": (WHOLE, {"model.options.residual_scaling": "rezero"}),
     "500 blocks, batch norm": (WHOLE, {"model.options.normalization": "batch"}),
 }
+
+# What is not one fit of a net from its first weights.
+WAYS_OF = {"geometric snapshots": "snapshots", "from a net of other bars": "transferred"}
 
 
 def bench(
@@ -199,12 +204,14 @@ def wanted(lines: Sequence[str], seeds: int, bars: Path | None = None) -> list[F
     of = Markets(rows=ROWS, first_seed=FIRST_SEED, bars=bars)
     markets = MARKETS if bars is None else (*MARKETS, *FILES)
     return [
-        of.fit(market, seed, name, model, {**options, **change})
+        of.fit(market, seed, name, model, {**options, **change}, WAYS_OF.get(name, "alone"))
         for seed in range(seeds)
         for market in markets
         for name in asked
         for recipe, change in [LINES[name]]
         for model, options in [RECIPES[recipe]]
+        # Files of real bars have no other bars of the same law.
+        if not (market in FILES and WAYS_OF.get(name) == "transferred")
     ]
 
 

@@ -4,10 +4,13 @@ import dataclasses
 import itertools
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -23,6 +26,9 @@ SIGNALS = ("interaction", "linear", "long_memory", "cross_timeframe")
 COMPOSED = ("nested", "threshold", "distant")
 FILES = ("btcusd_1h", "spy_1h", "gbpusd_1h")
 FITS_PER_PROCESS = 12
+# Cycles of geometric snapshots, and how far from a market's seed that of other bars is.
+CYCLES, OTHER_BARS = 3, 10_000
+HOME = "ULTIMATE_DEEP_HOME"
 KEYS = ("market", "rows", "seed", "model", "variant")
 Options = Mapping[str, Any]
 
@@ -59,6 +65,7 @@ class Fit:
         name: What stands in the table.
         variant: What is set, by the name of its option on the command line.
         config: Experiment that is run.
+        way: How: `alone`, in `snapshots`, or `transferred` from a net of other bars.
     """
 
     market: str
@@ -66,6 +73,7 @@ class Fit:
     name: str
     variant: Options
     config: "ExperimentConfig"
+    way: str = "alone"
 
     @property
     def keys(self) -> dict[str, Any]:
@@ -89,7 +97,15 @@ class Markets:
     first_seed: int
     bars: Path | None = None
 
-    def fit(self, market: str, seed: int, name: str, model: str, variant: Options) -> Fit:
+    def fit(
+        self,
+        market: str,
+        seed: int,
+        name: str,
+        model: str,
+        variant: Options,
+        way: str = "alone",
+    ) -> Fit:
         """Return a fit; a model, an option or a setting that there is not is refused."""
         from ultimate_deep.commands.settings import experiment_from
         from ultimate_deep.experiments.experiment import builder_config
@@ -99,7 +115,7 @@ class Markets:
         config = experiment_from(["--model", model, "--seed", str(drawn), *said])
         config = dataclasses.replace(config, data=self._data(market, drawn), baselines=False)
         builder_config(config)
-        return Fit(market=market, seed=seed, name=name, variant=variant, config=config)
+        return Fit(market=market, seed=seed, name=name, variant=variant, config=config, way=way)
 
     def _data(self, market: str, seed: int) -> Any:
         from ultimate_deep.market.config import DataConfig
@@ -149,7 +165,68 @@ def run_fit(config: "ExperimentConfig") -> dict[str, Any]:
     predictor, fitted = learner_of(config.model.name).fit(prepared, Progress())
     took = {"seconds": time.monotonic() - began, "cpu_seconds": time.process_time() - spent}
     outcome = evaluate(prepared, predictor, fitted, Progress())
-    metrics = outcome.model.metrics
+    parameters = predictor.model.count_params() if predictor.kind == "keras" else 0
+    return figures_of(prepared, outcome, parameters) | took
+
+
+def run_snapshots(config: "ExperimentConfig") -> dict[str, Any]:
+    """Train in geometric snapshots, whose mean answers (`ensemble.snapshot_cycles geometric`)."""
+    from ultimate_deep.experiments.ensembles.config import EnsembleConfig
+    from ultimate_deep.experiments.ensembles.run import run_ensemble
+    from ultimate_deep.experiments.ensembles.snapshot import with_snapshots
+    from ultimate_deep.experiments.series import open_series
+    from ultimate_deep.training.progress import Progress
+
+    with _elsewhere() as folder:
+        began, spent = time.monotonic(), time.process_time()
+        runs, follows = with_snapshots([_at(config, folder)], CYCLES, "geometric")
+        with open_series("snapshots", folder, runs, follows=follows) as series:
+            folders = series.run(Progress())
+            series.close()
+        took = {"seconds": time.monotonic() - began, "cpu_seconds": time.process_time() - spent}
+        combine = EnsembleConfig(artifacts=folder, method="average")
+        run = run_ensemble(folders, combine, Progress())
+        return figures_of(run.prepared, run.outcome, 0) | took
+
+
+def run_transferred(config: "ExperimentConfig") -> dict[str, Any]:
+    """Train on other bars of the same law first, and go on from there at a quarter of the rate."""
+    from ultimate_deep.bundles.bundle import load_bundle
+    from ultimate_deep.experiments.run import run_experiment
+    from ultimate_deep.experiments.transfer import transfer_configs
+    from ultimate_deep.training.progress import Progress
+
+    with _elsewhere() as folder:
+        data = config.data
+        other = dataclasses.replace(data, simulated_seed=data.simulated_seed + OTHER_BARS)
+        source = dataclasses.replace(_at(config, folder), name="source", data=other)
+        bundle = load_bundle(run_experiment(source, Progress()).folder)
+        moved, _ = transfer_configs(bundle, data, artifacts=folder, seed=config.seed)
+        return run_fit(moved)
+
+
+def _at(config: "ExperimentConfig", folder: str) -> "ExperimentConfig":
+    return dataclasses.replace(config, artifacts=folder)
+
+
+@contextmanager
+def _elsewhere() -> Iterator[str]:
+    """Give a folder for runs that is gone afterwards, with a ledger of its own."""
+    before = os.environ.get(HOME)
+    with TemporaryDirectory() as folder:
+        os.environ[HOME] = folder
+        try:
+            yield folder
+        finally:
+            if before is None:
+                del os.environ[HOME]
+            else:
+                os.environ[HOME] = before
+
+
+def figures_of(prepared: Any, outcome: Any, parameters: int) -> dict[str, Any]:
+    """Return the figures of an outcome, JSON-able."""
+    metrics, fitted = outcome.model.metrics, outcome.fit
     figures = {
         "validation_log_loss": outcome.temperature.log_loss_after,
         "log_loss": metrics["log_loss"],
@@ -161,9 +238,9 @@ def run_fit(config: "ExperimentConfig") -> dict[str, Any]:
         "epochs": fitted.epochs_run,
         "best_epoch": fitted.best_epoch,
         "train_rows": len(prepared.labelled("train")),
-        "parameters": predictor.model.count_params() if predictor.kind == "keras" else 0,
+        "parameters": parameters,
         "verdict": outcome.verdict.kind,
-    } | took
+    }
     return {
         name: None if isinstance(value, float) and math.isnan(value) else value
         for name, value in figures.items()
@@ -172,7 +249,8 @@ def run_fit(config: "ExperimentConfig") -> dict[str, Any]:
 
 def fitted(fit: Fit) -> dict[str, Any]:
     """Return the line of a fit."""
-    return fit.keys | run_fit(fit.config)
+    ways = {"alone": run_fit, "snapshots": run_snapshots, "transferred": run_transferred}
+    return fit.keys | ways[fit.way](fit.config)
 
 
 def fit_missing(path: Path, fits: Iterable[Fit], processes: int = 1) -> None:

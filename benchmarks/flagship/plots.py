@@ -59,6 +59,7 @@ def draw_shares(table: pd.DataFrame, path: Path) -> None:
         path: Path of the PNG.
     """
     sizes = sorted(table["rows"].unique())
+    marks = dict(zip(dict.fromkeys(table["model"]), MARKS, strict=False))
     figure, panels = plt.subplots(
         max(len(sizes), 1), 1, figsize=(9, 1 + 3.2 * max(len(sizes), 1)), layout="constrained",
         squeeze=False,
@@ -66,7 +67,8 @@ def draw_shares(table: pd.DataFrame, path: Path) -> None:
     for axes, bars in zip(panels[:, 0], sizes, strict=False):
         here = table[table["rows"] == bars]
         kinds, models = list(dict.fromkeys(here["kind"])), list(dict.fromkeys(here["model"]))
-        for place, (model, (colour, mark)) in enumerate(zip(models, MARKS, strict=False)):
+        for place, model in enumerate(models):
+            colour, mark = marks[model]
             own = here[here["model"] == model].set_index("kind")["share_of_edge"]
             aside = (place - (len(models) - 1) / 2) * 0.12
             at = [kinds.index(kind) + aside for kind in own.index]

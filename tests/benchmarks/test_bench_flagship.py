@@ -131,8 +131,25 @@ def test_each_line_of_the_ablation_is_held_to_its_recipe(part, tmp_path):
     assert {fit.market for fit in with_files} == {*bench.MARKETS, *bench.FILES}
     assert wanted[1].config.model.options["members"] == 1
     assert wanted[2].config.fit.schedule.kind == "constant"
+    (one,) = [fit for fit in bench.wanted(["geometric snapshots"], 1) if fit.way != "alone"][:1]
+    assert one.name == "geometric snapshots"
     with pytest.raises(ValueError, match="no line is called 'member 1'; there are 20 blocks"):
         bench.wanted(["member 1"], 1)
+
+
+def test_lines_that_are_more_than_one_fit_leave_nothing_behind(part, tmp_path, monkeypatch):
+    fits = part("flagship.fits")
+    monkeypatch.setenv(fits.HOME, str(tmp_path / "mine"))
+    few = {"model.preset": "tiny", "features.names": ["return_log_1", "range_z_20"],
+           "fit.epochs": 7, "fit.batch_size": 256}  # fmt: skip
+    of = fits.Markets(rows=1_200, first_seed=3)
+    found = {}
+    for way in ("alone", "snapshots", "transferred"):
+        line = fits.fitted(of.fit("linear_0.2", 0, way, "one_layer", few, way))
+        found[way] = line["validation_log_loss"]
+        assert 0 < line["share_of_edge"] <= 1
+    assert len(set(found.values())) == 3
+    assert not (tmp_path / "mine").exists()
 
 
 def test_depths_have_equal_parameters_or_equal_seconds(part, tmp_path, monkeypatch):

@@ -186,7 +186,8 @@ def test_presets_reach_from_a_laptop_to_a_billion_parameters():
     default = PRESETS["default"]
     assert (default.config.members, default.config.members_in_stack) == (16, "mean")
     assert 4 * sum(default.config.res_blocks_per_unit) >= 2_000
-    assert (default.learning_rate, default.epochs, default.return_weights) == (8e-3, 16, 3.0)
+    assert (default.learning_rate, default.epochs, default.return_weights) == (8e-3, 16, 1.5)
+    assert default.config.feature_penalty == 3e-4
     billion = PRESETS["billion"].config
     assert 2 * sum(billion.res_blocks_per_unit) * billion.width**2 > 1e9
     model = build_ultimate(INPUTS, config=PRESETS["small"].config)
