@@ -290,7 +290,10 @@ def net(request):
 
 @pytest.fixture(scope="module", params=TOGETHER)
 def together(request):
-    return Net(request.param, TOGETHER[request.param])
+    with pytest.MonkeyPatch.context() as patch:
+        for name in HERE:  # the other fixture may still be alive
+            patch.delitem(PARTICIPANTS, name, raising=False)
+        yield Net(request.param, TOGETHER[request.param])
 
 
 def state_of(participant):

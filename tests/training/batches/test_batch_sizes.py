@@ -106,9 +106,17 @@ def test_a_fit_goes_through_its_sizes_and_its_rate_spans_all_of_them():
                 "gradients": GradientsConfig(micro_batches=4),
             },
         ),
-        ("planned_epochs must be from 1 to the 12 epochs", {"planned_epochs": 13}),
+        ("planned_epochs must be from 1 to the 12 epochs", {"planned_epochs": 13, "epochs": 12}),
+        ("planned_epochs must be from 1", {"planned_epochs": 0}),
     ],
 )
 def test_bad_settings_are_refused_by_name(said, fields):
     with pytest.raises(ValueError, match=said):
         FitConfig(**fields)
+
+
+def test_a_planned_end_beyond_the_usual_epochs_counts_where_no_other_is_set():
+    config = FitConfig(planned_epochs=20)
+    assert (config.most_epochs, config.course_epochs) == (20, 20)
+    assert config.filled(epochs=16).most_epochs == 20
+    assert config.filled(epochs=40).most_epochs == 40

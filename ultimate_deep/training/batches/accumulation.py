@@ -43,12 +43,6 @@ class Accumulation(Participant):
         ]
 
     def gradients(self, tensors: StepTensors, compute: Compute) -> StepGradients:
-        rows = int(tensors.weight.shape[0])
-        if rows % self._parts:
-            raise ValueError(
-                f"fit.gradients.micro_batches cuts a batch into {self._parts} parts of equal size, "
-                f"got a batch of {rows} rows; set fit.batch_size to a multiple of {self._parts}"
-            )
         return self.finished(self.sums(tensors, compute, self._parts))
 
     @property
@@ -80,7 +74,14 @@ class Accumulation(Participant):
             parts: Parts of the subtree, a power of two.
             first: The first of them, a multiple of `parts`.
         """
-        size = int(tensors.weight.shape[0]) // self._parts
+        rows = int(tensors.weight.shape[0])
+        if rows % self._parts:
+            raise ValueError(
+                f"a batch is cut into {self._parts} parts of equal size (fit.gradients, or halves "
+                f"that noise is measured from), got {rows} rows; set fit.batch_size to a multiple "
+                "of all parts"
+            )
+        size = rows // self._parts
         before = [tf.identity(variable.value) for variable in self._statistics]
 
         def part(number: Any) -> list[Any]:
