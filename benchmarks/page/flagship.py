@@ -151,7 +151,7 @@ def known_answer() -> str:
         for one in rows_of(found)
     ]
     text = (
-        "20,000 bars, edge 0.10, every net as `--model NAME` trains it, with labels that weigh "
+        "8,000 bars, edge 0.20, every net as `--model NAME` trains it, with labels that weigh "
         "alike and by their return, the better by validation; points ahead of `mlp`, which is "
         "chosen likewise; what it finds with labels that weigh alike."
     )
