@@ -9,8 +9,8 @@ Two comparisons, on the same rows, each with the recipe of `--model ultimate` wi
 2 layers are its stem of members alone, `--model tabm`.
 
 - *equal parameters*: each depth is as wide as 1.16 million parameters allow.
-- *equal seconds*: each depth may try settings of a declared list for as long as 2,000 layers took,
-  and the one with the least validation log loss stands.
+- *equal seconds*: each depth may try settings of a declared list for as many seconds of the
+  processor as 2,000 layers took, and the one with the least validation log loss stands.
 
 Markets have 20,000 simulated bars: the four kinds of signal at an edge of 0.10, and three signals
 that are made by composition at 0.14 (see `SimulationSpec`). The test part of every fit is read
@@ -155,14 +155,14 @@ def _wanted(
 
 def _seconds(path: Path, fits: Sequence[Fit]) -> float:
     wanted = [fit.keys.items() for fit in fits]
-    return sum(row["seconds"] for row in stored(path) if any(k <= row.items() for k in wanted))
+    return sum(row["cpu_seconds"] for row in stored(path) if any(k <= row.items() for k in wanted))
 
 
 def compared(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Return one row for each comparison, market, seed and depth.
 
     `tried` says how many settings it was chosen from by the validation log loss, `seconds` what
-    all of them took.
+    all of them took of the processor.
     """
     table, found = pd.DataFrame(rows), []
     for comparison, layers in itertools.product(COMPARISONS, DEPTHS):
@@ -172,7 +172,7 @@ def compared(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         for (market, seed), group in own.groupby(["market", "seed"], sort=False):
             best = group.sort_values("validation_log_loss").iloc[0].to_dict()
             chosen = {"comparison": comparison, "market": market, "seed": seed, "layers": layers}
-            chosen |= {"tried": len(group), "seconds": group["seconds"].sum()}
+            chosen |= {"tried": len(group), "seconds": group["cpu_seconds"].sum()}
             found.append(best | chosen)
     return pd.DataFrame(found)
 

@@ -1,95 +1,124 @@
-"""How much of a known edge the nets find beside the baselines, and what they claim at zero.
+"""Every net as `--model NAME` trains it, on the signals that it declares, beside `mlp`.
 
-    python benchmarks/bench_known_answer.py                     # default net, half an hour
-    python benchmarks/bench_known_answer.py --models '[small]' --rows 40000
+    python benchmarks/bench_known_answer.py                           # an hour: every net
+    python benchmarks/bench_known_answer.py --models '[lstm, tcn]'    # those, and mlp
+    python benchmarks/bench_known_answer.py --redraw                  # sums up what is there
 
-Simulated bars, whose true probabilities score the predictions, so that noise does not decide.
-One line per model, edge and seed in `benchmarks/results/known_answer.csv`; the test part decides.
-Expected: at edge 0.2 at least 0.9 of the oracle's edge, at edge 0 never the verdict "edge".
+8,000 simulated bars with an edge of 0.20 of each signal in the net's `SEES`; features, windows,
+fit and temperature of every experiment, preset `default`. Each is trained with labels that weigh
+alike and with labels that weigh by their return (`fit.return_weights 1.5`), of which the one with
+the least validation log loss stands. `mlp` is trained on the same bars in both ways. One line for
+each fit in `known_answer_<machine>.jsonl` in `--folder`; a run that was interrupted goes on. Writes
+`benchmarks/results/known_answer_summary_<machine>.csv`.
+
+Expected: no net finds clearly less (two points of the oracle's edge) than `mlp` on a signal that it
+declares.
 """
 
-import math
+import os
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
 import pandas as pd
-from jsonargparse import CLI
 
-from ultimate_deep.experiments.experiment import Outcome, Prepared, build, evaluate, prepare, train
-from ultimate_deep.market.config import DataConfig
-from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig
-from ultimate_deep.training.config import FitConfig
-from ultimate_deep.training.progress import LineProgress
+ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:
+    # Run as a script, Python looks in this file's folder, not in the project's.
+    sys.path.insert(0, str(ROOT))
 
-RESULTS = Path(__file__).resolve().parent / "results"
-MODELS = {
-    "default": ModelConfig(name="ultimate", preset="default"),
-    "small": ModelConfig(name="ultimate", preset="small"),
-    "mlp": ModelConfig(name="mlp", options={"hidden_widths": (64,), "dropout_rate": 0.3}),
-}
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from benchmarks.flagship.fits import Bench, Entry, Fit, Markets, check_names, command  # noqa: E402
+from benchmarks.tables import RESULTS  # noqa: E402
 
-def run(model: str, rows: int, edge: float, seed: int, epochs: int) -> pd.DataFrame:
-    """Return one line for the model and one for each baseline."""
-    config = ExperimentConfig(
-        seed=seed,
-        data=DataConfig(simulated_rows=rows, simulated_edge=edge, simulated_seed=100 + seed),
-        model=MODELS[model],
-        fit=FitConfig(epochs=epochs, patience_epochs=3, weight_decay=0.05),
-    )
-    keras.utils.clear_session()
-    progress = LineProgress()
-    prepared = prepare(config, progress)
-    net = build(prepared)
-    outcome = evaluate(prepared, net, train(prepared, net, progress), progress)
-    return _lines(prepared, outcome, {"rows": rows, "edge": edge, "seed": seed}, model)
+ROWS, SEEDS, FIRST_SEED, EDGE = 8_000, 1, 1_100, 0.2
+HELD_TO = "mlp"
+CLEARLY = 0.02
+WEIGHTS = {"return_weights": (0.0, 1.5)}
 
 
-def _lines(
-    prepared: Prepared, outcome: Outcome, setting: dict[str, float], model: str
+def bench(
+    models: Sequence[str],
+    seeds: int,
+    processes: int,
+    redraw: bool,
+    folder: Path,
+    results: Path = RESULTS,
 ) -> pd.DataFrame:
-    lines: list[dict[str, Any]] = []
-    for judged in (outcome.model, *outcome.baselines):
-        if judged.probability is None:
-            continue
-        is_model = judged is outcome.model
-        lines.append(
-            setting
-            | {
-                "model": model if is_model else judged.name,
-                "share_of_edge": judged.metrics.get("share_of_edge", math.nan),
-                "accuracy": judged.metrics["accuracy"],
-                "oracle_accuracy": judged.metrics.get("oracle_accuracy", math.nan),
-                "net_sharpe": judged.metrics["sharpe"],
-                "verdict": outcome.verdict.kind if is_model else "",
-                "fit_seconds": round(outcome.fit.seconds, 1) if is_model else math.nan,
-                "epochs": outcome.fit.epochs_run if is_model else math.nan,
-            }
-        )
-    return pd.DataFrame(lines)
+    """Train what is not in the file yet, then sum up.
+
+    Args:
+        models: Names of nets; empty for all.
+        seeds: How many bars and draws of each signal.
+        processes: Fits side by side, each on one thread.
+        redraw: Train nothing; sum up what is there.
+        folder: Where the figures of every fit are kept.
+        results: Where the summary is written.
+
+    Raises:
+        ValueError: A net that there is not.
+    """
+    fits = [] if redraw else wanted(models, seeds)
+    return Bench(name="known_answer", summarise=summarise).run(
+        fits, folder=folder, results=results, processes=processes
+    )
 
 
-def main(
-    models: tuple[str, ...] = ("default",),
-    rows: int = 100_000,
-    edges: tuple[float, ...] = (0.2, 0.0),
-    seeds: int = 1,
-    epochs: int = 8,
-) -> None:
-    """Run every model at every edge and seed and write the CSV after each."""
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / "known_answer.csv"
-    tables = [pd.read_csv(path)] if path.exists() else []
-    for model in models:
-        for edge in edges:
-            for seed in range(seeds):
-                tables.append(run(model, rows, edge, seed, epochs))
-                keys = ["rows", "edge", "seed", "model"]
-                merged = pd.concat(tables).drop_duplicates(keys, keep="last")
-                merged.to_csv(path, index=False, float_format="%.4f")
-                print(tables[-1].to_string(index=False), flush=True)
+def wanted(models: Sequence[str], seeds: int) -> list[Fit]:
+    """Return every fit: first of what all are held to, on each signal that one of them declares."""
+    from ultimate_deep.models.registry import BUILDERS, sees
+
+    check_names("net", models, list(BUILDERS))
+    asked = {name: sees(name) for name in models or BUILDERS if name != HELD_TO}
+    declared = dict.fromkeys(signal for signals in asked.values() for signal in signals)
+    of = Markets(rows=ROWS, first_seed=FIRST_SEED)
+    return [
+        of.fit(f"{signal}_{EDGE:g}", seed, name, name, variant)
+        for seed in range(seeds)
+        for name, signals in ({HELD_TO: tuple(declared)} | asked).items()
+        for signal in signals
+        for variant in Entry(model=name, fit=WEIGHTS).variants()
+    ]
+
+
+def summarise(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return one row for each net and signal: what it found, and what `mlp` did there.
+
+    Args:
+        rows: Figures of all fits.
+    """
+    table = pd.DataFrame(rows)
+    best = table.loc[table.groupby(["market", "seed", "model"])["validation_log_loss"].idxmin()]
+    held = best[best["model"] == HELD_TO][["market", "seed", "share_of_edge"]]
+    best = best.merge(held, on=["market", "seed"], suffixes=("", "_held"))
+    best = best.assign(
+        signal=best["market"].str.rpartition("_")[0],
+        weighted=best["variant"].str.contains("1.5", regex=False),
+        ahead=best["share_of_edge"] - best["share_of_edge_held"],
+    )
+    found = best.groupby(["model", "signal"]).agg(
+        fits=("seed", "size"),
+        share_of_edge=("share_of_edge", "mean"),
+        ahead_of_mlp=("ahead", "mean"),
+        log_loss=("log_loss", "mean"),
+        weighted=("weighted", "mean"),
+        parameters=("parameters", "first"),
+        seconds=("seconds", "mean"),
+    )
+    alike = table[table["variant"].str.contains("0.0", regex=False)]
+    plain = alike.assign(signal=alike["market"].str.rpartition("_")[0])
+    found["share_alike"] = plain.groupby(["model", "signal"])["share_of_edge"].mean()
+    found["loses"] = found["ahead_of_mlp"] < -CLEARLY
+    return found.reset_index()
 
 
 if __name__ == "__main__":
-    CLI(main)
+    command(
+        __doc__,
+        bench,
+        models=(list[str], [], "names; all unless given"),
+        seeds=(int, SEEDS, "of each signal"),
+        processes=(int, 2, "fits side by side, each on one thread"),
+    )

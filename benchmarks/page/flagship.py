@@ -1,5 +1,7 @@
 """The default net beside others, and what its recipe's parts are worth."""
 
+from typing import Any
+
 import pandas as pd
 
 from benchmarks.page.tables import MACHINE, read, rows_of, section, table
@@ -100,3 +102,58 @@ def ablation() -> str:
     plot = _plot("ablation", "Difference of each line to its recipe")
     title = "What is each part of the recipe worth?"
     return section(title, "bench_ablation.py", text, table(columns, rows), plot)
+
+
+def _cell(one: Any) -> str:
+    right = _percent(one.share_of_edge) or f"{100 * one.accuracy:.1f}% right"
+    return f"{right} ({one.log_loss:.4f})"
+
+
+def depth_study() -> str:
+    """The recipe at 2 to 2,000 layers."""
+    found = read("depth_study_summary")
+    parts = []
+    for comparison, group in found.groupby("comparison", sort=False):
+        depths = sorted(group["layers"].unique())
+        rows = []
+        for market, own in group.groupby("market", sort=False):
+            here = {one.layers: one for one in rows_of(own)}
+            shown = [_cell(here[depth]) if depth in here else "" for depth in depths]
+            rows.append([str(market).replace("_", " "), *shown])
+        seconds = [f"{group[group['layers'] == depth]['seconds'].mean():,.0f}" for depth in depths]
+        rows.append(["seconds", *seconds])
+        columns = [str(comparison), *(f"{depth:,} layers" for depth in depths)]
+        parts.append(table(columns, rows))
+    text = (
+        "The recipe of the default net at four depths: share of the oracle's edge on the test part "
+        "(right on real bars), log loss in brackets. With equal parameters every net has 1.2 "
+        "million; with equal seconds each depth tries settings for as long as 2,000 layers take, "
+        "and the best by validation stands. The number behind a market is its edge."
+    )
+    plot = _plot("depth_study", "Share of the edge by depth, for equal parameters and seconds")
+    return section("Where does depth pay?", "bench_depth_study.py", text, *parts, plot)
+
+
+def known_answer() -> str:
+    """Every net on what it declares, beside mlp."""
+    found = read("known_answer_summary")
+    rows = [
+        [
+            f"`{one.model}`",
+            one.signal.replace("_", " "),
+            _percent(one.share_of_edge),
+            f"{100 * one.ahead_of_mlp:+.1f}",
+            _percent(one.share_alike),
+            f"{one.seconds:,.0f}",
+        ]
+        for one in rows_of(found)
+    ]
+    text = (
+        "8,000 bars, edge 0.20, every net as `--model NAME` trains it, with labels that weigh "
+        "alike and by their return, the better by validation; points ahead of `mlp`, which is "
+        "chosen likewise; what it finds with labels that weigh alike."
+    )
+    columns = ["net", "signal", "share of the edge", "points ahead", "labels alike", "s"]
+    return section(
+        "Is each net worth more than mlp?", "bench_known_answer.py", text, table(columns, rows)
+    )

@@ -182,28 +182,6 @@ def depths() -> str:
     return section("Is depth worth it?", script, text, table(columns, rows))
 
 
-def known_answer() -> str:
-    """The default net and the baselines where the oracle is known."""
-    found = read("known_answer")
-    parts = []
-    for (bars, edge), part in found.groupby(["rows", "edge"], sort=False):
-        rows = [
-            [
-                one.model if one.model != "default" else "the default net",
-                "" if pd.isna(one.share_of_edge) else f"{100 * one.share_of_edge:.1f}%",
-                f"{100 * one.accuracy:.1f}%",
-                f"{one.net_sharpe:.1f}",
-            ]
-            for one in rows_of(part)
-        ]
-        oracle = 100 * part["oracle_accuracy"].iloc[0]
-        title = f"{bars:,} bars, edge {edge:.2f}, oracle {oracle:.1f}%"
-        columns = [title, "share of the oracle's edge", "accuracy", "net Sharpe ratio"]
-        parts.append(table(columns, rows))
-    text = "Simulated bars; without an edge there is no share of it."
-    return section("A market whose answer is known", "bench_known_answer.py", text, *parts)
-
-
 def planted_signals() -> str:
     """Which signals each model finds."""
     found = read("learning")

@@ -191,10 +191,10 @@ def test_nets_of_equal_parameters_are(part):
 
 
 def test_each_net_is_held_to_the_mlp_on_what_it_declares(part):
-    bench = part("bench_zoo")
+    bench = part("bench_known_answer")
     wanted = bench.wanted(["nhits", "mlp"], 1)
     assert {(fit.name, fit.market) for fit in wanted} == {
-        (name, market) for name in ("mlp", "nhits") for market in ("linear_0.1", "long_memory_0.1")
+        (name, market) for name in ("mlp", "nhits") for market in ("linear_0.2", "long_memory_0.2")
     }
     assert [fit.config.fit.return_weights for fit in wanted[:2]] == [0.0, 1.5]
     rows = [

@@ -14,8 +14,8 @@ from ultimate_deep.models.seeds import derive_seed
 SMALLEST_SQUARE = 1e-12
 
 
-class KernelPenalty(keras.regularizers.Regularizer):
-    """`l2` times the sum of squares, and `lasso` times the sum of the norms of the rows.
+class FeaturePenalty(keras.regularizers.L2):
+    """Keras' L2, and `lasso` times the sum of the norms of the rows.
 
     Args:
         l2: Weight of the squares.
@@ -23,14 +23,14 @@ class KernelPenalty(keras.regularizers.Regularizer):
     """
 
     def __init__(self, l2: float, lasso: float) -> None:
-        self.l2, self.lasso = l2, lasso
+        super().__init__(l2)
+        self.lasso = lasso
 
     def __call__(self, kernel: Any) -> Any:
         """Return the penalty of a kernel `(features, width)`."""
-        squares = ops.sum(ops.square(kernel), axis=1)
         # A norm of zero has no slope; so small a square moves nothing.
-        norms = ops.sqrt(squares + SMALLEST_SQUARE) if self.lasso else squares
-        return self.l2 * ops.sum(squares) + self.lasso * ops.sum(norms)
+        norms = ops.sqrt(ops.sum(ops.square(kernel), axis=1) + SMALLEST_SQUARE)
+        return super().__call__(kernel) + self.lasso * ops.sum(norms)
 
 
 @keras.saving.register_keras_serializable(package="ultimate_deep")
@@ -112,8 +112,9 @@ class MemberStem(keras.layers.Layer):
         for number, width in enumerate(self.widths, start=1):
             name = f"dense_{number}"
             kernel = self._normal(f"{name}_kernel", math.sqrt(2 / fan))
-            lasso = self.feature_penalty if number == 1 else 0.0
-            penalty = KernelPenalty(self.l2, lasso) if self.l2 or lasso else None
+            penalty = keras.regularizers.L2(self.l2) if self.l2 else None
+            if number == 1 and self.feature_penalty:
+                penalty = FeaturePenalty(self.l2, self.feature_penalty)
             self._add(f"{name}_kernel", (fan, width), kernel, penalty)
             self._add(f"{name}_scale", (self.members, width), "ones")
             self._add(f"{name}_bias", (self.members, width), "zeros")
