@@ -12,7 +12,7 @@ from rich.console import Console
 
 from ultimate_deep.commands.running import NOTHING_KEPT, run_main, run_planned
 from ultimate_deep.experiments.run import DeclinedError
-from ultimate_deep.training.loop.interrupts import stop_requests
+from ultimate_deep.machine.interrupts import stop_requests
 from ultimate_deep.training.progress import Progress
 
 

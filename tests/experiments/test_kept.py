@@ -12,12 +12,12 @@ from ultimate_deep.experiments.kept import Kept, digest_of
 from ultimate_deep.experiments.run import run_experiment
 from ultimate_deep.experiments.runs import newest_unfinished
 from ultimate_deep.machine.files import unfinished_folder
+from ultimate_deep.machine.interrupts import Interrupted
 from ultimate_deep.machine.records import packed
 from ultimate_deep.market.config import DataConfig
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
 from ultimate_deep.training.config import FitConfig
-from ultimate_deep.training.loop.interrupts import Interrupted
 from ultimate_deep.training.progress import Progress
 
 pytestmark = pytest.mark.usefixtures("plain_figures")

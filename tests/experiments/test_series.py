@@ -11,11 +11,11 @@ from ultimate_deep.bundles.bundle import load_bundle
 from ultimate_deep.experiments.run import DeclinedError
 from ultimate_deep.experiments.series import SUFFIX, open_series
 from ultimate_deep.machine.files import UNFINISHED, FinishedError, read_json
+from ultimate_deep.machine.interrupts import Interrupted
 from ultimate_deep.machine.locks import LockedError, TakenError
 from ultimate_deep.market.config import DataConfig
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
 from ultimate_deep.training.config import FitConfig
-from ultimate_deep.training.loop.interrupts import Interrupted
 from ultimate_deep.training.progress import Progress
 
 pytestmark = pytest.mark.usefixtures("plain_figures")

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import pytest
 
+from ultimate_deep.machine.interrupts import Interrupted
 from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.loop.checkpoint import (
@@ -26,7 +27,6 @@ from ultimate_deep.training.loop.checkpoint import (
 from ultimate_deep.training.loop.compiled import compile_fit
 from ultimate_deep.training.loop.fit import fit
 from ultimate_deep.training.loop.fit_state import assign_weights, copy_weights, restore_state
-from ultimate_deep.training.loop.interrupts import Interrupted
 from ultimate_deep.training.loop.participants import PARTICIPANTS, build_participants
 from ultimate_deep.training.participant import (
     FitOutline,

@@ -11,6 +11,7 @@ from jsonargparse import Namespace
 from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.experiment_checks import check_experiment
 from ultimate_deep.commands.parser import parse
+from ultimate_deep.machine.side_by_side.workers import Workers
 from ultimate_deep.market.config import DataConfig
 from ultimate_deep.pipeline.config import ExperimentConfig
 
@@ -110,6 +111,30 @@ def add_report_form(parser: CommandParser) -> None:
         default="html",
         help="Whether the report is written as PDF too, beside the page",
     )
+
+
+def add_workers(parser: CommandParser, tasks: str) -> None:
+    """Add `--workers` and `--worker_threads` to what does several independent things.
+
+    Args:
+        parser: Parser of a command.
+        tasks: What is done side by side, in a plural.
+    """
+    parser.add_argument(
+        "--workers", type=int, default=0, help=f"How many {tasks} at a time, each in a process"
+    )
+    parser.add_argument(
+        "--worker_threads", type=int, default=1, help="Threads of each worker, of which bits depend"
+    )
+
+
+def workers_of(options: Namespace) -> Workers:
+    """Return the workers among parsed options.
+
+    Raises:
+        ValueError: A number that there cannot be.
+    """
+    return Workers(count=options.workers, threads=options.worker_threads)
 
 
 def experiment_of(options: Namespace) -> ExperimentConfig:

@@ -48,13 +48,13 @@ from ultimate_deep.experiments.trials import TrialBook, check_ledgers
 from ultimate_deep.experiments.writing import Extras, Judged, model_files_of, write_run
 from ultimate_deep.machine.duration import Stopwatch
 from ultimate_deep.machine.files import UNFINISHED
+from ultimate_deep.machine.interrupts import Interrupted
 from ultimate_deep.machine.places import check_places, check_room
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.forecasts import judged_heads
 from ultimate_deep.pipeline.judge import Judgement
 from ultimate_deep.pipeline.steps import Steps
-from ultimate_deep.training.loop.interrupts import Interrupted
 from ultimate_deep.training.loop.plan import Planlike
 from ultimate_deep.training.progress import Progress
 

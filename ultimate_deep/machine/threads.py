@@ -128,6 +128,17 @@ def set_by_user(name: str, environment: Mapping[str, str] = os.environ) -> bool:
     return f"{name}={environment[name]}" not in environment.get(OURS, "").split()
 
 
+def use_threads(threads: int, environment: MutableMapping[str, str] = os.environ) -> None:
+    """Tell every library, before it is loaded, to start so many threads, whatever was said before.
+
+    Args:
+        threads: Threads of each library.
+        environment: What libraries, and processes started from here, read.
+    """
+    environment.update(dict.fromkeys(POOLS, str(threads)) | WAITING)
+    environment[OURS] = " ".join(f"{name}={environment[name]}" for name in (*POOLS, *WAITING))
+
+
 @contextlib.contextmanager
 def openmp_threads(most: int | None) -> Iterator[None]:
     """Let OpenMP use at most so many threads in the block, and as many as before after it.

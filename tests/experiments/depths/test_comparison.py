@@ -9,21 +9,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import ultimate_deep.experiments.depths.comparison as comparison_module
+import ultimate_deep.experiments.depths.running as running_module
 from ultimate_deep.evaluation.verdicts.rule import KINDS
 from ultimate_deep.experiments.depths.budget import _BudgetSpentError, _Deadline, fit_within
-from ultimate_deep.experiments.depths.cells import entries, run_cell
+from ultimate_deep.experiments.depths.cells import Cell, entries, run_cell
 from ultimate_deep.experiments.depths.comparison import compare, finish
 from ultimate_deep.experiments.depths.config import ComparisonConfig, data_sets, quick
 from ultimate_deep.experiments.depths.tables import findings, summarize, write_comparison
 from ultimate_deep.experiments.experiment import build, builder_config, prepare
 from ultimate_deep.experiments.trials import TrialBook
+from ultimate_deep.machine.interrupts import Interrupted
 from ultimate_deep.market.config import DataConfig
 from ultimate_deep.models.registry import build_model
 from ultimate_deep.models.surgery.describe import count_layers
 from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig
 from ultimate_deep.training.loop.compiled import CompiledFit
-from ultimate_deep.training.loop.interrupts import Interrupted
 from ultimate_deep.training.progress import Progress
 
 QUIET = Progress()
@@ -99,13 +99,13 @@ def _fake_cell(calls, stop_after=None):
 
 def test_stopped_cells_are_kept_and_only_the_others_are_run(tmp_path, monkeypatch):
     settings, calls = _settings(tmp_path), []
-    monkeypatch.setattr(comparison_module, "run_cell", _fake_cell(calls, stop_after=3))
+    monkeypatch.setattr(running_module, "run_cell", _fake_cell(calls, stop_after=3))
     with pytest.raises(Interrupted, match="3 of 8 cells are finished and kept"):
         compare(*settings, QUIET)
     other = dataclasses.replace(settings[1], budget_seconds=5.0)
     with pytest.raises(ValueError, match="started with other settings of comparison"):
         compare(settings[0], other, QUIET, resume=True)
-    monkeypatch.setattr(comparison_module, "run_cell", _fake_cell(calls))
+    monkeypatch.setattr(running_module, "run_cell", _fake_cell(calls))
     found = compare(*settings, QUIET, resume=True)
     assert len(calls) == len(set(calls)) == 8
     assert list(found.cells["call"]) == list(range(1, 9))
@@ -146,7 +146,7 @@ def test_a_net_that_diverges_is_a_result(prepared):
     config = dataclasses.replace(prepared.config, fit=fit)
     (mlp,) = entries(ComparisonConfig(models=("mlp",)))
     (data,) = data_sets(dataclasses.replace(config, model=ModelConfig()), ())
-    cell = comparison_module.Cell(entry=mlp, data=data, seed=0)
+    cell = Cell(entry=mlp, data=data, seed=0)
     with TrialBook.unkept(prepared.market, config) as book:
         found = run_cell(dataclasses.replace(prepared, config=config), cell, 60.0, QUIET, book)
         assert book.count().recorded == 0

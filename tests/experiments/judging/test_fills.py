@@ -14,10 +14,10 @@ from ultimate_deep.evaluation.backtesting.config import BacktestConfig
 from ultimate_deep.experiments.exploring.config import ExplorationConfig
 from ultimate_deep.experiments.exploring.exploration import explore
 from ultimate_deep.experiments.summary import render_backtest
+from ultimate_deep.machine.interrupts import Interrupted
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.steps import Steps
 from ultimate_deep.portfolio.stops import StopSpec
-from ultimate_deep.training.loop.interrupts import Interrupted
 from ultimate_deep.training.progress import Progress
 
 pytestmark = pytest.mark.usefixtures("plain_figures")

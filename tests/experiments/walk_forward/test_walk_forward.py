@@ -34,13 +34,13 @@ from ultimate_deep.experiments.walk_forward.report import (
     write_walk,
 )
 from ultimate_deep.experiments.walk_forward.walk_forward import finish, scheme_of, walk_forward
+from ultimate_deep.machine.interrupts import Interrupted
 from ultimate_deep.market.bars import Bars
 from ultimate_deep.market.config import DataConfig
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
 from ultimate_deep.pipeline.inputs.config import InputConfig
 from ultimate_deep.training.config import FitConfig
-from ultimate_deep.training.loop.interrupts import Interrupted
 from ultimate_deep.training.progress import Progress
 
 pytestmark = pytest.mark.usefixtures("plain_figures")

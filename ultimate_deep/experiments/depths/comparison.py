@@ -6,17 +6,14 @@ a comparison which was stopped goes on where it was.
 
 import contextlib
 import dataclasses
-import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from ultimate_deep.experiments.depths.cells import Cell, entries, run_cell
+from ultimate_deep.experiments.depths.cells import Cell, entries
 from ultimate_deep.experiments.depths.config import ComparisonConfig, data_sets
-from ultimate_deep.experiments.experiment import Prepared, prepare
+from ultimate_deep.experiments.depths.running import Cells, run_cells
 from ultimate_deep.experiments.runs import (
     MARKS,
     Workplace,
@@ -27,19 +24,16 @@ from ultimate_deep.experiments.runs import (
     start_run,
     tidy,
 )
-from ultimate_deep.experiments.trials import TrialBook, check_ledgers
-from ultimate_deep.machine.counts import how_many
-from ultimate_deep.machine.duration import duration_sentence
-from ultimate_deep.machine.files import finish_folder, read_json, remove_drafts, write_json
+from ultimate_deep.experiments.trials import check_ledgers
+from ultimate_deep.machine.files import finish_folder, read_json, remove_drafts
+from ultimate_deep.machine.interrupts import Interrupted
 from ultimate_deep.machine.places import check_places
+from ultimate_deep.machine.side_by_side.workers import Workers
 from ultimate_deep.pipeline.config import ExperimentConfig
-from ultimate_deep.training.loop.interrupts import Interrupted
 from ultimate_deep.training.progress import Progress
 
 CELLS = "cells"
 COMPARISON_FILE = MARKS["comparison"]
-# What a compiled net costs beside its budget: building it, trial steps, judging.
-OVERHEAD_SECONDS = 15.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,6 +64,7 @@ def compare(
     progress: Progress,
     *,
     resume: bool = False,
+    workers: Workers = Workers(),
 ) -> Compared:
     """Run every cell that has no file yet; the folder stays unfinished until it is written out.
 
@@ -79,6 +74,8 @@ def compare(
         comparison: What is compared.
         progress: Told what happens.
         resume: Go on with the newest unfinished comparison of that name.
+        workers: How many cells at a time; what a budget of seconds buys depends on what else the
+            machine does.
 
     Raises:
         FileNotFoundError: Nothing to resume.
@@ -101,7 +98,7 @@ def compare(
         where = place.path / CELLS
         where.mkdir(exist_ok=True)
         try:
-            _run_cells(cells, where, config, comparison, progress)
+            run_cells(Cells(cells, where, config, comparison), workers, progress)
         except KeyboardInterrupt as stop:
             done = sum((where / cell.file_name).exists() for cell in cells)
             raise Interrupted(
@@ -136,50 +133,6 @@ def finish(compared: Compared) -> None:
     compared.place.lock.release()
 
 
-def _run_cells(
-    cells: list[Cell],
-    where: Path,
-    config: ExperimentConfig,
-    comparison: ComparisonConfig,
-    progress: Progress,
-) -> None:
-    left = [cell for cell in cells if not (where / cell.file_name).exists()]
-    nets = sum(cell.entry.model is not None for cell in left)
-    most = nets * (comparison.budget_seconds + OVERHEAD_SECONDS)
-    progress.message(
-        f"{len(left)} of {len(cells)} cells to go, {nets} of them nets with "
-        f"{comparison.budget_seconds:g} s each: at most about {duration_sentence(most)} (longer "
-        "where one epoch takes longer than that), less where nets stop early"
-    )
-    prepared: Prepared | None = None
-    before: Cell | None = None
-    spent = trained = 0.0
-    for number, cell in enumerate(left, start=1):
-        if before is None or (before.data, before.seed) != (cell.data, cell.seed):
-            prepared = prepare(cell_config(config, cell), progress)
-        assert prepared is not None
-        before, began = cell, time.monotonic()
-        book = TrialBook.opened(where.parent, prepared.market, prepared.config)
-        result = run_cell(prepared, cell, comparison.budget_seconds, progress, book)
-        write_json(where / cell.file_name, result)
-        if cell.entry.model is not None:
-            spent, trained = spent + time.monotonic() - began, trained + 1
-        rest = (nets - trained) * (spent / trained if trained else 0.0)
-        told = f"; about {duration_sentence(rest)} to go" if trained and rest else ""
-        progress.message(
-            f"cell {number} of {len(left)}: {cell.sentence}: {_result_sentence(result)}{told}"
-        )
-
-
-def cell_config(config: ExperimentConfig, cell: Cell) -> ExperimentConfig:
-    """Return the experiment of one cell: its bars, its seed, its own market where simulated."""
-    number = cell.seed - config.seed
-    data = cell.data.data
-    if cell.data.simulated:
-        data = dataclasses.replace(data, simulated_seed=data.simulated_seed + number)
-    return dataclasses.replace(config, data=data, seed=cell.seed, baselines=False)
-
-
 def _check_same(unfinished: Path, config: ExperimentConfig, comparison: ComparisonConfig) -> None:
     stored = read_json(unfinished / "config.json")
     path = unfinished / COMPARISON_FILE
@@ -187,16 +140,3 @@ def _check_same(unfinished: Path, config: ExperimentConfig, comparison: Comparis
     given = config.to_dict() | {"comparison": dataclasses.asdict(comparison)}
     del given["artifacts"]  # the folder may have been moved
     refuse_other_settings(unfinished, stored, given)
-
-
-def _result_sentence(result: Mapping[str, Any]) -> str:
-    if result["status"] != "completed":
-        return f"{result['status']} ({result['error']})"
-    quality = f"accuracy {result['accuracy']:.2%}"
-    if result["share_of_edge"] is not None:
-        quality = f"{result['share_of_edge']:.1%} of the oracle's edge"
-    said = f"{quality}, {result['verdict']}"
-    if result.get("epochs"):
-        cut = ", cut by the budget" if result["budget_cut"] else ""
-        said += f", {how_many(result['epochs'], 'epoch')} in {result['train_seconds']:.0f} s{cut}"
-    return said

@@ -9,9 +9,7 @@ import contextlib
 import dataclasses
 import json
 import math
-import shutil
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,6 @@ from ultimate_deep.evaluation.ledger.trial import TrialCount
 from ultimate_deep.evaluation.schemes.purging import Spans
 from ultimate_deep.evaluation.schemes.scheme import Scheme
 from ultimate_deep.experiments.experiment import PARTS, Prepared, prepare
-from ultimate_deep.experiments.learners.registry import learner_of
 from ultimate_deep.experiments.runs import (
     MARKS,
     RESULT,
@@ -36,24 +33,23 @@ from ultimate_deep.experiments.runs import (
 from ultimate_deep.experiments.trials import TrialBook, check_ledgers
 from ultimate_deep.experiments.walk_forward.config import WalkForwardConfig
 from ultimate_deep.experiments.walk_forward.fold_splits import fold_split, make_scheme
-from ultimate_deep.experiments.walk_forward.folds import (
-    FoldResult,
-    RetrainingBook,
-    run_fold,
-)
+from ultimate_deep.experiments.walk_forward.folds import FoldResult
 from ultimate_deep.experiments.walk_forward.judging import JudgedPart, JudgedWalk, judge_walk
+from ultimate_deep.experiments.walk_forward.running import Folds, run_folds
 from ultimate_deep.experiments.warm_start import refuse_start
-from ultimate_deep.machine.counts import how_many, noun_for, written
-from ultimate_deep.machine.duration import Stopwatch, duration_sentence
+from ultimate_deep.machine.counts import how_many, noun_for
+from ultimate_deep.machine.duration import Stopwatch
 from ultimate_deep.machine.files import read_json
+from ultimate_deep.machine.interrupts import Interrupted
 from ultimate_deep.machine.places import check_places
+from ultimate_deep.machine.side_by_side.workers import Workers
 from ultimate_deep.market.splits import Split
 from ultimate_deep.pipeline.config import ExperimentConfig
-from ultimate_deep.training.loop.interrupts import Interrupted
 from ultimate_deep.training.progress import Progress
 
 FOLDS = "folds"
 STARTED_FILE = MARKS["walk-forward"]
+WORKER_THREADS = "worker_threads"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -96,6 +92,7 @@ def walk_forward(
     progress: Progress,
     *,
     resume: bool = False,
+    workers: Workers = Workers(),
 ) -> Walked:
     """Run every fold that has no file yet, then judge; the folder stays unfinished until written.
 
@@ -105,6 +102,7 @@ def walk_forward(
         walk: Which parts to train and test on.
         progress: Told what happens.
         resume: Go on with the newest unfinished walk-forward of that name.
+        workers: How many folds at a time.
 
     Raises:
         FinishedError: The walk-forward to resume is finished.
@@ -126,18 +124,20 @@ def walk_forward(
         prepared = prepare(config, progress)
         scheme = scheme_of(prepared, walk)
         splits = _splits(prepared, walk, scheme)  # a bad one is found before the first is trained
-        started = _started(prepared, walk)
-        book = _open_book(folder, prepared, walk)
+        started = _started(prepared, walk, workers)
+        folds = Folds(prepared, walk, splits, folder, folder)
+        book = folds.book()
         notes = book.check()  # a damaged ledger is found before the folder is there
         if resume:
-            stored = read_json(place.path / STARTED_FILE)
+            stored = {WORKER_THREADS: 0} | read_json(place.path / STARTED_FILE)
             refuse_other_settings(place.path, stored, started)
         else:
             place = held.enter_context(start_run(folder, config, {STARTED_FILE: started}))
         for note in notes:
             progress.message(note)
         watch = Stopwatch()
-        results = _stoppable_folds(prepared, splits, place.path / FOLDS, progress, book)
+        folds = dataclasses.replace(folds, kept=place.path / FOLDS)
+        results = _stoppable_folds(folds, workers, book, progress)
         watch.passed("training and judging every fold")
         with progress.busy("judging the account of all test parts"):
             judged = judge_walk(prepared, scheme, results, trials=book.count())
@@ -159,19 +159,19 @@ def walk_forward(
 
 
 def _stoppable_folds(
-    prepared: Prepared, splits: Sequence[Split], where: Path, progress: Progress, book: TrialBook
+    folds: Folds, workers: Workers, book: TrialBook, progress: Progress
 ) -> tuple[FoldResult, ...]:
     """Run the folds; say what is kept where they are interrupted."""
-    where.mkdir(exist_ok=True)
+    folds.kept.mkdir(exist_ok=True)
     try:
-        return _run_folds(prepared, splits, where, progress, book)
+        return run_folds(folds, workers, book, progress)
     except KeyboardInterrupt as stop:
-        done = len(list(where.glob("*.npz")))
+        count = len(folds.splits)
+        done = count - len(folds.left())
         raise Interrupted(
-            f"stopped; {done} of {how_many(len(splits), 'fold')} {noun_for(done, 'is', 'are')} "
-            f"finished and kept in {where}; the same "
-            "command goes on with the others",
-            where,
+            f"stopped; {done} of {how_many(count, 'fold')} {noun_for(done, 'is', 'are')} finished "
+            f"and kept in {folds.kept}; the same command goes on with the others",
+            folds.kept,
         ) from stop
 
 
@@ -218,62 +218,13 @@ def record_whole(book: TrialBook, whole: JudgedPart) -> None:
     )
 
 
-def _open_book(folder: Path, prepared: Prepared, walk: WalkForwardConfig) -> RetrainingBook:
-    plain = TrialBook.opened(folder, prepared.market, prepared.config)
-    return RetrainingBook(
-        plain.ledger, plain.identity, plain.run, plain.config, walk, folders=plain.folders
-    )
+def _started(prepared: Prepared, walk: WalkForwardConfig, workers: Workers) -> dict[str, Any]:
+    """Return all that a resumed walk-forward must share with its start, but not how many workers.
 
-
-def _run_folds(
-    prepared: Prepared,
-    splits: Sequence[Split],
-    where: Path,
-    progress: Progress,
-    book: TrialBook,
-) -> tuple[FoldResult, ...]:
-    """Run the folds that have no file; the others are read."""
-    paths = [where / f"{number}.npz" for number in range(1, len(splits) + 1)]
-    left = [path for path in paths if not path.exists()]
-    progress.message(f"{len(left)} of {how_many(len(paths), 'fold')} to go")
-    learner = learner_of(prepared.config.model.name)
-    fits = learner.for_folds(prepared) if left else learner  # nothing is built for no fold
-    began = time.monotonic()
-    for done, path in enumerate(left, start=1):
-        number = paths.index(path) + 1
-        split = splits[number - 1]
-        progress.message(f"fold {number} of {len(paths)}: {_parts_sentence(prepared, split)}")
-        checkpoints = where / f"{number}-checkpoints"
-        result = run_fold(prepared, split, fits, progress, book, checkpoints)
-        result.save(path)
-        shutil.rmtree(checkpoints, ignore_errors=True)  # not before its result is kept
-        rest = (time.monotonic() - began) / done * (len(left) - done)
-        told = f"; about {duration_sentence(rest)} to go" if rest else ""
-        progress.message(f"fold {number} of {len(paths)}: {_result_sentence(result)}{told}")
-    return tuple(FoldResult.load(path) for path in paths)
-
-
-def _parts_sentence(prepared: Prepared, split: Split) -> str:
-    times = prepared.rows.decision_time[split.test]
-    first, last = (f"{time.astype('datetime64[D]')}" for time in (times.min(), times.max()))
-    return (
-        f"training on {how_many(len(split.train), 'row')}, validation on "
-        f"{len(split.validation):,}, test on "
-        f"{len(split.test):,} from {first} to {last}"
-    )
-
-
-def _result_sentence(result: FoldResult) -> str:
-    facts = result.facts
-    return (
-        f"{how_many(facts['epochs'], 'epoch')} in {facts['seconds']:.0f} s, test accuracy "
-        f"{facts['accuracy']:.2%}, net return {written(facts['total_return'], '{:+.2%}')}"
-    )
-
-
-def _started(prepared: Prepared, walk: WalkForwardConfig) -> dict[str, Any]:
-    """Return all that a resumed walk-forward must share with its start."""
+    Their threads are told apart, 0 where there are no workers.
+    """
     config = {k: v for k, v in prepared.config.to_dict().items() if k != "artifacts"}
     bars = prepared.market.fingerprint_with_fills()
     values = config | {"walk": dataclasses.asdict(walk), "bars": bars}
+    values[WORKER_THREADS] = workers.threads if workers.count else 0
     return json.loads(json.dumps(values))

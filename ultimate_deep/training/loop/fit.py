@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from ultimate_deep.machine.interrupts import Interrupted, StopRequest, stop_requests
 from ultimate_deep.machine.prefetch import ahead_for, prefetched
 from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.batches.batches import epoch_order
@@ -36,7 +37,6 @@ from ultimate_deep.training.loop.fit_state import (
     restore_state,
     save_state,
 )
-from ultimate_deep.training.loop.interrupts import Interrupted, StopRequest, stop_requests
 from ultimate_deep.training.loop.validation import validation_metrics
 from ultimate_deep.training.participant import FitOutline, StepTensors
 from ultimate_deep.training.precision import check_precision

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -31,10 +31,13 @@ class StopRequest:
 
 
 @contextmanager
-def stop_requests() -> Iterator[StopRequest]:
+def stop_requests(heard: Callable[[], None] | None = None) -> Iterator[StopRequest]:
     """Turn the first SIGINT or SIGTERM into a request; a second one acts as it did before.
 
     Outside the main thread, where Python delivers no signals, nothing is caught.
+
+    Args:
+        heard: Called when one has come.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
@@ -45,6 +48,8 @@ def stop_requests() -> Iterator[StopRequest]:
     def remember(number: int, _frame: FrameType | None) -> None:
         request.received = signal.Signals(number)
         signal.signal(number, before[signal.Signals(number)])
+        if heard is not None:
+            heard()
 
     try:
         for name in SIGNALS:
