@@ -89,7 +89,7 @@ def over(settings: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]
     """Return settings with others put over them, part by part.
 
     Args:
-        settings: Nested dictionaries.
+        settings: Nested dictionaries, part by part.
         more: Nested dictionaries that count where both say something.
     """
     found = dict(settings)
