@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "transfer": "Go on from another asset's net, beside the same net from scratch",
     "find-rate": "Test which learning rates a net learns at, and draw it",
     "find-batch": "Measure how many rows of a step fit into memory",
+    "features": "Write the features of any number of symbols as files",
     "gaf": "Write pictures of bars as files, such as Gramian angular fields",
     "runs": "List, show and compare finished runs",
     "check": "Run the contract tests on your own feature, net or loss",

@@ -15,12 +15,9 @@ Train on them with train_scripts/train_gaf_cnn_precomputed.py.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
 
@@ -29,11 +26,6 @@ from ultimate_deep.commands.parser import parse
 from ultimate_deep.machine.places import check_places
 from ultimate_deep.market.config import DataConfig, LabelSpec
 from ultimate_deep.pipeline.gaf_config import GafFilesConfig
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-LINE_SECONDS = 10.0
 
 
 def parser() -> CommandParser:
@@ -63,7 +55,7 @@ def main(arguments: Sequence[str]) -> None:
     options = parse(parser(), arguments).options
     config = pictures_of(options)
     check_places(artifacts=Path(config.output).parent, ledger=False, named="output's folder")
-    from ultimate_deep.machine.screen import Screen
+    from ultimate_deep.machine.screen import Screen, counting
     from ultimate_deep.market.market import load_market
     from ultimate_deep.pipeline.gaf_files import write_gaf_files
     from ultimate_deep.pipeline.gaf_windows import plan_sentences, plan_windows, write_windows
@@ -79,33 +71,12 @@ def main(arguments: Sequence[str]) -> None:
         files = plan_windows(market, options.label, config)
         for line in plan_sentences(files):
             say(line)
-        with reporting(console) as report:
+        with counting(console, "pictures") as report:
             folders = write_windows(files, options.label, report=report, **how)
     else:
-        with reporting(console) as report:
+        with counting(console, "pictures") as report:
             folders = [write_gaf_files(market, options.label, config, report=report, **how)]
     simulated = " of simulated bars" if market.simulated else ""
     for folder in folders:
         size = sum(path.stat().st_size for path in folder.iterdir())
         say(f"{size / 1e9:,.3f} GB of pictures{simulated} in {folder}")
-
-
-@contextmanager
-def reporting(console: Console) -> Iterator[Callable[[int, int], None]]:
-    """Show rows done: a bar on a terminal, elsewhere a line every ten seconds."""
-    from rich.progress import Progress
-
-    if console.is_terminal:
-        with Progress(console=console) as bars:
-            task = bars.add_task("pictures", total=None)
-            yield lambda done, total: bars.update(task, completed=done, total=total)
-        return
-    last = -LINE_SECONDS
-
-    def line(done: int, total: int) -> None:
-        nonlocal last
-        if time.monotonic() - last >= LINE_SECONDS or done == total:
-            last = time.monotonic()
-            console.print(f"{done:,} of {total:,} pictures", highlight=False)
-
-    yield line

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
 # Wider than any line, so that nothing is wrapped or cut where there is no screen.
 NO_EDGE = 1_000_000
+# Between two lines of what is counted.
+LINE_SECONDS = 10.0
 
 
 class Screen(Console):
@@ -48,3 +54,30 @@ def whole_line(text: str, style: str = "") -> Text:
     A terminal breaks it by itself where it is too long, and copies it as one.
     """
     return Text(text, style=style, no_wrap=True, overflow="ignore")
+
+
+@contextmanager
+def counting(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how many are done: a bar on a terminal, elsewhere a line every ten seconds.
+
+    Args:
+        console: Where it is shown.
+        what: What is counted, a plural.
+
+    Yields:
+        Told how many are done, and of how many.
+    """
+    if console.is_terminal:
+        with Progress(console=console) as bars:
+            task = bars.add_task(what, total=None)
+            yield lambda done, total: bars.update(task, completed=done, total=total)
+        return
+    last = -LINE_SECONDS
+
+    def line(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= LINE_SECONDS or done == total:
+            last = time.monotonic()
+            console.print(f"{done:,} of {total:,} {what}", highlight=False)
+
+    yield line

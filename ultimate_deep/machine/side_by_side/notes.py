@@ -42,7 +42,7 @@ class Notes:
         """Note in the block that this process does a task; yield where the task writes lines."""
         mark = self._mark(number)
         mark.write_text(str(os.getpid()))
-        with self._lines(number).open("a", encoding="utf-8", buffering=1) as lines:
+        with self.lines(number).open("a", encoding="utf-8", buffering=1) as lines:
             yield lines
         mark.unlink()  # not where the process is killed, or the task fails
 
@@ -79,7 +79,8 @@ class Notes:
     def _mark(self, number: int) -> Path:
         return self.folder / f"{number}.under_way"
 
-    def _lines(self, number: int) -> Path:
+    def lines(self, number: int) -> Path:
+        """Where a task prints."""
         return self.folder / f"{number}.lines"
 
 
@@ -114,16 +115,22 @@ class Relay:
     def pass_on(self) -> None:
         """Pass on what has been printed by now."""
         with self._lock:
-            self._pass_on()
+            for path in sorted(self._notes.folder.glob("*.lines"), key=lambda one: int(one.stem)):
+                self._pass_on(int(path.stem))
 
-    def _pass_on(self) -> None:
-        for path in sorted(self._notes.folder.glob("*.lines"), key=lambda one: int(one.stem)):
-            number = int(path.stem)
-            with path.open("rb") as file:
-                file.seek(self._read.get(number, 0))
-                whole = file.read().rpartition(b"\n")[0]
-            if not whole:
-                continue
-            self._read[number] = self._read.get(number, 0) + len(whole) + 1
-            for line in whole.decode("utf-8", errors="replace").splitlines():
-                self._say(f"{self._names[number]}: {line}")
+    def ended(self, number: int) -> None:
+        """Pass on the last lines of a task, which prints no more."""
+        with self._lock:
+            self._pass_on(number)
+            self._notes.lines(number).unlink(missing_ok=True)
+            self._read.pop(number, None)
+
+    def _pass_on(self, number: int) -> None:
+        with self._notes.lines(number).open("rb") as file:
+            file.seek(self._read.get(number, 0))
+            whole = file.read().rpartition(b"\n")[0]
+        if not whole:
+            return
+        self._read[number] = self._read.get(number, 0) + len(whole) + 1
+        for line in whole.decode("utf-8", errors="replace").splitlines():
+            self._say(f"{self._names[number]}: {line}")

@@ -70,7 +70,7 @@ def side_by_side(
         with Relay(notes, names, say) as relay:
 
             def told(number: int, result: Any) -> None:
-                relay.pass_on()  # what it printed comes before what came of it
+                relay.ended(number)  # what it printed comes before what came of it
                 done(number, result)
 
             _until_done(notes, cases, workers, names, say, told)
