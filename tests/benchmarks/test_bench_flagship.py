@@ -179,7 +179,7 @@ def test_each_net_is_held_to_the_mlp_on_what_it_declares(part):
     assert {(fit.name, fit.market) for fit in wanted} == {
         (name, market) for name in ("mlp", "nhits") for market in ("linear_0.2", "long_memory_0.2")
     }
-    assert [fit.config.fit.return_weights for fit in wanted[:2]] == [0.0, 1.5]
+    assert [fit.config.fit.return_weights for fit in wanted] == [0.0] * 4 + [1.5] * 4
     rows = [
         row("linear_0.1", model, loss, share, variant=f'{{"fit.return_weights": {weights}}}')
         | {"parameters": 10}
