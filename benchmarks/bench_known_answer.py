@@ -67,7 +67,7 @@ def bench(
 
 
 def wanted(models: Sequence[str], seeds: int) -> list[Fit]:
-    """Return every fit, first with labels that weigh alike: of what all are held to, then theirs."""
+    """Return every fit, those with labels that weigh alike first, and of each those of `mlp`."""
     from ultimate_deep.models.registry import BUILDERS, sees
 
     check_names("net", models, list(BUILDERS))

@@ -371,6 +371,22 @@ def test_options_that_make_no_sense_are_refused(config, fields, message):
         config(**fields)
 
 
+@pytest.mark.parametrize(
+    "fields", [{"members": 1.5}, {"member_widths": (1.5,)}, {"member_widths": 64}]
+)
+def test_options_of_another_kind_are_refused(fields):
+    with pytest.raises(TypeError, match=next(iter(fields))):
+        UltimateConfig(**({"members": 4} | fields))
+    with pytest.raises(TypeError, match="hidden_widths"):
+        TabmConfig(hidden_widths=(3.5,))
+
+
+def test_a_width_of_another_kind_is_refused_where_the_net_is_built():
+    config = models.config_class("mlp")(hidden_widths=(8.5,))
+    with pytest.raises(TypeError, match="hidden_widths"):
+        models.build_model("mlp", INPUTS, config=config)
+
+
 def test_one_member_is_the_plain_net():
     for name in NETS:
         # Whatever else a preset says of them is not read.
