@@ -47,6 +47,7 @@ from benchmarks.flagship.fits import (  # noqa: E402
     check_names,
     command,
 )
+from benchmarks.page.tables import rows_of  # noqa: E402
 from benchmarks.tables import RESULTS, machine_name, write_table  # noqa: E402
 
 ROWS, SEEDS, FIRST_SEED = 20_000, 2, 500
@@ -198,7 +199,7 @@ def targets(table: pd.DataFrame) -> pd.DataFrame:
     Args:
         table: What `summarise` returns.
     """
-    found = table.set_index(["rows", "kind", "model"])
+    found = {(one.rows, one.kind, one.model): one for one in rows_of(table)}
     rows: list[dict[str, Any]] = []
 
     def add(target: str, figure: float, relation: str, limit: float) -> None:
@@ -208,22 +209,21 @@ def targets(table: pd.DataFrame) -> pd.DataFrame:
 
     for bars in dict.fromkeys(table["rows"]):
         for kind in (*SIGNALS, WHOLE):
-            if not {(bars, kind, "ultimate"), (bars, kind, BEST_TREES)} <= {*found.index}:
+            ours, trees = (found.get((bars, kind, name)) for name in ("ultimate", BEST_TREES))
+            if ours is None or trees is None:
                 continue
-            ours, trees = (found.loc[(bars, kind, name)] for name in ("ultimate", BEST_TREES))
             where = f"the default net on {kind.replace('_', ' ')}, {bars:,} bars, against the trees"
             more = AHEAD if bars == ROWS and kind == WHOLE else 0.0
-            share = float(ours["share_of_edge"]), float(trees["share_of_edge"]) + more
+            share = ours.share_of_edge, trees.share_of_edge + more
             add(f"share of the edge, {where}", share[0], ">=", share[1])
             if bars != ROWS:
                 if kind in LEARNT:
                     add(f"share of the edge, {kind}, {bars:,} bars", share[0], ">=", LEARNT[kind])
             elif kind != WHOLE:
-                losses = float(ours["log_loss"]), float(trees["log_loss"])
-                add(f"log loss, {where}", losses[0], "<=", losses[1])
-            elif kind == WHOLE:
-                seconds = float(ours["seconds"])
-                add("seconds of a fit of the default net, 20,000 bars", seconds, "<=", MOST_SECONDS)
+                add(f"log loss, {where}", ours.log_loss, "<=", trees.log_loss)
+            else:
+                target = "seconds of a fit of the default net, 20,000 bars"
+                add(target, ours.seconds, "<=", MOST_SECONDS)
     return pd.DataFrame(rows)
 
 

@@ -98,9 +98,10 @@ def build_model(
         )
     from ultimate_deep.models.heads import Heads
 
-    values = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
-    config = dataclasses.replace(config, **fitted_fields(expected, values, ""))
-    return _builder(name)(inputs, heads or Heads(), config)
+    kind: Any = type(config)
+    values = {field.name: getattr(config, field.name) for field in dataclasses.fields(kind)}
+    fitted = kind(**fitted_fields(kind, values, ""))
+    return _builder(name)(inputs, heads or Heads(), fitted)
 
 
 def config_class(name: str) -> type:

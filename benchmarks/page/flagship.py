@@ -77,10 +77,10 @@ def flagship() -> str:
         "another seed; the first two seeds had been read before the last of them (the feature "
         "penalty and weights of at most 1.5 returns), the third had not: there the default net "
         f"finds {_fresh('ultimate')}, the better trees {_fresh('the better trees')}. "
-        "Trees and mlp are the best of a small grid by validation, weighted trees with labels weighed by their return, the better "
-        "trees the better of both by validation; tabm and the default net (2,000 weighted layers) "
-        "are as `--model NAME` trains them. Seconds of the fit that was chosen, two fits side by "
-        "side on a core each."
+        "Trees and mlp are the best of a small grid by validation, weighted trees with labels "
+        "weighed by their return, the better trees the better of both by validation; tabm and the "
+        "default net (2,000 weighted layers) are as `--model NAME` trains them. "
+        "Seconds of the fit that was chosen, two fits side by side on a core each."
     )
     plot = _plot("flagship", "Share of the edge by kind of signal and model")
     return section("Does the default net win?", "bench_flagship.py", text, *parts, plot)
