@@ -257,11 +257,12 @@ def test_unrolled_and_grown_nets_answer_the_same(name, variant):
     assert plain.count_params() == model.count_params()
 
 
-def test_memory_never_changes_gradients_with_members():
+@pytest.mark.parametrize(("name", "variant"), [("stack", "drawn"), ("ultimate", "mean")])
+def test_memory_never_changes_gradients_with_members(name, variant):
     x, y = data()
     found = []
     for memory in ("store", "checkpoint", "reversible"):
-        model = built("stack", coupling="additive", memory=memory)
+        model = built(name, coupling="additive", memory=memory, members_in_stack=variant)
         train = TrainStep(model, FitConfig(jit_compile=False))
         found.append(train._gradients(train.to_tensors(x, {"y": y}, np.ones_like(y))).gradients)
     for one, *others in zip(*found, strict=True):
