@@ -136,6 +136,45 @@ def test_the_guides_depths():
         assert f"{kind} {gib:.2f} GiB and {seconds:.2f} s" in told
 
 
+def test_where_depth_pays():
+    told = " ".join((ROOT / "docs" / "depth.md").read_text().split())
+    rows = _table(f"depth_study_summary_{MACHINE}")
+    depths = ("2", "20", "200", "2000")
+
+    def figures(comparison, figure):
+        found = {}
+        for row in rows:
+            if row["comparison"] == comparison and row[figure]:
+                found[row["market"].rpartition("_")[0], row["layers"]] = float(row[figure])
+        return found
+
+    shares = figures("equal seconds", "share_of_edge")
+    markets = sorted({market for market, _ in shares})
+    assert len(markets) == 7
+    means = [sum(shares[one, depth] for one in markets) / 7 for depth in depths]
+    first, second, third, last = (f"{mean:.1%}" for mean in means)
+    assert (
+        f"find {first}, {second}, {third} and {last} of the edge in the mean of the seven" in told
+    )
+    names = {
+        "interaction": "interaction ", "linear": "linear ", "long_memory": "long memory ",
+        "cross_timeframe": "cross timeframe ", "threshold": "A threshold inside a regime: ",
+        "distant": "A state hundreds of bars back: ", "nested": "Interactions of interactions: ",
+    }  # fmt: skip
+    for market, name in names.items():
+        assert name + ", ".join(f"{shares[market, depth]:.1%}" for depth in depths) in told
+    for market in markets[:1] + markets[2:4]:
+        own = [shares[market, depth] for depth in depths]
+        assert max(own) - min(own) < 0.027
+    alike = figures("equal parameters", "share_of_edge")
+    for market in ("distant", "nested"):
+        two, twenty = (f"{alike[market, depth]:.1%}" for depth in depths[:2])
+        assert f"{market} {two} and {twenty}" in told
+    losses = figures("equal seconds", "log_loss")
+    real = [f"{losses['btcusd', depth]:.4f}" for depth in depths]
+    assert f"On BTCUSD log losses are {', '.join(real[:3])} and {real[3]}." in told
+
+
 def test_the_guides_time_before_the_first_step():
     targets = _table(f"depth_targets_{MACHINE}")
     times = {row["by"]: float(row["figure"]) for row in targets if row["case"] == "depth_tracing"}
