@@ -143,8 +143,8 @@ def depth_study() -> str:
         "The recipe of the default net at four depths: share of the oracle's edge on the test part "
         "(right on real bars), log loss in brackets. With equal parameters every net has 1.2 "
         "million; with equal seconds each depth tries settings for as many seconds of the "
-        "processor as 2,000 layers take (a try that was begun in time is finished), and the best by "
-        "validation stands. The number behind a market is its edge; one seed each."
+        "processor as 2,000 layers take (a try that was begun in time is finished), and the best "
+        "by validation stands. The number behind a market is its edge; one seed each."
     )
     plot = _plot("depth_study", "Share of the edge by depth, for equal parameters and seconds")
     return section("Where does depth pay?", "bench_depth_study.py", text, *parts, plot)
