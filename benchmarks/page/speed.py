@@ -103,6 +103,6 @@ def missed() -> str:
                 rows.append([f"{one.target}{by}", number(one.figure, 4), limit])
     text = f"""## What was aimed at and not reached
 
-Each benchmark of features, depth, backtests and the default net writes what its figures were to reach into
-`benchmarks/results/*_targets_*.csv`. {len(rows)} are missed:"""
+Each benchmark of features, depth, backtests and the default net writes what its figures were
+to reach into `benchmarks/results/*_targets_*.csv`. {len(rows)} are missed:"""
     return f"{text}\n\n{table(['', 'is', 'was to be'], rows)}"
