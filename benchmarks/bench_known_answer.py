@@ -67,7 +67,7 @@ def bench(
 
 
 def wanted(models: Sequence[str], seeds: int) -> list[Fit]:
-    """Return every fit: first of what all are held to, on each signal that one of them declares."""
+    """Return every fit, those with labels that weigh alike first, and of each those of `mlp`."""
     from ultimate_deep.models.registry import BUILDERS, sees
 
     check_names("net", models, list(BUILDERS))
@@ -77,9 +77,9 @@ def wanted(models: Sequence[str], seeds: int) -> list[Fit]:
     return [
         of.fit(f"{signal}_{EDGE:g}", seed, name, name, variant)
         for seed in range(seeds)
+        for variant in Entry(model=HELD_TO, fit=WEIGHTS).variants()
         for name, signals in ({HELD_TO: tuple(declared)} | asked).items()
         for signal in signals
-        for variant in Entry(model=name, fit=WEIGHTS).variants()
     ]
 
 

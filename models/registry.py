@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from ultimate_deep.machine.fields import fitted_fields
 from ultimate_deep.models.search_space import SearchSpace
 
 if TYPE_CHECKING:  # names alone are known without Keras
@@ -79,7 +80,8 @@ def build_model(
 
     Raises:
         ValueError: No builder has this name.
-        TypeError: The configuration is another builder's.
+        TypeError: The configuration is another builder's, or holds a value of another kind than
+            its field's.
 
     Example:
         >>> import ultimate_deep as ud
@@ -97,7 +99,10 @@ def build_model(
         )
     from ultimate_deep.models.heads import Heads
 
-    return _builder(name)(inputs, heads or Heads(), config)
+    kind: Any = type(config)
+    values = {field.name: getattr(config, field.name) for field in dataclasses.fields(kind)}
+    fitted = kind(**fitted_fields(kind, values, ""))
+    return _builder(name)(inputs, heads or Heads(), fitted)
 
 
 def config_class(name: str) -> type:

@@ -60,7 +60,9 @@ def test_the_ultimate_nets_cost_and_its_known_answer():
         for row in _table(f"verdicts_summary_{MACHINE}")
         if row["group"] == "all without an edge"
     )
-    assert f"Of {without['markets']} simulated markets without an edge" in TOLD
+    assert (
+        f"Of {without['markets']} simulated markets without an edge, each with a small net" in TOLD
+    )
     assert f"claimed one for {without['claims']} (" in TOLD
 
 
@@ -134,6 +136,45 @@ def test_the_guides_depths():
         assert f"{kind} {gib:.2f} GiB and {seconds:.2f} s" in told
 
 
+def test_where_depth_pays():
+    told = " ".join((ROOT / "docs" / "depth.md").read_text().split())
+    rows = _table(f"depth_study_summary_{MACHINE}")
+    depths = ("2", "20", "200", "2000")
+
+    def figures(comparison, figure):
+        found = {}
+        for row in rows:
+            if row["comparison"] == comparison and row[figure]:
+                found[row["market"].rpartition("_")[0], row["layers"]] = float(row[figure])
+        return found
+
+    shares = figures("equal seconds", "share_of_edge")
+    markets = sorted({market for market, _ in shares})
+    assert len(markets) == 7
+    means = [sum(shares[one, depth] for one in markets) / 7 for depth in depths]
+    first, second, third, last = (f"{mean:.1%}" for mean in means)
+    assert (
+        f"find {first}, {second}, {third} and {last} of the edge in the mean of the seven" in told
+    )
+    names = {
+        "interaction": "interaction ", "linear": "linear ", "long_memory": "long memory ",
+        "cross_timeframe": "cross timeframe ", "threshold": "A threshold inside a regime: ",
+        "distant": "A state hundreds of bars back: ", "nested": "Interactions of interactions: ",
+    }  # fmt: skip
+    for market, name in names.items():
+        assert name + ", ".join(f"{shares[market, depth]:.1%}" for depth in depths) in told
+    for market in markets[:1] + markets[2:5]:
+        own = [shares[market, depth] for depth in depths]
+        assert max(own) - min(own) < 0.03
+    alike = figures("equal parameters", "share_of_edge")
+    for market in ("distant", "nested"):
+        two, twenty = (f"{alike[market, depth]:.1%}" for depth in depths[:2])
+        assert f"{market} {two} and {twenty}" in told
+    losses = figures("equal seconds", "log_loss")
+    real = [f"{losses['btcusd', depth]:.4f}" for depth in depths]
+    assert f"On BTCUSD log losses are {', '.join(real[:3])} and {real[3]}." in told
+
+
 def test_the_guides_time_before_the_first_step():
     targets = _table(f"depth_targets_{MACHINE}")
     times = {row["by"]: float(row["figure"]) for row in targets if row["case"] == "depth_tracing"}
@@ -156,13 +197,20 @@ def test_the_default_net_beside_trees_on_simulated_markets():
     assert more["fits"] == "4"
     assert f"found {float(more['share_of_edge']):.1%} of the edge after" in TOLD
     assert f"after {float(more['seconds']):.0f} s of training, boosted trees" in TOLD
-    assert f"boosted trees {float(trees['share_of_edge']):.1%}. Of 200" in TOLD
+    assert f"boosted trees {float(trees['share_of_edge']):.1%}." in TOLD
     over_all = {model: f"{float(row['share_of_edge']):.1%}" for model, row in of_20_000.items()}
     (fits,) = {row["fits"] for row in of_20_000.values()}
     ours, trees = over_all["ultimate"], over_all["the better trees"]
     assert f"found {ours} of the edge on {fits} simulated markets of 20,000 bars" in TOLD
     assert f"where boosted trees found {trees}" in TOLD
+    real = [
+        {row["model"]: float(row["log_loss"]) for row in rows}
+        for file in ("btcusd_1h", "spy_1h", "gbpusd_1h")
+        if (rows := [row for row in _table(f"flagship_summary_{MACHINE}") if row["kind"] == file])
+    ]
+    assert [one["the better trees"] < one["ultimate"] for one in real] == [True] * 3
     guide = " ".join(GUIDE.split())
+    assert "the trees' log loss is lower on each" in guide
     assert f"it found {ours} of the edge in the mean, the better of two" in guide
     assert f"boosted trees {trees}, and `tabm`" in guide
     assert f"no blocks, {over_all['tabm']} in an eighth" in guide

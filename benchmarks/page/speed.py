@@ -99,10 +99,10 @@ def missed() -> str:
         for one in rows_of(pd.read_csv(path)):
             if not one.met:
                 by = f" ({one.by})" if hasattr(one, "by") else ""
-                limit = f"{one.relation} {number(one.limit)}"
-                rows.append([f"{one.target}{by}", number(one.figure), limit])
+                limit = f"{one.relation} {number(one.limit, 4)}"
+                rows.append([f"{one.target}{by}", number(one.figure, 4), limit])
     text = f"""## What was aimed at and not reached
 
-Each benchmark of features, depth and backtests writes what its figures were to reach into
-`benchmarks/results/*_targets_*.csv`. {len(rows)} are missed:"""
+Each benchmark of features, depth, backtests and the default net writes what its figures were
+to reach into `benchmarks/results/*_targets_*.csv`. {len(rows)} are missed:"""
     return f"{text}\n\n{table(['', 'is', 'was to be'], rows)}"

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 import keras
 
+from ultimate_deep.machine.fields import check_fields
 from ultimate_deep.models.checks import ACTIVATIONS, check_choice, check_range, dtype_policy
 from ultimate_deep.models.heads import Heads, prediction_heads
 from ultimate_deep.models.inputs import Inputs, Reads, flat_features, make_inputs
@@ -30,7 +31,7 @@ class TabmConfig(NetOptions):
         hidden_widths: Widths of the dense layers of each member.
         feature_dropout: Share of the features that a member does not see of a row in training.
         feature_penalty: Penalty on the norm of each feature's weights in the first layer (group
-            lasso): features that say little are left out of all members.
+            lasso): features that say little lose nearly all weight, in all members alike.
         activation: A Keras activation's name.
         l2: Penalty on the sum of squares of all kernels.
         dropout_rate: Share of values dropped after each dense layer, in [0, 1).
@@ -52,6 +53,7 @@ class TabmConfig(NetOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_fields(self)
         if self.members < 2:
             raise ValueError(
                 f"members must be at least 2, got {self.members}: use the model called 'mlp' for "
@@ -89,6 +91,7 @@ SEARCH_SPACE: SearchSpace = {
     "members": Choice(values=(4, 8, 16, 32)),
     "hidden_widths": Choice(values=((32,), (64, 32), (128, 64), (128, 64, 32))),
     "feature_dropout": FloatRange(low=0.0, high=0.7),
+    "feature_penalty": FloatRange(low=1e-5, high=1e-2, log=True),
     "dropout_rate": FloatRange(low=0.0, high=0.3),
     "l2": FloatRange(low=1e-8, high=1e-4, log=True),
 }

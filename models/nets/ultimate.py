@@ -216,6 +216,9 @@ SEARCH_SPACE: SearchSpace = {
     "growth_rate": Choice(values=(8, 16, 32)),
     "dropout_rate": FloatRange(low=0.0, high=0.5),
     "l2": FloatRange(low=1e-8, high=1e-4, log=True),
+    "members": Choice(values=(8, 16, 32)),
+    "feature_dropout": FloatRange(low=0.0, high=0.7),
+    "feature_penalty": FloatRange(low=1e-5, high=1e-2, log=True),
     "normalization": Choice(values=NORMALIZATIONS),
     "residual_scaling": Choice(values=("none", "1/sqrt(depth)", "rezero")),
 }

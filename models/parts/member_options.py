@@ -1,7 +1,9 @@
 """Options of the nets that may begin with a stem of members; importable without Keras."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, fields
 
+from ultimate_deep.machine.fields import check_fields
 from ultimate_deep.models.checks import check_choice, check_range
 
 MEMBERS_IN_STACK = ("drawn", "mean")
@@ -14,7 +16,7 @@ class MemberOptions:
     Args:
         members: Members of the stem, small nets that share their kernels and are trained and asked
             together; 1 is a plain stem without any of it, and the other options here, which a
-            preset may have set, are then not read.
+            preset may have set, are then not read (naming them beside it is refused).
         members_in_stack: What goes through the stack: `drawn`, one member of each row in training,
             drawn at random, and all of them in inference; `mean`, the mean of all members,
             whose answer is added to each member's own.
@@ -24,7 +26,7 @@ class MemberOptions:
             the stack reads.
         feature_dropout: Share of the features that a member does not see of a row in training.
         feature_penalty: Penalty on the norm of each feature's weights in the stem (group lasso):
-            features that say little are left out of all members.
+            features that say little lose nearly all weight, in all members alike.
 
     Raises:
         ValueError: A value out of range.
@@ -41,8 +43,10 @@ class MemberOptions:
         """Check these options.
 
         Raises:
+            TypeError: A value of another kind, such as half a member.
             ValueError: A value out of range.
         """
+        check_fields(self)
         check_range("members", self.members, 1)
         check_choice("members_in_stack", self.members_in_stack, MEMBERS_IN_STACK)
         check_range("exit_weight", self.exit_weight, 0.0)
@@ -53,3 +57,19 @@ class MemberOptions:
             )
         check_range("feature_dropout", self.feature_dropout, 0.0, 1.0)
         check_range("feature_penalty", self.feature_penalty, 0.0)
+
+    def refuse_unread(self, named: Collection[str]) -> None:
+        """Refuse options of members where there is one.
+
+        Args:
+            named: Fields that the user has set.
+
+        Raises:
+            ValueError: One of them is not read.
+        """
+        own = {field.name for field in fields(MemberOptions)} - {"members"}
+        if self.members == 1 and (unread := sorted(own & set(named))):
+            raise ValueError(
+                f"{', '.join(unread)} would not be read: they are for members of 2 or more, got "
+                "members=1; set members to 16, or leave them out"
+            )

@@ -54,6 +54,31 @@ def test_variants_are_chosen_by_validation_and_never_by_the_test_part(bench, tmp
         bench.bench([], [], 1, 1_500, None, 1, True, tmp_path, tmp_path)
 
 
+def test_targets_are_those_that_were_set(bench):
+    rows = [
+        row("linear_0.1", "trees", 0.670, 0.950),
+        row("linear_0.1", "weighted trees", 0.669, 0.900),
+        row("linear_0.1", "ultimate", 0.668, 0.919, seconds=700.0),
+        row("linear_0.1", "trees", 0.670, 0.97) | {"rows": 60_000},
+        row("linear_0.1", "ultimate", 0.668, 0.96) | {"rows": 60_000},
+    ]
+    found = bench.targets(bench.summarise(rows))
+    told = list(
+        zip(found["target"].str.split(",").str[0], found["limit"], found["met"], strict=True)
+    )
+    assert told == [
+        ("share of the edge", 0.9, True),
+        ("log loss", 0.69, True),
+        ("share of the edge", pytest.approx(0.92), False),
+        ("seconds of a fit of the default net", 600.0, False),
+        ("share of the edge", 0.97, False),
+        ("share of the edge", 0.95, True),
+        ("share of the edge", 0.97, False),
+    ]
+    # The better trees are chosen by validation: the weighted ones, though they found less.
+    assert found["target"].str.contains("all simulated").sum() == 2
+
+
 def test_what_is_stored_is_not_fitted_again_and_what_there_is_not_is_refused(
     bench, part, tmp_path, monkeypatch
 ):
@@ -196,7 +221,7 @@ def test_each_net_is_held_to_the_mlp_on_what_it_declares(part):
     assert {(fit.name, fit.market) for fit in wanted} == {
         (name, market) for name in ("mlp", "nhits") for market in ("linear_0.2", "long_memory_0.2")
     }
-    assert [fit.config.fit.return_weights for fit in wanted[:2]] == [0.0, 1.5]
+    assert [fit.config.fit.return_weights for fit in wanted] == [0.0] * 4 + [1.5] * 4
     rows = [
         row("linear_0.1", model, loss, share, variant=f'{{"fit.return_weights": {weights}}}')
         | {"parameters": 10}

@@ -113,6 +113,16 @@ def test_names_options_and_inputs_that_do_not_fit_are_refused(family):
         prepare(unknown, QUIET)
 
 
+def test_options_of_members_beside_one_member_are_refused():
+    config = ExperimentConfig(
+        model=ModelConfig(name="stack", options={"feature_penalty": 1.0, "exit_weight": 3.0})
+    )
+    with pytest.raises(ValueError, match="exit_weight, feature_penalty would not be read"):
+        learner_of("stack").settings(config)
+    one = dataclasses.replace(config, model=ModelConfig(name="ultimate", options={"members": 1}))
+    assert learner_of("ultimate").settings(one).members == 1
+
+
 def test_another_kind_of_inputs_or_heads_than_the_model_has_is_refused():
     lstm = config_of("nets", model=ModelConfig(name="lstm"), inputs=InputConfig(kind="gaf"))
     with pytest.raises(ValueError, match=r"'lstm' reads window, got inputs\.kind='gaf'"):

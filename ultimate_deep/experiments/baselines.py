@@ -1,7 +1,7 @@
 """Simple predictors on the same split and costs, always beside the model.
 
 Each turns scaled features into the probability of an up label. The trained ones are fitted on the
-training part, with the same weights of its labels as the model; boosting stops by other rows.
+training part, with the weights by returns that the model has; boosting stops by other rows.
 None is tuned.
 """
 
@@ -55,8 +55,8 @@ class BaselineInputs:
         parts: Scaled features of the parts to predict, by name.
         last_return: Return of each row's own bar, by part, for persistence.
         seed: Seed of the random forest and of boosting.
-        weight: Weight of each training label, `(rows,)`, as the model's training has it; None
-            weighs all alike.
+        weight: Weight of each training label by its return, `(rows,)`, as the model's training has
+            it; None weighs all alike.
         stopping: Rows by which boosting stops; None where there are none.
     """
 

@@ -48,7 +48,8 @@ class MemberStem(keras.layers.Layer):
         widths: Widths of the dense layers; the last is the output's.
         feature_dropout: Share of the features that a member does not see of a row.
         feature_penalty: Penalty on the sum, over features, of the norm of a feature's row of the
-            first kernel (group lasso): features that say little are left out of all members.
+            first kernel (group lasso): features that say little lose nearly all weight, in all
+            members alike.
         dropout_rate: Share of the values dropped after each dense layer.
         activation: A Keras activation's name.
         l2: Penalty on the sum of squares of the kernels.

@@ -257,11 +257,12 @@ def test_unrolled_and_grown_nets_answer_the_same(name, variant):
     assert plain.count_params() == model.count_params()
 
 
-def test_memory_never_changes_gradients_with_members():
+@pytest.mark.parametrize(("name", "variant"), [("stack", "drawn"), ("ultimate", "mean")])
+def test_memory_never_changes_gradients_with_members(name, variant):
     x, y = data()
     found = []
     for memory in ("store", "checkpoint", "reversible"):
-        model = built("stack", coupling="additive", memory=memory)
+        model = built(name, coupling="additive", memory=memory, members_in_stack=variant)
         train = TrainStep(model, FitConfig(jit_compile=False))
         found.append(train._gradients(train.to_tensors(x, {"y": y}, np.ones_like(y))).gradients)
     for one, *others in zip(*found, strict=True):
@@ -369,6 +370,22 @@ def test_bfloat16_members_are_near_the_exact_ones():
 def test_options_that_make_no_sense_are_refused(config, fields, message):
     with pytest.raises(ValueError, match=message):
         config(**fields)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"members": 1.5}, {"member_widths": (1.5,)}, {"member_widths": 64}]
+)
+def test_options_of_another_kind_are_refused(fields):
+    with pytest.raises(TypeError, match=next(iter(fields))):
+        UltimateConfig(**({"members": 4} | fields))
+    with pytest.raises(TypeError, match="hidden_widths"):
+        TabmConfig(hidden_widths=(3.5,))
+
+
+def test_a_width_of_another_kind_is_refused_where_the_net_is_built():
+    config = models.config_class("mlp")(hidden_widths=(8.5,))
+    with pytest.raises(TypeError, match="hidden_widths"):
+        models.build_model("mlp", INPUTS, config=config)
 
 
 def test_one_member_is_the_plain_net():

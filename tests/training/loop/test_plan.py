@@ -90,6 +90,8 @@ def test_members_have_a_line_of_their_own():
     # Scaled features, and before and after each activation; weights, gradients and moments.
     values, own = FEATURES + 2 * (6 + 3), FEATURES + 2 * (6 + 3)
     assert plan.member_bytes == 4 * (50 * values + 4 * own)
-    assert plan.lines()["members"].startswith("4: a step takes ")
+    assert plan.lines()["members"].startswith(
+        f"4: {plan.step_seconds / 4 * 1e3:.1f} ms of a step for each, if"
+    )
     wider = dataclasses.replace(plan, members=1)
     assert "members" not in wider.lines()

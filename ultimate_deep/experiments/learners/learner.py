@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Protocol
 from ultimate_deep.bundles.kinds import PREDICTORS, kind_remedy
 from ultimate_deep.bundles.predictor import Predictor
 from ultimate_deep.machine.fields import fitted_fields, meant
+from ultimate_deep.models.parts.member_options import MemberOptions
 from ultimate_deep.models.presets import Recipe
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.inputs.config import Kind
@@ -219,7 +220,10 @@ class Learner(ABC):
                 f"it has {', '.join(sorted(known))}"
             )
         options = fitted_fields(type(preset), config.model.options, "model.options")
-        return dataclasses.replace(preset, **(self.given(config, known) | options))
+        made = dataclasses.replace(preset, **(self.given(config, known) | options))
+        if isinstance(made, MemberOptions):
+            made.refuse_unread(options)
+        return made
 
     def given(self, config: ExperimentConfig, known: set[str]) -> dict[str, Any]:
         """Return what the experiment says of the model's own fields, whose names are `known`."""

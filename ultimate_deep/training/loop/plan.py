@@ -127,8 +127,8 @@ class Plan:
             return {}
         seconds, mebibytes = self.member_seconds, self.member_bytes / MIB
         return {
-            "members": f"{self.members:,}: a step takes {seconds * 1e3:.1f} ms for each, with what "
-            f"they share, and keeps {mebibytes:.1f} MiB of each (computed)"
+            "members": f"{self.members:,}: {seconds * 1e3:.1f} ms of a step for each, if what they "
+            f"share is divided among them, and {mebibytes:.1f} MiB kept of each (computed)"
         }
 
     def _stopping(self) -> str:
