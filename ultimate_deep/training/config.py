@@ -27,8 +27,9 @@ CLIPPING_NORMS = {
 RETURN_LOSSES = frozenset({"trading", "quantile"})
 # Of a model whose preset says nothing else.
 LEARNING_RATE, BATCH_SIZE, EPOCHS = 1e-3, 256, 12
-# Fields on which no result depends: a run that goes on may have others.
-NOT_IN_FINGERPRINT = ("workers", "checkpoint_every_epochs", "checkpoint_every_seconds")
+# On which no result depends: a run that goes on may have others, and is the same trial with others.
+WITHOUT_EFFECT = ("workers",)
+NOT_IN_FINGERPRINT = (*WITHOUT_EFFECT, "checkpoint_every_epochs", "checkpoint_every_seconds")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -254,6 +254,10 @@ class Participant:
         """
         return None
 
+    def outside_bytes(self) -> int:
+        """Return the peak memory of processes besides this one that take part."""
+        return 0
+
     def release(self) -> None:
         """Let go of what lies outside this process; a later step may get it ready again."""
 

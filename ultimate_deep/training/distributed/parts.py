@@ -1,5 +1,6 @@
 """What a worker computes: sums of its subtrees, from the batch and the variables it is given."""
 
+import copy
 import importlib
 import os
 from typing import Any
@@ -126,7 +127,8 @@ def build_again(recruit: Recruit) -> keras.Model:
         load_plugin(plugin)
     for name in recruit.modules:
         importlib.import_module(name)
-    model: keras.Model = keras.saving.deserialize_keras_object(recruit.model, safe_mode=False)
+    described = copy.deepcopy(recruit.model)  # Keras takes it to pieces
+    model: keras.Model = keras.saving.deserialize_keras_object(described, safe_mode=False)
     found, trained = specs_of(model), len(model.trainable_variables)
     if found != recruit.variables or trained != recruit.trained:
         differing = [

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ultimate_deep.machine.anonymous_memory import AnonymousMemory, Places
+from ultimate_deep.machine.memory import peak_resident_bytes
 from ultimate_deep.training.distributed.team import (
     Answers,
     Job,
@@ -98,6 +99,10 @@ class ProcessTeam:
     @property
     def lost(self) -> str:
         return self._lost
+
+    @property
+    def peak_bytes(self) -> int:
+        return sum(map(peak_resident_bytes, self.pids))
 
     @property
     def pids(self) -> list[int]:

@@ -60,6 +60,9 @@ class SharedAccumulation(Accumulation):
     def must_end(self) -> str:
         return self.team.lost
 
+    def outside_bytes(self) -> int:
+        return self.team.peak_bytes
+
     def release(self) -> None:
         self.team.close()
 

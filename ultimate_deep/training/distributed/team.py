@@ -83,6 +83,10 @@ class Team(Protocol):
     def lost(self) -> str:
         """Which worker is gone and how, in few words; empty while all are there."""
 
+    @property
+    def peak_bytes(self) -> int:
+        """The workers' peak memory, all together, without that of this process."""
+
     def start(self) -> None:
         """Let the workers begin to start, where they do not run."""
 

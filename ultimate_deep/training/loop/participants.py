@@ -149,6 +149,9 @@ class Participants(Participant):
         epochs = [member.after_fit() for member in self.members.values()]
         return next((epoch for epoch in reversed(epochs) if epoch is not None), None)
 
+    def outside_bytes(self) -> int:
+        return sum(member.outside_bytes() for member in self.members.values())
+
     def release(self) -> None:
         for member in self.members.values():
             member.release()
