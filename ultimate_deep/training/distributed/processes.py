@@ -109,6 +109,11 @@ class ProcessTeam:
         """Process ids of the workers that run."""
         return [one.process.pid for one in self._workers]
 
+    def new_exchange(self) -> Exchange:
+        """Begin to count the exchange anew, and return what is counted from now on."""
+        self.exchange = Exchange()
+        return self.exchange
+
     def start(self) -> None:
         if self._workers:
             return
