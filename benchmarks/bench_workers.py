@@ -44,10 +44,10 @@ from benchmarks.tables import RESULTS, machine_name, write_table  # noqa: E402
 FEATURES, BARS, ROWS, PARTS, WARM_STEPS = 220, 64, 256, 8, 3
 # name: net, preset, what it reads, XLA
 NETS = {
-    "mlp": ("mlp", "small", "features", False),
-    "ultimate": ("ultimate", "tiny", "features", True),
-    "lstm": ("lstm", "small", "window", False),
-    "transformer": ("transformer", "small", "window", False),
+    "mlp": ("mlp", "default", "features", False),
+    "ultimate": ("ultimate", "default", "features", True),
+    "lstm": ("lstm", "default", "bars", False),
+    "transformer": ("transformer", "small", "bars", False),
     "wide": ("ultimate", "wide", "features", True),
 }
 SCRIPT = ROOT / "benchmarks" / "workers" / "small_fit.py"
