@@ -37,7 +37,7 @@ class Parts:
         self._tree = Accumulation(self._model, recruit.config.gradients.micro_batches)
         self._draws = whole_numbers(self._model)
         self._compiled: dict[int, Any] = {}
-        self._drawn: dict[int, list[np.ndarray]] = {}
+        self._drawn: dict[int, list[tf.Tensor]] = {}
 
     def sums(self, job: Job, worker: int, arrays: list[np.ndarray]) -> list[list[np.ndarray]]:
         """Return what each subtree of a worker adds up to.
@@ -49,13 +49,13 @@ class Parts:
         """
         given = [tf.constant(array) for array in arrays]
         if job.number not in self._compiled:
-            self._compiled[job.number] = self._traced(job, job.shares[worker])
-            self._drawn[job.number] = self._draws_of_a_part(job, given)
-        drawn = [tf.constant(one) for one in self._drawn[job.number]]
-        found = self._compiled[job.number](given, drawn)
+            drawn = self._draws_of_a_part(job, given)
+            traced = self._computing(job, job.shares[worker]).get_concrete_function(given, drawn)
+            self._compiled[job.number], self._drawn[job.number] = traced, drawn
+        found = self._compiled[job.number](given, self._drawn[job.number])
         return [[one.numpy() for one in sums] for sums in found]
 
-    def _traced(self, job: Job, subtrees: list[Subtree]) -> Any:
+    def _computing(self, job: Job, subtrees: list[Subtree]) -> Any:
         def computed(given: list[Any], drawn: list[Any]) -> list[list[Any]]:
             tensors = self._taken(job, given)
             before = [tf.identity(variable.value) for variable in self._draws]
@@ -67,7 +67,7 @@ class Parts:
 
         return tf.function(computed, autograph=False)
 
-    def _draws_of_a_part(self, job: Job, given: list[Any]) -> list[np.ndarray]:
+    def _draws_of_a_part(self, job: Job, given: list[Any]) -> list[tf.Tensor]:
         """Return how far a part's pass moves the states of random numbers."""
 
         def computed(given: list[Any]) -> list[Any]:
@@ -79,7 +79,7 @@ class Parts:
             pairs = zip(before, after, strict=True)
             return [tf.cast(b, tf.int64) - tf.cast(a, tf.int64) for a, b in pairs]
 
-        return [one.numpy() for one in tf.function(computed, autograph=False)(given)]
+        return list(tf.function(computed, autograph=False)(given))
 
     def _taken(self, job: Job, given: list[Any]) -> Any:
         """Put all variables in place, and return the batch."""

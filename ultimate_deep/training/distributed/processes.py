@@ -115,7 +115,7 @@ class ProcessTeam:
         return self.exchange
 
     def start(self) -> None:
-        if self._workers:
+        if self._workers or self._lost:
             return
         letter = np.frombuffer(pickle.dumps(self._recruit()), np.uint8)
         self._memory = AnonymousMemory()
@@ -129,7 +129,7 @@ class ProcessTeam:
 
     def wait(self) -> None:
         self.start()
-        if self._ready:
+        if self._ready or self._lost:
             return
         answers = self._answers(START_SECONDS, "to be ready")
         refused = [text for kind, text in answers if kind == REFUSED]
