@@ -96,6 +96,9 @@ def test_a_silent_worker_is_lost_too(tmp_path, alone, monkeypatch):
 class Own(keras.layers.Layer):
     """A layer that no other process can import."""
 
+    def call(self, x):
+        return x
+
 
 def test_a_net_of_a_scripts_own_layers_is_refused_with_the_reason():
     inputs = keras.Input((small_fit.FEATURES,), name="features")
