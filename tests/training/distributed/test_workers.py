@@ -93,18 +93,17 @@ def test_a_silent_worker_is_lost_too(tmp_path, alone, monkeypatch):
     assert small_fit.small_fit(tmp_path, 1, resume=True) == alone
 
 
-class Own(keras.layers.Layer):
-    """A layer that no other process can import."""
-
-    def call(self, x):
-        return x
-
-
 def test_a_net_of_a_scripts_own_layers_is_refused_with_the_reason():
+    class Own(keras.layers.Layer):
+        def call(self, x):
+            return x
+
     inputs = keras.Input((small_fit.FEATURES,), name="features")
     model = keras.Model(inputs, keras.layers.Dense(1)(Own()(inputs)))
     rows = small_fit.small_arrays()
-    with pytest.raises(ValueError, match=r"fit\.workers builds the net .* leave fit\.workers at 1"):
+    with pytest.raises(
+        ValueError, match=r"(?s)fit\.workers builds the net .* Own.* leave fit\.workers at 1"
+    ):
         fit(model, rows, rows, small_fit.small_config(2), checkpoint_folder=None)
 
 
