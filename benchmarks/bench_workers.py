@@ -153,7 +153,7 @@ def kills(number: int, folder: Path, seed: int = 0) -> pd.DataFrame:
     rows = []
     for kill in range(number):
         place, result = folder / f"kept-{kill}", folder / f"result-{kill}"
-        workers, step = draws.choice((2, 3)), draws.randrange(1, 12)
+        workers, step = draws.choice((2, 3)), draws.randrange(1, 9)
         victim, then = draws.choice(("fit", "worker")), draws.choice((1, 2, 3, 4))
         pids, ended, said = _killed(place, result, workers, step, victim, draws)
         left = [pid for pid in pids if not _gone(pid)]
@@ -182,6 +182,7 @@ def _killed(
     pids: list[int] = []
     for _ in range(step):
         pids = [int(pid) for pid in fit.stdout.readline().split()[1:]]
+    time.sleep(draws.uniform(0.0, 0.1))  # within a step, or between two
     os.kill(fit.pid if victim == "fit" else draws.choice(pids), signal.SIGKILL)
     _, said = fit.communicate(timeout=LONGEST)
     lines = said.strip().splitlines()

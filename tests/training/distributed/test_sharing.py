@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from ultimate_deep.experiments.trials import configuration_digest
-from ultimate_deep.models.registry import build_model, config_class, preset_config
+from ultimate_deep.models.registry import build_model, config_class
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.averaging.ema import EXAMPLE as AVERAGED
@@ -209,11 +209,8 @@ def test_bad_values_are_refused_by_name():
 
 
 def test_nets_that_no_other_process_can_build_are_refused(monkeypatch):
-    half = build_model(
-        "mlp",
-        {"features": (FEATURES,)},
-        config=dataclasses.replace(preset_config("mlp", "tiny"), precision="mixed_float16"),
-    )
+    inputs = keras.Input((FEATURES,), name="features")
+    half = keras.Model(inputs, keras.layers.Dense(1, dtype="mixed_float16")(inputs))
     with pytest.raises(ValueError, match=r"fit\.workers knows no loss scale"):
         check_shareable(half)
 

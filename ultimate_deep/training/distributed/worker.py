@@ -14,6 +14,7 @@ import numpy as np
 from ultimate_deep.machine.anonymous_memory import AnonymousMemory
 
 LOOK_SECONDS = 1.0
+LONGEST_REASON = 400
 READY, REFUSED, FAILED, DONE = "ready", "refused", "failed", "done"
 
 
@@ -53,10 +54,16 @@ def _recruited(link: Connection, letter: bytes) -> Any:
 
         computing = Parts(pickle.loads(letter))
     except Exception as error:  # whatever a user's own layers raise is told
-        link.send((REFUSED, f"{type(error).__name__}: {error}"))
+        link.send((REFUSED, f"{type(error).__name__}: {_short(str(error))}"))
         return None
     link.send((READY, ""))
     return computing
+
+
+def _short(message: str) -> str:
+    """Return the reason within a message of Keras, which holds the whole model's configuration."""
+    reason = message.rpartition("Exception encountered: ")[2].partition(" Full object config")[0]
+    return reason.strip()[:LONGEST_REASON]
 
 
 def _answer(link: Connection, shared: AnonymousMemory, computing: Any, worker: int) -> None:
