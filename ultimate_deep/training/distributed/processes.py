@@ -270,7 +270,7 @@ def _ended(status: int) -> str:
     if status >= 0:
         return f"ended with exit status {status}"
     name = signal.Signals(-status).name
-    return f"was killed by {name}{', as where memory runs out' if name == 'SIGKILL' else ''}"
+    return f"was killed by {name}{' (as where memory runs out)' if name == 'SIGKILL' else ''}"
 
 
 def _lay(job: Job) -> _Laid:

@@ -382,7 +382,7 @@ class _Loop:
             if path
             else "this run keeps no checkpoints; start it again"
         )
-        raise WorkerLostError(f"{lost} by epoch {state.epoch + 1}, step {state.step}; {kept}")
+        raise WorkerLostError(f"{lost} at epoch {state.epoch + 1}, step {state.step}; {kept}")
 
     def _write(self) -> Path | None:
         if self.folder is None:

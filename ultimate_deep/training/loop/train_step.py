@@ -63,6 +63,7 @@ class TrainStep:
         self.optimizer = build_optimizer(model, config)
         self.jit_compile = xla = uses_xla(model, config)
         self._pass = GradientPass(model, self.loss, self._scaled)
+        self.readings = self._pass.readings
         self._found_by: Compute = self._pass
         self._apply: Callable[[list[Any]], None] = self._optimized
         in_parts = config.gradients.micro_batches > 1
