@@ -61,6 +61,7 @@ class Watched(Progress):
 
     Args:
         after_step: Called with the steps so far and the ids.
+        taken: Training step of the fit, which knows its workers.
     """
 
     def __init__(self, after_step: AfterStep, taken: TrainStep) -> None:

@@ -18,7 +18,7 @@ class AnonymousMemory:
     many containers.
 
     Args:
-        descriptor: Of memory that another process made; None makes some.
+        descriptor: Descriptor of memory that another process made; None makes some.
     """
 
     def __init__(self, descriptor: int | None = None) -> None:

@@ -23,7 +23,7 @@ class Parts:
     """Builds the model and computes sums of subtrees; it keeps nothing from batch to batch.
 
     Args:
-        recruit: The fit.
+        recruit: What a worker must know of the fit.
 
     Raises:
         ValueError: The model comes out otherwise than where it is trained.
@@ -100,7 +100,7 @@ def move_draws(
     """Put the states of random numbers where they are after so many parts.
 
     Args:
-        variables: The states.
+        variables: States of random numbers, as `whole_numbers` finds them.
         before: Their values before the first part.
         drawn: How far a part moves each, int64.
         parts: Parts that have been computed by then.

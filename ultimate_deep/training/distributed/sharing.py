@@ -39,7 +39,7 @@ class SharedAccumulation(Accumulation):
         model: The model that is trained.
         parts: Number of micro-batches, a power of two.
         workers: Workers, this process included.
-        team: Who computes.
+        team: Workers that compute all shares but the first.
     """
 
     def __init__(self, model: keras.Model, parts: int, workers: int, team: Team) -> None:

@@ -31,7 +31,7 @@ class Recruit:
         trained: How many of them are trained.
         modules: Modules that define its layers.
         plugins: Files of the plugins that are loaded here.
-        config: The fit.
+        config: How the model is trained.
         jit_compile: Whether a part's pass is compiled with XLA.
         threads: Threads within an operation and between operations; 0 leaves it to TensorFlow.
         keras_config: `floatx` and the format of images.
@@ -54,7 +54,7 @@ class Job:
 
     Args:
         number: Which of the team's jobs it is.
-        structure: Of a batch, with the place of each tensor among them.
+        structure: A batch with the place of each tensor among all in its stead.
         tensors: Shapes and kinds of a batch's tensors.
         variables: Those of the model's variables.
         sums: Those of what is added up of a subtree.
