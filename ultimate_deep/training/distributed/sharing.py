@@ -115,8 +115,9 @@ class SharedAccumulation(Accumulation):
             flat: list[Any] = []
             for own, answer in zip(job.shares[1:], self.team.collect(job), strict=True):
                 flat.append(np.bool_(answer is not None))
-                nothing = [[np.zeros(*one) for one in job.sums] for _ in own]
-                flat += [one for sums in (answer or nothing) for one in sums]
+                if answer is None:
+                    answer = [[np.zeros(*one) for one in job.sums] for _ in own]
+                flat += [one for sums in answer for one in sums]
             return flat
 
         others = job.shares[1:]
