@@ -16,8 +16,8 @@ from benchmarks.depth.process import process_kib
 from benchmarks.zoo.peers import build_peer
 from ultimate_deep.models.registry import build_model, preset_config, presets, reads
 from ultimate_deep.pipeline.inputs.config import InputConfig
+from ultimate_deep.training.batches.gradient_pass import uses_xla
 from ultimate_deep.training.config import FitConfig
-from ultimate_deep.training.loop.train_step import uses_xla
 
 OURS, PLAIN = "ours", "plain Keras"
 WINDOW_BARS, FEATURES, BATCH = 100, 220, 32

@@ -29,8 +29,8 @@ from ultimate_deep.market.readers import write_bars
 from ultimate_deep.market.simulator import simulate_bars
 from ultimate_deep.models.registry import build_model
 from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig, config_from_dict
+from ultimate_deep.training.batches.gradient_pass import uses_xla
 from ultimate_deep.training.config import FitConfig
-from ultimate_deep.training.loop.train_step import uses_xla
 from ultimate_deep.training.progress import Progress
 
 ROOT = Path(__file__).resolve().parents[2]

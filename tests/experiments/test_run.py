@@ -112,6 +112,20 @@ def test_resume_with_other_settings_is_refused_by_name(tmp_path):
     assert same.to_dict() == config.to_dict()
 
 
+def test_resume_may_name_another_number_of_workers(tmp_path):
+    config = resolved(_config(tmp_path))
+    gradients = dataclasses.replace(config.fit.gradients, micro_batches=4)
+    fit = dataclasses.replace(config.fit, gradients=gradients, workers=2)
+    folder = new_run_folder(config)
+    start_run(folder, dataclasses.replace(config, fit=fit)).lock.release()
+    where = {"artifacts": str(tmp_path)}
+    assert resumed_config(unfinished_folder(folder), {}, **where).fit == fit
+    four = resumed_config(unfinished_folder(folder), {"fit.workers": 4}, **where)
+    assert four.fit == dataclasses.replace(fit, workers=4)
+    with pytest.raises(ValueError, match=r"5 workers for fit\.gradients\.micro_batches 4"):
+        resumed_config(unfinished_folder(folder), {"fit.workers": 5}, **where)
+
+
 def test_the_newest_unfinished_run_is_one_of_its_kind(tmp_path):
     """A search or a walk-forward that was left is not taken for a run."""
     for name, mark in (("a", ""), ("tuned-b", "search.json"), ("walk-forward", "started.json")):

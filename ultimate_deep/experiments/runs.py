@@ -39,6 +39,7 @@ from ultimate_deep.machine.locks import (
 )
 from ultimate_deep.machine.places import PlaceError
 from ultimate_deep.pipeline.config import ExperimentConfig, config_from_dict
+from ultimate_deep.training.config import WITHOUT_EFFECT
 
 CONFIG_FILE = "config.json"
 RESULT = "result"
@@ -356,7 +357,8 @@ def resumed_config(folder: Path, named: Mapping[str, Any], *, artifacts: str) ->
 
     Args:
         folder: Folder of a finished or unfinished run.
-        named: Settings that must be the run's, by dotted name; others are left aside.
+        named: Settings that must be the run's, by dotted name, but for those on which no result
+            depends, which are taken as they are here; others are left aside.
         artifacts: Where the run lies now.
 
     Raises:
@@ -365,17 +367,20 @@ def resumed_config(folder: Path, named: Mapping[str, Any], *, artifacts: str) ->
     stored = config_from_dict(read_json(folder / CONFIG_FILE))
     before = flat(stored.to_dict())
     now = flat(json.loads(json.dumps(dict(named))))
+    free = {f"fit.{name}": name for name in WITHOUT_EFFECT}
     differing = [
         f"{name} is {before[name]!r} in the run and {value!r} now"
         for name, value in now.items()
-        if name in before and value != before[name] and name != "artifacts"
+        if name in before and value != before[name] and name not in ("artifacts", *free)
     ]
     if differing:
         raise ValueError(
             f"{folder} cannot be resumed with other settings: {'; '.join(differing)}; "
             "leave them out, or start a new run without --resume"
         )
-    return dataclasses.replace(stored, artifacts=artifacts)
+    anew = {free[name]: value for name, value in now.items() if name in free}
+    fit = dataclasses.replace(stored.fit, **anew)
+    return dataclasses.replace(stored, artifacts=artifacts, fit=fit)
 
 
 def point_latest(folder: Path) -> None:

@@ -29,6 +29,7 @@ from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.calibration import ThresholdChoice
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.judge import Judgement
+from ultimate_deep.training.config import WITHOUT_EFFECT
 from ultimate_deep.training.result import FitResult
 
 _WITNESSES = ("metrics.json", "walk_forward.json")  # of runs
@@ -285,7 +286,7 @@ def market_identity(market: Market) -> DataIdentity:
 
 
 def configuration_digest(config: ExperimentConfig, fills: str = "") -> str:
-    """Return the SHA-256 of all that makes a trial what it is, the bars and names left out.
+    """Return the SHA-256 of all that makes a trial what it is; bars, names and workers are not.
 
     Args:
         config: What is run.
@@ -293,6 +294,7 @@ def configuration_digest(config: ExperimentConfig, fills: str = "") -> str:
             part of how the same bars are traded.
     """
     values = {k: v for k, v in config.to_dict().items() if k not in _NOT_THE_TRIAL}
+    values["fit"] = {k: v for k, v in values["fit"].items() if k not in WITHOUT_EFFECT}
     if fills:
         values["fills"] = fills
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -27,7 +27,9 @@ CLIPPING_NORMS = {
 RETURN_LOSSES = frozenset({"trading", "quantile"})
 # Of a model whose preset says nothing else.
 LEARNING_RATE, BATCH_SIZE, EPOCHS = 1e-3, 256, 12
-NOT_IN_FINGERPRINT = ("checkpoint_every_epochs", "checkpoint_every_seconds")
+# On which no result depends: a run that goes on may have others, and is the same trial with others.
+WITHOUT_EFFECT = ("workers",)
+NOT_IN_FINGERPRINT = (*WITHOUT_EFFECT, "checkpoint_every_epochs", "checkpoint_every_seconds")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +84,9 @@ class FitConfig:
         adaptive_clip: `adaptive`: largest norm of it, as a share of the norm of its weights.
         gradients: How the gradients of a step are found: in parts, centralized, at the worst point
             nearby.
+        workers: Processes of this machine that share out the parts of each batch, at most
+            `gradients.micro_batches`; weights are the same to the bit for every number of them,
+            and a run that was stopped may go on with another.
         averaging: Which average of the weights is judged and kept.
         schedule: Course of the learning rate.
         loss: What training minimises, and what is measured on validation to stop by: a
@@ -129,6 +134,7 @@ class FitConfig:
     layer_clipnorm: float = 1.0
     adaptive_clip: float = 0.01
     gradients: GradientsConfig = GradientsConfig()
+    workers: int = 1
     averaging: AveragingConfig = AveragingConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     loss: LossConfig = LossConfig()
@@ -272,6 +278,22 @@ class FitConfig:
         parts, rows = self.gradients.micro_batches, self.rows_of_step
         rule = f"a multiple of the {parts} micro-batches"
         _require(rows % parts == 0, "batch_size", rows, rule)
+        self._check_workers()
+
+    def _check_workers(self) -> None:
+        workers, parts = self.workers, self.gradients.micro_batches
+        _require(workers >= 1, "workers", workers, "at least 1")
+        if workers > parts:
+            raise ValueError(
+                f"fit.workers shares out the parts of a batch, got {workers} workers for "
+                f"fit.gradients.micro_batches {parts}; set that to a power of two from {workers} "
+                "on, on which the weights depend, or fewer workers, on which they do not"
+            )
+        if workers > 1 and self.batch_size_by == "noise":
+            raise ValueError(
+                "fit.batch_size_by noise measures from each part of a batch to the next, got "
+                f"fit.workers {workers}, which compute them at once; leave one of both out"
+            )
 
     def _check_course(self) -> None:
         """Check what changes from epoch to epoch."""

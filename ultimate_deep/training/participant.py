@@ -18,14 +18,17 @@ The course of a fit; epochs and steps count from 1 but where said:
         order(epoch, rows)               which rows, in which batches
         for every step
             learning_rate(step, rate)
+            before_step()                also before a timed trial step, where nothing has begun
             batch(tensors)               in the compiled step: traced once, not called again
             gradients(tensors, compute)  in the compiled step
             after_step(epoch, step, loss)
+            must_end()
         with validating():               the weights that are judged are in place
             (validation)
             after_epoch(epoch, row)
             wants_to_stop()
     after_fit()                          the weights that the fit leaves behind
+    release()                            however the fit has ended
 
 `state` is asked for after `begin` and before `after_fit`: after any step, in mid-validation (but
 `validating` has been left by then), and after any epoch. A run that goes on from what it returned
@@ -176,6 +179,13 @@ class Participant:
         """
         return rate
 
+    def before_step(self) -> None:
+        """A compiled step is about to run: what it needs beside the model is got ready.
+
+        Raises:
+            ValueError: It cannot be.
+        """
+
     def batch(self, tensors: StepTensors) -> StepTensors:
         """Return the batch to train on; traced into the compiled step.
 
@@ -203,6 +213,14 @@ class Participant:
             step: Steps of it taken so far.
             loss: The batch's loss, without penalty; finite.
         """
+
+    def must_end(self) -> str:
+        """Return why the fit cannot go on after the step that is over; empty where it can.
+
+        The step is whole: a checkpoint is written, and the fit ends with
+        `training.distributed.team.WorkerLostError`.
+        """
+        return ""
 
     def validating(self) -> AbstractContextManager[None]:
         """Return the context in which the model is validated, kept and handed to `on_epoch`.
@@ -235,6 +253,13 @@ class Participant:
         other hook is called until a fit begins anew, so copies of weights can be let go.
         """
         return None
+
+    def outside_bytes(self) -> int:
+        """Return the peak memory of processes besides this one that take part."""
+        return 0
+
+    def release(self) -> None:
+        """Let go of what lies outside this process; a later step may get it ready again."""
 
 
 def require_names(arrays: Mapping[str, np.ndarray], names: Iterable[str]) -> None:

@@ -10,11 +10,11 @@ import pytest
 from ultimate_deep.bundles.uncertainty import MonteCarloConfig, monte_carlo_uncertainty
 from ultimate_deep.models.registry import build_model, preset_config
 from ultimate_deep.training.arrays import Arrays
+from ultimate_deep.training.batches.gradient_pass import uses_xla
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.loop.checkpoint import to_numpy
 from ultimate_deep.training.loop.compiled import compile_fit, time_fit
 from ultimate_deep.training.loop.fit import Interrupted, fit
-from ultimate_deep.training.loop.train_step import uses_xla
 from ultimate_deep.training.progress import Progress
 
 FEATURES, BATCH, STEPS, EPOCHS = 6, 16, 2, 2

@@ -53,6 +53,18 @@ class Spy(Participant):
     def wants_to_stop(self):
         return self.reason
 
+    def before_step(self):
+        self.heard.append(f"{self.name} ready")
+
+    def must_end(self):
+        return self.reason
+
+    def outside_bytes(self):
+        return len(self.name)
+
+    def release(self):
+        self.heard.append(f"{self.name} released")
+
     def after_fit(self):
         return self.epoch
 
@@ -61,6 +73,18 @@ def two(**fields):
     heard = []
     first, second = Spy("a", heard, reason="a tired"), Spy("b", heard, **fields)
     return Participants({"first": first, "second": second}), heard
+
+
+def test_what_lies_outside_the_process_is_asked_of_each():
+    both, heard = two(reason="b lost")
+    both.before_step()
+    both.release()
+    assert heard == ["a ready", "b ready", "a released", "b released"]
+    assert (both.must_end(), both.outside_bytes()) == ("a tired", 2)
+    plain = Participant()
+    plain.before_step()
+    plain.release()
+    assert (plain.must_end(), plain.outside_bytes()) == ("", 0)
 
 
 def test_each_is_given_what_the_one_before_returned():

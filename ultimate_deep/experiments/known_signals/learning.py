@@ -37,11 +37,12 @@ from ultimate_deep.models.registry import (
     reads,
 )
 from ultimate_deep.training.arrays import Arrays
+from ultimate_deep.training.batches.gradient_pass import uses_xla
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.loop.compiled import CompiledFit
 from ultimate_deep.training.loop.fit import fit
 from ultimate_deep.training.loop.participants import build_participants
-from ultimate_deep.training.loop.train_step import Forward, TrainStep, uses_xla
+from ultimate_deep.training.loop.train_step import Forward, TrainStep
 from ultimate_deep.training.participant import FitOutline, Participant
 
 SEEN = 0.8  # share of the oracle's edge from which a signal counts as seen

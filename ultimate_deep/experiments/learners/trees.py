@@ -24,7 +24,7 @@ from ultimate_deep.training.result import FitResult
 OF_NETS = (
     "optimizer", "rate_factors", "frozen", "planned_epochs", "batch_size_schedule",
     "augmentations", "curriculum", "growing_stages", "learned_horizon_weights", "gradients",
-    "averaging",
+    "workers", "averaging",
 )  # fmt: skip
 
 

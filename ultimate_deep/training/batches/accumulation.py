@@ -5,7 +5,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.losses.outputs import head_shapes
 from ultimate_deep.training.participant import (
     Compute,
@@ -13,9 +12,6 @@ from ultimate_deep.training.participant import (
     StepGradients,
     StepTensors,
 )
-from ultimate_deep.training.settings.gradients import GradientsConfig
-
-EXAMPLE = FitConfig(gradients=GradientsConfig(micro_batches=4))
 
 
 class Accumulation(Participant):
@@ -127,9 +123,3 @@ def _rows(values: tf.Tensor, first: Any, size: int) -> tf.Tensor:
     """Return `size` rows of a tensor from a first one that is known only when it runs."""
     begin = tf.concat([[first], tf.zeros([len(values.shape) - 1], tf.int32)], axis=0)
     return tf.slice(values, begin, [size, *values.shape[1:]])
-
-
-def build_accumulation(config: FitConfig, model: keras.Model) -> Accumulation | None:
-    """Return it where `fit.gradients.micro_batches` asks for it."""
-    parts = config.gradients.micro_batches
-    return Accumulation(model, parts) if parts > 1 else None

@@ -11,6 +11,7 @@ from ultimate_deep.machine.memory import reuse_memory
 from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.batches.batches import Batch, Batches
 from ultimate_deep.training.config import FitConfig
+from ultimate_deep.training.distributed.team import WorkerLostError
 from ultimate_deep.training.loop.array_fit import check_arrays
 from ultimate_deep.training.loop.checkpoint import to_numpy
 from ultimate_deep.training.loop.freezing import freeze
@@ -79,6 +80,7 @@ def time_fit(
     Raises:
         ValueError: Arrays that do not fit the model, or a first batch with a loss or a gradient
             that is not finite.
+        WorkerLostError: A worker of `fit.workers` is gone.
     """
     check_arrays(model, train, "train")
     check_arrays(model, validation, "validation")
@@ -98,6 +100,8 @@ def time_fit(
         forward_seconds = _seconds_of_forward(compiled.forward, validation)
     for variable, value in kept:
         variable.assign(value)
+    if lost := step.participant.must_end():
+        raise WorkerLostError(f"{lost} in a step that was timed for the plan; start again")
     return CompiledFit(
         step=step,
         forward=compiled.forward,

@@ -15,6 +15,7 @@ from ultimate_deep.machine.prefetch import ahead_for, prefetched
 from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.batches.batches import epoch_order
 from ultimate_deep.training.config import FitConfig
+from ultimate_deep.training.distributed.team import WorkerLostError
 from ultimate_deep.training.loop.array_fit import check_arrays
 from ultimate_deep.training.loop.checkpoint import (
     CheckpointError,
@@ -50,6 +51,7 @@ __all__ = [
     "FitResult",
     "Interrupted",
     "TrainingDivergedError",
+    "WorkerLostError",
     "epoch_order",
     "fit",
 ]
@@ -98,6 +100,8 @@ def fit(
             holds checkpoints although `resume` is off.
         TrainingDivergedError: A loss that is NaN or infinite; names epoch and step.
         Interrupted: Ctrl-C or SIGTERM, after the current step and a checkpoint.
+        WorkerLostError: A worker of `fit.workers` is gone, after the current step, which is whole,
+            and a checkpoint.
     """
     if config.growing_stages:
         raise ValueError(
@@ -118,6 +122,7 @@ def fit(
         try:
             loop.run(request)
         finally:
+            loop.participant.release()
             loop.progress.close()
     return loop.result()
 
@@ -349,6 +354,7 @@ class _Loop:
 
     def _stop_or_write(self, request: StopRequest) -> None:
         self._stop_if(request)
+        self._end_if_lost()
         if self.folder is None or self.state.stopped_reason:
             return
         every = self.config.checkpoint_every_seconds
@@ -363,6 +369,20 @@ class _Loop:
         where = f"epoch {self.state.epoch + 1}, step {self.state.step}"
         kept = "resume the run to go on from here" if path else "this run keeps no checkpoints"
         raise Interrupted(f"stopped by {request.received.name} at {where}; {kept}", path)
+
+    def _end_if_lost(self) -> None:
+        lost = self.participant.must_end()
+        if not lost:
+            return
+        path = self._write()
+        state = self.state
+        kept = (
+            "the step was finished without it and a checkpoint written; resume the run to go on "
+            "from here, with as many workers as you like"
+            if path
+            else "this run keeps no checkpoints; start it again"
+        )
+        raise WorkerLostError(f"{lost} at epoch {state.epoch + 1}, step {state.step}; {kept}")
 
     def _write(self) -> Path | None:
         if self.folder is None:

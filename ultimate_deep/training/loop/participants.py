@@ -28,7 +28,7 @@ PARTICIPANTS: dict[str, str] = {
     "loss_curriculum": "ultimate_deep.training.curriculum.losses:build_loss_curriculum",
     "augmentation": "ultimate_deep.training.augmentation.augmentation:build_augmentation",
     # In gradients a later one encloses the earlier ones: parts, both passes, then what is left.
-    "accumulation": "ultimate_deep.training.batches.accumulation:build_accumulation",
+    "accumulation": "ultimate_deep.training.distributed.sharing:build_accumulation",
     "sharpness": "ultimate_deep.training.optimizers.sharpness:build_sharpness",
     "horizon_weights": "ultimate_deep.training.batches.horizon_weights:build_horizon_weights",
     "centralization": "ultimate_deep.training.optimizers.centralization:build_centralization",
@@ -113,6 +113,10 @@ class Participants(Participant):
             tensors = member.batch(tensors)
         return tensors
 
+    def before_step(self) -> None:
+        for member in self.members.values():
+            member.before_step()
+
     def gradients(self, tensors: StepTensors, compute: Compute) -> StepGradients:
         for member in self.members.values():
             compute = partial(member.gradients, compute=compute)
@@ -121,6 +125,10 @@ class Participants(Participant):
     def after_step(self, epoch: int, step: int, loss: float) -> None:
         for member in self.members.values():
             member.after_step(epoch, step, loss)
+
+    def must_end(self) -> str:
+        reasons = [member.must_end() for member in self.members.values()]
+        return next((reason for reason in reasons if reason), "")
 
     @contextmanager
     def validating(self) -> Iterator[None]:
@@ -140,6 +148,13 @@ class Participants(Participant):
     def after_fit(self) -> int | None:
         epochs = [member.after_fit() for member in self.members.values()]
         return next((epoch for epoch in reversed(epochs) if epoch is not None), None)
+
+    def outside_bytes(self) -> int:
+        return sum(member.outside_bytes() for member in self.members.values())
+
+    def release(self) -> None:
+        for member in self.members.values():
+            member.release()
 
 
 def _check_order(name: str, chosen: np.ndarray, rows: int) -> None:

@@ -46,11 +46,13 @@ class Plan:
         step_seconds: One training step.
         validation_seconds: Validation after each epoch.
         least_epochs: Epochs of a training that stops as early as it may.
-        memory_bytes: Estimated peak of the process's resident memory.
+        memory_bytes: Estimated peak of the resident memory, of all workers together.
         device_memory_bytes: Peak of the GPU's memory so far; None without one.
         members: Members of the net's stem; 1 of a net without any.
         member_bytes: Memory of one member in a step: what the stem keeps of it for the backward
             pass, and its own weights with their gradients and moments; computed, not measured.
+        workers: Processes that share out the parts of a batch.
+        micro_batches: Parts of a batch.
         estimated_by: How time and memory were estimated.
     """
 
@@ -76,6 +78,8 @@ class Plan:
     device_memory_bytes: int | None
     members: int = 1
     member_bytes: int = 0
+    workers: int = 1
+    micro_batches: int = 1
     estimated_by: str
 
     def __repr__(self) -> str:
@@ -110,6 +114,7 @@ class Plan:
             f"{self.matrix_products:,} matrix products",
             "parameters": f"{self.parameters:,}",
             **self._of_members(),
+            **self._of_workers(),
             "precision": f"{self.precision} ({self.precision_reason})",
             "compiled": f"{'with' if self.xla else 'without'} XLA, in "
             f"{self.first_step_seconds:.1f} s",
@@ -129,6 +134,15 @@ class Plan:
         return {
             "members": f"{self.members:,}: {seconds * 1e3:.1f} ms of a step for each, if what they "
             f"share is divided among them, and {mebibytes:.1f} MiB kept of each (computed)"
+        }
+
+    def _of_workers(self) -> dict[str, str]:
+        if self.workers == 1:
+            return {}
+        parts = self.micro_batches
+        return {
+            "workers": f"{self.workers:,} processes share out {parts:,} parts of "
+            f"{self.batch_size // parts:,} rows; weights do not depend on how many there are"
         }
 
     def _stopping(self) -> str:
@@ -181,10 +195,12 @@ def make_plan(
         step_seconds=compiled.step_seconds,
         validation_seconds=validation_seconds,
         least_epochs=least_epochs(config),
-        memory_bytes=_peak_memory_bytes(model),
+        memory_bytes=_peak_memory_bytes(model) + compiled.step.participant.outside_bytes(),
         device_memory_bytes=_device_memory_bytes(),
         members=max((stem.members for stem in stems), default=1),
         member_bytes=sum(_member_bytes(stem, batch_size) for stem in stems),
+        workers=config.workers,
+        micro_batches=config.gradients.micro_batches,
         estimated_by=(
             f"time: {compiled.trial_steps} steps and one validation batch of this very model; "
             "memory: the process's peak in those steps plus two copies of the weights (the best "

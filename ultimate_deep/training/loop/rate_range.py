@@ -1,5 +1,6 @@
 """Learning-rate range test: the loss while the rate rises from step to step."""
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -62,7 +63,8 @@ def rate_range(
     if steps < 2:
         raise ValueError(f"steps must be at least 2, got {steps}; {STEPS} is usual")
     check_arrays(model, train, "train")
-    step = compile_fit(model, config).step
+    # Losses do not depend on the workers, which are worth starting for a whole fit alone.
+    step = compile_fit(model, dataclasses.replace(config, workers=1)).step
     check_targets(step.loss, train, "train")
     batches = training_batches(model, train, config)
     kept = [(variable, to_numpy(variable)) for variable in step.variables().values()]

@@ -7,43 +7,37 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import ops
 
 from ultimate_deep.machine.prefetch import ahead_for, prefetched
 from ultimate_deep.models.heads import direction_logits
-from ultimate_deep.models.layers import DenseStack, MemberStem, ResidualStack
-from ultimate_deep.models.surgery.readings import training_readings
 from ultimate_deep.training.arrays import Arrays, BatchInputs
+from ultimate_deep.training.batches.gradient_pass import (
+    GradientPass,
+    compiled_alone,
+    pass_alone,
+    uses_xla,
+)
 from ultimate_deep.training.config import FitConfig
-from ultimate_deep.training.losses.members import members_elements
 from ultimate_deep.training.losses.outputs import LOGITS, by_head, head_shapes
 from ultimate_deep.training.losses.registry import build_loss
 from ultimate_deep.training.optimizers.build import build_optimizer
-from ultimate_deep.training.participant import Participant, StepGradients, StepTensors
-
-FUSED_LAYERS = (ResidualStack, DenseStack, MemberStem)
-
-
-def uses_xla(model: keras.Model, config: FitConfig) -> bool:
-    """Return whether the training step is compiled with XLA.
-
-    `auto` compiles where a stack of blocks runs as a loop: there a step is more than twice as
-    fast with XLA. It does too where a stem has members, whose step takes a third less time.
-    Unrolled layers gain little and take long to compile.
-    """
-    if config.jit_compile != "auto":
-        return config.jit_compile
-    layers = model._flatten_layers(include_self=False)
-    return any(isinstance(layer, FUSED_LAYERS) for layer in layers)
+from ultimate_deep.training.participant import (
+    Compute,
+    Participant,
+    StepGradients,
+    StepTensors,
+)
 
 
 class TrainStep:
     """One optimizer step on a batch; traced and compiled at the first call with its size.
 
-    The loss of a batch is `mean(weight * loss)` over rows and horizons plus what the model adds
-    (L2). Weights average one over the training part, so that this is the weighted mean in
-    expectation. Of a model with members, the loss of a label is that of its members, each by
-    itself, averaged over them and, by the readings' weights, over what is read of them.
+    Its loss is that of `GradientPass`. Weights of labels average one over the training part, so
+    that this is the weighted mean in expectation.
+
+    Of a batch in parts, one part's pass and the optimizer's step are compiled each by itself, so
+    that a part has the same bits wherever it is computed; what is between them is not compiled
+    with XLA.
 
     Args:
         model: Built Keras model, heads as `models.heads.prediction_heads` gives them.
@@ -64,12 +58,20 @@ class TrainStep:
                 "set KERAS_BACKEND=tensorflow"
             )
         self.model = model
-        self.readings = training_readings(model)
         self.participant = participant or Participant()
         self.loss = build_loss(config.training_loss(), head_shapes(model.output))
         self.optimizer = build_optimizer(model, config)
-        self.jit_compile = uses_xla(model, config)
-        self._compiled = tf.function(self._step, autograph=False, jit_compile=self.jit_compile)
+        self.jit_compile = xla = uses_xla(model, config)
+        self._pass = GradientPass(model, self.loss, self._scaled)
+        self.readings = self._pass.readings
+        self._found_by: Compute = self._pass
+        self._apply: Callable[[list[Any]], None] = self._optimized
+        in_parts = config.gradients.micro_batches > 1
+        if in_parts:
+            self._found_by = pass_alone(self._pass, jit_compile=xla)
+            self._apply = compiled_alone(self._optimized, jit_compile=xla)
+        whole = xla and not in_parts
+        self._compiled = tf.function(self._step, autograph=False, jit_compile=whole)
         self._traced: dict[int, Callable[..., tuple[tf.Tensor, tf.Tensor]]] = {}
 
     def __call__(
@@ -107,6 +109,7 @@ class TrainStep:
         rows = weight.shape[0]
         if rows not in self._traced:
             self._traced[rows] = self._compiled.get_concrete_function(*arguments)
+        self.participant.before_step()
         # Calling a trace directly spares TensorFlow's own way of finding it: 1.5 ms a step.
         loss, penalty = self._traced[rows](*arguments)
         return loss, penalty
@@ -134,35 +137,23 @@ class TrainStep:
     ) -> tuple[tf.Tensor, tf.Tensor]:
         self.inner_optimizer().learning_rate.assign(learning_rate)
         tensors = self.participant.batch(StepTensors(x, targets, weight))
-        found = self.participant.gradients(tensors, self._gradients)
-        self.optimizer.apply(found.gradients, self.model.trainable_variables)
+        found = self.participant.gradients(tensors, self._found_by)
+        self._apply(found.gradients)
         return found.loss, found.penalty
 
     def _gradients(self, tensors: StepTensors) -> StepGradients:
         """Pass forward and back once."""
-        model = self.model
-        variables = model.trainable_variables
-        with tf.GradientTape() as tape:
-            weighted = tensors.weight * self._elements(tensors)
-            loss = ops.mean(weighted)
-            penalty = ops.cast(sum(model.losses), "float32") if model.losses else ops.zeros(())
-            total = loss + penalty
-            if self.optimizer is not self.inner_optimizer():
-                total = self.optimizer.scale_loss(total)
-        gradients = tape.gradient(total, [variable.value for variable in variables])
-        return StepGradients(loss, penalty, gradients, ops.mean(weighted, axis=0))
+        return self._pass(tensors)
 
-    def _elements(self, tensors: StepTensors) -> Any:
-        """Return the loss of every label of the batch, `(batch, horizons)`."""
-        if self.readings is None:
-            outputs = by_head(self.model(tensors.x, training=True))
-            return self.loss.elements(tensors.targets, outputs)
-        found = self.readings.model(tensors.x, training=True)
-        elements = [
-            weight * members_elements(self.loss, tensors.targets, by_head(outputs))
-            for weight, outputs in zip(self.readings.weights, found.values(), strict=True)
-        ]
-        return sum(elements)
+    def _optimized(self, gradients: list[Any]) -> None:
+        """Let the optimizer step."""
+        self.optimizer.apply(gradients, self.model.trainable_variables)
+
+    def _scaled(self, total: Any) -> Any:
+        """Return a loss as it is differentiated: times the loss scale, where there is one."""
+        if self.optimizer is self.inner_optimizer():
+            return total
+        return self.optimizer.scale_loss(total)
 
     def inner_optimizer(self) -> keras.optimizers.Optimizer:
         """Return the optimizer itself, without the loss scale around it."""

@@ -1,0 +1,1 @@
+"""One net on several processes."""
