@@ -5,8 +5,14 @@ from types import MappingProxyType
 
 import keras
 
-from ultimate_deep.machine.fields import check_fields
-from ultimate_deep.models.checks import ACTIVATIONS, check_choice, check_range, dtype_policy
+from ultimate_deep.models.checks import (
+    ACTIVATIONS,
+    check_choice,
+    check_range,
+    check_whole,
+    check_widths,
+    dtype_policy,
+)
 from ultimate_deep.models.heads import Heads, prediction_heads
 from ultimate_deep.models.inputs import Inputs, Reads, flat_features, make_inputs
 from ultimate_deep.models.layers.members.member_stem import MemberStem
@@ -53,7 +59,8 @@ class TabmConfig(NetOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_fields(self)
+        check_whole("members", self.members, 1)
+        check_widths("hidden_widths", self.hidden_widths)
         if self.members < 2:
             raise ValueError(
                 f"members must be at least 2, got {self.members}: use the model called 'mlp' for "

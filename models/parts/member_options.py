@@ -3,8 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, fields
 
-from ultimate_deep.machine.fields import check_fields
-from ultimate_deep.models.checks import check_choice, check_range
+from ultimate_deep.models.checks import check_choice, check_range, check_whole, check_widths
 
 MEMBERS_IN_STACK = ("drawn", "mean")
 
@@ -46,8 +45,8 @@ class MemberOptions:
             TypeError: A value of another kind, such as half a member.
             ValueError: A value out of range.
         """
-        check_fields(self)
-        check_range("members", self.members, 1)
+        check_whole("members", self.members, 1)
+        check_widths("member_widths", self.member_widths)
         check_choice("members_in_stack", self.members_in_stack, MEMBERS_IN_STACK)
         check_range("exit_weight", self.exit_weight, 0.0)
         if any(width < 1 for width in self.member_widths):

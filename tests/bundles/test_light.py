@@ -74,8 +74,14 @@ MODULES = {
     "ultimate_deep.training.config",
     "ultimate_deep.training.losses",
     "ultimate_deep.training.losses.loss_config",
+    "ultimate_deep.training.settings",
+    *(
+        f"ultimate_deep.training.settings.{name}"
+        for name in ("augmentations", "averaging", "curriculum", "gradients", "optimizers")
+    ),
     "ultimate_deep.training.schedules",
     "ultimate_deep.training.schedules.config",
+    "ultimate_deep.training.schedules.registry",
 }
 OF_AN_ENSEMBLE = {
     "ultimate_deep.bundles.ensembles",
@@ -109,6 +115,7 @@ OF_THE_COMMAND_LINE = {
     ),
     "ultimate_deep.machine.tables",
     "ultimate_deep.models.declared",
+    "ultimate_deep.models.document_names",
     "ultimate_deep.models.evaluated",
     "ultimate_deep.models.registry",
     "ultimate_deep.training.backend",

@@ -237,7 +237,7 @@ def test_the_learning_rates_and_batches_on_the_page_are_those_of_the_presets():
         (DOCS / "settings.md").read_text().partition("| learning rate |")[2].partition("\n\n")[0]
     )
     rows = re.findall(r"^\| `(\w+)`, `(\w+)` \| ([\d.]+) \| (\d+) \|$", table, re.MULTILINE)
-    assert len(rows) == 6
+    assert len(rows) == 7
     for model, preset, rate, batch in rows:
         config = experiment_from(["--model", model, "--model.preset", preset])
         fit = resolved(config).fit

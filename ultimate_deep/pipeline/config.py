@@ -12,7 +12,6 @@ from ultimate_deep.machine.places import check_folder_named, check_name
 from ultimate_deep.machine.plugins import is_loaded, load_plugin
 from ultimate_deep.market.config import DataConfig, LabelSpec, SplitSpec
 from ultimate_deep.market.simulation_spec import EARLIER_VOLUME_PER_BAR
-from ultimate_deep.pipeline.documents import merged, over, settings_of
 from ultimate_deep.pipeline.inputs.config import InputConfig
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.losses.loss_config import LossConfig
@@ -217,6 +216,9 @@ class ExperimentConfig:
             >>> config.fit.batch_size_schedule
             (64, 32)
         """
+        # Not at the top: predicting has no use for it.
+        from ultimate_deep.pipeline.documents import merged, over, settings_of
+
         found, fit = settings_of(merged(documents))["fit"], settings.pop("fit", {})
         if not isinstance(fit, Mapping):
             raise ValueError(

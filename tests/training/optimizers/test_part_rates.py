@@ -125,7 +125,9 @@ def test_decay_is_by_the_same_rate(kind, xla):
 
 
 def test_a_part_that_there_is_not_is_refused_with_those_that_there_are():
-    with pytest.raises(ValueError, match=r"got 'stak'; its layers are stem, stack, logits, their"):
+    with pytest.raises(
+        ValueError, match=r"got 'stak'; those layers are stem, stack, logits, their"
+    ):
         build_optimizer(net(), FitConfig(rate_factors={"stem": 0.5, "stak": 0.5}))
     with pytest.raises(ValueError, match=r"weights kernel, bias, residual_gain$"):
         build_optimizer(net(), FitConfig(rate_factors={"stack/bias": 0.5}))
