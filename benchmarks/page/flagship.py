@@ -154,33 +154,29 @@ def depth_study() -> str:
 def known_answer() -> str:
     """Every net on what it declares, beside mlp."""
     found = read("known_answer_summary")
-    both = bool(found["weighted"].any())
+    before = read("known_answer_before").set_index(["model", "signal"])["share_of_edge"]
     rows = [
         [
             f"`{one.model}`",
             one.signal.replace("_", " "),
             _percent(one.share_of_edge),
             f"{100 * one.ahead_of_mlp:+.1f}",
-            *([_percent(one.share_alike)] if both else []),
+            _percent(before.get((one.model, one.signal), float("nan"))),
             f"{one.seconds:,.0f}",
         ]
         for one in rows_of(found)
     ]
     nets = set(found["model"]) - {"mlp"}
     behind = set(found[found["loses"]]["model"])
-    labels = (
-        "with labels that weigh alike and by their return, the better by validation"
-        if both
-        else "with labels that weigh alike"
-    )
     text = (
-        f"8,000 bars, edge 0.20, every net as `--model NAME` trains it, {labels}; points ahead of "
-        "`mlp`, which is trained likewise. One seed: two points are within what another would "
-        f"change. {len(behind)} of {len(nets)} nets find less than that on a signal that they "
-        "declare: most read windows, of which they have to learn what `mlp` is given as features."
+        "8,000 bars, edge 0.20, every net as `--model NAME` trains it; points ahead of `mlp`. One "
+        f"seed: two points are within what another would change. {len(behind)} of {len(nets)} nets "
+        "find less than that on a signal that they declare: those read windows, of which they have "
+        "to learn what `mlp` is given as features. Before: the same bars before the presets hid "
+        "half of the features from each row, weighed labels by their return and trained for longer "
+        "at a higher rate (`models/presets.py`); all of it was chosen on other bars, by validation."
     )
-    more = ["labels alike"] if both else []
-    columns = ["net", "signal", "share of the edge", "points ahead", *more, "s"]
+    columns = ["net", "signal", "share of the edge", "points ahead", "before", "s"]
     return section(
         "Is each net worth more than mlp?", "bench_known_answer.py", text, table(columns, rows)
     )

@@ -171,6 +171,7 @@ class Learner(ABC):
             epochs=recipe.epochs,
             return_weights=recipe.return_weights if by_size else 0.0,
             rate_factors=dict(recipe.rate_factors),
+            augmentations=dict(recipe.augmentations),
         )
 
     @abstractmethod
