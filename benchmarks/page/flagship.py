@@ -78,8 +78,8 @@ def flagship() -> str:
         "another seed; the first two seeds had been read before the last of them (the feature "
         "penalty and weights of at most 1.5 returns), the third had not: there the default net "
         f"finds {fresh['ultimate']}, the better trees {fresh['the better trees']}. "
-        "Trees and mlp are the best of a small grid by validation, weighted trees with labels "
-        "weighed by their return, the better trees the better of both by validation; tabm and the "
+        "Trees are the best of a small grid by validation, weighted trees with labels weighed by "
+        "their return, the better trees the better of both by validation; mlp, tabm and the "
         "default net (2,000 weighted layers) are as `--model NAME` trains them. "
         "Seconds of the fit that was chosen, two fits side by side on a core each."
     )

@@ -89,15 +89,15 @@ def test_what_is_stored_is_not_fitted_again_and_what_there_is_not_is_refused(
         return {"share_of_edge": 0.6, "seconds": 1.0}
 
     monkeypatch.setattr(fits, "run_fit", run_fit)
-    wanted = bench.wanted(["linear_0.1"], ["mlp"], 1, 20_000, None)
+    wanted = bench.wanted(["linear_0.1"], ["weighted trees"], 1, 20_000, None)
     fits.fit_missing(path, wanted)
-    assert fitted == [("linear", bench.FIRST_SEED, weights) for weights in (0.0, 3.0)] * 4
+    assert fitted == [("linear", bench.FIRST_SEED, weights) for weights in (1.5, 3.0)] * 4
     path.write_text(path.read_text() + '{"market": "cut')  # killed while it wrote
     assert len(part("tables").stored(path)) == 8
     path.write_text("".join(json.dumps(one) + "\n" for one in part("tables").stored(path)[:-1]))
     fits.fit_missing(path, wanted)
     assert len(fitted) == 9
-    fits.fit_missing(path, bench.wanted(["linear_0.1"], ["mlp"], 1, 60_000, None))
+    fits.fit_missing(path, bench.wanted(["linear_0.1"], ["weighted trees"], 1, 60_000, None))
     assert len(fitted) == 17
     for markets, models, said in (
         (["spy_1h"], [], "no market is called 'spy_1h'; there are interaction_0.1"),
