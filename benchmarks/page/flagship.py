@@ -107,9 +107,7 @@ def ablation() -> str:
         "20,000 bars and one seed, so of the same noise, one for each kind of signal, edge 0.10. "
         "Apart: from the recipe on the same market and seed, mean and its standard error; a "
         "positive log loss (times 1,000) is worse. "
-        "Lines of fewer fits lack markets: compare what is apart. Measured "
-        "before the feature penalty came, with labels that weighed at most three "
-        "usual returns. Seconds are those of one core."
+        "Lines of fewer fits lack markets: compare what is apart. Seconds are those of one core."
     )
     columns = [
         "line", "fits", "share of the edge", "points apart", "validation log loss apart",
