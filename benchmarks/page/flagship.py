@@ -169,7 +169,7 @@ def known_answer() -> str:
     text = (
         "8,000 bars, edge 0.20, every net as `--model NAME` trains it; points ahead of `mlp`. One "
         f"seed: two points are within what another would change. {len(behind)} of {len(nets)} nets "
-        "find less than that on a signal that they declare: those read windows, of which they have "
+        "find less than that on a signal that they declare: most read windows, of which they have "
         "to learn what `mlp` is given as features. Before: the same bars before the presets hid "
         "half of the features from each row, weighed labels by their return and trained for longer "
         "at a higher rate (`models/presets.py`); all of it was chosen on other bars, by validation."
