@@ -107,9 +107,7 @@ def ablation() -> str:
         "20,000 bars and one seed, so of the same noise, one for each kind of signal, edge 0.10. "
         "Apart: from the recipe on the same market and seed, mean and its standard error; a "
         "positive log loss (times 1,000) is worse. "
-        "Lines of fewer fits lack markets: compare what is apart. Measured "
-        "before the feature penalty came, with labels that weighed at most three "
-        "usual returns. Seconds are those of one core."
+        "Lines of fewer fits lack markets: compare what is apart. Seconds are those of one core."
     )
     columns = [
         "line", "fits", "share of the edge", "points apart", "validation log loss apart",
@@ -171,7 +169,7 @@ def known_answer() -> str:
     text = (
         "8,000 bars, edge 0.20, every net as `--model NAME` trains it; points ahead of `mlp`. One "
         f"seed: two points are within what another would change. {len(behind)} of {len(nets)} nets "
-        "find less than that on a signal that they declare: those read windows, of which they have "
+        "find less than that on a signal that they declare: most read windows, of which they have "
         "to learn what `mlp` is given as features. Before: the same bars before the presets hid "
         "half of the features from each row, weighed labels by their return and trained for longer "
         "at a higher rate (`models/presets.py`); all of it was chosen on other bars, by validation."
