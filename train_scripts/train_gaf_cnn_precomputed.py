@@ -1,6 +1,6 @@
 """Train a net on each folder of written pictures, and say what they are worth alone and together.
 
-    python train_scripts/train_gaf_cnn_precomputed.py --data '[ml/data/gaf/bnb_15m]' [--yes] [--resume]
+    python train_scripts/train_gaf_cnn_precomputed.py --data '[ml/data/gaf/bnb_15m]' [--yes]
 
 The pictures come from `ultimate-deep gaf`; several folders, such as those of 15, 30 and 60 minutes,
 are averaged and voted on too. Files are read batch by batch, so that 13 GB of them need no memory
