@@ -104,7 +104,7 @@ def patterns(bars: Path | None, rows: int, path: Path) -> None:
     table = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=KEYS)
     done = set(zip(*(table[key] for key in KEYS), strict=True))
     for name, data in markets.items():
-        market = load_market(data, label)
+        market = load_market(data, LabelSpec(horizon_bars=HORIZON_BARS))
         for picture in PICTURES:
             if (name, picture) in done:
                 continue
