@@ -7,9 +7,9 @@
     python benchmarks/bench_flagship.py --redraw                         # sums up what is there
 
 Simulated: four kinds of signal at two edges, 20,000 bars, and for each seed other bars and other
-draws of the model. Trees and `mlp` are the best of a small grid, declared below, by the validation
-log loss; `tabm` and `ultimate` are trained with the settings of `--model NAME`. The test part of
-every fit is read once, and nothing is chosen by it.
+draws of the model. Trees are the best of a small grid, declared below, by the validation log loss;
+`mlp`, `tabm` and `ultimate` are trained with the settings of `--model NAME`. The test part of every
+fit is read once, and nothing is chosen by it.
 A minute of one core for the trees of a market and seed, up to ten minutes for the default net: a
 day for all. One line for each fit in `flagship_<machine>.jsonl` in `--folder`; a run that was
 interrupted goes on. Writes `benchmarks/results/flagship_summary_<machine>.csv`, the plot beside
@@ -65,11 +65,7 @@ SLOW = {
 ENTRIES = {
     "trees": Entry(model=TREES, options=SLOW, fit={"return_weights": (0.0,)}),
     "weighted trees": Entry(model=TREES, options=SLOW, fit={"return_weights": (1.5, 3.0)}),
-    "mlp": Entry(
-        model="mlp",
-        options={"hidden_widths": ((64,), (64, 32)), "dropout_rate": (0.3, 0.5)},
-        fit={"return_weights": (0.0, 3.0), "patience_epochs": (3,)},
-    ),
+    "mlp": Entry(model="mlp"),
     "tabm": Entry(model="tabm"),
     "ultimate": Entry(model="ultimate"),
 }

@@ -5,11 +5,10 @@
     python benchmarks/bench_known_answer.py --redraw                  # sums up what is there
 
 8,000 simulated bars with an edge of 0.20 of each signal in the net's `SEES`; features, windows,
-fit and temperature of every experiment, preset `default`. Each is trained with labels that weigh
-alike and with labels that weigh by their return (`fit.return_weights 1.5`), of which the one with
-the least validation log loss stands. `mlp` is trained on the same bars in both ways. One line for
+fit and temperature of every experiment, preset `default`, and `mlp` on the same bars. One line for
 each fit in `known_answer_<machine>.jsonl` in `--folder`; a run that was interrupted goes on. Writes
-`benchmarks/results/known_answer_summary_<machine>.csv`.
+`benchmarks/results/known_answer_summary_<machine>.csv`. Beside it lies `known_answer_before.csv`:
+the same bars before most presets took the recipe that `models/presets.py` says.
 
 Expected: no net finds clearly less (two points of the oracle's edge) than `mlp` on a signal that it
 declares.
@@ -30,13 +29,12 @@ if str(ROOT) not in sys.path:
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from benchmarks.flagship.fits import Bench, Entry, Fit, Markets, check_names, command  # noqa: E402
+from benchmarks.flagship.fits import Bench, Fit, Markets, check_names, command  # noqa: E402
 from benchmarks.tables import RESULTS  # noqa: E402
 
 ROWS, SEEDS, FIRST_SEED, EDGE = 8_000, 1, 1_100, 0.2
 HELD_TO = "mlp"
 CLEARLY = 0.02
-WEIGHTS = {"return_weights": (0.0, 1.5)}
 
 
 def bench(
@@ -67,7 +65,7 @@ def bench(
 
 
 def wanted(models: Sequence[str], seeds: int) -> list[Fit]:
-    """Return every fit, those with labels that weigh alike first, and of each those of `mlp`."""
+    """Return every fit, those of `mlp` first."""
     from ultimate_deep.models.registry import BUILDERS, sees
 
     check_names("net", models, list(BUILDERS))
@@ -75,9 +73,8 @@ def wanted(models: Sequence[str], seeds: int) -> list[Fit]:
     declared = dict.fromkeys(signal for signals in asked.values() for signal in signals)
     of = Markets(rows=ROWS, first_seed=FIRST_SEED)
     return [
-        of.fit(f"{signal}_{EDGE:g}", seed, name, name, variant)
+        of.fit(f"{signal}_{EDGE:g}", seed, name, name, {})
         for seed in range(seeds)
-        for variant in Entry(model=HELD_TO, fit=WEIGHTS).variants()
         for name, signals in ({HELD_TO: tuple(declared)} | asked).items()
         for signal in signals
     ]
@@ -90,26 +87,20 @@ def summarise(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         rows: Figures of all fits.
     """
     table = pd.DataFrame(rows)
-    best = table.loc[table.groupby(["market", "seed", "model"])["validation_log_loss"].idxmin()]
-    held = best[best["model"] == HELD_TO][["market", "seed", "share_of_edge"]]
-    best = best.merge(held, on=["market", "seed"], suffixes=("", "_held"))
-    best = best.assign(
-        signal=best["market"].str.rpartition("_")[0],
-        weighted=best["variant"].str.contains("1.5", regex=False),
-        ahead=best["share_of_edge"] - best["share_of_edge_held"],
+    held = table[table["model"] == HELD_TO][["market", "seed", "share_of_edge"]]
+    table = table.merge(held, on=["market", "seed"], suffixes=("", "_held"))
+    table = table.assign(
+        signal=table["market"].str.rpartition("_")[0],
+        ahead=table["share_of_edge"] - table["share_of_edge_held"],
     )
-    found = best.groupby(["model", "signal"]).agg(
+    found = table.groupby(["model", "signal"]).agg(
         fits=("seed", "size"),
         share_of_edge=("share_of_edge", "mean"),
         ahead_of_mlp=("ahead", "mean"),
         log_loss=("log_loss", "mean"),
-        weighted=("weighted", "mean"),
         parameters=("parameters", "first"),
         seconds=("seconds", "mean"),
     )
-    alike = table[table["variant"].str.contains("0.0", regex=False)]
-    plain = alike.assign(signal=alike["market"].str.rpartition("_")[0])
-    found["share_alike"] = plain.groupby(["model", "signal"])["share_of_edge"].mean()
     found["loses"] = found["ahead_of_mlp"] < -CLEARLY
     return found.reset_index()
 

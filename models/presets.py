@@ -16,6 +16,7 @@ class Recipe:
         epochs: Most passes over the training part.
         return_weights: How many usual sizes of a return a training label may weigh at most.
         rate_factors: Pairs of a name of layers or weights and the factor of their learning rate.
+        augmentations: Pairs of what training batches are changed by and how strongly.
     """
 
     learning_rate: float = 1e-3
@@ -23,6 +24,7 @@ class Recipe:
     epochs: int = 12
     return_weights: float = 0.0
     rate_factors: tuple[tuple[str, float], ...] = ()
+    augmentations: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,3 +32,23 @@ class Preset(Recipe, Generic[Config]):
     """A configuration with the recipe to start from."""
 
     config: Config
+
+
+def hiding_features(config: Config, *, learning_rate: float) -> Preset[Config]:
+    """Return a preset whose training hides half of the features from each row, for longer.
+
+    What found more of every planted signal than plain training did, with labels that weigh by
+    their return, where a net reads the few hundred features of the catalogue. Of few features,
+    half rarely hold what must be seen together.
+
+    Args:
+        config: The model's configuration.
+        learning_rate: Peak learning rate.
+    """
+    return Preset(
+        config=config,
+        learning_rate=learning_rate,
+        epochs=16,
+        return_weights=1.5,
+        augmentations=(("feature_dropout", 0.5),),
+    )

@@ -7,7 +7,8 @@ it (`--inputs.gaf_timeframes '[1, 2, 4]'`). Each net is a run of its own, with b
 the ensemble is their mean probability, a bundle too; the control reads the same numbers without a
 picture; the trees are XGBoost's where it is installed, on the features. `--two_stages` adds trees
 that read both, out of fold, for which each net is trained four times more. Prints one table and
-what was hoped for; both are in the ensemble's folder, `models.csv` and `targets.csv`.
+what was hoped for; both are in the ensemble's folder, `models.csv` and `targets.csv`. All of them
+are on one page, `comparison-<time>/report.html`, with the verdict of each.
 
 Minutes for each net on two cores and 20,000 bars; `--model.preset tiny` for a first look. A picture
 shows prices alone, and the default simulated signal also needs volume, so that none of them finds
@@ -41,6 +42,8 @@ def main() -> None:
     done = run_planned(console, train, yes=options.yes, declined=declined)
     if done is not None:
         console.print(render_ensemble(done))
+        page = done.compared.folder / "report.html"
+        console.print(f"Report: {page}", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -29,16 +29,17 @@ def _plot(name: str, said: str) -> str:
     return f"![{said}](../benchmarks/results/{name}_summary_{MACHINE}.png)"
 
 
-def _fresh(model: str) -> str:
-    """Share of the edge of 20,000 bars that a model finds on the seed that nobody had read."""
+def _fresh() -> dict[str, str]:
+    """Share of the edge of 20,000 bars by model, on the seed that nobody had read."""
     rows = stored(RESULTS / f"flagship_{MACHINE}.jsonl")
     best = chosen([row for row in rows if row["seed"] == 2 and row["rows"] == ROWS])
-    return _percent(float(best[best["model"] == model]["share_of_edge"].mean()))
+    shares = best.groupby("model")["share_of_edge"].mean()
+    return {str(model): _percent(share) for model, share in shares.items()}
 
 
 def flagship() -> str:
     """Who finds more of a known edge, and who is right more often on real bars."""
-    found = read("flagship_summary")
+    found, fresh = read("flagship_summary"), _fresh()
     simulated = found[found["share_of_edge"].notna()]
     parts = []
     for bars, group in simulated.groupby("rows", sort=False):
@@ -76,9 +77,9 @@ def flagship() -> str:
         "markets of one seed share their noise. Settings were chosen by the validation part of "
         "another seed; the first two seeds had been read before the last of them (the feature "
         "penalty and weights of at most 1.5 returns), the third had not: there the default net "
-        f"finds {_fresh('ultimate')}, the better trees {_fresh('the better trees')}. "
-        "Trees and mlp are the best of a small grid by validation, weighted trees with labels "
-        "weighed by their return, the better trees the better of both by validation; tabm and the "
+        f"finds {fresh['ultimate']}, the better trees {fresh['the better trees']}. "
+        "Trees are the best of a small grid by validation, weighted trees with labels weighed by "
+        "their return, the better trees the better of both by validation; mlp, tabm and the "
         "default net (2,000 weighted layers) are as `--model NAME` trains them. "
         "Seconds of the fit that was chosen, two fits side by side on a core each."
     )
@@ -106,9 +107,7 @@ def ablation() -> str:
         "20,000 bars and one seed, so of the same noise, one for each kind of signal, edge 0.10. "
         "Apart: from the recipe on the same market and seed, mean and its standard error; a "
         "positive log loss (times 1,000) is worse. "
-        "Lines of fewer fits lack markets: compare what is apart. Measured "
-        "before the feature penalty came, with labels that weighed at most three "
-        "usual returns. Seconds are those of one core."
+        "Lines of fewer fits lack markets: compare what is apart. Seconds are those of one core."
     )
     columns = [
         "line", "fits", "share of the edge", "points apart", "validation log loss apart",
@@ -153,33 +152,29 @@ def depth_study() -> str:
 def known_answer() -> str:
     """Every net on what it declares, beside mlp."""
     found = read("known_answer_summary")
-    both = bool(found["weighted"].any())
+    before = read("known_answer_before").set_index(["model", "signal"])["share_of_edge"]
     rows = [
         [
             f"`{one.model}`",
             one.signal.replace("_", " "),
             _percent(one.share_of_edge),
             f"{100 * one.ahead_of_mlp:+.1f}",
-            *([_percent(one.share_alike)] if both else []),
+            _percent(before.get((one.model, one.signal), float("nan"))),
             f"{one.seconds:,.0f}",
         ]
         for one in rows_of(found)
     ]
     nets = set(found["model"]) - {"mlp"}
     behind = set(found[found["loses"]]["model"])
-    labels = (
-        "with labels that weigh alike and by their return, the better by validation"
-        if both
-        else "with labels that weigh alike"
-    )
     text = (
-        f"8,000 bars, edge 0.20, every net as `--model NAME` trains it, {labels}; points ahead of "
-        "`mlp`, which is trained likewise. One seed: two points are within what another would "
-        f"change. {len(behind)} of {len(nets)} nets find less than that on a signal that they "
-        "declare: most read windows, of which they have to learn what `mlp` is given as features."
+        "8,000 bars, edge 0.20, every net as `--model NAME` trains it; points ahead of `mlp`. One "
+        f"seed: two points are within what another would change. {len(behind)} of {len(nets)} nets "
+        "find less than that on a signal that they declare: most read windows, of which they have "
+        "to learn what `mlp` is given as features. Before: the same bars before the presets hid "
+        "half of the features from each row, weighed labels by their return and trained for longer "
+        "at a higher rate (`models/presets.py`); all of it was chosen on other bars, by validation."
     )
-    more = ["labels alike"] if both else []
-    columns = ["net", "signal", "share of the edge", "points ahead", *more, "s"]
+    columns = ["net", "signal", "share of the edge", "points ahead", "before", "s"]
     return section(
         "Is each net worth more than mlp?", "bench_known_answer.py", text, table(columns, rows)
     )

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.depth.process import process_kib
-from benchmarks.zoo.peers import build_peer
+from benchmarks.zoo.peers import PEERS, build_peer
 from ultimate_deep.models.registry import build_model, preset_config, presets, reads
 from ultimate_deep.pipeline.inputs.config import InputConfig
 from ultimate_deep.training.batches.gradient_pass import uses_xla
@@ -71,6 +71,9 @@ def build(name: str, preset: str, implementation: str, precision: str) -> keras.
     config = preset_config(name, preset if preset in presets(name) else "default")
     if hasattr(config, "precision"):
         config = dataclasses.replace(config, precision=precision)
+    if name in PEERS and hasattr(config, "members"):
+        # Keras has no layers of members: neither side begins with any.
+        config = dataclasses.replace(config, members=1)
     inputs = inputs_of(name)
     if implementation == PLAIN:
         return build_peer(name, inputs, config)

@@ -92,7 +92,8 @@ def _transformer(tensors: dict[str, Any], config: Any) -> Any:
         y = layers.Dense(config.feed_forward_ratio * config.width, activation="gelu")(y)
         y = layers.Dropout(config.dropout_rate)(layers.Dense(config.width)(y))
         x = layers.Add()([x, y])
-    return layers.GlobalAveragePooling1D()(layers.LayerNormalization()(x))
+    x = layers.LayerNormalization()(x)
+    return x[:, -1] if config.pooling == "last" else layers.GlobalAveragePooling1D()(x)
 
 
 def _tcn(tensors: dict[str, Any], config: Any) -> Any:

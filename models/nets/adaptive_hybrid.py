@@ -12,7 +12,7 @@ from ultimate_deep.models.heads import Heads, prediction_heads
 from ultimate_deep.models.inputs import Inputs, Reads, clipped, make_inputs, one_window
 from ultimate_deep.models.parts.net_options import NetOptions
 from ultimate_deep.models.parts.sequence_parts import SequenceParts, check_heads
-from ultimate_deep.models.presets import Preset
+from ultimate_deep.models.presets import Preset, hiding_features
 from ultimate_deep.models.search_space import Choice, FloatRange, SearchSpace
 from ultimate_deep.models.seeds import derive_seed
 
@@ -67,7 +67,7 @@ PRESETS = MappingProxyType(
             config=AdaptiveHybridConfig(width=16, heads=2, gate_width=8, dropout_rate=0.0),
             learning_rate=3e-3,
         ),
-        "default": Preset(config=AdaptiveHybridConfig()),
+        "default": hiding_features(AdaptiveHybridConfig(), learning_rate=2e-3),
         "large": Preset(
             config=AdaptiveHybridConfig(width=128, heads=8, gate_width=64), learning_rate=3e-4
         ),

@@ -16,7 +16,7 @@ from ultimate_deep.models.parts.recurrent_parts import (
     check_window_bars,
 )
 from ultimate_deep.models.parts.sequence_parts import SequenceParts
-from ultimate_deep.models.presets import Preset
+from ultimate_deep.models.presets import Preset, hiding_features
 from ultimate_deep.models.search_space import Choice, FloatRange, SearchSpace
 
 READS: Reads = "timeframes"
@@ -52,7 +52,7 @@ class AttentiveLstmConfig(NetOptions):
 PRESETS = MappingProxyType(
     {
         "tiny": Preset(config=AttentiveLstmConfig(width=16, dropout_rate=0.0), learning_rate=5e-3),
-        "default": Preset(config=AttentiveLstmConfig()),
+        "default": hiding_features(AttentiveLstmConfig(), learning_rate=2e-3),
         "wide": Preset(config=AttentiveLstmConfig(width=128, dropout_rate=0.2)),
     }
 )

@@ -12,7 +12,7 @@ from ultimate_deep.models.inputs import Inputs, Reads, clipped, make_inputs, one
 from ultimate_deep.models.parts.net_options import NetOptions
 from ultimate_deep.models.parts.recurrent_parts import attention_over, check_window_bars, oldest
 from ultimate_deep.models.parts.sequence_parts import SequenceParts
-from ultimate_deep.models.presets import Preset
+from ultimate_deep.models.presets import Preset, hiding_features
 from ultimate_deep.models.search_space import Choice, FloatRange, SearchSpace
 from ultimate_deep.models.seeds import derive_seed
 
@@ -50,7 +50,7 @@ class BilstmConfig(NetOptions):
 PRESETS = MappingProxyType(
     {
         "tiny": Preset(config=BilstmConfig(width=12, dropout_rate=0.0), learning_rate=5e-3),
-        "default": Preset(config=BilstmConfig()),
+        "default": hiding_features(BilstmConfig(), learning_rate=2e-3),
         "wide": Preset(config=BilstmConfig(width=128, dropout_rate=0.2)),
     }
 )

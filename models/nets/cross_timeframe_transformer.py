@@ -11,7 +11,7 @@ from ultimate_deep.models.inputs import Inputs, Reads, clipped, make_inputs, win
 from ultimate_deep.models.layers.time_pooling import POOLINGS, TimePooling
 from ultimate_deep.models.parts.encoder import Encoder
 from ultimate_deep.models.parts.sequence_options import SequenceOptions
-from ultimate_deep.models.presets import Preset
+from ultimate_deep.models.presets import Preset, hiding_features
 from ultimate_deep.models.search_space import Choice, FloatRange, IntRange, SearchSpace
 
 READS: Reads = "timeframes"
@@ -38,7 +38,7 @@ class CrossTimeframeConfig(SequenceOptions):
 PRESETS = MappingProxyType(
     {
         "tiny": Preset(config=CrossTimeframeConfig(layers=1, width=8, attention_heads=2)),
-        "default": Preset(config=CrossTimeframeConfig()),
+        "default": hiding_features(CrossTimeframeConfig(pooling="last"), learning_rate=2e-3),
         "medium": Preset(
             config=CrossTimeframeConfig(
                 layers=6, width=512, attention_heads=8, feed_forward_ratio=4

@@ -16,7 +16,7 @@ from ultimate_deep.models.parts.episodic_parts import (
 )
 from ultimate_deep.models.parts.net_options import NetOptions
 from ultimate_deep.models.parts.sequence_parts import SequenceParts
-from ultimate_deep.models.presets import Preset
+from ultimate_deep.models.presets import Preset, hiding_features
 from ultimate_deep.models.search_space import Choice, FloatRange, IntRange, SearchSpace
 
 __all__ = [
@@ -73,7 +73,7 @@ PRESETS = MappingProxyType(
             ),
             learning_rate=5e-3,
         ),
-        "default": Preset(config=EpisodicMemoryConfig()),
+        "default": hiding_features(EpisodicMemoryConfig(), learning_rate=2e-3),
         "large": Preset(
             config=EpisodicMemoryConfig(width=128, slots=32768, nearest=64, key_width=64),
             learning_rate=3e-4,

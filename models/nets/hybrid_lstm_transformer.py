@@ -11,7 +11,7 @@ from ultimate_deep.models.heads import Heads, prediction_heads
 from ultimate_deep.models.inputs import Inputs, Reads, clipped, make_inputs, one_window
 from ultimate_deep.models.parts.net_options import NetOptions
 from ultimate_deep.models.parts.sequence_parts import SequenceParts, check_heads
-from ultimate_deep.models.presets import Preset
+from ultimate_deep.models.presets import Preset, hiding_features
 from ultimate_deep.models.search_space import Choice, FloatRange, IntRange, SearchSpace
 
 READS: Reads = "window"
@@ -54,7 +54,7 @@ PRESETS = MappingProxyType(
             config=HybridLstmTransformerConfig(width=16, heads=2, blocks=1, dropout_rate=0.0),
             learning_rate=3e-3,
         ),
-        "default": Preset(config=HybridLstmTransformerConfig()),
+        "default": hiding_features(HybridLstmTransformerConfig(), learning_rate=2e-3),
         "large": Preset(
             config=HybridLstmTransformerConfig(width=256, heads=8, blocks=6, exchanges=2),
             learning_rate=3e-4,

@@ -1,12 +1,14 @@
 """Logistic regression as a Keras model: the floor that every net has to beat."""
 
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import keras
 
 from ultimate_deep.models.checks import check_positive, check_range
 from ultimate_deep.models.heads import Heads, prediction_heads
 from ultimate_deep.models.inputs import Inputs, flat_features, make_inputs
+from ultimate_deep.models.presets import hiding_features
 from ultimate_deep.models.search_space import Choice, FloatRange, SearchSpace
 
 
@@ -33,6 +35,8 @@ class LinearConfig:
 
 
 SEES = ("linear", "long_memory", "cross_timeframe")
+
+PRESETS = MappingProxyType({"default": hiding_features(LinearConfig(), learning_rate=4e-3)})
 
 SEARCH_SPACE: SearchSpace = {
     "l2": FloatRange(low=1e-7, high=1e-2, log=True),

@@ -11,7 +11,7 @@ from ultimate_deep.models.inputs import Inputs, Reads, clipped, make_inputs, one
 from ultimate_deep.models.parts.net_options import NetOptions
 from ultimate_deep.models.parts.recurrent_parts import attend_and_join, check_window_bars
 from ultimate_deep.models.parts.sequence_parts import SequenceParts
-from ultimate_deep.models.presets import Preset
+from ultimate_deep.models.presets import Preset, hiding_features
 from ultimate_deep.models.search_space import Choice, FloatRange, SearchSpace
 
 READS: Reads = "window"
@@ -53,7 +53,7 @@ class LstmConfig(NetOptions):
 PRESETS = MappingProxyType(
     {
         "tiny": Preset(config=LstmConfig(width=16, dropout_rate=0.0), learning_rate=5e-3),
-        "default": Preset(config=LstmConfig()),
+        "default": hiding_features(LstmConfig(), learning_rate=2e-3),
         "wide": Preset(config=LstmConfig(width=256, projection_width=128, dropout_rate=0.2)),
     }
 )

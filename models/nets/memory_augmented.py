@@ -18,7 +18,7 @@ from ultimate_deep.models.parts.episodic_parts import (
 )
 from ultimate_deep.models.parts.net_options import NetOptions
 from ultimate_deep.models.parts.sequence_parts import SequenceParts
-from ultimate_deep.models.presets import Preset
+from ultimate_deep.models.presets import Preset, hiding_features
 from ultimate_deep.models.search_space import Choice, FloatRange, SearchSpace
 from ultimate_deep.models.seeds import derive_seed
 
@@ -80,7 +80,7 @@ PRESETS = MappingProxyType(
             ),
             learning_rate=5e-3,
         ),
-        "default": Preset(config=MemoryAugmentedConfig()),
+        "default": hiding_features(MemoryAugmentedConfig(), learning_rate=2e-3),
         "large": Preset(
             config=MemoryAugmentedConfig(width=128, slots=64, content_width=32),
             learning_rate=3e-4,

@@ -16,7 +16,7 @@ from ultimate_deep.models.heads import Heads, prediction_heads
 from ultimate_deep.models.inputs import Inputs, flat_features, make_inputs
 from ultimate_deep.models.layers.stacks.normalization import plain_norm
 from ultimate_deep.models.parts.net_options import NetOptions
-from ultimate_deep.models.presets import Preset
+from ultimate_deep.models.presets import Preset, hiding_features
 from ultimate_deep.models.search_space import Choice, FloatRange, SearchSpace
 from ultimate_deep.models.seeds import derive_seed
 
@@ -61,7 +61,7 @@ SEES = ("linear", "interaction", "long_memory", "cross_timeframe")
 PRESETS = MappingProxyType(
     {
         "tiny": Preset(config=MlpConfig(hidden_widths=(64, 32))),
-        "default": Preset(config=MlpConfig()),
+        "default": hiding_features(MlpConfig(), learning_rate=4e-3),
     }
 )
 

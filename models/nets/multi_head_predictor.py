@@ -9,9 +9,10 @@ from ultimate_deep.models.checks import check_range, dtype_policy
 from ultimate_deep.models.heads import Heads, prediction_heads
 from ultimate_deep.models.inputs import Inputs, Reads, clipped, make_inputs, one_window
 from ultimate_deep.models.layers.attention.horizon_attention import HorizonAttention
+from ultimate_deep.models.layers.time_pooling import TimePooling
 from ultimate_deep.models.parts.encoder import Encoder
 from ultimate_deep.models.parts.sequence_options import SequenceOptions
-from ultimate_deep.models.presets import Preset
+from ultimate_deep.models.presets import Preset, hiding_features
 from ultimate_deep.models.search_space import Choice, FloatRange, IntRange, SearchSpace
 from ultimate_deep.models.seeds import derive_seed
 
@@ -27,9 +28,12 @@ class MultiHeadPredictorConfig(SequenceOptions):
 
     Args:
         horizon_heads: Attention heads of each horizon; `width` is a multiple of them.
+        newest_bar: Whether what a horizon finds is added to the newest bar's vector, which it need
+            not look for then.
     """
 
     horizon_heads: int = 4
+    newest_bar: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -46,7 +50,7 @@ PRESETS = MappingProxyType(
         "tiny": Preset(
             config=MultiHeadPredictorConfig(layers=1, width=8, attention_heads=2, horizon_heads=2)
         ),
-        "default": Preset(config=MultiHeadPredictorConfig()),
+        "default": hiding_features(MultiHeadPredictorConfig(newest_bar=True), learning_rate=4e-3),
         "medium": Preset(
             config=MultiHeadPredictorConfig(
                 layers=6, width=512, attention_heads=8, horizon_heads=8, feed_forward_ratio=4
@@ -82,7 +86,8 @@ def build_multi_head_predictor(
     Input `bars` `(batch, window_bars, features)`, output as `prediction_heads` says; every
     horizon's prediction reads its own vector. Receptive field: the whole window.
 
-    Source: see `models.parts.encoder` and `models.layers.attention.horizon_attention`.
+    Source: see `models.parts.encoder` and `models.layers.attention.horizon_attention`; the newest
+    bar beside them is ours.
 
     Raises:
         ValueError: Inputs that are not one window.
@@ -92,12 +97,16 @@ def build_multi_head_predictor(
     structure, tensors = make_inputs(inputs)
     x = clipped(inputs, tensors, input_clip=config.input_clip, dtype=policy)[name]
     x = Encoder(config, policy=policy)(x)
-    x = HorizonAttention(
+    found = HorizonAttention(
         heads.horizons,
         config.horizon_heads,
         seed=derive_seed(config.seed, "horizon_attention"),
         dtype=policy,
         name="horizon_attention",
     )(x)
-    outputs = prediction_heads(heads, x, seed=config.seed)
+    if config.newest_bar:
+        newest = TimePooling("last", dtype=policy, name="newest_bar")(x)
+        each = keras.layers.RepeatVector(heads.horizons, dtype=policy, name="newest_bar_each")
+        found = keras.layers.Add(dtype=policy, name="horizon_vectors")([found, each(newest)])
+    outputs = prediction_heads(heads, found, seed=config.seed)
     return keras.Model(structure, outputs, name="multi_head_predictor")

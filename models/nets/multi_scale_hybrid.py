@@ -11,7 +11,7 @@ from ultimate_deep.models.heads import Heads, prediction_heads
 from ultimate_deep.models.inputs import Inputs, Reads, clipped, make_inputs, windows_of
 from ultimate_deep.models.parts.net_options import NetOptions
 from ultimate_deep.models.parts.sequence_parts import SequenceParts, check_heads
-from ultimate_deep.models.presets import Preset
+from ultimate_deep.models.presets import Preset, hiding_features
 from ultimate_deep.models.search_space import Choice, FloatRange, SearchSpace
 
 READS: Reads = "timeframes"
@@ -55,7 +55,7 @@ PRESETS = MappingProxyType(
             config=MultiScaleHybridConfig(pool_bars=(4,), width=16, heads=2, dropout_rate=0.0),
             learning_rate=3e-3,
         ),
-        "default": Preset(config=MultiScaleHybridConfig()),
+        "default": hiding_features(MultiScaleHybridConfig(), learning_rate=2e-3),
         "large": Preset(
             config=MultiScaleHybridConfig(pool_bars=(2, 4, 8, 16), width=128, heads=8),
             learning_rate=3e-4,

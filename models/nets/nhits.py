@@ -11,7 +11,7 @@ from ultimate_deep.models.heads import Heads, prediction_heads
 from ultimate_deep.models.inputs import Inputs, Reads, clipped, make_inputs, one_window
 from ultimate_deep.models.layers.knot_interpolation import INTERPOLATIONS, KnotInterpolation
 from ultimate_deep.models.parts.net_options import NetOptions
-from ultimate_deep.models.presets import Preset
+from ultimate_deep.models.presets import Preset, hiding_features
 from ultimate_deep.models.search_space import Choice, FloatRange, IntRange, SearchSpace
 from ultimate_deep.models.seeds import derive_seed
 
@@ -78,7 +78,7 @@ PRESETS = MappingProxyType(
             ),
             learning_rate=2e-3,
         ),
-        "default": Preset(config=NhitsConfig()),
+        "default": hiding_features(NhitsConfig(), learning_rate=4e-3),
         # The authors' code for the shortest horizon: three stacks of one block, one series.
         "paper": Preset(
             config=NhitsConfig(

@@ -9,7 +9,7 @@ from ultimate_deep.models.checks import ACTIVATIONS, check_choice, check_range, 
 from ultimate_deep.models.heads import Heads, prediction_heads
 from ultimate_deep.models.inputs import Inputs, Reads, flat_features, make_inputs
 from ultimate_deep.models.parts.net_options import NetOptions
-from ultimate_deep.models.presets import Preset
+from ultimate_deep.models.presets import Preset, hiding_features
 from ultimate_deep.models.search_space import Choice, FloatRange, SearchSpace
 from ultimate_deep.models.seeds import derive_seed
 
@@ -50,7 +50,7 @@ class OneLayerConfig(NetOptions):
 PRESETS = MappingProxyType(
     {
         "tiny": Preset(config=OneLayerConfig(width=8)),
-        "default": Preset(config=OneLayerConfig()),
+        "default": hiding_features(OneLayerConfig(), learning_rate=4e-3),
         "wide": Preset(config=OneLayerConfig(width=1_024, dropout_rate=0.3)),
     }
 )

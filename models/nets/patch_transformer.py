@@ -13,7 +13,7 @@ from ultimate_deep.models.layers.patches import JoinChannels, Patches, patch_cou
 from ultimate_deep.models.layers.time_pooling import POOLINGS, TimePooling
 from ultimate_deep.models.parts.encoder import Encoder
 from ultimate_deep.models.parts.sequence_options import SequenceOptions
-from ultimate_deep.models.presets import Preset
+from ultimate_deep.models.presets import Preset, hiding_features
 from ultimate_deep.models.search_space import Choice, FloatRange, IntRange, SearchSpace
 
 READS: Reads = "window"
@@ -54,7 +54,7 @@ class PatchTransformerConfig(SequenceOptions):
 PRESETS = MappingProxyType(
     {
         "tiny": Preset(config=PatchTransformerConfig(layers=1, width=8, attention_heads=2)),
-        "default": Preset(config=PatchTransformerConfig()),
+        "default": hiding_features(PatchTransformerConfig(), learning_rate=2e-3),
         # The paper's own: sec. A.1.4 and table 3, PatchTST/64 and /42 differ in the window alone.
         "paper": Preset(
             config=PatchTransformerConfig(

@@ -98,7 +98,12 @@ class ResnetTabularConfig(MemberOptions):
 PRESETS = MappingProxyType(
     {
         "tiny": Preset(config=ResnetTabularConfig(blocks=2, width=8)),
-        "default": Preset(config=ResnetTabularConfig()),
+        "default": Preset(
+            config=ResnetTabularConfig(members=16, members_in_stack="mean", feature_penalty=3e-4),
+            learning_rate=8e-3,
+            epochs=16,
+            return_weights=1.5,
+        ),
         "paper_largest": Preset(
             config=ResnetTabularConfig(blocks=8, width=512, hidden_factor=4.0), learning_rate=3e-4
         ),

@@ -105,7 +105,12 @@ class SequentialDeepConfig(NetOptions, MemberOptions):
 PRESETS = MappingProxyType(
     {
         "tiny": Preset(config=SequentialDeepConfig(layers=14, width=8)),
-        "default": Preset(config=SequentialDeepConfig()),
+        "default": Preset(
+            config=SequentialDeepConfig(members=16, members_in_stack="mean", feature_penalty=3e-4),
+            learning_rate=4e-3,
+            epochs=16,
+            return_weights=1.5,
+        ),
         "plain_75": Preset(config=SequentialDeepConfig()),
         "plain_800": Preset(config=SequentialDeepConfig(layers=800), learning_rate=1e-4),
         "plain_1000": Preset(config=SequentialDeepConfig(layers=1_000), learning_rate=1e-4),

@@ -198,7 +198,12 @@ SEES = ("linear", "long_memory")
 PRESETS = MappingProxyType(
     {
         "tiny": Preset(config=StackConfig(blocks=3, width=8)),
-        "default": Preset(config=StackConfig()),
+        "default": Preset(
+            config=StackConfig(members=16, members_in_stack="mean", feature_penalty=3e-4),
+            learning_rate=8e-3,
+            epochs=16,
+            return_weights=1.5,
+        ),
         "sequential_75": _deep("sequential", 75),
         "sequential_800": _deep("sequential", 800),
         "sequential_1000": _deep("sequential", 1_000),

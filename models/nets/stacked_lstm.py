@@ -12,7 +12,7 @@ from ultimate_deep.models.inputs import Inputs, Reads, clipped, make_inputs, one
 from ultimate_deep.models.parts.net_options import NetOptions
 from ultimate_deep.models.parts.recurrent_parts import check_window_bars
 from ultimate_deep.models.parts.sequence_parts import SequenceParts
-from ultimate_deep.models.presets import Preset
+from ultimate_deep.models.presets import Preset, hiding_features
 from ultimate_deep.models.search_space import Choice, FloatRange, IntRange, SearchSpace
 
 READS: Reads = "window"
@@ -54,7 +54,7 @@ PRESETS = MappingProxyType(
         "tiny": Preset(
             config=StackedLstmConfig(layers=2, width=16, dropout_rate=0.0), learning_rate=5e-3
         ),
-        "default": Preset(config=StackedLstmConfig()),
+        "default": hiding_features(StackedLstmConfig(), learning_rate=2e-3),
         "layers_3": Preset(config=StackedLstmConfig(layers=3, width=128)),
         "layers_6": Preset(config=StackedLstmConfig(layers=6, width=128), learning_rate=5e-4),
         "layers_12": Preset(config=StackedLstmConfig(layers=12, width=128), learning_rate=3e-4),

@@ -14,7 +14,7 @@ from ultimate_deep.models.layers.every_nth import EveryNth
 from ultimate_deep.models.layers.stacks.normalization import plain_norm
 from ultimate_deep.models.layers.weight_norm_conv import WeightNormConv
 from ultimate_deep.models.parts.net_options import NetOptions
-from ultimate_deep.models.presets import Preset
+from ultimate_deep.models.presets import Preset, hiding_features
 from ultimate_deep.models.search_space import Choice, FloatRange, IntRange, SearchSpace
 from ultimate_deep.models.seeds import derive_seed
 
@@ -66,7 +66,7 @@ PRESETS = MappingProxyType(
             config=TcnConfig(channels=16, dilations=(1, 2, 4, 8), dropout_rate=0.0),
             learning_rate=5e-3,
         ),
-        "default": Preset(config=TcnConfig()),
+        "default": hiding_features(TcnConfig(), learning_rate=2e-3),
         # The authors' code for the adding problem of length 400.
         "paper": Preset(
             config=TcnConfig(

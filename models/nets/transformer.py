@@ -11,7 +11,7 @@ from ultimate_deep.models.inputs import Inputs, Reads, clipped, make_inputs, one
 from ultimate_deep.models.layers.time_pooling import POOLINGS, TimePooling
 from ultimate_deep.models.parts.encoder import Encoder
 from ultimate_deep.models.parts.sequence_options import SequenceOptions
-from ultimate_deep.models.presets import Preset
+from ultimate_deep.models.presets import Preset, hiding_features
 from ultimate_deep.models.search_space import Choice, FloatRange, IntRange, SearchSpace
 
 READS: Reads = "window"
@@ -45,7 +45,7 @@ def _size(layers: int, width: int, heads: int) -> TransformerConfig:
 PRESETS = MappingProxyType(
     {
         "tiny": Preset(config=TransformerConfig(layers=1, width=8, attention_heads=2)),
-        "default": Preset(config=TransformerConfig()),
+        "default": hiding_features(TransformerConfig(pooling="last"), learning_rate=4e-3),
         "experts": Preset(config=TransformerConfig(feed_forward="experts")),
         "multi_scale": Preset(config=TransformerConfig(attention="multi_scale")),
         "small": Preset(config=_size(3, 256, 4), learning_rate=3e-4),

@@ -89,15 +89,15 @@ def test_what_is_stored_is_not_fitted_again_and_what_there_is_not_is_refused(
         return {"share_of_edge": 0.6, "seconds": 1.0}
 
     monkeypatch.setattr(fits, "run_fit", run_fit)
-    wanted = bench.wanted(["linear_0.1"], ["mlp"], 1, 20_000, None)
+    wanted = bench.wanted(["linear_0.1"], ["weighted trees"], 1, 20_000, None)
     fits.fit_missing(path, wanted)
-    assert fitted == [("linear", bench.FIRST_SEED, weights) for weights in (0.0, 3.0)] * 4
+    assert fitted == [("linear", bench.FIRST_SEED, weights) for weights in (1.5, 3.0)] * 4
     path.write_text(path.read_text() + '{"market": "cut')  # killed while it wrote
     assert len(part("tables").stored(path)) == 8
     path.write_text("".join(json.dumps(one) + "\n" for one in part("tables").stored(path)[:-1]))
     fits.fit_missing(path, wanted)
     assert len(fitted) == 9
-    fits.fit_missing(path, bench.wanted(["linear_0.1"], ["mlp"], 1, 60_000, None))
+    fits.fit_missing(path, bench.wanted(["linear_0.1"], ["weighted trees"], 1, 60_000, None))
     assert len(fitted) == 17
     for markets, models, said in (
         (["spy_1h"], [], "no market is called 'spy_1h'; there are interaction_0.1"),
@@ -165,6 +165,8 @@ def test_each_line_of_the_ablation_is_held_to_its_recipe(part, tmp_path):
 def test_lines_that_are_more_than_one_fit_leave_nothing_behind(part, tmp_path, monkeypatch):
     fits = part("flagship.fits")
     monkeypatch.setenv(fits.HOME, str(tmp_path / "mine"))
+    # Nobody looks at the pages of these runs.
+    monkeypatch.setattr("ultimate_deep.evaluation.reporting.report._SECTIONS", ())
     few = {"model.preset": "tiny", "features.names": ["return_log_1", "range_z_20"],
            "fit.epochs": 7, "fit.batch_size": 256}  # fmt: skip
     of = fits.Markets(rows=1_200, first_seed=3)
@@ -221,19 +223,15 @@ def test_each_net_is_held_to_the_mlp_on_what_it_declares(part):
     assert {(fit.name, fit.market) for fit in wanted} == {
         (name, market) for name in ("mlp", "nhits") for market in ("linear_0.2", "long_memory_0.2")
     }
-    assert [fit.config.fit.return_weights for fit in wanted] == [0.0] * 4 + [1.5] * 4
     rows = [
-        row("linear_0.1", model, loss, share, variant=f'{{"fit.return_weights": {weights}}}')
-        | {"parameters": 10}
-        for model, weights, loss, share in (
-            ("mlp", 0.0, 0.67, 0.90), ("mlp", 1.5, 0.66, 0.93),
-            ("nhits", 0.0, 0.66, 0.90), ("nhits", 1.5, 0.67, 0.99),
-        )
-    ]  # fmt: skip
+        row("linear_0.1", model, 0.66, share) | {"parameters": 10}
+        for model, share in (("mlp", 0.93), ("nhits", 0.90), ("tcn", 0.92))
+    ]
     found = bench.summarise(rows).set_index("model")
-    assert found["share_of_edge"].to_dict() == {"mlp": 0.93, "nhits": 0.90}
-    assert found["ahead_of_mlp"].to_dict() == pytest.approx({"mlp": 0.0, "nhits": -0.03})
-    assert found["loses"].to_dict() == {"mlp": False, "nhits": True}
-    assert found["weighted"].to_dict() == {"mlp": 1.0, "nhits": 0.0}
+    assert found["share_of_edge"].to_dict() == {"mlp": 0.93, "nhits": 0.90, "tcn": 0.92}
+    assert found["ahead_of_mlp"].to_dict() == pytest.approx(
+        {"mlp": 0.0, "nhits": -0.03, "tcn": -0.01}
+    )
+    assert found["loses"].to_dict() == {"mlp": False, "nhits": True, "tcn": False}
     with pytest.raises(ValueError, match="no net is called 'forest'"):
         bench.wanted(["forest"], 1)

@@ -364,7 +364,7 @@ def test_help_offers_no_group_where_there_is_none_and_no_file_for_a_model(capsys
         (["--config", "seed"], 1e-5, 8),
         (["--model", "ultimate", "--model.preset", "billion"], 1e-4, 32),
         (["--model", "gaf_cnn"], 3e-3, 64),
-        (["--model", "mlp"], 1e-3, 256),
+        (["--model", "mlp"], 4e-3, 256),
         (["--config", "seed", "--fit.batch_size", "16"], 1e-5, 16),
         (["--config", "seed", "--fit.learning_rate", "0.5"], 0.5, 8),
     ],

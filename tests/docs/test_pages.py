@@ -17,6 +17,7 @@ from ultimate_deep.commands.settings import experiment_from
 from ultimate_deep.experiments.learners.registry import resolved
 from ultimate_deep.features.registry import FAMILIES, OPTIONAL_FAMILIES
 from ultimate_deep.market.reading.formats import FORMATS
+from ultimate_deep.models.registry import BUILDERS, preset_config
 from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.training.losses.loss_config import NAMES as LOSSES
 
@@ -236,12 +237,22 @@ def test_the_learning_rates_and_batches_on_the_page_are_those_of_the_presets():
     table = (
         (DOCS / "settings.md").read_text().partition("| learning rate |")[2].partition("\n\n")[0]
     )
-    rows = re.findall(r"^\| `(\w+)`, `(\w+)` \| ([\d.]+) \| (\d+) \|$", table, re.MULTILINE)
-    assert len(rows) == 7
-    for model, preset, rate, batch in rows:
+    rows = re.findall(r"^\| (`.+`), `(\w+)`" + 5 * r" \| (\S+)" + r" \|$", table, re.MULTILINE)
+    told = {}
+    for names, preset, *said in rows:
+        told |= {(model, preset): said for model in re.findall(r"`(\w+)`", names)}
+    assert len(told) == 16
+    (others,) = re.findall(r"^\| other nets .+, `default` \| (.+) \|$", table, re.MULTILINE)
+    others = others.split(" | ")
+    for model, preset in [(name, "default") for name in BUILDERS] + list(told):
         config = experiment_from(["--model", model, "--model.preset", preset])
         fit = resolved(config).fit
-        assert (fit.learning_rate, fit.batch_size) == (float(rate), int(batch)), (model, preset)
+        members = getattr(preset_config(model, preset), "members", 1)
+        hidden = "augmentation" if fit.augmentations else "members" if members > 1 else "-"
+        weights = f"{fit.return_weights:g}" if fit.return_weights else "-"
+        found = [fit.learning_rate, fit.batch_size, fit.epochs, weights, hidden]
+        rate, batch, epochs, *words = told.get((model, preset), others)
+        assert found == [float(rate), int(batch), int(epochs), *words], (model, preset)
 
 
 def test_the_drawing_names_functions_that_exist():

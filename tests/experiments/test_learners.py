@@ -169,3 +169,19 @@ def test_a_fourth_learner_runs_to_a_bundle_that_loads_and_predicts(tmp_path):
     np.testing.assert_array_equal(said["probability_up"].to_numpy()[-len(chance) :], chance)
     assert len(np.unique(chance)) == 1
     assert "what it always says" in (run.folder / "report.html").read_text()
+
+
+def test_fewer_features_are_hidden_where_few_are_named():
+    def hidden(names, **fit):
+        config = ExperimentConfig(
+            model=ModelConfig(name="mlp"),
+            features=FeatureConfig(names=names),
+            fit=FitConfig(**fit),
+        )
+        return resolved(config).fit.augmentations
+
+    few = tuple(f"feature_{i}" for i in range(49))
+    assert hidden(()) == hidden((*few, "another")) == {"feature_dropout": 0.5}
+    assert hidden(few) == {"feature_dropout": 0.1}
+    assert hidden((), augmentations={}) == {}
+    assert hidden(few, augmentations={"jitter": 0.1}) == {"jitter": 0.1}

@@ -54,8 +54,10 @@ def test_both_runs_differ_in_where_they_start_and_how_fast_they_learn(source, tm
         transfer_configs(source, OTHER, artifacts=str(tmp_path), rate_share=0.0)
 
 
-def test_the_command_trains_both_and_compares_them(source, tmp_path, capsys):
+def test_the_command_trains_both_and_compares_them(source, tmp_path, capsys, monkeypatch):
     """What is frozen comes from the source bit for bit."""
+    # Nobody looks at the pages of these runs.
+    monkeypatch.setattr("ultimate_deep.evaluation.reporting.report._SECTIONS", ())
     transfer.main(
         ["--source", str(source.folder), "--data.simulated_rows", "1500", "--data.simulated_seed",
          "11", "--epochs", "1", "--frozen", "[hidden_01*]", "--artifacts", str(tmp_path), "--yes"]

@@ -185,6 +185,9 @@ def test_litter_of_dead_processes_goes_and_all_else_stays(tmp_path):
     stays = [f".{living}.starting", f".00000000-{gone.pid}-3.removed", ".mine.part", "run"]
     for name in stays:
         (tmp_path / name).mkdir()
+    # As a living process leaves it between making the file and locking it.
+    being_taken = tmp_path / f".{living}.starting" / LOCK_FILE
+    being_taken.touch()
     for name, lock in (("left", ""), ("held", "elsewhere"), ("kept", "")):
         folder = unfinished_folder(tmp_path / name)
         folder.mkdir()
@@ -194,4 +197,5 @@ def test_litter_of_dead_processes_goes_and_all_else_stays(tmp_path):
             (folder / DISPOSABLE).write_text("")
     remove_litter(tmp_path)
     assert sorted(os.listdir(tmp_path)) == sorted([*stays, "held.unfinished", "kept.unfinished"])
+    assert being_taken.exists()
     remove_litter(tmp_path / "absent")

@@ -110,7 +110,8 @@ def test_a_trading_loss_brings_returns():
     fit = FitConfig(loss=LossConfig(name="trading"))
     arrays = prepared(HeadConfig(), fit=fit).arrays("train")
     assert arrays.returns.shape == arrays.y.shape == (arrays.rows, 1)
-    assert prepared(HeadConfig()).arrays("train").returns is None
+    alike = FitConfig(return_weights=0.0)
+    assert prepared(HeadConfig(), fit=alike).arrays("train").returns is None
 
 
 def test_the_model_has_the_heads_that_were_asked_for():
@@ -213,7 +214,7 @@ def test_weights_by_returns_bring_returns_and_leave_out_rows_of_unknown_size():
 
 def test_trees_grow_by_the_weights_and_baselines_are_fitted_with_them():
     model = ModelConfig(name="hist_gradient_boosting", preset="tiny")
-    config = dataclasses.replace(prepared(HeadConfig(), fit=WEIGHING).config, model=model)
+    config = dataclasses.replace(prepared(HeadConfig()).config, model=model, fit=WEIGHING)
     whole = prepare(config, Progress())
     trees, _ = learner_of("hist_gradient_boosting").fit(whole, Progress())
     train = whole.arrays("train")

@@ -44,9 +44,10 @@ def test_minute_bars_become_pictures_nets_and_an_ensemble(tmp_path, monkeypatch,
     run(
         monkeypatch, "--data", json.dumps([str(one) for one in folders]), "--output", str(output),
         "--preset", "tiny", "--options", options, "--fit.epochs", "1",
-        "--fit.jit_compile", "false",
+        "--fit.jit_compile", "false", "--yes",
     )  # fmt: skip
     said = capsys.readouterr().out
+    assert said.count("ms a step") == 3
     assert "figures of the validation part" in said
     table = pd.read_csv(output / "models.csv")
     assert table["model"].tolist() == [

@@ -70,7 +70,9 @@ def _is_disposable(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_finished(entry: os.DirEntry[str]) -> bool:
-    return entry.is_dir(follow_symlinks=False) and not entry.name.endswith(UNFINISHED)
+    # The lock of a folder that somebody is just starting may be there and not taken yet.
+    draft = entry.name.endswith(UNFINISHED) or _NAME.fullmatch(entry.name) is not None
+    return entry.is_dir(follow_symlinks=False) and not draft
 
 
 def _remove(path: Path) -> None:

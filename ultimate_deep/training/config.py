@@ -53,7 +53,8 @@ class FitConfig:
             scale of the epoch before.
         augmentations: What training batches are changed by, and how strongly: `{"jitter": 0.03}`.
             Their names: `jitter`, `scaling`, `feature_dropout`, `mixup`, `cutmix`, and for windows
-            `time_warp`, `magnitude_warp`, `window_slice`.
+            `time_warp`, `magnitude_warp`, `window_slice`. None takes what the model's preset says,
+            `{}` has none.
         curriculum: What is learnt first.
         growing_stages: Shares of the blocks of the net's residual or attention stack that training
             begins with, such as `[0.1, 0.4]`; each stage, and all blocks after the last one, has
@@ -120,7 +121,7 @@ class FitConfig:
     batch_size: int | None = None
     batch_size_schedule: tuple[int, ...] = ()
     batch_size_by: Literal["epoch", "plateau", "noise"] = "epoch"
-    augmentations: dict[str, float] = field(default_factory=dict, hash=False)
+    augmentations: dict[str, float] | None = field(default=None, hash=False)
     curriculum: CurriculumConfig = CurriculumConfig()
     growing_stages: tuple[float, ...] = ()
     learned_horizon_weights: bool = False
@@ -307,7 +308,7 @@ class FitConfig:
         default = self.batch_size_by == "epoch" or bool(sizes)
         rule = "left out where fit.batch_size_schedule is"
         _require(default, "batch_size_by", self.batch_size_by, rule)
-        check_augmentations(self.augmentations)
+        check_augmentations(self.augmentations or {})
         stages = self.growing_stages
         rising = all(0 < a < b <= 1 for a, b in pairwise((*stages, 1.0)))
         rule = "shares that rise between 0 and 1"

@@ -10,8 +10,14 @@ import pytest
 
 from ultimate_deep.evaluation.measures.metrics import classification_metrics
 from ultimate_deep.evaluation.reporting.comparison import render_comparison, write_comparison_report
-from ultimate_deep.evaluation.reporting.comparison_data import ComparedModel, ComparisonData
+from ultimate_deep.evaluation.reporting.comparison_data import (
+    ComparedModel,
+    ComparisonData,
+    FurtherTable,
+)
+from ultimate_deep.evaluation.reporting.grid import Column
 from ultimate_deep.evaluation.reporting.json_report import report_json
+from ultimate_deep.evaluation.robustness.regimes import Regimes
 from ultimate_deep.evaluation.significance.intervals import (
     AccountRows,
     DecisionRows,
@@ -46,7 +52,39 @@ def make_model(run, name, skill, *, readings=3, baseline=False):
         backtest=account,
         share_left_after_delay=0.4,
         baseline=baseline,
+        calls={
+            "up_right": 300.0,
+            "up_wrong": 150.0 + readings,
+            "down_right": 280.0,
+            "down_wrong": 170.0,
+            "precision": 0.66,
+            "recall": 0.64,
+            "f1": 0.65,
+        },
+        regimes=Regimes(
+            table=REGIMES,
+            volatility_edges=(0.1, 0.2),
+            edges_in_sample=False,
+            sentence="Nothing survives.",
+        ),
     )
+
+
+REGIMES = pd.DataFrame(
+    {
+        "kind": ["trend", "volatility", "hour"],
+        "regime": ["up", "low", "13"],
+        "net_return_bps": [1.25, -0.5, 2.0],
+        "net_lower_bps": [-1.0, np.nan, 1.0],
+        "net_upper_bps": [2.5, np.nan, 3.0],
+    }
+)
+HOPES = FurtherTable(
+    title="What was hoped for",
+    hint="Hopes & figures.",
+    columns=(Column("target", ""), Column("measured", "measured", "{:.3f}")),
+    rows=[{"target": "win rate", "measured": 0.5125}, {"target": "none", "measured": np.nan}],
+)
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +113,7 @@ def data(run, models):
         superior={"Hansen's SPA": 0.03},
         overfitting=backtest_overfitting(accounts),
         pairwise=np.array([[np.nan, 0.001, 0.2], [0.001, np.nan, 0.01], [0.2, 0.01, np.nan]]),
+        tables=[HOPES],
         facts={"rows": "900"},
     )
 
@@ -113,7 +152,15 @@ def test_page_and_json_have_the_same_figures(data, page):
         "models/0/intervals/sharpe/upper",
         "models/2/share_left_after_delay",
         "confidence_set/p_values/bad ~1 <worse>",
+        "models/1/calls/up_wrong",
+        "models/2/metrics/win_rate",
+        "models/0/regimes/table/0/net_lower_bps",
+        "models/2/regimes/table/1/net_return_bps",
+        "tables/0/rows/0/measured",
     } <= seen
+    # Hours are in each model's own report, and bounds that are unknown are not shown.
+    assert not {"models/0/regimes/table/2/net_return_bps"} & seen
+    assert not {"models/0/regimes/table/1/net_lower_bps"} & seen
     assert fields["claiming"] == ["good"]
     assert fields["verdict"] == "edge"
 
@@ -127,8 +174,11 @@ def test_the_verdict_comes_first_and_every_part_is_there(data, page):
             data.finding,
             "Model by model",
             "Every verdict in full",
+            "What each calls",
             "How far chance reaches",
             "Equity",
+            "When each works",
+            "What was hoped for",
             "Each against each",
             "What was run",
             "What these numbers do not promise",

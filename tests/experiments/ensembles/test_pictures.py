@@ -29,6 +29,8 @@ from ultimate_deep.training.progress import Progress
 
 pytestmark = pytest.mark.usefixtures("plain_figures")
 
+CALLS = ("up_right", "up_wrong", "down_right", "down_wrong")
+
 
 def small(tmp_path):
     return ExperimentConfig(
@@ -93,6 +95,18 @@ def test_members_are_averaged_and_all_are_kept(tmp_path):
     assert list(done.table["model"]) == [*names, "two stages", "ensemble"]
     assert done.table["best_validation_accuracy"][:3].between(0, 1).all()
     assert len(done.targets) == 5
+    page = done.compared.folder / "report.html"
+    fields = json.loads((done.compared.folder / "report.json").read_text())
+    assert len(fields["models"]) == len(done.table)
+    counts = [sum(one["calls"][call] for call in CALLS) for one in fields["models"]]
+    assert set(counts) == {counts[0]}
+    assert counts[0] > 100
+    assert all(one["regimes"]["table"] for one in fields["models"])
+    (trained, hoped) = fields["tables"]
+    assert [row["model"] for row in trained["rows"]] == list(done.table["model"])
+    assert len(hoped["rows"]) == 5
+    for heading in ("Model by model", "What each calls", "When each works", hoped["title"]):
+        assert heading in page.read_text()
     accuracies = [one.metrics["test"]["model"]["accuracy"] for one in (*bundles, ensemble)]
     told = done.table[done.table["model"] != "two stages"]
     np.testing.assert_allclose(told["accuracy"], accuracies)

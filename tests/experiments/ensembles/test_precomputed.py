@@ -21,6 +21,7 @@ from ultimate_deep.experiments.ensembles.precomputed import (
     train_precomputed,
 )
 from ultimate_deep.experiments.ensembles.precomputed_config import PrecomputedConfig
+from ultimate_deep.experiments.run import DeclinedError
 from ultimate_deep.features.pictures.registry import picture_of
 from ultimate_deep.market.config import DataConfig, LabelSpec
 from ultimate_deep.market.market import load_market
@@ -227,3 +228,17 @@ def test_stored_rows_are_read_in_any_order(pictures):
     other = Arrays(x=stored, y=np.zeros((len(stored), 1), np.float32))
     assert arrays.fingerprint() != other.fingerprint()
     assert precomputed.MODEL_FILE == "model.keras"
+
+
+def test_declined_nothing_is_written_for_the_net(pictures, tmp_path):
+    seen = []
+
+    def confirm(plan):
+        seen.append(plan.lines())
+        return False
+
+    with pytest.raises(DeclinedError):
+        train_precomputed(config_of(pictures[:1], tmp_path), Progress(), confirm=confirm)
+    (plan,) = seen
+    assert "ms a step" in plan["epoch"]
+    assert [one.name for one in tmp_path.iterdir()] == ["logs"]

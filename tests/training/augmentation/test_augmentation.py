@@ -1,5 +1,7 @@
 """Augmentations: what each changes, what it leaves, and that a planted signal survives it."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -29,13 +31,19 @@ def tensors(*, windows=True, rows=ROWS, seed=0):
     return StepTensors(tf.constant(x), {"y": tf.constant(y)}, tf.constant(weight))
 
 
-def changed(name, given, strength=None, *, seed=1, xla=True):
-    """Apply one augmentation as the compiled step does."""
-    source = keras.random.SeedGenerator(seed)
-    strength = AUGMENTATIONS[name].default if strength is None else strength
+@functools.cache
+def compiled(name, strength):
+    source = keras.random.SeedGenerator(0)
     run = tf.function(
-        lambda *parts: change_of(name)(StepTensors(*parts), strength, source), jit_compile=xla
+        lambda *parts: change_of(name)(StepTensors(*parts), strength, source), jit_compile=True
     )
+    return run, source
+
+
+def changed(name, given, strength=None, *, seed=1):
+    """Apply one augmentation as the compiled step does, from the first draw of a seed."""
+    run, source = compiled(name, AUGMENTATIONS[name].default if strength is None else strength)
+    source.state.assign(keras.random.SeedGenerator(seed).state)
     found = run(*given)
     return StepTensors(found.x.numpy(), {k: v.numpy() for k, v in found.targets.items()},
                        found.weight.numpy())  # fmt: skip

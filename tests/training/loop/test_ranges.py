@@ -83,8 +83,7 @@ def test_rows_are_counted_until_memory_is_used_up():
     found = memory_range(model, arrays, SMALL, most_gib=1_000.0)
     assert found.table["rows"].tolist() == [1, 2, 4]
     assert (found.rows, found.micro_batches) == (4, 1)
-    # What other threads let go meanwhile is some hundred KiB.
-    assert (found.table["peak_gib"].diff().dropna() > -0.01).all()
+    assert (found.table["peak_gib"].diff().dropna() >= 0).all()
     for variable, value in zip(model.variables, before, strict=True):
         np.testing.assert_array_equal(variable.numpy(), value)
     with pytest.raises(ValueError, match="a step of one row takes the process to"):

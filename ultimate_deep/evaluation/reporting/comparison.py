@@ -5,8 +5,11 @@ from functools import partial
 from html import escape
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+
 from ultimate_deep.evaluation.reporting.comparison_data import ComparedModel, ComparisonData
-from ultimate_deep.evaluation.reporting.grid import DASH, at, figure_card, figure_of
+from ultimate_deep.evaluation.reporting.grid import DASH, at, figure_card, figure_of, grid
 from ultimate_deep.evaluation.reporting.page import (
     bullets,
     details,
@@ -31,6 +34,19 @@ _METRICS = (
     ("sharpe", "net Sharpe", "{:.2f}"),
     ("max_drawdown", "max drawdown", "{:.1%}"),
 )
+_CALLS = (
+    ("calls", "up_right", "up, right", "{:,.0f}"),
+    ("calls", "up_wrong", "up, wrong", "{:,.0f}"),
+    ("calls", "down_right", "down, right", "{:,.0f}"),
+    ("calls", "down_wrong", "down, wrong", "{:,.0f}"),
+    ("calls", "precision", "precision", "{:.1%}"),
+    ("calls", "recall", "recall", "{:.1%}"),
+    ("metrics", "trades", "trades", "{:,.0f}"),
+    ("metrics", "win_rate", "that won", "{:.1%}"),
+    ("metrics", "sortino", "Sortino", "{:.2f}"),
+)
+# Hours and days of the week are many, and are in each model's own report.
+_REGIMES = ("trend", "volatility")
 _WITH_BOUNDS = ("accuracy", "total_return", "sharpe")
 _NO_PROMISE = (
     "The best of many models looks good by chance alone; the corrected figures count the models "
@@ -49,8 +65,8 @@ def write_comparison_report(path: str | Path, data: ComparisonData) -> Path:
 def render_comparison(data: ComparisonData) -> str:
     """Return the page as one HTML string."""
     makers = (
-        _header, _verdict, _table, _intervals, _equity, _pairwise, _trials, _setup, _origin,
-        _promise,
+        _header, _verdict, _table, _calls, _intervals, _equity, _regimes, _tables, _pairwise,
+        _trials, _setup, _origin, _promise,
     )  # fmt: skip
     return render_page(
         data.title, "\n".join(make(data) for make in makers), simulated=data.simulated
@@ -160,6 +176,89 @@ def _member(data: ComparisonData, name: str) -> str:
     path = at("confidence_set/p_values", name)
     value = figure_of(path, data.confidence_set.p_values[name], "p = {:.3f}")
     return ("yes" if name in data.confidence_set.included else "no") + f"<small>{value}</small>"
+
+
+def _calls(data: ComparisonData) -> str:
+    if not any(model.calls for model in data.models):
+        return ""
+    head = "".join(f"<th>{title}</th>" for *_, title, _ in _CALLS)
+    rows = ""
+    for place, model in enumerate(data.models):
+        given = {"calls": model.calls, "metrics": model.metrics}
+        cells = "".join(
+            f"<td>{figure_of(at('models', place, kind, key), given[kind].get(key), form)}</td>"
+            for kind, key, _, form in _CALLS
+        )
+        rows += f"<tr><td>{escape(model.name)}</td>{cells}</tr>"
+    return section(
+        "What each calls",
+        _wide(f"Calls and trades{_simulated(data)}", f"<th></th>{head}", rows),
+        hint="Calls are decisions by the likelier side, right or wrong; precision and recall are "
+        "those of up. Trades are what the trading rule made of them, net of costs.",
+    )
+
+
+def _regimes(data: ComparisonData) -> str:
+    if any(model.regimes is None for model in data.models):
+        return ""
+    tables = [model.regimes.table for model in data.models if model.regimes is not None]
+    head = "".join(f"<th>{escape(model.name)}</th>" for model in data.models)
+    rows = ""
+    for kind, regime in dict.fromkeys(
+        (str(one.kind), str(one.regime)) for table in tables for one in table.itertuples()
+    ):
+        if kind not in _REGIMES:
+            continue
+        cells = ""
+        for place, table in enumerate(tables):
+            there = np.flatnonzero((table["kind"] == kind) & (table["regime"] == regime))
+            cells += f"<td>{_bps(place, int(there[0]), table) if len(there) else DASH}</td>"
+        rows += f"<tr><td>{escape(kind)}: {escape(regime)}</td>{cells}</tr>"
+    if not rows:
+        return ""
+    return section(
+        "When each works",
+        _wide(f"Net bps per bar by regime{_simulated(data)}", f"<th></th>{head}", rows),
+        hint="With the 95% interval of each cell alone. What survives a correction for all cells "
+        "is in each model's own report.",
+    )
+
+
+def _bps(place: int, row: int, table: pd.DataFrame) -> str:
+    spot, one = at("models", place, "regimes", "table", row), table.iloc[row]
+    text = figure_of(at(spot, "net_return_bps"), float(one["net_return_bps"]), "{:+.2f}")
+    if math.isfinite(float(one["net_lower_bps"])):
+        low = figure_of(at(spot, "net_lower_bps"), float(one["net_lower_bps"]), "{:+.2f}")
+        high = figure_of(at(spot, "net_upper_bps"), float(one["net_upper_bps"]), "{:+.2f}")
+        text += f"<small>{low} to {high}</small>"
+    return text
+
+
+def _tables(data: ComparisonData) -> str:
+    return "".join(
+        section(
+            one.title,
+            grid(
+                at("tables", place, "rows"),
+                one.columns,
+                one.rows,
+                caption=one.title + _simulated(data),
+            ),
+            hint=one.hint,
+        )
+        for place, one in enumerate(data.tables)
+    )
+
+
+def _simulated(data: ComparisonData) -> str:
+    return ", simulated bars" if data.simulated else ""
+
+
+def _wide(caption: str, head: str, rows: str) -> str:
+    return (
+        f'<div class="scroll"><table class="grid"><caption>{escape(caption)}</caption><thead>'
+        f"<tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
 
 
 def _intervals(data: ComparisonData) -> str:

@@ -10,7 +10,9 @@ import numpy.typing as npt
 
 from ultimate_deep.evaluation.backtesting.account import BacktestResult
 from ultimate_deep.evaluation.ledger.trial import TrialCount
+from ultimate_deep.evaluation.reporting.grid import Column
 from ultimate_deep.evaluation.reporting.origin import Origin
+from ultimate_deep.evaluation.robustness.regimes import Regimes
 from ultimate_deep.evaluation.significance.bootstrap import Interval
 from ultimate_deep.evaluation.significance.multiple_comparison import ModelConfidenceSet
 from ultimate_deep.evaluation.significance.overfitting import BacktestOverfitting
@@ -34,6 +36,9 @@ class ComparedModel:
         share_left_after_delay: Share of the net return per bar that is left when fills come one bar
             later (see `DelaySensitivity.share_left`); NaN where there is none to lose.
         baseline: Whether it is a baseline: shown and compared, but no claim of ours.
+        calls: Numbers of decisions that it called `up_right`, `up_wrong`, `down_right` and
+            `down_wrong`, and `precision`, `recall` and `f1` of its calls of up.
+        regimes: When it works; None where not assessed.
     """
 
     name: str
@@ -44,6 +49,25 @@ class ComparedModel:
     backtest: BacktestResult | None = None
     share_left_after_delay: float = math.nan
     baseline: bool = False
+    calls: Mapping[str, float] = field(default_factory=dict)
+    regimes: Regimes | None = None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FurtherTable:
+    """A table that only this comparison has.
+
+    Args:
+        title: Heading of its section.
+        hint: What it says and what not.
+        columns: Its columns in order.
+        rows: One mapping for each row, by the columns' keys.
+    """
+
+    title: str
+    hint: str
+    columns: Sequence[Column]
+    rows: Sequence[Mapping[Any, Any]]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -64,6 +88,7 @@ class ComparisonData:
         rules: Sentence on whose trading rule holds for all, and what it replaces of the others';
             empty where all have one.
         distinct: Number of models that predict what none before them does; None where all do.
+        tables: Further tables, after the equity.
         facts, config, notes, files, origin: What they are in `ReportData`.
 
     Raises:
@@ -80,6 +105,7 @@ class ComparisonData:
     trials: TrialCount | None = None
     rules: str = ""
     distinct: int | None = None
+    tables: Sequence[FurtherTable] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[str] = ()

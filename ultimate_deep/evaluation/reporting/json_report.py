@@ -91,6 +91,8 @@ def _comparison(data: ComparisonData) -> dict[str, Any]:
             "sharpe": model.sharpe,
             "share_left_after_delay": model.share_left_after_delay,
             "baseline": model.baseline,
+            "calls": model.calls,
+            "regimes": model.regimes,
         }
         for model in data.models
     ]
@@ -108,6 +110,7 @@ def _comparison(data: ComparisonData) -> dict[str, Any]:
         "superior": data.superior,
         "overfitting": data.overfitting,
         "pairwise": {"names": [model.name for model in data.models], "p_values": data.pairwise},
+        "tables": [{"title": one.title, "rows": one.rows} for one in data.tables],
         "trials": data.trials,
         "looks": data.looks,
         "rules": data.rules,

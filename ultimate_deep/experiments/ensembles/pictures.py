@@ -14,9 +14,13 @@ from rich.console import Group
 from rich.table import Table
 
 from ultimate_deep.bundles import files
+from ultimate_deep.bundles.bundle import load_any
+from ultimate_deep.evaluation.reporting.comparison_data import FurtherTable
+from ultimate_deep.evaluation.reporting.grid import Column
 from ultimate_deep.experiments.ensembles.config import EnsembleConfig
 from ultimate_deep.experiments.ensembles.run import run_ensemble
 from ultimate_deep.experiments.experiment import Outcome
+from ultimate_deep.experiments.judging.comparing import ComparedBundles, compare_bundles
 from ultimate_deep.experiments.learners.registry import resolved
 from ultimate_deep.experiments.run import Run
 from ultimate_deep.experiments.series import open_series
@@ -47,12 +51,14 @@ class PictureEnsemble:
             test part, `best_validation_accuracy` of any epoch, `verdict` and `fit_seconds`.
         targets: What the specification and its literature hope for, beside what was measured, from
             `picture_targets`.
+        compared: All of them on one page, from `compare_bundles`.
     """
 
     folders: tuple[Path, ...]
     ensemble: Run
     table: pd.DataFrame
     targets: pd.DataFrame
+    compared: ComparedBundles
 
 
 def run_picture_ensemble(
@@ -107,12 +113,12 @@ def run_picture_ensemble(
 
         ensemble = run_ensemble(nets, average, progress, tables=tables, named=series.keep_result)
         series.close()
-    return PictureEnsemble(
-        tuple(folders),
-        ensemble,
-        pd.read_csv(ensemble.folder / TABLE_FILE),
-        pd.read_csv(ensemble.folder / TARGETS_FILE),
-    )
+    table = pd.read_csv(ensemble.folder / TABLE_FILE)
+    targets = pd.read_csv(ensemble.folder / TARGETS_FILE)
+    progress.message("== the comparison")
+    bundles = [load_any(one) for one in (*folders, *further.values(), ensemble.folder)]
+    compared = compare_bundles(bundles, config.data, progress, tables=_shown(table, targets))
+    return PictureEnsemble(tuple(folders), ensemble, table, targets, compared)
 
 
 def member_configs(config: ExperimentConfig) -> list[ExperimentConfig]:
@@ -170,6 +176,34 @@ def picture_targets(table: pd.DataFrame, nets: int) -> pd.DataFrame:
         for target, hoped, measured, least in rows
     ]
     return pd.DataFrame(found, columns=["target", "hoped", "measured", "answer"])
+
+
+def _shown(table: pd.DataFrame, targets: pd.DataFrame) -> tuple[FurtherTable, FurtherTable]:
+    """Return what the comparison's page says of training and of hopes."""
+    trained = FurtherTable(
+        title="How each was trained",
+        hint="The best validation accuracy is that of any epoch: it was chosen, and flatters.",
+        columns=(
+            Column("model", ""),
+            Column(BEST, "best validation accuracy", "{:.1%}"),
+            Column("accuracy", "accuracy, its own test part", "{:.1%}"),
+            Column("fit_seconds", "seconds of the fit", "{:,.0f}"),
+        ),
+        rows=table[["model", BEST, "accuracy", "fit_seconds"]].to_dict("records"),
+    )
+    hoped = FurtherTable(
+        title="What was hoped for",
+        hint="The specification's figures and its literature's, beside what was measured on the "
+        "same test part. A figure that is reached may be luck: the verdicts say.",
+        columns=(
+            Column("target", ""),
+            Column("hoped", "hoped"),
+            Column("measured", "measured", "{:.3f}"),
+            Column("answer", ""),
+        ),
+        rows=targets.to_dict("records"),
+    )
+    return trained, hoped
 
 
 def _answer(measured: float, least: float) -> str:

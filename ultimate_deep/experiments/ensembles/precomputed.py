@@ -8,7 +8,7 @@ weights are those of a net that drew them in training, bit for bit.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from ultimate_deep.experiments.ensembles.picture_scores import (
     worth_of_patterns,
 )
 from ultimate_deep.experiments.ensembles.precomputed_config import PrecomputedConfig
+from ultimate_deep.experiments.run import DeclinedError
 from ultimate_deep.features.pictures.registry import picture_of
 from ultimate_deep.machine.files import (
     finish_folder,
@@ -44,8 +45,9 @@ from ultimate_deep.pipeline.gaf_folders import GafFolder, check_together, read_g
 from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.loop.checkpoint import has_checkpoint
+from ultimate_deep.training.loop.compiled import time_fit
 from ultimate_deep.training.loop.fit import fit
-from ultimate_deep.training.loop.train_step import Forward
+from ultimate_deep.training.loop.plan import Planlike, make_plan
 from ultimate_deep.training.progress import LineProgress, Progress, TogetherProgress
 from ultimate_deep.training.result import FitResult
 
@@ -77,7 +79,11 @@ class PictureNet:
 
 
 def train_precomputed(
-    config: PrecomputedConfig, progress: Progress, *, resume: bool = False
+    config: PrecomputedConfig,
+    progress: Progress,
+    *,
+    confirm: Callable[[Planlike], bool] | None = None,
+    resume: bool = False,
 ) -> pd.DataFrame:
     """Train a net for each folder, judge them on the validation part, and write all of it.
 
@@ -89,6 +95,7 @@ def train_precomputed(
     Args:
         config: Which pictures, and how.
         progress: Told what happens.
+        confirm: Shown the plan of each net before it trains: its steps are timed on its pictures.
         resume: Leave finished nets as they are and go on with an unfinished one.
 
     Returns:
@@ -97,6 +104,7 @@ def train_precomputed(
     Raises:
         ValueError: Folders that do not fit their metadata or each other, or a net that they do not
             fit.
+        DeclinedError: `confirm` returned false; nothing was written for that net.
         FileExistsError: A net's folder exists, or is unfinished, and `resume` is off.
         Interrupted: Ctrl-C or SIGTERM; resume.
     """
@@ -108,7 +116,7 @@ def train_precomputed(
         name = one.path.name
         with _logged(output / LOGS / f"cnn_{name}.log", progress) as told:
             told.message(f"== {name}: {_sizes(one)}")
-            nets.append(_trained(one, config, output / name, told, resume=resume))
+            nets.append(_trained(one, config, output / name, told, confirm, resume=resume))
     rows = [{"model": net.name} | net.scores for net in nets]
     if len(nets) > 1 and len(folders[0].label_names) == 2:
         said = [net.logits[:, 0] for net in nets]
@@ -199,6 +207,7 @@ def _trained(
     config: PrecomputedConfig,
     folder: Path,
     progress: Progress,
+    confirm: Callable[[Planlike], bool] | None,
     *,
     resume: bool,
 ) -> PictureNet:
@@ -210,22 +219,28 @@ def _trained(
             )
         if folder.exists():
             return _finished(pictures, folder, progress)
+    given, drawing = build_pair(pictures, config)
+    train, validation = (arrays_of(pictures, part) for part in ("train", "val"))
+    settings = fit_settings(config)
+    compiled = time_fit(given, train, validation, settings, progress)
+    if confirm is not None:
+        plan = make_plan(given, train, validation, settings, compiled=compiled)
+        if not confirm(plan):
+            raise DeclinedError
     draft.mkdir(parents=True, exist_ok=True)
     checkpoints = draft / _CHECKPOINTS
     with FolderLock.taken(draft):
-        given, drawing = build_pair(pictures, config)
-        validation = arrays_of(pictures, "val")
         result = fit(
             given,
-            arrays_of(pictures, "train"),
+            train,
             validation,
-            fit_settings(config),
+            settings,
             checkpoint_folder=checkpoints,
             resume=has_checkpoint(checkpoints),
             progress=progress,
+            compiled=compiled,
         )
-        forward = Forward(given, config.fit.evaluation_batch_size, jit_compile=False)
-        logits = forward.predictions(validation)["logits"]
+        logits = compiled.forward.predictions(validation)["logits"]
         scores = _scores(pictures, logits, result, config)
         kept = given if drawing is None else drawing
         kept.set_weights(given.get_weights())

@@ -21,7 +21,11 @@ from ultimate_deep.evaluation.contest import contest
 from ultimate_deep.evaluation.measures.classes import f1_of, precision_of, recall_of
 from ultimate_deep.evaluation.measures.metrics import confusion, predicted_up
 from ultimate_deep.evaluation.reporting.comparison import write_comparison_report
-from ultimate_deep.evaluation.reporting.comparison_data import ComparedModel, ComparisonData
+from ultimate_deep.evaluation.reporting.comparison_data import (
+    ComparedModel,
+    ComparisonData,
+    FurtherTable,
+)
 from ultimate_deep.evaluation.reporting.json_report import write_json_report
 from ultimate_deep.evaluation.reporting.pdf import ReportForm, check_form, pdf_beside
 from ultimate_deep.experiments.judging.assessing import assess_judged
@@ -99,11 +103,19 @@ def compare_bundles(
     progress: Progress,
     *,
     report: ReportForm = "html",
+    tables: Sequence[FurtherTable] = (),
 ) -> ComparedBundles:
     """Judge models on the decisions that all of them can make and none was trained on.
 
     The first bundle's trading rule and costs hold for all, and its bars where none are given. Every
     reading is counted, and each verdict is corrected for all models read on these bars.
+
+    Args:
+        bundles: Models to compare.
+        data: The bars; options that are not given are those of the first model's run.
+        progress: Told what happens.
+        report: Whether the report is written as PDF too.
+        tables: Further tables of the report.
 
     Raises:
         ValueError: Fewer than two models, one twice, models that predict different labels, or no
@@ -137,7 +149,7 @@ def compare_bundles(
         seconds=watch.seconds,
         needs=[counted(book.count().test_readings)],
     )
-    shown = dataclasses.replace(shown, origin=origin)
+    shown = dataclasses.replace(shown, origin=origin, tables=tables)
     config = dataclasses.replace(
         configs[0], name="comparison", artifacts=str(bundles[0].folder.parent)
     )
@@ -293,6 +305,8 @@ def _model(entrant: Entrant, assessment: Assessment) -> ComparedModel:
         sharpe=assessment.sharpe,
         backtest=entrant.judged.backtest,
         share_left_after_delay=assessment.robustness.delay.share_left,
+        calls=_calls(entrant),
+        regimes=assessment.robustness.regimes,
     )
 
 
@@ -326,23 +340,35 @@ def _write(
             pdf_beside(page)
         write_json_report(draft / "report.json", shown)
         table = [
-            {"model": one.name, "verdict": one.verdict.kind, **one.metrics, **_hits(entrant)}
+            {
+                "model": one.name,
+                "verdict": one.verdict.kind,
+                **one.metrics,
+                "parameters": _parameters(entrant),
+                **one.calls,
+            }
             for one, entrant in zip(shown.models, entrants, strict=True)
         ]
         pd.DataFrame(table).to_csv(draft / "models.csv", index=False)
 
 
-def _hits(entrant: Entrant) -> dict[str, float]:
-    """Return a model's numbers of weights, and precision, recall and F1 of its calls of up.
+def _parameters(entrant: Entrant) -> float:
+    """Return the number of weights that training may go on from; NaN of trees, which have none."""
+    weights = [values.size for _, values in entrant.bundle.predictor.weights()]
+    return float(sum(weights)) if weights else math.nan
 
-    The weights are those that training may go on from; NaN of trees, which have none.
-    """
+
+def _calls(entrant: Entrant) -> dict[str, float]:
+    """Return `ComparedModel.calls`."""
     labels, probability = entrant.judge.labels(), _probability(entrant)
     known = np.isfinite(labels)
     counts = confusion(labels[known], predicted_up(probability[known]))
-    weights = [values.size for _, values in entrant.bundle.predictor.weights()]
+    (down_right, up_wrong), (down_wrong, up_right) = counts.astype(float).tolist()
     return {
-        "parameters": float(sum(weights)) if weights else math.nan,
+        "up_right": up_right,
+        "up_wrong": up_wrong,
+        "down_right": down_right,
+        "down_wrong": down_wrong,
         "precision": float(precision_of(counts)[1]),
         "recall": float(recall_of(counts)[1]),
         "f1": float(f1_of(counts)[1]),

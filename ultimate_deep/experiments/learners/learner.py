@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -90,6 +91,8 @@ class Planned:
     given: bool = False
 
 
+# An augmentation, and the largest share that it hides of few features.
+HIDDEN, HIDDEN_OF_FEW, FEW = "feature_dropout", 0.1, 50
 # Baselines that are as simple as any model, and those that are not.
 SIMPLEST = frozenset({"majority", "persistence", "logistic regression", "buy and hold"})
 TREES = frozenset({"gradient boosting", "random forest"})
@@ -158,7 +161,8 @@ class Learner(ABC):
     def fit_of(self, config: ExperimentConfig) -> FitConfig:
         """Return the experiment's fit with the preset's recipe where nothing else is asked for.
 
-        Losses that read returns themselves take no weights by them.
+        Losses that read returns themselves take no weights by them, and where few features are
+        named, fewer of them are hidden: half rarely hold what must be seen together.
 
         Args:
             config: Experiment with what the user has set.
@@ -171,6 +175,7 @@ class Learner(ABC):
             epochs=recipe.epochs,
             return_weights=recipe.return_weights if by_size else 0.0,
             rate_factors=dict(recipe.rate_factors),
+            augmentations=_for_features(recipe, config.features.names),
         )
 
     @abstractmethod
@@ -254,3 +259,11 @@ class Learner(ABC):
             inputs=dataclasses.replace(config.inputs, kind=kind),
             fit=self.fit_of(config),
         )
+
+
+def _for_features(recipe: Recipe, named: Collection[str]) -> dict[str, float]:
+    """Return the recipe's augmentations for the features that are named, of which none is all."""
+    found = dict(recipe.augmentations)
+    if HIDDEN in found and 0 < len(named) < FEW:
+        found[HIDDEN] = min(found[HIDDEN], HIDDEN_OF_FEW)
+    return found

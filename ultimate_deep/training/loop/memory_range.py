@@ -70,7 +70,7 @@ def memory_range(
     check_targets(step.loss, train, "train")
     batches = training_batches(model, train, config)
     kept = [(variable, to_numpy(variable)) for variable in step.variables().values()]
-    told, found = progress or Progress(), list[tuple[int, float, float]]()
+    told, found, peak = progress or Progress(), list[tuple[int, float, float]](), 0
     most_rows = batches.batch_size
     sizes = [2**power for power in range(most_rows.bit_length()) if 2**power < most_rows]
     try:
@@ -82,7 +82,9 @@ def memory_range(
                     float(step(batch.x, batch.targets, batch.weight, 0.0)[0])
                     seconds = time.monotonic() - began
             gc.collect()
-            found.append((rows, peak_resident_bytes() / GIB, seconds))
+            # Linux counts in parts and may report some KiB less than it did before.
+            peak = max(peak, peak_resident_bytes())
+            found.append((rows, peak / GIB, seconds))
             if found[-1][1] > most_gib:
                 break
     finally:
