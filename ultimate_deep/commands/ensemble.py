@@ -13,7 +13,8 @@ A member is a model's name or `model:preset`, such as `transformer:large`.
 `--ensemble.snapshot_cycles geometric` makes them short, after most of the training. The ensemble is
 calibrated, judged and reported like any model, and holds its members as whole bundles. With
 `--resume` the same command goes on with the member that was interrupted. Combining takes about a
-minute, methods with folds as long as training all members again for each fold.
+minute, methods with folds as long as training all members again for each fold; with --workers N so
+many of these at a time, each in a process on --worker_threads.
 """
 
 from __future__ import annotations
@@ -27,7 +28,13 @@ from jsonargparse import Namespace
 from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.parser import parse
 from ultimate_deep.commands.running import run_planned, started
-from ultimate_deep.commands.settings import bundle_to_use, experiment_of, experiment_parser
+from ultimate_deep.commands.settings import (
+    add_workers,
+    bundle_to_use,
+    experiment_of,
+    experiment_parser,
+    workers_of,
+)
 from ultimate_deep.evaluation.ledger.place import check_counted_places
 from ultimate_deep.experiments.ensembles.config import EnsembleConfig
 from ultimate_deep.pipeline.config import ExperimentConfig
@@ -43,6 +50,7 @@ def parser() -> CommandParser:
     made.add_argument("--bundles", type=list[str], default=[], help="Finished runs, as a list")
     made.add_argument("--members", type=list[str], default=[], help="Models to train, as a list")
     made.add_class_arguments(EnsembleConfig, "ensemble")
+    add_workers(made, "trainings on folds")
     made.link_arguments("artifacts", "ensemble.artifacts")
     made.link_arguments("report", "ensemble.report")
     return made
@@ -58,6 +66,7 @@ def main(arguments: Sequence[str]) -> None:
         made.error("--resume goes on with the training of --members; --bundles are finished")
     if options.bundles and options.ensemble.snapshots:
         made.error("--ensemble.snapshots trains --members in cycles; --bundles are finished")
+    workers_of(options)  # refused before anything heavy is loaded
     options.bundles = [str(bundle_to_use(one, options.artifacts)) for one in options.bundles]
     members = member_configs(arguments, options.members)
     if members and len(members) * max(1, options.ensemble.snapshots) < options.ensemble.fewest:
@@ -92,15 +101,20 @@ def combine_all(
     from ultimate_deep.experiments.ensembles.snapshot import with_snapshots
     from ultimate_deep.experiments.series import open_series
 
+    workers = workers_of(options)
     if options.bundles:
         fills = options.data.fills
-        return run_ensemble(options.bundles, options.ensemble, progress, fills=fills)
+        return run_ensemble(
+            options.bundles, options.ensemble, progress, fills=fills, workers=workers
+        )
     name = options.ensemble.name
     cycles = options.ensemble.snapshot_cycles
     runs, follows = with_snapshots(members, options.ensemble.snapshots, cycles)
     resume = options.resume
     with open_series(name, options.artifacts, runs, follows=follows, resume=resume) as series:
         trained = series.run(progress, confirm=confirm)
-        run = run_ensemble(trained, options.ensemble, progress, named=series.keep_result)
+        run = run_ensemble(
+            trained, options.ensemble, progress, named=series.keep_result, workers=workers
+        )
         series.close()
     return run

@@ -25,6 +25,7 @@ from ultimate_deep.experiments.ensembles.members import (
 from ultimate_deep.experiments.ensembles.run import fit_combiner, run_ensemble
 from ultimate_deep.experiments.ensembles.stacking import fit_logistic_stack
 from ultimate_deep.experiments.run import run_experiment
+from ultimate_deep.machine.side_by_side.workers import Workers
 from ultimate_deep.market.config import DataConfig, LabelSpec
 from ultimate_deep.market.market import load_market
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, HeadConfig, ModelConfig
@@ -199,6 +200,13 @@ def test_a_stack_is_fitted_on_what_its_members_have_not_seen(folders):
     bundles = {name: load_bundle(folder) for name, folder in folders.items()}
     members = open_members(bundles, Progress())
     found = out_of_fold_logits(members, config, Progress())
+    # Whose turn it is and how many at a time changes nothing.
+    one, two = (
+        out_of_fold_logits(members, config, Progress(), Workers(count=count)).logits()
+        for count in (1, 2)
+    )
+    np.testing.assert_array_equal(one, two)
+    np.testing.assert_allclose(one, found.logits(), atol=1e-3)
     rows = stacking_rows(members)
     decided = members.rows.decision_time[rows]
     ended = members.rows.label_end_time[rows]

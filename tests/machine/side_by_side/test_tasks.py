@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ultimate_deep.machine.plugins import loaded_plugins, plugins_loaded
 from ultimate_deep.machine.side_by_side.tasks import WorkerDiedError, side_by_side
 from ultimate_deep.machine.side_by_side.workers import Workers
 
@@ -80,6 +81,10 @@ def refused(own, case, lines):
     return case
 
 
+def loaded_here(own, case, lines):
+    return sorted(loaded_plugins())
+
+
 def run(do, cases, count, *, given=None, make=made, said=None):
     say = (lambda line: None) if said is None else said.append
     names = [f"task {case}" for case in cases]
@@ -111,6 +116,19 @@ def test_threads_and_cores_are_what_was_asked_for():
     for threads, cores in run(threads_of, [0, 1], 1):
         assert threads == ["1"] * 3
         assert cores == 1
+
+
+def test_plugins_of_a_call_are_loaded_in_its_workers_and_forgotten_after_it(tmp_path):
+    path = tmp_path / "my_gap.py"
+    path.write_text(
+        "from ultimate_deep import plugins\n\n\n"
+        "@plugins.feature(warmup_bars=1, neutral=0.0, unit='log', source='own')\n"
+        "def my_gap_1(bars):\n"
+        "    return bars['open'] / bars['close'].shift(1) - 1.0\n"
+    )
+    with plugins_loaded([path]):
+        assert run(loaded_here, [0, 1], 2) == [["my_gap"]] * 2
+    assert run(loaded_here, [0, 1], 2) == [[]] * 2
 
 
 def test_a_task_whose_worker_was_killed_is_done_again(tmp_path):

@@ -1,8 +1,9 @@
 """Finished bundles brought to the same rows, parts and labels, so that they can be combined."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TextIO
 
 import numpy as np
 import pandas as pd
@@ -12,19 +13,21 @@ from ultimate_deep.bundles.ensembles.combiner import EnsembleError
 from ultimate_deep.bundles.ensembles.outputs import feature_union, member_logits
 from ultimate_deep.bundles.judged_bars import judged_market
 from ultimate_deep.bundles.predicting import bundle_config, bundle_data
-from ultimate_deep.bundles.predictor import Predictor
 from ultimate_deep.evaluation.schemes.purging import Spans
 from ultimate_deep.experiments.ensembles.config import EnsembleConfig
 from ultimate_deep.experiments.ensembles.out_of_fold import (
-    MemberFit,
+    FoldRows,
     OutOfFold,
-    Predict,
+    collected,
+    fold_rows,
     fold_scheme,
-    predict_out_of_fold,
 )
 from ultimate_deep.experiments.experiment import prepare_rows
 from ultimate_deep.experiments.learners.registry import learner_of
 from ultimate_deep.experiments.warm_start import refuse_start
+from ultimate_deep.machine.counts import how_many
+from ultimate_deep.machine.side_by_side.tasks import side_by_side
+from ultimate_deep.machine.side_by_side.workers import Workers
 from ultimate_deep.market.config import DataConfig
 from ultimate_deep.market.market import Market
 from ultimate_deep.market.splits import Split, embargo_limit
@@ -37,7 +40,8 @@ from ultimate_deep.pipeline.prepared import (
     with_split,
 )
 from ultimate_deep.pipeline.rows import Rows, assemble_rows, feature_function, keep_features
-from ultimate_deep.training.progress import Progress
+from ultimate_deep.training.backend import load_backend_once
+from ultimate_deep.training.progress import LineProgress, Progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,8 +135,17 @@ def open_members(
     return Members(dict(bundles), config, market, rows, split, logits, labels)
 
 
-def out_of_fold_logits(members: Members, config: EnsembleConfig, progress: Progress) -> OutOfFold:
+def out_of_fold_logits(
+    members: Members, config: EnsembleConfig, progress: Progress, workers: Workers = Workers()
+) -> OutOfFold:
     """Train every member anew on folds of the training part; see `predict_out_of_fold`.
+
+    Args:
+        members: Who is trained anew.
+        config: How many folds, and which.
+        progress: Told what happens.
+        workers: How many trainings at a time; the predictions do not depend on it, to the bit,
+            from one worker on.
 
     Returns:
         Predictions whose row numbers count `stacking_rows(members)`.
@@ -144,11 +157,27 @@ def out_of_fold_logits(members: Members, config: EnsembleConfig, progress: Progr
         spans, kind=config.fold_kind, folds=config.folds,
         embargo_bars=members.config.split.embargo_bars,
     )  # fmt: skip
-    fits = {
-        name: _member_fit(members, bundle, name, train_rows, progress)
-        for name, bundle in members.bundles.items()
-    }
-    return predict_out_of_fold(fits, spans, scheme, stopping_share=config.stopping_share)
+    prepared = {name: _prepared(members, bundle) for name, bundle in members.bundles.items()}
+    for own in prepared.values():
+        refuse_start(
+            own.config, "know the rows that the folds leave out; combine it by average or weighted"
+        )
+    folds = fold_rows(spans, scheme, config.stopping_share)
+    anew = _Anew(prepared, members.split, train_rows, folds)
+    cases = [(number, name) for number in range(len(folds)) for name in prepared]
+    found: dict[tuple[int, str], np.ndarray] = {}
+    if workers.count:
+        progress.message(f"{how_many(len(cases), 'training')} to go, {workers.said}")
+        side_by_side(
+            _anew_of_worker, cases, workers,
+            make=_itself, given=anew, ready=load_backend_once,
+            names=[f"fold {number + 1} of {len(folds)}" for number, _ in cases],
+            say=progress.message,
+            done=lambda place, logits: found.update({cases[place]: logits}),
+        )  # fmt: skip
+    else:
+        found.update((case, anew.logits(*case, progress)) for case in cases)
+    return collected(spans, list(prepared), folds, found)
 
 
 def stacking_rows(members: Members) -> np.ndarray:
@@ -157,30 +186,48 @@ def stacking_rows(members: Members) -> np.ndarray:
     return train_rows[np.isfinite(members.labels[train_rows]).all(axis=1)]
 
 
-def _member_fit(
-    members: Members, bundle: Bundle, name: str, train_rows: np.ndarray, progress: Progress
-) -> MemberFit:
-    own = keep_features(members.rows, bundle.feature_names)
-    prepared = prepare_rows(bundle_config(bundle), members.market, own, members.split)
+@dataclass(frozen=True, eq=False)
+class _Anew:
+    """What trains members anew on folds.
 
-    def fit_member(chosen: np.ndarray, stopping: np.ndarray) -> Predict:
-        progress.message(f"{name} anew on {len(chosen):,} rows, stopping by {len(stopping):,}")
+    Args:
+        prepared: Rows and inputs of each member, by name.
+        split: The members' own parts.
+        train_rows: Rows that the folds share out.
+        folds: Rows of each fold, as they are counted in `train_rows`.
+    """
+
+    prepared: Mapping[str, Prepared]
+    split: Split
+    train_rows: np.ndarray
+    folds: Sequence[FoldRows]
+
+    def logits(self, number: int, name: str, progress: Progress) -> np.ndarray:
+        """Train one member on one fold, of number 0 and up, and predict its test rows."""
+        rows = self.folds[number]
+        progress.message(
+            f"{name} anew on {len(rows.train):,} rows, stopping by {len(rows.stopping):,}"
+        )
+        stopping = self.train_rows[rows.stopping]
         parts = dataclasses.replace(
-            members.split,
-            train=train_rows[chosen], validation=train_rows[stopping], test=train_rows[stopping],
-        )  # fmt: skip
-        fold = with_split(prepared, parts)
-        predictor = _trained(fold, progress)
-        return lambda rows: predictor.outputs(fold.inputs.take(train_rows[rows]))["logits"]
-
-    return fit_member
+            self.split, train=self.train_rows[rows.train], validation=stopping, test=stopping
+        )
+        fold = with_split(self.prepared[name], parts)
+        predictor, _ = learner_of(fold.config.model.name).fit(fold, progress)
+        return predictor.outputs(fold.inputs.take(self.train_rows[rows.test]))["logits"]
 
 
-def _trained(fold: Prepared, progress: Progress) -> Predictor:
-    refuse_start(
-        fold.config, "know the rows that the folds leave out; combine it by average or weighted"
-    )
-    return learner_of(fold.config.model.name).fit(fold, progress)[0]
+def _itself(anew: _Anew) -> _Anew:
+    return anew
+
+
+def _anew_of_worker(anew: _Anew, case: tuple[int, str], lines: TextIO) -> np.ndarray:
+    return anew.logits(*case, LineProgress(lines))
+
+
+def _prepared(members: Members, bundle: Bundle) -> Prepared:
+    own = keep_features(members.rows, bundle.feature_names)
+    return prepare_rows(bundle_config(bundle), members.market, own, members.split)
 
 
 def _checked_configs(bundles: Mapping[str, Bundle]) -> list[ExperimentConfig]:

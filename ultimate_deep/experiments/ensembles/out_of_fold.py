@@ -34,6 +34,21 @@ class FoldPrediction:
     logits: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class FoldRows:
+    """Row numbers of one fold.
+
+    Args:
+        train: Trained on.
+        stopping: Decide when training stops.
+        test: Predicted.
+    """
+
+    train: np.ndarray
+    stopping: np.ndarray
+    test: np.ndarray
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class OutOfFold:
     """Every member's predictions of rows it has not seen; checked, whoever made them.
@@ -136,15 +151,59 @@ def predict_out_of_fold(
     Raises:
         EnsembleError: A scheme over other rows, or a share outside (0, 1).
     """
+    folds = fold_rows(spans, scheme, stopping_share)
+    found = {
+        (number, name): fit_member(fold.train, fold.stopping)(fold.test)
+        for number, fold in enumerate(folds)
+        for name, fit_member in members.items()
+    }
+    return collected(spans, list(members), folds, found)
+
+
+def fold_rows(spans: Spans, scheme: Scheme, stopping_share: float) -> list[FoldRows]:
+    """Return the rows of each fold.
+
+    Args:
+        spans: Spans of the training part's rows.
+        scheme: Folds over the same spans.
+        stopping_share: The newest share of a fold's training rows, see `predict_out_of_fold`.
+
+    Raises:
+        EnsembleError: A scheme over other rows, or a share outside (0, 1).
+    """
     if scheme.spans is not spans:
         raise EnsembleError("the folds were made for other rows; make them from the same spans")
-    predictions: dict[str, list[FoldPrediction]] = {name: [] for name in members}
-    for fold in scheme.folds():
-        train, stopping = inner_split(spans, fold.train, stopping_share)
-        for name, fit_member in members.items():
-            logits = np.asarray(fit_member(train, stopping)(fold.test), np.float64)
-            seen = np.concatenate([train, stopping])
-            predictions[name].append(FoldPrediction(seen=seen, rows=fold.test, logits=logits))
+    return [
+        FoldRows(*inner_split(spans, fold.train, stopping_share), fold.test)
+        for fold in scheme.folds()
+    ]
+
+
+def collected(
+    spans: Spans,
+    names: Sequence[str],
+    folds: Sequence[FoldRows],
+    logits: Mapping[tuple[int, str], np.ndarray],
+) -> OutOfFold:
+    """Return predictions in the order of members and folds, in whatever order they came.
+
+    Args:
+        spans: Spans of the training part's rows.
+        names: Members in order.
+        folds: Rows of each fold.
+        logits: What each member said of each fold's test rows, by number of the fold and name.
+    """
+    predictions = {
+        name: [
+            FoldPrediction(
+                seen=np.concatenate([fold.train, fold.stopping]),
+                rows=fold.test,
+                logits=np.asarray(logits[number, name], np.float64),
+            )
+            for number, fold in enumerate(folds)
+        ]
+        for name in names
+    }
     return OutOfFold(spans=spans, predictions=predictions)
 
 

@@ -59,6 +59,7 @@ from ultimate_deep.machine.duration import Stopwatch
 from ultimate_deep.machine.files import write_json
 from ultimate_deep.machine.places import check_places
 from ultimate_deep.machine.screen import Fitting
+from ultimate_deep.machine.side_by_side.workers import Workers
 from ultimate_deep.market.config import DataConfig
 from ultimate_deep.pipeline.calibration import log_loss_of_logits
 from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig
@@ -101,6 +102,7 @@ def run_ensemble(
     tables: Callable[[Outcome], Mapping[str, pd.DataFrame]] = lambda outcome: {},
     named: Callable[[Path], None] = lambda folder: None,
     fills: str | tuple[str, ...] = (),
+    workers: Workers = Workers(),
 ) -> Run:
     """Combine finished bundles into a new folder of `config.artifacts`.
 
@@ -116,6 +118,7 @@ def run_ensemble(
         tables: What else the folder holds as CSV files, by name.
         named: Told the folder, before it appears.
         fills: Finer bars that orders are filled from, in place of those of the first member.
+        workers: How many trainings of stacking at a time.
 
     Raises:
         BundleError: A folder is no sound bundle.
@@ -130,7 +133,7 @@ def run_ensemble(
     watch.passed("loading members")
     members = open_members(bundles, progress, fewest=config.fewest, fills=fills)
     watch.passed("bars, features and members' predictions")
-    combiner = fit_combiner(members, config, progress)
+    combiner = fit_combiner(members, config, progress, workers)
     prepared = combined_rows(members, combiner, config)
     watch.passed("combining")
     predictor = EnsemblePredictor(combiner, bundles)
@@ -181,7 +184,9 @@ def _load_each_once(folders: Sequence[str | Path]) -> dict[str, Bundle]:
     return bundles
 
 
-def fit_combiner(members: Members, config: EnsembleConfig, progress: Progress) -> Combiner:
+def fit_combiner(
+    members: Members, config: EnsembleConfig, progress: Progress, workers: Workers = Workers()
+) -> Combiner:
     """Return what the configured method makes of the members."""
     if config.method == "average":
         return average_pool(members.names, members.labels.shape[1], members.temperature)
@@ -191,7 +196,7 @@ def fit_combiner(members: Members, config: EnsembleConfig, progress: Progress) -
             members.names, members.logits[:, part], members.labels[part],
             temperature=members.temperature, pull=config.pull,
         )  # fmt: skip
-    found = out_of_fold_logits(members, config, progress)
+    found = out_of_fold_logits(members, config, progress, workers)
     labels = members.labels[stacking_rows(members)]
     if config.method == "logistic_stack":
         return fit_logistic_stack(found, labels, pull=config.pull)

@@ -18,6 +18,7 @@ import joblib
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
 from ultimate_deep.machine.interrupts import stop_requests
+from ultimate_deep.machine.plugins import loaded_plugins
 from ultimate_deep.machine.side_by_side.notes import Notes, Relay
 from ultimate_deep.machine.side_by_side.worker import Seat, Shared, Stopped, run_task
 from ultimate_deep.machine.side_by_side.workers import Workers
@@ -46,6 +47,7 @@ def side_by_side(
     """Do all tasks; their results come in no order, each as soon as it is there.
 
     Functions for the workers are found there by their names, so they stand at the top of a module.
+    Plugins that are loaded here are loaded in the workers too.
 
     Args:
         do: Does one task: called with what `make` returned, the case, and where to print lines.
@@ -65,7 +67,7 @@ def side_by_side(
     """
     with tempfile.TemporaryDirectory(prefix="ultimate-deep-") as kept:
         notes = Notes(Path(kept))
-        joblib.dump(ready, notes.ready)
+        joblib.dump((ready, _plugins()), notes.ready)
         joblib.dump(Shared(make, given, do), notes.shared)
         with Relay(notes, names, say) as relay:
 
@@ -74,6 +76,12 @@ def side_by_side(
                 done(number, result)
 
             _until_done(notes, cases, workers, names, say, told)
+
+
+def _plugins() -> list[str]:
+    """Return what loads each plugin of this process."""
+    paths = [plugin.path for plugin in loaded_plugins().values()]
+    return [str(path.parent if path.name == "__init__.py" else path) for path in paths]
 
 
 def _until_done(

@@ -7,13 +7,14 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 import joblib
 
+from ultimate_deep.machine.plugins import forget_plugins, load_plugin
 from ultimate_deep.machine.side_by_side.notes import Notes
 from ultimate_deep.machine.threads import use_threads
 
@@ -78,7 +79,9 @@ def run_task(folder: Path, seat: Seat, parent: int, number: int, case: Any) -> t
             if notes.stopping:
                 return number, Stopped()
             if folder not in _MADE:
-                joblib.load(notes.ready)()
+                ready, plugins = joblib.load(notes.ready)
+                ready()
+                _load(plugins)
                 shared = joblib.load(notes.shared, mmap_mode="r")
                 _MADE.clear()  # of an earlier call
                 _MADE[folder] = shared, shared.make(shared.given)
@@ -100,6 +103,11 @@ def _sit_down(notes: Notes, seat: Seat, parent: int) -> None:
     use_threads(seat.threads)
     if seat.cores and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, seat.cores[_place(notes.folder, len(seat.cores))])
+
+
+def _load(plugins: Sequence[str]) -> None:
+    """Load the plugins of a call; those of an earlier one are forgotten."""
+    forget_plugins(keep=[load_plugin(path).name for path in plugins])
 
 
 def _place(folder: Path, places: int) -> int:
