@@ -114,7 +114,7 @@ def add_report_form(parser: CommandParser) -> None:
 
 
 def add_workers(parser: CommandParser, tasks: str) -> None:
-    """Add `--workers` and `--worker_threads` to what does several independent things.
+    """Add `--workers`, `--worker_threads` and `--engine` to what does several independent things.
 
     Args:
         parser: Parser of a command.
@@ -126,6 +126,12 @@ def add_workers(parser: CommandParser, tasks: str) -> None:
     parser.add_argument(
         "--worker_threads", type=int, default=1, help="Threads of each worker, of which bits depend"
     )
+    parser.add_argument(
+        "--engine",
+        type=Literal["processes", "ray"],
+        default="processes",
+        help="Who runs workers: this machine's processes, or Ray (RAY_ADDRESS names a cluster)",
+    )
 
 
 def workers_of(options: Namespace) -> Workers:
@@ -134,7 +140,7 @@ def workers_of(options: Namespace) -> Workers:
     Raises:
         ValueError: A number that there cannot be.
     """
-    return Workers(count=options.workers, threads=options.worker_threads)
+    return Workers(count=options.workers, threads=options.worker_threads, engine=options.engine)
 
 
 def experiment_of(options: Namespace) -> ExperimentConfig:

@@ -39,9 +39,9 @@ class FoldRows:
     """Row numbers of one fold.
 
     Args:
-        train: Trained on.
-        stopping: Decide when training stops.
-        test: Predicted.
+        train: Those that are trained on.
+        stopping: Those that decide when training stops.
+        test: Those that are predicted.
     """
 
     train: np.ndarray

@@ -19,13 +19,10 @@ from joblib.externals.loky.process_executor import BrokenProcessPool
 
 from ultimate_deep.machine.interrupts import stop_requests
 from ultimate_deep.machine.plugins import loaded_plugins
+from ultimate_deep.machine.side_by_side.died import WorkerDiedError
 from ultimate_deep.machine.side_by_side.notes import Notes, Relay
 from ultimate_deep.machine.side_by_side.worker import Seat, Shared, Stopped, run_task
 from ultimate_deep.machine.side_by_side.workers import Workers
-
-
-class WorkerDiedError(RuntimeError):
-    """A task's worker died twice, the second time with no other task beside it."""
 
 
 def nothing() -> None:
@@ -64,7 +61,16 @@ def side_by_side(
     Raises:
         WorkerDiedError: A task's worker died twice.
         KeyboardInterrupt: Ctrl-C or SIGTERM, after the tasks under way have ended.
+        RuntimeError: Ray is asked for and not installed.
     """
+    if workers.engine == "ray":
+        from ultimate_deep.machine.side_by_side.ray_tasks import on_ray
+
+        on_ray(
+            Shared(make, given, do), cases, workers,
+            ready=ready, plugins=_plugins(), names=names, say=say, done=done,
+        )  # fmt: skip
+        return
     with tempfile.TemporaryDirectory(prefix="ultimate-deep-") as kept:
         notes = Notes(Path(kept))
         joblib.dump((ready, _plugins()), notes.ready)

@@ -19,12 +19,13 @@ class Workers:
     Args:
         count: Tasks at a time; 0 does one after the other in this process, with all its threads.
         threads: Threads of each task.
-        engine: `processes` of this machine.
+        engine: `processes` of this machine, by joblib; `ray`, tasks of Ray's: of this machine, or
+            of the cluster that the environment variable RAY_ADDRESS names (`auto`, or its address).
     """
 
     count: int = 0
     threads: int = 1
-    engine: Literal["processes"] = "processes"
+    engine: Literal["processes", "ray"] = "processes"
 
     def __post_init__(self) -> None:
         check_fields(self, "workers")
@@ -32,6 +33,10 @@ class Workers:
             raise ValueError(
                 f"workers must be from 0 to {MOST:,}, got {self.count}; use the number of "
                 "cores, or 0 for none beside this process"
+            )
+        if self.engine == "ray" and not self.count:
+            raise ValueError(
+                "engine ray is for workers, got none; say how many, such as --workers 2"
             )
         if not 1 <= self.threads <= MOST:
             raise ValueError(
@@ -45,4 +50,5 @@ class Workers:
             return ""
         tasks = "one task" if self.count == 1 else f"{self.count} tasks"
         threads = "one thread" if self.threads == 1 else f"{self.threads} threads"
-        return f"{tasks} at a time, each on {threads}"
+        where = " of Ray's" if self.engine == "ray" else ""
+        return f"{tasks} at a time{where}, each on {threads}"
