@@ -241,7 +241,7 @@ def test_the_learning_rates_and_batches_on_the_page_are_those_of_the_presets():
     told = {}
     for names, preset, *said in rows:
         told |= {(model, preset): said for model in re.findall(r"`(\w+)`", names)}
-    assert len(told) == 16
+    assert len(told) == 17
     (others,) = re.findall(r"^\| other nets .+, `default` \| (.+) \|$", table, re.MULTILINE)
     others = others.split(" | ")
     for model, preset in [(name, "default") for name in BUILDERS] + list(told):
