@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import keras
 
-PRECISIONS = ("float32", "mixed_bfloat16")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 NORMALIZATIONS = ("layer", "rms", "batch")
 ACTIVATIONS = ("relu", "gelu", "silu", "elu", "selu", "tanh", "leaky_relu", "softplus", "mish")
 
