@@ -12,6 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as RichBars
 
 HEARTBEAT_SECONDS = 10.0
+# Column of the history: steps of the epoch whose gradients overflowed in float16.
+OVERFLOWS = "overflow_steps"
 
 
 class Progress:
@@ -245,9 +247,10 @@ def make_progress(console: Console | None = None) -> Progress:
 
 def epoch_sentence(row: Mapping[str, float], epochs: int) -> str:
     """Return the summary line of one epoch of the history."""
+    overflows = f"{row[OVERFLOWS]:.0f} steps overflowed " if row.get(OVERFLOWS) else ""
     return (
         f"epoch {row['epoch']:.0f}/{epochs} loss {row['loss']:.4f} "
         f"validation loss {row['validation_loss']:.4f} "
         f"accuracy {row['validation_accuracy']:.4f} AUC {row['validation_auc']:.4f} "
-        f"learning rate {row['learning_rate']:.2e} {row['seconds']:.1f} s"
+        f"learning rate {row['learning_rate']:.2e} {overflows}{row['seconds']:.1f} s"
     )

@@ -1,4 +1,5 @@
 import dataclasses
+import io
 import os
 import signal
 
@@ -10,13 +11,13 @@ from keras import ops
 from ultimate_deep.models.layers.stacks.layer_slices import mark_layers
 from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.loop.checkpoint import CheckpointError
-from ultimate_deep.training.loop.compiled import time_fit
+from ultimate_deep.training.loop.compiled import compile_fit, time_fit
 from ultimate_deep.training.loop.fit import FitConfig, Interrupted, fit
 from ultimate_deep.training.optimizers.adamw import AdamW
 from ultimate_deep.training.optimizers.build import build_optimizer
 from ultimate_deep.training.optimizers.lamb import LayerwiseLamb
 from ultimate_deep.training.optimizers.layerwise import LayerwiseAdamW
-from ultimate_deep.training.progress import Progress
+from ultimate_deep.training.progress import LineProgress, Progress
 
 
 class StackedDense(keras.layers.Layer):
@@ -168,3 +169,24 @@ def test_float16_learns_with_a_clipping_of_its_own_for_each_layer(optimizer):
     )
     losses = fitted.history["validation_loss"].to_numpy()
     assert losses[-1] < 0.9 * losses[0]
+
+
+def test_steps_that_overflow_in_float16_are_counted_and_move_nothing(tmp_path):
+    model = stacked_model("mixed_float16")
+    config = FitConfig(epochs=2, batch_size=50, learning_rate=0.03, jit_compile=False)
+    compiled = compile_fit(model, config)
+    scale = compiled.step.optimizer.dynamic_scale
+    scale.assign(2.0**40)
+    said = io.StringIO()
+    found = fit(
+        model, labelled(), labelled(100, seed=2), config, checkpoint_folder=tmp_path,
+        progress=LineProgress(said), compiled=compiled,
+    )  # fmt: skip
+    first, second = found.history["overflow_steps"]
+    # Each of them halves the scale, and nothing has raised it since.
+    assert first + second == 40 - np.log2(float(scale)) > 3
+    taken = int(compiled.step.inner_optimizer().iterations)
+    assert taken == 2 * (len(labelled().y) // 50) - first - second
+    assert f"{first:.0f} steps overflowed" in said.getvalue()
+    plain = fit(stacked_model(), labelled(), labelled(100, seed=2), config, checkpoint_folder=None)
+    assert "overflow_steps" not in plain.history

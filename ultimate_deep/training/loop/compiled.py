@@ -187,7 +187,7 @@ def _state_beside_weights(
     trained = {id(variable) for variable in model.trainable_variables}
     moving = [v for v in model.variables if id(v) not in trained]
     kept = [(variable, to_numpy(variable)) for variable in moving]
-    for variable in step.optimizer.variables:
+    for variable in [*step.optimizer.variables, *step.counters]:
         value = to_numpy(variable)
         kept.append(
             (variable, np.broadcast_to(value.dtype.type(0), value.shape) if value.ndim else value)

@@ -41,7 +41,7 @@ from ultimate_deep.training.loop.fit_state import (
 from ultimate_deep.training.loop.validation import validation_metrics
 from ultimate_deep.training.participant import FitOutline, StepTensors
 from ultimate_deep.training.precision import check_precision
-from ultimate_deep.training.progress import Progress
+from ultimate_deep.training.progress import OVERFLOWS, Progress
 from ultimate_deep.training.result import FitResult
 from ultimate_deep.training.schedules.schedules import Schedule
 
@@ -316,7 +316,16 @@ class _Loop:
             "penalty": state.penalty_sum / state.step,
             **measured,
             "learning_rate": self._learning_rate(state.step - 1),
+            **self._overflows(),
         }
+
+    def _overflows(self) -> dict[str, float]:
+        """Return how many of the epoch's steps overflowed in float16; nothing elsewhere."""
+        found = self.take_step.overflowed_steps
+        if found is None:
+            return {}
+        before = sum(row[OVERFLOWS] for row in self.state.history)
+        return {OVERFLOWS: found - before}
 
     def _end_epoch(self, row: dict[str, float]) -> None:
         state = self.state

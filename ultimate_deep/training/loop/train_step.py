@@ -18,6 +18,7 @@ from ultimate_deep.training.batches.gradient_pass import (
     uses_xla,
 )
 from ultimate_deep.training.config import FitConfig
+from ultimate_deep.training.loop.checkpoint import to_numpy
 from ultimate_deep.training.losses.outputs import LOGITS, by_head, head_shapes
 from ultimate_deep.training.losses.registry import build_loss
 from ultimate_deep.training.optimizers.build import build_optimizer
@@ -61,6 +62,10 @@ class TrainStep:
         self.participant = participant or Participant()
         self.loss = build_loss(config.training_loss(), head_shapes(model.output))
         self.optimizer = build_optimizer(model, config)
+        # What overflows in float16 leaves the optimizer as it was: its iterations fall behind.
+        self._tried = None
+        if self.optimizer is not self.inner_optimizer():
+            self._tried = keras.Variable(0, dtype="int32", trainable=False, name="tried_steps")
         self.jit_compile = xla = uses_xla(model, config)
         self._pass = GradientPass(model, self.loss, self._scaled)
         self.readings = self._pass.readings
@@ -122,11 +127,28 @@ class TrainStep:
         """Return everything that a step reads or writes, by a name unique in this model.
 
         Weights, moving statistics, seed generators' states; the optimizer's moments, iterations
-        and learning rate; the loss scale.
+        and learning rate; the loss scale, and how many steps were tried with it.
         """
         named = {f"model/{i}/{v.path}": v for i, v in enumerate(self.model.variables)}
         moments = {f"optimizer/{i}/{v.path}": v for i, v in enumerate(self.optimizer.variables)}
-        return named | moments
+        return named | moments | {one.path: one for one in self.counters}
+
+    @property
+    def counters(self) -> list[keras.Variable]:
+        """What counts steps beside the optimizer."""
+        return [] if self._tried is None else [self._tried]
+
+    @property
+    def overflowed_steps(self) -> int | None:
+        """How many steps moved no weight, since gradients overflowed; None without a loss scale."""
+        if self._tried is None:
+            return None
+        return int(to_numpy(self._tried)) - int(to_numpy(self.inner_optimizer().iterations))
+
+    def go_on_from_moments(self) -> None:
+        """Count overflows from here: the optimizer has been given another one's moments."""
+        if self._tried is not None:
+            self._tried.assign(to_numpy(self.inner_optimizer().iterations))
 
     def _step(
         self,
@@ -136,6 +158,8 @@ class TrainStep:
         learning_rate: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         self.inner_optimizer().learning_rate.assign(learning_rate)
+        if self._tried is not None:
+            self._tried.assign_add(1)
         tensors = self.participant.batch(StepTensors(x, targets, weight))
         found = self.participant.gradients(tensors, self._found_by)
         self._apply(found.gradients)

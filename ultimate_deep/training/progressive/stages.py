@@ -173,6 +173,7 @@ def _of_stack(variable: keras.Variable, stack: str) -> bool:
 def _put(step: TrainStep, moments: Mapping[str, np.ndarray]) -> None:
     for name, values in moments.items():
         step.optimizer.variables[int(name)].assign(values)
+    step.go_on_from_moments()
 
 
 def _later(
