@@ -34,7 +34,7 @@ class AdaptiveHybridConfig(NetOptions):
         gate_width: Hidden width of the gate.
         dropout_rate: Dropout within the experts and after their mixture.
         input_clip: Inputs are limited to plus and minus this.
-        precision: `float32` or `mixed_bfloat16`.
+        precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
         seed: Seed of all weights and of dropout.
 
     Raises:

@@ -33,7 +33,7 @@ class AttentiveLstmConfig(NetOptions):
         query: What the attention over bars asks: `learned` or `last`, the newest bar's state.
         dropout_rate: Dropout after each timeframe's vector and before the heads.
         input_clip: Inputs are limited to plus and minus this.
-        precision: `float32` or `mixed_bfloat16`.
+        precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
         seed: Seed of all weights and of dropout; each timeframe derives its own by name.
 
     Raises:

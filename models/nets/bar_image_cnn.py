@@ -36,7 +36,7 @@ class BarImageCnnConfig(NetOptions):
         slope: Slope of the activation below 0.
         dropout_rate: Share of values dropped before the logits.
         input_clip: Numbers beyond it are cut (the picture cuts them at 0 and 1).
-        precision: `float32` or `mixed_bfloat16`.
+        precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
         seed: Seed of all weights and of dropout.
 
     Raises:

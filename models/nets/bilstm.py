@@ -31,7 +31,7 @@ class BilstmConfig(NetOptions):
         query: What the attention asks: `learned` or `last`, the newest bar's two states.
         dropout_rate: Dropout before the heads.
         input_clip: Inputs are limited to plus and minus this.
-        precision: `float32` or `mixed_bfloat16`.
+        precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
         seed: Seed of all weights and of dropout; each direction derives its own.
 
     Raises:

@@ -44,7 +44,7 @@ class EpisodicMemoryConfig(NetOptions):
         half_life_bars: Age of a bar at which it weighs half in the key.
         dropout_rate: Dropout after the joint layer.
         input_clip: Bars are limited to plus and minus this; the clock is not.
-        precision: `float32` or `mixed_bfloat16`; the index stays in float32.
+        precision: `float32`, `mixed_bfloat16` or `mixed_float16`; the index stays in float32.
         seed: Seed of all weights and of dropout.
 
     Raises:

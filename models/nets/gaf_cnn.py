@@ -71,7 +71,7 @@ class GafCnnConfig:
             `bn1`, `layer1` to `layer4`; empty leaves it to `frozen_stages`.
         l2: Penalty on the sum of squares of all kernels.
         input_clip: Numbers beyond it are cut (pictures cut at 1).
-        precision: `float32` or `mixed_bfloat16`.
+        precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
         seed: Seed of the initial weights and of the masks.
 
     Raises:

@@ -29,7 +29,7 @@ class HybridLstmTransformerConfig(NetOptions):
         exchanges: Times that both branches attend to each other.
         dropout_rate: Dropout after every attention and feed-forward part.
         input_clip: Inputs are limited to plus and minus this.
-        precision: `float32` or `mixed_bfloat16`.
+        precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
         seed: Seed of all weights and of dropout.
 
     Raises:

@@ -30,7 +30,7 @@ class MultiScaleHybridConfig(NetOptions):
         heads: Heads of every level's attention; must divide `width`.
         dropout_rate: Dropout after every level's attention and summary.
         input_clip: Inputs are limited to plus and minus this.
-        precision: `float32` or `mixed_bfloat16`.
+        precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
         seed: Seed of all weights and of dropout.
 
     Raises:

@@ -38,7 +38,7 @@ class NhitsConfig(NetOptions):
         interpolation: `linear` or `nearest`.
         dropout_rate: Dropout after each dense layer.
         input_clip: Inputs are limited to plus and minus this.
-        precision: `float32` or `mixed_bfloat16`.
+        precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
         seed: Seed of all weights and of dropout.
 
     Raises:

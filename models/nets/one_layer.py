@@ -29,7 +29,7 @@ class OneLayerConfig(NetOptions):
         l2: Penalty on the sum of squares of both kernels.
         dropout_rate: Share of values dropped in training, in [0, 1).
         input_clip: Bound of the inputs, plus and minus.
-        precision: `float32` or `mixed_bfloat16`.
+        precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
         seed: Seed of all weights and of dropout.
 
     Raises:

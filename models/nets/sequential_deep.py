@@ -55,7 +55,7 @@ class SequentialDeepConfig(NetOptions, MemberOptions):
         feature_dropout: Share of the features that a member does not see of a row in training.
         feature_penalty: Penalty on the norm of each feature's weights in the stem (group lasso).
         input_clip: Features beyond it are cut.
-        precision: `float32` or `mixed_bfloat16`.
+        precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
         seed: Seed of the initial weights and of the masks.
 
     Raises:

@@ -87,7 +87,7 @@ class StackConfig(MemberOptions):
             what the blocks read.
         feature_dropout: Share of the features that a member does not see of a row in training.
         feature_penalty: Penalty on the norm of each feature's weights in the stem (group lasso).
-        precision: `float32` or `mixed_bfloat16`.
+        precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
         input_clip: Features beyond it are cut.
         seed: Seed of the initial weights and of the masks.
 

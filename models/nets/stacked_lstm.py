@@ -31,7 +31,7 @@ class StackedLstmConfig(NetOptions):
             `norm(x + lstm(x))`.
         dropout_rate: Dropout after each LSTM and before the heads.
         input_clip: Inputs are limited to plus and minus this.
-        precision: `float32` or `mixed_bfloat16`.
+        precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
         seed: Seed of all weights and of dropout.
 
     Raises:

@@ -42,7 +42,7 @@ class TabmConfig(NetOptions):
         l2: Penalty on the sum of squares of all kernels.
         dropout_rate: Share of values dropped after each dense layer, in [0, 1).
         input_clip: Bound of the inputs, plus and minus.
-        precision: `float32` or `mixed_bfloat16`.
+        precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
         seed: Seed of all weights and masks.
 
     Raises:

@@ -35,7 +35,7 @@ class TcnConfig(NetOptions):
             `batch` normalise what the convolutions give.
         dropout_rate: Share of channels dropped, for all bars of a window alike.
         input_clip: Inputs are limited to plus and minus this.
-        precision: `float32` or `mixed_bfloat16`.
+        precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
         seed: Seed of all weights and of dropout.
 
     Raises:

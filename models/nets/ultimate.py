@@ -80,7 +80,7 @@ class UltimateConfig(MemberOptions):
         member_widths: Widths of the members' dense layers before the last, of width `width`.
         feature_dropout: Share of the features that a member does not see of a row in training.
         feature_penalty: Penalty on the norm of each feature's weights in the stem (group lasso).
-        precision: `float32` or `mixed_bfloat16`.
+        precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
         input_clip: Bound of the inputs, plus and minus.
         seed: Seed of all weights and masks.
 

@@ -12,7 +12,7 @@ class NetOptions:
     Args:
         dropout_rate: Share of values dropped in training, in [0, 1).
         input_clip: Inputs are limited to plus and minus this.
-        precision: `float32` or `mixed_bfloat16`.
+        precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
         seed: Seed of all weights and of dropout.
 
     Raises:

@@ -29,7 +29,7 @@ class Resnet18Config:
         base_width: Channels of the first stage; each further one doubles them.
         blocks_per_stage: Blocks of each stage.
         l2: Penalty on the sum of squares of all kernels.
-        precision: `float32` or `mixed_bfloat16`.
+        precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
         seed: Seed of the initial weights.
 
     Raises:

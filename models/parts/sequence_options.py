@@ -36,7 +36,7 @@ class SequenceOptions(NetOptions):
         stochastic_depth: Share of a batch's rows for which the last block is left out in training
             (DropPath); the first one is left out least.
         input_clip: Inputs are limited to `+-input_clip`.
-        precision: `float32` or `mixed_bfloat16`.
+        precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
         seed: Seed of weights and masks.
     """
 
