@@ -46,7 +46,7 @@ class MemoryAugmentedConfig(NetOptions):
         half_life_bars: Age of a bar at which it weighs half in the key.
         dropout_rate: Dropout after the last bar.
         input_clip: Inputs are limited to plus and minus this.
-        precision: `float32`, `mixed_bfloat16` or `mixed_float16`; the memory itself stays in float32.
+        precision: `float32`, `mixed_bfloat16` or `mixed_float16`; the memory itself stays float32.
         seed: Seed of all weights and of dropout.
 
     Raises:
