@@ -128,7 +128,7 @@ def _problem_of_options(parser: CommandParser, words: list[str]) -> str:
     named = dict(zip(words, [*words[1:], ""], strict=False))
     model = named.get("--model", "ultimate") if parser.has_model else ""
     for word, value in named.items():
-        if not word.startswith("--") or (word == "--plugin" and parser.has_plugins):
+        if not word.startswith("--") or (word in ("--plugin", "--device") and parser.has_plugins):
             continue
         if word == "--model" and parser.has_model:
             if value not in MODELS and value != "NAME":

@@ -124,7 +124,8 @@ def options_of(command: str) -> set[str]:
     parser = module.parser()
     known = {name.lstrip("-") for name in parser._option_string_actions}
     known |= {f"help.{group}" for group in (*groups(parser._actions), "all")}
-    has = {"model": parser.has_model, "plugin": parser.has_plugins}
+    has = {"model": parser.has_model}
+    has |= dict.fromkeys(("plugin", "device"), parser.has_plugins)
     return known | {name for name, there in has.items() if there}
 
 

@@ -32,7 +32,8 @@ def test_unknown_hardware_runs_float32(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("capability", "policy"), [((7, 5), "float32"), ((9, 0), "mixed_bfloat16")]
+    ("capability", "policy"),
+    [((6, 1), "float32"), ((7, 5), "mixed_float16"), ((9, 0), "mixed_bfloat16")],
 )
 def test_auto_follows_the_gpu(monkeypatch, capability, policy):
     monkeypatch.setattr(precision, "_gpu_capability", lambda: capability)

@@ -20,7 +20,8 @@ class CommandParser(ArgumentParser):
         description: What it does, the docstring of its module.
         first: Settings that people use first; the others stand behind `--help.GROUP`.
         has_model: Whether `--model NAME` stands for the settings that suit a model.
-        has_plugins: Whether `--plugin FILE` loads modules of the user's own.
+        has_plugins: Whether `--plugin FILE` loads modules of the user's own, and `--device NAME`
+            says what computes.
         builds: Makes of the options what is run; what it refuses is a bad option.
     """
 

@@ -120,6 +120,7 @@ def _add_options(one: ArgumentParser, parser: CommandParser) -> None:
         _add(one, "--model", text="The model, with the settings that suit it")
     if parser.has_plugins:
         _add(one, "--plugin", text="A module of your own")
+        _add(one, "--device", text="What computes: auto, cpu, gpu or gpu:1")
     for group in groups(actions):
         one.add_argument(f"--help.{group}", action="store_true", help=f"Settings of {group}")
     one.add_argument("--help.all", action="store_true", help="Every setting")

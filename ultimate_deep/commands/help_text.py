@@ -51,6 +51,7 @@ def help_of(
     lines += _rows(ordered)
     if parser.has_plugins:
         lines += _row("--plugin FILE", "A module with features, nets, losses of your own")
+        lines += _row("--device NAME", "What computes: auto, cpu, gpu, or gpu:1 by its number")
     if len(shown) == len(actions):
         return "\n".join(lines).rstrip()
     more = ", ".join(f"--help.{one}" for one in (*groups(actions), "all"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from ultimate_deep.commands.help_text import help_of
 from ultimate_deep.commands.known_models import model_declared
 from ultimate_deep.commands.refusals import check_file
 from ultimate_deep.commands.suggestions import check_options
+from ultimate_deep.machine.devices import DEVICE_VARIABLE, check_device
 from ultimate_deep.machine.fields import fitted, meant
 from ultimate_deep.machine.plugins import load_plugin
 from ultimate_deep.market.reading.files import find_files
@@ -52,6 +54,10 @@ def parse(parser: CommandParser, arguments: Sequence[str]) -> Parsed:
         FileNotFoundError: There are no bars where they are said to be.
     """
     try:
+        if parser.has_plugins:  # whatever computes
+            device, arguments = taken(arguments, "--device")
+            if device:
+                os.environ[DEVICE_VARIABLE] = check_device(device)
         plugins, arguments = all_taken(arguments, "--plugin")
         load_named(plugins)
         model, rest = taken(arguments, "--model") if parser.has_model else ("", list(arguments))

@@ -14,7 +14,6 @@ and the running one from its checkpoint. In the ledger a walk-forward is one tri
 
 With --workers N so many folds are trained at a time, each in a process on --worker_threads
 threads. Their number changes no bit of any result, so --resume may go on with another.
-
 As long as one run of the same model times the folds, six by default; with a small net most of it
 goes into the baselines: --baselines false --model mlp takes a minute on 20,000 simulated bars and
 two cores. --quick runs a small net on few bars, to see it work: its figures mean nothing.

@@ -7,10 +7,12 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from rich.console import Console
 
+from ultimate_deep.machine.devices import DEVICE_VARIABLE, asked_device, chosen_gpu
 from ultimate_deep.machine.threads import check_thread_pools, set_by_user
 
 # Said on every machine without an NVIDIA card, where it is no problem.
@@ -28,14 +30,41 @@ def load_backend() -> None:
     it after their arguments have been found good.
 
     Raises:
-        ValueError: A number of threads in the environment that is none.
+        ValueError: A number of threads in the environment that is none, or a device that is not
+            here.
     """
     check_thread_pools()
+    asked_device()
     with without_chatter():
         import keras  # noqa: F401
         import tensorflow as tf
 
-        tf.config.list_physical_devices()
+        gpus = tf.config.list_physical_devices("GPU")
+    use_device(tf, gpus)
+
+
+def use_device(backend: Any, gpus: Sequence[Any]) -> None:
+    """Let TensorFlow see the device that was asked for, and no other GPU.
+
+    Args:
+        backend: TensorFlow, once it is imported.
+        gpus: What it lists.
+
+    Raises:
+        ValueError: There is no such device, or TensorFlow computes on another one already.
+    """
+    asked = asked_device()
+    number = chosen_gpu(asked, len(gpus))
+    wanted = [] if number is None else [gpus[number]]
+    if list(backend.config.get_visible_devices("GPU")) == wanted:
+        return
+    try:
+        backend.config.set_visible_devices(wanted, "GPU")
+    except RuntimeError as error:
+        raise ValueError(
+            f"device {asked!r} comes too late: TensorFlow has begun on another one in this "
+            f"process; set {DEVICE_VARIABLE}={asked} before, or start anew"
+        ) from error
 
 
 def load_backend_once() -> None:

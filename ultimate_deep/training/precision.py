@@ -6,7 +6,8 @@ from pathlib import Path
 from ultimate_deep.training.config import PRECISIONS
 
 FAST_BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16")
-FIRST_BFLOAT16_GPU = (8, 0)
+# Compute capabilities from which NVIDIA's tensor cores know each type.
+FIRST_BFLOAT16_GPU, FIRST_FLOAT16_GPU = (8, 0), (7, 0)
 COMPUTE_DTYPE = {
     "float32": "float32",
     "mixed_bfloat16": "bfloat16",
@@ -28,7 +29,7 @@ class Precision:
 
 
 def resolve_precision(requested: str, *, cpu_info: Path = Path("/proc/cpuinfo")) -> Precision:
-    """Return the policy for `requested`; `auto` takes bfloat16 only where it is faster.
+    """Return the policy for `requested`; `auto` takes half the bits only where that is faster.
 
     Args:
         requested: `auto` or a policy.
@@ -41,8 +42,8 @@ def resolve_precision(requested: str, *, cpu_info: Path = Path("/proc/cpuinfo"))
         raise ValueError(f"precision must be one of {PRECISIONS}, got {requested!r}; use auto")
     if requested != "auto":
         return Precision(policy=requested, reason=f"asked for; {_hardware(cpu_info)[1]}")
-    fast, reason = _hardware(cpu_info)
-    return Precision(policy="mixed_bfloat16" if fast else "float32", reason=reason)
+    policy, reason = _hardware(cpu_info)
+    return Precision(policy=policy, reason=reason)
 
 
 def check_precision(requested: str, computed: str) -> None:
@@ -62,33 +63,46 @@ def check_precision(requested: str, computed: str) -> None:
         )
 
 
+def device_sentence() -> str:
+    """Return what computes in this process: a GPU by its number and name, or the processor."""
+    import tensorflow as tf
+
+    visible = tf.config.get_visible_devices("GPU")
+    if not visible:
+        return "the processor"
+    name = tf.config.experimental.get_device_details(visible[0]).get("device_name", "a GPU")
+    return f"gpu:{visible[0].name.rpartition(':')[2]} ({name})"
+
+
 def hardware_sentence(cpu_info: Path = Path("/proc/cpuinfo")) -> str:
-    """Return what this machine can do with bfloat16."""
+    """Return what this machine can do with half the bits."""
     return _hardware(cpu_info)[1]
 
 
-def _hardware(cpu_info: Path) -> tuple[bool, str]:
-    """Return whether bfloat16 is fast here, and a sentence that says why."""
+def _hardware(cpu_info: Path) -> tuple[str, str]:
+    """Return the policy that is fast here, and a sentence that says why."""
     capability = _gpu_capability()
     if capability is not None:
-        fast = capability >= FIRST_BFLOAT16_GPU
-        name = ".".join(map(str, capability))
-        verb = "has" if fast else "has no"
-        return fast, f"the GPU (compute capability {name}) {verb} bfloat16 arithmetic"
+        name = f"the GPU (compute capability {'.'.join(map(str, capability))})"
+        if capability >= FIRST_BFLOAT16_GPU:
+            return "mixed_bfloat16", f"{name} has bfloat16 arithmetic"
+        if capability >= FIRST_FLOAT16_GPU:
+            return "mixed_float16", f"{name} has float16 arithmetic and no bfloat16"
+        return "float32", f"{name} has neither bfloat16 nor float16 arithmetic that is faster"
     flags = _cpu_flags(cpu_info)
     found = [flag for flag in FAST_BFLOAT16_FLAGS if flag in flags]
     if found:
-        return True, f"the CPU has {' and '.join(found)}"
+        return "mixed_bfloat16", f"the CPU has {' and '.join(found)}"
     if not flags:
-        return False, "the CPU's flags are unknown here, so bfloat16 may be slower than float32"
-    return False, "the CPU has neither AVX512-BF16 nor AMX, so bfloat16 would be slower"
+        return "float32", "the CPU's flags are unknown here, so bfloat16 may be slower than float32"
+    return "float32", "the CPU has neither AVX512-BF16 nor AMX, so bfloat16 would be slower"
 
 
 def _gpu_capability() -> tuple[int, int] | None:
-    """Return the compute capability of the first GPU that TensorFlow sees; None without one."""
+    """Return the compute capability of the GPU that computes; None without one."""
     import tensorflow as tf
 
-    gpus = tf.config.list_physical_devices("GPU")
+    gpus = tf.config.get_visible_devices("GPU")
     if not gpus:
         return None
     major, minor = tf.config.experimental.get_device_details(gpus[0]).get(

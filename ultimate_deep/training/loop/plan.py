@@ -17,7 +17,7 @@ from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.loop.compiled import CompiledFit
 from ultimate_deep.training.loop.fingerprint import compute_dtypes
-from ultimate_deep.training.precision import hardware_sentence
+from ultimate_deep.training.precision import device_sentence, hardware_sentence
 
 MIB, GIB = 2**20, 2**30
 FLOAT32_BYTES = 4
@@ -37,6 +37,7 @@ class Plan:
         matrix_products: Matrix products of one forward pass.
         parameters: All weights, moving statistics included.
         precision: Dtypes that the layers compute in.
+        device: What computes, for people.
         precision_reason: What the hardware can do.
         xla: Whether the step is compiled with XLA.
         batch_size: Rows of a step.
@@ -65,6 +66,7 @@ class Plan:
     matrix_products: int
     parameters: int
     precision: str
+    device: str
     precision_reason: str
     xla: bool
     batch_size: int
@@ -115,6 +117,7 @@ class Plan:
             "parameters": f"{self.parameters:,}",
             **self._of_members(),
             **self._of_workers(),
+            "device": self.device,
             "precision": f"{self.precision} ({self.precision_reason})",
             "compiled": f"{'with' if self.xla else 'without'} XLA, in "
             f"{self.first_step_seconds:.1f} s",
@@ -186,6 +189,7 @@ def make_plan(
         matrix_products=layers.matrix_products,
         parameters=int(model.count_params()),
         precision=compute_dtypes(model),
+        device=device_sentence(),
         precision_reason=hardware_sentence(),
         xla=compiled.step.jit_compile,
         batch_size=batch_size,
