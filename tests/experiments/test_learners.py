@@ -115,7 +115,9 @@ def test_names_options_and_inputs_that_do_not_fit_are_refused(family):
 
 def test_options_of_members_beside_one_member_are_refused():
     config = ExperimentConfig(
-        model=ModelConfig(name="stack", options={"feature_penalty": 1.0, "exit_weight": 3.0})
+        model=ModelConfig(
+            name="stack", options={"members": 1, "feature_penalty": 1.0, "exit_weight": 3.0}
+        )
     )
     with pytest.raises(ValueError, match="exit_weight, feature_penalty would not be read"):
         learner_of("stack").settings(config)

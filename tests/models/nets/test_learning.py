@@ -66,7 +66,8 @@ def case_of(harness, name, signal):
 
 def held_to(name):
     """The signals that a model is held to: the first that it declares, or all with members."""
-    members = getattr(registry.preset_config(name, "tiny"), "members", 1)
+    preset = "tiny" if "tiny" in registry.presets(name) else "default"
+    members = getattr(registry.preset_config(name, preset), "members", 1)
     return registry.sees(name) if members > 1 else registry.sees(name)[:1]
 
 

@@ -108,19 +108,19 @@ def entries(comparison: ComparisonConfig) -> tuple[Entry, ...]:
 
 
 def stack_of_layers(kind: Kind, layers: int, *, width: int) -> ModelConfig:
-    """Return the stack with at least `layers` weighted layers.
+    """Return the stack with at least `layers` weighted layers, behind one dense layer.
 
     Attention carries its `width` values as four tokens of a quarter of it, so that a layer of
     every kind has as much to work on.
     """
-    options: dict[str, Any] = {"kind": kind, "blocks": blocks_for_layers(kind, layers)}
+    options: dict[str, Any] = {"blocks": blocks_for_layers(kind, layers)}
     if kind == "attention":
         # One head: products as small as several heads' here are slow out of proportion.
         narrow = {"tokens": 4, "width": width // 4, "attention_heads": 1}
         options |= narrow | {"feed_forward_width": width}
     else:
         options["width"] = width
-    return ModelConfig(name="stack", options=options)
+    return ModelConfig(name="stack", preset=f"{kind}_75", options=options)
 
 
 def run_cell(
