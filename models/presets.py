@@ -1,6 +1,6 @@
 """Named configurations of a model, with the training that suits them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 Config = TypeVar("Config")
@@ -34,6 +34,28 @@ class Preset(Recipe, Generic[Config]):
     config: Config
 
 
+def weighing_returns(
+    config: Config,
+    *,
+    learning_rate: float,
+    rate_factors: tuple[tuple[str, float], ...] = (),
+) -> Preset[Config]:
+    """Return a preset whose training weighs labels by their return, for longer.
+
+    Args:
+        config: The model's configuration, whose members may hide features themselves.
+        learning_rate: Peak learning rate.
+        rate_factors: Factors of it by the name of a part.
+    """
+    return Preset(
+        config=config,
+        learning_rate=learning_rate,
+        epochs=16,
+        return_weights=1.5,
+        rate_factors=rate_factors,
+    )
+
+
 def hiding_features(config: Config, *, learning_rate: float) -> Preset[Config]:
     """Return a preset whose training hides half of the features from each row, for longer.
 
@@ -45,10 +67,5 @@ def hiding_features(config: Config, *, learning_rate: float) -> Preset[Config]:
         config: The model's configuration.
         learning_rate: Peak learning rate.
     """
-    return Preset(
-        config=config,
-        learning_rate=learning_rate,
-        epochs=16,
-        return_weights=1.5,
-        augmentations=(("feature_dropout", 0.5),),
-    )
+    longer = weighing_returns(config, learning_rate=learning_rate)
+    return replace(longer, augmentations=(("feature_dropout", 0.5),))

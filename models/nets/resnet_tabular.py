@@ -21,7 +21,7 @@ from ultimate_deep.models.inputs import Inputs, Reads, flat_features, make_input
 from ultimate_deep.models.layers.stacks.normalization import plain_norm
 from ultimate_deep.models.parts.member_options import MemberOptions
 from ultimate_deep.models.parts.member_parts import heads_behind_members, into_stack, member_stem
-from ultimate_deep.models.presets import Preset
+from ultimate_deep.models.presets import Preset, weighing_returns
 from ultimate_deep.models.search_space import Choice, FloatRange, IntRange, SearchSpace
 from ultimate_deep.models.seeds import derive_seed
 
@@ -98,11 +98,9 @@ class ResnetTabularConfig(MemberOptions):
 PRESETS = MappingProxyType(
     {
         "tiny": Preset(config=ResnetTabularConfig(blocks=2, width=8)),
-        "default": Preset(
-            config=ResnetTabularConfig(members=16, members_in_stack="mean", feature_penalty=3e-4),
+        "default": weighing_returns(
+            ResnetTabularConfig(members=16, members_in_stack="mean", feature_penalty=3e-4),
             learning_rate=8e-3,
-            epochs=16,
-            return_weights=1.5,
         ),
         "paper_largest": Preset(
             config=ResnetTabularConfig(blocks=8, width=512, hidden_factor=4.0), learning_rate=3e-4

@@ -20,7 +20,7 @@ from ultimate_deep.models.layers.stacks.residual_stack import ResidualStack
 from ultimate_deep.models.parts.member_options import MemberOptions
 from ultimate_deep.models.parts.member_parts import heads_behind_members, into_stack, member_stem
 from ultimate_deep.models.parts.net_options import NetOptions
-from ultimate_deep.models.presets import Preset
+from ultimate_deep.models.presets import Preset, weighing_returns
 from ultimate_deep.models.search_space import Choice, FloatRange, SearchSpace
 from ultimate_deep.models.seeds import derive_seed
 
@@ -105,11 +105,9 @@ class SequentialDeepConfig(NetOptions, MemberOptions):
 PRESETS = MappingProxyType(
     {
         "tiny": Preset(config=SequentialDeepConfig(layers=14, width=8)),
-        "default": Preset(
-            config=SequentialDeepConfig(members=16, members_in_stack="mean", feature_penalty=3e-4),
+        "default": weighing_returns(
+            SequentialDeepConfig(members=16, members_in_stack="mean", feature_penalty=3e-4),
             learning_rate=4e-3,
-            epochs=16,
-            return_weights=1.5,
         ),
         "plain_75": Preset(config=SequentialDeepConfig()),
         "plain_800": Preset(config=SequentialDeepConfig(layers=800), learning_rate=1e-4),

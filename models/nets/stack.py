@@ -32,7 +32,7 @@ from ultimate_deep.models.layers.stacks.normalization import STACK_NORMALIZATION
 from ultimate_deep.models.layers.stacks.residual_stack import ResidualStack
 from ultimate_deep.models.parts.member_options import MemberOptions
 from ultimate_deep.models.parts.member_parts import heads_behind_members, into_stack, member_stem
-from ultimate_deep.models.presets import Preset
+from ultimate_deep.models.presets import Preset, weighing_returns
 from ultimate_deep.models.search_space import Choice, FloatRange, SearchSpace
 from ultimate_deep.models.seeds import derive_seed
 
@@ -198,11 +198,9 @@ SEES = ("linear", "long_memory")
 PRESETS = MappingProxyType(
     {
         "tiny": Preset(config=StackConfig(blocks=3, width=8)),
-        "default": Preset(
-            config=StackConfig(members=16, members_in_stack="mean", feature_penalty=3e-4),
+        "default": weighing_returns(
+            StackConfig(members=16, members_in_stack="mean", feature_penalty=3e-4),
             learning_rate=8e-3,
-            epochs=16,
-            return_weights=1.5,
         ),
         "sequential_75": _deep("sequential", 75),
         "sequential_800": _deep("sequential", 800),

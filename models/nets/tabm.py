@@ -18,7 +18,7 @@ from ultimate_deep.models.inputs import Inputs, Reads, flat_features, make_input
 from ultimate_deep.models.layers.members.member_stem import MemberStem
 from ultimate_deep.models.parts.member_parts import answers
 from ultimate_deep.models.parts.net_options import NetOptions
-from ultimate_deep.models.presets import Preset
+from ultimate_deep.models.presets import Preset, weighing_returns
 from ultimate_deep.models.search_space import Choice, FloatRange, SearchSpace
 from ultimate_deep.models.seeds import derive_seed
 
@@ -85,11 +85,9 @@ PRESETS = MappingProxyType(
             config=TabmConfig(members=8, hidden_widths=(32, 16), feature_dropout=0.1),
             learning_rate=8e-3,
         ),
-        "default": Preset(
-            config=TabmConfig(feature_penalty=3e-4),
+        "default": weighing_returns(
+            TabmConfig(feature_penalty=3e-4),
             learning_rate=8e-3,
-            epochs=16,
-            return_weights=1.5,
         ),
     }
 )

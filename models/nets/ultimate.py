@@ -33,7 +33,7 @@ from ultimate_deep.models.layers.stacks.normalization import STACK_NORMALIZATION
 from ultimate_deep.models.layers.stacks.residual_stack import ResidualStack
 from ultimate_deep.models.parts.member_options import MemberOptions
 from ultimate_deep.models.parts.member_parts import heads_behind_members, into_stack, member_stem
-from ultimate_deep.models.presets import Preset
+from ultimate_deep.models.presets import Preset, weighing_returns
 from ultimate_deep.models.search_space import Choice, FloatRange, SearchSpace
 from ultimate_deep.models.seeds import derive_seed
 from ultimate_deep.models.surgery.unrolled import unrolled
@@ -168,13 +168,9 @@ PRESETS = MappingProxyType(
         "medium": Preset(
             config=UltimateConfig(res_blocks_per_unit=(20,) * 5, dense_blocks_per_unit=(10, 5, 5)),
         ),
-        "default": Preset(
-            config=UltimateConfig(
-                width=32, members=16, members_in_stack="mean", feature_penalty=3e-4
-            ),
+        "default": weighing_returns(
+            UltimateConfig(width=32, members=16, members_in_stack="mean", feature_penalty=3e-4),
             learning_rate=8e-3,
-            epochs=16,
-            return_weights=1.5,
             rate_factors=SLOWER_STACKS,
         ),
         "seed": Preset(
