@@ -2,6 +2,7 @@
 
     python benchmarks/bench_workers.py                          # 5 nets, 30 kills: half an hour
     python benchmarks/bench_workers.py --nets '[mlp]' --kills 2 --seconds 2   # two minutes
+    python benchmarks/bench_workers.py --transports true        # what carries the sums: 10 minutes
 
 Every figure comes from a fresh process whose operations have one thread each, so that two workers
 use two cores and one worker one. A step is the median over some seconds; what the exchange costs
@@ -12,6 +13,11 @@ compared by their digest: it must be the same for both.
 Kills: a fit on two or three workers, a process of it killed (SIGKILL) after a random step, be it
 the fit's own or a worker; resumed on a random number of workers it must end with the bits of an
 undisturbed run, and no process may be left.
+
+Transports: the same step on two workers as processes, whose arrays lie in shared memory, and as
+Ray's actors, whose arrays travel through its object store as they would between machines; beside
+them a bare all-gather of as many numbers by TensorFlow's own collectives, which is what two workers
+with weights of their own would exchange.
 
 Expected on two idle cores: equal digests, no line under "failed"; two workers take less than 0.7 of
 the time of one for nets whose step takes 20 ms and more. Writes
@@ -28,7 +34,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import pandas as pd
 from jsonargparse import ArgumentParser
@@ -52,16 +58,20 @@ NETS = {
 }
 SCRIPT = ROOT / "benchmarks" / "workers" / "small_fit.py"
 LONGEST = 3600
+GATHERING = ROOT / "benchmarks" / "workers" / "gathering.py"
+Engine = Literal["processes", "ray"]
+ENGINES: tuple[Engine, ...] = get_args(Engine)
 
 
-def measure(name: str, workers: int, seconds: float, rows: int) -> dict[str, Any]:
+def measure(
+    name: str, workers: int, seconds: float, rows: int, engine: Engine = "processes"
+) -> dict[str, Any]:
     """Take steps for so many seconds in this process and return what they took."""
     import keras
     import numpy as np
 
     from ultimate_deep.models.registry import build_model, preset_config
     from ultimate_deep.training.config import FitConfig
-    from ultimate_deep.training.distributed.processes import ProcessTeam
     from ultimate_deep.training.distributed.sharing import SharedAccumulation
     from ultimate_deep.training.loop.compiled import compile_fit
     from ultimate_deep.training.settings.gradients import GradientsConfig
@@ -74,6 +84,7 @@ def measure(name: str, workers: int, seconds: float, rows: int) -> dict[str, Any
         batch_size=rows,
         gradients=GradientsConfig(micro_batches=PARTS),
         workers=workers,
+        engine=engine,
         jit_compile=xla,
     )
     step = compile_fit(model, config).step
@@ -89,7 +100,7 @@ def measure(name: str, workers: int, seconds: float, rows: int) -> dict[str, Any
     members = getattr(step.participant, "members", {})
     shared = members.get("accumulation")
     team = shared.team if isinstance(shared, SharedAccumulation) else None
-    exchange = team.new_exchange() if isinstance(team, ProcessTeam) else None
+    exchange = None if team is None else team.new_exchange()
     times: list[float] = []
     while sum(times) < seconds:
         began = time.perf_counter()
@@ -103,6 +114,7 @@ def measure(name: str, workers: int, seconds: float, rows: int) -> dict[str, Any
         "parameters": int(model.count_params()),
         "xla": xla,
         "workers": workers,
+        "engine": engine,
         "step_ms": 1e3 * float(np.median(times)),
         "steps": len(times),
         "first_steps_seconds": first_seconds,
@@ -118,25 +130,48 @@ def measure(name: str, workers: int, seconds: float, rows: int) -> dict[str, Any
     return row | {"digest": digest}
 
 
+def measured(
+    name: str, workers: int, seconds: float, rows: int, engine: Engine = "processes"
+) -> dict[str, Any]:
+    """Measure a net in a fresh process and print its row."""
+    command = [sys.executable, __file__, "--measure", name, "--workers", f"[{workers}]"]
+    command += ["--seconds", str(seconds), "--rows", str(rows), "--engine", engine]
+    row: dict[str, Any] = json.loads(_said(command))
+    print(row, flush=True)
+    return row
+
+
+def _said(command: list[str]) -> str:
+    """Return the last line that a command prints."""
+    environment = os.environ | ONE_THREAD | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, env=environment, check=True, capture_output=True, text=True, timeout=LONGEST
+    )
+    return done.stdout.splitlines()[-1]
+
+
+def transports(names: list[str], seconds: float, rows: int) -> pd.DataFrame:
+    """Measure every net on two workers of each kind, and a bare all-gather of its gradients."""
+    found: list[dict[str, Any]] = []
+    for name in names:
+        for engine in ENGINES:
+            found.append(measured(name, 2, seconds, rows, engine))
+        parameters = found[-1]["parameters"]
+        gathered = _said([sys.executable, str(GATHERING), str(parameters), str(seconds)])
+        found.append(
+            {"net": name, "parameters": parameters, "engine": "collectives, bare",
+             "take_ms": float(gathered)}
+        )  # fmt: skip
+        print(found[-1], flush=True)
+    table = pd.DataFrame(found)
+    columns = ["net", "parameters", "engine", "step_ms", "publish_ms", "wait_ms", "take_ms"]
+    return table[[*columns, "sent_mib", "taken_mib"]]
+
+
 def bench(names: list[str], workers: list[int], seconds: float, rows: int) -> pd.DataFrame:
     """Measure every net with every number of workers, each in a process of its own."""
-    found = []
-    for name in names:
-        for number in workers:
-            command = [sys.executable, __file__, "--measure", name, "--workers", f"[{number}]"]
-            command += ["--seconds", str(seconds), "--rows", str(rows)]
-            environment = os.environ | ONE_THREAD
-            done = subprocess.run(
-                command,
-                env=environment,
-                check=True,
-                capture_output=True,
-                text=True,
-                timeout=LONGEST,
-            )
-            found.append(json.loads(done.stdout.splitlines()[-1]))
-            print(found[-1], flush=True)
-    table = pd.DataFrame(found)
+    found = [measured(name, number, seconds, rows) for name in names for number in workers]
+    table = pd.DataFrame(found).drop(columns="engine")
     alone = table[table["workers"] == 1].set_index("net")
     for column in ("step_ms", "digest"):
         table[f"alone_{column}"] = table["net"].map(alone[column])
@@ -223,11 +258,20 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="Seconds of steps for each")
     parser.add_argument("--rows", type=int, default=ROWS, help="Rows of a batch")
     parser.add_argument("--kills", type=int, default=30, help="How many kills")
+    parser.add_argument("--engine", type=Engine, default="processes", help="With --measure")
+    parser.add_argument("--transports", type=bool, default=False, help="These alone")
     parser.add_argument("--measure", type=str, default="", help="One net, in this process")
     options = parser.parse_args()
     if options.measure:
-        row = measure(options.measure, options.workers[0], options.seconds, options.rows)
+        workers, seconds, rows = options.workers[0], options.seconds, options.rows
+        row = measure(options.measure, workers, seconds, rows, options.engine)
         print(json.dumps(row))
+        return
+    if options.transports:
+        table = transports(options.nets, options.seconds, options.rows)
+        print(table.to_string(index=False))
+        if options.nets == list(NETS):
+            write_table(table, RESULTS / f"workers_transports_{machine_name()}.csv")
         return
     failed = False
     whole = options.nets == list(NETS) and options.workers == [1, 2] and options.kills >= 30

@@ -10,13 +10,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import keras
 import numpy as np
 
 from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.config import FitConfig
-from ultimate_deep.training.distributed.processes import ProcessTeam
 from ultimate_deep.training.loop.compiled import compile_fit
 from ultimate_deep.training.loop.fit import WorkerLostError, fit
 from ultimate_deep.training.loop.participants import Participants
@@ -44,13 +44,14 @@ def small_arrays() -> Arrays:
     return Arrays(x=x, y=(x[:, :1] > 0).astype(np.float32))
 
 
-def small_config(workers: int) -> FitConfig:
+def small_config(workers: int, engine: Literal["processes", "ray"] = "processes") -> FitConfig:
     """A checkpoint after every step."""
     return FitConfig(
         epochs=EPOCHS,
         batch_size=BATCH,
         gradients=GradientsConfig(micro_batches=4),
         workers=workers,
+        engine=engine,
         jit_compile=False,
         checkpoint_every_seconds=0.0,
     )
@@ -77,18 +78,19 @@ def pids_of(taken: TrainStep) -> list[int]:
     """Return the process ids of the workers of a training step."""
     members = taken.participant.members if isinstance(taken.participant, Participants) else {}
     team = getattr(members.get("accumulation"), "team", None)
-    return team.pids if isinstance(team, ProcessTeam) else []
+    return [] if team is None else list(team.pids)
 
 
 def small_fit(
     folder: Path | None,
     workers: int,
+    engine: Literal["processes", "ray"] = "processes",
     *,
     resume: bool = False,
     after_step: AfterStep = lambda steps, pids: None,
 ) -> str:
     """Fit and return the digest of all variables of the model and the optimizer."""
-    model, config = small_net(), small_config(workers)
+    model, config = small_net(), small_config(workers, engine)
     compiled = compile_fit(model, config)
     fit(
         model,

@@ -28,7 +28,7 @@ RETURN_LOSSES = frozenset({"trading", "quantile"})
 # Of a model whose preset says nothing else.
 LEARNING_RATE, BATCH_SIZE, EPOCHS = 1e-3, 256, 12
 # On which no result depends: a run that goes on may have others, and is the same trial with others.
-WITHOUT_EFFECT = ("workers",)
+WITHOUT_EFFECT = ("workers", "engine")
 NOT_IN_FINGERPRINT = (*WITHOUT_EFFECT, "checkpoint_every_epochs", "checkpoint_every_seconds")
 
 
@@ -85,9 +85,11 @@ class FitConfig:
         adaptive_clip: `adaptive`: largest norm of it, as a share of the norm of its weights.
         gradients: How the gradients of a step are found: in parts, centralized, at the worst point
             nearby.
-        workers: Processes of this machine that share out the parts of each batch, at most
+        workers: Processes that share out the parts of each batch, at most
             `gradients.micro_batches`; weights are the same to the bit for every number of them,
             and a run that was stopped may go on with another.
+        engine: Who runs the workers: `processes` of this machine, or `ray`, which places them on
+            this machine or on the cluster that the environment variable RAY_ADDRESS names.
         averaging: Which average of the weights is judged and kept.
         schedule: Course of the learning rate.
         loss: What training minimises, and what is measured on validation to stop by: a
@@ -136,6 +138,7 @@ class FitConfig:
     adaptive_clip: float = 0.01
     gradients: GradientsConfig = GradientsConfig()
     workers: int = 1
+    engine: Literal["processes", "ray"] = "processes"
     averaging: AveragingConfig = AveragingConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     loss: LossConfig = LossConfig()
@@ -289,6 +292,11 @@ class FitConfig:
                 f"fit.workers shares out the parts of a batch, got {workers} workers for "
                 f"fit.gradients.micro_batches {parts}; set that to a power of two from {workers} "
                 "on, on which the weights depend, or fewer workers, on which they do not"
+            )
+        if self.engine == "ray" and workers == 1:
+            raise ValueError(
+                "fit.engine ray is for workers, got fit.workers 1; set fit.workers to 2 or more, "
+                "or fit.engine to processes"
             )
         if workers > 1 and self.batch_size_by == "noise":
             raise ValueError(

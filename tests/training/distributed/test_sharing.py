@@ -21,6 +21,7 @@ from ultimate_deep.training.distributed.sharing import (
     check_shareable,
     recruit_for,
 )
+from ultimate_deep.training.distributed.team import Exchange
 from ultimate_deep.training.loop.compiled import compile_fit
 from ultimate_deep.training.loop.fingerprint import fit_fingerprint
 from ultimate_deep.training.loop.fit import fit
@@ -35,7 +36,10 @@ class Here:
 
     def __init__(self, recruit, jobs):
         self.recruit, self.jobs, self.lost, self.members = recruit, jobs, "", None
-        self.peak_bytes = 0
+        self.peak_bytes, self.pids = 0, []
+
+    def new_exchange(self):
+        return Exchange()
 
     def start(self):
         if self.members is None:

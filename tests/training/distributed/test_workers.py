@@ -12,7 +12,7 @@ import keras
 import pytest
 
 from benchmarks.workers import small_fit
-from ultimate_deep.training.distributed import processes
+from ultimate_deep.training.distributed import patience
 from ultimate_deep.training.loop.compiled import time_fit
 from ultimate_deep.training.loop.fit import Interrupted, WorkerLostError, fit
 from ultimate_deep.training.loop.plan import make_plan
@@ -84,8 +84,8 @@ def test_killed_stopped_and_resumed_on_other_numbers_of_workers(tmp_path, alone)
 def test_a_silent_worker_is_lost_too(tmp_path, alone, monkeypatch):
     def silence(steps, pids):
         if steps == 2:
-            monkeypatch.setattr(processes, "SILENT_SECONDS", 0.2)
-            monkeypatch.setattr(processes, "TIMES_LONGEST", 0.0)
+            monkeypatch.setattr(patience, "SILENT_SECONDS", 0.2)
+            monkeypatch.setattr(patience, "TIMES_LONGEST", 0.0)
             os.kill(pids[0], signal.SIGSTOP)
 
     with pytest.raises(WorkerLostError, match="worker 2 of 2 took more than 0 s to answer"):

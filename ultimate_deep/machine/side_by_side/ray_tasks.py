@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -16,13 +15,12 @@ from typing import Any, TextIO, cast
 
 from ultimate_deep.machine.interrupts import stop_requests
 from ultimate_deep.machine.plugins import forget_plugins, load_plugin
+from ultimate_deep.machine.ray_cluster import joined_cluster, load_ray
 from ultimate_deep.machine.side_by_side.died import WorkerDiedError
 from ultimate_deep.machine.side_by_side.worker import Shared, Stopped
 from ultimate_deep.machine.side_by_side.workers import Workers
 from ultimate_deep.machine.threads import POOLS, use_threads
 
-ADDRESS = "RAY_ADDRESS"
-INSTALL = 'pip install "ray>=2.50" (or the extra `ray`)'
 _PASSED_ON_SECONDS = 0.2
 # What this process has made for the call that it works for, by the call's name.
 _MADE: dict[str, tuple[Shared, Any]] = {}
@@ -47,35 +45,12 @@ def on_ray(
         KeyboardInterrupt: Ctrl-C or SIGTERM, after the tasks under way have ended.
     """
     ray = _ray()
-    began = not ray.is_initialized()
-    if began:
-        _join(ray, workers)
-    try:
+    with joined_cluster(ray, workers.count * workers.threads):
         _Call(ray, shared, cases, workers, ready, plugins, names, say, done).run()
-    finally:
-        if began:
-            ray.shutdown()
 
 
 def _ray() -> Any:
-    try:
-        import ray
-    except ImportError as error:
-        raise RuntimeError(
-            f"--engine ray needs Ray, which is not installed; {INSTALL}, or use --engine processes"
-        ) from error
-    return ray
-
-
-def _join(ray: Any, workers: Workers) -> None:
-    """Join the cluster that the environment names, or start Ray on this machine."""
-    quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
-    if os.environ.get(ADDRESS):
-        ray.init(**quiet)
-        return
-    ray.init(
-        address="local", num_cpus=workers.count * workers.threads, include_dashboard=False, **quiet
-    )
+    return load_ray("--engine ray", "--engine processes")
 
 
 class _Board:
@@ -241,6 +216,3 @@ class _Call:
         for ref in self.under_way:
             with contextlib.suppress(Exception):  # it has ended meanwhile
                 self.ray.cancel(ref, force=False, recursive=False)
-
-
-__all__ = ["ADDRESS", "on_ray"]

@@ -17,43 +17,20 @@ import numpy as np
 
 from ultimate_deep.machine.anonymous_memory import AnonymousMemory, Places
 from ultimate_deep.machine.memory import peak_resident_bytes
+from ultimate_deep.training.distributed import patience
+from ultimate_deep.training.distributed.patience import Patience
 from ultimate_deep.training.distributed.team import (
     Answers,
+    Exchange,
     Job,
     Recruit,
     Spec,
-    WorkerLostError,
+    cannot_build,
+    lost_before,
 )
 from ultimate_deep.training.distributed.worker import DONE, FAILED, REFUSED
 
-START_SECONDS = 900.0
-# Of the first batch of a shape, in which a worker compiles.
-FIRST_SECONDS = 3600.0
-# Later a worker may take so many seconds more than so many times the longest before.
-SILENT_SECONDS, TIMES_LONGEST = 300.0, 10.0
-
 Place = tuple[int, tuple[int, ...], np.dtype]
-
-
-@dataclass
-class Exchange:
-    """What the fit's own process spent on the exchange since it was last set to zero.
-
-    Args:
-        batches: Batches that were handed out.
-        publishing: Seconds of copying tensors and variables out.
-        waiting: Seconds until the last answer, once the own share was computed.
-        taking: Seconds of copying sums in.
-        sent_bytes: Bytes that every worker was handed.
-        taken_bytes: Bytes that all of them gave back.
-    """
-
-    batches: int = 0
-    publishing: float = 0.0
-    waiting: float = 0.0
-    taking: float = 0.0
-    sent_bytes: int = 0
-    taken_bytes: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +70,7 @@ class ProcessTeam:
         self._memory: AnonymousMemory | None = None
         self._laid: dict[int, _Laid] = {}
         self._told: set[int] = set()
-        self._ready, self._longest, self._began = False, 0.0, 0.0
+        self._ready, self._began, self._patience = False, 0.0, Patience()
         self._end: Callable[[], Any] = lambda: None
 
     @property
@@ -131,18 +108,14 @@ class ProcessTeam:
         self.start()
         if self._ready or self._lost:
             return
-        answers = self._answers(START_SECONDS, "to be ready")
+        answers = self._answers(patience.START_SECONDS, "to be ready")
         refused = [text for kind, text in answers if kind == REFUSED]
         if self._lost or refused:
             self.close()
         if refused:
-            raise ValueError(
-                f"fit.workers builds the net in processes of their own, which fails: {refused[0]}; "
-                "define its layers in a module that can be imported, with get_config, or leave "
-                "fit.workers at 1"
-            )
+            raise cannot_build(refused[0])
         if self._lost:
-            raise WorkerLostError(f"{self._lost} before the first step; resume, or start again")
+            raise lost_before(self._lost)
         self._ready = True
 
     def publish(self, job: Job, arrays: list[np.ndarray]) -> None:
@@ -170,11 +143,10 @@ class ProcessTeam:
             return nothing
         began = time.perf_counter()
         first = job.number not in self._told
-        most = FIRST_SECONDS if first else SILENT_SECONDS + TIMES_LONGEST * self._longest
-        answers = self._answers(most, "to answer")
+        answers = self._answers(self._patience.seconds(first=first), "to answer")
         came = time.perf_counter()
         self._told.add(job.number)
-        self._longest = max(self._longest, came - self._began)
+        self._patience.heard(came - self._began)
         found = nothing
         for worker, (kind, text) in enumerate(answers, start=1):
             if kind == DONE:

@@ -1,6 +1,7 @@
 """Batches whose parts several workers compute; the sums, and so the weights, are those of one."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from ultimate_deep.machine.plugins import loaded_plugins
+from ultimate_deep.machine.threads import usable_cores
 from ultimate_deep.training.batches.accumulation import Accumulation
 from ultimate_deep.training.batches.gradient_pass import compiled_alone, uses_xla
 from ultimate_deep.training.config import FitConfig
@@ -174,8 +176,16 @@ def build_accumulation(config: FitConfig, model: keras.Model) -> Accumulation | 
     if config.workers == 1:
         return Accumulation(model, parts)
     check_shareable(model)
-    team = ProcessTeam(config.workers, lambda: recruit_for(model, config))
+    team = _team(config, lambda: recruit_for(model, config))
     return SharedAccumulation(model, parts, config.workers, team)
+
+
+def _team(config: FitConfig, recruit: Callable[[], Recruit]) -> Team:
+    if config.engine == "processes":
+        return ProcessTeam(config.workers, recruit)
+    from ultimate_deep.training.distributed.ray_team import RayTeam
+
+    return RayTeam(config.workers, recruit)
 
 
 def check_shareable(model: keras.Model) -> None:
@@ -207,6 +217,12 @@ def check_shareable(model: keras.Model) -> None:
         ) from error
 
 
+def _usual_threads() -> int:
+    """Return how many threads TensorFlow takes within an operation where nobody says."""
+    said = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
+    return int(said) if said.isdigit() and int(said) else usable_cores()
+
+
 def recruit_for(model: keras.Model, config: FitConfig) -> Recruit:
     """Return what a worker needs to know of a fit."""
     threading = tf.config.threading
@@ -218,8 +234,9 @@ def recruit_for(model: keras.Model, config: FitConfig) -> Recruit:
         plugins=[_plugin(one.path) for one in loaded_plugins().values()],
         config=config,
         jit_compile=uses_xla(model, config),
+        # A number, since a worker on another machine has another environment and other cores.
         threads=(
-            threading.get_intra_op_parallelism_threads(),
+            threading.get_intra_op_parallelism_threads() or _usual_threads(),
             threading.get_inter_op_parallelism_threads(),
         ),
         keras_config=(keras.config.floatx(), keras.config.image_data_format()),

@@ -14,6 +14,19 @@ class WorkerLostError(ChildProcessError):
     """A worker of a fit is gone: killed, out of memory, or silent for too long."""
 
 
+def lost_before(how: str) -> WorkerLostError:
+    """Return the error where a worker is lost before the first step."""
+    return WorkerLostError(f"{how} before the first step; resume, or start again")
+
+
+def cannot_build(reason: str) -> ValueError:
+    """Return the error where a worker cannot build the net."""
+    return ValueError(
+        f"fit.workers builds the net in processes of their own, which fails: {reason}; define its "
+        "layers in a module that can be imported, with get_config, or leave fit.workers at 1"
+    )
+
+
 class Spec(NamedTuple):
     """Shape and kind of an array."""
 
@@ -33,7 +46,8 @@ class Recruit:
         plugins: Files of the plugins that are loaded here.
         config: How the model is trained.
         jit_compile: Whether a part's pass is compiled with XLA.
-        threads: Threads within an operation and between operations; 0 leaves it to TensorFlow.
+        threads: Threads within an operation and between operations; 0 of these leaves it to
+            TensorFlow.
         keras_config: `floatx` and the format of images.
     """
 
@@ -69,6 +83,27 @@ class Job:
     shares: list[list[Subtree]]
 
 
+@dataclass
+class Exchange:
+    """What the fit's own process spent on the exchange since it was last set to zero.
+
+    Args:
+        batches: Batches that were handed out.
+        publishing: Seconds of copying tensors and variables out.
+        waiting: Seconds until the last answer, once the own share was computed.
+        taking: Seconds of copying sums in.
+        sent_bytes: Bytes that every worker was handed.
+        taken_bytes: Bytes that all of them gave back.
+    """
+
+    batches: int = 0
+    publishing: float = 0.0
+    waiting: float = 0.0
+    taking: float = 0.0
+    sent_bytes: int = 0
+    taken_bytes: int = 0
+
+
 Answers = list[list[list[np.ndarray]] | None]
 
 
@@ -86,6 +121,13 @@ class Team(Protocol):
     @property
     def peak_bytes(self) -> int:
         """The workers' peak memory, all together, without that of this process."""
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the workers that run, as far as they are known."""
+
+    def new_exchange(self) -> Exchange:
+        """Begin to count the exchange anew, and return what is counted from now on."""
 
     def start(self) -> None:
         """Let the workers begin to start, where they do not run."""

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -46,18 +47,26 @@ def main(channel: int, memory: int, letter_bytes: int, worker: int, parent: int)
 
 def _recruited(link: Connection, letter: bytes) -> Any:
     """Return what computes, None where the model cannot be built here."""
+    computing, reason = recruited(lambda: pickle.loads(letter))
+    link.send((REFUSED, reason) if computing is None else (READY, ""))
+    return computing
+
+
+def recruited(read: Callable[[], Any]) -> tuple[Any, str]:
+    """Return what computes, or None and the reason why the model cannot be built here.
+
+    Args:
+        read: Returns the `Recruit`; called when the backend is loaded.
+    """
     from ultimate_deep.training.backend import load_backend
 
     try:
         load_backend()
         from ultimate_deep.training.distributed.parts import Parts
 
-        computing = Parts(pickle.loads(letter))
+        return Parts(read()), ""
     except Exception as error:  # whatever a user's own layers raise is told
-        link.send((REFUSED, f"{type(error).__name__}: {_short(str(error))}"))
-        return None
-    link.send((READY, ""))
-    return computing
+        return None, f"{type(error).__name__}: {_short(str(error))}"
 
 
 def _short(message: str) -> str:

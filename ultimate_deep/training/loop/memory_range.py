@@ -65,7 +65,7 @@ def memory_range(
     check_arrays(model, train, "train")
     # In parts, a step has the memory of one of them, which is what is looked for.
     whole = dataclasses.replace(config.gradients, micro_batches=1)
-    config = dataclasses.replace(config, gradients=whole, workers=1)
+    config = dataclasses.replace(config, gradients=whole, workers=1, engine="processes")
     step = compile_fit(model, config).step
     check_targets(step.loss, train, "train")
     batches = training_batches(model, train, config)

@@ -53,6 +53,7 @@ class Plan:
         member_bytes: Memory of one member in a step: what the stem keeps of it for the backward
             pass, and its own weights with their gradients and moments; computed, not measured.
         workers: Processes that share out the parts of a batch.
+        engine: Who runs them.
         micro_batches: Parts of a batch.
         estimated_by: How time and memory were estimated.
     """
@@ -81,6 +82,7 @@ class Plan:
     members: int = 1
     member_bytes: int = 0
     workers: int = 1
+    engine: str = "processes"
     micro_batches: int = 1
     estimated_by: str
 
@@ -142,9 +144,9 @@ class Plan:
     def _of_workers(self) -> dict[str, str]:
         if self.workers == 1:
             return {}
-        parts = self.micro_batches
+        parts, where = self.micro_batches, " on Ray" if self.engine == "ray" else ""
         return {
-            "workers": f"{self.workers:,} processes share out {parts:,} parts of "
+            "workers": f"{self.workers:,} processes{where} share out {parts:,} parts of "
             f"{self.batch_size // parts:,} rows; weights do not depend on how many there are"
         }
 
@@ -204,6 +206,7 @@ def make_plan(
         members=max((stem.members for stem in stems), default=1),
         member_bytes=sum(_member_bytes(stem, batch_size) for stem in stems),
         workers=config.workers,
+        engine=config.engine,
         micro_batches=config.gradients.micro_batches,
         estimated_by=(
             f"time: {compiled.trial_steps} steps and one validation batch of this very model; "

@@ -64,7 +64,7 @@ def rate_range(
         raise ValueError(f"steps must be at least 2, got {steps}; {STEPS} is usual")
     check_arrays(model, train, "train")
     # Losses do not depend on the workers, which are worth starting for a whole fit alone.
-    step = compile_fit(model, dataclasses.replace(config, workers=1)).step
+    step = compile_fit(model, dataclasses.replace(config, workers=1, engine="processes")).step
     check_targets(step.loss, train, "train")
     batches = training_batches(model, train, config)
     kept = [(variable, to_numpy(variable)) for variable in step.variables().values()]
