@@ -20,7 +20,7 @@ from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.loop.compiled import compile_fit
 from ultimate_deep.training.loop.fit import WorkerLostError, fit
 from ultimate_deep.training.loop.participants import Participants
-from ultimate_deep.training.loop.train_step import TrainStep
+from ultimate_deep.training.loop.step import Step
 from ultimate_deep.training.progress import Progress
 from ultimate_deep.training.settings.gradients import GradientsConfig
 
@@ -65,7 +65,7 @@ class Watched(Progress):
         taken: Training step of the fit, which knows its workers.
     """
 
-    def __init__(self, after_step: AfterStep, taken: TrainStep) -> None:
+    def __init__(self, after_step: AfterStep, taken: Step) -> None:
         self._steps, self._after_step, self._taken = 0, after_step, taken
 
     def step(self, epoch: int, step: int, loss: float) -> None:
@@ -74,7 +74,7 @@ class Watched(Progress):
         self._after_step(self._steps, pids_of(self._taken))
 
 
-def pids_of(taken: TrainStep) -> list[int]:
+def pids_of(taken: Step) -> list[int]:
     """Return the process ids of the workers of a training step."""
     members = taken.participant.members if isinstance(taken.participant, Participants) else {}
     team = getattr(members.get("accumulation"), "team", None)

@@ -1,12 +1,13 @@
 import pytest
 
 from ultimate_deep.training import precision
+from ultimate_deep.training.accelerator import Accelerator
 from ultimate_deep.training.precision import check_precision, resolve_precision
 
 
 @pytest.fixture
 def without_gpu(monkeypatch):
-    monkeypatch.setattr(precision, "_gpu_capability", lambda: None)
+    monkeypatch.setattr(precision, "accelerator", lambda: None)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,7 @@ def test_unknown_hardware_runs_float32(tmp_path):
     [((6, 1), "float32"), ((7, 5), "mixed_float16"), ((9, 0), "mixed_bfloat16")],
 )
 def test_auto_follows_the_gpu(monkeypatch, capability, policy):
-    monkeypatch.setattr(precision, "_gpu_capability", lambda: capability)
+    monkeypatch.setattr(precision, "accelerator", lambda: Accelerator(0, "a card", capability))
     assert resolve_precision("auto").policy == policy
 
 

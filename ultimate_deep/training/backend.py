@@ -15,6 +15,8 @@ from rich.console import Console
 from ultimate_deep.machine.devices import DEVICE_VARIABLE, asked_device, chosen_gpu
 from ultimate_deep.machine.threads import check_thread_pools, set_by_user
 
+# By which Keras numbers the processes of one computation on JAX.
+PROCESS_VARIABLE = "KERAS_DISTRIBUTION_PROCESS_ID"
 # Said on every machine without an NVIDIA card, where it is no problem.
 _HARMLESS = re.compile(
     r"absl::InitializeLog|Could not find cuda drivers|failed call to cuInit"
@@ -36,11 +38,30 @@ def load_backend() -> None:
     check_thread_pools()
     asked_device()
     with without_chatter():
-        import keras  # noqa: F401
+        import keras
         import tensorflow as tf
 
         gpus = tf.config.list_physical_devices("GPU")
-    use_device(tf, gpus)
+    if keras.backend.backend() == "jax":
+        tf.config.set_visible_devices([], "GPU")
+        _start_jax(keras)
+    else:
+        use_device(tf, gpus)
+
+
+def _start_jax(keras: Any) -> None:
+    """Join the other processes where there are any, and choose the device."""
+    import jax
+
+    if PROCESS_VARIABLE in os.environ:  # nothing of JAX may come before
+        keras.distribution.initialize()
+    asked = asked_device()
+    if asked == "cpu":
+        jax.config.update("jax_platforms", "cpu")
+    elif asked != "auto":
+        gpus = [one for one in jax.local_devices() if one.platform == "gpu"]
+        number = chosen_gpu(asked, len(gpus))
+        jax.config.update("jax_default_device", None if number is None else gpus[number])
 
 
 def use_device(backend: Any, gpus: Sequence[Any]) -> None:

@@ -90,6 +90,8 @@ class FitConfig:
             and a run that was stopped may go on with another.
         engine: Who runs the workers: `processes` of this machine, or `ray`, which places them on
             this machine or on the cluster that the environment variable RAY_ADDRESS names.
+        sharding: What JAX's devices share out among them: the rows of each batch (`data`), or the
+            weights of stacks of blocks (`stacks`); the last bits of the weights depend on it.
         averaging: Which average of the weights is judged and kept.
         schedule: Course of the learning rate.
         loss: What training minimises, and what is measured on validation to stop by: a
@@ -139,6 +141,7 @@ class FitConfig:
     gradients: GradientsConfig = GradientsConfig()
     workers: int = 1
     engine: Literal["processes", "ray"] = "processes"
+    sharding: Literal["none", "data", "stacks"] = "none"
     averaging: AveragingConfig = AveragingConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     loss: LossConfig = LossConfig()

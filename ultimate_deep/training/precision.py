@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from ultimate_deep.training.accelerator import accelerator
 from ultimate_deep.training.config import PRECISIONS
 
 FAST_BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16")
@@ -65,13 +66,8 @@ def check_precision(requested: str, computed: str) -> None:
 
 def device_sentence() -> str:
     """Return what computes in this process: a GPU by its number and name, or the processor."""
-    import tensorflow as tf
-
-    visible = tf.config.get_visible_devices("GPU")
-    if not visible:
-        return "the processor"
-    name = tf.config.experimental.get_device_details(visible[0]).get("device_name", "a GPU")
-    return f"gpu:{visible[0].name.rpartition(':')[2]} ({name})"
+    found = accelerator()
+    return "the processor" if found is None else f"gpu:{found.number} ({found.name})"
 
 
 def hardware_sentence(cpu_info: Path = Path("/proc/cpuinfo")) -> str:
@@ -81,8 +77,9 @@ def hardware_sentence(cpu_info: Path = Path("/proc/cpuinfo")) -> str:
 
 def _hardware(cpu_info: Path) -> tuple[str, str]:
     """Return the policy that is fast here, and a sentence that says why."""
-    capability = _gpu_capability()
-    if capability is not None:
+    gpu = accelerator()
+    if gpu is not None:
+        capability = gpu.capability
         name = f"the GPU (compute capability {'.'.join(map(str, capability))})"
         if capability >= FIRST_BFLOAT16_GPU:
             return "mixed_bfloat16", f"{name} has bfloat16 arithmetic"
@@ -96,19 +93,6 @@ def _hardware(cpu_info: Path) -> tuple[str, str]:
     if not flags:
         return "float32", "the CPU's flags are unknown here, so bfloat16 may be slower than float32"
     return "float32", "the CPU has neither AVX512-BF16 nor AMX, so bfloat16 would be slower"
-
-
-def _gpu_capability() -> tuple[int, int] | None:
-    """Return the compute capability of the GPU that computes; None without one."""
-    import tensorflow as tf
-
-    gpus = tf.config.get_visible_devices("GPU")
-    if not gpus:
-        return None
-    major, minor = tf.config.experimental.get_device_details(gpus[0]).get(
-        "compute_capability", (0, 0)
-    )
-    return int(major), int(minor)
 
 
 def _cpu_flags(cpu_info: Path) -> frozenset[str]:

@@ -45,7 +45,7 @@ class Augmentation(Participant):
         drawn = np.random.SeedSequence(seed).generate_state(len(AUGMENTATIONS))
         numbers = dict(zip(AUGMENTATIONS, (int(one) // 2 for one in drawn), strict=True))
         self._seeds = [keras.random.SeedGenerator(numbers[name]) for name in chosen]
-        self._first = [np.asarray(one.state.value.numpy()) for one in self._seeds]
+        self._first = [np.array(one.state) for one in self._seeds]
         self._names = chosen
 
     def begin(self, outline: FitOutline) -> None:

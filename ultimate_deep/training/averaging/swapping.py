@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from ultimate_deep.training.loop.checkpoint import to_numpy
-from ultimate_deep.training.loop.train_step import as_model_inputs
+from ultimate_deep.training.loop.step import as_model_inputs
 from ultimate_deep.training.participant import FitOutline
 
 

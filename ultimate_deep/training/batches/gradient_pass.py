@@ -5,14 +5,11 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from keras import ops
 
 from ultimate_deep.models.layers import DenseStack, MemberStem, ResidualStack
-from ultimate_deep.models.surgery.readings import training_readings
+from ultimate_deep.training.batches.batch_loss import BatchLoss
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.losses.loss import Loss
-from ultimate_deep.training.losses.members import members_elements
-from ultimate_deep.training.losses.outputs import by_head
 from ultimate_deep.training.participant import Compute, StepGradients, StepTensors
 
 FUSED_LAYERS = (ResidualStack, DenseStack, MemberStem)
@@ -38,46 +35,27 @@ def _as_it_is(total: Any) -> Any:
 class GradientPass:
     """Loss and gradients of a batch at the weights as they are.
 
-    The loss of a batch is `mean(weight * loss)` over rows and horizons plus what the model adds
-    (L2). Of a model with members, the loss of a label is that of its members, each by itself,
-    averaged over them and, by the readings' weights, over what is read of them.
-
     Args:
         model: Built Keras model, heads as `models.heads.prediction_heads` gives them.
         loss: What is minimised.
-        scaled: What the sum of both is multiplied by before the way back, as a function of it.
+        scaled: What the sum of loss and penalty is multiplied by before the way back, as a
+            function of it.
     """
 
     def __init__(
         self, model: keras.Model, loss: Loss, scaled: Callable[[Any], Any] = _as_it_is
     ) -> None:
-        self.model, self.loss = model, loss
-        self.readings = training_readings(model)
+        self.model, self.losses = model, BatchLoss(model, loss)
         self._scaled = scaled
 
     def __call__(self, tensors: StepTensors) -> StepGradients:
         """Pass forward and back once."""
-        model = self.model
-        variables = model.trainable_variables
+        variables = self.model.trainable_variables
         with tf.GradientTape() as tape:
-            weighted = tensors.weight * self._elements(tensors)
-            loss = ops.mean(weighted)
-            penalty = ops.cast(sum(model.losses), "float32") if model.losses else ops.zeros(())
-            total = self._scaled(loss + penalty)
+            found = self.losses(tensors)
+            total = self._scaled(found.loss + found.penalty)
         gradients = tape.gradient(total, [variable.value for variable in variables])
-        return StepGradients(loss, penalty, gradients, ops.mean(weighted, axis=0))
-
-    def _elements(self, tensors: StepTensors) -> Any:
-        """Return the loss of every label of the batch, `(batch, horizons)`."""
-        if self.readings is None:
-            outputs = by_head(self.model(tensors.x, training=True))
-            return self.loss.elements(tensors.targets, outputs)
-        found = self.readings.model(tensors.x, training=True)
-        elements = [
-            weight * members_elements(self.loss, tensors.targets, by_head(outputs))
-            for weight, outputs in zip(self.readings.weights, found.values(), strict=True)
-        ]
-        return sum(elements)
+        return StepGradients(found.loss, found.penalty, gradients, found.by_horizon)
 
 
 def compiled_alone(function: Callable[..., Any], *, jit_compile: bool) -> Any:

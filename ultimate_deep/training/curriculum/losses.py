@@ -7,7 +7,7 @@ import numpy as np
 
 from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.config import FitConfig
-from ultimate_deep.training.loop.train_step import Forward
+from ultimate_deep.training.loop.backends import build_forward
 from ultimate_deep.training.losses.outputs import head_shapes
 from ultimate_deep.training.losses.registry import build_loss
 from ultimate_deep.training.participant import (
@@ -38,7 +38,7 @@ class LossCurriculum(Participant):
 
     def __init__(self, model: keras.Model, config: FitConfig) -> None:
         self._loss = build_loss(config.training_loss(), head_shapes(model.output))
-        self._forward = Forward(model, config.evaluation_batch_size, jit_compile=False)
+        self._forward = build_forward(model, config.evaluation_batch_size, jit_compile=False)
         self._settings = config.curriculum
         self._outline: FitOutline | None = None
         self._losses = np.zeros(0, np.float32)

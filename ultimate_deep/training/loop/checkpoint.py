@@ -147,7 +147,11 @@ def check_fingerprint(stored: Mapping[str, Any], current: Mapping[str, Any]) -> 
 
 def to_numpy(values: Any) -> np.ndarray:
     """Return an array as it is, or a copy of a Keras variable's value."""
-    return values if isinstance(values, np.ndarray) else np.asarray(values.value.numpy())
+    if isinstance(values, np.ndarray):
+        return values
+    value = values.value
+    # A copy: JAX gives a view of memory that the next step overwrites.
+    return np.asarray(value.numpy()) if hasattr(value, "numpy") else np.array(value)
 
 
 def _files(folder: Path) -> list[Path]:

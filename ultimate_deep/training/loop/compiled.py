@@ -13,10 +13,11 @@ from ultimate_deep.training.batches.batches import Batch, Batches
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.distributed.team import WorkerLostError
 from ultimate_deep.training.loop.array_fit import check_arrays
+from ultimate_deep.training.loop.backends import build_forward, build_step, check_backend
 from ultimate_deep.training.loop.checkpoint import to_numpy
 from ultimate_deep.training.loop.freezing import freeze
 from ultimate_deep.training.loop.participants import build_participants
-from ultimate_deep.training.loop.train_step import Forward, TrainStep
+from ultimate_deep.training.loop.step import ForwardPass, Step
 from ultimate_deep.training.losses.loss import Loss
 from ultimate_deep.training.losses.outputs import head_shapes
 from ultimate_deep.training.progress import Progress
@@ -38,8 +39,8 @@ class CompiledFit:
         trial_steps: Steps behind `step_seconds`.
     """
 
-    step: TrainStep
-    forward: Forward
+    step: Step
+    forward: ForwardPass
     first_step_seconds: float = math.nan
     step_seconds: float = math.nan
     forward_seconds: float = math.nan
@@ -52,9 +53,12 @@ def compile_fit(model: keras.Model, config: FitConfig) -> CompiledFit:
     Layers that `fit.frozen` names are frozen first.
     """
     reuse_memory(model.count_params())
+    check_backend(config)
     freeze(model, config.frozen)
-    step = TrainStep(model, config, build_participants(config, model))
-    forward = Forward(model, config.evaluation_batch_size, jit_compile=step.jit_compile)
+    step = build_step(model, config, build_participants(config, model))
+    forward = build_forward(
+        model, config.evaluation_batch_size, jit_compile=step.jit_compile, step=step
+    )
     return CompiledFit(step=step, forward=forward)
 
 
@@ -156,7 +160,7 @@ def size_sentence(model: keras.Model) -> str:
     return f"{model.name} ({model.count_params():,} parameters)"
 
 
-def _seconds_of_step(step: TrainStep, batch: Batch) -> float:
+def _seconds_of_step(step: Step, batch: Batch) -> float:
     began = time.perf_counter()
     loss, penalty = step(batch.x, batch.targets, batch.weight, 0.0)
     total = float(loss) + float(penalty)
@@ -169,7 +173,7 @@ def _seconds_of_step(step: TrainStep, batch: Batch) -> float:
     return seconds
 
 
-def _seconds_of_forward(forward: Forward, validation: Arrays) -> float:
+def _seconds_of_forward(forward: ForwardPass, validation: Arrays) -> float:
     x = validation.take(slice(0, forward.batch_size))
     forward.batch(x)
     began = time.perf_counter()
@@ -178,7 +182,7 @@ def _seconds_of_forward(forward: Forward, validation: Arrays) -> float:
 
 
 def _state_beside_weights(
-    model: keras.Model, step: TrainStep
+    model: keras.Model, step: Step
 ) -> list[tuple[keras.Variable, np.ndarray]]:
     """Return what a step with learning rate zero still changes, with its values now.
 

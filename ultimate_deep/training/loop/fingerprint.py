@@ -2,13 +2,13 @@
 
 import dataclasses
 import hashlib
+import importlib.metadata
 import json
 from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.config import NOT_IN_FINGERPRINT, FitConfig
@@ -37,9 +37,14 @@ def fit_fingerprint(
         "model.compute": compute_dtypes(model),
         "xla": jit_compile,
         "keras": keras.__version__,
-        "tensorflow": tf.__version__,
+        **_backend_version(),
         "numpy": np.__version__,
     }
+
+
+def _backend_version() -> dict[str, str]:
+    name = keras.backend.backend()
+    return {name: importlib.metadata.version(name)}
 
 
 def compute_dtypes(model: keras.Model) -> str:

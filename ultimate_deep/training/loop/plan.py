@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import keras
-import tensorflow as tf
+import numpy as np
 from rich.table import Table
 
 from ultimate_deep.machine.duration import Duration
@@ -13,6 +13,7 @@ from ultimate_deep.machine.memory import peak_resident_bytes
 from ultimate_deep.models.layers import MemberStem
 from ultimate_deep.models.surgery.describe import count_layers
 from ultimate_deep.models.surgery.readings import members_of
+from ultimate_deep.training.accelerator import peak_bytes
 from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.loop.compiled import CompiledFit
@@ -54,6 +55,7 @@ class Plan:
             pass, and its own weights with their gradients and moments; computed, not measured.
         workers: Processes that share out the parts of a batch.
         engine: Who runs them.
+        sharing: What JAX's devices share out; empty where nothing is.
         micro_batches: Parts of a batch.
         estimated_by: How time and memory were estimated.
     """
@@ -83,6 +85,7 @@ class Plan:
     member_bytes: int = 0
     workers: int = 1
     engine: str = "processes"
+    sharing: str = ""
     micro_batches: int = 1
     estimated_by: str
 
@@ -119,6 +122,7 @@ class Plan:
             "parameters": f"{self.parameters:,}",
             **self._of_members(),
             **self._of_workers(),
+            **({"devices": self.sharing} if self.sharing else {}),
             "device": self.device,
             "precision": f"{self.precision} ({self.precision_reason})",
             "compiled": f"{'with' if self.xla else 'without'} XLA, in "
@@ -202,11 +206,12 @@ def make_plan(
         validation_seconds=validation_seconds,
         least_epochs=least_epochs(config),
         memory_bytes=_peak_memory_bytes(model) + compiled.step.participant.outside_bytes(),
-        device_memory_bytes=_device_memory_bytes(),
+        device_memory_bytes=peak_bytes(),
         members=max((stem.members for stem in stems), default=1),
         member_bytes=sum(_member_bytes(stem, batch_size) for stem in stems),
         workers=config.workers,
         engine=config.engine,
+        sharing=compiled.step.sharing,
         micro_batches=config.gradients.micro_batches,
         estimated_by=(
             f"time: {compiled.trial_steps} steps and one validation batch of this very model; "
@@ -257,7 +262,7 @@ def numbers_per_row(arrays: Arrays) -> int:
 
 
 def _peak_memory_bytes(model: keras.Model) -> int:
-    weights = sum(math.prod(v.shape) * tf.as_dtype(v.dtype).size for v in model.weights)
+    weights = sum(math.prod(v.shape) * np.dtype(v.dtype).itemsize for v in model.weights)
     return peak_resident_bytes() + 2 * weights
 
 
@@ -266,9 +271,3 @@ def _member_bytes(stem: MemberStem, rows: int) -> int:
     own = sum(math.prod(w.shape[1:]) for w in stem.weights if not w.name.endswith("kernel"))
     # Weights, their gradients, and the optimizer's two moments.
     return FLOAT32_BYTES * (rows * stem.values_per_member + 4 * own)
-
-
-def _device_memory_bytes() -> int | None:
-    if not tf.config.list_physical_devices("GPU"):
-        return None
-    return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])

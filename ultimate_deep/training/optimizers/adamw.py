@@ -84,10 +84,14 @@ class AdamW(PartRates, keras.optimizers.AdamW):
 
 
 def build_adamw(config: FitConfig, variables: list[keras.Variable]) -> keras.optimizers.Optimizer:
-    """Return AdamW as configured, not yet built; clipping layer by layer has a class of its own."""
+    """Return AdamW as configured, not yet built.
+
+    What clips layer by layer has a class of its own, which other backends have in any case.
+    """
     decay, factors = config.weight_decay, config.factors_of_parts
     clipping = clipping_of(config)
-    if clipping["layer_clipnorm"] or clipping["adaptive_clip"]:
+    by_layer = clipping["layer_clipnorm"] or clipping["adaptive_clip"]
+    if by_layer or keras.backend.backend() != "tensorflow":
         return LayerwiseAdamW(
             config.peak_rate, weight_decay=decay, rate_factors=factors, **clipping
         )

@@ -15,7 +15,7 @@ from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.loop.checkpoint import has_checkpoint, to_numpy
 from ultimate_deep.training.loop.compiled import CompiledFit, compile_fit
 from ultimate_deep.training.loop.fit import fit
-from ultimate_deep.training.loop.train_step import TrainStep
+from ultimate_deep.training.loop.step import Step
 from ultimate_deep.training.progress import Progress
 from ultimate_deep.training.result import FitResult
 
@@ -143,7 +143,7 @@ def _stage_configs(config: FitConfig) -> list[tuple[float, FitConfig]]:
 
 
 def _grown(
-    net: keras.Model, whole: keras.Model, share: float, step: TrainStep
+    net: keras.Model, whole: keras.Model, share: float, step: Step
 ) -> tuple[keras.Model, dict[str, np.ndarray]]:
     """Return the net of the next stage, and the optimizer's variables for it."""
     units = [max(1, round(share * unit)) for unit in stack_of(whole).blocks_per_unit]
@@ -170,7 +170,7 @@ def _of_stack(variable: keras.Variable, stack: str) -> bool:
     return stack in variable.path
 
 
-def _put(step: TrainStep, moments: Mapping[str, np.ndarray]) -> None:
+def _put(step: Step, moments: Mapping[str, np.ndarray]) -> None:
     for name, values in moments.items():
         step.optimizer.variables[int(name)].assign(values)
     step.go_on_from_moments()
