@@ -160,7 +160,7 @@ def _run_cells(
         assert prepared is not None
         before, began = cell, time.monotonic()
         book = TrialBook.opened(where.parent, prepared.market, prepared.config)
-        result = run_cell(prepared, cell, comparison.budget_seconds, progress, book)
+        result = run_cell(prepared, cell, comparison.budget_seconds, progress, book, config.fit)
         write_json(where / cell.file_name, result)
         if cell.entry.model is not None:
             spent, trained = spent + time.monotonic() - began, trained + 1
