@@ -1,6 +1,6 @@
 """Train a net on each folder of written pictures, and say what they are worth alone and together.
 
-    python train_scripts/train_gaf_cnn_precomputed.py --data '[ml/data/gaf/bnb_15m]' [--yes]
+    python train_scripts/train_gaf_cnn_precomputed.py --data ml/data/gaf/bnb_15m [...] [--yes]
 
 The pictures come from `ultimate-deep gaf`; several folders, such as those of 15, 30 and 60 minutes,
 are averaged and voted on too. Files are read batch by batch, so that 13 GB of them need no memory
@@ -14,8 +14,11 @@ Its figures are of the validation part, by which the best epoch is chosen: they 
 left after costs on bars that nobody looked at is what train_gaf_cnn.py says.
 """
 
+import json
 import sys
+from collections.abc import Sequence
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 
 from jsonargparse import Namespace
@@ -35,6 +38,17 @@ def settings_of(options: Namespace) -> PrecomputedConfig:
     return PrecomputedConfig(**{name: options[name] for name in fields})
 
 
+def one_list(arguments: Sequence[str], name: str) -> list[str]:
+    """Return the arguments with several values behind an option as the one list that it takes."""
+    if name not in arguments:
+        return list(arguments)
+    start = list(arguments).index(name) + 1
+    values = list(takewhile(lambda one: not one.startswith("-"), arguments[start:]))
+    if not values or values[0].startswith("["):
+        return list(arguments)
+    return [*arguments[:start], json.dumps(values), *arguments[start + len(values) :]]
+
+
 def main() -> None:
     """Parse, train, print the table."""
     parser = CommandParser("", __doc__, first=FIRST, has_plugins=False, builds=settings_of)
@@ -42,7 +56,7 @@ def main() -> None:
     parser.add_class_arguments(PrecomputedConfig)
     parser.add_argument("--yes", action="store_true", help="Do not ask before training")
     parser.add_argument("--resume", action="store_true", help="Go on with unfinished nets")
-    options = parse(parser, sys.argv[1:]).options
+    options = parse(parser, one_list(sys.argv[1:], "--data")).options
     config = settings_of(options)
     check_places(artifacts=Path(config.output), ledger=False, named="output's folder")
     console = started()

@@ -3,11 +3,14 @@
 from typing import Any
 
 import pandas as pd
+from scipy.stats import t as student
 
 from benchmarks.bench_flagship import ROWS, chosen
 from benchmarks.page.tables import MACHINE, RESULTS, read, rows_of, section, table
 from benchmarks.tables import stored
 
+# Beyond so many standard errors a line of the ablation is told from its recipe.
+ERRORS_APART = 2.0
 NAMES = {"ultimate": "the default net"}
 
 
@@ -107,7 +110,8 @@ def ablation() -> str:
         "20,000 bars and one seed, so of the same noise, one for each kind of signal, edge 0.10. "
         "Apart: from the recipe on the same market and seed, mean and its standard error; a "
         "positive log loss (times 1,000) is worse. "
-        "Lines of fewer fits lack markets: compare what is apart. Seconds are those of one core."
+        "Lines of fewer fits lack markets: compare what is apart. Seconds are those of one core. "
+        + _told_apart(found)
     )
     columns = [
         "line", "fits", "share of the edge", "points apart", "validation log loss apart",
@@ -116,6 +120,25 @@ def ablation() -> str:
     plot = _plot("ablation", "Difference of each line to its recipe")
     title = "What is each part of the recipe worth?"
     return section(title, "bench_ablation.py", text, table(columns, rows), plot)
+
+
+def _told_apart(found: pd.DataFrame) -> str:
+    """Say which lines differ from their recipe by more than two errors of the share."""
+    lines = found[(found["line"] != found["recipe"]) & (found["fits"] > 1)]
+    apart = lines["share_of_edge_apart"]
+    clear = apart.abs() > ERRORS_APART * lines["share_of_edge_error"]
+    fits = int(lines["fits"].median())
+    by_chance = 2 * student.sf(ERRORS_APART, fits - 1)
+    said = {
+        word: ", ".join(f"`{name}`" for name in lines.loc[clear & side, "line"]) or "none"
+        for word, side in (("better", apart > 0), ("worse", apart < 0))
+    }
+    return (
+        f"Of {len(lines)} lines, by more than two errors of the share {said['better']} are better "
+        f"than their recipe and {said['worse']} worse; of {fits} fits each, {by_chance:.0%} of "
+        "lines would be so by chance, so that a setting of the recipe without a clear loss in its "
+        "line is there since it was chosen so on other markets, not since this table says so."
+    )
 
 
 def _cell(one: Any) -> str:

@@ -145,11 +145,11 @@ PRESETS = MappingProxyType(
             learning_rate=4e-3,
             batch_size=64,
         ),
-        "default": Preset(config=GafCnnConfig(), learning_rate=3e-3, batch_size=64),
+        "default": Preset(config=GafCnnConfig(), learning_rate=3e-3, batch_size=64, epochs=4),
         "shared": Preset(
-            config=GafCnnConfig(shared_backbone=True), learning_rate=3e-3, batch_size=64
+            config=GafCnnConfig(shared_backbone=True), learning_rate=3e-3, batch_size=64, epochs=4
         ),
-        "resnet18": Preset(config=GafCnnConfig(base_width=FULL_WIDTH), batch_size=64),
+        "resnet18": Preset(config=GafCnnConfig(base_width=FULL_WIDTH), batch_size=64, epochs=4),
         # The net of the specification, word for word; what else its training has is in
         # `commands/configs/gaf_resnet18.yaml`.
         "gaf_resnet18": Preset(

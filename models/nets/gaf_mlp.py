@@ -30,8 +30,10 @@ PRESETS = MappingProxyType(
         "tiny": Preset(
             config=GafMlpConfig(hidden_widths=(16,), dropout_rate=0.0), learning_rate=1e-2
         ),
-        "default": Preset(config=GafMlpConfig(l2=1e-3), learning_rate=3e-3),
-        "wide": Preset(config=GafMlpConfig(hidden_widths=(512, 256, 128), dropout_rate=0.3)),
+        "default": Preset(config=GafMlpConfig(l2=1e-3), learning_rate=3e-3, epochs=8),
+        "wide": Preset(
+            config=GafMlpConfig(hidden_widths=(512, 256, 128), dropout_rate=0.3), epochs=8
+        ),
     }
 )
 

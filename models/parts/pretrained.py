@@ -68,11 +68,13 @@ def load_imagenet_weights(backbone: Resnet18, state: State) -> None:
     for name, variable in targets.items():
         shape = tuple(variable.shape)
         value = _as_kernel(found[name], shape[2]) if len(shape) == 4 else found[name]
-        if value.shape != shape or not np.isfinite(value).all():
+        negative = name.endswith("running_var") and (value < 0).any()
+        if value.shape != shape or not np.isfinite(value).all() or negative:
             expected = f"(height, width, in, out) = {shape}" if len(shape) == 4 else str(shape)
             raise ValueError(
-                f"the pretrained weight {name} must be finite and make {expected}, got shape "
-                f"{found[name].shape}: give the state dict of a ResNet-18 trained on ImageNet"
+                f"the pretrained weight {name} must be finite, a variance not below zero, and "
+                f"make {expected}, got shape {found[name].shape}: give the state dict of a "
+                "ResNet-18 trained on ImageNet"
             )
         values[name] = value
     for name, variable in targets.items():

@@ -19,7 +19,7 @@ from ultimate_deep.experiments.learners.registry import (
     resolved,
 )
 from ultimate_deep.experiments.run import run_experiment
-from ultimate_deep.market.config import DataConfig
+from ultimate_deep.market.config import DataConfig, LabelSpec
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, HeadConfig, ModelConfig
 from ultimate_deep.pipeline.inputs.config import InputConfig, Kind
 from ultimate_deep.pipeline.prepared import prepare as prepare_unresolved
@@ -187,3 +187,24 @@ def test_fewer_features_are_hidden_where_few_are_named():
     assert hidden(few) == {"feature_dropout": 0.1}
     assert hidden((), augmentations={}) == {}
     assert hidden(few, augmentations={"jitter": 0.1}) == {"jitter": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("label", "heads", "weight"),
+    [
+        (LabelSpec(), HeadConfig(), 1.5),
+        (LabelSpec(cost_band_bps=5.0), HeadConfig(), 1.5),
+        (LabelSpec(cost_band_bps=5.0, ties="down"), HeadConfig(), 0.0),
+        (LabelSpec(cost_band_bps=5.0), HeadConfig(classes=3), 0.0),
+        (LabelSpec(kind="triple_barrier", horizon_bars=24), HeadConfig(), 1.5),
+        (LabelSpec(kind="triple_barrier", barrier_up=4.0, barrier_down=1.0), HeadConfig(), 0.0),
+        (LabelSpec(), HeadConfig(quantiles=(0.1, 0.5, 0.9)), 0.0),
+    ],
+)
+def test_labels_weigh_by_their_return_where_a_large_move_says_nothing_of_its_side(
+    label, heads, weight
+):
+    config = ExperimentConfig(model=ModelConfig(name="mlp"), label=label, heads=heads)
+    assert resolved(config).fit.return_weights == weight
+    asked = dataclasses.replace(config, heads=HeadConfig(), fit=FitConfig(return_weights=2.0))
+    assert resolved(asked).fit.return_weights == 2.0

@@ -92,7 +92,7 @@ def test_both_go_together_and_settings_beside_them_stay():
         ("schedule must be the name of a course", {"schedule": ["cosine"]}),
         ("decay_steps must be a list", {"learning_rate_schedule": {"decay_steps": 200}}),
         (
-            "both say how the rate moves, got schedule 'cosine'",
+            "learning_rate_schedule and schedule both set kind, to 'multistep' and 'cosine'",
             {
                 "learning_rate_schedule": {"decay_steps": [2], "decay_factors": [0.5]},
                 "schedule": "cosine",
@@ -176,3 +176,32 @@ def test_the_ensemble_is_trained_and_combined_as_the_command_does(monkeypatch, t
 def test_the_names_of_the_documents_are_models_with_presets():
     for model, preset in DOCUMENT_NAMES.values():
         assert preset in registry.presets(model)
+
+
+@pytest.mark.parametrize(
+    ("documents", "said"),
+    [
+        (({"learning_rate": 1e-3, "peak_lr": 5e-4},), "learning_rate and peak_lr both set"),
+        (
+            ({"learning_rate_schedule": {"initial": 1e-3}}, {"peak_lr": 5e-4}),
+            "learning_rate_schedule and peak_lr both set learning_rate, to 0.001 and 0.0005",
+        ),
+        (({"epochs": 5}, {"epochs": 7}), "dictionary 1 and dictionary 2 both set epochs"),
+        (({"batch_size": 8, "batch_size_schedule": [8, 4]},), "got batch_size 8 beside it"),
+        (({"warmup_steps": 1000, "total_steps": 100},), "got 1000 of 100; take fewer"),
+        (({"epochs": "10"},), "epochs must be a whole number"),
+        (({"epochs": float("nan")},), "epochs must be a whole number"),
+        (({"learning_rate": float("nan")},), "learning_rate must be a number"),
+        (({"early_stopping": {"patience": "5"}},), "patience must be a whole number"),
+        (({"learning_rate_schedule": {"decay_factors": [0.5]}},), "there are no decay_steps"),
+    ],
+)
+def test_nothing_is_passed_over_and_no_error_is_pythons_own(documents, said):
+    with pytest.raises(ValueError, match=said):
+        ExperimentConfig.from_specification(*documents)
+
+
+def test_restarts_suit_the_epochs_beside_the_dictionary():
+    courses = {"schedule": "cosine_with_restarts"}
+    fit = ExperimentConfig.from_specification(courses, fit={"epochs": 10}).fit
+    assert fit.schedule.cycles == 2

@@ -73,8 +73,14 @@ def test_interrupted_writing_goes_on_to_the_same_bytes(market, tmp_path, monkeyp
         if done > 100:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match=r"stopped; .*\.unfinished keeps \d+ of"):
         write_windows(files, LABEL, report=stop)
+    # Another storage is refused before anything of it is begun.
+    before = contents(tmp_path / "cut")
+    other = plan_windows(market, LABEL, config_of(tmp_path / "cut", storage="uint8"))
+    with pytest.raises(ValueError, match="was begun with other storage"):
+        write_windows(other, LABEL, resume=True)
+    assert contents(tmp_path / "cut") == before
     with pytest.raises(FileExistsError, match="--resume"):
         write_windows(files, LABEL)
     write_windows(files, LABEL, resume=True)
@@ -107,6 +113,7 @@ def test_the_plan_says_what_it_takes_and_refuses_to_fill_the_disk(market, tmp_pa
         ("90s", "multiples of the bars' length"),
         ("15min,soon", "lengths of bars, got 'soon'"),
         ("-15min", "longer than nothing"),
+        ("15min,900s", "two folders would be called bnb_15m"),
         ("1D", "bnb_1440m: labels of horizon_bars=1 need"),
     ],
 )
@@ -115,3 +122,5 @@ def test_lengths_that_cannot_be_are_refused(market, tmp_path, windows, message):
         plan_windows(market, LABEL, config_of(tmp_path, windows=windows))
     with pytest.raises(ValueError, match="different lengths"):
         config_of(tmp_path, windows="15min, 15min")
+    with pytest.raises(ValueError, match="windows names no length, got ',,'"):
+        config_of(tmp_path, windows=",,")

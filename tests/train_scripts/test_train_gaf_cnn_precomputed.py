@@ -64,6 +64,7 @@ def test_minute_bars_become_pictures_nets_and_an_ensemble(tmp_path, monkeypatch,
     [
         ([], "data must name a folder of pictures"),
         (["--data", "[absent]"], "holds no finished pictures"),
+        (["--data", "absent", "missing"], "absent holds no finished pictures"),
         (["--data", "[a]", "--model", "mlp"], "model"),
     ],
 )

@@ -94,6 +94,8 @@ def test_it_resumes_and_says_where_it_cannot(tmp_path):
         np.testing.assert_array_equal(mine, theirs)
     with pytest.raises(ValueError, match="keeps no checkpoints; give it a folder"):
         whole.resume()
+    with pytest.raises(ValueError, match=r"holds the checkpoints of a fit; call resume\(\)"):
+        again.fit()
 
 
 def test_a_trainer_is_made_of_an_experiment():

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -153,16 +153,11 @@ def compile_outputs(
         A function of float32 inputs `(rows, ...)`, one or a dict by name, that returns float32
         arrays: `logits` `(rows, horizons)`, and what `models.heads.prediction_heads` names.
     """
-    require_tensorflow("compiled prediction")
     if batch_rows < 1:
         raise ValueError(f"batch_rows is at least 1, got {batch_rows}; leave it out")
     shapes = input_shapes(model)
-    names = list(shapes)
-    signature = [tf.TensorSpec((batch_rows, *shape), tf.float32) for shape in shapes.values()]
-
-    @tf.function(input_signature=signature, autograph=False)
-    def step(*batch: tf.Tensor) -> dict[str, tf.Tensor]:
-        return call_on_tensors(model, dict(zip(names, batch, strict=True)))
+    on_jax = keras.backend.backend() == "jax"
+    step = _on_jax(model, shapes) if on_jax else _on_tensorflow(model, shapes, batch_rows)
 
     def outputs(inputs: ModelInputs) -> dict[str, np.ndarray]:
         given = named_inputs(inputs, shapes)
@@ -171,14 +166,45 @@ def compile_outputs(
         for start in range(0, max(rows, 1), batch_rows):
             stop = min(start + batch_rows, rows)
             batch = [
-                tf.constant(_filled(given[name][start:stop], batch_rows, shape))
+                _filled(given[name][start:stop], batch_rows, shape)
                 for name, shape in shapes.items()
             ]
             found = step(*batch)
-            parts.append({name: found[name].numpy()[: stop - start] for name in found})
+            parts.append({name: np.asarray(found[name])[: stop - start] for name in found})
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     return outputs
+
+
+def _on_tensorflow(
+    model: keras.Model, shapes: dict[str, tuple[int, ...]], batch_rows: int
+) -> Callable[..., Mapping[str, Any]]:
+    require_tensorflow("compiled prediction")
+    names = list(shapes)
+    signature = [tf.TensorSpec((batch_rows, *shape), tf.float32) for shape in shapes.values()]
+
+    @tf.function(input_signature=signature, autograph=False)
+    def step(*batch: tf.Tensor) -> dict[str, tf.Tensor]:
+        return call_on_tensors(model, dict(zip(names, batch, strict=True)))
+
+    return lambda *batch: step(*map(tf.constant, batch))
+
+
+def _on_jax(
+    model: keras.Model, shapes: dict[str, tuple[int, ...]]
+) -> Callable[..., Mapping[str, Any]]:
+    # Not at the top: it is an extra.
+    import jax
+
+    names = list(shapes)
+
+    @jax.jit
+    def step(weights: list[Any], *batch: Any) -> dict[str, Any]:
+        known = list(zip(model.variables, weights, strict=True))
+        with keras.StatelessScope(state_mapping=known):
+            return call_on_tensors(model, dict(zip(names, batch, strict=True)))
+
+    return lambda *batch: step([variable.value for variable in model.variables], *batch)
 
 
 def compile_logits(

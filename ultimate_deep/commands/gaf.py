@@ -58,7 +58,13 @@ def main(arguments: Sequence[str]) -> None:
     from ultimate_deep.machine.screen import Screen, counting
     from ultimate_deep.market.market import load_market
     from ultimate_deep.pipeline.gaf_files import write_gaf_files
-    from ultimate_deep.pipeline.gaf_windows import plan_sentences, plan_windows, write_windows
+    from ultimate_deep.pipeline.gaf_plan import plan_gaf_files
+    from ultimate_deep.pipeline.gaf_windows import (
+        WindowFiles,
+        plan_sentences,
+        plan_windows,
+        write_windows,
+    )
 
     console = Screen()
     say = partial(console.print, highlight=False, soft_wrap=True)
@@ -69,8 +75,12 @@ def main(arguments: Sequence[str]) -> None:
     how = {"resume": options.resume}
     if config.windows:
         files = plan_windows(market, options.label, config)
-        for line in plan_sentences(files):
-            say(line)
+    else:
+        plan = plan_gaf_files(market, options.label, config)
+        files = [WindowFiles(Path(config.output).name, market, config, plan)]
+    for line in plan_sentences(files):
+        say(line)
+    if config.windows:
         with counting(console, "pictures") as report:
             folders = write_windows(files, options.label, report=report, **how)
     else:

@@ -185,8 +185,8 @@ def bundle_folder(name: str, artifacts: str) -> Path:
             return folder
     if not Path(artifacts).is_dir():
         raise FileNotFoundError(
-            f"no bundle at {name}, and no folder {artifacts}; name the folder of a finished run "
-            "with --bundle, or the folder that holds it with --artifacts"
+            f"no bundle at {name}, and no folder {artifacts}; name the folder of a finished run, "
+            "or the folder that holds it with --artifacts"
         )
     runs = sorted(path.parent.name for path in Path(artifacts).glob("*/manifest.json"))
     known = ", ".join(runs[-5:]) or "no finished run"

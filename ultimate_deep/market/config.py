@@ -67,6 +67,16 @@ class LabelSpec:
                 f"barrier_window_bars must be at least 2, got {self.barrier_window_bars}"
             )
 
+    @property
+    def sides_alike(self) -> bool:
+        """Whether the rule of a label treats moves up and down alike, however large they are.
+
+        It does not where ties are given to one side, or barriers stand at two distances.
+        """
+        if self.kind == "triple_barrier":
+            return self.barrier_up == self.barrier_down
+        return self.kind == "direction" and (not self.cost_band_bps or self.ties == "drop")
+
 
 @dataclass(frozen=True, kw_only=True)
 class SplitSpec:

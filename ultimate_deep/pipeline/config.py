@@ -219,12 +219,13 @@ class ExperimentConfig:
         # Not at the top: predicting has no use for it.
         from ultimate_deep.pipeline.documents import merged, over, settings_of
 
-        found, fit = settings_of(merged(documents))["fit"], settings.pop("fit", {})
+        fit = settings.pop("fit", {})
         if not isinstance(fit, Mapping):
             raise ValueError(
                 "beside dictionaries of the specification fit is a dictionary too, got "
                 f"{type(fit).__name__}; give its fields as {{'batch_size': 64}}"
             )
+        found = settings_of(merged(documents), epochs=fit.get("epochs"))["fit"]
         return cls(fit=built(FitConfig, over(fit, found), "fit"), **settings)
 
     def to_dict(self) -> dict[str, Any]:

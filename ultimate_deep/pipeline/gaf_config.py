@@ -26,7 +26,7 @@ class GafFilesConfig:
             low and close; `markov`, the Markov transition field; `recurrence`, the recurrence plot;
             `bars`, a chart of the bars as pixels.
         storage: `float32` keeps every bit; `float16` and `uint8` take a half and a quarter of the
-            room and round by 2.4e-4 and 3.9e-3 (twice that for `recurrence`, half for `markov`);
+            room and round by 4.9e-4 and 3.9e-3 at most (the metadata say by how much);
             `numbers` keeps the few numbers of which a net draws the same pictures.
         window_bars: Bars in a picture's window, which ends at the decision's bar.
         size: Numbers a window is averaged to; a picture is size x size. Rows of a chart of `bars`.
@@ -58,6 +58,11 @@ class GafFilesConfig:
         if not 0 < self.train_fraction < 1:
             raise ValueError(
                 f"train_fraction must be between 0 and 1, got {self.train_fraction}; use e.g. 0.9"
+            )
+        if self.windows and not self.lengths:
+            raise ValueError(
+                f"windows names no length, got {self.windows!r}; use e.g. 15min,30min,60min, or "
+                "leave it out"
             )
         if len(set(self.lengths)) < len(self.lengths):
             raise ValueError(

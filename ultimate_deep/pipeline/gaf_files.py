@@ -33,10 +33,13 @@ from ultimate_deep.market.config import LabelSpec
 from ultimate_deep.market.market import Market
 from ultimate_deep.pipeline.gaf_config import GafFilesConfig
 from ultimate_deep.pipeline.gaf_plan import (
+    DIGEST,
     METADATA,
     PARTS,
     GafPlan,
     GafRows,
+    digest_of,
+    digest_of_rows,
     identity_of,
     metadata_of,
     plan_gaf_files,
@@ -112,6 +115,11 @@ def _write_draft(
             f"stopped; {draft.path} keeps {sum(draft.done.values()):,} of {plan.rows:,} pictures"
         ) from None
     metadata = metadata_of(plan, market, draft.identity)
+    metadata["files"] = {
+        path.name: digest_of_rows(np.load(path, mmap_mode="r"))
+        for path in sorted(draft.path.glob("*.npy"))
+    }
+    metadata[DIGEST] = digest_of(metadata)
     write_json(draft.path / METADATA, metadata)
     with whole_file(draft.path / _PICKLED) as path:
         path.write_bytes(pickle.dumps(metadata, protocol=4))
@@ -165,6 +173,34 @@ def _open_draft(folder: Path, identity: dict[str, Any], plan: GafPlan, *, resume
         raise
 
 
+def check_resumable(market: Market, label: LabelSpec, config: GafFilesConfig) -> None:
+    """Refuse files that were begun, or finished, with other bars or settings; nothing is touched.
+
+    Raises:
+        FileExistsError: The folder exists and holds others.
+        ValueError: Unfinished files of others.
+    """
+    folder, identity = Path(config.output), identity_of(market, label, config)
+    if folder.exists():
+        if not _is_finished(folder, identity):
+            raise FileExistsError(
+                f"{folder} exists and is of other bars or settings; resume with those it was "
+                "written with, or name another --output"
+            )
+        return
+    path = unfinished_folder(folder)
+    if (path / _PROGRESS).is_file():
+        _check_identity(path, read_json(path / _PROGRESS), identity)
+
+
+def _check_identity(path: Path, noted: dict[str, Any], identity: dict[str, Any]) -> None:
+    if differing := [key for key in identity if noted["identity"].get(key) != identity[key]]:
+        raise ValueError(
+            f"{path} was begun with other {', '.join(differing)}; resume with the bars "
+            "and settings it was begun with, or delete it"
+        )
+
+
 def _is_finished(folder: Path, identity: dict[str, Any]) -> bool:
     """Return whether a folder holds the whole pictures of these bars and settings."""
     try:
@@ -178,11 +214,7 @@ def _done(path: Path, identity: dict[str, Any], plan: GafPlan) -> dict[str, int]
     """Return the rows of each part that an unfinished folder holds safely."""
     remove_drafts(path)
     noted = read_json(path / _PROGRESS)
-    if differing := [key for key in identity if noted["identity"].get(key) != identity[key]]:
-        raise ValueError(
-            f"{path} was begun with other {', '.join(differing)}; resume with the bars "
-            "and settings it was begun with, or delete it"
-        )
+    _check_identity(path, noted, identity)
     there = sum(file.stat().st_blocks * 512 for file in path.glob(f"*_{plan.storage.file}.npy"))
     check_space(path, plan.bytes - there)
     return dict(noted["done"])

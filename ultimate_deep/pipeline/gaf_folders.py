@@ -11,7 +11,16 @@ import numpy as np
 
 from ultimate_deep.machine.files import ForeignFileError, read_json
 from ultimate_deep.machine.stored_rows import StoredRows
-from ultimate_deep.pipeline.gaf_plan import METADATA, NORMALISATION, PARTS, ROW_TYPE, SCHEMA
+from ultimate_deep.pipeline.gaf_plan import (
+    DIGEST,
+    METADATA,
+    NORMALISATION,
+    PARTS,
+    ROW_TYPE,
+    SCHEMA,
+    digest_of,
+    digest_of_rows,
+)
 
 _REMEDY = "write it again with `ultimate-deep gaf`"
 # What folders that are trained together share; what else differs between lengths of bars is theirs.
@@ -54,9 +63,10 @@ def read_gaf_folder(path: str | Path) -> GafFolder:
     """Open a folder of pictures.
 
     Raises:
-        ValueError: No such folder, an unfinished one, one of another version, or files that do not
-            fit its metadata: shape, type, labels, or a training label that was not yet known when
-            the validation part began.
+        ValueError: No such folder, an unfinished one, one of another version, metadata that were
+            changed, or files that do not fit them: shape, content, labels, or a training label that
+            was not yet known when the validation part began. Of more than 1,024 pictures of a part
+            the content of the first and last 512 is compared.
     """
     folder = Path(path)
     if not (folder / METADATA).is_file():
@@ -70,6 +80,8 @@ def read_gaf_folder(path: str | Path) -> GafFolder:
     if not isinstance(told, dict) or told.get("schema") != SCHEMA:
         other = told.get("schema") if isinstance(told, dict) else type(told).__name__
         raise ValueError(f"{folder} must be of schema {SCHEMA}, got {other!r}; {_REMEDY}")
+    if told.get(DIGEST) != digest_of(told):
+        raise ValueError(f"{folder / METADATA} was changed after it was written; {_REMEDY}")
     if told.get("normalisation") != NORMALISATION.get(str(told.get("picture"))):
         raise ValueError(
             f"{folder} has pictures {told.get('picture')!r} of another normalisation, "
@@ -89,6 +101,13 @@ def read_gaf_folder(path: str | Path) -> GafFolder:
                 f"{stored.path} must have the shape {told['parts'][part]['shape']} of its "
                 f"metadata, got {list(stored.shape)}; {_REMEDY}"
             )
+        for path, values in (
+            (stored.path, np.load(stored.path, mmap_mode="r")),
+            (folder / f"{part}_labels.npy", labels[part]),
+            (folder / f"{part}_rows.npy", rows[part]),
+        ):
+            if digest_of_rows(values) != told["files"][path.name]:
+                raise ValueError(f"{path} was changed after it was written; {_REMEDY}")
         counted = len(labels[part]) == len(rows[part]) == len(stored)
         if not counted or not np.isin(labels[part], np.arange(len(told["labels"]))).all():
             raise ValueError(

@@ -1,6 +1,8 @@
 """What is written of pictures: which rows, in which part, and what the metadata say of them."""
 
 import dataclasses
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +18,11 @@ from ultimate_deep.pipeline.gaf_config import STORAGES, GafFilesConfig
 from ultimate_deep.pipeline.gaf_storage import Storage, storage_of
 
 PARTS = ("train", "val")
-SCHEMA = "ultimate-deep-gaf-2"
+SCHEMA = "ultimate-deep-gaf-3"
 METADATA = "metadata.json"
+DIGEST = "digest"
+# Rows at each end of a file by which its content is known.
+EDGE_ROWS = 512
 NORMALISATION = {
     "gaf": "each window's closes to [-1, 1]",
     "gaf_ohlc": "each window's prices to [-1, 1], one scale for all four",
@@ -228,6 +233,26 @@ def metadata_of(plan: GafPlan, market: Market, identity: dict[str, Any]) -> dict
             for name, rows in plan.parts.items()
         },
     }
+
+
+def digest_of(metadata: dict[str, Any]) -> str:
+    """Return what tells these metadata from any other, their own digest apart."""
+    rest = {key: value for key, value in metadata.items() if key != DIGEST}
+    text = json.dumps(rest, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def digest_of_rows(rows: np.ndarray) -> str:
+    """Return what tells rows of a file from others: of all of them, or of its first and last.
+
+    Of more than twice `EDGE_ROWS` rows those at both ends count, since a file of pictures may have
+    gigabytes.
+    """
+    ends = [rows] if len(rows) <= 2 * EDGE_ROWS else [rows[:EDGE_ROWS], rows[-EDGE_ROWS:]]
+    found = hashlib.blake2b(digest_size=16)
+    for one in ends:
+        found.update(np.ascontiguousarray(one).tobytes())
+    return found.hexdigest()
 
 
 def _label_names(kind: str) -> tuple[str, ...]:

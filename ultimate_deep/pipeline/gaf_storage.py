@@ -73,7 +73,8 @@ def storage_of(name: str, picture: Picture, window: int, size: int) -> Storage:
         ),
         "uint8": Storage(
             name, np.dtype(np.uint8), shape, picture.low, span / _LEVELS,
-            0.0 if exact else span / _LEVELS / 2,
+            # What is read is computed in float32.
+            0.0 if exact else span / _LEVELS / 2 + 2.0**-22,
         ),
         "numbers": Storage(
             name, np.dtype(np.float32), (picture.count(window, size),), 0.0, 1.0, 0.0

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +20,17 @@ from ultimate_deep.market.config import LabelSpec
 from ultimate_deep.market.market import Market
 from ultimate_deep.market.timeframes import coarse_bars
 from ultimate_deep.pipeline.gaf_config import GafFilesConfig
-from ultimate_deep.pipeline.gaf_files import Report, check_space, write_gaf_files
+from ultimate_deep.pipeline.gaf_files import (
+    Report,
+    check_resumable,
+    check_space,
+    write_gaf_files,
+)
 from ultimate_deep.pipeline.gaf_plan import GafPlan, bytes_by_storage, plan_gaf_files
 
 LOGS = "logs"
+# In the name of a symbol, what a folder's name does without.
+_UNUSUAL = re.compile(r"[^\w.=^-]+")
 LOGGED_SECONDS = 10.0
 
 
@@ -57,7 +65,7 @@ def plan_windows(market: Market, label: LabelSpec, config: GafFilesConfig) -> li
             f"windows {config.windows!r} are of bars several times as long, and irregular bars "
             "have no length; leave windows out"
         )
-    found = []
+    found: list[WindowFiles] = []
     for symbol, bars in market.bars.items():
         for text in config.lengths:
             length = _length(text)
@@ -67,7 +75,12 @@ def plan_windows(market: Market, label: LabelSpec, config: GafFilesConfig) -> li
                     f"{text!r}; name finer bars with --data.path, or a multiple"
                 )
             coarse = coarse_bars(bars.frame, bars.interval, length // bars.interval).frame
-            name = f"{symbol.lower()}_{_suffix(length)}"
+            name = f"{_UNUSUAL.sub('-', symbol.lower())}_{_suffix(length)}"
+            if any(one.name == name for one in found):
+                raise ValueError(
+                    f"two folders would be called {name}, of {symbol} at {text} and another; name "
+                    "each length once, and write symbols whose names differ so little apart"
+                )
             one = dataclasses.replace(bars, frame=coarse, interval=length)
             own = dataclasses.replace(config, output=str(Path(config.output) / name), windows="")
             alone = Market({symbol: one})
@@ -118,7 +131,7 @@ def write_windows(
         report: Told rows done and rows in all, of all folders together.
 
     Raises:
-        FileExistsError: A folder exists or is unfinished, and `resume` is off.
+        FileExistsError: A folder exists or is unfinished, and `resume` is off, or it holds others.
         ValueError: Too little space for all of them, or unfinished files of other bars or settings.
         KeyboardInterrupt: Interrupted; says how far it came.
     """
@@ -131,6 +144,8 @@ def write_windows(
                     f"{folder} exists or is unfinished; go on with --resume, or name another "
                     "--output"
                 )
+    for one in files:  # all of them, before any is begun
+        check_resumable(one.market, label, one.config)
     left = [one for one in files if not Path(one.config.output).exists()]
     drafts = [unfinished_folder(Path(one.config.output)) for one in left]
     there = sum(_on_disk(draft) for draft in drafts)
@@ -141,9 +156,16 @@ def write_windows(
         jobs = [pool.submit(_write, one, label, resume, count, stop) for one in files]
         try:
             return [job.result() for job in jobs]
-        except BaseException:
+        except BaseException as error:
             stop.set()
-            raise
+            for job in jobs:
+                job.cancel()
+            wait(jobs)
+            if not isinstance(error, KeyboardInterrupt):
+                raise
+            ends = [job.exception() for job in jobs if not job.cancelled()]
+            said = [str(end) for end in ends if isinstance(end, KeyboardInterrupt) and str(end)]
+            raise KeyboardInterrupt("; ".join(said)) from None
 
 
 def _write(

@@ -161,7 +161,7 @@ class FitConfig:
         check_fields(self, "fit")
         for name, value in (
             ("epochs", self.most_epochs),
-            ("batch_size", self.rows_of_step),
+            ("batch_size", BATCH_SIZE if self.batch_size is None else self.batch_size),
             ("evaluation_batch_size", self.evaluation_batch_size),
         ):
             _require(value >= 1, name, value, "at least 1")
@@ -283,8 +283,15 @@ class FitConfig:
                 f"it, {averages!r}; leave fit.averaging out, or choose another optimizer"
             )
         parts, rows = self.gradients.micro_batches, self.rows_of_step
-        rule = f"a multiple of the {parts} micro-batches"
-        _require(rows % parts == 0, "batch_size", rows, rule)
+        if self.batch_size is None and not self.batch_size_schedule:
+            rule = (
+                f"a number that divides the {rows} rows of a step where fit.batch_size is not set"
+            )
+            # A preset's own size is checked when it is known.
+            _require(rows % parts == 0, "gradients.micro_batches", parts, rule)
+        elif self.batch_size is not None:
+            rule = f"a multiple of fit.gradients.micro_batches, {parts}"
+            _require(rows % parts == 0, "batch_size", rows, rule)
         self._check_workers()
 
     def _check_workers(self) -> None:
@@ -326,7 +333,9 @@ class FitConfig:
         _require(rising, "growing_stages", stages, rule)
         most = self.most_epochs
         rule = f"fewer than the {most} epochs of fit.epochs"
-        _require(len(stages) < most, "growing_stages", stages, rule)
+        # The preset may say more where nobody has said how many.
+        fits = len(stages) < most or self.epochs is None
+        _require(fits, "growing_stages", stages, rule)
         if stages and self.optimizer == "schedule_free":
             raise ValueError(
                 "fit.growing_stages takes moments over to a deeper net, and schedule_free keeps "

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.config import FitConfig
+from ultimate_deep.training.loop.checkpoint import CheckpointError, has_checkpoint
 from ultimate_deep.training.progress import Progress
 from ultimate_deep.training.progressive.stages import fit_as_configured
 from ultimate_deep.training.result import FitResult
@@ -77,7 +78,17 @@ class Trainer:
         self._result: FitResult | None = None
 
     def fit(self) -> FitResult:
-        """Train from the weights that the model has, and leave it with those of its best epoch."""
+        """Train from the weights that the model has, and leave it with those of its best epoch.
+
+        Raises:
+            CheckpointError: The folder of checkpoints holds some: a fit's before, which `resume`
+                goes on with.
+        """
+        if self.checkpoints is not None and has_checkpoint(self.checkpoints):
+            raise CheckpointError(
+                f"{self.checkpoints} holds the checkpoints of a fit; call resume() to go on with "
+                "it, or give another folder as checkpoints=..."
+            )
         return self._run(resume=False)
 
     def resume(self) -> FitResult:

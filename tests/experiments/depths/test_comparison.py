@@ -27,7 +27,7 @@ from ultimate_deep.training.loop.compiled import CompiledFit
 from ultimate_deep.training.progress import Progress
 
 QUIET = Progress()
-FEW = ("majority", "always long", "logistic regression", "residual-11")
+FEW = ("majority", "always long", "mlp", "residual-11")
 
 
 def _settings(artifacts, **fields):
@@ -83,7 +83,7 @@ def test_the_finished_folder_holds_tables_cells_and_plot(compared):
 
 
 def _fake_cell(calls, stop_after=None):
-    def fake(prepared, cell, seconds, progress, book):
+    def fake(prepared, cell, seconds, progress, book, fit):
         if len(calls) == stop_after:
             raise KeyboardInterrupt
         calls.append(cell.file_name)
@@ -148,7 +148,7 @@ def test_a_net_that_diverges_is_a_result(prepared):
     (data,) = data_sets(dataclasses.replace(config, model=ModelConfig()), ())
     cell = Cell(entry=mlp, data=data, seed=0)
     with TrialBook.unkept(prepared.market, config) as book:
-        found = run_cell(dataclasses.replace(prepared, config=config), cell, 60.0, QUIET, book)
+        found = run_cell(dataclasses.replace(prepared, config=config), cell, 60.0, QUIET, book, fit)
         assert book.count().recorded == 0
     assert found["status"] == "diverged"
     assert "the loss is" in found["error"] or "validation loss" in found["error"]

@@ -28,6 +28,7 @@ from ultimate_deep.market.market import load_market
 from ultimate_deep.pipeline.gaf_config import GafFilesConfig
 from ultimate_deep.pipeline.gaf_files import write_gaf_files
 from ultimate_deep.pipeline.gaf_folders import check_together, read_gaf_folder
+from ultimate_deep.pipeline.gaf_plan import digest_of, digest_of_rows
 from ultimate_deep.pipeline.gaf_windows import plan_windows, write_windows
 from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.config import FitConfig
@@ -110,6 +111,9 @@ def test_nets_are_kept_with_their_figures_and_together_with_the_ensembles(pictur
     log = (tmp_path / "nets" / "logs" / f"cnn_{pictures[0].name}.log").read_text()
     assert "epoch 1/1 loss" in log
     # Finished nets are taken as they are.
+    other = dataclasses.replace(config, seed=1, fit=dataclasses.replace(config.fit, epochs=2))
+    with pytest.raises(ValueError, match="is finished and was trained with other seed, fit; ask"):
+        train_precomputed(other, Progress(), resume=True)
     again = train_precomputed(config, Progress(), resume=True)
     pd.testing.assert_frame_equal(again, table, check_exact=False)
     with pytest.raises(FileExistsError, match="--resume"):
@@ -122,26 +126,38 @@ def test_pictures_of_another_kind_do_not_fit(pictures, market, tmp_path):
         check_together([folder, read_gaf_folder(pictures[3])])
     whole = json.loads((pictures[0] / "metadata.json").read_text())
 
-    def broken(**changes):
+    def broken(signed=True, **changes):
         copy = tmp_path / "copy"
         copy.mkdir(exist_ok=True)
         for file in pictures[0].glob("*.npy"):
             if not (copy / file.name).exists():
                 (copy / file.name).symlink_to(file)
-        (copy / "metadata.json").write_text(json.dumps({**whole, **changes}))
+        told = {**whole, **changes}
+        told["digest"] = digest_of(told) if signed else whole["digest"]
+        (copy / "metadata.json").write_text(json.dumps(told))
         return copy
 
     for changes, message in (
-        ({"schema": "ultimate-deep-gaf-1"}, "must be of schema ultimate-deep-gaf-2"),
+        ({"schema": "ultimate-deep-gaf-1"}, "must be of schema ultimate-deep-gaf-3"),
         ({"normalisation": "the whole file's range"}, "of another normalisation"),
         ({"parts": {**whole["parts"], "val": {"shape": [1, 16, 16, 2]}}}, "of its metadata"),
         ({"labels": ["down"]}, "one label of down for each"),
     ):
         with pytest.raises(ValueError, match=message):
             read_gaf_folder(broken(**changes))
+    with pytest.raises(ValueError, match=r"metadata\.json was changed after it was written"):
+        read_gaf_folder(broken(signed=False, size=64))
+    for name in ("train_labels.npy", "val_images.npy"):
+        copy = broken()
+        (copy / name).unlink()
+        np.save(copy / name, np.load(pictures[0] / name)[::-1])
+        with pytest.raises(ValueError, match=f"{name} was changed after it was written"):
+            read_gaf_folder(copy)
+        (copy / name).unlink()
     late = np.load(pictures[0] / "train_rows.npy")
     late["label_end_time"][3] = np.load(pictures[0] / "val_rows.npy")["decision_time"][0]
-    copy = broken()
+    files = {**whole["files"], "train_rows.npy": digest_of_rows(late)}
+    copy = broken(files=files)
     (copy / "train_rows.npy").unlink()
     np.save(copy / "train_rows.npy", late)
     with pytest.raises(ValueError, match="is not purged"):

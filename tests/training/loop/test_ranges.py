@@ -56,6 +56,9 @@ def test_the_range_test_finds_a_rate_that_learns_and_leaves_the_model_alone(tmp_
     flat = table.assign(smoothed=np.linspace(0.6, 0.7, len(table)))
     with pytest.raises(ValueError, match="the loss falls clearly at no rate of the range"):
         suggested_rate(flat)
+    sinking = table.assign(smoothed=np.linspace(1.0, 0.3, len(table)) ** 3)
+    with pytest.raises(ValueError, match="where the range begins: that is the noise"):
+        suggested_rate(sinking)
 
 
 def test_noise_is_no_fall():

@@ -133,10 +133,14 @@ class KerasPredictor(Predictor):
         return describe_architecture(self.model)
 
     def save(self, folder: Path, *, temperature: np.ndarray | None = None) -> None:
-        """Write the three files, the SavedModel with calibrated probabilities."""
+        """Write the three files, the SavedModel with calibrated probabilities.
+
+        Where Keras runs on another backend than TensorFlow, there is no SavedModel.
+        """
         divisor = np.ones(self.horizons) if temperature is None else temperature
         save_keras_files(self.model, folder / KERAS_FILE, folder / H5_FILE)
-        export_saved_model(self.model, folder / SAVED_MODEL_FOLDER, divisor)
+        if keras.backend.backend() == "tensorflow":
+            export_saved_model(self.model, folder / SAVED_MODEL_FOLDER, divisor)
 
     @classmethod
     def load(cls, folder: Path) -> Self:

@@ -24,11 +24,13 @@ from ultimate_deep.experiments.experiment import (
     judge_trained,
     verdict_of,
 )
+from ultimate_deep.experiments.learners.registry import resolved
 from ultimate_deep.experiments.trials import TrialBook, record_trials
 from ultimate_deep.models.nets.stack import blocks_for_layers
 from ultimate_deep.models.surgery.describe import count_layers
 from ultimate_deep.pipeline.config import ModelConfig
 from ultimate_deep.pipeline.judge import Judgement
+from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.loop.fit import TrainingDivergedError
 from ultimate_deep.training.progress import Progress
 
@@ -124,7 +126,12 @@ def stack_of_layers(kind: Kind, layers: int, *, width: int) -> ModelConfig:
 
 
 def run_cell(
-    prepared: Prepared, cell: Cell, seconds: float, progress: Progress, book: TrialBook
+    prepared: Prepared,
+    cell: Cell,
+    seconds: float,
+    progress: Progress,
+    book: TrialBook,
+    fit: FitConfig,
 ) -> dict[str, Any]:
     """Train one model, choose its threshold on validation and read the test part once.
 
@@ -137,6 +144,7 @@ def run_cell(
         seconds: The budget of a fit.
         progress: Told what happens.
         book: Where trials are kept.
+        fit: What is asked of every fit; what it leaves open is the model's own preset's.
 
     Returns:
         JSON-able figures by name; None where one is undefined or training diverged.
@@ -154,7 +162,8 @@ def run_cell(
     if cell.entry.model is None:
         found = _baseline_figures(prepared, cell.entry.name)
     else:
-        config = dataclasses.replace(prepared.config, model=cell.entry.model)
+        # Not the fit of what the rows were prepared for, which is filled by that one's preset.
+        config = resolved(dataclasses.replace(prepared.config, model=cell.entry.model, fit=fit))
         net = dataclasses.replace(prepared, config=config)
         found = _net_figures(net, seconds, progress, book.with_config(config))
     return json_safe(known | found)

@@ -114,7 +114,8 @@ def _cell(cells: Cells, bars: Bars, cell: Cell, progress: Progress) -> str:
     """Run and keep one cell; return what came out, for people."""
     prepared = bars.prepare(cells, cell, progress)
     book = TrialBook.opened(cells.where.parent, prepared.market, prepared.config)
-    result = run_cell(prepared, cell, cells.comparison.budget_seconds, progress, book)
+    budget, fit = cells.comparison.budget_seconds, cells.config.fit
+    result = run_cell(prepared, cell, budget, progress, book, fit)
     write_json(cells.where / cell.file_name, result)
     return _result_sentence(result)
 

@@ -129,10 +129,11 @@ def render_comparison(compared: Compared) -> Group:
 
 def notes(compared: Compared) -> list[str]:
     """Return how the tables are to be read."""
-    comparison, fit = compared.comparison, compared.config.fit
+    comparison, epochs = compared.comparison, compared.config.fit.epochs
+    most = "the epochs of its preset" if epochs is None else how_many(epochs, "epoch")
     said = [
         f"Means over {comparison.seeds} seeds ± sample standard deviation. Every net: at most "
-        f"{comparison.budget_seconds:g} s, compiling included, and {fit.epochs} epochs, but "
+        f"{comparison.budget_seconds:g} s, compiling included, and {most}, but "
         "always one epoch; * marks models that the budget cost epochs, with the number of "
         "seeds.",
         "Layers are weighted layers (dense and norm); products are matrix products alone.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -150,10 +151,10 @@ def ensemble_scores(
     majority = np.where(votes == 0.5, mean, votes)
     rows = folders[finest].rows["val"]["return_log"][asked]
     up = folders[finest].labels["val"][asked, 0]
-    return [
-        {"model": name} | direction_scores(up, values, rows, cost_bps=cost_bps)
-        for name, values in (("majority of all", majority), ("mean of all", mean))
-    ]
+    voted = direction_scores(up, majority, rows, cost_bps=cost_bps)
+    voted["log_loss"] = math.nan  # a share of votes is no probability
+    averaged = direction_scores(up, mean, rows, cost_bps=cost_bps)
+    return [{"model": "majority of all"} | voted, {"model": "mean of all"} | averaged]
 
 
 def _log_loss(up: np.ndarray, probability: np.ndarray) -> float:

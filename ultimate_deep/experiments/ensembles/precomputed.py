@@ -8,6 +8,7 @@ weights are those of a net that drew them in training, bit for bit.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ from ultimate_deep.models.nets.gaf_cnn import PICTURES
 from ultimate_deep.models.registry import build_model, preset_of
 from ultimate_deep.pipeline.gaf_folders import GafFolder, check_together, read_gaf_folder
 from ultimate_deep.training.arrays import Arrays
-from ultimate_deep.training.config import FitConfig
+from ultimate_deep.training.config import NOT_IN_FINGERPRINT, FitConfig
 from ultimate_deep.training.loop.checkpoint import has_checkpoint
 from ultimate_deep.training.loop.compiled import time_fit
 from ultimate_deep.training.loop.fit import fit
@@ -218,8 +219,14 @@ def _trained(
                 f"{folder} exists or is unfinished; go on with --resume, or name another --output"
             )
         if folder.exists():
-            return _finished(pictures, folder, progress)
+            return _finished(pictures, config, folder, progress)
     given, drawing = build_pair(pictures, config)
+    settings_of_net = _settings(config, pictures.metadata)
+    if getattr(settings_of_net, "frozen_parts", ()) and not settings_of_net.pretrained_weights:
+        progress.message(
+            "nothing is frozen: frozen_parts keeps weights as they were trained before, and there "
+            'are none; --options \'{"pretrained_weights": "resnet18.pth"}\' names them'
+        )
     train, validation = (arrays_of(pictures, part) for part in ("train", "val"))
     settings = fit_settings(config)
     compiled = time_fit(given, train, validation, settings, progress)
@@ -251,8 +258,24 @@ def _trained(
     return PictureNet(pictures.path.name, folder, scores, logits)
 
 
-def _finished(pictures: GafFolder, folder: Path, progress: Progress) -> PictureNet:
-    told = read_json(folder / METRICS_FILE)
+def _kept_settings(config: PrecomputedConfig) -> dict[str, Any]:
+    """Return what is asked of a net, but for what no figure of it depends on."""
+    found: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
+    fit = {key: value for key, value in found["fit"].items() if key not in NOT_IN_FINGERPRINT}
+    return {key: value for key, value in found.items() if key not in ("data", "output")} | {
+        "fit": fit
+    }
+
+
+def _finished(
+    pictures: GafFolder, config: PrecomputedConfig, folder: Path, progress: Progress
+) -> PictureNet:
+    told, asked = read_json(folder / METRICS_FILE), _kept_settings(config)
+    if differing := [key for key, value in asked.items() if told["settings"].get(key) != value]:
+        raise ValueError(
+            f"{folder} is finished and was trained with other {', '.join(differing)}; ask for "
+            "those it was trained with, or name another --output"
+        )
     if told["pictures"] != pictures.metadata:
         raise ValueError(
             f"{folder} was trained on other pictures than {pictures.path} now holds; name another "
@@ -303,7 +326,7 @@ def _write(
         returns = pictures.rows["val"]["return_log"]
         worth = worth_of_patterns(labels, found, returns, cost_bps=config.cost_bps)
         worth.to_csv(folder / WORTH_FILE, index=False)
-    told = {"scores": scores, "pictures": pictures.metadata, "settings": dataclasses.asdict(config)}
+    told = {"scores": scores, "pictures": pictures.metadata, "settings": _kept_settings(config)}
     write_json(folder / METRICS_FILE, told)
 
 

@@ -38,8 +38,10 @@ def looks_of(prepared: Prepared, predictor: Predictor) -> tuple[Look, ...]:
     test = prepared.part("test")
     logits = predictor.outputs(prepared.inputs.take(test))["logits"][:, 0]
     order = np.argsort(logits, kind="stable")
+    # Decisions within one bar of the finest picture see the same.
+    bars = prepared.rows.bar_row[test] // _finest(prepared)
     half = SHOWN // 2
-    places = np.unique(np.concatenate([order[-half:][::-1], order[:half]]))
+    places = np.unique([*_apart(order[::-1], bars, half), *_apart(order, bars, half)])
     rows = test[places]
     try:
         found = grad_cam(model, materialised(prepared.inputs.take(rows)))
@@ -57,6 +59,22 @@ def looks_of(prepared: Prepared, predictor: Predictor) -> tuple[Look, ...]:
         )
         for number, (place, row) in enumerate(zip(places, rows, strict=True))
     )
+
+
+def _finest(prepared: Prepared) -> int:
+    """Return the bars of the shortest bar that is pictured."""
+    inputs = prepared.config.inputs
+    return min(inputs.gaf_timeframes) if inputs.kind == "gaf" else 1
+
+
+def _apart(order: np.ndarray, bars: np.ndarray, most: int) -> list[int]:
+    """Return the first places whose bars differ."""
+    found: dict[int, int] = {}
+    for place in order:
+        if len(found) == most:
+            break
+        found.setdefault(int(bars[place]), int(place))
+    return list(found.values())
 
 
 def _closes(prepared: Prepared, row: int, name: str) -> np.ndarray:

@@ -42,6 +42,7 @@ from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.loop.compiled import CompiledFit
 from ultimate_deep.training.loop.fit import fit
 from ultimate_deep.training.loop.participants import build_participants
+from ultimate_deep.training.loop.step import ForwardPass
 from ultimate_deep.training.loop.train_step import Forward, TrainStep
 from ultimate_deep.training.participant import FitOutline, Participant
 
@@ -180,7 +181,7 @@ def _compiled(case: LearningCase, model: keras.Model, task: Task, config: FitCon
     return CompiledFit(step=TrainStep(model, config, participants), forward=forward)
 
 
-def _says_up(forward: Forward, part: Arrays) -> np.ndarray:
+def _says_up(forward: ForwardPass, part: Arrays) -> np.ndarray:
     return (forward(part)[:, 0] >= 0).astype(np.float64)
 
 

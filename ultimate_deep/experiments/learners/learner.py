@@ -161,14 +161,17 @@ class Learner(ABC):
     def fit_of(self, config: ExperimentConfig) -> FitConfig:
         """Return the experiment's fit with the preset's recipe where nothing else is asked for.
 
-        Losses that read returns themselves take no weights by them, and where few features are
-        named, fewer of them are hidden: half rarely hold what must be seen together.
+        Labels weigh by their return where a large move says nothing of its side, as in directions;
+        elsewhere a class of large moves would be foreseen more often than it comes. Losses that
+        read returns themselves take no weights by them. Where few features are named, fewer of them
+        are hidden: half rarely hold what must be seen together.
 
         Args:
             config: Experiment with what the user has set.
         """
         recipe = self.recipe(config.model.preset)
-        by_size = not config.fit.loss_reads_returns and not config.heads.quantiles
+        reads = config.fit.loss_reads_returns or bool(config.heads.quantiles)
+        by_size = not reads and config.heads.classes == 2 and config.label.sides_alike
         return config.fit.filled(
             learning_rate=recipe.learning_rate,
             batch_size=recipe.batch_size,

@@ -19,7 +19,7 @@ def build_step(model: keras.Model, config: FitConfig, participant: Participant) 
         ValueError: A setting that the backend does not have.
     """
     if _backend() == JAX:
-        from ultimate_deep.training.on_jax.step import JaxStep
+        from ultimate_deep.training.loop.jax_step import JaxStep
 
         return JaxStep(model, config, participant)
     from ultimate_deep.training.loop.train_step import TrainStep
@@ -39,8 +39,8 @@ def build_forward(
         step: The step whose variables are where it has placed them; None on one device.
     """
     if _backend() == JAX:
-        from ultimate_deep.training.on_jax.placement import Placement
-        from ultimate_deep.training.on_jax.step import JaxForward
+        from ultimate_deep.training.loop.jax_placement import Placement
+        from ultimate_deep.training.loop.jax_step import JaxForward
 
         placement = getattr(step, "placement", None) or Placement("none", model)
         return JaxForward(model, batch_size, placement)
@@ -74,7 +74,7 @@ def check_backend(config: FitConfig) -> None:
 
 def _on_tensorflow_alone(config: FitConfig) -> list[tuple[str, Any, Any]]:
     """Return settings that JAX does not have: name, value, and the value that does without."""
-    named = [
+    named: list[tuple[str, Any, Any]] = [
         ("fit.gradients.micro_batches", config.gradients.micro_batches, 1),
         ("fit.gradients.sharpness", config.gradients.sharpness, 0.0),
         ("fit.averaging.kind", config.averaging.kind, "none"),

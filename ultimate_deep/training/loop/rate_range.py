@@ -97,7 +97,8 @@ def suggested_rate(table: pd.DataFrame) -> float:
         table: What `rate_range` returns.
 
     Raises:
-        ValueError: A loss that falls by no more than the noise of its batches would.
+        ValueError: A loss that falls by no more than the noise of its batches would, or that falls
+            fastest where the range begins.
     """
     smoothed = table["smoothed"].to_numpy()
     until = int(smoothed.argmin())
@@ -112,7 +113,13 @@ def suggested_rate(table: pd.DataFrame) -> float:
             f"by {noise:.2g}, so none can be suggested; go higher, take more steps, or look at the "
             "labels"
         )
-    return float(table["learning_rate"].iloc[int(slopes.argmin())])
+    at, rates = int(slopes.argmin()), table["learning_rate"]
+    if at < SMOOTHED_SHARE * len(table):
+        raise ValueError(
+            f"the loss falls fastest at {rates.iloc[at]:.1e}, where the range begins: that is the "
+            "noise of its first batches; take more steps, or a range that begins higher"
+        )
+    return float(rates.iloc[at])
 
 
 def draw_rate_range(table: pd.DataFrame, path: Path, *, suggested: float | None = None) -> None:

@@ -49,6 +49,12 @@ def check_growable(model: keras.Model, config: FitConfig) -> None:
     """
     if not config.growing_stages:
         return
+    if len(config.growing_stages) >= config.most_epochs:
+        raise ValueError(
+            f"each of fit.growing_stages has an epoch and more, got {len(config.growing_stages)} "
+            f"stages and all blocks after them for {config.most_epochs} epochs; set fit.epochs, or "
+            "fewer stages"
+        )
     try:
         stack_of(model)
     except ValueError as error:

@@ -7,9 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
+from ultimate_deep.bundles.saved_model import compile_outputs
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.loop import backends
 from ultimate_deep.training.settings.averaging import AveragingConfig
@@ -44,6 +46,10 @@ def test_a_fit_that_was_stopped_ends_with_the_same_bits(tmp_path):
     assert found["resumed"] == found["straight"]
     losses = found["straight"]["losses"]
     assert losses[-1] < losses[0]
+    # The net answers on TensorFlow as it did on JAX.
+    logits = compile_outputs(keras.models.load_model(tmp_path / "net.keras"), batch_rows=32)
+    x = np.random.default_rng(1).normal(size=(96, 8)).astype(np.float32)
+    np.testing.assert_allclose(logits(x)["logits"], found["logits"], atol=CLOSE)
 
 
 def test_devices_share_out_rows_or_stacks():

@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from ultimate_deep.bundles.saved_model import compile_outputs
 from ultimate_deep.models.registry import build_model, config_class
 from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.backend import load_backend
@@ -95,8 +96,12 @@ def main():
             run(with_norms(), settings(**changes), folder, progress=StopAt(8))
         except Interrupted as stopped:
             said = str(stopped)
-        resumed = run(with_norms(), settings(**changes), folder, resume=True)
-        print(json.dumps({"straight": straight, "resumed": resumed, "said": said}))
+        model = with_norms()
+        resumed = run(model, settings(**changes), folder, resume=True)
+        model.save(folder / "net.keras")
+        logits = compile_outputs(model, batch_rows=32)(rows().x)["logits"].tolist()
+        found = {"straight": straight, "resumed": resumed, "said": said, "logits": logits}
+        print(json.dumps(found))
     elif case == "devices":
         nets = {"with_norms": with_norms, "deep": deep}
         found = {

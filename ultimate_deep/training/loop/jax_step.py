@@ -11,12 +11,12 @@ import numpy as np
 
 from ultimate_deep.training.batches.batch_loss import BatchLoss
 from ultimate_deep.training.config import FitConfig
+from ultimate_deep.training.loop.jax_placement import Placement
 from ultimate_deep.training.loop.step import ForwardPass, Step, heads_of
-from ultimate_deep.training.on_jax.placement import Placement
 from ultimate_deep.training.participant import Participant, StepGradients, StepTensors
 
 
-class _Noting(keras.StatelessScope):  # type: ignore[misc]
+class _Noting(keras.StatelessScope):
     """A scope that notes which variables are read or written that it was not given.
 
     Args:
