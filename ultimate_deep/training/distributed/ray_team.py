@@ -136,7 +136,7 @@ class RayTeam:
         if self._workers or self._lost:
             return
         ray, recruit = self._ray, self._recruit()
-        others, threads = self._number - 1, max(recruit.threads[0], 1)
+        others, threads = self._number - 1, recruit.threads[0]
         began = join_cluster(ray, others * threads)
         there = int(ray.cluster_resources().get("CPU", 0))
         if there < others * threads:

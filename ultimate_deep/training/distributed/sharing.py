@@ -1,5 +1,6 @@
 """Batches whose parts several workers compute; the sums, and so the weights, are those of one."""
 
+import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -185,7 +186,13 @@ def _team(config: FitConfig, recruit: Callable[[], Recruit]) -> Team:
         return ProcessTeam(config.workers, recruit)
     from ultimate_deep.training.distributed.ray_team import RayTeam
 
-    return RayTeam(config.workers, recruit)
+    def for_elsewhere() -> Recruit:
+        # A number: a worker on another machine has another environment and other cores.
+        found = recruit()
+        within, between = found.threads
+        return dataclasses.replace(found, threads=(within or _usual_threads(), between))
+
+    return RayTeam(config.workers, for_elsewhere)
 
 
 def check_shareable(model: keras.Model) -> None:
@@ -234,9 +241,8 @@ def recruit_for(model: keras.Model, config: FitConfig) -> Recruit:
         plugins=[_plugin(one.path) for one in loaded_plugins().values()],
         config=config,
         jit_compile=uses_xla(model, config),
-        # A number, since a worker on another machine has another environment and other cores.
         threads=(
-            threading.get_intra_op_parallelism_threads() or _usual_threads(),
+            threading.get_intra_op_parallelism_threads(),
             threading.get_inter_op_parallelism_threads(),
         ),
         keras_config=(keras.config.floatx(), keras.config.image_data_format()),

@@ -19,6 +19,17 @@ def lost_before(how: str) -> WorkerLostError:
     return WorkerLostError(f"{how} before the first step; resume, or start again")
 
 
+def lost_at(how: str, epoch: int, step: int, *, kept: bool) -> WorkerLostError:
+    """Return the error where a worker is lost in a step, which was finished without it."""
+    word = (
+        "the step was finished without it and a checkpoint written; resume the run to go on "
+        "from here, with as many workers as you like"
+        if kept
+        else "this run keeps no checkpoints; start it again"
+    )
+    return WorkerLostError(f"{how} at epoch {epoch}, step {step}; {word}")
+
+
 def cannot_build(reason: str) -> ValueError:
     """Return the error where a worker cannot build the net."""
     return ValueError(

@@ -15,7 +15,7 @@ from ultimate_deep.machine.prefetch import ahead_for, prefetched
 from ultimate_deep.training.arrays import Arrays
 from ultimate_deep.training.batches.batches import epoch_order
 from ultimate_deep.training.config import FitConfig
-from ultimate_deep.training.distributed.team import WorkerLostError
+from ultimate_deep.training.distributed.team import WorkerLostError, lost_at
 from ultimate_deep.training.loop.array_fit import check_arrays
 from ultimate_deep.training.loop.checkpoint import (
     CheckpointError,
@@ -384,14 +384,7 @@ class _Loop:
         if not lost:
             return
         path = self._write()
-        state = self.state
-        kept = (
-            "the step was finished without it and a checkpoint written; resume the run to go on "
-            "from here, with as many workers as you like"
-            if path
-            else "this run keeps no checkpoints; start it again"
-        )
-        raise WorkerLostError(f"{lost} at epoch {state.epoch + 1}, step {state.step}; {kept}")
+        raise lost_at(lost, self.state.epoch + 1, self.state.step, kept=path is not None)
 
     def _write(self) -> Path | None:
         if self.folder is None:
