@@ -13,6 +13,7 @@ from ultimate_deep.experiments.series import SUFFIX, open_series
 from ultimate_deep.machine.files import UNFINISHED, FinishedError, read_json
 from ultimate_deep.machine.interrupts import Interrupted
 from ultimate_deep.machine.locks import LockedError, TakenError
+from ultimate_deep.machine.side_by_side.workers import Workers
 from ultimate_deep.market.config import DataConfig
 from ultimate_deep.pipeline.config import ExperimentConfig, FeatureConfig, ModelConfig
 from ultimate_deep.training.config import FitConfig
@@ -153,3 +154,36 @@ def test_declined_at_once_leaves_nothing_and_later_what_is_finished(agreed, tmp_
     if agreed:
         series = open_series("set", str(tmp_path), configs_of(tmp_path), resume=True)
         assert len(series.run(Progress())) == len(NAMES)
+
+
+def test_nets_are_trained_side_by_side_and_judged_in_order(tmp_path):
+    plans = []
+
+    def series_of(count):
+        folder = tmp_path / str(count)
+        configs = configs_of(folder, NAMES[:2])
+        configs = [dataclasses.replace(one, seed=place) for place, one in enumerate(configs)]
+        with open_series("both", str(folder), configs) as series:
+            if count == 1:
+                with pytest.raises(DeclinedError):
+                    series.run(Progress(), confirm=lambda plan: False, workers=Workers(count=1))
+                assert not list(folder.glob("first-*"))
+        with open_series("both", str(folder), configs, resume=count == 1) as series:
+            witness = Witness()
+            folders = series.run(
+                witness, confirm=lambda plan: plans.append(plan) or True,
+                workers=Workers(count=count),
+            )  # fmt: skip
+            series.close()
+        assert [line for line in witness.said if line.endswith("is trained")]
+        return [load_bundle(one) for one in folders]
+
+    one, two = series_of(1), series_of(2)
+    assert [plan.lines()["runs"] for plan in plans] == ["first, second"] * 2
+    for ours, theirs in zip(one, two, strict=True):
+        assert ours.predictor.digest() == theirs.predictor.digest()
+        first, second = (read_json(bundle.folder / "metrics.json") for bundle in (ours, theirs))
+        assert first["test"] == second["test"]
+    # Judged in order: the second counts the first.
+    first, second = (read_json(bundle.folder / "metrics.json")["trials"] for bundle in one)
+    assert second["test_readings"] == first["test_readings"] + 1

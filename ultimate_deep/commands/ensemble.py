@@ -13,8 +13,8 @@ A member is a model's name or `model:preset`, such as `transformer:large`.
 `--ensemble.snapshot_cycles geometric` makes them short, after most of the training. The ensemble is
 calibrated, judged and reported like any model, and holds its members as whole bundles. With
 `--resume` the same command goes on with the member that was interrupted. Combining takes about a
-minute, methods with folds as long as training all members again for each fold; with --workers N so
-many of these at a time, each in a process on --worker_threads.
+minute, methods with folds as long as training all members again for each fold. With --workers N so
+many nets, and then folds, are trained at a time, each in a process on --worker_threads.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def parser() -> CommandParser:
     made.add_argument("--bundles", type=list[str], default=[], help="Finished runs, as a list")
     made.add_argument("--members", type=list[str], default=[], help="Models to train, as a list")
     made.add_class_arguments(EnsembleConfig, "ensemble")
-    add_workers(made, "trainings on folds")
+    add_workers(made, "members, and later trainings on folds,")
     made.link_arguments("artifacts", "ensemble.artifacts")
     made.link_arguments("report", "ensemble.report")
     return made
@@ -112,7 +112,7 @@ def combine_all(
     runs, follows = with_snapshots(members, options.ensemble.snapshots, cycles)
     resume = options.resume
     with open_series(name, options.artifacts, runs, follows=follows, resume=resume) as series:
-        trained = series.run(progress, confirm=confirm)
+        trained = series.run(progress, confirm=confirm, workers=workers)
         run = run_ensemble(
             trained, options.ensemble, progress, named=series.keep_result, workers=workers
         )

@@ -47,7 +47,7 @@ from ultimate_deep.experiments.takeaway import (
 from ultimate_deep.experiments.trials import TrialBook, check_ledgers
 from ultimate_deep.experiments.writing import Extras, Judged, model_files_of, write_run
 from ultimate_deep.machine.duration import Stopwatch
-from ultimate_deep.machine.files import UNFINISHED
+from ultimate_deep.machine.files import UNFINISHED, unfinished_folder
 from ultimate_deep.machine.interrupts import Interrupted
 from ultimate_deep.machine.places import check_places, check_room
 from ultimate_deep.market.market import Market
@@ -207,6 +207,35 @@ def run_experiment(
             if str(stop):
                 raise  # it says itself what was kept
             raise Interrupted(f"stopped; {place.path} is kept", None) from stop
+
+
+def train_ahead(config: ExperimentConfig, folder: Path, progress: Progress) -> None:
+    """Train a net whose run stays unfinished: whoever resumes it judges and writes it.
+
+    Args:
+        config: The experiment, of a model that keeps checkpoints.
+        folder: Which one to make, or to go on with where it is unfinished.
+        progress: Told what happens.
+
+    Raises:
+        TakenError: `folder` was taken by another run meanwhile.
+        ValueError: Bad bars or configuration, or other bars than the run began with.
+        Interrupted: Ctrl-C or SIGTERM, after a checkpoint.
+    """
+    resume = unfinished_folder(folder).exists()
+    with contextlib.ExitStack() as held:
+        if resume:
+            place = held.enter_context(resume_run(folder))
+            config = resumed_config(place.path, named_settings(config), artifacts=config.artifacts)
+        planned = plan_run(prepare(config, progress), progress)
+        prepared = planned.prepared
+        bars = prepared.market.fingerprint_with_fills()
+        if resume:
+            refuse_other_bars(place.path, bars_of_start(place.path), bars, what="run")
+        else:
+            marks = {BARS_FILE: {FINGERPRINT: bars}}
+            place = held.enter_context(start_run(folder, prepared.config, marks, renamed=False))
+        planned.fits.fit(prepared, progress, checkpoints=place.path / CHECKPOINTS, resume=resume)
 
 
 def plan_run(prepared: Prepared, progress: Progress) -> Planned:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
-from ultimate_deep.experiments.run import run_experiment
+from ultimate_deep.experiments.learners.registry import learner_of
+from ultimate_deep.experiments.run import DeclinedError, run_experiment, train_ahead
 from ultimate_deep.experiments.runs import (
     finished_sentence,
     name_of,
@@ -28,9 +29,12 @@ from ultimate_deep.machine.files import (
 )
 from ultimate_deep.machine.locks import FolderLock, TakenError
 from ultimate_deep.machine.places import check_places
+from ultimate_deep.machine.side_by_side.tasks import side_by_side
+from ultimate_deep.machine.side_by_side.workers import Workers
 from ultimate_deep.pipeline.config import ExperimentConfig
+from ultimate_deep.training.backend import load_backend_once
 from ultimate_deep.training.loop.plan import Planlike
-from ultimate_deep.training.progress import Progress
+from ultimate_deep.training.progress import LineProgress, Progress
 
 SUFFIX = ".series.json"
 
@@ -60,29 +64,77 @@ class Series:
         self.lock.release()
 
     def run(
-        self, progress: Progress, *, confirm: Callable[[Planlike], bool] | None = None
+        self,
+        progress: Progress,
+        *,
+        confirm: Callable[[Planlike], bool] | None = None,
+        workers: Workers = Workers(),
     ) -> list[Path]:
         """Make every run that is not finished and return the folders of all.
 
+        With workers, nets that follow no other are trained side by side first. All are judged one
+        after the other, in order, since a verdict counts those before it.
+
         Args:
             progress: Told what happens.
-            confirm: Shown the plan of each run before it trains.
+            confirm: Shown the plan of each run before it trains; of those that are trained side by
+                side, one plan for all.
+            workers: How many are trained at a time.
 
         Raises:
             DeclinedError: `confirm` returned false; what is finished stays and can be resumed.
             Interrupted: Ctrl-C or SIGTERM; resume the series.
             ValueError: What a run refuses, or other settings than it was started with.
         """
+        ahead: set[str] = set()
+        if workers.count:
+            ahead = self._train_ahead(progress, confirm, workers)
         for number, config in enumerate(self.configs, start=1):
             progress.message(f"== {number} of {len(self.configs)}: {config.name}")
+            asked = None if config.name in ahead else confirm
             try:
-                self._run(self._following(config), progress, confirm)
+                self._run(self._following(config), progress, asked)
             except BaseException as error:
                 self.lock.release()
                 if isinstance(error, Exception) and not any(map(_is_there, self.folders.values())):
                     self.close()  # nothing to go on with
                 raise
         return [self.folders[config.name] for config in self.configs]
+
+    def _train_ahead(
+        self,
+        progress: Progress,
+        confirm: Callable[[Planlike], bool] | None,
+        workers: Workers,
+    ) -> set[str]:
+        """Train side by side what can be; return the names of these runs."""
+        able = [
+            config
+            for config in self.configs
+            if config.name not in self.follows
+            and learner_of(config.model.name).goes_on
+            and not (config.name in self.folders and self.folders[config.name].exists())
+        ]
+        names = [config.name for config in able]
+        if len(able) < 2:
+            return set()
+        try:
+            if confirm is not None and not confirm(SeriesPlan(names, workers)):
+                raise DeclinedError
+            for config in able:
+                if config.name not in self.folders:
+                    self.folders[config.name] = new_run_folder(config)
+            self._keep()
+            side_by_side(
+                _train, [(config, self.folders[config.name]) for config in able], workers,
+                make=_nothing, given=None, ready=load_backend_once,
+                names=names, say=progress.message,
+                done=lambda number, _: progress.message(f"{names[number]} is trained"),
+            )  # fmt: skip
+        except BaseException:
+            self.lock.release()
+            raise
+        return set(names)
 
     def close(self) -> None:
         """Forget the series: what its runs were made for is there."""
@@ -129,6 +181,40 @@ class Series:
     def _keep(self, result: str = "") -> None:
         names = [config.name for config in self.configs]
         write_json(self.file, _kept(names, self.folders, result))
+
+
+@dataclass(frozen=True)
+class SeriesPlan:
+    """What is shown before several runs train side by side.
+
+    Args:
+        names: Names of the runs.
+        workers: How many at a time.
+    """
+
+    names: Sequence[str]
+    workers: Workers
+
+    @property
+    def model(self) -> str:
+        """What they are, together."""
+        return f"{len(self.names)} runs"
+
+    def lines(self) -> dict[str, str]:
+        """Return the plan as plain text by heading."""
+        return {
+            "runs": ", ".join(self.names),
+            "trained": f"{self.workers.said}; judged one after the other",
+        }
+
+
+def _nothing(given: object) -> object:
+    return given
+
+
+def _train(own: object, case: tuple[ExperimentConfig, Path], lines: TextIO) -> None:
+    config, folder = case
+    train_ahead(config, folder, LineProgress(lines))
 
 
 def _is_there(folder: Path) -> bool:
