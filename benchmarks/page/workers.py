@@ -1,0 +1,105 @@
+"""One net on several processes: what was measured on one machine, and what follows on paper."""
+
+import math
+
+import pandas as pd
+
+from benchmarks.page.tables import number, read, rows_of, section, table
+
+HOSTS = (1, 2, 4, 8, 16, 32, 64)
+# Of a network between machines: bytes a second one way, and seconds before the first arrives.
+BYTES_A_SECOND, DELAY_SECONDS = 1.25e9, 1e-4
+MIB = 2**20
+
+
+def measured() -> str:
+    """Seconds of a step on one worker and on two, and what is lost to the exchange."""
+    found = read("workers")
+    rows = [
+        [
+            f"`{one.net}`, `{one.preset}`", f"{one.parameters:,}", f"{one.workers}",
+            f"{number(one.step_ms)} ms", f"{one.speed_up:.2f}",
+            *(f"{number(value)} ms" if pd.notna(value) else ""
+              for value in (one.publish_ms, one.wait_ms, one.take_ms)),
+            "yes" if one.same_bits else "no",
+        ]
+        for one in rows_of(found)
+    ]  # fmt: skip
+    kills = read("workers_kills")
+    text = (
+        "A batch of 256 rows in 8 parts, on one worker and on two, each of one thread; out: all "
+        "variables and the batch are copied to the other worker; unevenness: the wait for its "
+        "sums; back: they are copied here. The bits are those of the weights after the steps. "
+        f"{len(kills)} fits of which a random process was killed after a random step, then resumed "
+        f"on a random number of workers: {int(kills['failed'].sum())} ended otherwise than an "
+        f"undisturbed one, {int(kills['left'].sum())} processes were left."
+    )
+    columns = [
+        "net", "parameters", "workers", "a step", "times as fast", "out", "unevenness", "back",
+        "same bits",
+    ]  # fmt: skip
+    return section("One net on several processes", "bench_workers.py", text, table(columns, rows))
+
+
+def on_paper() -> str:
+    """What a step would take on up to 64 machines, from the pieces that were measured."""
+    found = read("workers")
+    alone = found[found["workers"] == 1].set_index("net")
+    two = found[found["workers"] == 2].set_index("net")
+    rows = []
+    for net, one in alone.iterrows():
+        sent, taken = two.loc[net, "sent_mib"] * MIB, two.loc[net, "taken_mib"] * MIB
+        steps = [step_seconds(one["step_ms"] / 1e3, hosts, sent, taken) for hosts in HOSTS]
+        best = HOSTS[steps.index(min(steps))]
+        shown = [f"{number(1e3 * seconds)} ms" for seconds in steps]
+        rows.append([f"`{net}`", number(sent / MIB), *shown, f"{best}"])
+    text = (
+        "Computed, not measured: a step of as many rows as above in 64 parts on machines of one "
+        f"core that a network of {BYTES_A_SECOND / 1e9:g} GB a second joins. The parts are shared "
+        "out; variables and batch go out along a tree, the sums come back one after the other, and "
+        "neither overlaps with computing, since the weights of a step are those of the step before "
+        "and its sums are added in one order. What limits is the way back, which grows with the "
+        "machines: larger batches move it out, as a step of k times the rows computes k times as "
+        "long and exchanges no more."
+    )
+    columns = ["net", "MiB out", *(f"{hosts}" for hosts in HOSTS), "fastest on"]
+    title = "More machines, on paper"
+    return section(title, "page/workers.py", text, table(columns, rows))
+
+
+def step_seconds(alone: float, hosts: int, sent: float, taken: float) -> float:
+    """Return the seconds of a step on so many machines.
+
+    Args:
+        alone: Seconds of a step on one.
+        hosts: How many.
+        sent: Bytes that each of the others is handed.
+        taken: Bytes that each of the others gives back.
+    """
+    if hosts == 1:
+        return alone
+    levels = math.ceil(math.log2(hosts))
+    out = levels * (DELAY_SECONDS + sent / BYTES_A_SECOND)
+    back = DELAY_SECONDS + (hosts - 1) * taken / BYTES_A_SECOND
+    return alone / hosts + out + back
+
+
+def transports() -> str:
+    """Shared memory, Ray's object store and TensorFlow's collectives."""
+    rows = [
+        [
+            f"`{one.net}`", f"{one.parameters:,}", one.engine,
+            *(f"{number(value)} ms" if pd.notna(value) else ""
+              for value in (one.step_ms, one.publish_ms, one.wait_ms, one.take_ms)),
+        ]
+        for one in rows_of(read("workers_transports"))
+    ]  # fmt: skip
+    text = (
+        "Two workers of one machine. Ray's object store is taken between machines: it costs little "
+        "beside computing, and a worker that is lost costs its batch alone, which Ray lets another "
+        "compute; who waits in a collective for one that is gone waits for ever. The collectives "
+        "exchange gradients alone, and would have every worker keep weights of its own."
+    )
+    columns = ["net", "parameters", "by", "a step", "out", "unevenness", "back"]
+    title = "What carries the sums"
+    return section(title, "bench_workers.py --transports true", text, table(columns, rows))
