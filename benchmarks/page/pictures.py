@@ -26,7 +26,7 @@ def recognised() -> str:
     text = (
         "Eight candlestick patterns and none, by rule of the last bars, named by a small net from "
         "a picture of 16 bars that end at the decision; classes weigh alike in training. The label "
-        "is a function of open, high, low and close: from pictures of closes it cannot be told. The "
+        "is a function of open, high, low and close: closes alone cannot tell it. The "
         "specification hopes for more than 90%. The same part chose the epoch, so accuracies "
         "flatter. Worth: mean return over the next 4 bars of trading what each pattern is said to "
         "foretell, after 1 bp a side, over all that the net finds, and of the best pattern with "
