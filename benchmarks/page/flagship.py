@@ -107,10 +107,11 @@ def ablation() -> str:
         rows.append([one.line, f"{one.fits}", share, *apart, f"{one.cpu_seconds:,.0f}"])
     text = (
         "The recipe of `--model ultimate` with one setting changed at a time, on four markets of "
-        "20,000 bars and one seed, so of the same noise, one for each kind of signal, edge 0.10. "
+        "20,000 bars and one seed (two of the recipe of 20 blocks), so of the same noise, one for "
+        "each kind of signal, edge 0.10. "
         "Apart: from the recipe on the same market and seed, mean and its standard error; a "
         "positive log loss (times 1,000) is worse. "
-        "Lines of fewer fits lack markets: compare what is apart. Seconds are those of one core. "
+        "Lines of fewer fits lack markets or seeds: compare what is apart. Seconds are those of one core. "
         + _told_apart(found)
     )
     columns = [
