@@ -111,7 +111,8 @@ def ablation() -> str:
         "each kind of signal, edge 0.10. "
         "Apart: from the recipe on the same market and seed, mean and its standard error; a "
         "positive log loss (times 1,000) is worse. "
-        "Lines of fewer fits lack markets or seeds: compare what is apart. Seconds are those of one core. "
+        "Lines of fewer fits lack markets or seeds: compare what is apart. Seconds are those of "
+        "one core. "
         + _told_apart(found)
     )
     columns = [
