@@ -66,6 +66,7 @@ SCORES = [
 ]  # fmt: skip
 # Of all patterns that the net finds, and of the one that is worth most.
 WORTH = ["net_bps", "best_pattern", "best_net_bps", "best_net_bps_error"]
+FILES_OF = {"float32": "images", "numbers": "numbers"}
 DOCUMENT_ROWS, DOCUMENT_BATCH = 207_000, 64
 READING_ROWS, READING_STEPS, READING_TURNS = 20_000, 60, 5
 
@@ -169,7 +170,7 @@ def reading(rows: int) -> Rows:
                 rates[way].append(DOCUMENT_BATCH / np.median(seconds))
                 grown[way] = max(grown.get(way, 0.0), (process_kib("RssAnon") - before) / 2**10)
         sizes = {
-            way: sum(path.stat().st_size for path in one.path.glob("*_images.npy"))
+            way: sum(path.stat().st_size for path in one.path.glob(f"*_{FILES_OF[way]}.npy"))
             for way, one in folders.items()
         }
     drawn = float(np.median(rates["numbers"]))

@@ -107,11 +107,12 @@ def ablation() -> str:
         rows.append([one.line, f"{one.fits}", share, *apart, f"{one.cpu_seconds:,.0f}"])
     text = (
         "The recipe of `--model ultimate` with one setting changed at a time, on four markets of "
-        "20,000 bars and one seed, so of the same noise, one for each kind of signal, edge 0.10. "
+        "20,000 bars and one seed (two of the recipe of 20 blocks), so of the same noise, one for "
+        "each kind of signal, edge 0.10. "
         "Apart: from the recipe on the same market and seed, mean and its standard error; a "
         "positive log loss (times 1,000) is worse. "
-        "Lines of fewer fits lack markets: compare what is apart. Seconds are those of one core. "
-        + _told_apart(found)
+        "Lines of fewer fits lack markets or seeds: compare what is apart. Seconds are those of "
+        "one core. " + _told_apart(found)
     )
     columns = [
         "line", "fits", "share of the edge", "points apart", "validation log loss apart",
@@ -190,8 +191,10 @@ def known_answer() -> str:
     nets = set(found["model"]) - {"mlp"}
     behind = set(found[found["loses"]]["model"])
     text = (
-        "8,000 bars, edge 0.20, every net as `--model NAME` trains it; points ahead of `mlp`. One "
-        f"seed: two points are within what another would change. {len(behind)} of {len(nets)} nets "
+        "8,000 bars, edge 0.20, every net as `--model NAME` trains it, on one thread; points ahead "
+        "of `mlp`. One seed: two points are within what another would change, and more of nets "
+        "that find little (`gaf_cnn` found 60.0% on two threads, whose sums have other last bits). "
+        f"{len(behind)} of {len(nets)} nets "
         "find less than that on a signal that they declare: most read windows, of which they have "
         "to learn what `mlp` is given as features. Before: the same bars before the presets hid "
         "half of the features from each row, weighed labels by their return and trained for longer "

@@ -226,8 +226,8 @@ def cost_of_models() -> str:
     text = (
         "Preset `default`, batch 32, windows of 100 bars with 220 features, pictures of three "
         "timeframes. In brackets the ratio to plain Keras layers of the same net, where there are "
-        "such. The last column is how many times faster a step is in bfloat16: the processor "
-        "then had no arithmetic for it."
+        "such. The last column is how many times as fast a step is in bfloat16, on a processor "
+        "that has arithmetic for it: so few rows gain nothing by it."
     )
     columns = [
         "",

@@ -118,7 +118,8 @@ def test_without_norms_over_the_batch_it_is_the_gradient_of_the_whole():
 
 
 def test_a_batch_that_cannot_be_cut_is_refused():
-    with pytest.raises(ValueError, match="batch_size must be a multiple of the 8 micro-batches"):
+    said = r"batch_size must be a multiple of fit\.gradients\.micro_batches, 8"
+    with pytest.raises(ValueError, match=said):
         FitConfig(batch_size=20, gradients=GradientsConfig(micro_batches=8))
     step, parts, tensors = prepared()
     for rows in (1, 6):  # no part is empty, whoever asks for a subtree
