@@ -72,7 +72,7 @@ def step_seconds(alone: float, hosts: int, sent: float, taken: float) -> float:
 
     Args:
         alone: Seconds of a step on one.
-        hosts: How many.
+        hosts: How many there are.
         sent: Bytes that each of the others is handed.
         taken: Bytes that each of the others gives back.
     """

@@ -39,7 +39,7 @@ def join_cluster(ray: Any, processors: int) -> bool:
     """Join the cluster that RAY_ADDRESS names, or start Ray on this machine.
 
     Args:
-        ray: The module.
+        ray: The module, once it is imported.
         processors: What Ray may hand out where it is started here.
 
     Returns:
