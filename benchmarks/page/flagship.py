@@ -112,7 +112,9 @@ def ablation() -> str:
         "Apart: from the recipe on the same market and seed, mean and its standard error; a "
         "positive log loss (times 1,000) is worse. "
         "Lines of fewer fits lack markets or seeds: compare what is apart. Seconds are those of "
-        "one core. " + _told_apart(found)
+        "one core. "
+        + ("Some lines also stand on three files of real hourly bars. " if real_bars else "")
+        + _told_apart(found)
     )
     columns = [
         "line", "fits", "share of the edge", "points apart", "validation log loss apart",
