@@ -196,9 +196,10 @@ def known_answer() -> str:
         "8,000 bars, edge 0.20, every net as `--model NAME` trains it, some on one thread and some "
         "on two, whose sums have other last bits; points ahead of `mlp`. One seed: two points are "
         "within what another would change, and more of nets that find little (`gaf_cnn`, here on "
-        f"one thread, found 60.0% on two). {len(behind)} of {len(nets)} nets find less than "
-        "`mlp` by more than that on a signal that they declare: most read windows, of which they "
-        "have to learn what `mlp` is given as features. Before: the same bars before the presets hid "
+        f"one thread, found 60.0% on two). {len(behind)} of {len(nets)} nets find more than two "
+        "points less than `mlp` on a signal that they declare: most read windows, of which they "
+        "have to learn what `mlp` is given as features. Before: the same bars before the presets "
+        "hid "
         "half of the features from each row, weighed labels by their return and trained for longer "
         "at a higher rate (`models/presets.py`); all of it was chosen on other bars, by validation."
     )
