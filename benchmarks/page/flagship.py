@@ -112,7 +112,9 @@ def ablation() -> str:
         "Apart: from the recipe on the same market and seed, mean and its standard error; a "
         "positive log loss (times 1,000) is worse. "
         "Lines of fewer fits lack markets or seeds: compare what is apart. Seconds are those of "
-        "one core. " + _told_apart(found)
+        "one core. "
+        + ("Some lines also stand on three files of real hourly bars. " if real_bars else "")
+        + _told_apart(found)
     )
     columns = [
         "line", "fits", "share of the edge", "points apart", "validation log loss apart",
@@ -191,12 +193,13 @@ def known_answer() -> str:
     nets = set(found["model"]) - {"mlp"}
     behind = set(found[found["loses"]]["model"])
     text = (
-        "8,000 bars, edge 0.20, every net as `--model NAME` trains it, on one thread; points ahead "
-        "of `mlp`. One seed: two points are within what another would change, and more of nets "
-        "that find little (`gaf_cnn` found 60.0% on two threads, whose sums have other last bits). "
-        f"{len(behind)} of {len(nets)} nets "
-        "find less than that on a signal that they declare: most read windows, of which they have "
-        "to learn what `mlp` is given as features. Before: the same bars before the presets hid "
+        "8,000 bars, edge 0.20, every net as `--model NAME` trains it, some on one thread and some "
+        "on two, whose sums have other last bits; points ahead of `mlp`. One seed: two points are "
+        "within what another would change, and more of nets that find little (`gaf_cnn`, here on "
+        f"one thread, found 60.0% on two). {len(behind)} of {len(nets)} nets find more than two "
+        "points less than `mlp` on a signal that they declare: most read windows, of which they "
+        "have to learn what `mlp` is given as features. Before: the same bars before the presets "
+        "hid "
         "half of the features from each row, weighed labels by their return and trained for longer "
         "at a higher rate (`models/presets.py`); all of it was chosen on other bars, by validation."
     )

@@ -205,3 +205,10 @@ def test_restarts_suit_the_epochs_beside_the_dictionary():
     courses = {"schedule": "cosine_with_restarts"}
     fit = ExperimentConfig.from_specification(courses, fit={"epochs": 10}).fit
     assert fit.schedule.cycles == 2
+
+
+def test_a_least_rate_counts_beside_steps_of_the_rate():
+    steps = {"initial": 1e-3, "decay_steps": [2], "decay_factors": [0.5]}
+    fit = ExperimentConfig.from_specification({"learning_rate_schedule": steps, "min_lr": 1e-6}).fit
+    assert fit.schedule.floor_share == pytest.approx(1e-3)
+    assert fit.schedule.milestone_factors == (0.5,)

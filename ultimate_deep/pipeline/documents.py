@@ -89,16 +89,18 @@ def settings_of(document: Mapping[str, Any], *, epochs: Any = None) -> Settings:
             "this is an ensemble_config, which describes several experiments; give it to "
             "ultimate_deep.experiments.ensemble_from_specification"
         )
-    fit, schedule = _Once(), _Once()
+    once, course = _Once(), _Once()
     for key, value in document.items():
-        fit.key = schedule.key = key
+        once.key = course.key = key
         if key not in KEYS:
             raise ValueError(
                 f"the specification's dictionaries have no key {key!r}; known are "
                 f"{', '.join(KEYS)}, and every other setting is a field of ExperimentConfig"
             )
         _check_shape(key, value)
-        KEYS[key](value, fit, schedule)
+        KEYS[key](value, once, course)
+    # What follows from several keys together is set over what one of them said.
+    fit, schedule = dict(once), dict(course)
     _floor(fit, schedule)
     _check_sizes(document)
     _restarts(fit.get("epochs", epochs), schedule)
@@ -172,7 +174,7 @@ def _restarts(epochs: Any, schedule: dict[str, Any]) -> None:
             f"cosine_with_restarts needs epochs that cycles of one length divide, got {epochs}; "
             f"{epochs + 1} do"
         )
-    schedule |= {"cycles": cycles}
+    schedule["cycles"] = cycles
 
 
 def _of_fit(name: str) -> Callable[[Any, _Once, _Once], None]:
@@ -211,7 +213,7 @@ def _rates(value: Mapping[str, Any], fit: _Once, schedule: _Once) -> None:
         )
     if "milestone_epochs" in schedule:
         # The document's factors are all that changes the rate.
-        schedule |= {"warmup_share": 0.0, "floor_share": 0.0}
+        schedule.put({"warmup_share": 0.0, "floor_share": 0.0})
 
 
 def _stopping(value: Mapping[str, Any], fit: _Once, schedule: _Once) -> None:
