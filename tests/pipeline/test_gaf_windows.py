@@ -111,10 +111,10 @@ def test_the_plan_says_what_it_takes_and_refuses_to_fill_the_disk(market, tmp_pa
     ("windows", "message"),
     [
         ("90s", "multiples of the bars' length"),
-        ("15min,soon", "lengths of bars, got 'soon'"),
-        ("-15min", "longer than nothing"),
+        ("15min,soon", "each of windows must be a length of time, got 'soon'"),
+        ("-15min", "must be above zero"),
         ("15min,900s", "two folders would be called bnb_15m"),
-        ("1D", "bnb_1440m: labels of horizon_bars=1 need"),
+        ("1D", "make 2 of 1 day, at least 32 are needed"),
     ],
 )
 def test_lengths_that_cannot_be_are_refused(market, tmp_path, windows, message):

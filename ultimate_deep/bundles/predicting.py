@@ -246,9 +246,11 @@ def length_notes(bundle: AnyBundle, market: Market) -> tuple[str, ...]:
     if seconds in trained:
         return ()
     lengths = ", ".join(f"{length:g} s" for length in sorted(trained))
+    longer = [length for length in sorted(trained) if length > seconds and not length % seconds]
+    remedy = f"; put them together with --data.resample {longer[0]:g}s" if longer else ""
     return (
         f"these bars are {seconds:g} s long and the model was trained on bars of {lengths}: its "
-        "features mean something else here",
+        f"features mean something else here{remedy}",
     )
 
 

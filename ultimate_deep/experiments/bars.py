@@ -32,6 +32,7 @@ def read_bars(
     adjust: Literal["auto", "none"] = "auto",
     stamp: Literal["open", "close"] = "open",
     bars: Literal["regular", "irregular"] = "regular",
+    resample: str = "",
     fills: str | Path | Sequence[str | Path] = (),
 ) -> Market:
     """Read the bars of one or several symbols.
@@ -55,6 +56,7 @@ def read_bars(
         stamp: Whether times say when a bar opens or when it closes.
         bars: `regular` bars have one length; `irregular` ones, of ticks, volume or dollars, are
             over when the next one opens, and horizons count them.
+        resample: Length such as `15min` that bars are put together to; empty leaves them.
         fills: Finer bars of the same market, such as `1m.csv`, that orders are filled from in
             place of the opens; read as `path` is.
 
@@ -86,7 +88,7 @@ def read_bars(
         "interval": interval, "session": session, "timezone": timezone,
         "price_scale": price_scale, "repair": repair, "columns": _columns(columns),
         "time_format": time_format, "decimal": decimal, "adjust": adjust, "stamp": stamp,
-        "bars": bars, "fills": given.given_fills(fills),
+        "bars": bars, "resample": resample, "fills": given.given_fills(fills),
     }  # fmt: skip
     data = DataConfig(**fitted_fields(DataConfig, asked, ""))
     from ultimate_deep.market.market import load_market

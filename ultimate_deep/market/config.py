@@ -130,6 +130,7 @@ class DataConfig:
         stamp: Whether times say when a bar opens or when it closes.
         bars: `regular` bars have one length; `irregular` ones, of ticks, volume or dollars, are
             counted as they come, and their times are real.
+        resample: Length such as `15min` that read bars are put together to; empty leaves them.
         fills: Finer bars of the same market, a file, a folder or several, that orders are filled
             from in place of the opens; read as `path` is.
         simulated_rows: Bars to simulate.
@@ -153,6 +154,7 @@ class DataConfig:
     adjust: Adjust = "auto"
     stamp: Stamp = "open"
     bars: BarKind = "regular"
+    resample: str = ""
     fills: str | tuple[str, ...] = ()
     simulated_rows: int = 20_000
     simulated_edge: float = 0.10

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 
 
@@ -23,17 +25,24 @@ def about_in_words(length: pd.Timedelta) -> str:
     return f"{seconds * 1e6:.3g} us"
 
 
-def interval_of(given: str | pd.Timedelta) -> pd.Timedelta:
+def interval_of(given: str | pd.Timedelta, name: str = "interval") -> pd.Timedelta:
     """Return the length of a bar that was given as a text.
+
+    Args:
+        given: Such as `15min` or `1d`.
+        name: What it was given for, in errors.
 
     Raises:
         ValueError: It is no length of time above zero.
     """
     try:
+        # pandas' next version knows days by the capital alone.
+        if isinstance(given, str):
+            given = re.sub(r"^(\s*[\d.]+\s*)d(\s*)$", r"\1D\2", given)
         found = pd.Timedelta(given)
     except ValueError:
         found = pd.NaT  # type: ignore[assignment]
     rule = "a length of time" if pd.isna(found) else "above zero"
     if pd.isna(found) or found <= pd.Timedelta(0):
-        raise ValueError(f"interval must be {rule}, got {given!r}; give e.g. '1h' or '5min'")
+        raise ValueError(f"{name} must be {rule}, got {given!r}; give e.g. '1h' or '5min'")
     return found

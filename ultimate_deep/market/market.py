@@ -12,6 +12,7 @@ from ultimate_deep.market.bars import Bars, BarsError, Session
 from ultimate_deep.market.config import BarKind, DataConfig, LabelSpec, Stamp
 from ultimate_deep.market.fills import Fills, find_fills
 from ultimate_deep.market.readers import bars_of_frame, read_files
+from ultimate_deep.market.resampling import resampled
 from ultimate_deep.market.times import open_times
 
 
@@ -193,6 +194,10 @@ def as_market(
     )
 
 
+_SIMULATED = (
+    "data.resample puts read bars together, got {0!r} for simulated ones, which are simulated at "
+    "any length: data.simulated_interval {0}"
+)
 # Finer bars as they are given in Python, or the names of their files.
 GivenFills = Market | Bars | pd.DataFrame | tuple[str, ...] | None
 
@@ -212,6 +217,7 @@ def given_market(
     """
     irregular = data.bars == "irregular"
     market = as_market(bars, kind=data.bars, stamp=data.stamp) if irregular else as_market(bars)
+    market = _resampled(market, data)
     if fills is None and data.fills:
         return read_fills(market, data)
     return filled_from(market, fills, data)
@@ -300,6 +306,8 @@ def load_market(data: DataConfig, label: LabelSpec) -> Market:
             f"data.fills are finer bars of those in data.path, got {data.fills!r} and no "
             "data.path; name it too, or leave data.fills out: simulated bars have no finer ones"
         )
+    if not data.paths and data.resample:
+        raise BarsError(_SIMULATED.format(data.resample))
     if not data.paths:
         # Not at the top: it brings SciPy's statistics, for which `--help` need not wait.
         from ultimate_deep.market.simulator import simulate_assets
@@ -328,8 +336,18 @@ def load_market(data: DataConfig, label: LabelSpec) -> Market:
             f"all symbols of one run share one interval, got {intervals}; "
             "run them apart or resample the finer ones first"
         )
-    market = Market(bars)
+    market = _resampled(Market(bars), data)
     return read_fills(market, data) if data.fills else market
+
+
+def _resampled(market: Market, data: DataConfig) -> Market:
+    """Return bars put together to the length that `data` asks for, if any."""
+    if not data.resample:
+        return market
+    if market.simulated:
+        raise BarsError(_SIMULATED.format(data.resample))
+    bars = {symbol: resampled(one, data.resample) for symbol, one in market.bars.items()}
+    return replace(market, bars=bars)
 
 
 def _read(

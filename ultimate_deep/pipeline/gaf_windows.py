@@ -17,8 +17,9 @@ import pandas as pd
 
 from ultimate_deep.machine.files import FinishedError, unfinished_folder
 from ultimate_deep.market.config import LabelSpec
+from ultimate_deep.market.intervals import interval_of
 from ultimate_deep.market.market import Market
-from ultimate_deep.market.timeframes import coarse_bars
+from ultimate_deep.market.resampling import resampled
 from ultimate_deep.pipeline.gaf_config import GafFilesConfig
 from ultimate_deep.pipeline.gaf_files import (
     Report,
@@ -68,20 +69,19 @@ def plan_windows(market: Market, label: LabelSpec, config: GafFilesConfig) -> li
     found: list[WindowFiles] = []
     for symbol, bars in market.bars.items():
         for text in config.lengths:
-            length = _length(text)
+            length = interval_of(text, "each of windows")
             if length % bars.interval or length < bars.interval:
                 raise ValueError(
                     f"windows must be multiples of the bars' length, {bars.length_in_words}, got "
                     f"{text!r}; name finer bars with --data.path, or a multiple"
                 )
-            coarse = coarse_bars(bars.frame, bars.interval, length // bars.interval).frame
             name = f"{_UNUSUAL.sub('-', symbol.lower())}_{_suffix(length)}"
             if any(one.name == name for one in found):
                 raise ValueError(
                     f"two folders would be called {name}, of {symbol} at {text} and another; name "
                     "each length once, and write symbols whose names differ so little apart"
                 )
-            one = dataclasses.replace(bars, frame=coarse, interval=length)
+            one = resampled(bars, length)
             own = dataclasses.replace(config, output=str(Path(config.output) / name), windows="")
             alone = Market({symbol: one})
             try:
@@ -227,18 +227,6 @@ def _log(folder: Path) -> Iterator[Callable[[str, bool], None]]:
 
 def _on_disk(draft: Path) -> int:
     return sum(file.stat().st_blocks * 512 for file in draft.glob("*.npy")) if draft.exists() else 0
-
-
-def _length(text: str) -> pd.Timedelta:
-    try:
-        length = pd.Timedelta(text)
-    except ValueError as error:
-        raise ValueError(
-            f"windows are lengths of bars, got {text!r}; use e.g. 15min,30min,60min"
-        ) from error
-    if not length > pd.Timedelta(0):
-        raise ValueError(f"windows are longer than nothing, got {text!r}; use e.g. 15min")
-    return length
 
 
 def _suffix(length: pd.Timedelta) -> str:

@@ -18,6 +18,7 @@ from ultimate_deep.experiments.ensembles.pictures import (
     picture_targets,
     render_ensemble,
     run_picture_ensemble,
+    seeing_windows,
 )
 from ultimate_deep.market.config import DataConfig
 from ultimate_deep.market.market import load_market
@@ -52,6 +53,21 @@ def test_every_timeframe_has_its_net_and_the_control_sees_all_of_them(tmp_path):
     assert [one.inputs.gaf_timeframes for one in found] == [(1,), (2,), (1, 2), (1, 2)]
     assert [one.model.preset for one in found] == ["tiny", "tiny", "default", "default"]
     assert found[-1].model.name in ("xgboost", "hist_gradient_boosting")
+
+
+def test_windows_are_lengths_of_bars_that_are_put_together(tmp_path):
+    config = small(tmp_path)
+    found = seeing_windows(config, "30min,1h,2h")
+    assert found.inputs.gaf_timeframes == (1, 2, 4)
+    assert (found.data.simulated_interval, found.data.resample) == ("30min", "")
+    read = dataclasses.replace(config, data=DataConfig(path="bars.csv"))
+    assert seeing_windows(read, "5min,15min").data.resample == "5min"
+    assert seeing_windows(read, "5min,15min").inputs.gaf_timeframes == (1, 3)
+    with pytest.raises(ValueError, match=r"multiples of the first, got 25min after 10min"):
+        seeing_windows(config, "10min,20min,25min")
+    twice = dataclasses.replace(read, data=DataConfig(path="bars.csv", resample="15min"))
+    with pytest.raises(ValueError, match=r"so does data.resample, '15min'; leave one"):
+        seeing_windows(twice, "15min,30min")
 
 
 def test_targets_are_held_against_the_figures_of_one_holdout():
@@ -116,6 +132,7 @@ def test_members_are_averaged_and_all_are_kept(tmp_path):
     text = console.export_text()
     assert "simulated bars" in text
     assert "gaf_cnn_control" in text
+    assert "A figure that is reached may be luck" in text
 
 
 def test_a_model_that_reads_no_pictures_is_refused(tmp_path):

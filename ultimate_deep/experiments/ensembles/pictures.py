@@ -26,8 +26,10 @@ from ultimate_deep.experiments.run import Run
 from ultimate_deep.experiments.series import open_series
 from ultimate_deep.experiments.summary import COLUMNS, cells, render_summary
 from ultimate_deep.machine.files import read_json
+from ultimate_deep.market.intervals import interval_of
 from ultimate_deep.models.trees.libraries import is_installed
 from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig
+from ultimate_deep.pipeline.gaf_config import GafFilesConfig
 from ultimate_deep.training.loop.plan import Planlike
 from ultimate_deep.training.progress import Progress
 
@@ -37,6 +39,7 @@ TARGETS_FILE = "targets.csv"
 SHOWN = ("accuracy", "return", "Sharpe")  # all of them are too wide for a terminal
 FIGURES = (*COLUMNS.values(), "win_rate", "sortino", "share_of_edge")
 BEST = "best_validation_accuracy"
+_LUCK = "A figure that is reached may be luck: the verdicts say"
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +124,44 @@ def run_picture_ensemble(
     return PictureEnsemble(tuple(folders), ensemble, table, targets, compared)
 
 
+def seeing_windows(config: ExperimentConfig, windows: str) -> ExperimentConfig:
+    """Return an experiment whose nets see bars of the lengths in `windows`.
+
+    Bars are put together to the shortest of them (simulated ones are that long), and decided on at
+    each; the others are its multiples. All share the shortest one's label, rows and holdout.
+
+    Args:
+        config: Configuration of a model that reads pictures.
+        windows: Such as `15min,30min,60min`, of which the first is the shortest.
+
+    Raises:
+        ValueError: Lengths that are no multiples of the shortest, or `data.resample` beside them.
+    """
+    names = GafFilesConfig(windows=windows).lengths
+    lengths = [interval_of(one, "each of windows") for one in names]
+    if config.data.resample:
+        raise ValueError(
+            f"windows {windows!r} name the bars' length, and so does data.resample, "
+            f"{config.data.resample!r}; leave one of them out"
+        )
+    if wrong := [name for name, one in zip(names, lengths, strict=True) if one % lengths[0]]:
+        raise ValueError(
+            f"windows must be multiples of the first, got {', '.join(wrong)} after {names[0]}; "
+            "name the shortest first, and lengths that it divides"
+        )
+    data = (
+        dataclasses.replace(config.data, resample=names[0])
+        if config.data.paths
+        else dataclasses.replace(config.data, simulated_interval=names[0])
+    )
+    factors = tuple(int(one // lengths[0]) for one in lengths)
+    return dataclasses.replace(
+        config,
+        data=data,
+        inputs=dataclasses.replace(config.inputs, gaf_timeframes=factors),
+    )
+
+
 def member_configs(config: ExperimentConfig) -> list[ExperimentConfig]:
     """Return the experiments of each timeframe's net, of the control and of the trees."""
     found = []
@@ -194,7 +235,7 @@ def _shown(table: pd.DataFrame, targets: pd.DataFrame) -> tuple[FurtherTable, Fu
     hoped = FurtherTable(
         title="What was hoped for",
         hint="The specification's figures and its literature's, beside what was measured on the "
-        "same test part. A figure that is reached may be luck: the verdicts say.",
+        f"same test part. {_LUCK}.",
         columns=(
             Column("target", ""),
             Column("hoped", "hoped"),
@@ -226,7 +267,8 @@ def render_ensemble(done: PictureEnsemble) -> Group:
         figures = dict(zip(COLUMNS, cells({str(name): row[name] for name in FIGURES}), strict=True))
         shown = [figures[name] for name in SHOWN]
         table.add_row(row["model"], *shown, share, row["verdict"], seconds)
-    return Group(render_summary(done.ensemble), table, _rendered_targets(done.targets))
+    hoped = _rendered_targets(done.targets)
+    return Group(render_summary(done.ensemble), table, hoped, f"{_LUCK} (the table above).")
 
 
 def _rendered_targets(targets: pd.DataFrame) -> Table:
