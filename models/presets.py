@@ -17,6 +17,8 @@ class Recipe:
         return_weights: How many usual sizes of a return a training label may weigh at most.
         rate_factors: Pairs of a name of layers or weights and the factor of their learning rate.
         augmentations: Pairs of what training batches are changed by and how strongly.
+        half_on_cpu: Whether steps are faster with half the bits on a processor that has bfloat16
+            arithmetic, as wide products of many rows are (`benchmarks/bench_precision.py`).
     """
 
     learning_rate: float = 1e-3
@@ -25,6 +27,7 @@ class Recipe:
     return_weights: float = 0.0
     rate_factors: tuple[tuple[str, float], ...] = ()
     augmentations: tuple[tuple[str, float], ...] = ()
+    half_on_cpu: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

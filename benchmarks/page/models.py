@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.page.tables import RESULTS, number, read, rows_of, section, table
+from ultimate_deep.models.registry import preset_of
 
 BASELINES = (
     "majority",
@@ -52,6 +53,29 @@ def real_bars() -> str:
         "Net Sharpe ratios once more, counted:",
         table(columns, beside),
     )
+
+
+def half_the_bits() -> str:
+    """Which presets are faster with half the bits, on this processor."""
+    found = read("precision").dropna(subset=["gain"]).sort_values("gain", ascending=False)
+    told = [preset_of(one.net, one.preset).half_on_cpu for one in rows_of(found)]
+    taken, left = found[told], found[[not one for one in told]]
+    rows = [
+        [
+            f"`{one.net}:{one.preset}`", f"{int(one.parameters):,}", f"{int(one.rows)}",
+            f"{number(one.float32_ms)} ms", f"{number(one.bfloat16_ms)} ms", f"{one.gain:.2f}",
+        ]
+        for one in rows_of(taken)
+    ]  # fmt: skip
+    text = (
+        "A step of the fit in float32 and in mixed bfloat16, in turns, on a processor that has "
+        "arithmetic for it (AMX). Listed are the presets that `fit.precision: auto` trains in "
+        f"bfloat16 on such a processor; of the other {len(left)} that were measured it makes the "
+        f"steps {left['gain'].min():.2f} to {left['gain'].max():.2f} times as fast, and `auto` is "
+        "float32. Without such arithmetic it always is; on a GPU that has it never."
+    )
+    columns = ["", "parameters", "rows", "float32", "bfloat16", "times as fast"]
+    return section("What half the bits gain", "bench_precision.py", text, table(columns, rows))
 
 
 def _real_cell(runs: pd.DataFrame, file: str, model: str) -> str:

@@ -44,12 +44,12 @@ def measured() -> str:
 def on_paper() -> str:
     """What a step would take on up to 64 machines, from the pieces that were measured."""
     found = read("workers")
-    alone = found[found["workers"] == 1].set_index("net")
-    two = found[found["workers"] == 2].set_index("net")
+    alone = {one.net: one for one in rows_of(found) if one.workers == 1}
+    two = {one.net: one for one in rows_of(found) if one.workers == 2}
     rows = []
-    for net, one in alone.iterrows():
-        sent, taken = two.loc[net, "sent_mib"] * MIB, two.loc[net, "taken_mib"] * MIB
-        steps = [step_seconds(one["step_ms"] / 1e3, hosts, sent, taken) for hosts in HOSTS]
+    for net, one in alone.items():
+        sent, taken = two[net].sent_mib * MIB, two[net].taken_mib * MIB
+        steps = [step_seconds(one.step_ms / 1e3, hosts, sent, taken) for hosts in HOSTS]
         best = HOSTS[steps.index(min(steps))]
         shown = [f"{number(1e3 * seconds)} ms" for seconds in steps]
         rows.append([f"`{net}`", number(sent / MIB), *shown, f"{best}"])

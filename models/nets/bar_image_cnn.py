@@ -91,7 +91,10 @@ PRESETS = MappingProxyType(
         ),
         # A quarter of the source's channels and a hundred times its rate: minutes on two cores.
         "default": Preset(
-            config=BarImageCnnConfig(channels=(16, 32, 64)), learning_rate=1e-3, batch_size=128
+            config=BarImageCnnConfig(channels=(16, 32, 64)),
+            learning_rate=1e-3,
+            batch_size=128,
+            half_on_cpu=True,
         ),
         # The source's nets; its windows are set with `inputs.window_bars`.
         "bars_5": Preset(
@@ -101,15 +104,21 @@ PRESETS = MappingProxyType(
             learning_rate=1e-5,
             batch_size=128,
             epochs=50,
+            half_on_cpu=True,
         ),
         "bars_20": Preset(
-            config=BarImageCnnConfig(), learning_rate=1e-5, batch_size=128, epochs=50
+            config=BarImageCnnConfig(),
+            learning_rate=1e-5,
+            batch_size=128,
+            epochs=50,
+            half_on_cpu=True,
         ),
         "bars_60": Preset(
             config=BarImageCnnConfig(height=96, channels=(64, 128, 256, 512), first_dilation=3),
             learning_rate=1e-5,
             batch_size=128,
             epochs=50,
+            half_on_cpu=True,
         ),
     }
 )

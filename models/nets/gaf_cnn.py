@@ -149,7 +149,9 @@ PRESETS = MappingProxyType(
         "shared": Preset(
             config=GafCnnConfig(shared_backbone=True), learning_rate=3e-3, batch_size=64, epochs=4
         ),
-        "resnet18": Preset(config=GafCnnConfig(base_width=FULL_WIDTH), batch_size=64, epochs=4),
+        "resnet18": Preset(
+            config=GafCnnConfig(base_width=FULL_WIDTH), batch_size=64, epochs=4, half_on_cpu=True
+        ),
         # The net of the specification, word for word; what else its training has is in
         # `commands/configs/gaf_resnet18.yaml`.
         "gaf_resnet18": Preset(
@@ -163,6 +165,7 @@ PRESETS = MappingProxyType(
             learning_rate=1e-4,
             batch_size=64,
             epochs=50,
+            half_on_cpu=True,
         ),
     }
 )

@@ -54,7 +54,9 @@ PRESETS = MappingProxyType(
     {
         "tiny": Preset(config=LstmConfig(width=16, dropout_rate=0.0), learning_rate=5e-3),
         "default": hiding_features(LstmConfig(), learning_rate=2e-3),
-        "wide": Preset(config=LstmConfig(width=256, projection_width=128, dropout_rate=0.2)),
+        "wide": Preset(
+            config=LstmConfig(width=256, projection_width=128, dropout_rate=0.2), half_on_cpu=True
+        ),
     }
 )
 

@@ -88,7 +88,8 @@ PRESETS = MappingProxyType(
                 path_channels=1,
                 pooling="max",
                 dropout_rate=0.0,
-            )
+            ),
+            half_on_cpu=True,
         ),
     }
 )

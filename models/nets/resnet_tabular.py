@@ -103,7 +103,9 @@ PRESETS = MappingProxyType(
             learning_rate=8e-3,
         ),
         "paper_largest": Preset(
-            config=ResnetTabularConfig(blocks=8, width=512, hidden_factor=4.0), learning_rate=3e-4
+            config=ResnetTabularConfig(blocks=8, width=512, hidden_factor=4.0),
+            learning_rate=3e-4,
+            half_on_cpu=True,
         ),
     }
 )

@@ -49,9 +49,15 @@ PRESETS = MappingProxyType(
         "experts": Preset(config=TransformerConfig(feed_forward="experts")),
         "multi_scale": Preset(config=TransformerConfig(attention="multi_scale")),
         "small": Preset(config=_size(3, 256, 4), learning_rate=3e-4),
-        "medium": Preset(config=_size(6, 512, 8), learning_rate=2e-4, batch_size=128),
-        "large": Preset(config=_size(12, 768, 16), learning_rate=1e-4, batch_size=64),
-        "huge": Preset(config=_size(24, 768, 32), learning_rate=1e-4, batch_size=32),
+        "medium": Preset(
+            config=_size(6, 512, 8), learning_rate=2e-4, batch_size=128, half_on_cpu=True
+        ),
+        "large": Preset(
+            config=_size(12, 768, 16), learning_rate=1e-4, batch_size=64, half_on_cpu=True
+        ),
+        "huge": Preset(
+            config=_size(24, 768, 32), learning_rate=1e-4, batch_size=32, half_on_cpu=True
+        ),
     }
 )
 

@@ -2,7 +2,11 @@ import pytest
 
 from ultimate_deep.training import precision
 from ultimate_deep.training.accelerator import Accelerator
-from ultimate_deep.training.precision import check_precision, resolve_precision
+from ultimate_deep.training.precision import (
+    check_precision,
+    hardware_sentence,
+    resolve_precision,
+)
 
 
 @pytest.fixture
@@ -21,9 +25,16 @@ def without_gpu(monkeypatch):
 def test_auto_follows_the_cpu(tmp_path, flags, policy, reason):
     info = tmp_path / "cpuinfo"
     info.write_text(f"model name\t: x\nflags\t\t: {flags}\n")
-    found = resolve_precision("auto", cpu_info=info)
+    found = resolve_precision("auto", half_on_cpu=True, cpu_info=info)
     assert found.policy == policy
     assert reason in found.reason
+    # Of nets that are no faster for it, none computes so.
+    small = resolve_precision("auto", cpu_info=info)
+    assert small.policy == "float32"
+    assert reason in small.reason
+    assert ("not nets of this size" in small.reason) == (policy != "float32")
+    assert small.reason == hardware_sentence("float32", info)
+    assert found.reason == hardware_sentence("bfloat16+float32", info) or policy == "float32"
 
 
 @pytest.mark.usefixtures("without_gpu")

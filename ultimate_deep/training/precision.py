@@ -29,11 +29,15 @@ class Precision:
     reason: str
 
 
-def resolve_precision(requested: str, *, cpu_info: Path = Path("/proc/cpuinfo")) -> Precision:
+def resolve_precision(
+    requested: str, *, half_on_cpu: bool = False, cpu_info: Path = Path("/proc/cpuinfo")
+) -> Precision:
     """Return the policy for `requested`; `auto` takes half the bits only where that is faster.
 
     Args:
         requested: `auto` or a policy.
+        half_on_cpu: Whether the net's steps are faster with half the bits on a processor that has
+            arithmetic for them; most nets' are not.
         cpu_info: Where the processor's flags are listed.
 
     Raises:
@@ -44,6 +48,8 @@ def resolve_precision(requested: str, *, cpu_info: Path = Path("/proc/cpuinfo"))
     if requested != "auto":
         return Precision(policy=requested, reason=f"asked for; {_hardware(cpu_info)[1]}")
     policy, reason = _hardware(cpu_info)
+    if accelerator() is None and policy != "float32" and not half_on_cpu:
+        return Precision(policy="float32", reason=_slower_here(reason))
     return Precision(policy=policy, reason=reason)
 
 
@@ -70,9 +76,20 @@ def device_sentence() -> str:
     return "the processor" if found is None else f"gpu:{found.number} ({found.name})"
 
 
-def hardware_sentence(cpu_info: Path = Path("/proc/cpuinfo")) -> str:
-    """Return what this machine can do with half the bits."""
-    return _hardware(cpu_info)[1]
+def hardware_sentence(computed: str, cpu_info: Path = Path("/proc/cpuinfo")) -> str:
+    """Return what this machine can do with half the bits.
+
+    Args:
+        computed: Dtypes that the model computes in, joined by `+`.
+        cpu_info: Where the processor's flags are listed.
+    """
+    policy, reason = _hardware(cpu_info)
+    slower = accelerator() is None and policy != "float32" and computed == "float32"
+    return _slower_here(reason) if slower else reason
+
+
+def _slower_here(reason: str) -> str:
+    return f"{reason}, which speeds up wide layers, not nets of this size"
 
 
 def _hardware(cpu_info: Path) -> tuple[str, str]:

@@ -73,9 +73,11 @@ def weights_of(model):
     return [weight.numpy() for weight in model.weights]
 
 
-def test_weights_are_those_of_pictures_drawn_in_the_net(pictures, tmp_path):
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_weights_are_those_of_pictures_drawn_in_the_net(pictures, tmp_path, precision):
     folder, _, numbers, _ = map(read_gaf_folder, pictures)
     config = config_of(pictures[:1], tmp_path)
+    config = dataclasses.replace(config, fit=dataclasses.replace(config.fit, precision=precision))
     given, _ = build_pair(folder, config)
     _, drawing = build_pair(folder, config)
     of_numbers = [arrays_of(numbers, part) for part in ("train", "val")]

@@ -49,6 +49,7 @@ from ultimate_deep.training.loop.checkpoint import has_checkpoint
 from ultimate_deep.training.loop.compiled import time_fit
 from ultimate_deep.training.loop.fit import fit
 from ultimate_deep.training.loop.plan import Planlike, make_plan
+from ultimate_deep.training.precision import resolve_precision
 from ultimate_deep.training.progress import LineProgress, Progress, TogetherProgress
 from ultimate_deep.training.result import FitResult
 
@@ -190,14 +191,16 @@ def fit_settings(config: PrecomputedConfig) -> FitConfig:
 
 
 def _settings(config: PrecomputedConfig, told: dict[str, Any]) -> Any:
-    preset = preset_of(config.model, config.preset).config
+    recipe = preset_of(config.model, config.preset)
+    preset = recipe.config
     known = {field.name for field in dataclasses.fields(preset)}
     if unknown := sorted(set(config.options) - known):
         raise ValueError(
             f"options of {config.model} are {', '.join(sorted(known))}, got {', '.join(unknown)}; "
             "leave it out"
         )
-    given: dict[str, Any] = {"seed": config.seed}
+    found = resolve_precision(config.fit.precision, half_on_cpu=recipe.half_on_cpu)
+    given: dict[str, Any] = {"seed": config.seed, "precision": found.policy}
     if told["picture"] in _DRAWN[config.model]:
         given |= {"picture": told["picture"]} if "picture" in known else {"height": told["size"]}
     return dataclasses.replace(preset, **given | config.options)

@@ -85,7 +85,9 @@ class NetLearner(Learner):
         """Return seed and precision."""
         given = super().given(config, known)
         if "precision" in known:
-            given["precision"] = resolve_precision(config.fit.precision).policy
+            half = self.recipe(config.model.preset).half_on_cpu
+            found = resolve_precision(config.fit.precision, half_on_cpu=half)
+            given["precision"] = found.policy
         return given
 
     def plan(self, prepared: Prepared, progress: Progress) -> Planned:

@@ -196,7 +196,7 @@ def make_plan(
         parameters=int(model.count_params()),
         precision=compute_dtypes(model),
         device=device_sentence(),
-        precision_reason=hardware_sentence(),
+        precision_reason=hardware_sentence(compute_dtypes(model)),
         xla=compiled.step.jit_compile,
         batch_size=batch_size,
         steps_per_epoch=steps,
