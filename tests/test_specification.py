@@ -360,7 +360,7 @@ def test_names_are_looked_up_when_they_are_asked_for():
     code = (
         "import sys, ultimate_deep.specification as names\n"
         "assert {'LSTMPricePredictor', 'NAMES'} <= set(dir(names))\n"
-        "assert 'DistributedTrainer' not in dir(names) and not hasattr(names, 'ModelMonitor')\n"
+        "assert 'DriftDetector' not in dir(names) and not hasattr(names, 'ModelMonitor')\n"
         "print(sorted({'keras', 'numpy', 'pandas', 'tensorflow'} & set(sys.modules)))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)

@@ -116,6 +116,11 @@ NAMES: dict[str, tuple[str, str]] = {
         "ultimate_deep.training.trainer:Trainer",
         "A class over `training.loop.fit.fit`: a built model, arrays of both parts, a `FitConfig`.",
     ),
+    "DistributedTrainer": (
+        "ultimate_deep.training.trainer:Trainer",
+        'The same class: `FitConfig(workers=4)`, with `engine="ray"` on several machines, with '
+        "`sharding` on several devices (JAX).",
+    ),
     "create_trainer": (
         "ultimate_deep.experiments.trainer:create_trainer",
         "From an `ExperimentConfig`: bars prepared, net built; `.fit()` and `.resume()` train it.",
@@ -148,7 +153,6 @@ NAMES: dict[str, tuple[str, str]] = {
 
 # Name: the item of `docs/specification.md`, and what to use today.
 ABSENT: dict[str, tuple[int, str]] = {
-    "DistributedTrainer": (64, "ultimate_deep.training.loop.fit.fit trains on one device"),
     "StreamingInference": (
         73,
         "ultimate_deep.features.FeatureStream makes a row of features from each bar, and "
