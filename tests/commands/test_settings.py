@@ -387,3 +387,21 @@ def test_a_model_goes_by_its_name_in_the_documents_or_with_a_preset():
     named = experiment_from(["--model", "hybrid", "--name", "mine", "--model.preset", "tiny"])
     assert (named.model.name, named.name) == ("hybrid_lstm_transformer", "mine")
     assert named.model.preset == "tiny"
+
+
+def test_workers_are_checked_against_the_parts_of_a_batch_but_for_a_run_that_has_its_own(capsys):
+    said = refused(capsys, "--fit.workers", "2")
+    assert "got 2 workers for fit.gradients.micro_batches 1" in said
+    assert experiment_from(["--fit.workers", "2", "--resume"]).fit.workers == 2
+
+
+@pytest.mark.parametrize("command", ["walk-forward", "features", "ensemble"])
+def test_bad_workers_are_bad_options(capsys, command):
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--workers", "-1"])
+    assert stop.value.code == 2
+    assert "workers must be from 0 to 1,024, got -1" in capsys.readouterr().err
+
+
+def test_all_settings_include_what_every_command_takes():
+    assert {"--device NAME", "--plugin FILE"} <= set(help_of(parser(), "all").split("  "))

@@ -122,6 +122,12 @@ def test_resume_may_name_another_number_of_workers(tmp_path):
     assert resumed_config(unfinished_folder(folder), {}, **where).fit == fit
     four = resumed_config(unfinished_folder(folder), {"fit.workers": 4}, **where)
     assert four.fit == dataclasses.replace(fit, workers=4)
+    # One of a cluster goes on alone here.
+    stored = json.loads((unfinished_folder(folder) / "config.json").read_text())
+    stored["fit"]["engine"] = "ray"
+    (unfinished_folder(folder) / "config.json").write_text(json.dumps(stored))
+    alone = resumed_config(unfinished_folder(folder), {"fit.workers": 1}, **where)
+    assert (alone.fit.workers, alone.fit.engine) == (1, "processes")
     with pytest.raises(ValueError, match=r"5 workers for fit\.gradients\.micro_batches 4"):
         resumed_config(unfinished_folder(folder), {"fit.workers": 5}, **where)
 

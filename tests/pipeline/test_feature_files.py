@@ -101,5 +101,10 @@ def test_what_cannot_be_written_is_refused(bars, tmp_path):
     with pytest.raises(ValueError, match=r"AAA is in .* and in .*, whose names mean different"):
         write_feature_files(data(both), config(tmp_path / "twice"))
     assert not (tmp_path / "twice").exists()
+    (both / "AAA.parquet").write_bytes(b"none")
+    (both / "XYZ.parquet").unlink()
+    with pytest.raises(ValueError, match=r"AAA\.parquet"):
+        write_feature_files(data(both), config(tmp_path / "broken"))
+    assert not list(tmp_path.glob("broken*"))  # nothing is there to resume
     with pytest.raises(ValueError, match="block_rows must be at least 1, got 0; use 16384"):
         config(tmp_path / "none").__class__(block_rows=0)

@@ -66,7 +66,6 @@ def main(arguments: Sequence[str]) -> None:
         made.error("--resume goes on with the training of --members; --bundles are finished")
     if options.bundles and options.ensemble.snapshots:
         made.error("--ensemble.snapshots trains --members in cycles; --bundles are finished")
-    workers_of(options)  # refused before anything heavy is loaded
     options.bundles = [str(bundle_to_use(one, options.artifacts)) for one in options.bundles]
     members = member_configs(arguments, options.members)
     if members and len(members) * max(1, options.ensemble.snapshots) < options.ensemble.fewest:

@@ -29,7 +29,7 @@ def parser() -> CommandParser:
     """Return the settings of feature files."""
     made = CommandParser(
         "features", __doc__,
-        first=("data.path", "output", "names", "workers", "resume"), builds=files_of,
+        first=("data.path", "output", "names", "workers", "engine", "resume"), builds=files_of,
     )  # fmt: skip
     made.add_argument("--config", action="config", help="YAML file of these settings")
     made.add_class_arguments(DataConfig, "data", skip={"fills"})

@@ -38,6 +38,8 @@ def help_of(
             remedy = f"groups are {known}" if known else "--help shows all there are"
             raise ValueError(f"no settings are grouped under --help.{group}; {remedy}")
         lines = [f"usage: {parser.prog} [options]", "", *_rows(chosen)]
+        if group == "all" and parser.has_plugins:
+            lines += _own_rows()
         if parser.has_model:
             lines += _model_lines(group, model, told)
         return "\n".join(lines)
@@ -50,12 +52,19 @@ def help_of(
         lines += _row("--model NAME", "The model, with the settings that suit it")
     lines += _rows(ordered)
     if parser.has_plugins:
-        lines += _row("--plugin FILE", "A module with features, nets, losses of your own")
-        lines += _row("--device NAME", "What computes: auto, cpu, gpu, or gpu:1 by its number")
+        lines += _own_rows()
     if len(shown) == len(actions):
         return "\n".join(lines).rstrip()
     more = ", ".join(f"--help.{one}" for one in (*groups(actions), "all"))
     return "\n".join([*lines, "", *textwrap.wrap(f"More: {more}", WIDTH)])
+
+
+def _own_rows() -> list[str]:
+    """Return what no setting is and every command takes that computes."""
+    return [
+        *_row("--plugin FILE", "A module with features, nets, losses of your own"),
+        *_row("--device NAME", "What computes: auto, cpu, gpu, or gpu:1 by its number"),
+    ]
 
 
 def shown_actions(parser: CommandParser) -> list[Action]:

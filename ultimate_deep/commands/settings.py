@@ -132,6 +132,13 @@ def add_workers(parser: CommandParser, tasks: str) -> None:
         default="processes",
         help="Who runs workers: this machine's processes, or Ray (RAY_ADDRESS names a cluster)",
     )
+    built = parser.builds
+
+    def builds(options: Namespace) -> object:
+        workers_of(options)
+        return built(options) if built is not None else None
+
+    parser.builds = builds
 
 
 def workers_of(options: Namespace) -> Workers:
@@ -151,6 +158,8 @@ def experiment_of(options: Namespace) -> ExperimentConfig:
     """
     names = ExperimentConfig.__dataclass_fields__
     config = ExperimentConfig(**{name: options[name] for name in names})
+    if not options.get("resume"):  # a run that is resumed has settings of its own beside these
+        config.fit.check_workers()
     check_experiment(config)
     return config
 

@@ -379,7 +379,10 @@ def resumed_config(folder: Path, named: Mapping[str, Any], *, artifacts: str) ->
             "leave them out, or start a new run without --resume"
         )
     anew = {free[name]: value for name, value in now.items() if name in free}
+    if anew.get("workers") == 1:  # alone it goes on here, whoever ran its workers
+        anew.setdefault("engine", "processes")
     fit = dataclasses.replace(stored.fit, **anew)
+    fit.check_workers()
     return dataclasses.replace(stored, artifacts=artifacts, fit=fit)
 
 

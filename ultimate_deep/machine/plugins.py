@@ -39,6 +39,7 @@ __all__ = [
     "missing_plugins",
     "note_registered",
     "plugin_files",
+    "plugin_paths",
     "plugin_records",
     "plugins_loaded",
     "run_anew",
@@ -188,6 +189,12 @@ def is_loaded(asked: str) -> bool:
 def plugin_records() -> dict[str, str]:
     """Return the SHA-256 of each loaded plugin by name, for a manifest."""
     return {name: plugin.sha256 for name, plugin in sorted(_LOADED.items())}
+
+
+def plugin_paths() -> list[str]:
+    """Return what loads each plugin of this process elsewhere: a file, a package by its folder."""
+    paths = [plugin.path for plugin in loaded_plugins().values()]
+    return [str(path.parent if path.name == "__init__.py" else path) for path in paths]
 
 
 def plugin_files() -> dict[str, dict[str, str]]:

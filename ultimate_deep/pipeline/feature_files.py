@@ -118,7 +118,12 @@ def write_feature_files(
             done += count
             report(done, len(groups))
 
-        _write_all(files, left, workers, told, say)
+        try:
+            _write_all(files, left, workers, told, say)
+        except Exception:
+            if not any((files.draft / _NOTES).iterdir()):  # nothing is there to resume
+                remove_folder(files.draft)
+            raise
         write_json(files.draft / ABOUT, settings | {"symbols": _collected(files, groups)})
         remove_folder(files.draft / _NOTES)
         (files.draft / _SETTINGS).unlink()

@@ -47,7 +47,8 @@ def peak_bytes() -> int | None:
 def _first_device() -> Any:
     import jax
 
-    return jax.local_devices()[0]
+    # `--device gpu:1` has chosen one.
+    return jax.config.jax_default_device or jax.local_devices()[0]
 
 
 def _of_jax() -> Accelerator | None:

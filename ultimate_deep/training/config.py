@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any, Literal
 
 from ultimate_deep.machine.fields import check_fields, check_seed
+from ultimate_deep.machine.ray_cluster import check_ray
 from ultimate_deep.training.losses.loss_config import LossConfig
 from ultimate_deep.training.schedules.config import ScheduleConfig
 from ultimate_deep.training.settings.augmentations import check_augmentations
@@ -292,11 +293,17 @@ class FitConfig:
         elif self.batch_size is not None:
             rule = f"a multiple of fit.gradients.micro_batches, {parts}"
             _require(rows % parts == 0, "batch_size", rows, rule)
-        self._check_workers()
+        _require(self.workers >= 1, "workers", self.workers, "at least 1")
 
-    def _check_workers(self) -> None:
+    def check_workers(self) -> None:
+        """Refuse workers that cannot share this training out.
+
+        Not when the settings are made: a run that is resumed has others beside them.
+
+        Raises:
+            ValueError: More workers than parts of a batch, Ray without workers, or not installed.
+        """
         workers, parts = self.workers, self.gradients.micro_batches
-        _require(workers >= 1, "workers", workers, "at least 1")
         if workers > parts:
             raise ValueError(
                 f"fit.workers shares out the parts of a batch, got {workers} workers for "
@@ -308,6 +315,8 @@ class FitConfig:
                 "fit.engine ray is for workers, got fit.workers 1; set fit.workers to 2 or more, "
                 "or fit.engine to processes"
             )
+        if self.engine == "ray":
+            check_ray("fit.engine ray", "fit.engine processes")
         if workers > 1 and self.batch_size_by == "noise":
             raise ValueError(
                 "fit.batch_size_by noise measures from each part of a batch to the next, got "

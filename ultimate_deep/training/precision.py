@@ -1,6 +1,5 @@
 """Which arithmetic a model really runs in, and why."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from ultimate_deep.training.accelerator import accelerator
@@ -16,23 +15,10 @@ COMPUTE_DTYPE = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Precision:
-    """The Keras dtype policy to build a model with.
-
-    Args:
-        policy: `float32`, `mixed_bfloat16` or `mixed_float16`.
-        reason: Why, for people.
-    """
-
-    policy: str
-    reason: str
-
-
 def resolve_precision(
     requested: str, *, half_on_cpu: bool = False, cpu_info: Path = Path("/proc/cpuinfo")
-) -> Precision:
-    """Return the policy for `requested`; `auto` takes half the bits only where that is faster.
+) -> str:
+    """Return the dtype policy for `requested`; `auto` takes half the bits only where it is faster.
 
     Args:
         requested: `auto` or a policy.
@@ -46,11 +32,9 @@ def resolve_precision(
     if requested not in PRECISIONS:
         raise ValueError(f"precision must be one of {PRECISIONS}, got {requested!r}; use auto")
     if requested != "auto":
-        return Precision(policy=requested, reason=f"asked for; {_hardware(cpu_info)[1]}")
-    policy, reason = _hardware(cpu_info)
-    if accelerator() is None and policy != "float32" and not half_on_cpu:
-        return Precision(policy="float32", reason=_slower_here(reason))
-    return Precision(policy=policy, reason=reason)
+        return requested
+    policy, _ = _hardware(cpu_info)
+    return policy if half_on_cpu or accelerator() is not None else "float32"
 
 
 def check_precision(requested: str, computed: str) -> None:
@@ -84,8 +68,12 @@ def hardware_sentence(computed: str, cpu_info: Path = Path("/proc/cpuinfo")) -> 
         cpu_info: Where the processor's flags are listed.
     """
     policy, reason = _hardware(cpu_info)
-    slower = accelerator() is None and policy != "float32" and computed == "float32"
-    return _slower_here(reason) if slower else reason
+    on_cpu = accelerator() is None
+    if on_cpu and "float16" in computed.split("+"):
+        return "no processor is faster by float16; a GPU is, for which it can be tried here"
+    if on_cpu and policy != "float32" and computed == "float32":
+        return _slower_here(reason)
+    return reason
 
 
 def _slower_here(reason: str) -> str:

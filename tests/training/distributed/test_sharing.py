@@ -207,9 +207,10 @@ def test_bad_values_are_refused_by_name():
     with pytest.raises(ValueError, match=r"fit\.workers must be at least 1, got 0"):
         FitConfig(workers=0)
     with pytest.raises(ValueError, match=r"got 3 workers for fit\.gradients\.micro_batches 2"):
-        FitConfig(workers=3, gradients=GradientsConfig(micro_batches=2))
+        FitConfig(workers=3, gradients=GradientsConfig(micro_batches=2)).check_workers()
+    noise = config(2, batch_size=None, batch_size_schedule=(32, 16), batch_size_by="noise")
     with pytest.raises(ValueError, match=r"fit\.batch_size_by noise .* got fit\.workers 2"):
-        config(2, batch_size=None, batch_size_schedule=(32, 16), batch_size_by="noise")
+        noise.check_workers()
 
 
 def test_nets_that_no_other_process_can_build_are_refused(monkeypatch):
@@ -224,7 +225,7 @@ def test_nets_that_no_other_process_can_build_are_refused(monkeypatch):
 
     with pytest.raises(ValueError, match=r"does not say how \(it has none\); give it get_config"):
         check_shareable(Own())
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["GPU:0"])
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: ["GPU:0"])
     with pytest.raises(ValueError, match="TensorFlow sees a GPU"):
         check_shareable(with_norms())
 

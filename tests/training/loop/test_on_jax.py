@@ -87,6 +87,8 @@ def test_two_processes_find_the_same_weights():
         ({"gradients": GradientsConfig(micro_batches=2)}, r"fit\.gradients\.micro_batches 2 needs"),
         ({"gradients": GradientsConfig(sharpness=0.1)}, r"fit\.gradients\.sharpness 0\.1 needs"),
         ({"averaging": AveragingConfig(kind="ema")}, r"fit\.averaging\.kind 'ema' needs"),
+        ({"workers": 2}, r"fit\.workers 2 needs .*; set it to 1"),
+        ({"jit_compile": False}, r"fit\.jit_compile False needs .*; set it to 'auto'"),
         ({"precision": "mixed_float16"}, "set it to 'mixed_bfloat16', or KERAS_BACKEND=tensor"),
     ],
 )
@@ -94,6 +96,13 @@ def test_what_jax_does_not_have_is_refused_by_name(monkeypatch, changes, said):
     monkeypatch.setattr(backends.keras.backend, "backend", lambda: "jax")
     with pytest.raises(ValueError, match=said):
         backends.check_backend(FitConfig(**changes))
+
+
+def test_sharing_takes_all_devices(monkeypatch):
+    monkeypatch.setattr(backends.keras.backend, "backend", lambda: "jax")
+    monkeypatch.setenv("ULTIMATE_DEEP_DEVICE", "gpu:1")
+    with pytest.raises(ValueError, match="takes all devices, got --device gpu:1, which is one"):
+        backends.check_backend(FitConfig(sharding="data"))
 
 
 def test_sharing_is_for_jax():

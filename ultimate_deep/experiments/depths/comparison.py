@@ -102,8 +102,7 @@ def compare(
         except KeyboardInterrupt as stop:
             done = sum((where / cell.file_name).exists() for cell in cells)
             raise Interrupted(
-                f"stopped; {done} of {len(cells)} cells are finished and kept in {where}; "
-                "the same command goes on with the others",
+                f"stopped; {done} of {len(cells)} cells are finished and kept in {where}",
                 where,
             ) from stop
         rows = [read_json(where / cell.file_name) for cell in cells]

@@ -199,8 +199,8 @@ def _settings(config: PrecomputedConfig, told: dict[str, Any]) -> Any:
             f"options of {config.model} are {', '.join(sorted(known))}, got {', '.join(unknown)}; "
             "leave it out"
         )
-    found = resolve_precision(config.fit.precision, half_on_cpu=recipe.half_on_cpu)
-    given: dict[str, Any] = {"seed": config.seed, "precision": found.policy}
+    precision = resolve_precision(config.fit.precision, half_on_cpu=recipe.half_on_cpu)
+    given: dict[str, Any] = {"seed": config.seed, "precision": precision}
     if told["picture"] in _DRAWN[config.model]:
         given |= {"picture": told["picture"]} if "picture" in known else {"height": told["size"]}
     return dataclasses.replace(preset, **given | config.options)

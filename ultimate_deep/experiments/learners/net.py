@@ -26,6 +26,7 @@ from ultimate_deep.pipeline.config import ExperimentConfig
 from ultimate_deep.pipeline.inputs.config import Kind
 from ultimate_deep.pipeline.prepared import Prepared
 from ultimate_deep.training.backend import one_thread_for_each_operation
+from ultimate_deep.training.loop.backends import check_backend
 from ultimate_deep.training.loop.checkpoint import to_numpy
 from ultimate_deep.training.loop.compiled import CompiledFit, compile_fit, time_fit
 from ultimate_deep.training.loop.freezing import freeze
@@ -79,15 +80,16 @@ class NetLearner(Learner):
         return nets.preset_of(self.name, preset)
 
     def check(self, config: ExperimentConfig) -> None:
-        """Refuse nothing: nets have every head and loss."""
+        """Refuse workers that cannot be, and what Keras' backend does not have."""
+        config.fit.check_workers()
+        check_backend(config.fit)
 
     def given(self, config: ExperimentConfig, known: set[str]) -> dict[str, Any]:
         """Return seed and precision."""
         given = super().given(config, known)
         if "precision" in known:
             half = self.recipe(config.model.preset).half_on_cpu
-            found = resolve_precision(config.fit.precision, half_on_cpu=half)
-            given["precision"] = found.policy
+            given["precision"] = resolve_precision(config.fit.precision, half_on_cpu=half)
         return given
 
     def plan(self, prepared: Prepared, progress: Progress) -> Planned:

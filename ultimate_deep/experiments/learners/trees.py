@@ -23,8 +23,8 @@ from ultimate_deep.training.result import FitResult
 # Settings of a fit that steps along gradients.
 OF_NETS = (
     "optimizer", "rate_factors", "frozen", "planned_epochs", "batch_size_schedule",
-    "augmentations", "curriculum", "growing_stages", "learned_horizon_weights", "gradients",
-    "workers", "averaging",
+    "augmentations", "curriculum", "growing_stages", "learned_horizon_weights", "workers",
+    "engine", "sharding", "gradients", "averaging",
 )  # fmt: skip
 
 

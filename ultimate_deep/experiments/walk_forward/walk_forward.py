@@ -170,7 +170,7 @@ def _stoppable_folds(
         done = count - len(folds.left())
         raise Interrupted(
             f"stopped; {done} of {how_many(count, 'fold')} {noun_for(done, 'is', 'are')} finished "
-            f"and kept in {folds.kept}; the same command goes on with the others",
+            f"and kept in {folds.kept}",
             folds.kept,
         ) from stop
 

@@ -1,5 +1,5 @@
 """What is raised where a worker does not survive its task."""
 
 
-class WorkerDiedError(RuntimeError):
+class WorkerDiedError(ChildProcessError):
     """A task's worker died twice, the second time with no other task beside it."""

@@ -40,7 +40,7 @@ def on_ray(
     """Do all tasks on Ray; see `side_by_side`.
 
     Raises:
-        RuntimeError: Ray is not installed.
+        ImportError: Ray is not installed.
         WorkerDiedError: A task's process died twice.
         KeyboardInterrupt: Ctrl-C or SIGTERM, after the tasks under way have ended.
     """
@@ -50,7 +50,7 @@ def on_ray(
 
 
 def _ray() -> Any:
-    return load_ray("--engine ray", "--engine processes")
+    return load_ray()
 
 
 class _Board:
@@ -214,5 +214,5 @@ class _Call:
 
     def _stop(self) -> None:
         for ref in self.under_way:
-            with contextlib.suppress(Exception):  # it has ended meanwhile
+            with contextlib.suppress(self.ray.exceptions.RayError):  # it has ended meanwhile
                 self.ray.cancel(ref, force=False, recursive=False)

@@ -18,7 +18,7 @@ import joblib
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
 from ultimate_deep.machine.interrupts import stop_requests
-from ultimate_deep.machine.plugins import loaded_plugins
+from ultimate_deep.machine.plugins import plugin_paths
 from ultimate_deep.machine.side_by_side.died import WorkerDiedError
 from ultimate_deep.machine.side_by_side.notes import Notes, Relay
 from ultimate_deep.machine.side_by_side.worker import Seat, Shared, Stopped, run_task
@@ -61,19 +61,19 @@ def side_by_side(
     Raises:
         WorkerDiedError: A task's worker died twice.
         KeyboardInterrupt: Ctrl-C or SIGTERM, after the tasks under way have ended.
-        RuntimeError: Ray is asked for and not installed.
+        ImportError: Ray is asked for and not installed.
     """
     if workers.engine == "ray":
         from ultimate_deep.machine.side_by_side.ray_tasks import on_ray
 
         on_ray(
             Shared(make, given, do), cases, workers,
-            ready=ready, plugins=_plugins(), names=names, say=say, done=done,
+            ready=ready, plugins=plugin_paths(), names=names, say=say, done=done,
         )  # fmt: skip
         return
     with tempfile.TemporaryDirectory(prefix="ultimate-deep-") as kept:
         notes = Notes(Path(kept))
-        joblib.dump((ready, _plugins()), notes.ready)
+        joblib.dump((ready, plugin_paths()), notes.ready)
         joblib.dump(Shared(make, given, do), notes.shared)
         with Relay(notes, names, say) as relay:
 
@@ -82,12 +82,6 @@ def side_by_side(
                 done(number, result)
 
             _until_done(notes, cases, workers, names, say, told)
-
-
-def _plugins() -> list[str]:
-    """Return what loads each plugin of this process."""
-    paths = [plugin.path for plugin in loaded_plugins().values()]
-    return [str(path.parent if path.name == "__init__.py" else path) for path in paths]
 
 
 def _until_done(
@@ -175,4 +169,5 @@ def _seat(workers: Workers) -> Seat:
 def _reason(error: BaseException) -> str:
     """Return joblib's words for how a worker ended, without its advice."""
     _, found, exits = str(error).partition("exit codes of the workers are ")
-    return f"exit status {exits.strip().rstrip('.')}" if found else "killed"
+    status = exits.strip().partition("\n")[0].rstrip(".")
+    return f"exit status {status}" if found else "killed"

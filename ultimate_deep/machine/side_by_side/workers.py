@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ultimate_deep.machine.fields import check_fields
+from ultimate_deep.machine.ray_cluster import check_ray
 
 MOST = 1_024
 
@@ -38,6 +39,8 @@ class Workers:
             raise ValueError(
                 "engine ray is for workers, got none; say how many, such as --workers 2"
             )
+        if self.engine == "ray":
+            check_ray("--engine ray", "--engine processes")
         if not 1 <= self.threads <= MOST:
             raise ValueError(
                 f"worker_threads must be from 1 to {MOST:,}, got {self.threads}; 1 is usual"

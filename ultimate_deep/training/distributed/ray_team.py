@@ -99,11 +99,11 @@ class RayTeam:
         recruit: Gives what each is told of the fit.
 
     Raises:
-        RuntimeError: Ray is not installed.
+        ImportError: Ray is not installed.
     """
 
     def __init__(self, workers: int, recruit: Callable[[], Recruit]) -> None:
-        self._ray = load_ray("fit.engine ray", "fit.engine processes")
+        self._ray = load_ray()
         self.exchange = Exchange()
         self._number, self._recruit = workers, recruit
         self._lost, self._peaks = "", [0] * (workers - 1)

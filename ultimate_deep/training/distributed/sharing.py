@@ -3,14 +3,13 @@
 import dataclasses
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from ultimate_deep.machine.plugins import loaded_plugins
+from ultimate_deep.machine.plugins import plugin_paths
 from ultimate_deep.machine.threads import usable_cores
 from ultimate_deep.training.batches.accumulation import Accumulation
 from ultimate_deep.training.batches.gradient_pass import compiled_alone, uses_xla
@@ -156,11 +155,6 @@ def _added(zeros: list[Any], left: list[Any], right: list[Any]) -> list[Any]:
     return [zero + a + b for zero, a, b in zip(zeros, left, right, strict=True)]
 
 
-def _plugin(path: Path) -> str:
-    """Return how a plugin is named: a package by its folder."""
-    return str(path.parent if path.name == "__init__.py" else path)
-
-
 def _plain(shape: Any, dtype: Any) -> Spec:
     return Spec(tuple(shape), np.dtype(tf.as_dtype(dtype).as_numpy_dtype))
 
@@ -204,10 +198,10 @@ def check_shareable(model: keras.Model) -> None:
     remedy = "leave fit.workers at 1"
     if os.name != "posix":
         raise ValueError(f"fit.workers needs Linux or macOS, this is {os.name!r}; {remedy}")
-    if tf.config.list_physical_devices("GPU"):
+    if tf.config.get_visible_devices("GPU"):
         raise ValueError(
             "fit.workers shares a batch out among processes of the CPU, and TensorFlow sees a GPU, "
-            f"which they would not share; hide it by CUDA_VISIBLE_DEVICES=-1, or {remedy}"
+            f"which they would not share; say --device cpu (CUDA_VISIBLE_DEVICES=-1), or {remedy}"
         )
     layers = model._flatten_layers(include_self=False)
     if any(getattr(layer, "compute_dtype", None) == "float16" for layer in layers):
@@ -238,7 +232,7 @@ def recruit_for(model: keras.Model, config: FitConfig) -> Recruit:
         variables=specs_of(model),
         trained=len(model.trainable_variables),
         modules=sorted({type(one).__module__ for one in model._flatten_layers()}),
-        plugins=[_plugin(one.path) for one in loaded_plugins().values()],
+        plugins=plugin_paths(),
         config=config,
         jit_compile=uses_xla(model, config),
         threads=(

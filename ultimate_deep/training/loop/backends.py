@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from ultimate_deep.machine.devices import asked_device
 from ultimate_deep.training.config import FitConfig
 from ultimate_deep.training.loop.step import ForwardPass, Step
 from ultimate_deep.training.participant import Participant
@@ -64,6 +65,11 @@ def check_backend(config: FitConfig) -> None:
                 "with fit.workers"
             )
         return
+    if config.sharding != "none" and asked_device().startswith("gpu:"):
+        raise ValueError(
+            f"fit.sharding {config.sharding} takes all devices, got --device {asked_device()}, "
+            "which is one; leave one of them out"
+        )
     for name, value, here in _on_tensorflow_alone(config):
         if value != here:
             raise ValueError(
@@ -75,6 +81,7 @@ def check_backend(config: FitConfig) -> None:
 def _on_tensorflow_alone(config: FitConfig) -> list[tuple[str, Any, Any]]:
     """Return settings that JAX does not have: name, value, and the value that does without."""
     named: list[tuple[str, Any, Any]] = [
+        ("fit.workers", config.workers, 1),
         ("fit.gradients.micro_batches", config.gradients.micro_batches, 1),
         ("fit.gradients.sharpness", config.gradients.sharpness, 0.0),
         ("fit.averaging.kind", config.averaging.kind, "none"),
@@ -84,6 +91,8 @@ def _on_tensorflow_alone(config: FitConfig) -> list[tuple[str, Any, Any]]:
         named.append(("fit.optimizer", config.optimizer, "adamw"))
     if config.batch_size_by == "noise":
         named.append(("fit.batch_size_by", config.batch_size_by, "epoch"))
+    if config.jit_compile is False:  # JAX compiles always
+        named.append(("fit.jit_compile", False, "auto"))
     if config.precision == "mixed_float16":
         named.append(("fit.precision", config.precision, "mixed_bfloat16"))
     return named

@@ -53,6 +53,7 @@ def compile_fit(model: keras.Model, config: FitConfig) -> CompiledFit:
     Layers that `fit.frozen` names are frozen first.
     """
     reuse_memory(model.count_params())
+    config.check_workers()
     check_backend(config)
     freeze(model, config.frozen)
     step = build_step(model, config, build_participants(config, model))

@@ -64,7 +64,10 @@ class JaxStep(Step):
         super().__init__(model, config, participant)
         self.jit_compile = True
         self.placement = Placement(config.sharding, model)
-        self.placement.check_rows(config.rows_of_step, "fit.batch_size")
+        sizes = config.batch_size_schedule or (config.rows_of_step,)
+        what = "fit.batch_size_schedule" if config.batch_size_schedule else "fit.batch_size"
+        for rows in sizes:
+            self.placement.check_rows(rows, what)
         self._losses = BatchLoss(model, self.loss)
         self.readings = self._losses.readings
         self._variables: list[keras.Variable] = []

@@ -33,7 +33,7 @@ class GradientsConfig:
         check_fields(self, "fit.gradients")
         parts = self.micro_batches
         power = parts >= 1 and parts & (parts - 1) == 0
-        _require(power, "micro_batches", parts, "a power of two")
+        _require(power, "micro_batches", parts, "a power of two, such as 4, or 1 for none")
         _require(self.sharpness >= 0, "sharpness", self.sharpness, "at least 0")
         if not self.sharpness:
             rule = "left out where fit.gradients.sharpness is 0"
