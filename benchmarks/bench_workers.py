@@ -187,21 +187,31 @@ def kills(number: int, folder: Path, seed: int = 0) -> pd.DataFrame:
     _run_to_end(folder / "straight", whole, 1)
     rows = []
     for kill in range(number):
-        place, result = folder / f"kept-{kill}", folder / f"result-{kill}"
-        workers, step = draws.choice((2, 3)), draws.randrange(1, 9)
-        victim, then = draws.choice(("fit", "worker")), draws.choice((1, 2, 3, 4))
-        pids, ended, said = _killed(place, result, workers, step, victim, draws)
-        left = [pid for pid in pids if not _gone(pid)]
-        _run_to_end(place, result, then)
-        same = result.read_text() == whole.read_text()
-        failed = bool(left) or not same or (victim == "worker" and "worker" not in said)
-        rows.append(
-            {"kill": kill, "workers": workers, "step": step, "victim": victim, "status": ended,
-             "said": said, "resumed_on": then, "same_bits": same, "left": len(left),
-             "failed": failed}
-        )  # fmt: skip
+        rows.append({"kill": kill} | kill_once(folder / f"{kill}", whole.read_text(), draws))
         print(rows[-1], flush=True)
     return pd.DataFrame(rows)
+
+
+def kill_once(folder: Path, undisturbed: str, draws: random.Random) -> dict[str, Any]:
+    """Kill a random process of a fit after a random step, resume it, and say what came of it.
+
+    Args:
+        folder: Where the fit keeps its checkpoints.
+        undisturbed: What a fit leaves that nobody disturbs.
+        draws: What is drawn from.
+    """
+    place, result = folder / "kept", folder / "result"
+    workers, step = draws.choice((2, 3)), draws.randrange(1, 9)
+    victim, then = draws.choice(("fit", "worker")), draws.choice((1, 2, 3, 4))
+    pids, ended, said = _killed(place, result, workers, step, victim, draws)
+    left = [pid for pid in pids if not _gone(pid)]
+    _run_to_end(place, result, then)
+    same = result.read_text() == undisturbed
+    failed = bool(left) or not same or (victim == "worker" and "worker" not in said)
+    return {
+        "workers": workers, "step": step, "victim": victim, "status": ended, "said": said,
+        "resumed_on": then, "same_bits": same, "left": len(left), "failed": failed,
+    }  # fmt: skip
 
 
 def _killed(

@@ -2,23 +2,19 @@
 
 import dataclasses
 import os
+import random
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import keras
 import pytest
 
+from benchmarks import bench_workers
 from benchmarks.workers import small_fit
 from ultimate_deep.training.distributed import patience
 from ultimate_deep.training.loop.compiled import time_fit
 from ultimate_deep.training.loop.fit import Interrupted, WorkerLostError, fit
 from ultimate_deep.training.loop.plan import make_plan
-
-ROOT = Path(__file__).resolve().parents[3]
-SCRIPT = Path(small_fit.__file__)
 
 
 @pytest.fixture(scope="module")
@@ -46,15 +42,6 @@ def children_of(pid):
         if "distributed.worker" in command and int(status.rpartition(")")[2].split()[1]) == pid:
             found.append(int(folder.name))
     return found
-
-
-def is_gone(pid, seconds=30.0):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if not Path(f"/proc/{pid}").exists():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def test_three_processes_find_the_weights_of_one(alone):
@@ -120,24 +107,7 @@ def test_the_plan_says_so_and_its_workers_go_with_it():
 
 
 @pytest.mark.slow
-def test_workers_end_when_the_process_of_the_fit_is_killed(tmp_path, alone):
-    result = tmp_path / "result"
-
-    def start(workers):
-        return subprocess.Popen(
-            [sys.executable, str(SCRIPT), str(tmp_path / "kept"), str(result), str(workers), "0.1"],
-            cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    killed = start(2)
-    lines = [killed.stdout.readline() for _ in range(5)]
-    (worker,) = map(int, lines[-1].split()[1:])
-    killed.kill()
-    killed.communicate()
-    assert is_gone(worker)
-    resumed = start(1)
-    resumed.communicate(timeout=300)
-    assert result.read_text() == alone
+def test_a_random_process_killed_after_a_random_step_changes_no_bit(tmp_path, alone):
+    seed = random.SystemRandom().randrange(10**6)
+    found = bench_workers.kill_once(tmp_path, alone, random.Random(seed))
+    assert not found["failed"], f"seed {seed}: {found}"
