@@ -20,7 +20,7 @@ from jsonargparse import Namespace
 from ultimate_deep.commands.command_parser import CommandParser
 from ultimate_deep.commands.parser import parse
 from ultimate_deep.commands.running import run_planned, started
-from ultimate_deep.commands.settings import ARTIFACTS, bundle_to_use
+from ultimate_deep.commands.settings import ARTIFACTS, add_workers, bundle_to_use, workers_of
 from ultimate_deep.evaluation.ledger.place import check_counted_places
 from ultimate_deep.market.config import DataConfig
 
@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 def parser() -> CommandParser:
     """Return the settings of a transfer."""
     made = CommandParser(
-        "transfer", __doc__, first=("source", "data.path", "epochs", "frozen", "artifacts")
+        "transfer",
+        __doc__,
+        first=("source", "data.path", "epochs", "frozen", "workers", "artifacts"),
     )
     made.add_argument("--config", action="config", help="YAML file of these settings")
     made.add_argument("--source", required=True, help="A finished run of a net: folder or name")
@@ -50,6 +52,7 @@ def parser() -> CommandParser:
         "--frozen", type=list[str], default=[], help="Layers that stay, as a list of names"
     )
     made.add_argument("--seed", type=int, default=0, help="Seed of both runs")
+    add_workers(made, "runs")
     made.add_argument("--yes", action="store_true", help="Do not ask before training")
     made.add_argument("--resume", action="store_true", help="Go on with an unfinished transfer")
     return made
@@ -97,6 +100,6 @@ def _trained(
         seed=options.seed,
     )
     with open_series("transfer", options.artifacts, configs, resume=options.resume) as series:
-        folders = series.run(progress, confirm=confirm)
+        folders = series.run(progress, confirm=confirm, workers=workers_of(options))
         series.close()
     return folders

@@ -41,7 +41,7 @@ def parser() -> CommandParser:
     made = experiment_parser(
         "walk-forward",
         __doc__,
-        first=("walk.scheme", "walk.train", "walk.test", "workers", "engine", "quick"),
+        first=("walk.scheme", "walk.train", "walk.test", "workers", "quick"),
     )
     made.add_class_arguments(WalkForwardConfig, "walk")
     made.add_argument("--quick", action="store_true", help="A small net on few bars")

@@ -26,6 +26,7 @@ from ultimate_deep.experiments.run import Run
 from ultimate_deep.experiments.series import open_series
 from ultimate_deep.experiments.summary import COLUMNS, cells, render_summary
 from ultimate_deep.machine.files import read_json
+from ultimate_deep.machine.side_by_side.workers import Workers
 from ultimate_deep.market.intervals import interval_of
 from ultimate_deep.models.trees.libraries import is_installed
 from ultimate_deep.pipeline.config import ExperimentConfig, ModelConfig
@@ -71,6 +72,7 @@ def run_picture_ensemble(
     confirm: Callable[[Planlike], bool] | None = None,
     resume: bool = False,
     two_stages: bool = False,
+    workers: Workers = Workers(),
 ) -> PictureEnsemble:
     """Train a net for each of `config.inputs.gaf_timeframes`, the control, and trees on features.
 
@@ -84,6 +86,7 @@ def run_picture_ensemble(
         resume: Go on with the newest series of that name.
         two_stages: Whether trees also read the features beside what the nets say, out of fold;
             every net is trained anew on every fold for it.
+        workers: How many nets are trained at a time.
 
     Raises:
         ValueError: Bad bars or configuration.
@@ -99,7 +102,7 @@ def run_picture_ensemble(
     name = f"{config.name}_ensemble"
     average = EnsembleConfig(name=name, artifacts=config.artifacts, method="average")
     with open_series(name, config.artifacts, member_configs(config), resume=resume) as series:
-        folders = series.run(progress, confirm=confirm)
+        folders = series.run(progress, confirm=confirm, workers=workers)
         nets = folders[: len(config.inputs.gaf_timeframes)]
         further: dict[str, Path] = {}
         if two_stages:
@@ -107,7 +110,7 @@ def run_picture_ensemble(
             stages = EnsembleConfig(
                 name=f"{config.name}_two_stages", artifacts=config.artifacts, method="two_stage"
             )
-            further["two stages"] = run_ensemble(nets, stages, progress).folder
+            further["two stages"] = run_ensemble(nets, stages, progress, workers=workers).folder
         progress.message("== the ensemble")
 
         def tables(outcome: Outcome) -> dict[str, pd.DataFrame]:
