@@ -85,38 +85,25 @@ def measure(net: str, preset: str, seconds: float, most: int) -> dict[str, Any]:
     import keras
     import numpy as np
 
+    from benchmarks.zoo.fit_steps import FitSteps
     from benchmarks.zoo.measuring import OURS, batch_of, build
     from ultimate_deep.models.registry import preset_of
-    from ultimate_deep.training.arrays import Arrays
-    from ultimate_deep.training.config import FitConfig
-    from ultimate_deep.training.loop.compiled import time_fit, training_batches
 
     rows, parameters = preset_of(net, preset).batch_size, 0
-    steps = {}
+    steps: dict[str, FitSteps] = {}
     for precision in ("float32", "mixed_bfloat16"):
         model = build(net, preset, OURS, precision)
         parameters = model.count_params()
         if parameters > most:
             return {"parameters": parameters, "rows": rows, "error": f"beyond {most:,} parameters"}
         x, y = batch_of(model, rows)
-        values = {one.name: np.asarray(keras.ops.convert_to_numpy(value)) for one, value in zip(
-            model.inputs, keras.tree.flatten(x), strict=True)}  # fmt: skip
-        arrays = Arrays(
-            x=values if isinstance(model.input, dict) else next(iter(values.values())),
-            y=np.asarray(y),
-        )
-        fit = FitConfig(batch_size=rows, precision=precision)
-        compiled = time_fit(model, arrays, arrays, fit)
-        batch = training_batches(model, arrays, fit).take(slice(0, rows))
-        steps[precision] = (compiled.step, batch)
+        values = [np.asarray(keras.ops.convert_to_numpy(one)) for one in keras.tree.flatten(x)]
+        steps[precision] = FitSteps(model, values, np.asarray(y), precision)
     taken: dict[str, list[float]] = {precision: [] for precision in steps}
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(taken["mixed_bfloat16"]) < FEWEST:
-        for precision, (step, batch) in steps.items():
-            began = time.perf_counter()
-            loss, _ = step(batch.x, batch.targets, batch.weight, 0.0)
-            float(loss)
-            taken[precision].append(time.perf_counter() - began)
+        for precision, one in steps.items():
+            taken[precision].append(one.seconds())
     whole, half = (1e3 * float(np.quantile(one, QUANTILE)) for one in taken.values())
     return {
         "parameters": parameters,

@@ -17,7 +17,7 @@ if str(ROOT) not in sys.path:
     # Run as a script, Python looks in this file's folder, not in the project's.
     sys.path.insert(0, str(ROOT))
 
-from benchmarks.page import depth, flagship, models, pictures, speed  # noqa: E402
+from benchmarks.page import depth, flagship, models, pictures, speed, workers  # noqa: E402
 from benchmarks.page.tables import MACHINE  # noqa: E402
 
 PAGE = ROOT / "docs" / "results.md"
@@ -49,6 +49,7 @@ SECTIONS = (
     speed.significance,
     speed.pictures,
     pictures.default_run,
+    workers.on_gpu,
     speed.missed,
 )
 

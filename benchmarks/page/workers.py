@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 
-from benchmarks.page.tables import number, read, rows_of, section, table
+from benchmarks.page.tables import RESULTS, number, read, rows_of, section, table
 
 HOSTS = (1, 2, 4, 8, 16, 32, 64)
 # Of a network between machines: bytes a second one way, and seconds before the first arrives.
@@ -39,6 +39,31 @@ def measured() -> str:
         "same bits",
     ]  # fmt: skip
     return section("One net on several processes", "bench_workers.py", text, table(columns, rows))
+
+
+def on_gpu() -> str:
+    """Steps on a GPU, where there was one."""
+    title, script = "On a GPU", "bench_gpu.py"
+    tables = sorted(RESULTS.glob("gpu_*.csv"))
+    if not tables:
+        text = (
+            "Never measured: no GPU could be had. `python benchmarks/bench_gpu.py` fills this "
+            "table on a machine that has one: the default net, the wide one, 10,000 layers, over "
+            "two million, and the ResNet-18 of pictures, in float32 and in bfloat16, with JAX."
+        )
+        return section(title, script, text).replace("Measured by", "To be measured by")
+    found = pd.concat([pd.read_csv(path) for path in tables])
+    rows = [
+        [
+            one.case, one.precision, one.device, f"{int(one.rows)}",
+            f"{number(one.first_step_seconds)} s", f"{number(one.step_ms)} ms",
+            f"{number(one.peak_mib)} MiB", f"{one.gain:.2f}",
+        ]
+        for one in rows_of(found[found["error"].isna()])
+    ]  # fmt: skip
+    columns = ["net", "precision", "device", "rows", "first step", "a step", "peak", "gain"]
+    text = "A step of the fit on random rows; gain: how many times as fast as float32."
+    return section(title, script, text, table(columns, rows))
 
 
 def on_paper() -> str:
