@@ -11,6 +11,8 @@ from benchmarks.tables import stored
 
 # Beyond so many standard errors a line of the ablation is told from its recipe.
 ERRORS_APART = 2.0
+# `fit.precision: auto` was the processor's to say when these were measured, now it is the net's.
+HALF = " Nets computed in bfloat16, which `auto` took here then; it takes float32 for them now."
 NAMES = {"ultimate": "the default net"}
 
 
@@ -84,7 +86,7 @@ def flagship() -> str:
         "Trees are the best of a small grid by validation, weighted trees with labels weighed by "
         "their return, the better trees the better of both by validation; mlp, tabm and the "
         "default net (2,000 weighted layers) are as `--model NAME` trains them. "
-        "Seconds of the fit that was chosen, two fits side by side on a core each."
+        "Seconds of the fit that was chosen, two fits side by side on a core each." + HALF
     )
     plot = _plot("flagship", "Share of the edge by kind of signal and model")
     return section("Does the default net win?", "bench_flagship.py", text, *parts, plot)
@@ -112,7 +114,7 @@ def ablation() -> str:
         "Apart: from the recipe on the same market and seed, mean and its standard error; a "
         "positive log loss (times 1,000) is worse. "
         "Lines of fewer fits lack markets or seeds: compare what is apart. Seconds are those of "
-        "one core. " + _told_on_files(found) + _told_apart(found)
+        "one core. " + _told_on_files(found) + _told_apart(found) + HALF
     )
     columns = [
         "line", "fits", "share of the edge", "points apart", "validation log loss apart",
@@ -192,7 +194,7 @@ def depth_study() -> str:
         "(right on real bars), log loss in brackets. With equal parameters every net has 1.2 "
         "million; with equal seconds each depth tries settings for as many seconds of the "
         "processor as 2,000 layers take (a try that was begun in time is finished), and the best "
-        "by validation stands. The number behind a market is its edge; one seed each."
+        "by validation stands. The number behind a market is its edge; one seed each." + HALF
     )
     plot = _plot("depth_study", "Share of the edge by depth, for equal parameters and seconds")
     return section("Where does depth pay?", "bench_depth_study.py", text, *parts, plot)
@@ -224,7 +226,7 @@ def known_answer() -> str:
         "have to learn what `mlp` is given as features. Before: the same bars before the presets "
         "hid "
         "half of the features from each row, weighed labels by their return and trained for longer "
-        "at a higher rate (`models/presets.py`); all of it was chosen on other bars, by validation."
+        "at a higher rate (`models/presets.py`); all of it was chosen on other bars, by validation." + HALF
     )
     columns = ["net", "signal", "share of the edge", "points ahead", "before", "s"]
     return section(
