@@ -226,7 +226,8 @@ def known_answer() -> str:
         "have to learn what `mlp` is given as features. Before: the same bars before the presets "
         "hid "
         "half of the features from each row, weighed labels by their return and trained for longer "
-        "at a higher rate (`models/presets.py`); all of it was chosen on other bars, by validation." + HALF
+        "at a higher rate (`models/presets.py`); all of it was chosen on other bars, by validation."
+        + HALF
     )
     columns = ["net", "signal", "share of the edge", "points ahead", "before", "s"]
     return section(
