@@ -14,16 +14,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, TextIO, cast
 
 from ultimate_deep.machine.interrupts import stop_requests
-from ultimate_deep.machine.plugins import forget_plugins, load_plugin
 from ultimate_deep.machine.ray_cluster import joined_cluster, load_ray
 from ultimate_deep.machine.side_by_side.died import WorkerDiedError
-from ultimate_deep.machine.side_by_side.worker import Shared, Stopped
+from ultimate_deep.machine.side_by_side.worker import Shared, Stopped, made_for
 from ultimate_deep.machine.side_by_side.workers import Workers
 from ultimate_deep.machine.threads import POOLS, use_threads
 
 _PASSED_ON_SECONDS = 0.2
-# What this process has made for the call that it works for, by the call's name.
-_MADE: dict[str, tuple[Shared, Any]] = {}
 
 
 def on_ray(
@@ -110,15 +107,8 @@ def _task(call: str, refs: Sequence[Any], number: int, case: Any, board: Any, th
     ray = _ray()
     ray.get(board.tell.remote(number, None))
     try:
-        if call not in _MADE:
-            use_threads(threads)
-            ready, plugins = ray.get(refs[0])
-            ready()
-            forget_plugins(keep=[load_plugin(path).name for path in plugins])
-            shared = ray.get(refs[1])
-            _MADE.clear()  # of an earlier call
-            _MADE[call] = shared, shared.make(shared.given)
-        shared, made = _MADE[call]
+        use_threads(threads)
+        shared, made = made_for(call, lambda: ray.get(refs[0]), lambda: ray.get(refs[1]))
         lines = _Lines(board, number)
         result = shared.do(made, case, cast(TextIO, lines))
     except KeyboardInterrupt:

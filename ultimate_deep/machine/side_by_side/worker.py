@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -54,8 +54,8 @@ class Stopped:
     """In place of a result, where a task was asked to stop."""
 
 
-# What this process has made for the call that it works for, by the call's folder.
-_MADE: dict[Path, tuple[Shared, Any]] = {}
+# What this process has made for the call that it works for, by what tells the call from others.
+_MADE: dict[Hashable, tuple[Shared, Any]] = {}
 _SEATED: set[Path] = set()
 
 
@@ -78,14 +78,11 @@ def run_task(folder: Path, seat: Seat, parent: int, number: int, case: Any) -> t
         with notes.under_way(number) as lines:
             if notes.stopping:
                 return number, Stopped()
-            if folder not in _MADE:
-                ready, plugins = joblib.load(notes.ready)
-                ready()
-                _load(plugins)
-                shared = joblib.load(notes.shared, mmap_mode="r")
-                _MADE.clear()  # of an earlier call
-                _MADE[folder] = shared, shared.make(shared.given)
-            shared, made = _MADE[folder]
+            shared, made = made_for(
+                folder,
+                lambda: joblib.load(notes.ready),
+                lambda: joblib.load(notes.shared, mmap_mode="r"),
+            )
             return number, shared.do(made, case, lines)
     except KeyboardInterrupt:
         return number, Stopped()
@@ -105,9 +102,28 @@ def _sit_down(notes: Notes, seat: Seat, parent: int) -> None:
         os.sched_setaffinity(0, seat.cores[_place(notes.folder, len(seat.cores))])
 
 
-def _load(plugins: Sequence[str]) -> None:
-    """Load the plugins of a call; those of an earlier one are forgotten."""
-    forget_plugins(keep=[load_plugin(path).name for path in plugins])
+def made_for(
+    call: Hashable,
+    first: Callable[[], tuple[Callable[[], object], Sequence[str]]],
+    shared: Callable[[], Shared],
+) -> tuple[Shared, Any]:
+    """Return what all tasks of a call share and what was made of it, once in each process.
+
+    What an earlier call made is forgotten, its plugins too.
+
+    Args:
+        call: What tells it from other calls.
+        first: Gives what makes ready for all imports, and the plugins to load then.
+        shared: Gives what tasks share.
+    """
+    if call not in _MADE:
+        ready, plugins = first()
+        ready()
+        forget_plugins(keep=[load_plugin(path).name for path in plugins])
+        found = shared()
+        _MADE.clear()
+        _MADE[call] = found, found.make(found.given)
+    return _MADE[call]
 
 
 def _place(folder: Path, places: int) -> int:

@@ -157,11 +157,7 @@ class ProcessTeam:
             elif kind == FAILED and not self._lost:
                 last = text.strip().splitlines()[-1]
                 self._lost = f"worker {worker + 1} of {self._number} failed ({last})"
-        self.exchange.waiting += came - began
-        self.exchange.taking += time.perf_counter() - came
-        self.exchange.taken_bytes += sum(
-            one.nbytes for own in found if own is not None for sums in own for one in sums
-        )
+        self.exchange.took(found, asked=began, came=came)
         if self._lost:
             self._stop()
         return found

@@ -214,11 +214,7 @@ class RayTeam:
                 self._pids[at], self._peaks[at], sums = answer
                 # What Ray hands out lies in its store, and goes with it.
                 found[at] = [[np.array(one) for one in own] for own in sums]
-        self.exchange.waiting += came - began
-        self.exchange.taking += time.perf_counter() - came
-        self.exchange.taken_bytes += sum(
-            one.nbytes for own in found if own is not None for sums in own for one in sums
-        )
+        self.exchange.took(found, asked=began, came=came)
         if self._lost:
             self._stop()
         return found

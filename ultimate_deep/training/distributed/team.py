@@ -1,5 +1,6 @@
-"""What workers are asked for, whatever carries it: processes of this machine today."""
+"""What workers are asked for, whatever carries it: processes of this machine, or Ray."""
 
+import time
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -94,6 +95,9 @@ class Job:
     shares: list[list[Subtree]]
 
 
+Answers = list[list[list[np.ndarray]] | None]
+
+
 @dataclass
 class Exchange:
     """What the fit's own process spent on the exchange since it was last set to zero.
@@ -114,8 +118,19 @@ class Exchange:
     sent_bytes: int = 0
     taken_bytes: int = 0
 
+    def took(self, found: Answers, *, asked: float, came: float) -> None:
+        """Count a batch's sums that are copied in.
 
-Answers = list[list[list[np.ndarray]] | None]
+        Args:
+            found: The sums of each worker.
+            asked: When the last of the own share was computed, by `time.perf_counter`.
+            came: When the last answer came.
+        """
+        self.waiting += came - asked
+        self.taking += time.perf_counter() - came
+        self.taken_bytes += sum(
+            one.nbytes for own in found if own is not None for sums in own for one in sums
+        )
 
 
 class Team(Protocol):
