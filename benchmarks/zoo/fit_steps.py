@@ -15,7 +15,7 @@ class FitSteps:
     """The step of a net's fit, compiled and timed as for a plan, on one batch.
 
     Args:
-        model: The net.
+        model: The net that steps.
         x: Its inputs in order, each `(rows, ...)`.
         y: Labels, `(rows, 1)`.
         precision: What the net computes in, as `fit.precision` has it.

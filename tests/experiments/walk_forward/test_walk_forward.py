@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-import ultimate_deep.experiments.walk_forward.walk_forward as walk_module
 from ultimate_deep.evaluation.ledger.place import ledger_path
 from ultimate_deep.evaluation.ledger.trial import count_trials
 from ultimate_deep.evaluation.schemes.purging import Spans
@@ -20,6 +19,7 @@ from ultimate_deep.evaluation.verdicts.luck import account_sharpe
 from ultimate_deep.experiments.experiment import prepare
 from ultimate_deep.experiments.learners.net import Trainee
 from ultimate_deep.experiments.trials import TrialBook
+from ultimate_deep.experiments.walk_forward import running
 from ultimate_deep.experiments.walk_forward.config import WalkForwardConfig
 from ultimate_deep.experiments.walk_forward.fold_splits import fold_split, make_scheme
 from ultimate_deep.experiments.walk_forward.folds import (
@@ -252,7 +252,7 @@ def test_a_stopped_walk_goes_on_to_the_same_end(walked, tmp_path, monkeypatch):
         done.append(1)
         return run_fold(*args)
 
-    monkeypatch.setattr(walk_module, "run_fold", stopping)
+    monkeypatch.setattr(running, "run_fold", stopping)
     with pytest.raises(Interrupted, match="1 of 2 folds is finished and kept"):
         walk_forward(config(tmp_path), TWO_FOLDS, QUIET)
     monkeypatch.undo()
@@ -261,7 +261,7 @@ def test_a_stopped_walk_goes_on_to_the_same_end(walked, tmp_path, monkeypatch):
         walk_forward(config(tmp_path), other, QUIET, resume=True)
     with pytest.raises(ValueError, match="started with other settings of seed"):
         walk_forward(config(tmp_path, seed=1), TWO_FOLDS, QUIET, resume=True)
-    monkeypatch.setattr(walk_module.FoldResult, "save", stopped)
+    monkeypatch.setattr(running.FoldResult, "save", stopped)
     with pytest.raises(Interrupted, match="1 of 2 folds is finished and kept"):
         walk_forward(config(tmp_path), TWO_FOLDS, QUIET, resume=True)
     monkeypatch.undo()

@@ -33,7 +33,7 @@ class GradientsConfig:
         check_fields(self, "fit.gradients")
         parts = self.micro_batches
         power = parts >= 1 and parts & (parts - 1) == 0
-        _require(power, "micro_batches", parts, "a power of two, such as 4, or 1 for none")
+        _require(power, "micro_batches", parts, "a power of two", "e.g. 4, or 1 for none")
         _require(self.sharpness >= 0, "sharpness", self.sharpness, "at least 0")
         if not self.sharpness:
             rule = "left out where fit.gradients.sharpness is 0"
@@ -41,6 +41,8 @@ class GradientsConfig:
             _require(self.sharpness_of == "all", "sharpness_of", self.sharpness_of, rule)
 
 
-def _require(holds: bool, name: str, value: object, rule: str) -> None:
+def _require(
+    holds: bool, name: str, value: object, rule: str, example: str = "e.g. its default"
+) -> None:
     if not holds:
-        raise ValueError(f"fit.gradients.{name} must be {rule}, got {value!r}; e.g. its default")
+        raise ValueError(f"fit.gradients.{name} must be {rule}, got {value!r}; {example}")
