@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ultimate_deep.experiments.walk_forward.config import WalkForwardConfig
-from ultimate_deep.experiments.walk_forward.walk_forward import finish, walk_forward
+from ultimate_deep.experiments.walk_forward.walk_forward import walk_forward
 from ultimate_deep.machine.interrupts import Interrupted
 from ultimate_deep.machine.side_by_side.workers import Workers
 from ultimate_deep.market.config import DataConfig
@@ -67,4 +67,4 @@ def test_folds_have_the_same_bits_on_any_number_of_workers(tmp_path):
     # which stopping and going on lost none and counted none twice.
     assert one.trials.recorded - two.trials.recorded == 3 * 3 + 1
     for walked in (one, two):
-        finish(walked)
+        walked.place.lock.release()
