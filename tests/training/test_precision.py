@@ -30,7 +30,7 @@ def test_auto_follows_the_cpu(tmp_path, flags, policy, reason):
     # Nets that are no faster for it compute in float32, and the plan says why.
     assert resolve_precision("auto", cpu_info=info) == "float32"
     assert reason in (said := hardware_sentence("float32", info))
-    assert ("not nets of this size" in said) == (policy != "float32")
+    assert ("not for nets of this size" in said) == (policy != "float32")
     assert "no processor is faster by float16" in hardware_sentence("float16+float32", info)
 
 

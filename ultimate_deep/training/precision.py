@@ -77,7 +77,7 @@ def hardware_sentence(computed: str, cpu_info: Path = Path("/proc/cpuinfo")) -> 
 
 
 def _slower_here(reason: str) -> str:
-    return f"{reason}, which speeds up wide layers, not nets of this size"
+    return f"{reason}: faster for wide layers, not for nets of this size"
 
 
 def _hardware(cpu_info: Path) -> tuple[str, str]:
