@@ -133,9 +133,7 @@ class ProcessTeam:
                 one.link.send((job.number, told))
             except OSError:
                 self._lose(worker)
-        self.exchange.batches += 1
-        self.exchange.sent_bytes += sum(array.nbytes for array in arrays)
-        self.exchange.publishing += time.perf_counter() - began
+        self.exchange.handed_out(arrays, began=began)
 
     def collect(self, job: Job) -> Answers:
         nothing: Answers = [None] * (self._number - 1)

@@ -195,9 +195,7 @@ class RayTeam:
             worker.sums.remote(job.number, [self._jobs[job.number]], batch)
             for worker in self._workers
         ]
-        self.exchange.batches += 1
-        self.exchange.sent_bytes += sum(array.nbytes for array in arrays)
-        self.exchange.publishing += time.perf_counter() - began
+        self.exchange.handed_out(arrays, began=began)
 
     def collect(self, job: Job) -> Answers:
         if self._lost or not self._workers:

@@ -118,6 +118,17 @@ class Exchange:
     sent_bytes: int = 0
     taken_bytes: int = 0
 
+    def handed_out(self, arrays: list[np.ndarray], *, began: float) -> None:
+        """Count a batch that every worker was handed.
+
+        Args:
+            arrays: Its tensors and all variables.
+            began: When copying them began, by `time.perf_counter`.
+        """
+        self.batches += 1
+        self.sent_bytes += sum(array.nbytes for array in arrays)
+        self.publishing += time.perf_counter() - began
+
     def took(self, found: Answers, *, asked: float, came: float) -> None:
         """Count a batch's sums that are copied in.
 
