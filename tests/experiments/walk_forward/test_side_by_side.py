@@ -46,7 +46,8 @@ def said_of(walked):
 def test_folds_have_the_same_bits_on_any_number_of_workers(tmp_path):
     heard = Heard()
     two = walk_forward(config(tmp_path / "two"), WALK, heard, workers=Workers(count=2))
-    with pytest.raises(Interrupted, match="stopped; 1 of 3 folds is finished"):
+    # The fold beside the first may have ended by then too.
+    with pytest.raises(Interrupted, match=r"stopped; [12] of 3 folds (is|are) finished"):
         walk_forward(config(tmp_path / "one"), WALK, Heard(stops=True), workers=Workers(count=2))
     with pytest.raises(ValueError, match="other settings of worker_threads: resume it"):
         walk_forward(config(tmp_path / "one"), WALK, Heard(), resume=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ultimate_deep.machine.home import HOME_VARIABLE, home_folder
 from ultimate_deep.machine.plugins import loaded_plugins, plugins_loaded
 from ultimate_deep.machine.side_by_side.tasks import WorkerDiedError, side_by_side
 from ultimate_deep.machine.side_by_side.workers import Workers
@@ -85,6 +86,10 @@ def loaded_here(own, case, lines):
     return sorted(loaded_plugins())
 
 
+def home_there(own, case, lines):
+    return home_folder()
+
+
 def run(do, cases, count, *, given=None, make=made, said=None):
     say = (lambda line: None) if said is None else said.append
     names = [f"task {case}" for case in cases]
@@ -129,6 +134,12 @@ def test_plugins_of_a_call_are_loaded_in_its_workers_and_forgotten_after_it(tmp_
     with plugins_loaded([path]):
         assert run(loaded_here, [0, 1], 2) == [["my_gap"]] * 2
     assert run(loaded_here, [0, 1], 2) == [[]] * 2
+
+
+def test_workers_of_an_earlier_call_write_into_the_folder_of_this_one(tmp_path, monkeypatch):
+    for name in ("one", "other"):
+        monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / name))
+        assert run(home_there, [0, 1], 2, make=same) == [tmp_path / name] * 2
 
 
 def test_a_task_whose_worker_was_killed_is_done_again(tmp_path):

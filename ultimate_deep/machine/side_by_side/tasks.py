@@ -17,6 +17,7 @@ from typing import Any, TextIO
 import joblib
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
+from ultimate_deep.machine.home import HOME_VARIABLE
 from ultimate_deep.machine.interrupts import stop_requests
 from ultimate_deep.machine.plugins import plugin_paths
 from ultimate_deep.machine.side_by_side.died import WorkerDiedError
@@ -159,11 +160,13 @@ def _at_a_time(
 
 def _seat(workers: Workers) -> Seat:
     """Return cores of their own for each worker, where there are enough."""
+    home = os.environ.get(HOME_VARIABLE, "")
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     most, each = workers.count, workers.threads
     if most * each > len(cores):
-        return Seat(each, ())
-    return Seat(each, tuple(tuple(cores[one * each : (one + 1) * each]) for one in range(most)))
+        return Seat(each, (), home)
+    own = tuple(tuple(cores[one * each : (one + 1) * each]) for one in range(most))
+    return Seat(each, own, home)
 
 
 def _reason(error: BaseException) -> str:

@@ -14,6 +14,7 @@ from typing import Any, TextIO
 
 import joblib
 
+from ultimate_deep.machine.home import HOME_VARIABLE
 from ultimate_deep.machine.plugins import forget_plugins, load_plugin
 from ultimate_deep.machine.side_by_side.notes import Notes
 from ultimate_deep.machine.threads import use_threads
@@ -38,15 +39,18 @@ class Shared:
 
 @dataclass(frozen=True)
 class Seat:
-    """What the workers of a call may use.
+    """What the workers of a call may use, and where the user's folder is.
 
     Args:
         threads: Threads of each.
         cores: Cores of each worker; empty leaves them to the system.
+        home: What the caller's environment names as the user's folder. A worker that is kept from
+            an earlier call has the environment of that one.
     """
 
     threads: int
     cores: tuple[tuple[int, ...], ...]
+    home: str
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ def run_task(folder: Path, seat: Seat, parent: int, number: int, case: Any) -> t
 
 
 def _sit_down(notes: Notes, seat: Seat, parent: int) -> None:
-    """Take threads and cores, once a call; see that this process does not outlive its parent."""
+    """Take what the call gives its workers, once; see that this process ends with its parent."""
     if notes.folder in _SEATED:
         return
     if not _SEATED:
@@ -98,6 +102,7 @@ def _sit_down(notes: Notes, seat: Seat, parent: int) -> None:
         threading.Thread(target=_watch, args=(parent,), daemon=True, name="watch").start()
     _SEATED.add(notes.folder)
     use_threads(seat.threads)
+    os.environ[HOME_VARIABLE] = seat.home
     if seat.cores and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, seat.cores[_place(notes.folder, len(seat.cores))])
 
