@@ -48,6 +48,7 @@ SECTIONS = (
     speed.backtests,
     speed.significance,
     speed.pictures,
+    pictures.from_files,
     pictures.default_run,
     workers.on_gpu,
     speed.missed,
