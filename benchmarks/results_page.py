@@ -50,6 +50,10 @@ SECTIONS = (
     speed.pictures,
     pictures.from_files,
     pictures.default_run,
+    workers.measured,
+    workers.on_paper,
+    workers.transports,
+    workers.feature_files,
     workers.on_gpu,
     speed.missed,
 )

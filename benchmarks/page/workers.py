@@ -41,6 +41,30 @@ def measured() -> str:
     return section("One net on several processes", "bench_workers.py", text, table(columns, rows))
 
 
+def feature_files() -> str:
+    """Feature files of many symbols, by one worker and by two."""
+    cases = {"daily": "3,000 symbols, 10 years of days", "minutes": "10 symbols, 1,000,000 minutes"}
+    found = read("feature_files")
+    rows = [
+        [
+            cases[one.case], f"{one.workers}", f"{one.rows_per_second:,.0f}",
+            f"{one.largest_worker_mib:,.0f} MiB", f"{one.all_mib:,.0f} MiB",
+            f"{one.file_gb:.1f} GB",
+        ]
+        for one in rows_of(found)
+    ]  # fmt: skip
+    same = found.groupby("case")["digest"].nunique().max() == 1
+    text = (
+        "`ultimate-deep features` over a folder of Parquet files, one symbol after the other in "
+        "each worker, all features of all bars. Memory is the largest sum that was seen, and the "
+        "largest of one worker: it does not grow with the number of symbols. The files of one "
+        f"worker and of two are {'the same' if same else 'not the same'} bytes."
+    )
+    columns = ["bars", "workers", "bars a second", "a worker", "all together", "files"]
+    title = "Features of many symbols"
+    return section(title, "bench_feature_files.py", text, table(columns, rows))
+
+
 def on_gpu() -> str:
     """Steps on a GPU, where there was one."""
     title, script = "On a GPU", "bench_gpu.py"
@@ -89,7 +113,8 @@ def on_paper() -> str:
     )
     columns = ["net", "MiB out", *(f"{hosts}" for hosts in HOSTS), "fastest on"]
     title = "More machines, on paper"
-    return section(title, "page/workers.py", text, table(columns, rows))
+    found_by = section(title, "page/workers.py", text, table(columns, rows))
+    return found_by.replace("Measured by", "Computed by")
 
 
 def step_seconds(alone: float, hosts: int, sent: float, taken: float) -> float:
