@@ -230,7 +230,8 @@ def _killed(
     time.sleep(draws.uniform(0.0, 0.1))  # within a step, or between two
     os.kill(fit.pid if victim == "fit" else draws.choice(pids), signal.SIGKILL)
     _, said = fit.communicate(timeout=LONGEST)
-    lines = said.strip().splitlines()
+    # TensorFlow's own chatter is no word of ours.
+    lines = [one for one in said.splitlines() if one and not one.startswith(("I0000", "E0000"))]
     return pids, fit.returncode, lines[-1] if lines else ""
 
 
