@@ -50,6 +50,7 @@ SECTIONS = (
     speed.pictures,
     pictures.from_files,
     pictures.default_run,
+    models.half_the_bits,
     workers.measured,
     workers.on_paper,
     workers.transports,

@@ -51,7 +51,7 @@ PRESETS = MappingProxyType(
     {
         "tiny": Preset(config=BilstmConfig(width=12, dropout_rate=0.0), learning_rate=5e-3),
         "default": hiding_features(BilstmConfig(), learning_rate=2e-3),
-        "wide": Preset(config=BilstmConfig(width=128, dropout_rate=0.2)),
+        "wide": Preset(config=BilstmConfig(width=128, dropout_rate=0.2), half_on_cpu=True),
     }
 )
 

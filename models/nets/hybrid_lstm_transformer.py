@@ -58,6 +58,7 @@ PRESETS = MappingProxyType(
         "large": Preset(
             config=HybridLstmTransformerConfig(width=256, heads=8, blocks=6, exchanges=2),
             learning_rate=3e-4,
+            half_on_cpu=True,
         ),
     }
 )

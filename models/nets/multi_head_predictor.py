@@ -57,6 +57,7 @@ PRESETS = MappingProxyType(
             ),
             learning_rate=2e-4,
             batch_size=128,
+            half_on_cpu=True,
         ),
     }
 )

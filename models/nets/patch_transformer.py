@@ -66,6 +66,7 @@ PRESETS = MappingProxyType(
                 channel_independent=True,
                 dropout_rate=0.2,
             ),
+            half_on_cpu=True,
             learning_rate=1e-4,
             batch_size=128,
         ),

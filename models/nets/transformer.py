@@ -48,7 +48,7 @@ PRESETS = MappingProxyType(
         "default": hiding_features(TransformerConfig(pooling="last"), learning_rate=4e-3),
         "experts": Preset(config=TransformerConfig(feed_forward="experts")),
         "multi_scale": Preset(config=TransformerConfig(attention="multi_scale")),
-        "small": Preset(config=_size(3, 256, 4), learning_rate=3e-4),
+        "small": Preset(config=_size(3, 256, 4), learning_rate=3e-4, half_on_cpu=True),
         "medium": Preset(
             config=_size(6, 512, 8), learning_rate=2e-4, batch_size=128, half_on_cpu=True
         ),
