@@ -57,7 +57,7 @@ def feature_files() -> str:
     text = (
         "`ultimate-deep features` over a folder of Parquet files, one symbol after the other in "
         "each worker, all features of all bars. Memory is the largest sum that was seen, and the "
-        "largest of one worker: it does not grow with the number of symbols. The files of one "
+        "largest of one worker, which holds one symbol at a time. The files of one "
         f"worker and of two are {'the same' if same else 'not the same'} bytes."
     )
     columns = ["bars", "workers", "bars a second", "a worker", "all together", "files"]
